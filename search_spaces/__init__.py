@@ -1,0 +1,1 @@
+"""What is searched in each phase, and nothing else."""

@@ -1,0 +1,1 @@
+"""Orchestration: each module directly in this package with a ``main`` is a command."""

@@ -1,0 +1,1 @@
+"""Tiles, augmentation and batches."""

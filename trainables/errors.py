@@ -1,0 +1,59 @@
+"""The exception hierarchy: everything that a user can mend is a ``TilesweepError``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TilesweepError(Exception):
+    """A user's mistake. Its text is one line that names the file or flag, what is wrong and the mend."""
+
+
+class RecipeError(TilesweepError):
+    """A hyperparameter outside its range, or a name that does not exist."""
+
+
+class DataError(TilesweepError):
+    """One or more faults of a dataset, all reported at once.
+
+    Attributes:
+        faults: One line for each fault, each naming its file.
+    """
+
+    def __init__(self, faults: str | Iterable[str]) -> None:
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class WeightsError(TilesweepError):
+    """Pretrained weights that are missing, damaged or of another model."""
+
+
+class DivergedError(TilesweepError):
+    """A training whose loss became NaN or infinite."""
+
+
+class ExperimentError(TilesweepError):
+    """An experiment that does not exist, cannot be written, or does not fit the request."""
+
+
+class LedgerError(TilesweepError):
+    """A second reading of the test split, or a ledger that was tampered with."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Describe the allowed names, closest first guess included.
+
+    Args:
+        name: What the user typed.
+        known: The allowed names.
+
+    Returns:
+        ``did you mean 'unet'? known: ...`` or ``known: ...`` when nothing is close.
+    """
+    from rapidfuzz import process
+
+    choices = list(known)
+    match = process.extractOne(name, choices, score_cutoff=60)
+    hint = f"did you mean {match[0]!r}? " if match else ""
+    return f"{hint}known: {', '.join(choices)}"

@@ -1,0 +1,156 @@
+"""``Recipe``: all hyperparameters of one training, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.errors import RecipeError, nearest
+
+AUGMENTATIONS = ("NONE", "LIGHT", "MEDIUM", "HEAVY", "EXTREME")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+MODEL_SIZES = ("full", "tiny")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All hyperparameters of one training; the defaults are the study's shared recipe.
+
+    It is the only thing that a search space produces and a trial consumes, and it round-trips through
+    TOML, JSON, a Tune config and checkpoint metadata.
+
+    Attributes:
+        architecture: A name in the registry of architectures.
+        learning_rate: AdamW's step size, in (0, 1].
+        weight_decay: AdamW's decoupled weight decay, in [0, 1].
+        bce_weight: w in ``w*BCE + (1-w)*Dice``, in [0, 1].
+        decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
+        augmentation: Name of a preset.
+        crop_size: Side of a training view in pixels, a multiple of 32; a smaller tile is used whole.
+        draws_per_epoch: Sample draws an epoch, with replacement, at least 1.
+        batch_size: Sample draws a step, at least 1.
+        max_epochs: Epochs after which training ends, at least 1.
+        patience: Epochs without a better val IoU before training ends early, at least 1.
+        plateau_factor: What the learning rate is multiplied with on a plateau of val IoU, in (0, 1).
+        plateau_patience: Epochs without a better val IoU before that happens, at least 0.
+        frozen_epochs: Epochs with the pretrained encoder frozen, at least 0. Permanently frozen encoders
+            (SAM) and models without a pretrained encoder ignore it.
+        unfrozen_rate_factor: The encoder's learning rate once unfrozen, as a share of ``learning_rate``, in (0, 1].
+        ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off.
+        clip_norm: Largest gradient norm, at least 0; 0 is off.
+        precision: Arithmetic of the forward pass; ``auto`` is bf16 or fp16 on CUDA and fp32 on the CPU.
+        validation_crop: Side in pixels of the centred window of each val tile that is scored every epoch;
+            0 scores whole tiles. The final scores of a trial are always of whole tiles.
+        model_size: ``full``, or ``tiny`` for the few-thousand-parameter stand-ins of the smoke profile.
+        seed: Seeds the initial weights, the draws and the dropout, at least 0.
+    """
+
+    architecture: str = "unet"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    bce_weight: float = 0.5
+    decoder_dropout: float = 0.3
+    augmentation: str = "MEDIUM"
+    crop_size: int = 1024
+    draws_per_epoch: int = 400
+    batch_size: int = 4
+    max_epochs: int = 60
+    patience: int = 10
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3
+    frozen_epochs: int = 20
+    unfrozen_rate_factor: float = 0.1
+    ema_decay: float = 0.0
+    clip_norm: float = 0.0
+    precision: str = "auto"
+    validation_crop: int = 0
+    model_size: str = "full"
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name), str(field.type))
+        _check_name("augmentation", self.augmentation, AUGMENTATIONS)
+        _check_name("precision", self.precision, PRECISIONS)
+        _check_name("model_size", self.model_size, MODEL_SIZES)
+        _check(self, "learning_rate", 0 < self.learning_rate <= 1, "in (0, 1]")
+        _check(self, "weight_decay", 0 <= self.weight_decay <= 1, "in [0, 1]")
+        _check(self, "bce_weight", 0 <= self.bce_weight <= 1, "in [0, 1]")
+        _check(self, "decoder_dropout", 0 <= self.decoder_dropout <= 0.95, "in [0, 0.95]")
+        _check(self, "crop_size", self.crop_size >= 32 and self.crop_size % 32 == 0, "a multiple of 32, at least 32")
+        _check(self, "plateau_factor", 0 < self.plateau_factor < 1, "in (0, 1)")
+        _check(self, "unfrozen_rate_factor", 0 < self.unfrozen_rate_factor <= 1, "in (0, 1]")
+        _check(self, "ema_decay", 0 <= self.ema_decay < 1, "in [0, 1)")
+        _check(self, "clip_norm", self.clip_norm >= 0, "at least 0")
+        _check(
+            self,
+            "validation_crop",
+            self.validation_crop >= 0 and self.validation_crop % 32 == 0,
+            "0 or a multiple of 32",
+        )
+        for name in ("draws_per_epoch", "batch_size", "max_epochs", "patience"):
+            _check(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("plateau_patience", "frozen_epochs", "seed"):
+            _check(self, name, getattr(self, name) >= 0, "at least 0")
+
+    def replace(self, **changes: Any) -> Recipe:
+        """Return a copy with some fields changed, validated anew."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """Return the fields as a flat dict of plain values (a Tune config, a JSON object)."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Build a recipe from a flat dict.
+
+        Raises:
+            RecipeError: An unknown field, a value of the wrong type or outside its range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise RecipeError(f"recipe field {name!r} does not exist; {nearest(name, known)}")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """Return the recipe as a JSON object, one field a line."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what ``to_json`` wrote."""
+        return cls.from_dict(json.loads(text))
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML ``key = value`` lines."""
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in self.to_dict().items())
+
+    @classmethod
+    def from_toml(cls, text: str) -> Recipe:
+        """Read what ``to_toml`` wrote."""
+        return cls.from_dict(tomllib.loads(text))
+
+
+def _check_type(name: str, value: object, annotation: str) -> None:
+    """Raise unless ``value`` is of the annotated type; an int counts as a float, a bool as neither."""
+    wanted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[annotation]
+    if isinstance(value, bool) or not isinstance(value, wanted):
+        raise RecipeError(f"recipe field {name} is {value!r}; it must be of type {annotation}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecipeError(f"recipe field {name} is {value!r}; it must be a finite number")
+
+
+def _check(recipe: Recipe, name: str, ok: bool, allowed: str) -> None:
+    if not ok:
+        raise RecipeError(f"recipe field {name} is {getattr(recipe, name)!r}; it must be {allowed}")
+
+
+def _check_name(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise RecipeError(f"recipe field {name} is {value!r}; {nearest(value, known)}")
