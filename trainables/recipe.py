@@ -11,7 +11,7 @@ from typing import Any
 
 from trainables.errors import RecipeError, nearest
 
-AUGMENTATIONS = ("NONE", "LIGHT", "MEDIUM", "HEAVY", "EXTREME")
+AUGMENTATIONS = ("LIGHT", "MEDIUM", "HEAVY", "EXTREME")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MODEL_SIZES = ("full", "tiny")
 
@@ -31,8 +31,8 @@ class Recipe:
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset.
         crop_size: Side of a training view in pixels, a multiple of 32; a smaller tile is used whole.
-        draws_per_epoch: Sample draws an epoch, with replacement, at least 1.
-        batch_size: Sample draws a step, at least 1.
+        draws_per_epoch: Sample draws an epoch, with replacement, at least 2.
+        batch_size: Sample draws a step, at least 2: BatchNorm has no statistics over one pooled value.
         max_epochs: Epochs after which training ends, at least 1.
         patience: Epochs without a better val IoU before training ends early, at least 1.
         plateau_factor: What the learning rate is multiplied with on a plateau of val IoU, in (0, 1).
@@ -92,7 +92,9 @@ class Recipe:
             self.validation_crop >= 0 and self.validation_crop % 32 == 0,
             "0 or a multiple of 32",
         )
-        for name in ("draws_per_epoch", "batch_size", "max_epochs", "patience"):
+        for name in ("draws_per_epoch", "batch_size"):
+            _check(self, name, getattr(self, name) >= 2, "at least 2")
+        for name in ("max_epochs", "patience"):
             _check(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("plateau_patience", "frozen_epochs", "seed"):
             _check(self, name, getattr(self, name) >= 0, "at least 0")

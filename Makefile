@@ -1,0 +1,40 @@
+# Everything runs from a virtual environment that the first target builds from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+DONE := $(VENV)/.installed
+
+.PHONY: help setup demo test test-all lint types check clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(DONE) ## Build .venv from constraints.txt (nothing to do when it is up to date)
+
+$(DONE): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tilesweep needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(DONE)
+
+demo: $(DONE) ## Phase 1 in the demo profile, the test scores and the leaderboard
+	$(RUN) -m sweep.phase1 --profile demo
+	$(RUN) -m sweep.score
+
+test: $(DONE) ## The tests, but for the long end-to-end cases
+	$(RUN) -m pytest -m "not slow"
+
+test-all: $(DONE) ## All tests
+	$(RUN) -m pytest
+
+lint: $(DONE) ## ruff: rules and format
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(DONE) ## mypy, strict, on the three packages
+	$(RUN) -m mypy
+
+check: test lint types ## What has to pass before a change lands
+
+clean: ## Remove the virtual environment and caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

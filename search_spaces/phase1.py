@@ -1,0 +1,46 @@
+"""Phase 1's grid: every architecture once, all under one shared recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_spaces.profiles import Profile
+from trainables.models.registry import get_architecture
+from trainables.recipe import Recipe
+
+TRACKS: dict[str, dict[str, float | int]] = {
+    "cnn": {"learning_rate": 1e-3, "batch_size": 4},
+    "sam": {"learning_rate": 1e-4, "batch_size": 2},
+}
+"""The shared recipe's one exception: what differs between CNNs and models on a frozen SAM encoder."""
+
+
+def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Recipe:
+    """Return the recipe that all architectures share.
+
+    Args:
+        architecture: A name in the registry.
+        profile: How big the run is.
+        seed: At least 0.
+
+    Raises:
+        RecipeError: Unknown architecture.
+    """
+    track = get_architecture(architecture).track
+    return Recipe.from_dict({"architecture": architecture, **TRACKS[track], **profile.changes, "seed": seed})
+
+
+def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42, repeats: int = 1) -> list[Recipe]:
+    """List Phase 1's trials.
+
+    Args:
+        profile: How big the run is; also names the architectures when none are given.
+        architectures: Names in the registry.
+        seed: Seed of the first repeat; each further repeat adds one.
+        repeats: Trainings of each architecture that differ in the seed alone, at least 1.
+
+    Returns:
+        One recipe a trial: all architectures of the first repeat, then of the next.
+    """
+    names = architectures or profile.architectures
+    return [shared_recipe(name, profile, seed=seed + repeat) for repeat in range(repeats) for name in names]

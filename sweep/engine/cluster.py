@@ -1,0 +1,56 @@
+"""Starting or joining a Ray cluster, and telling the user how to watch it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from trainables.errors import ExperimentError
+
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the live table is ours
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+
+
+@contextmanager
+def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
+    """Run the block on a Ray cluster: the one at ``address``, or a local one that ends with the block.
+
+    Args:
+        address: ``auto``, ``HOST:PORT`` or None.
+        console: Where the dashboard's address is printed.
+
+    Raises:
+        ExperimentError: No cluster answers at ``address``.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    try:
+        context = ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}},
+        )
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        if address is None:
+            raise
+        reason = str(error).splitlines()[0]
+        raise ExperimentError(
+            f"--address {address}: no Ray cluster answers there ({reason}); start one with: ray start --head"
+        ) from error
+    if context.dashboard_url:
+        console.print(f"Ray dashboard  http://{context.dashboard_url}  (its token: ray get-auth-token)", highlight=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -1,0 +1,153 @@
+"""``Experiment``: reads and writes everything under one experiment's folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from sweep.engine.storage import Storage
+from trainables.errors import ExperimentError, nearest
+
+DESCRIPTION_FILE = "sweep.json"
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_name(name: str, flag: str = "--name") -> str:
+    """Return the name if it can be a folder's and cannot leave its parent.
+
+    Raises:
+        ExperimentError: It cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise ExperimentError(
+            f"{flag} {name!r}: a name starts with a letter or digit and holds up to 100 letters, digits, '.', '_', '-'"
+        )
+    return name
+
+
+class Experiment:
+    """One Ray Tune run: a folder under a storage, local or remote.
+
+    Args:
+        storage: The folder that holds experiments.
+        name: The experiment's name.
+    """
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage = storage
+        self.name = check_name(name)
+
+    @classmethod
+    def find(cls, storage: Storage, name: str | None) -> Experiment:
+        """Open an existing experiment.
+
+        Args:
+            storage: The folder that holds experiments.
+            name: Its name, or None for the one that changed last.
+
+        Raises:
+            ExperimentError: There is none; the nearest name is suggested.
+        """
+        if name is None:
+            for known in storage.names():
+                if cls(storage, known).exists:
+                    return cls(storage, known)
+            raise ExperimentError(
+                f"{storage.address}: holds no experiment; run python -m sweep.phase1 --profile demo first"
+            )
+        experiment = cls(storage, name)
+        if not experiment.exists:
+            known = [other for other in storage.names() if not other.startswith(".")]
+            hint = nearest(name, known) if known else "there is none yet"
+            raise ExperimentError(f"{storage.address}: no experiment {name!r}; {hint}")
+        return experiment
+
+    @property
+    def address(self) -> str:
+        """The experiment's folder or URI, for people and for Ray."""
+        if self.storage.is_local:
+            return f"{self.storage.root}/{self.name}"
+        base, _, query = self.storage.address.partition("?")
+        return f"{base.rstrip('/')}/{self.name}" + (f"?{query}" if query else "")
+
+    @property
+    def exists(self) -> bool:
+        """Whether its description has been written."""
+        return self.has(DESCRIPTION_FILE)
+
+    def path(self, relative: str = "") -> str:
+        """Return the path of a file of the experiment on the storage's filesystem."""
+        return self.storage.path(f"{self.name}/{relative}".rstrip("/"))
+
+    def has(self, relative: str) -> bool:
+        """Whether a file or folder is there."""
+        return self.storage.has(f"{self.name}/{relative}")
+
+    def read(self, relative: str) -> bytes:
+        """Read a file whole; an ``ExperimentError`` where that fails."""
+        return self.storage.read(f"{self.name}/{relative}")
+
+    def write(self, relative: str, data: bytes) -> None:
+        """Write a file, whole or not at all; an ``ExperimentError`` where that fails."""
+        self.storage.write(f"{self.name}/{relative}", data)
+
+    def write_table(self, relative: str, table: pa.Table) -> None:
+        """Write a Parquet file."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        self.write(relative, sink.getvalue().to_pybytes())
+
+    def read_table(self, relative: str) -> pa.Table:
+        """Read a Parquet file."""
+        return pq.read_table(pa.BufferReader(self.read(relative)))
+
+    def upload(self, local: Path, relative: str) -> None:
+        """Copy a local folder into the experiment."""
+        pafs.copy_files(
+            str(local),
+            self.path(relative),
+            source_filesystem=pafs.LocalFileSystem(),
+            destination_filesystem=self.storage.filesystem,
+        )
+
+    @contextmanager
+    def local_file(self, relative: str) -> Iterator[Path]:
+        """Give a file as a local path; a remote one is fetched for the length of the block."""
+        if self.storage.is_local:
+            yield Path(self.path(relative))
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / Path(relative).name
+            path.write_bytes(self.read(relative))
+            yield path
+
+    def describe(self, description: dict[str, Any]) -> None:
+        """Write what the experiment is: its trials, data, options, environment."""
+        text = json.dumps({"format": FORMAT, **description}, indent=2)
+        self.write(DESCRIPTION_FILE, text.encode())
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What ``describe`` wrote.
+
+        Raises:
+            ExperimentError: It is damaged or from a newer version.
+        """
+        try:
+            description: dict[str, Any] = json.loads(self.read(DESCRIPTION_FILE))
+            newer = description["format"] > FORMAT
+        except (ValueError, KeyError, TypeError) as error:
+            raise ExperimentError(f"{self.address}/{DESCRIPTION_FILE}: damaged ({error}); restore it") from error
+        if newer:
+            raise ExperimentError(f"{self.address}: written by a newer tilesweep; update tilesweep")
+        return description

@@ -1,0 +1,78 @@
+"""Options that several commands share: typed, documented once, read by tyro."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+Names = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="A,B,...",
+        instance_from_str=lambda args: tuple(part.strip() for part in args[0].split(",") if part.strip()),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
+    ),
+]
+"""A comma-separated list of names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOptions:
+    """Where experiments lie."""
+
+    storage: Annotated[str, arg(metavar="DIR|URI")] = "ray_results"
+    """Folder or URI (s3://, gs://) that holds experiments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(StorageOptions):
+    """What every sweep understands."""
+
+    profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "paper"
+    """How big the run is."""
+
+    patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """The dataset: {train,val,test}/{images,masks}/."""
+
+    architectures: Names = ()
+    """Which architectures; default: the profile's."""
+
+    name: Annotated[str | None, arg(metavar="NAME")] = None
+    """The experiment's name; default: made from phase and profile."""
+
+    resume: Annotated[str | None, arg(metavar="NAME")] = None
+    """Go on with an unfinished experiment, as it was started."""
+
+    plan: Annotated[bool, arg(name="plan"), tyro.conf.FlagCreatePairsOff] = False
+    """Print trials, resources and an estimated time; run nothing."""
+
+    seed: int = 42
+    """Seeds initial weights, draws and dropout."""
+
+    max_concurrent: Annotated[int | None, arg(metavar="N")] = None
+    """Trials side by side at most; 1 on Colab."""
+
+    gpus_per_trial: Annotated[float | None, arg(metavar="1|0.5|0")] = None
+    """Share of a GPU a trial; default 1 where there are GPUs."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where trials train."""
+
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
+    """A running Ray cluster; default: start one here."""
+
+    weights: Annotated[str | None, arg(metavar="pretrained|random")] = None
+    """pretrained refuses to start without real weights; default: the profile's."""
+
+    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None
+    """sam_vit_b_01ec64.pth, if it is not in the cache."""
+
+    offline: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Never download weights."""

@@ -1,0 +1,65 @@
+"""How a result was made: command, versions, hardware, git state."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "tilesweep",
+    "torch",
+    "torchvision",
+    "ray",
+    "optuna",
+    "segmentation-models-pytorch",
+    "segment-anything",
+    "albumentations",
+    "numpy",
+    "pyarrow",
+)
+
+
+def provenance() -> dict[str, Any]:
+    """Describe this process and machine.
+
+    Returns:
+        Plain values: ``created`` (UTC, ISO 8601), ``command``, ``python``, ``platform``, ``cpus``, ``gpus`` (names),
+        ``packages`` (name to version) and ``git`` (``commit`` and ``dirty``; empty outside a repository).
+    """
+    import torch
+
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "packages": {name: version(name) for name in _PACKAGES},
+        "git": _git_state(),
+    }
+
+
+def _module() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec else Path(sys.argv[0]).name
+
+
+def _git_state() -> dict[str, Any]:
+    git = shutil.which("git")
+    folder = Path(__file__).resolve().parents[2]
+    if git is None or not (folder / ".git").exists():
+        return {}
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run([git, "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}

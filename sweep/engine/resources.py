@@ -1,0 +1,90 @@
+"""How many trials run side by side, and what each of them gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainables.errors import ExperimentError
+
+MAX_CPUS_WITH_GPU = 4
+"""Threads that prepare views for one GPU; more do not help at the study's batch sizes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What the sweep runs on.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        cpus_per_trial: CPU cores a trial, at least 1.
+        gpus_per_trial: GPUs a trial, 0 on the CPU.
+        concurrent: Trials that run side by side, at least 1.
+        total_cpus: Cores of the cluster.
+        total_gpus: GPUs of the cluster.
+    """
+
+    device: str
+    cpus_per_trial: int
+    gpus_per_trial: float
+    concurrent: int
+    total_cpus: int
+    total_gpus: float
+
+    def __str__(self) -> str:
+        trial = f"{self.gpus_per_trial:g} GPU and " if self.gpus_per_trial else ""
+        machine = f"{self.total_gpus:g} GPUs and " if self.total_gpus else ""
+        return f"{self.concurrent} at a time, {trial}{self.cpus_per_trial} CPU each, of {machine}{self.total_cpus} CPUs"
+
+
+def divide(
+    *,
+    trials: int,
+    total_cpus: int,
+    total_gpus: float,
+    device: str = "auto",
+    gpus_per_trial: float | None = None,
+    max_concurrent: int | None = None,
+) -> Resources:
+    """Divide a cluster among trials.
+
+    Args:
+        trials: Number of trials, at least 1.
+        total_cpus: Cores of the cluster, at least 1.
+        total_gpus: GPUs of the cluster.
+        device: ``auto`` (GPUs if there are any), ``cpu`` or ``cuda``.
+        gpus_per_trial: Share of a GPU a trial, or whole GPUs; None is 1 on CUDA.
+        max_concurrent: Upper bound of trials side by side; None is as many as fit.
+
+    Raises:
+        ExperimentError: Not enough GPUs, or a share that is none.
+    """
+    if max_concurrent is not None and max_concurrent < 1:
+        raise ExperimentError(f"--max-concurrent {max_concurrent}: must be at least 1")
+    if gpus_per_trial is not None and (gpus_per_trial < 0 or (gpus_per_trial > 1 and gpus_per_trial % 1)):
+        raise ExperimentError(f"--gpus-per-trial {gpus_per_trial:g}: give 0, a share such as 0.5, or whole GPUs")
+    on_gpu = device == "cuda" or (device == "auto" and total_gpus > 0 and gpus_per_trial != 0)
+    if not on_gpu:
+        concurrent = min(trials, total_cpus, max_concurrent or total_cpus)
+        return Resources(
+            device="cpu",
+            cpus_per_trial=max(1, total_cpus // concurrent),
+            gpus_per_trial=0.0,
+            concurrent=concurrent,
+            total_cpus=total_cpus,
+            total_gpus=total_gpus,
+        )
+    share = gpus_per_trial or 1.0
+    slots = int(total_gpus) * int(1 / share) if share <= 1 else int(total_gpus // share)
+    if slots < 1:
+        raise ExperimentError(
+            f"--gpus-per-trial {share:g}: the cluster has {total_gpus:g} GPUs; ask for less, or use --device cpu"
+        )
+    concurrent = min(trials, slots, max_concurrent or slots)
+    return Resources(
+        device="cuda",
+        cpus_per_trial=max(1, min(MAX_CPUS_WITH_GPU, total_cpus // concurrent)),
+        gpus_per_trial=share,
+        concurrent=concurrent,
+        total_cpus=total_cpus,
+        total_gpus=total_gpus,
+    )

@@ -1,0 +1,144 @@
+"""The leaderboard: a row an attempt, with the study's columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from sweep.engine.experiment import Experiment
+from sweep.engine.plan import duration
+from sweep.results.ledger import Ledger
+from sweep.results.store import collect
+
+COLUMNS = {
+    "model": "left",
+    "weights": "left",
+    "LR": "right",
+    "aug": "left",
+    "dropout": "right",
+    "loss": "right",
+    "best epoch": "right",
+    "val IoU": "right",
+    "val F1": "right",
+    "test IoU": "right",
+    "test F1": "right",
+    "time": "right",
+}
+AGAIN_MARK = "*"
+
+
+class Leaderboard:
+    """The ranked attempts of an experiment, best val IoU first: test is no ground for a choice.
+
+    Args:
+        experiment: Whose attempts; its tables are gathered anew.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        readings = Ledger(experiment.storage).of(experiment.name)
+        self.rows: list[dict[str, Any]] = []
+        for trial in collect(experiment).to_pylist():
+            own = readings.get(trial["attempt"], [])
+            last = own[-1] if own else None
+            self.rows.append(
+                {
+                    **trial,
+                    "test_iou": last.iou if last else None,
+                    "test_f1": last.f1 if last else None,
+                    "test_readings": len(own),
+                }
+            )
+        self.rows.sort(key=lambda row: -1.0 if row["val_iou"] is None else row["val_iou"], reverse=True)
+
+    @property
+    def title(self) -> str:
+        """Name of experiment and data, and whether the data was drawn by a program."""
+        data = self.experiment.description["data"]
+        kind = " (synthetic tiles, not photographs)" if data["synthetic"] else ""
+        return f"{self.experiment.name} on {data['name']}{kind}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader has to know to trust the numbers."""
+        notes = []
+        random = [row["attempt"] for row in self.rows if row["weights"] == "random"]
+        if random:
+            notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
+        if any(row["test_readings"] > 1 for row in self.rows):
+            notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
+        if not any(row["test_readings"] for row in self.rows):
+            notes.append(f"Test has not been read: python -m sweep.score {self.experiment.name}")
+        return notes
+
+    def cells(self) -> list[list[str]]:
+        """Return the rows as text, in the order of ``COLUMNS``."""
+        return [_cells(row) for row in self.rows]
+
+    def rich(self) -> Table:
+        """Draw the table for a terminal."""
+        table = Table(title=self.title, title_justify="left")
+        for name, justify in COLUMNS.items():
+            table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=name != "model")
+        for cells in self.cells():
+            table.add_row(*cells)
+        return table
+
+    def markdown(self) -> str:
+        """Return title, table and notes as Markdown."""
+        rules = ["---" if justify == "left" else "--:" for justify in COLUMNS.values()]
+        rows = [list(COLUMNS), rules, *([cell.replace("|", "\\|") for cell in cells] for cells in self.cells())]
+        lines = [f"# {self.title}", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
+        return "\n".join([*lines, *self.notes, ""])
+
+    def csv(self) -> str:
+        """Return the table as CSV; a cell that a spreadsheet would run as a formula gets a quote in front."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for cells in self.cells():
+            writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
+        return text.getvalue()
+
+    def print(self, console: Console) -> None:
+        """Show table, notes and where everything lies."""
+        console.print(self.rich())
+        for note in self.notes:
+            console.print(note, highlight=False, soft_wrap=True)
+        console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
+
+    def write(self) -> None:
+        """Write ``leaderboard.md``, ``leaderboard.csv`` and ``leaderboard.parquet`` into the experiment."""
+        self.experiment.write("leaderboard.md", self.markdown().encode())
+        self.experiment.write("leaderboard.csv", self.csv().encode())
+        self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist(self.rows))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    name = row["title"] if row["attempt"] == row["architecture"] else f"{row['title']} ({row['attempt']})"
+    if row["status"] != "finished":
+        name += f" [{row['status']}]"
+    mark = AGAIN_MARK if row["test_readings"] > 1 else ""
+    return [
+        name,
+        row["weights"],
+        f"{row['learning_rate']:g}",
+        row["augmentation"],
+        f"{row['decoder_dropout']:g}",
+        f"{row['bce_weight']:g} BCE",
+        "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
+        _score(row["val_iou"]),
+        _score(row["val_f1"]),
+        _score(row["test_iou"]) + mark,
+        _score(row["test_f1"]) + mark,
+        "" if row["seconds"] is None else duration(row["seconds"]),
+    ]
+
+
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

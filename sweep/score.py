@@ -1,0 +1,268 @@
+"""``python -m sweep.score``: the only code that scores the test split, once an attempt, in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+import tyro
+from rich.console import Console
+from tyro.conf import arg
+
+from sweep.console import run_command
+from sweep.engine.experiment import Experiment
+from sweep.engine.options import Names, StorageOptions
+from sweep.engine.storage import Storage
+from sweep.results.leaderboard import Leaderboard
+from sweep.results.ledger import Ledger, Reading
+from sweep.results.store import SCORES_SCHEMA, collect
+from trainables.data.tiles import Tile, TuningData, read_split
+from trainables.errors import ExperimentError, LedgerError, nearest
+from trainables.metrics import SplitScore
+
+TEST_SCORES_FILE = "test_scores.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(StorageOptions):
+    """Score the test split with each attempt's best-by-val weights: once an attempt, recorded in the ledger."""
+
+    name: Annotated[tyro.conf.Positional[str | None], arg(metavar="NAME")] = None
+    """The experiment; default: the one that changed last."""
+
+    attempts: Names = ()
+    """Which attempts; default: every finished one that has not been scored."""
+
+    patches: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Where the dataset lies now; default: where it lay when the sweep ran."""
+
+    again: Annotated[str, arg(metavar="REASON")] = ""
+    """Score attempts a second time; the reason goes into the ledger and the leaderboard marks the row."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to predict."""
+
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
+    """Predict in a task of this Ray cluster instead of here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """An attempt that is about to read the test split.
+
+    Attributes:
+        name: The attempt's name.
+        weights_file: Content of its best-weights file.
+        reason: Why it reads again; empty for a first reading.
+    """
+
+    name: str
+    weights_file: bytes
+    reason: str
+
+    @property
+    def checkpoint_sha256(self) -> str:
+        """Hash of the weights file."""
+        return hashlib.sha256(self.weights_file).hexdigest()
+
+
+class TestTiles:
+    """The test split, readable only for attempts that the ledger has admitted.
+
+    Args:
+        patches: The dataset's folder.
+        admitted: What ``admit`` returned; at least one attempt.
+
+    Raises:
+        DataError: The split is missing or damaged.
+    """
+
+    __test__ = False  # not a test case, whatever its name
+
+    def __init__(self, patches: Path, admitted: Sequence[Attempt]) -> None:
+        assert admitted, "no attempt may read the test split"
+        self.tiles: tuple[Tile, ...] = read_split(patches, "test")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 over names and decoded pixels."""
+        digest = hashlib.sha256()
+        for tile in self.tiles:
+            digest.update(tile.name.encode())
+            digest.update(tile.image.tobytes())
+            digest.update(tile.mask.tobytes())
+        return digest.hexdigest()
+
+
+def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list[Attempt]:
+    """Decide which attempts may read the test split; call it with the ledger locked.
+
+    Raises:
+        LedgerError: Every attempt asked for has been read before, and no reason for another reading is given.
+        ExperimentError: An attempt that does not exist or has not finished.
+    """
+    trials = {row["attempt"]: row for row in collect(experiment).to_pylist()}
+    for name in options.attempts:
+        if name not in trials:
+            raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
+        if trials[name]["status"] != "finished":
+            raise ExperimentError(
+                f"--attempts {name}: is {trials[name]['status']}, only finished attempts are scored; "
+                f"go on with --resume {experiment.name}"
+            )
+    chosen = options.attempts or tuple(name for name, row in trials.items() if row["status"] == "finished")
+    if not chosen:
+        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with --resume {experiment.name}")
+    before = ledger.of(experiment.name)
+    admitted = [
+        Attempt(
+            name=name,
+            weights_file=experiment.read(f"{name}/best.safetensors"),
+            reason=options.again if name in before else "",
+        )
+        for name in chosen
+        if options.again or name not in before
+    ]
+    refused = [name for name in chosen if name in before and not options.again]
+    if refused and (options.attempts or not admitted):
+        first = before[refused[0]][0]
+        raise LedgerError(
+            f"{refused[0]}: test was read at {first.time} (IoU {first.iou:.3f}) and is read once an attempt; "
+            f'--again "REASON" reads it a second time and marks the row'
+        )
+    return admitted
+
+
+def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tuple[SplitScore, dict[str, bytes]]:
+    """Score tiles with a best-weights file.
+
+    Args:
+        weights_file: Content of a ``best.safetensors``.
+        tiles: What to score.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The scores, and the predicted masks and overlays as file name to content.
+    """
+    import torch
+
+    from trainables.checkpoints import load_best
+    from trainables.overlays import write_prediction
+    from trainables.scoring import score_tiles
+    from trainables.training import choose_dtype
+
+    place = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
+    scores = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "best.safetensors"
+        path.write_bytes(weights_file)
+        model, best = load_best(path)
+        model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pictures = Path(folder) / "test"
+        dtype = choose_dtype(best.recipe.precision, place)
+        for scored in score_tiles(
+            model,
+            tiles,
+            window=best.recipe.crop_size,
+            device=place,
+            dtype=dtype,
+            bce_weight=best.recipe.bce_weight,
+        ):
+            write_prediction(pictures, scored)
+            scores.append(scored.score)
+        files = {str(p.relative_to(pictures)): p.read_bytes() for p in pictures.rglob("*") if p.is_file()}
+    return SplitScore(tiles=tuple(scores)), files
+
+
+def _predict(attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions) -> tuple[SplitScore, dict[str, bytes]]:
+    """Predict here, or in a Ray task when an address is given."""
+    if options.address is None:
+        return predict_test(attempt.weights_file, tiles, options.device)
+    import ray
+
+    gpus = 1 if options.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1 else 0
+    task = ray.remote(num_gpus=gpus)(predict_test)
+    result: tuple[SplitScore, dict[str, bytes]] = ray.get(
+        task.remote(attempt.weights_file, tiles, "cuda" if gpus else "cpu")
+    )
+    return result
+
+
+def _check_data(description: dict[str, Any], patches: Path) -> None:
+    """Refuse a dataset that is not the one that the sweep trained on."""
+    found = TuningData.read(patches).fingerprint
+    if found != description["data"]["fingerprint"]:
+        raise ExperimentError(
+            f"{patches}: not the dataset that the sweep trained on (its train and val tiles differ); "
+            f"name the right one with --patches"
+        )
+
+
+def score(options: ScoreOptions, console: Console) -> None:
+    """Run the job.
+
+    Raises:
+        TilesweepError: See ``admit``; also a dataset that changed since the sweep.
+    """
+    experiment = Experiment.find(Storage.open(options.storage), options.name)
+    description = experiment.description
+    patches = options.patches or Path(description["data"]["path"])
+    ledger = Ledger(experiment.storage)
+    with ledger.locked():
+        admitted = admit(experiment, ledger, options)
+        _check_data(description, patches)
+        test = TestTiles(patches, admitted)
+        for attempt in admitted:
+            console.print(f"reading test once for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
+            result, files = _predict(attempt, test.tiles, options)
+            reading = Reading(
+                experiment=experiment.name,
+                attempt=attempt.name,
+                checkpoint_sha256=attempt.checkpoint_sha256,
+                data_fingerprint=description["data"]["fingerprint"],
+                test_fingerprint=test.fingerprint,
+                time=datetime.now(UTC).isoformat(timespec="seconds"),
+                iou=result.iou,
+                f1=result.f1,
+                tiles={tile.name: tile.iou for tile in result.tiles},
+                reason=attempt.reason,
+            )
+            ledger.append([reading])  # before any number is shown
+            for name, content in files.items():
+                experiment.write(f"{attempt.name}/predictions/test/{name}", content)
+            _add_scores(experiment, attempt.name, result)
+    board = Leaderboard(experiment)
+    board.write()
+    board.print(console)
+    console.print(f"ledger         {ledger.address}", highlight=False, soft_wrap=True)
+
+
+def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
+    """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
+    rows: list[dict[str, Any]] = []
+    if experiment.has(TEST_SCORES_FILE):
+        rows = [row for row in experiment.read_table(TEST_SCORES_FILE).to_pylist() if row["attempt"] != attempt]
+    rows += [{"attempt": attempt, "tile": tile.name, "iou": tile.iou, "f1": tile.f1} for tile in result.tiles]
+    experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
+
+
+def main(options: ScoreOptions) -> None:
+    """Run the command."""
+    console = Console()
+    if options.address is None:
+        score(options, console)
+        return
+    from sweep.engine.cluster import ray_cluster
+
+    with ray_cluster(options.address, console):
+        score(options, console)
+
+
+if __name__ == "__main__":
+    run_command(main, ScoreOptions, prog="python -m sweep.score")

@@ -1,0 +1,43 @@
+"""Pictures of predictions: the mask alone, and the errors over the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainables.scoring import ScoredTile
+
+HIT, FALSE_ALARM, MISS = (0, 158, 115), (230, 159, 0), (204, 51, 153)
+"""Green, orange, magenta: told apart with every common colour blindness (after Okabe and Ito, 2008)."""
+
+
+def draw_overlay(scored: ScoredTile) -> NDArray[np.uint8]:
+    """Tint hits, false alarms and misses over the image and outline the truth in white.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    predicted, truth = scored.predicted.astype(bool), scored.tile.mask.astype(bool)
+    picture = scored.tile.image.astype(np.float32)
+    for pixels, colour in (
+        (predicted & truth, HIT),
+        (predicted & ~truth, FALSE_ALARM),
+        (~predicted & truth, MISS),
+    ):
+        picture[pixels] = 0.5 * picture[pixels] + 0.5 * np.array(colour, dtype=np.float32)
+    result: NDArray[np.uint8] = np.ascontiguousarray(picture.astype(np.uint8))
+    outlines, _ = cv2.findContours(scored.tile.mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(result, outlines, -1, (255, 255, 255), 1)
+    return result
+
+
+def write_prediction(folder: Path, scored: ScoredTile) -> None:
+    """Write ``masks/NAME.png`` (0 and 255) and ``overlays/NAME.jpg`` under a folder."""
+    for name in ("masks", "overlays"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(scored.predicted * np.uint8(255)).save(folder / "masks" / f"{scored.tile.name}.png")
+    Image.fromarray(draw_overlay(scored)).save(folder / "overlays" / f"{scored.tile.name}.jpg", quality=88)

@@ -1,0 +1,291 @@
+"""The training step that all architectures share: one ``Trainer`` is one trial."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.data.batches import Batches, batch_sizes
+from trainables.data.tiles import TuningData
+from trainables.ema import WeightAverage
+from trainables.errors import DivergedError
+from trainables.losses import bce_dice_loss
+from trainables.metrics import SplitScore
+from trainables.models.registry import build_model
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+from trainables.scoring import centre_window, score_tiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """What one epoch reports.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean loss over the epoch's draws.
+        val_loss: Mean loss over val tiles.
+        val: IoU and F1 a val tile, of the recipe's validation window.
+        learning_rate: The decoder's step size during the epoch.
+        encoder_frozen: Whether the encoder stood still.
+        step_seconds: Mean time of a training step.
+        images_per_second: Views trained on a second.
+        seconds: Duration of the epoch, validation included.
+        peak_memory_bytes: Most memory held so far: the device's on CUDA, else the process's.
+        improved: This epoch has the best val IoU so far.
+        finished: The training ends here.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val: SplitScore
+    learning_rate: float
+    encoder_frozen: bool
+    step_seconds: float
+    images_per_second: float
+    seconds: float
+    peak_memory_bytes: int
+    improved: bool
+    finished: bool
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Map a recipe's precision to the arithmetic of the forward pass on a device.
+
+    ``auto`` is bfloat16 on a GPU that computes it natively, float16 on an older one, and float32 on the CPU.
+    """
+    if precision != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+class Trainer:
+    """Trains one recipe. A loop over ``train_epoch`` in plain Python is a full training.
+
+    All randomness comes from (seed, epoch, draw), so a resumed training takes the same steps as an unbroken one.
+
+    Args:
+        recipe: All hyperparameters.
+        data: The train and val tiles.
+        device: Where to train.
+        weights: Initial encoder weights, from ``trainables.models.weights.resolve``.
+        workers: Threads that prepare views, at least 1.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TuningData,
+        device: torch.device,
+        weights: Weights | None = None,
+        *,
+        workers: int = 2,
+    ) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.weights = weights or Weights(kind="none")
+        self.dtype = choose_dtype(recipe.precision, device)
+        self.epoch = 0
+        self.best_iou = -1.0
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] = {}
+        self._stale_epochs = 0
+        self._batches = Batches(data.train, recipe, workers=workers)
+        self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
+        self.model = build_model(recipe, self.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._two_stages = self.weights.kind == "imagenet" and recipe.frozen_epochs > 0
+        if self._two_stages:
+            self.model.freeze_encoder()
+        self._optimizer = self._make_optimizer()
+        self._plateau = self._make_plateau()
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        trained = {
+            name: parameter
+            for name, parameter in self.model.named_parameters()
+            if not (self.model.encoder_is_fixed and name.startswith("encoder."))
+        }
+        self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        """One group for the decoder, one for an encoder that is ever trained; frozen weights get no update."""
+        rate = self.recipe.learning_rate
+        groups: list[dict[str, Any]] = [{"params": self.model.decoder_parameters(), "lr": rate}]
+        if self.model.encoder_parameters() and not self.model.encoder_is_fixed:
+            factor = self.recipe.unfrozen_rate_factor if self._two_stages else 1.0
+            groups.append({"params": self.model.encoder_parameters(), "lr": rate * factor})
+        return torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
+
+    def _make_plateau(self) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self._optimizer,
+            mode="max",
+            factor=self.recipe.plateau_factor,
+            patience=self.recipe.plateau_patience,
+            threshold=0.0,
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """The decoder's present step size."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def train_epoch(self) -> EpochResult:
+        """Train one epoch, validate, and move the schedule on.
+
+        Returns:
+            What happened.
+
+        Raises:
+            DivergedError: The loss is NaN or infinite.
+        """
+        started = time.perf_counter()
+        self.epoch += 1
+        if self._two_stages and self.epoch == self.recipe.frozen_epochs + 1:
+            self._start_second_stage()
+        rate = self.learning_rate
+        train_loss, step_seconds = self._train()
+        if not math.isfinite(train_loss):
+            raise DivergedError(f"train loss is {train_loss} in epoch {self.epoch} at learning rate {rate:g}")
+        with self._averaged():
+            val = self.validate()
+            improved = val.iou > self.best_iou
+            if improved:
+                self.best_iou, self.best_epoch = val.iou, self.epoch
+                self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
+        self._stale_epochs = 0 if improved else self._stale_epochs + 1
+        self._plateau.step(val.iou)
+        return EpochResult(
+            epoch=self.epoch,
+            train_loss=train_loss,
+            val_loss=val.loss,
+            val=val,
+            learning_rate=rate,
+            encoder_frozen=self.model.encoder_frozen,
+            step_seconds=step_seconds,
+            images_per_second=self.recipe.draws_per_epoch / (step_seconds * self.steps_per_epoch),
+            seconds=time.perf_counter() - started,
+            peak_memory_bytes=self._peak_memory(),
+            improved=improved,
+            finished=self.finished,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs or the patience are used up; the frozen stage never ends a training early."""
+        waiting = self._two_stages and self.epoch < self.recipe.frozen_epochs
+        return self.epoch >= self.recipe.max_epochs or (not waiting and self._stale_epochs >= self.recipe.patience)
+
+    def _start_second_stage(self) -> None:
+        """Unfreeze the encoder and start rates, plateau and patience afresh, as a training of its own would."""
+        self.model.unfreeze_encoder()
+        decoder, encoder = self._optimizer.param_groups
+        decoder["lr"] = self.recipe.learning_rate
+        encoder["lr"] = self.recipe.learning_rate * self.recipe.unfrozen_rate_factor
+        self._plateau = self._make_plateau()
+        self._stale_epochs = 0
+
+    def _train(self) -> tuple[float, float]:
+        """Take an epoch's steps.
+
+        Returns:
+            Mean loss over draws, and mean seconds a step.
+        """
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        steps = 0
+        started = time.perf_counter()
+        for images, masks in self._batches.epoch(self.epoch):
+            total += self._step(images, masks) * len(images)
+            steps += 1
+        loss = float(total) / self.recipe.draws_per_epoch  # the epoch's only wait for the device
+        return loss, (time.perf_counter() - started) / steps
+
+    def _step(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Take one optimizer step on a (B, 3, S, S) uint8 batch; returns its mean loss, still on the device."""
+        inputs = images.to(self.device, non_blocking=True).float().div_(255)
+        targets = masks.to(self.device, non_blocking=True).float()
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32):
+            logits = self.model(inputs)
+        loss = bce_dice_loss(logits, targets, self.recipe.bce_weight)
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        if self.recipe.clip_norm:
+            self._scaler.unscale_(self._optimizer)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._average:
+            self._average.update()
+        return loss.detach()
+
+    def validate(self) -> SplitScore:
+        """Score the validation windows with the present weights."""
+        scored = score_tiles(
+            self.model,
+            self._val,
+            window=self.recipe.crop_size,
+            device=self.device,
+            dtype=self.dtype,
+            bce_weight=self.recipe.bce_weight,
+        )
+        return SplitScore(tiles=tuple(one.score for one in scored))
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self._average.applied() if self._average else nullcontext()
+
+    def _peak_memory(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps an epoch."""
+        return len(batch_sizes(self.recipe.draws_per_epoch, self.recipe.batch_size))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the rest of the training depends on, as plain tensors and numbers."""
+        return {
+            "model": self.model.portable_state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "plateau": self._plateau.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "average": self._average.state_dict() if self._average else {},
+            "encoder_frozen": self.model.encoder_frozen,
+            "epoch": self.epoch,
+            "stale_epochs": self._stale_epochs,
+            "best_iou": self.best_iou,
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state_dict`` returned for the same recipe, data and weights."""
+        self.model.load_portable_state_dict(state["model"])
+        if state["encoder_frozen"]:
+            self.model.freeze_encoder()
+        else:
+            self.model.unfreeze_encoder()
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._plateau.load_state_dict(state["plateau"])
+        self._scaler.load_state_dict(state["scaler"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        self.epoch = state["epoch"]
+        self._stale_epochs = state["stale_epochs"]
+        self.best_iou = state["best_iou"]
+        self.best_epoch = state["best_epoch"]
+        self.best_state = state["best_state"]
