@@ -1,0 +1,46 @@
+"""The direction of imports, and what may import Ray."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
+MODULES = sorted(path for package in ("trainables", "search_spaces", "sweep") for path in (ROOT / package).rglob("*.py"))
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    assert not _imported(path) & FORBIDDEN.get(package, set())
+
+
+def test_only_the_tune_trainable_imports_ray_in_trainables() -> None:
+    users = {path.name for path in (ROOT / "trainables").rglob("*.py") if "ray" in _imported(path)}
+    assert users == {"segmentation.py"}
+
+
+def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "read_split"
+        and any(isinstance(argument, ast.Constant) and argument.value == "test" for argument in node.args)
+    }
+    assert readers == {"sweep/score.py"}
