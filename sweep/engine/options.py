@@ -10,6 +10,8 @@ import tyro
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from trainables.models.weights import SAM_SHA256
+
 Names = Annotated[
     tuple[str, ...],
     PrimitiveConstructorSpec(
@@ -50,7 +52,7 @@ class SweepOptions(StorageOptions):
     resume: Annotated[str | None, arg(metavar="NAME")] = None
     """Go on with an unfinished experiment, as it was started."""
 
-    plan: Annotated[bool, arg(name="plan"), tyro.conf.FlagCreatePairsOff] = False
+    plan: bool = False
     """Print trials, resources and an estimated time; run nothing."""
 
     seed: int = 42
@@ -74,5 +76,8 @@ class SweepOptions(StorageOptions):
     sam_checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None
     """sam_vit_b_01ec64.pth, if it is not in the cache."""
 
-    offline: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    sam_sha256: Annotated[str, arg(metavar="HEX")] = SAM_SHA256
+    """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
+
+    offline: bool = False
     """Never download weights."""

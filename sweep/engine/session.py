@@ -77,6 +77,7 @@ def _plan(options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]
         mode,
         model_size="tiny" if tiny else "full",
         sam_checkpoint=options.sam_checkpoint,
+        sam_sha256=options.sam_sha256,
         offline=options.offline,
     )
     return [

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from trainables.data.manifest import Manifest
+from trainables.errors import DataError
 
 SPLITS = ("train", "val", "test")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+MIN_SIDE = 64
+SIDE_MULTIPLE = 32
+"""Every side of a tile is a multiple of this many pixels: encoders halve it five times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +35,25 @@ class Tile:
     name: str
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileFiles:
+    """Where a tile lies and what its files' content hashes to.
+
+    Attributes:
+        tile: The decoded tile.
+        image: Path of the image inside the dataset, with ``/``.
+        mask: Path of the mask inside the dataset, with ``/``.
+        image_sha256: Hex digest of the image file.
+        mask_sha256: Hex digest of the mask file.
+    """
+
+    tile: Tile
+    image: str
+    mask: str
+    image_sha256: str
+    mask_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +73,244 @@ class TuningData:
     name: str
     synthetic: bool
     fingerprint: str
+
+    @classmethod
+    def read(cls, root: Path) -> TuningData:
+        """Read the train and val tiles of a dataset; nothing under ``test/`` is opened.
+
+        Args:
+            root: Folder with ``{train,val}/{images,masks}/`` and maybe a manifest.
+
+        Raises:
+            DataError: Everything that is wrong, all at once.
+        """
+        faults: list[str] = []
+        found: dict[str, tuple[TileFiles, ...]] = {"train": (), "val": ()}
+        manifest = None
+        try:
+            manifest = Manifest.read(root)
+        except DataError as error:
+            faults += error.faults
+        for split in found:
+            try:
+                found[split] = read_files(root, split)
+            except DataError as error:
+                faults += error.faults
+        faults += cross_split_faults(root, found)
+        if manifest:
+            faults += manifest_faults(root, manifest, found)
+        if faults:
+            raise DataError(dict.fromkeys(faults))
+        digest = hashlib.sha256()
+        for split, tiles in found.items():
+            for files in tiles:
+                digest.update(f"{split}/{files.tile.name} {files.image_sha256} {files.mask_sha256}\n".encode())
+        return cls(
+            train=tuple(files.tile for files in found["train"]),
+            val=tuple(files.tile for files in found["val"]),
+            name=manifest.name if manifest else root.resolve().name,
+            synthetic=manifest.synthetic if manifest else False,
+            fingerprint=digest.hexdigest(),
+        )
+
+
+def read_split(root: Path, split: str) -> tuple[Tile, ...]:
+    """Read the tiles of one split, in the natural order of their names.
+
+    Raises:
+        DataError: Everything that is wrong with the split, all at once.
+    """
+    return tuple(files.tile for files in read_files(root, split))
+
+
+def read_files(root: Path, split: str) -> tuple[TileFiles, ...]:
+    """Read one split with paths and hashes; see ``read_split``."""
+    folder = root / split
+    if not folder.is_dir():
+        raise DataError(f"{folder}: split folder is missing; create it with images/ and masks/, or mend --patches")
+    faults: list[str] = []
+    images = _by_name(folder / "images", IMAGE_ENDINGS, faults)
+    masks = _by_name(folder / "masks", (".png",), faults)
+    for name in images.keys() - masks.keys():
+        faults.append(f"{images[name]}: has no mask; add {folder / 'masks' / name}.png or remove the image")
+    for name in masks.keys() - images.keys():
+        faults.append(f"{masks[name]}: has no image; add {folder / 'images' / name}.jpg or remove the mask")
+    if not images and not masks and not faults:
+        faults.append(f"{folder}: holds no tiles; put images/NAME.jpg and masks/NAME.png there")
+    tiles = []
+    for name in sorted(images.keys() & masks.keys(), key=natural_order):
+        try:
+            tiles.append(_read_tile_files(root, name, images[name], masks[name]))
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(sorted(faults))
+    return tuple(tiles)
+
+
+def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sort key under which ``synth2`` comes before ``synth10``."""
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in parts], name
+
+
+def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
+    """Find names and image contents that occur in more than one place."""
+    faults = []
+    names: dict[str, str] = {}
+    contents: dict[str, str] = {}
+    for split, tiles in splits.items():
+        for files in tiles:
+            place = f"{root / files.image}"
+            other = names.setdefault(files.tile.name, split)
+            if other != split:
+                faults.append(f"{place}: the name is also in {other}; a tile belongs to one split, remove or rename one")
+            twin = contents.setdefault(files.image_sha256, place)
+            if twin != place:
+                faults.append(f"{place}: identical to {twin}; remove one")
+    return faults
+
+
+def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
+    """Compare the files of some splits with the manifest, and their contents with those it records for the others."""
+    faults = []
+    mend = "restore the file, or run python -m sweep.patches check --update"
+    elsewhere = {
+        entry["sha256"]: path
+        for path, entry in manifest.files.items()
+        if path.split("/")[0] not in splits and "/images/" in path
+    }
+    for split, tiles in splits.items():
+        for files in tiles:
+            for path, digest in ((files.image, files.image_sha256), (files.mask, files.mask_sha256)):
+                recorded = manifest.sha256(path)
+                if recorded is None:
+                    faults.append(f"{root / path}: is not in the manifest; {mend}")
+                elif recorded != digest:
+                    faults.append(f"{root / path}: differs from the manifest; {mend}")
+            if files.image_sha256 in elsewhere:
+                faults.append(f"{root / files.image}: identical to {elsewhere[files.image_sha256]}; remove one")
+        present = {path for files in tiles for path in (files.image, files.mask)}
+        for path in manifest.files:
+            if tiles and path.startswith(f"{split}/") and path not in present:
+                faults.append(f"{root / path}: is in the manifest but not on disk; {mend}")
+    return faults
+
+
+def _by_name(folder: Path, endings: tuple[str, ...], faults: list[str]) -> dict[str, Path]:
+    """List a folder's pictures by name; what does not belong there is a fault."""
+    if not folder.is_dir():
+        faults.append(f"{folder}: folder is missing; create it")
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() not in endings or not path.is_file():
+            faults.append(f"{path}: not a {' or '.join(endings)} file; move it elsewhere")
+        elif path.stem in found:
+            faults.append(f"{path}: same name as {found[path.stem].name}; remove one")
+        else:
+            found[path.stem] = path
+    return found
+
+
+def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path) -> TileFiles:
+    image_bytes, mask_bytes = _read(image_path), _read(mask_path)
+    faults: list[str] = []
+    image = mask = None
+    try:
+        image = decode_image(image_bytes, image_path)
+    except DataError as error:
+        faults += error.faults
+    try:
+        mask = decode_mask(mask_bytes, mask_path)
+    except DataError as error:
+        faults += error.faults
+    if image is not None:
+        height, width = image.shape[:2]
+        if min(height, width) < MIN_SIDE or height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
+            faults.append(
+                f"{image_path}: is {width}x{height}; crop it so that each side is a multiple of {SIDE_MULTIPLE} "
+                f"from {MIN_SIDE} up"
+            )
+        if mask is not None and mask.shape != (height, width):
+            faults.append(
+                f"{mask_path}: is {mask.shape[1]}x{mask.shape[0]} but its image is {width}x{height}; make them match"
+            )
+    if faults or image is None or mask is None:
+        raise DataError(faults)
+    return TileFiles(
+        tile=Tile(name=name, image=image, mask=mask),
+        image=image_path.relative_to(root).as_posix(),
+        mask=mask_path.relative_to(root).as_posix(),
+        image_sha256=hashlib.sha256(image_bytes).hexdigest(),
+        mask_sha256=hashlib.sha256(mask_bytes).hexdigest(),
+    )
+
+
+def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
+    """Decode an 8-bit RGB picture.
+
+    Args:
+        data: The file's content.
+        path: Its name, for errors.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        DataError: Damaged, or grey, with alpha, with a palette, or of more than 8 bits.
+    """
+    picture = _open(data, path)
+    if picture.mode != "RGB":
+        raise DataError(f"{path}: is {_mode(picture)}, not 8-bit RGB; convert it")
+    return np.asarray(picture)
+
+
+def decode_mask(data: bytes, path: Path) -> NDArray[np.uint8]:
+    """Decode a binary mask of values {0, 1} or {0, 255}.
+
+    Args:
+        data: The file's content.
+        path: Its name, for errors.
+
+    Returns:
+        (H, W) uint8 in {0, 1}.
+
+    Raises:
+        DataError: Damaged, not single-channel, or with other values.
+    """
+    picture = _open(data, path)
+    if picture.mode not in ("L", "1"):
+        raise DataError(
+            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, or see sweep.patches make --foreground"
+        )
+    values = np.asarray(picture).astype(np.uint8)
+    found = np.unique(values)
+    if not (set(found.tolist()) <= {0, 1} or set(found.tolist()) <= {0, 255}):
+        shown = ", ".join(map(str, found[:6])) + (", ..." if len(found) > 6 else "")
+        raise DataError(f"{path}: holds the values {shown}; a mask holds 0 and 1, or 0 and 255")
+    return (values > 0).astype(np.uint8)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _open(data: bytes, path: Path) -> Image.Image:
+    try:
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged input
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: truncated or not a picture ({reason}); replace it") from error
+    return picture
+
+
+def _mode(picture: Image.Image) -> str:
+    names = {"L": "grey", "1": "1-bit", "P": "palette", "RGBA": "RGB with alpha", "LA": "grey with alpha"}
+    return names.get(picture.mode, "16-bit" if picture.mode.startswith("I") else picture.mode)

@@ -1,25 +1,24 @@
-"""The two seams of every architecture: ``Architecture`` (how to build) and ``SegmentationModel`` (what is built)."""
+"""``SegmentationModel``: what every architecture is to the rest of the code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import hashlib
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
-
-Track = Literal["cnn", "sam"]
-Needs = Literal["none", "imagenet-resnet34", "imagenet-efficientnet-lite0", "sam-vit-b"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SegmentationModel(nn.Module):
     """A network that maps images to logits of the same size and knows its encoder.
 
-    Every subclass normalises its own input, so that all of them eat identical bytes.
+    A subclass implements ``logits``, fills ``encoder`` if it has a pretrained one, and calls ``fix_encoder`` if that is
+    never to be trained. Normalising and padding happen here, once for all, so that all architectures eat identical
+    bytes of any size.
 
     Attributes:
         encoder: The part that pretrained weights fill, or ``None`` for a model trained from scratch.
@@ -28,15 +27,17 @@ class SegmentationModel(nn.Module):
         std: (1, 3, 1, 1) float buffer, what the difference is divided by.
     """
 
-    encoder: nn.Module | None = None
-    encoder_is_fixed: bool = False
+    encoder: nn.Module | None
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, *, mean: Sequence[float], std: Sequence[float], stride: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.encoder = None
+        self.encoder_is_fixed = False
+        self._stride = stride
         self._encoder_frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
@@ -46,13 +47,25 @@ class SegmentationModel(nn.Module):
             images: (B, 3, H, W) float in [0, 1].
 
         Returns:
-            (B, C, H, W) float logits.
+            (B, 1, H, W) float logits.
+        """
+        height, width = images.shape[-2:]
+        inputs = (images - self.mean) / self.std
+        bottom, right = -height % self._stride, -width % self._stride
+        if bottom or right:
+            inputs = F.pad(inputs, (0, right, 0, bottom), mode="replicate")
+        return self.logits(inputs)[..., :height, :width]
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Segment normalised inputs.
+
+        Args:
+            inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
+
+        Returns:
+            (B, 1, H, W) float.
         """
         raise NotImplementedError
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Shift and scale (B, 3, H, W) images in [0, 1] to what the encoder was trained on."""
-        return (images - self.mean) / self.std
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the encoder's parameters; empty for a model trained from scratch."""
@@ -60,8 +73,7 @@ class SegmentationModel(nn.Module):
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Return every parameter that is not the encoder's."""
-        encoder = {id(parameter) for parameter in self.encoder_parameters()}
-        return [parameter for parameter in self.parameters() if id(parameter) not in encoder]
+        return [parameter for name, parameter in self.named_parameters() if not name.startswith("encoder.")]
 
     @property
     def encoder_frozen(self) -> bool:
@@ -77,6 +89,11 @@ class SegmentationModel(nn.Module):
         if not self.encoder_is_fixed:
             self._set_frozen(False)
 
+    def fix_encoder(self) -> None:
+        """Freeze the encoder for good."""
+        self.encoder_is_fixed = True
+        self._set_frozen(True)
+
     def _set_frozen(self, frozen: bool) -> None:
         if self.encoder is None:
             return
@@ -91,35 +108,30 @@ class SegmentationModel(nn.Module):
             self.encoder.eval()
         return self
 
+    def portable_state_dict(self) -> dict[str, Tensor]:
+        """Return all weights and statistics as detached tensors, a fixed encoder's left out."""
+        return {
+            name: tensor.detach()
+            for name, tensor in self.state_dict().items()
+            if not (self.encoder_is_fixed and name.startswith("encoder."))
+        }
 
-@dataclass(frozen=True, kw_only=True)
-class Architecture:
-    """An entry of the registry.
+    def load_portable_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over what ``portable_state_dict`` returned for the same architecture.
 
-    Attributes:
-        name: What users type.
-        title: What tables print.
-        track: ``cnn`` or ``sam``; decides the shared recipe's learning rate and batch size.
-        needs: The pretrained weights that it wants.
-        factory: Builds the model from a recipe and resolved weights.
-    """
-
-    name: str
-    title: str
-    track: Track
-    needs: Needs
-    factory: Callable[[Recipe, Weights], SegmentationModel]
-
-    def build(self, recipe: Recipe, weights: Weights) -> SegmentationModel:
-        """Build the model, its initial weights a function of ``recipe.seed`` and ``weights`` alone.
-
-        Args:
-            recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
-            weights: What ``trainables.models.weights.resolve`` returned for ``needs``.
-
-        Returns:
-            The model on the CPU, in training mode, its encoder frozen only if it is fixed.
+        Raises:
+            RuntimeError: A tensor is missing, left over or of another shape.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            return self.factory(recipe, weights)
+        kept = {name: tensor for name, tensor in self.state_dict().items() if name not in self.portable_state_dict()}
+        self.load_state_dict({**kept, **state})
+
+
+def encoder_fingerprint(model: SegmentationModel) -> str:
+    """Return the hex sha256 of a fixed encoder's tensors; empty for an encoder that travels in checkpoints."""
+    if not model.encoder_is_fixed or model.encoder is None:
+        return ""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    return digest.hexdigest()

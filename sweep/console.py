@@ -1,0 +1,38 @@
+"""What every command shares: options in, one line and exit code 2 for a user's mistake out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import tyro
+
+from trainables.errors import DataError, TilesweepError
+
+
+def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -> None:
+    """Parse the command line, run the command, and exit.
+
+    Exit codes: 0 done, 1 a trial failed, 2 a user's mistake (told in one line a fault on stderr), 130 interrupted.
+
+    Args:
+        main: Takes the parsed options; returns an exit code, or None for 0.
+        options: The options' dataclass, or a union of them for subcommands.
+        prog: How the command is called, for its help.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    parsed = tyro.cli(options, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+    try:
+        sys.exit(main(parsed) or 0)
+    except TilesweepError as error:
+        for line in error.faults if isinstance(error, DataError) else (str(error),):
+            sys.stderr.write(f"error: {' '.join(line.split())}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

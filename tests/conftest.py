@@ -1,0 +1,52 @@
+"""Fixtures: small datasets of the real layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+WriteDataset = Callable[..., Path]
+
+
+def _picture(seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw bright rectangles on noise: learnable, and different for every seed."""
+    random = np.random.default_rng(seed)
+    image = random.integers(40, 110, (size, size, 3), dtype=np.uint8)
+    mask = np.zeros((size, size), dtype=np.uint8)
+    for _ in range(4):
+        top, left = random.integers(0, size - size // 4, 2)
+        mask[top : top + size // 4, left : left + size // 4] = 1
+    image[mask == 1] += np.uint8(120)
+    return image, mask
+
+
+@pytest.fixture(scope="session")
+def write_dataset() -> WriteDataset:
+    """Return a function that writes a valid dataset without a manifest."""
+
+    def write(root: Path, *, train: int = 3, val: int = 2, test: int = 2, size: int = 64) -> Path:
+        number = 0
+        for split, count in (("train", train), ("val", val), ("test", test)):
+            for kind in ("images", "masks"):
+                (root / split / kind).mkdir(parents=True)
+            for _ in range(count):
+                number += 1
+                image, mask = _picture(number, size)
+                Image.fromarray(image).save(root / split / "images" / f"t{number}.png")
+                Image.fromarray(mask * np.uint8(255)).save(root / split / "masks" / f"t{number}.png")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, write_dataset: WriteDataset) -> Path:
+    """A valid dataset of 3, 2 and 2 tiles of 64 pixels."""
+    return write_dataset(tmp_path / "patches")

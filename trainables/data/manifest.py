@@ -1,0 +1,79 @@
+"""``manifest.json``: what a dataset is, and the hash of every file in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trainables.errors import DataError
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A dataset's description.
+
+    Attributes:
+        name: The dataset's name, for tables.
+        origin: Where the tiles come from, in a sentence.
+        licence: Under which terms, as an SPDX name where there is one.
+        version: The dataset's version.
+        synthetic: Whether a program drew the tiles.
+        ground_sample_distance_m: Metres a pixel, or None where unknown.
+        splits: Split to tile names.
+        files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source`` and, for a mask, ``foreground``
+            (share of foreground pixels, in [0, 1]).
+        notes: Anything else worth knowing, such as what a colour threshold reaches.
+    """
+
+    name: str
+    origin: str
+    licence: str
+    version: str
+    synthetic: bool
+    splits: Mapping[str, list[str]]
+    files: Mapping[str, Mapping[str, Any]]
+    ground_sample_distance_m: float | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def sha256(self, path: str) -> str | None:
+        """Return the recorded hash of a file, None where there is none."""
+        return self.files.get(path, {}).get("sha256")
+
+    def write(self, root: Path) -> None:
+        """Write it into a dataset's folder."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, ensure_ascii=False)
+        (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, root: Path) -> Manifest | None:
+        """Read a dataset's manifest; None where it has none.
+
+        Raises:
+            DataError: It is damaged, from a newer version, or names a file outside the dataset.
+        """
+        path = root / MANIFEST_FILE
+        if not path.exists():
+            return None
+        mend = "restore it, or delete it and run python -m sweep.patches check"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("format") > FORMAT:
+                raise DataError(f"{path}: written by a newer tilesweep; update tilesweep")
+            manifest = cls(**values)
+            files = [(PurePosixPath(name), entry["sha256"]) for name, entry in manifest.files.items()]
+            names = [name for split in manifest.splits.values() for name in split]
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{path}: damaged ({type(error).__name__}: {error}); {mend}") from error
+        for name, _ in files:
+            if name.is_absolute() or ".." in name.parts:
+                raise DataError(f"{path}: names {str(name)!r}, which lies outside the dataset; {mend}")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{path}: tile {twice[0]!r} is listed in two splits; keep it in one")
+        return manifest

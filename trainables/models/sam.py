@@ -1,0 +1,142 @@
+"""Two decoders on SAM's frozen ViT-B encoder."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.base import SegmentationModel
+from trainables.models.sam_encoder import PATCH, build_encoder, encode
+from trainables.models.unet import double_conv
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+
+SAM_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
+SAM_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
+SKIP_BLOCKS = (3, 6, 9, 12)
+"""The ViT blocks whose outputs are skips, counted from 1."""
+
+
+class SamModel(SegmentationModel):
+    """A decoder on a fixed SAM encoder, which no gradient enters."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__(mean=SAM_MEAN, std=SAM_STD, stride=PATCH)
+        self.encoder: nn.Module = encoder
+        self.fix_encoder()
+
+    def encode(self, inputs: Tensor, taps: tuple[int, ...] = ()) -> tuple[Tensor, list[Tensor]]:
+        """Return the neck's features and the tapped blocks' outputs, all at 1/16 of the size."""
+        with torch.no_grad():
+            return encode(self.encoder, inputs, taps)
+
+
+def _upsample(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class SamConv(SamModel):
+    """Four stages of upsampling and convolution on the neck's one map: a huge prior and few weights.
+
+    Args:
+        encoder: What ``build_encoder`` returned.
+        features: Channels of the neck.
+        widths: Channels of the four stages.
+        dropout: Probability that a channel is dropped between stages.
+    """
+
+    def __init__(self, encoder: nn.Module, features: int, widths: tuple[int, ...], dropout: float) -> None:
+        super().__init__(encoder)
+        self.stages = nn.ModuleList(
+            [double_conv(inputs, outputs) for inputs, outputs in zip((features, *widths), widths, strict=False)]
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(widths[-1], 1, 1)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
+        x, _ = self.encode(inputs)
+        for number, stage in enumerate(self.stages):
+            x = stage(_upsample(x if number == 0 else self.dropout(x)))
+        result: Tensor = self.head(x)
+        return result
+
+
+class SamUnet(SamModel):
+    """A U-Net decoder: ViT blocks as skips, and a shallow convolutional path for what 16-pixel patches blur.
+
+    The skips all lie at 1/16 of the size; each is projected, brought to the size of its stage and joined there with
+    the detail path of that size, which starts from the image itself.
+
+    Args:
+        encoder: What ``build_encoder`` returned.
+        tokens: Width of the ViT.
+        widths: Channels of the decoder at 1/16, 1/8, 1/4, 1/2 and 1 of the size.
+        details: Channels of the detail path at 1, 1/2, 1/4 and 1/8 of the size.
+        dropout: Probability that a channel is dropped between stages.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, tokens: int, widths: tuple[int, ...], details: tuple[int, ...], dropout: float
+    ) -> None:
+        super().__init__(encoder)
+        self.details = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 3, stride=1 if number == 0 else 2, padding=1, bias=False),
+                    nn.BatchNorm2d(outputs),
+                    nn.ReLU(inplace=True),
+                )
+                for number, (inputs, outputs) in enumerate(zip((3, *details), details, strict=False))
+            ]
+        )
+        self.bottom = nn.Sequential(nn.Conv2d(tokens, widths[0], 1), double_conv(widths[0], widths[0]))
+        # Blocks 9, 6 and 3 join at 1/8, 1/4 and 1/2; the full size has the detail path alone.
+        self.skips = nn.ModuleList([nn.Conv2d(tokens, width, 1) for width in widths[1:4]])
+        joined = [2 * width for width in widths[1:4]] + [widths[4]]
+        self.ups = nn.ModuleList(
+            [nn.Conv2d(inputs, outputs, 1) for inputs, outputs in zip(widths, widths[1:], strict=False)]
+        )
+        self.stages = nn.ModuleList(
+            [
+                double_conv(inputs + detail, outputs)
+                for inputs, detail, outputs in zip(joined, reversed(details), widths[1:], strict=True)
+            ]
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(widths[-1], 1, 1)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
+        _, (third, sixth, ninth, twelfth) = self.encode(inputs, SKIP_BLOCKS)
+        details = [self.details[0](inputs)]
+        for stage in self.details[1:]:
+            details.append(stage(details[-1]))
+        x = self.bottom(twelfth)
+        for number, (up, stage) in enumerate(zip(self.ups, self.stages, strict=True)):
+            detail = details.pop()
+            parts = [_upsample(up(self.dropout(x))), detail]
+            if number < len(self.skips):
+                skip = self.skips[number]((ninth, sixth, third)[number])
+                parts.insert(1, F.interpolate(skip, detail.shape[-2:], mode="bilinear", align_corners=False))
+            x = stage(torch.cat(parts, dim=1))
+        result: Tensor = self.head(x)
+        return result
+
+
+def build_sam_conv(recipe: Recipe, weights: Weights) -> SamConv:
+    """Build ``sam_vit_b_conv``: 1.3 million trainable parameters."""
+    tiny = recipe.model_size == "tiny"
+    encoder = build_encoder(weights, tiny=tiny)
+    widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
+    return SamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout)
+
+
+def build_sam_unet(recipe: Recipe, weights: Weights) -> SamUnet:
+    """Build ``sam_vit_b_unet``: 5 to 10 million trainable parameters."""
+    tiny = recipe.model_size == "tiny"
+    encoder = build_encoder(weights, tiny=tiny)
+    widths = (16, 16, 8, 8, 8) if tiny else (384, 256, 128, 64, 32)
+    details = (4, 8, 8, 16) if tiny else (16, 32, 64, 128)
+    return SamUnet(encoder, 32 if tiny else 768, widths, details, recipe.decoder_dropout)

@@ -1,0 +1,106 @@
+"""The architectures of segmentation-models-pytorch, with dropout where every other architecture here has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
+from trainables.models.weights import Weights, load_tensors
+from trainables.recipe import Recipe
+
+TINY_ENCODER = "tu-test_efficientnet"
+"""timm's 0.1-million-parameter encoder for tests, with the strides of a real one."""
+LITE0_MEAN = LITE0_STD = (0.5, 0.5, 0.5)
+"""What EfficientNet-Lite was trained with, unlike the other EfficientNets."""
+
+
+class SmpModel(SegmentationModel):
+    """An SMP model as a ``SegmentationModel``.
+
+    Args:
+        model: An SMP model with one class, its decoder carrying the dropout already.
+        mean: Of the encoder's training data, a channel, for inputs in [0, 1].
+        std: Likewise.
+    """
+
+    def __init__(self, model: nn.Module, *, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(mean=mean, std=std, stride=32)
+        self.encoder: nn.Module = model.encoder
+        self.decoder = model.decoder
+        self.head = model.segmentation_head
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 32."""
+        result: Tensor = self.head(self.decoder(self.encoder(inputs)))
+        return result
+
+
+def build_unet_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
+    """Build ``smp_unet_resnet34``: 24.4 million parameters."""
+    model = _unet("resnet34", recipe)
+    _load_resnet(model.encoder, weights)
+    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
+    """Build ``smp_deeplabv3plus_resnet34``: 22.4 million parameters.
+
+    Its own element-wise dropout of 0.5 inside the ASPP is off: dropout here means whole channels between decoder
+    stages, in every architecture.
+    """
+    import segmentation_models_pytorch as smp
+
+    tiny = recipe.model_size == "tiny"
+    model = smp.DeepLabV3Plus(
+        TINY_ENCODER if tiny else "resnet34",
+        encoder_weights=None,
+        decoder_channels=32 if tiny else 256,
+        decoder_aspp_dropout=0.0,
+    )
+    model.decoder.aspp.append(nn.Dropout2d(recipe.decoder_dropout))
+    _load_resnet(model.encoder, weights)
+    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights) -> SmpModel:
+    """Build ``smp_unet_efficientnet_lite0``, whose ImageNet weights come from an installable package."""
+    model = _unet("tu-tf_efficientnet_lite0", recipe)
+    if weights.path:
+        _load_lite0(model.encoder, weights)
+    return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD)
+
+
+def _unet(encoder: str, recipe: Recipe) -> nn.Module:
+    import segmentation_models_pytorch as smp
+
+    tiny = recipe.model_size == "tiny"
+    model: nn.Module = smp.Unet(
+        TINY_ENCODER if tiny else encoder,
+        encoder_weights=None,
+        decoder_channels=(32, 24, 16, 16, 8) if tiny else (256, 128, 64, 32, 16),
+    )
+    for block in list(model.decoder.blocks)[:-1]:
+        # The last step of an SMP decoder block; without attention it does nothing by itself.
+        block.attention2 = nn.Sequential(block.attention2, nn.Dropout2d(recipe.decoder_dropout))
+    return model
+
+
+def _load_resnet(encoder: nn.Module, weights: Weights) -> None:
+    if not weights.path:
+        return
+    wanted = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
+    encoder.load_state_dict(load_tensors(weights, wanted))
+
+
+def _load_lite0(encoder: nn.Module, weights: Weights) -> None:
+    """Load the package's tensors, which stand in timm's order under other names; the classifier's are left over."""
+    names = [name for name in encoder.state_dict() if not name.endswith("num_batches_tracked")]
+    theirs = {name: value for name, value in load_tensors(weights).items() if not name.endswith("num_batches_tracked")}
+    renamed = dict(zip(names, theirs.values(), strict=False))
+    wanted = encoder.state_dict()
+    for name, tensor in renamed.items():
+        if tensor.shape != wanted[name].shape:
+            raise weights.wrong(f"tensor {name} has shape {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}")
+    encoder.load_state_dict({**wanted, **renamed})
