@@ -9,8 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 import tyro
+from rich.console import Console
 
 from trainables.errors import DataError, TilesweepError
+
+
+PIPE_WIDTH = 140
+"""Characters a line where the output is no terminal: tables are not squeezed into a guess."""
+
+
+def open_console() -> Console:
+    """Return the console that a command prints to."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -> None:

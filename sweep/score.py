@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 from tyro.conf import arg
 
-from sweep.console import run_command
+from sweep.console import open_console, run_command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import Names, StorageOptions
 from sweep.engine.storage import Storage
@@ -254,7 +254,7 @@ def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> Non
 
 def main(options: ScoreOptions) -> None:
     """Run the command."""
-    console = Console()
+    console = open_console()
     if options.address is None:
         score(options, console)
         return

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from sweep.console import open_console
 from sweep.engine.plan import duration
 
 
@@ -50,7 +51,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
         """Open the live table; in a pipe there is none."""
         self._started = time.monotonic()
-        self._console = Console()
+        self._console = open_console()
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=2, get_renderable=self.table)
             self._live.start()

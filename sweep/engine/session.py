@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces.profiles import Profile
+from sweep.console import open_console
 from sweep.engine.cluster import ray_cluster
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.options import SweepOptions
@@ -45,7 +46,7 @@ def run_sweep(phase: str, options: SweepOptions, profile: Profile, recipes: Mapp
     Raises:
         TilesweepError: Anything that a user can mend, before the first trial is scheduled.
     """
-    console = Console()
+    console = open_console()
     storage = Storage.open(options.storage)
     if options.resume is not None:
         return _resume(storage, options, console)

@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import pyarrow as pa
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,9 @@ COLUMNS = {
     "test F1": "right",
     "time": "right",
 }
+RECIPE_COLUMNS = ("LR", "aug", "dropout", "loss")
+FULL_WIDTH = 125
+"""Characters that all columns need."""
 AGAIN_MARK = "*"
 
 
@@ -80,13 +84,14 @@ class Leaderboard:
         """Return the rows as text, in the order of ``COLUMNS``."""
         return [_cells(row) for row in self.rows]
 
-    def rich(self) -> Table:
-        """Draw the table for a terminal."""
-        table = Table(title=self.title, title_justify="left")
-        for name, justify in COLUMNS.items():
-            table.add_column(name, justify="left" if justify == "left" else "right", no_wrap=name != "model")
+    def rich(self, width: int) -> Table:
+        """Draw the table for a terminal of some characters; a narrow one gets no columns of the recipe."""
+        shown = [name for name in COLUMNS if width >= FULL_WIDTH or name not in RECIPE_COLUMNS]
+        table = Table(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for name in shown:
+            table.add_column(name, justify="left" if COLUMNS[name] == "left" else "right", no_wrap=name != "model")
         for cells in self.cells():
-            table.add_row(*cells)
+            table.add_row(*(cell for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
         return table
 
     def markdown(self) -> str:
@@ -107,7 +112,7 @@ class Leaderboard:
 
     def print(self, console: Console) -> None:
         """Show table, notes and where everything lies."""
-        console.print(self.rich())
+        console.print(self.rich(console.width))
         for note in self.notes:
             console.print(note, highlight=False, soft_wrap=True)
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
