@@ -24,6 +24,18 @@ Names = Annotated[
 ]
 """A comma-separated list of names."""
 
+Numbers = Annotated[
+    tuple[int, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="N,N,...",
+        instance_from_str=lambda args: tuple(int(part) for part in args[0].split(",")),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(map(str, value))],
+    ),
+]
+"""A comma-separated list of whole numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StorageOptions:

@@ -1,0 +1,119 @@
+"""Cutting a dataset out of source rasters. Cropping is the only reduction: nothing is ever resized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.dataset.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
+from sweep.dataset.folders import write_tile
+from sweep.dataset.sources import Source, read_foreground, read_image
+from trainables.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A tile as it was cut.
+
+    Attributes:
+        window: Where.
+        source: The image's path and the window's place, for the manifest.
+        poor: No window of the source has meaningful foreground.
+    """
+
+    window: Window
+    source: str
+    poor: bool
+
+
+def parse_nudges(values: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    """Parse ``NAME=dx,dy``: pixels to the right and down.
+
+    Raises:
+        DataError: Not of that form.
+    """
+    nudges = {}
+    for value in values:
+        name, _, offset = value.rpartition("=")
+        try:
+            dx, dy = (int(part) for part in offset.split(","))
+        except ValueError as error:
+            raise DataError(f"--nudge {value}: give NAME=dx,dy in pixels, such as austin7=-120,64") from error
+        nudges[name] = (dx, dy)
+    return nudges
+
+
+def cut_tiles(
+    root: Path,
+    sources: Mapping[str, Source],
+    splits: Mapping[str, list[str]],
+    *,
+    size: int,
+    foreground: str,
+    nudges: Mapping[str, tuple[int, int]],
+) -> dict[str, Cut]:
+    """Cut one tile from every source that a split names, and write them.
+
+    Args:
+        root: The dataset's folder.
+        sources: Name to source.
+        splits: Split to names.
+        size: Side of a tile in pixels.
+        foreground: How masks are coded, see ``read_foreground``.
+        nudges: Name to pixels right and down from where the tile would be cut.
+
+    Returns:
+        Name to what was cut.
+
+    Raises:
+        DataError: Everything that is wrong, all at once.
+    """
+    chosen = [name for names in splits.values() for name in names]
+    faults = [f"--nudge {name}: no such tile in the split; mend the name" for name in nudges if name not in chosen]
+    cuts: dict[str, Cut] = {}
+    for split, names in splits.items():
+        for name in names:
+            try:
+                image, mask, done = _cut(sources[name], size, foreground, nudges.get(name, (0, 0)))
+            except DataError as error:
+                faults += error.faults
+                continue
+            write_tile(root, split, name, image, mask)
+            cuts[name] = done
+    if faults:
+        raise DataError(faults)
+    return cuts
+
+
+def _cut(
+    source: Source, size: int, foreground: str, nudge: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Cut]:
+    image = read_image(source.image)
+    truth = read_foreground(source.mask, foreground)
+    height, width = truth.shape
+    if image.shape[:2] != truth.shape:
+        raise DataError(
+            f"{source.mask}: is {width}x{height} but its image is {image.shape[1]}x{image.shape[0]}; make them match"
+        )
+    if min(height, width) < size:
+        raise DataError(f"{source.image}: is {width}x{height}, smaller than --size {size}; choose a smaller --size")
+    window = choose_window(truth, size)
+    if nudge != (0, 0):
+        left, top = window.left + nudge[0], window.top + nudge[1]
+        if not (0 <= left <= width - size and 0 <= top <= height - size):
+            raise DataError(
+                f"--nudge {source.name}={nudge[0]},{nudge[1]}: leaves the source; from where the tile is cut, dx may be "
+                f"{-window.left} to {width - size - window.left} and dy {-window.top} to {height - size - window.top}"
+            )
+        window = cut(truth, top, left, size)
+    rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
+    place = f"{source.image.parent.name}/{source.image.name} x={window.left} y={window.top}"
+    return (
+        np.ascontiguousarray(image[rows, columns]),
+        truth[rows, columns].astype(np.uint8),
+        Cut(window=window, source=place, poor=window.share < MEANINGFUL_SHARE),
+    )

@@ -1,0 +1,294 @@
+"""``python -m sweep.patches``: make, check, show and synthesize datasets of tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg, subcommand
+
+from sweep.console import open_console, run_command
+from sweep.engine.options import Numbers
+
+if TYPE_CHECKING:
+    from sweep.dataset.checking import Report
+
+OVERVIEW_FILE = "overview.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Make:
+    """Cut one tile out of each source raster.
+
+    The tile is the geometric centre; where under 5 % of that is foreground, the nearest window with at least 5 %
+    (multiples of size/16 away from the centre). Nothing is ever resized.
+    """
+
+    src: Annotated[Path, arg(metavar="DIR")]
+    """Holds imgs/NAME.tif and msks/NAME.tif (or images/, masks/; .png, .jpg), or scene folders that do: SCENE_NAME."""
+
+    dst: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """Where the dataset goes."""
+
+    split: Annotated[str, arg(metavar="austin|FILE")] = "austin"
+    """The study's split, or a TOML file: train = ["a1", "b_*"], val = [...], test = [...]."""
+
+    size: Annotated[int, arg(metavar="PIXELS")] = 1024
+    """Side of a tile, a multiple of 32 from 64 up."""
+
+    nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy")] = ()
+    """Move single tiles by hand, in pixels to the right and down."""
+
+    foreground: Annotated[str, arg(metavar="INDEX|R,G,B")] = ""
+    """Which mask value is foreground, where a mask has more than two."""
+
+    name: str = ""
+    """The dataset's name; default: the folder's."""
+
+    origin: str = "unknown"
+    """Where the imagery comes from."""
+
+    licence: str = "unknown"
+    """Under which terms."""
+
+    gsd: Annotated[float | None, arg(metavar="METRES")] = None
+    """Metres a pixel."""
+
+    force: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Read every file and report all faults at once; exit code 2 on any. Writes the manifest where there is none."""
+
+    patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """The dataset."""
+
+    update: bool = False
+    """Bring the manifest's hashes up to date with the files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """Draw a grid of all tiles with the outlines of their masks."""
+
+    patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """The dataset."""
+
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """The picture; default: overview.png in the dataset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesize:
+    """Draw a synthetic dataset of aerial scenes with roofs."""
+
+    dst: Annotated[Path, arg(metavar="DIR")]
+    """Where the dataset goes."""
+
+    tiles: Numbers = (24, 6, 6)
+    """Tiles for train, val and test."""
+
+    size: Annotated[int, arg(metavar="PIXELS")] = 1024
+    """Side of a tile, a multiple of 32 from 64 up."""
+
+    seed: int = 0
+    """Another seed draws other scenes."""
+
+    force: bool = False
+    """Replace a dataset that is there."""
+
+
+Command = (
+    Annotated[Make, subcommand("make")]
+    | Annotated[Check, subcommand("check")]
+    | Annotated[Overview, subcommand("overview")]
+    | Annotated[Synthesize, subcommand("synthesize")]
+)
+
+
+def make(options: Make) -> None:
+    """Run ``make``."""
+    from sweep.dataset.checking import describe
+    from sweep.dataset.folders import new_dataset
+    from sweep.dataset.making import cut_tiles, parse_nudges
+    from sweep.dataset.sources import find_sources, parse_foreground
+    from sweep.dataset.splits import read_split
+
+    _check_size(options.size)
+    parse_foreground(options.foreground)
+    nudges = parse_nudges(options.nudge)
+    sources = find_sources(options.src)
+    splits = read_split(options.split, sources)
+    with new_dataset(options.dst, force=options.force) as root:
+        cuts = cut_tiles(
+            root, sources, splits, size=options.size, foreground=options.foreground, nudges=nudges
+        )
+        report = _sound(root)
+        manifest = describe(
+            report,
+            name=options.name or options.dst.resolve().name,
+            origin=options.origin,
+            licence=options.licence,
+            ground_sample_distance_m=options.gsd,
+            sources={name: done.source for name, done in cuts.items()},
+        )
+        manifest.write(root)
+        _overview(root, manifest.name, report)
+    console = open_console()
+    unused = len(sources) - len(cuts)
+    for name, done in cuts.items():
+        if done.poor:
+            console.print(f"{name}: no window reaches 5 % foreground; took {done.window.share:.1%}", highlight=False)
+    if unused:
+        console.print(f"{unused} sources are in no split and were left out", highlight=False)
+    _made(options.dst, report)
+
+
+def synthesize(options: Synthesize) -> None:
+    """Run ``synthesize``."""
+    from sweep.dataset.checking import describe
+    from sweep.dataset.folders import new_dataset
+    from sweep.dataset.synthesis import GROUND_SAMPLE_DISTANCE_M, LICENCE, ORIGIN, draw_tiles, split_names
+
+    _check_size(options.size)
+    splits = split_names(options.tiles)
+    with new_dataset(options.dst, force=options.force) as root:
+        sources = draw_tiles(root, splits, size=options.size, seed=options.seed)
+        report = _sound(root)
+        manifest = describe(
+            report,
+            name="synthetic-roofs",
+            origin=ORIGIN,
+            licence=LICENCE,
+            synthetic=True,
+            ground_sample_distance_m=GROUND_SAMPLE_DISTANCE_M,
+            sources=sources,
+            notes={"colour_threshold": _colour_threshold(report)},
+        )
+        manifest.write(root)
+        _overview(root, f"{manifest.name} (synthetic)", report)
+    _made(options.dst, report)
+
+
+def check(options: Check) -> int:
+    """Run ``check``; returns its exit code."""
+    from dataclasses import replace
+
+    from rich.table import Table
+
+    from sweep.dataset.checking import check as check_dataset
+    from sweep.dataset.checking import describe
+
+    report = check_dataset(options.patches, against_manifest=not options.update)
+    console = open_console()
+    if report.faults:
+        table = Table(title=f"{options.patches}: {len(report.faults)} faults", title_justify="left", show_lines=True)
+        for heading in ("file", "fault", "mend"):
+            table.add_column(heading, overflow="fold")
+        for fault in report.faults:
+            place, _, rest = fault.partition(": ")
+            what, _, mend = rest.rpartition("; ")
+            table.add_row(place, what, mend)
+        console.print(table)
+        return 2
+    root = options.patches
+    if options.update or report.manifest is None:
+        from trainables.data.manifest import Manifest
+
+        fresh = describe(report, name=root.resolve().name, origin="unknown", licence="unknown")
+        try:
+            old = Manifest.read(root) if options.update else None
+        except Exception:  # a damaged manifest is what --update replaces
+            old = None
+        manifest = replace(old, splits=fresh.splits, files=_keep_sources(old, fresh)) if old else fresh
+        manifest.write(root)
+        console.print(f"wrote {root / 'manifest.json'}", highlight=False)
+    console.print(f"{root}: sound. {report.summary()}", highlight=False)
+    return 0
+
+
+def overview(options: Overview) -> None:
+    """Run ``overview``."""
+    report = _sound(options.patches)
+    name = report.manifest.name if report.manifest else options.patches.resolve().name
+    synthetic = " (synthetic)" if report.manifest and report.manifest.synthetic else ""
+    path = _overview(options.patches, name + synthetic, report, options.out)
+    open_console().print(f"wrote {path}", highlight=False)
+
+
+def _sound(root: Path) -> Report:
+    """Read a dataset.
+
+    Raises:
+        DataError: It is not sound.
+    """
+    from sweep.dataset.checking import check as check_dataset
+    from trainables.errors import DataError
+
+    report = check_dataset(root)
+    if report.faults:
+        raise DataError(report.faults)
+    return report
+
+
+def _check_size(size: int) -> None:
+    from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
+    from trainables.errors import DataError
+
+    if size < MIN_SIDE or size % SIDE_MULTIPLE:
+        raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up")
+
+
+def _colour_threshold(report: Report) -> dict[str, Any]:
+    """Say what the best threshold on one colour channel reaches, fitted on train."""
+    from dataclasses import asdict
+
+    from trainables.data.colour_baseline import fit_colour_threshold
+
+    tiles = {split: [files.tile for files in found] for split, found in report.splits.items()}
+    rule = fit_colour_threshold(tiles["train"])
+    return {
+        **asdict(rule),
+        "meaning": "foreground where low <= channel <= high; the best such rule on train",
+        "train_iou": round(rule.score(tiles["train"]), 4),
+        "val_iou": round(rule.score(tiles["val"]), 4),
+    }
+
+
+def _keep_sources(old: Any, fresh: Any) -> dict[str, Any]:
+    return {
+        path: {**entry, "source": old.files.get(path, entry)["source"]} for path, entry in fresh.files.items()
+    }
+
+
+def _overview(root: Path, title: str, report: Report, out: Path | None = None) -> Path:
+    from sweep.dataset.overview import write_overview
+    from trainables.errors import DataError
+
+    path = out or root / OVERVIEW_FILE
+    try:
+        write_overview(path, title, report.splits)
+    except OSError as error:
+        raise DataError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from error
+    return path
+
+
+def _made(root: Path, report: Report) -> None:
+    console = open_console()
+    console.print(f"{root}: {report.summary()}", highlight=False)
+    console.print(f"look at {root / OVERVIEW_FILE}, then: python -m sweep.phase1 --patches {root}", highlight=False)
+
+
+def main(options: Any) -> int | None:
+    """Run the chosen subcommand; returns its exit code."""
+    if isinstance(options, Check):
+        return check(options)
+    {Make: make, Overview: overview, Synthesize: synthesize}[type(options)](options)
+    return None
+
+
+if __name__ == "__main__":
+    run_command(main, Command, prog="python -m sweep.patches")
