@@ -13,7 +13,6 @@ from rich.console import Console
 
 from trainables.errors import DataError, TilesweepError
 
-
 PIPE_WIDTH = 140
 """Characters a line where the output is no terminal: tables are not squeezed into a guess."""
 

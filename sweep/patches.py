@@ -123,9 +123,7 @@ def make(options: Make) -> None:
     sources = find_sources(options.src)
     splits = read_split(options.split, sources)
     with new_dataset(options.dst, force=options.force) as root:
-        cuts = cut_tiles(
-            root, sources, splits, size=options.size, foreground=options.foreground, nudges=nudges
-        )
+        cuts = cut_tiles(root, sources, splits, size=options.size, foreground=options.foreground, nudges=nudges)
         report = _sound(root)
         manifest = describe(
             report,
@@ -259,9 +257,7 @@ def _colour_threshold(report: Report) -> dict[str, Any]:
 
 
 def _keep_sources(old: Any, fresh: Any) -> dict[str, Any]:
-    return {
-        path: {**entry, "source": old.files.get(path, entry)["source"]} for path, entry in fresh.files.items()
-    }
+    return {path: {**entry, "source": old.files.get(path, entry)["source"]} for path, entry in fresh.files.items()}
 
 
 def _overview(root: Path, title: str, report: Report, out: Path | None = None) -> Path:

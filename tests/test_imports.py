@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
-MODULES = sorted(path for package in ("trainables", "search_spaces", "sweep") for path in (ROOT / package).rglob("*.py"))
+MODULES = sorted(
+    path for package in ("trainables", "search_spaces", "sweep") for path in (ROOT / package).rglob("*.py")
+)
 
 
 def _imported(path: Path) -> set[str]:

@@ -86,5 +86,3 @@ def score_mask(name: str, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]
         false_negatives=int(np.count_nonzero(~found & real)),
         loss=loss,
     )
-
-

@@ -55,7 +55,10 @@ def choose_window(foreground: NDArray[np.bool_], size: int, *, minimum: float = 
     sums[1:, 1:] = foreground.cumsum(0, dtype=np.int64).cumsum(1)
     rows, columns = np.meshgrid(tops, lefts, indexing="ij")
     shares = (
-        sums[rows + size, columns + size] - sums[rows, columns + size] - sums[rows + size, columns] + sums[rows, columns]
+        sums[rows + size, columns + size]
+        - sums[rows, columns + size]
+        - sums[rows + size, columns]
+        + sums[rows, columns]
     ) / size**2
     distances = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2
     order = np.lexsort((columns.ravel(), rows.ravel(), distances.ravel()))

@@ -35,7 +35,9 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
         if not force:
             raise DataError(f"--dst {destination}: exists already; choose another folder, or --force to replace it")
         if not is_dataset:
-            raise DataError(f"--dst {destination}: is no dataset, so --force does not replace it; choose another folder")
+            raise DataError(
+                f"--dst {destination}: is no dataset, so --force does not replace it; choose another folder"
+            )
     temporary = destination.with_name(f".{destination.name}.{os.getpid()}.new")
     try:
         for split in SPLITS:

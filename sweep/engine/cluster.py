@@ -49,7 +49,9 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
             f"--address {address}: no Ray cluster answers there ({reason}); start one with: ray start --head"
         ) from error
     if context.dashboard_url:
-        console.print(f"Ray dashboard  http://{context.dashboard_url}  (its token: ray get-auth-token)", highlight=False)
+        console.print(
+            f"Ray dashboard  http://{context.dashboard_url}  (its token: ray get-auth-token)", highlight=False
+        )
     try:
         yield
     finally:

@@ -74,11 +74,11 @@ def run_trials(
                 name=experiment.name,
                 storage_path=experiment.storage.address,
                 verbose=0,
-                callbacks=[Progress({trial.attempt: trial.recipe.max_epochs for trial in trials}, resources.concurrent)],
+                callbacks=[
+                    Progress({trial.attempt: trial.recipe.max_epochs for trial in trials}, resources.concurrent)
+                ],
                 failure_config=tune.FailureConfig(max_failures=max_failures),
-                checkpoint_config=tune.CheckpointConfig(
-                    num_to_keep=1, checkpoint_frequency=1, checkpoint_at_end=True
-                ),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_frequency=1, checkpoint_at_end=True),
                 sync_config=tune.SyncConfig(sync_artifacts=True, sync_artifacts_on_checkpoint=True),
             ),
         )
@@ -88,6 +88,4 @@ def run_trials(
         results = tuner.fit()
     finally:
         signal.signal(signal.SIGTERM, previous)
-    return all(
-        result.error is not None or bool(result.metrics and result.metrics.get("done")) for result in results
-    )
+    return all(result.error is not None or bool(result.metrics and result.metrics.get("done")) for result in results)

@@ -110,9 +110,7 @@ def _next_step(experiment: Experiment) -> str:
 
 
 @contextmanager
-def _cluster(
-    options: SweepOptions, profile: Profile, trials: list[TrialPlan], console: Console
-) -> Iterator[Resources]:
+def _cluster(options: SweepOptions, profile: Profile, trials: list[TrialPlan], console: Console) -> Iterator[Resources]:
     """Start or join Ray and divide it among the trials."""
     if options.address is None:
         _divide_here(options, profile, len(trials))  # refuse before Ray starts

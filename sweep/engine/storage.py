@@ -42,7 +42,9 @@ class Storage:
         try:
             filesystem, root = pafs.FileSystem.from_uri(address)
         except (pa.ArrowInvalid, OSError) as error:
-            raise ExperimentError(f"--storage {address}: {_first_line(error)}; give a folder or s3://, gs://") from error
+            raise ExperimentError(
+                f"--storage {address}: {_first_line(error)}; give a folder or s3://, gs://"
+            ) from error
         return cls(filesystem, root, address)
 
     @property
@@ -105,7 +107,9 @@ class Storage:
             if target != path:
                 self.filesystem.move(target, path)
         except OSError as error:
-            raise ExperimentError(f"{path}: cannot be written ({_first_line(error)}); make room or choose another --storage") from error
+            raise ExperimentError(
+                f"{path}: cannot be written ({_first_line(error)}); make room or choose another --storage"
+            ) from error
 
     def names(self) -> list[str]:
         """List the folders directly inside, most recently changed first."""

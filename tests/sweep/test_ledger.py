@@ -75,7 +75,9 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 
 
 def test_a_second_job_does_not_get_in(tmp_path: Path) -> None:
-    with _ledger(tmp_path).locked(), pytest.raises(LedgerError, match="another scoring job"), _ledger(tmp_path).locked(
-        timeout=0.1
+    with (
+        _ledger(tmp_path).locked(),
+        pytest.raises(LedgerError, match="another scoring job"),
+        _ledger(tmp_path).locked(timeout=0.1),
     ):
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def test_windows_cover_the_side_and_overlap_by_an_eighth(length: int, window: in
     starts = window_starts(length, window)
     assert starts[0] == 0
     assert starts[-1] + window == length
-    assert all(b - a <= window - window // 8 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a <= window - window // 8 for a, b in itertools.pairwise(starts))
     assert starts == sorted(set(starts))
 
 

@@ -164,7 +164,9 @@ def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> 
             place = f"{root / files.image}"
             other = names.setdefault(files.tile.name, split)
             if other != split:
-                faults.append(f"{place}: the name is also in {other}; a tile belongs to one split, remove or rename one")
+                faults.append(
+                    f"{place}: the name is also in {other}; a tile belongs to one split, remove or rename one"
+                )
             twin = contents.setdefault(files.image_sha256, place)
             if twin != place:
                 faults.append(f"{place}: identical to {twin}; remove one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -95,9 +97,7 @@ class SamUnet(SamModel):
         # Blocks 9, 6 and 3 join at 1/8, 1/4 and 1/2; the full size has the detail path alone.
         self.skips = nn.ModuleList([nn.Conv2d(tokens, width, 1) for width in widths[1:4]])
         joined = [2 * width for width in widths[1:4]] + [widths[4]]
-        self.ups = nn.ModuleList(
-            [nn.Conv2d(inputs, outputs, 1) for inputs, outputs in zip(widths, widths[1:], strict=False)]
-        )
+        self.ups = nn.ModuleList([nn.Conv2d(inputs, outputs, 1) for inputs, outputs in itertools.pairwise(widths)])
         self.stages = nn.ModuleList(
             [
                 double_conv(inputs + detail, outputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -74,7 +76,7 @@ def test_no_preset_blurs_or_adds_noise() -> None:
 
 def test_each_preset_contains_the_one_before() -> None:
     steps = [[type(step).__name__ for step in Augmentation(name)._pipeline.transforms] for name in AUGMENTATIONS]
-    for smaller, larger in zip(steps, steps[1:], strict=False):
+    for smaller, larger in itertools.pairwise(steps):
         assert larger[: len(smaller)] == smaller and len(larger) > len(smaller)
 
 

@@ -69,6 +69,8 @@ def test_tiles_smaller_than_the_crop_are_used_whole() -> None:
 
 
 def test_every_tile_is_drawn() -> None:
-    tiles = [Tile(name=str(v), image=np.full((64, 64, 3), v, np.uint8), mask=np.zeros((64, 64), np.uint8)) for v in range(6)]
+    tiles = [
+        Tile(name=str(v), image=np.full((64, 64, 3), v, np.uint8), mask=np.zeros((64, 64), np.uint8)) for v in range(6)
+    ]
     batches = Batches(tiles, Recipe(crop_size=64, augmentation="LIGHT"))
     assert {int(batches.draw(1, index)[0][0, 0, 0]) for index in range(100)} == set(range(6))
