@@ -195,11 +195,12 @@ def check(options: Check) -> int:
     root = options.patches
     if options.update or report.manifest is None:
         from trainables.data.manifest import Manifest
+        from trainables.errors import DataError
 
         fresh = describe(report, name=root.resolve().name, origin="unknown", licence="unknown")
         try:
             old = Manifest.read(root) if options.update else None
-        except Exception:  # a damaged manifest is what --update replaces
+        except DataError:  # a damaged manifest is what --update replaces
             old = None
         manifest = replace(old, splits=fresh.splits, files=_keep_sources(old, fresh)) if old else fresh
         manifest.write(root)
@@ -278,11 +279,16 @@ def _made(root: Path, report: Report) -> None:
     console.print(f"look at {root / OVERVIEW_FILE}, then: python -m sweep.phase1 --patches {root}", highlight=False)
 
 
-def main(options: Any) -> int | None:
+def main(options: Make | Check | Overview | Synthesize) -> int | None:
     """Run the chosen subcommand; returns its exit code."""
     if isinstance(options, Check):
         return check(options)
-    {Make: make, Overview: overview, Synthesize: synthesize}[type(options)](options)
+    if isinstance(options, Make):
+        make(options)
+    elif isinstance(options, Overview):
+        overview(options)
+    else:
+        synthesize(options)
     return None
 
 

@@ -49,8 +49,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     """One epoch a step. Configured by plain values, so that Ray can store and compare trials.
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
-    (the fields of ``Weights``) and ``device`` (``cpu`` or ``cuda``). The tiles come through ``tune.with_parameters``: one copy a
-    node, in shared memory. There is no test split in them.
+    (the fields of ``Weights``) and ``device`` (``cpu`` or ``cuda``). The tiles come through
+    ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
     """
 
     def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
@@ -179,7 +179,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         }
         save_state(Path(checkpoint_dir) / STATE_FILE, state)
 
-    def load_checkpoint(self, checkpoint_dir: str) -> None:  # type: ignore[override]
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Go on from a checkpoint; the files that the trial had written are written anew."""
         state = load_state(Path(checkpoint_dir) / STATE_FILE)
         self._trainer.load_state_dict(state["trainer"])

@@ -183,7 +183,7 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the epochs or the patience are used up; the frozen stage never ends a training early."""
-        waiting = self._two_stages and self.epoch < self.recipe.frozen_epochs
+        waiting = self._two_stages and self.epoch <= self.recipe.frozen_epochs
         return self.epoch >= self.recipe.max_epochs or (not waiting and self._stale_epochs >= self.recipe.patience)
 
     def _start_second_stage(self) -> None:
@@ -220,7 +220,7 @@ class Trainer:
             logits = self.model(inputs)
         loss = bce_dice_loss(logits, targets, self.recipe.bce_weight)
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()
+        torch.autograd.backward(self._scaler.scale(loss))
         if self.recipe.clip_norm:
             self._scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)

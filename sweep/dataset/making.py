@@ -106,7 +106,7 @@ def _cut(
         left, top = window.left + nudge[0], window.top + nudge[1]
         if not (0 <= left <= width - size and 0 <= top <= height - size):
             raise DataError(
-                f"--nudge {source.name}={nudge[0]},{nudge[1]}: leaves the source; from where the tile is cut, dx may be "
+                f"--nudge {source.name}={nudge[0]},{nudge[1]}: leaves the source; from its place, dx may be "
                 f"{-window.left} to {width - size - window.left} and dy {-window.top} to {height - size - window.top}"
             )
         window = cut(truth, top, left, size)

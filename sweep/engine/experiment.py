@@ -59,9 +59,9 @@ class Experiment:
             ExperimentError: There is none; the nearest name is suggested.
         """
         if name is None:
-            for known in storage.names():
-                if cls(storage, known).exists:
-                    return cls(storage, known)
+            for recent in storage.names():
+                if cls(storage, recent).exists:
+                    return cls(storage, recent)
             raise ExperimentError(
                 f"{storage.address}: holds no experiment; run python -m sweep.phase1 --profile demo first"
             )

@@ -81,7 +81,7 @@ class SweepOptions(StorageOptions):
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
     """A running Ray cluster; default: start one here."""
 
-    weights: Annotated[str | None, arg(metavar="pretrained|random")] = None
+    weights: Literal["pretrained", "random"] | None = None
     """pretrained refuses to start without real weights; default: the profile's."""
 
     sam_checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None

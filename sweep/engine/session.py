@@ -22,9 +22,9 @@ from sweep.engine.resources import Resources, divide
 from sweep.engine.storage import Storage
 from sweep.results.leaderboard import Leaderboard
 from trainables.data.tiles import TuningData
-from trainables.errors import ExperimentError, RecipeError
+from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
-from trainables.models.weights import Weights, resolve_all
+from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.recipe import Recipe
 
 INTERRUPTED = 130
@@ -69,9 +69,7 @@ def run_sweep(phase: str, options: SweepOptions, profile: Profile, recipes: Mapp
 
 def _plan(options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]) -> list[TrialPlan]:
     """Resolve weights, all of them before any trial, and name the trials."""
-    mode = options.weights or profile.weights
-    if mode not in ("pretrained", "available", "random"):
-        raise RecipeError(f"--weights {mode!r} does not exist; known: pretrained, random")
+    mode: Mode = options.weights or profile.weights
     tiny = any(recipe.model_size == "tiny" for recipe in recipes.values())
     weights: Mapping[str, Weights] = resolve_all(
         {name: get_architecture(name).needs for name in {recipe.architecture for recipe in recipes.values()}},

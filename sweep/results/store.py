@@ -126,7 +126,7 @@ def _trial_row(
 ) -> dict[str, Any]:
     recipe, weights = planned["recipe"], Weights(**planned["weights"])
     last = reports[-1] if reports else {}
-    measured = next((report for report in reversed(reports) if "epoch" in report), {})
+    measured: dict[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
     failure = last.get("failure") or (crash if not last.get("done") else None)
     if failure:
         status = "failed"

@@ -68,7 +68,7 @@ class Batches:
             (S, S, 3) and (S, S) uint8, S the crop size.
         """
         random = np.random.default_rng([self._recipe.seed, epoch, index])
-        tile = self._tiles[random.integers(len(self._tiles))]
+        tile = self._tiles[int(random.integers(len(self._tiles)))]
         height, width = tile.mask.shape
         top = int(random.integers(height - self._crop + 1))
         left = int(random.integers(width - self._crop + 1))

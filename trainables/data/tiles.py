@@ -286,7 +286,7 @@ def decode_mask(data: bytes, path: Path) -> NDArray[np.uint8]:
     picture = _open(data, path)
     if picture.mode not in ("L", "1"):
         raise DataError(
-            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, or see sweep.patches make --foreground"
+            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, see sweep.patches make --foreground"
         )
     values = np.asarray(picture).astype(np.uint8)
     found = np.unique(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ class SmpModel(SegmentationModel):
         std: Likewise.
     """
 
-    def __init__(self, model: nn.Module, *, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, model: Any, *, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(mean=mean, std=std, stride=32)
         self.encoder: nn.Module = model.encoder
         self.decoder = model.decoder
@@ -72,11 +73,11 @@ def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights) -> SmpModel:
     return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD)
 
 
-def _unet(encoder: str, recipe: Recipe) -> nn.Module:
+def _unet(encoder: str, recipe: Recipe) -> Any:
     import segmentation_models_pytorch as smp
 
     tiny = recipe.model_size == "tiny"
-    model: nn.Module = smp.Unet(
+    model = smp.Unet(
         TINY_ENCODER if tiny else encoder,
         encoder_weights=None,
         decoder_channels=(32, 24, 16, 16, 8) if tiny else (256, 128, 64, 32, 16),

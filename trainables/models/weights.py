@@ -126,7 +126,11 @@ def resolve_all(
 
     Args:
         needs: Architecture name to what it wants.
-        mode: As for ``resolve``; likewise the rest.
+        mode: As for ``resolve``.
+        model_size: As for ``resolve``.
+        sam_checkpoint: As for ``resolve``.
+        sam_sha256: As for ``resolve``.
+        offline: As for ``resolve``.
 
     Returns:
         Architecture name to weights.

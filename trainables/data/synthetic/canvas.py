@@ -81,7 +81,7 @@ class Canvas:
         alpha = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.uint8)
         shifted = np.round((points - [columns.start, rows.start]) * 2**SUBPIXEL_BITS).astype(np.int32)
         cv2.fillPoly(alpha, [shifted], 255, cv2.LINE_AA, SUBPIXEL_BITS)
-        return alpha.astype(np.float32) / 255
+        return np.asarray(alpha / np.float32(255), dtype=np.float32)
 
     def paint(
         self, points: Points, colour: Colour, *, fine: float = 0.03, coarse: float = 0.04, opacity: float = 1.0

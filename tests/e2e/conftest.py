@@ -1,0 +1,50 @@
+"""Running the real commands, as a user types them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return this environment for a command that finds no pretrained weights but the installed package's."""
+    return {**os.environ, "TILESWEEP_CACHE": "/nonexistent", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), **changes}
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Return a function that runs ``python -m sweep.NAME ...`` and gives its output."""
+
+    def command(
+        name: str, *arguments: object, cwd: Path = ROOT, timeout: float = 300, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", f"sweep.{name}", *map(str, arguments)],
+            cwd=cwd,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return command
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """Assert exit code 2, one line a fault, no traceback, and what the lines say."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert lines, done.stderr
+    for part in said:
+        assert any(part in line for line in lines), (part, lines)
