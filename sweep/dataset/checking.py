@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.data.manifest import Manifest
-from trainables.data.tiles import SPLITS, TileFiles, cross_split_faults, manifest_faults, read_files
+from trainables.data.tiles import SPLITS, TileFiles, cross_split_faults, manifest_faults, scan_split
 from trainables.errors import DataError
 
 
@@ -54,11 +54,8 @@ def check(root: Path, *, against_manifest: bool = True) -> Report:
         except DataError as error:
             faults += error.faults
     for split in SPLITS:
-        try:
-            splits[split] = read_files(root, split)
-        except DataError as error:
-            splits[split] = ()
-            faults += error.faults
+        splits[split], found = scan_split(root, split)
+        faults += found
     faults += cross_split_faults(root, splits)
     if manifest:
         faults += manifest_faults(root, manifest, splits)

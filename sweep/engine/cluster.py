@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
+
+CONNECT_SECONDS = 5.0
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if address is not None:
+        _require_answer(address)
     import ray
 
     try:
@@ -56,3 +61,22 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Try to reach ``HOST:PORT`` for some seconds: Ray itself would try for minutes.
+
+    Raises:
+        ExperimentError: Nothing answers, or the address has another form.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ExperimentError(f"--address {address}: give auto or HOST:PORT, such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ExperimentError(
+            f"--address {address}: nothing answers there ({error}); start a cluster with: ray start --head"
+        ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from ray import tune
 
 from sweep.engine.experiment import Experiment
-from sweep.engine.plan import TrialPlan
+from sweep.engine.plan import TrialPlan, estimate_seconds
 from sweep.engine.progress import Progress
 from sweep.engine.resources import Resources
 from sweep.engine.scheduler import GroupedASHA
@@ -54,7 +54,9 @@ def run_trials(
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="ray")
     trainable = _trainable(data, resources)
-    space = {"trial": tune.grid_search([trial.config(resources.device) for trial in trials])}
+    # The longest first, so that none of them is left to run alone at the end.
+    ordered = sorted(trials, key=lambda trial: -estimate_seconds(trial.recipe, data, resources.device))
+    space = {"trial": tune.grid_search([trial.config(resources.device) for trial in ordered])}
     if resume:
         tuner = tune.Tuner.restore(
             experiment.address, trainable, resume_unfinished=True, restart_errored=True, param_space=space

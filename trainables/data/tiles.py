@@ -92,10 +92,8 @@ class TuningData:
         except DataError as error:
             faults += error.faults
         for split in found:
-            try:
-                found[split] = read_files(root, split)
-            except DataError as error:
-                faults += error.faults
+            found[split], missing = scan_split(root, split)
+            faults += missing
         faults += cross_split_faults(root, found)
         if manifest:
             faults += manifest_faults(root, manifest, found)
@@ -120,14 +118,21 @@ def read_split(root: Path, split: str) -> tuple[Tile, ...]:
     Raises:
         DataError: Everything that is wrong with the split, all at once.
     """
-    return tuple(files.tile for files in read_files(root, split))
+    tiles, faults = scan_split(root, split)
+    if faults:
+        raise DataError(faults)
+    return tuple(files.tile for files in tiles)
 
 
-def read_files(root: Path, split: str) -> tuple[TileFiles, ...]:
-    """Read one split with paths and hashes; see ``read_split``."""
+def scan_split(root: Path, split: str) -> tuple[tuple[TileFiles, ...], list[str]]:
+    """Read what can be read of a split.
+
+    Returns:
+        The sound tiles, in the natural order of their names, and one line for everything that is wrong.
+    """
     folder = root / split
     if not folder.is_dir():
-        raise DataError(f"{folder}: split folder is missing; create it with images/ and masks/, or mend --patches")
+        return (), [f"{folder}: split folder is missing; create it with images/ and masks/, or mend --patches"]
     faults: list[str] = []
     images = _by_name(folder / "images", IMAGE_ENDINGS, faults)
     masks = _by_name(folder / "masks", (".png",), faults)
@@ -143,9 +148,7 @@ def read_files(root: Path, split: str) -> tuple[TileFiles, ...]:
             tiles.append(_read_tile_files(root, name, images[name], masks[name]))
         except DataError as error:
             faults += error.faults
-    if faults:
-        raise DataError(sorted(faults))
-    return tuple(tiles)
+    return tuple(tiles), sorted(faults)
 
 
 def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:

@@ -1,0 +1,284 @@
+"""Reading tiles: what is right is read exactly, what is wrong is one line that names file and mend."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainables.data.manifest import Manifest
+from trainables.data.tiles import TuningData, natural_order, read_split
+from trainables.errors import DataError
+
+
+def _save(path: Path, pixels: np.ndarray, mode: str | None = None) -> None:
+    Image.fromarray(pixels, mode).save(path)
+
+
+def _noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def _grey_image(root: Path) -> Path:
+    _save(path := root / "train/images/t1.png", _noise(64, 64))
+    return path
+
+
+def _alpha_image(root: Path) -> Path:
+    _save(path := root / "train/images/t1.png", _noise(64, 64, 4))
+    return path
+
+
+def _deep_image(root: Path) -> Path:
+    Image.fromarray(_noise(64, 64).astype(np.uint16) * 257).save(path := root / "train/images/t1.png")
+    return path
+
+
+def _palette_image(root: Path) -> Path:
+    Image.fromarray(_noise(64, 64, 3)).quantize(8).save(path := root / "train/images/t1.png")
+    return path
+
+
+def _truncated_image(root: Path) -> Path:
+    buffer = io.BytesIO()
+    Image.fromarray(_noise(64, 64, 3)).save(buffer, "JPEG")
+    (root / "train/images/t1.png").unlink()
+    (path := root / "train/images/t1.jpg").write_bytes(buffer.getvalue()[:-400])
+    return path
+
+
+def _empty_image(root: Path) -> Path:
+    (path := root / "val/images/t4.png").write_bytes(b"")
+    return path
+
+
+def _odd_size(root: Path) -> Path:
+    _save(path := root / "train/images/t1.png", _noise(70, 64, 3))
+    _save(root / "train/masks/t1.png", np.zeros((70, 64), np.uint8))
+    return path
+
+
+def _small_size(root: Path) -> Path:
+    _save(path := root / "train/images/t1.png", _noise(32, 64, 3))
+    _save(root / "train/masks/t1.png", np.zeros((32, 64), np.uint8))
+    return path
+
+
+def _mask_of_other_size(root: Path) -> Path:
+    _save(path := root / "train/masks/t1.png", np.zeros((96, 64), np.uint8))
+    return path
+
+
+def _mask_of_three_values(root: Path) -> Path:
+    _save(path := root / "train/masks/t1.png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) % 3)
+    return path
+
+
+def _mask_of_wrong_values(root: Path) -> Path:
+    _save(path := root / "train/masks/t1.png", np.full((64, 64), 7, np.uint8))
+    return path
+
+
+def _mask_in_colours(root: Path) -> Path:
+    _save(path := root / "train/masks/t1.png", _noise(64, 64, 3))
+    return path
+
+
+def _image_without_mask(root: Path) -> Path:
+    (root / "train/masks/t2.png").unlink()
+    return root / "train/images/t2.png"
+
+
+def _mask_without_image(root: Path) -> Path:
+    (root / "train/images/t2.png").unlink()
+    return root / "train/masks/t2.png"
+
+
+def _missing_split(root: Path) -> Path:
+    shutil.rmtree(root / "val")
+    return root / "val"
+
+
+def _no_tiles(root: Path) -> Path:
+    for path in (root / "val").rglob("*.png"):
+        path.unlink()
+    return root / "val"
+
+
+def _same_name_twice(root: Path) -> Path:
+    Image.fromarray(_noise(64, 64, 3)).save(path := root / "train/images/t1.jpg")
+    return path.with_suffix(".png")
+
+
+def _stray_file(root: Path) -> Path:
+    (path := root / "train/images/notes.txt").write_text("x")
+    return path
+
+
+def _folder_where_a_file_is_due(root: Path) -> Path:
+    (root / "train/images/t1.png").unlink()
+    (path := root / "train/images/t1.png").mkdir()
+    return path
+
+
+def _same_name_in_two_splits(root: Path) -> Path:
+    _save(path := root / "val/images/t1.png", _noise(64, 64, 3))
+    _save(root / "val/masks/t1.png", np.zeros((64, 64), np.uint8))
+    return path
+
+
+def _same_content_in_two_splits(root: Path) -> Path:
+    shutil.copy(root / "train/images/t1.png", path := root / "val/images/t4.png")
+    return path
+
+
+FAULTS: dict[Callable[[Path], Path], str] = {
+    _grey_image: "grey",
+    _alpha_image: "alpha",
+    _deep_image: "16-bit",
+    _palette_image: "palette",
+    _truncated_image: "truncated",
+    _empty_image: "not a picture",
+    _odd_size: "multiple of 32",
+    _small_size: "from 64 up",
+    _mask_of_other_size: "64x96 but its image is 64x64",
+    _mask_of_three_values: "0, 1, 2",
+    _mask_of_wrong_values: "values 7",
+    _mask_in_colours: "single-channel",
+    _image_without_mask: "has no mask",
+    _mask_without_image: "has no image",
+    _missing_split: "missing",
+    _no_tiles: "no tiles",
+    _same_name_twice: "same name",
+    _stray_file: "move it",
+    _folder_where_a_file_is_due: "not a",
+    _same_name_in_two_splits: "also in train",
+    _same_content_in_two_splits: "identical to",
+}
+
+
+@pytest.mark.parametrize("breaks", FAULTS, ids=lambda breaks: breaks.__name__.strip("_"))
+def test_a_fault_is_one_line_with_file_and_mend(dataset: Path, breaks: Callable[[Path], Path]) -> None:
+    path = breaks(dataset)
+    with pytest.raises(DataError) as caught:
+        TuningData.read(dataset)
+    line = next(fault for fault in caught.value.faults if str(path) in fault)
+    assert FAULTS[breaks] in line and "\n" not in line and (";" in line)
+
+
+def test_all_faults_are_reported_at_once(dataset: Path) -> None:
+    _grey_image(dataset), _mask_without_image(dataset), _empty_image(dataset)
+    with pytest.raises(DataError) as caught:
+        TuningData.read(dataset)
+    assert len(caught.value.faults) == 3
+
+
+def test_pixels_are_read_exactly(dataset: Path) -> None:
+    data = TuningData.read(dataset)
+    assert [tile.name for tile in data.train] == ["t1", "t2", "t3"]
+    with Image.open(dataset / "train/images/t2.png") as image, Image.open(dataset / "train/masks/t2.png") as mask:
+        assert np.array_equal(data.train[1].image, np.asarray(image))
+        assert np.array_equal(data.train[1].mask * 255, np.asarray(mask))
+    assert data.train[0].image.dtype == data.train[0].mask.dtype == np.uint8
+    assert (data.name, data.synthetic) == ("patches", False)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_uniform_masks_are_fine(dataset: Path, value: int) -> None:
+    _save(dataset / "train/masks/t1.png", np.full((64, 64), value, np.uint8))
+    assert set(np.unique(TuningData.read(dataset).train[0].mask)) == {int(value > 0)}
+
+
+def test_names_sort_as_people_count() -> None:
+    assert sorted(["t10", "t9", "t1", "a"], key=natural_order) == ["a", "t1", "t9", "t10"]
+
+
+def test_the_fingerprint_follows_names_and_contents_of_train_and_val_alone(dataset: Path) -> None:
+    before = TuningData.read(dataset).fingerprint
+    assert TuningData.read(dataset).fingerprint == before
+    shutil.rmtree(dataset / "test")
+    assert TuningData.read(dataset).fingerprint == before
+    _save(dataset / "val/masks/t4.png", np.zeros((64, 64), np.uint8))
+    assert TuningData.read(dataset).fingerprint != before
+
+
+def test_nothing_under_test_is_opened(dataset: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from trainables.data.tiles import TuningData\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in ('open', 'os.listdir', 'os.scandir') else None)\n"
+        f"TuningData.read(pathlib.Path({str(dataset)!r}))\n"
+        f"assert any({str(dataset / 'train')!r} in name for name in seen)\n"
+        f"assert not [name for name in seen if {str(dataset / 'test')!r} in name], seen\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def _manifest(**changes: object) -> str:
+    values = {
+        "format": 1, "name": "n", "origin": "o", "licence": "l", "version": "1", "synthetic": True,
+        "splits": {"train": ["t1", "t2", "t3"], "val": ["t4", "t5"], "test": []}, "files": {},
+    }
+    return json.dumps({**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ("{}", "damaged"),
+        (_manifest(format=99), "newer"),
+        (_manifest(surprise=1), "damaged"),
+        (_manifest(files={"../x": {"sha256": "0"}}), "outside"),
+        (_manifest(files={"train/images/t1.png": 3}), "damaged"),
+        (_manifest(splits={"train": ["t1"], "val": ["t1"], "test": []}), "two splits"),
+    ],
+)
+def test_a_bad_manifest_is_one_line(dataset: Path, text: str, said: str) -> None:
+    (dataset / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=said) as caught:
+        TuningData.read(dataset)
+    assert any("manifest.json" in fault and ";" in fault for fault in caught.value.faults)
+
+
+def test_files_that_differ_from_the_manifest_are_named(dataset: Path) -> None:
+    (dataset / "manifest.json").write_text(_manifest(files={"train/images/t1.png": {"sha256": "0" * 64}}))
+    with pytest.raises(DataError) as caught:
+        TuningData.read(dataset)
+    text = "\n".join(caught.value.faults)
+    assert "t1.png: differs from the manifest" in text and "t2.png: is not in the manifest" in text
+
+
+def test_a_train_tile_that_the_manifest_knows_from_test_is_a_fault(dataset: Path) -> None:
+    import hashlib
+
+    digest = hashlib.sha256((dataset / "train/images/t1.png").read_bytes()).hexdigest()
+    files = {"test/images/t6.png": {"sha256": digest}}
+    (dataset / "manifest.json").write_text(_manifest(files=files))
+    with pytest.raises(DataError) as caught:
+        TuningData.read(dataset)
+    assert any("identical to test/images/t6.png" in fault for fault in caught.value.faults)
+
+
+def test_a_split_can_be_read_alone(dataset: Path) -> None:
+    assert [tile.name for tile in read_split(dataset, "test")] == ["t6", "t7"]
+
+
+def test_a_manifest_round_trips(tmp_path: Path) -> None:
+    manifest = Manifest(
+        name="n", origin="o", licence="CC0-1.0", version="1", synthetic=True, splits={"train": ["ü"]},
+        files={"train/images/ü.png": {"sha256": "x"}}, notes={"a": 1},
+    )
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    assert Manifest.read(tmp_path / "elsewhere") is None
