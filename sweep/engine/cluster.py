@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -37,6 +38,7 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
         os.environ.setdefault(name, value)
     if address is not None:
         _require_answer(address)
+        _join_with_token()
     import ray
 
     try:
@@ -51,7 +53,8 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
             raise
         reason = str(error).splitlines()[0]
         raise ExperimentError(
-            f"--address {address}: no Ray cluster answers there ({reason}); start one with: ray start --head"
+            f"--address {address}: no Ray cluster answers there ({reason}); start one with: ray start --head, "
+            f"and bring its token (ray get-auth-token) to this machine"
         ) from error
     if context.dashboard_url:
         console.print(
@@ -61,6 +64,16 @@ def ray_cluster(address: str | None, console: Console) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _join_with_token() -> None:
+    """Present this machine's token to the cluster, if there is one.
+
+    Ray starts clusters with token authentication, but a driver that joins one sends its token only in this mode.
+    """
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if given or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _require_answer(address: str) -> None:

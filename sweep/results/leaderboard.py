@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sweep.engine.experiment import Experiment
 from sweep.engine.plan import duration
+from sweep.results.figures import write_comparison
 from sweep.results.ledger import Ledger
 from sweep.results.store import collect
 
@@ -118,10 +119,12 @@ class Leaderboard:
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
 
     def write(self) -> None:
-        """Write ``leaderboard.md``, ``leaderboard.csv`` and ``leaderboard.parquet`` into the experiment."""
+        """Write ``leaderboard.{md,csv,parquet}`` and the comparison of predictions into the experiment."""
         self.experiment.write("leaderboard.md", self.markdown().encode())
         self.experiment.write("leaderboard.csv", self.csv().encode())
         self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist(self.rows))
+        for split in ("val", "test"):
+            write_comparison(self.experiment, self.rows, split, f"{self.title}: {split}")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

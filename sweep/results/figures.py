@@ -1,0 +1,82 @@
+"""A picture that puts the predictions of all attempts side by side."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from sweep.engine.experiment import Experiment
+from trainables.overlays import FALSE_ALARM, HIT, MISS
+
+CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
+MAX_TILES = 3
+
+
+def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: str, title: str) -> Image.Image | None:
+    """Draw a column an attempt and a row a tile, tiles that are hardest for the best attempt first.
+
+    Args:
+        experiment: Where the overlays are.
+        rows: The leaderboard's rows, best first.
+        split: ``val`` or ``test``.
+        title: Written at the top.
+
+    Returns:
+        The picture, or None while there are no overlays.
+    """
+    scores = f"{split}_scores.parquet"
+    if not experiment.has(scores):
+        return None
+    ious: dict[tuple[str, str], float] = {
+        (row["attempt"], row["tile"]): row["iou"] for row in experiment.read_table(scores).to_pylist()
+    }
+    shown = [row for row in rows if any(attempt == row["attempt"] for attempt, _ in ious)]
+    if not shown:
+        return None
+    best = shown[0]["attempt"]
+    tiles = sorted((tile for attempt, tile in ious if attempt == best), key=lambda tile: ious[best, tile])[:MAX_TILES]
+    width = GAP + len(shown) * (CELL + GAP)
+    page = Image.new("RGB", (width, HEADER + LABEL + len(tiles) * (CELL + LABEL + GAP)), "white")
+    pen = ImageDraw.Draw(page)
+    large, small = ImageFont.load_default(20), ImageFont.load_default(14)
+    pen.text((GAP, 6), title, fill="black", font=large)
+    _legend(pen, small)
+    for column, row in enumerate(shown):
+        x = GAP + column * (CELL + GAP)
+        pen.text((x, HEADER), f"{row['title']} ({row['weights']})", fill="black", font=small)
+        for line, tile in enumerate(tiles):
+            y = HEADER + LABEL + line * (CELL + LABEL + GAP)
+            name = f"{row['attempt']}/predictions/{split}/overlays/{tile}.jpg"
+            if experiment.has(name):
+                with Image.open(io.BytesIO(experiment.read(name))) as overlay:
+                    page.paste(_centre(overlay), (x, y))
+            pen.text((x, y + CELL), f"{tile}  IoU {ious.get((row['attempt'], tile), 0.0):.3f}", fill="black", font=small)
+    return page
+
+
+def write_comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: str, title: str) -> None:
+    """Write ``comparison_SPLIT.jpg`` into the experiment, once there are overlays."""
+    page = comparison(experiment, rows, split, title)
+    if page is not None:
+        data = io.BytesIO()
+        page.save(data, format="JPEG", quality=85)
+        experiment.write(f"comparison_{split}.jpg", data.getvalue())
+
+
+def _centre(overlay: Image.Image) -> Image.Image:
+    """Cut the middle out at full resolution: shrinking would hide the outlines."""
+    side = min(CELL, *overlay.size)
+    left, top = (overlay.width - side) // 2, (overlay.height - side) // 2
+    cut = overlay.crop((left, top, left + side, top + side))
+    return cut if side == CELL else cut.resize((CELL, CELL), Image.Resampling.NEAREST)
+
+
+def _legend(pen: ImageDraw.ImageDraw, font: Any) -> None:
+    x = GAP
+    for colour, text in ((HIT, "found"), (FALSE_ALARM, "false alarm"), (MISS, "missed"), ((255, 255, 255), "truth")):
+        pen.rectangle((x, 38, x + 16, 54), fill=colour, outline="black")
+        pen.text((x + 22, 37), text, fill="black", font=font)
+        x += 130
