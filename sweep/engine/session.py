@@ -53,6 +53,8 @@ def run_sweep(phase: str, options: SweepOptions, profile: Profile, recipes: Mapp
     if options.name is not None:
         check_name(options.name)
     data = TuningData.read(options.patches)
+    if options.address is None and not options.plan:
+        _require_gpu(options, profile, _here(options, len(recipes)))  # before weights are fetched and Ray starts
     trials = _plan(options, profile, recipes)
     if options.plan:
         _show_plan(options, profile, trials, data, console)
@@ -70,6 +72,8 @@ def run_sweep(phase: str, options: SweepOptions, profile: Profile, recipes: Mapp
 def _plan(options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]) -> list[TrialPlan]:
     """Resolve weights, all of them before any trial, and name the trials."""
     mode: Mode = options.weights or profile.weights
+    if options.plan and mode == "pretrained":
+        mode = "available"  # a plan fetches nothing and refuses nothing
     tiny = any(recipe.model_size == "tiny" for recipe in recipes.values())
     weights: Mapping[str, Weights] = resolve_all(
         {name: get_architecture(name).needs for name in {recipe.architecture for recipe in recipes.values()}},
@@ -110,8 +114,6 @@ def _next_step(experiment: Experiment) -> str:
 @contextmanager
 def _cluster(options: SweepOptions, profile: Profile, trials: list[TrialPlan], console: Console) -> Iterator[Resources]:
     """Start or join Ray and divide it among the trials."""
-    if options.address is None:
-        _divide_here(options, profile, len(trials))  # refuse before Ray starts
     with ray_cluster(options.address, console):
         import ray
 
@@ -132,14 +134,13 @@ def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float) -> Resou
     )
 
 
-def _divide_here(options: SweepOptions, profile: Profile, trials: int) -> Resources:
+def _here(options: SweepOptions, trials: int) -> Resources:
+    """Divide this machine among the trials."""
     import os
 
     import torch
 
-    resources = _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
-    _require_gpu(options, profile, resources)
-    return resources
+    return _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
 
 
 def _require_gpu(options: SweepOptions, profile: Profile, resources: Resources) -> None:
@@ -154,11 +155,7 @@ def _show_plan(
     options: SweepOptions, profile: Profile, trials: list[TrialPlan], data: TuningData, console: Console
 ) -> None:
     if options.address is None:
-        import os
-
-        import torch
-
-        resources = _divide(options, len(trials), os.cpu_count() or 1, torch.cuda.device_count())
+        resources = _here(options, len(trials))
     else:
         with ray_cluster(options.address, console):
             import ray
@@ -171,6 +168,9 @@ def _show_plan(
         f"nothing was started",
         highlight=False,
     )
+    missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
+    if missing and (options.weights or profile.weights) == "pretrained":
+        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
     if profile.needs_gpu and resources.device == "cpu":
         console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
 

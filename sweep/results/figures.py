@@ -53,7 +53,9 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
             if experiment.has(name):
                 with Image.open(io.BytesIO(experiment.read(name))) as overlay:
                     page.paste(_centre(overlay), (x, y))
-            pen.text((x, y + CELL), f"{tile}  IoU {ious.get((row['attempt'], tile), 0.0):.3f}", fill="black", font=small)
+            pen.text(
+                (x, y + CELL), f"{tile}  IoU {ious.get((row['attempt'], tile), 0.0):.3f}", fill="black", font=small
+            )
     return page
 
 

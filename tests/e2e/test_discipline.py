@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import Run
 
-HOOK = '''
+HOOK = """
 import os, sys
 
 def _watch(event, arguments):
@@ -21,7 +21,7 @@ def _watch(event, arguments):
             _watch.busy = False
 
 sys.addaudithook(_watch)
-'''
+"""
 
 
 def test_a_sweep_opens_no_test_file_and_score_does(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:

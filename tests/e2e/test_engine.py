@@ -62,7 +62,9 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     data = TuningData.read(dataset)
     trials = [
         _plan("sound", _recipe()),
-        _plan("diverging", _recipe(learning_rate=1.0, precision="fp16", batch_size=2, draws_per_epoch=32, max_epochs=6)),
+        _plan(
+            "diverging", _recipe(learning_rate=1.0, precision="fp16", batch_size=2, draws_per_epoch=32, max_epochs=6)
+        ),
     ]
     experiment = _experiment(tmp_path, "e", trials, data)
     # One GPU each on a node of four: both run at once, each in its own slot.
@@ -137,7 +139,8 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does(
     assert "Traceback" not in out + err
     done = {path.parent.name: path.stat().st_mtime_ns for path in experiment.glob("*/predictions/..")}
     finished = {
-        row["attempt"]: row for row in pq.read_table(experiment / "trials.parquet").to_pylist()
+        row["attempt"]: row
+        for row in pq.read_table(experiment / "trials.parquet").to_pylist()
         if row["status"] == "finished"
     }
     assert 0 < len(finished) < 16, done
@@ -157,9 +160,28 @@ def test_a_killed_worker_costs_no_finished_epoch(run: Run, write_dataset: WriteD
     patches = write_dataset(tmp_path / "patches", size=128)
     results = tmp_path / "results"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sweep.phase1", "--profile", "smoke", "--patches", str(patches), "--storage",
-         str(results), "--max-concurrent", "1", "--repeats", "6", "--architectures", "sam_vit_b_unet"],
-        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [
+            sys.executable,
+            "-m",
+            "sweep.phase1",
+            "--profile",
+            "smoke",
+            "--patches",
+            str(patches),
+            "--storage",
+            str(results),
+            "--max-concurrent",
+            "1",
+            "--repeats",
+            "6",
+            "--architectures",
+            "sam_vit_b_unet",
+        ],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     logs = results / "phase1-smoke"
     _wait_for(lambda: len(list(logs.glob("*/history.csv"))) >= 2)
@@ -202,32 +224,11 @@ def test_two_score_jobs_at_once_make_one_reading(run: Run, write_dataset: WriteD
     assert done.returncode == 0
     command = [sys.executable, "-m", "sweep.score", *storage]
     jobs = [
-        subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
     ends = [(job.communicate(timeout=120), job.returncode) for job in jobs]
     assert sorted(code for _, code in ends) == [0, 2, 2], ends
     assert len((tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_a_running_cluster_is_used_and_left_running(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
-    patches = write_dataset(tmp_path / "patches")
-    storage = ["--storage", str(tmp_path / "results")]
-    start = ["start", "--head", "--port", "46379", "--num-cpus", "2", "--dashboard-port", "48265"]
-    program = Path(sys.executable).parent / "ray"
-    subprocess.run([program, *start], check=True, env=environment(), capture_output=True, timeout=120)
-    try:
-        address = ["--address", "127.0.0.1:46379"]
-        done = run(
-            "phase1", "--profile", "smoke", "--patches", patches, *storage, *address, "--architectures", "unet"
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        scored = run("score", *storage, *address)
-        assert scored.returncode == 0, scored.stdout + scored.stderr
-        status = subprocess.run(
-            [program, "status", "--address", "127.0.0.1:46379"], env=environment(), capture_output=True, timeout=60
-        )
-        assert status.returncode == 0, "the cluster was stopped"
-    finally:
-        subprocess.run([program, "stop", "--force"], check=False, env=environment(), capture_output=True, timeout=120)

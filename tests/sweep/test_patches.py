@@ -70,7 +70,9 @@ def test_the_window_is_the_nearest_with_enough_foreground(height: int, width: in
         foreground[top : top + 12, left : left + 12] = True
     window = choose_window(foreground, 64)
     assert 0 <= window.top <= height - 64 and 0 <= window.left <= width - 64
-    assert window.share == pytest.approx(foreground[window.top : window.top + 64, window.left : window.left + 64].mean())
+    assert window.share == pytest.approx(
+        foreground[window.top : window.top + 64, window.left : window.left + 64].mean()
+    )
     centre = ((height - 64) // 2, (width - 64) // 2)
     if foreground[centre[0] : centre[0] + 64, centre[1] : centre[1] + 64].mean() >= 0.05:
         assert (window.top, window.left) == centre
@@ -110,7 +112,9 @@ def test_tiles_are_cropped_and_never_resized(tmp_path: Path, monkeypatch: pytest
         mask = tifffile.imread(source / "msks" / f"{name}.tif")[top : top + 64, left : left + 64]
         tile = read_split(tmp_path / "out", split_name)[0]
         assert np.array_equal(tile.mask * 255, mask)
-        assert entry["foreground"] == pytest.approx(tile.mask.mean(), abs=1e-6) and (nudge != (0, 0) or tile.mask.mean() >= 0.05)
+        assert entry["foreground"] == pytest.approx(tile.mask.mean(), abs=1e-6) and (
+            nudge != (0, 0) or tile.mask.mean() >= 0.05
+        )
         image = tifffile.imread(source / "imgs" / f"{name}.tif")[top : top + 64, left : left + 64]
         assert np.abs(tile.image.astype(int) - image).mean() < 12  # JPEG of noise
 

@@ -207,8 +207,20 @@ def test_bfloat16_trains_on_the_cpu_too(data: TuningData) -> None:
 def test_the_epoch_block_says_what_the_study_asks_for(data: TuningData) -> None:
     trainer = Trainer(SMALL, data, CPU)
     text = epoch_block("unet", SMALL, trainer.train_epoch(), steps=trainer.steps_per_epoch, total_memory_bytes=2**34)
-    for part in ("unet", "epoch 1/4", "learning rate 0.001", "8 draws, batch 4, 2 steps", "IoU", "F1", "2 tiles",
-                 "t10", "t11", "worst", "of 16.0 GiB", "step"):
+    for part in (
+        "unet",
+        "epoch 1/4",
+        "learning rate 0.001",
+        "8 draws, batch 4, 2 steps",
+        "IoU",
+        "F1",
+        "2 tiles",
+        "t10",
+        "t11",
+        "worst",
+        "of 16.0 GiB",
+        "step",
+    ):
         assert part in text
 
 

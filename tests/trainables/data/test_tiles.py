@@ -215,7 +215,8 @@ def test_nothing_under_test_is_opened(dataset: Path) -> None:
         "import sys, pathlib\n"
         "from trainables.data.tiles import TuningData\n"
         "seen = []\n"
-        "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in ('open', 'os.listdir', 'os.scandir') else None)\n"
+        "events = ('open', 'os.listdir', 'os.scandir')\n"
+        "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event in events else None)\n"
         f"TuningData.read(pathlib.Path({str(dataset)!r}))\n"
         f"assert any({str(dataset / 'train')!r} in name for name in seen)\n"
         f"assert not [name for name in seen if {str(dataset / 'test')!r} in name], seen\n"
@@ -225,8 +226,14 @@ def test_nothing_under_test_is_opened(dataset: Path) -> None:
 
 def _manifest(**changes: object) -> str:
     values = {
-        "format": 1, "name": "n", "origin": "o", "licence": "l", "version": "1", "synthetic": True,
-        "splits": {"train": ["t1", "t2", "t3"], "val": ["t4", "t5"], "test": []}, "files": {},
+        "format": 1,
+        "name": "n",
+        "origin": "o",
+        "licence": "l",
+        "version": "1",
+        "synthetic": True,
+        "splits": {"train": ["t1", "t2", "t3"], "val": ["t4", "t5"], "test": []},
+        "files": {},
     }
     return json.dumps({**values, **changes})
 
@@ -276,8 +283,14 @@ def test_a_split_can_be_read_alone(dataset: Path) -> None:
 
 def test_a_manifest_round_trips(tmp_path: Path) -> None:
     manifest = Manifest(
-        name="n", origin="o", licence="CC0-1.0", version="1", synthetic=True, splits={"train": ["ü"]},
-        files={"train/images/ü.png": {"sha256": "x"}}, notes={"a": 1},
+        name="n",
+        origin="o",
+        licence="CC0-1.0",
+        version="1",
+        synthetic=True,
+        splits={"train": ["ü"]},
+        files={"train/images/ü.png": {"sha256": "x"}},
+        notes={"a": 1},
     )
     manifest.write(tmp_path)
     assert Manifest.read(tmp_path) == manifest

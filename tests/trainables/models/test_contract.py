@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainables.errors import RecipeError, WeightsError
 from trainables.models.base import SegmentationModel, encoder_fingerprint
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE, build_model, get_architecture
 from trainables.models.weights import Weights, resolve
-from trainables.errors import RecipeError, WeightsError
 from trainables.recipe import Recipe
 
 NAMES = tuple(ARCHITECTURES)

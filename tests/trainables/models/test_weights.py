@@ -55,8 +55,14 @@ def test_everything_that_is_missing_is_listed_at_once() -> None:
         resolve_all(needs, "pretrained", offline=True)
     message = str(caught.value)
     assert "\n" not in message
-    for expected in ("--sam-checkpoint", "sam_vit_b_01ec64.pth", "sam_vit_b_unet", "smp_deeplabv3plus_resnet34",
-                     "smp-hub/resnet34.imagenet", "--weights random"):
+    for expected in (
+        "--sam-checkpoint",
+        "sam_vit_b_01ec64.pth",
+        "sam_vit_b_unet",
+        "smp_deeplabv3plus_resnet34",
+        "smp-hub/resnet34.imagenet",
+        "--weights random",
+    ):
         assert expected in message
 
 
@@ -141,5 +147,5 @@ def test_a_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("network is unreachable")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(WeightsError, match="download failed .network is unreachable."):
+    with pytest.raises(WeightsError, match=r"download failed .network is unreachable\."):
         resolve("sam-vit-b", "pretrained")

@@ -1,0 +1,50 @@
+"""Phase 1's grid: the shared recipe for all, and the one exception."""
+
+from __future__ import annotations
+
+import pytest
+
+from search_spaces.phase1 import grid, shared_recipe
+from search_spaces.profiles import PROFILES, get_profile
+from trainables.errors import RecipeError
+from trainables.models.registry import GRID_OF_FIVE
+from trainables.recipe import Recipe
+
+
+def test_the_paper_profile_is_the_study_s_recipe_for_five_architectures() -> None:
+    recipes = grid(get_profile("paper"))
+    assert tuple(recipe.architecture for recipe in recipes) == GRID_OF_FIVE
+    for recipe in recipes:
+        sam = recipe.architecture.startswith("sam")
+        assert (recipe.learning_rate, recipe.batch_size) == ((1e-4, 2) if sam else (1e-3, 4))
+        same = recipe.replace(architecture="unet", learning_rate=1e-3, batch_size=4)
+        assert same == Recipe()
+
+
+def test_demo_adds_a_row_that_is_pretrained_without_a_hub() -> None:
+    assert get_profile("demo").architectures == (*GRID_OF_FIVE, "smp_unet_efficientnet_lite0")
+    assert {recipe.crop_size for recipe in grid(get_profile("demo"))} == {256}
+    assert {recipe.model_size for recipe in grid(get_profile("demo"))} == {"full"}
+
+
+def test_smoke_is_tiny() -> None:
+    assert {(recipe.model_size, recipe.crop_size) for recipe in grid(get_profile("smoke"))} == {("tiny", 64)}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_attempt_sees_as_many_draws_as_any_other(profile: str) -> None:
+    recipes = grid(get_profile(profile))
+    assert len({(recipe.draws_per_epoch, recipe.max_epochs) for recipe in recipes}) == 1
+
+
+def test_repeats_differ_in_the_seed_alone() -> None:
+    first, second = grid(get_profile("smoke"), ("unet",), seed=7, repeats=2)
+    assert (first.seed, second.seed) == (7, 8)
+    assert first.replace(seed=8) == second
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="'unet'"):
+        shared_recipe("unett", get_profile("smoke"))
+    with pytest.raises(RecipeError, match="'demo'"):
+        get_profile("dmo")
