@@ -114,11 +114,13 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
         if trials[name]["status"] != "finished":
             raise ExperimentError(
                 f"--attempts {name}: is {trials[name]['status']}, only finished attempts are scored; "
-                f"go on with --resume {experiment.name}"
+                f"go on with {experiment.command(experiment.description['phase'], '--resume')}"
             )
     chosen = options.attempts or tuple(name for name, row in trials.items() if row["status"] == "finished")
     if not chosen:
-        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with --resume {experiment.name}")
+        raise ExperimentError(
+            f"{experiment.address}: no finished attempt; go on with {experiment.command('phase1', '--resume')}"
+        )
     before = ledger.of(experiment.name)
     admitted = [
         Attempt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from sweep.engine.storage import Storage
+from sweep.engine.storage import DEFAULT_STORAGE, Storage
 from trainables.errors import ExperimentError, nearest
 
 DESCRIPTION_FILE = "sweep.json"
@@ -79,6 +80,13 @@ class Experiment:
             return f"{self.storage.root}/{self.name}"
         base, _, query = self.storage.address.partition("?")
         return f"{base.rstrip('/')}/{self.name}" + (f"?{query}" if query else "")
+
+    def command(self, module: str, *arguments: str) -> str:
+        """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""
+        words = ["python", "-m", f"sweep.{module}", *arguments, self.name]
+        if self.storage.address != Storage.open(DEFAULT_STORAGE).address:
+            words += ["--storage", self.storage.address]
+        return shlex.join(words)
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from sweep.engine.storage import DEFAULT_STORAGE
 from trainables.models.weights import SAM_SHA256
 
 Names = Annotated[
@@ -40,7 +41,7 @@ Numbers = Annotated[
 class StorageOptions:
     """Where experiments lie."""
 
-    storage: Annotated[str, arg(metavar="DIR|URI")] = "ray_results"
+    storage: Annotated[str, arg(metavar="DIR|URI")] = DEFAULT_STORAGE
     """Folder or URI (s3://, gs://) that holds experiments."""
 
 

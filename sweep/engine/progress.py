@@ -88,7 +88,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
         """A trial crashed for good."""
         row = self._row(trial)
         row.state = "failed"
-        self._say(f"{row.attempt}  crashed; its log says why")
+        self._say(f"{row.attempt}  crashed; {row.attempt}/error.txt says why")
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Close the live table."""
@@ -133,7 +133,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
         table = Table(title=f"{done} of {len(self._rows)} trials done  {self._clock()}", title_justify="left")
         table.add_column("trial", no_wrap=True)
         table.add_column("state")
-        for heading in ("epoch", "val IoU", "best", "loss", "rate", "s/epoch"):
+        for heading in ("epoch", "val IoU", "best", "loss", "rate", "s/epoch", "time"):
             table.add_column(heading, justify="right")
         for row in self._rows.values():
             table.add_row(
@@ -145,6 +145,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
                 _number(row.loss),
                 "" if row.rate is None else f"{row.rate:g}",
                 f"{mean(row.epoch_seconds):.1f}" if row.epoch_seconds else "",
+                duration(sum(row.epoch_seconds)) if row.epoch_seconds else "",
             )
         return table
 

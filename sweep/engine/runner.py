@@ -51,13 +51,13 @@ def run_trials(
     Returns:
         Whether every trial reached an end; False after an interrupt.
     """
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
     trainable = _trainable(data, resources)
     # The longest first, so that none of them is left to run alone at the end.
     ordered = sorted(trials, key=lambda trial: -estimate_seconds(trial.recipe, data, resources.device))
     space = {"trial": tune.grid_search([trial.config(resources.device) for trial in ordered])}
-    if resume:
+    if resume and tune.Tuner.can_restore(experiment.address):  # else it ended before Tune had saved anything
         tuner = tune.Tuner.restore(
             experiment.address, trainable, resume_unfinished=True, restart_errored=True, param_space=space
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -76,7 +75,7 @@ def _plan(options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]
         mode = "available"  # a plan fetches nothing and refuses nothing
     tiny = any(recipe.model_size == "tiny" for recipe in recipes.values())
     weights: Mapping[str, Weights] = resolve_all(
-        {name: get_architecture(name).needs for name in {recipe.architecture for recipe in recipes.values()}},
+        {recipe.architecture: get_architecture(recipe.architecture).needs for recipe in recipes.values()},
         mode,
         model_size="tiny" if tiny else "full",
         sam_checkpoint=options.sam_checkpoint,
@@ -107,8 +106,8 @@ def _free_name(storage: Storage, base: str) -> str:
 
 def _next_step(experiment: Experiment) -> str:
     if experiment.description.get("ended"):
-        return f"choose another --name, or score it: python -m sweep.score {experiment.name}"
-    return f"go on with --resume {experiment.name}, or choose another --name"
+        return f"choose another --name, or score it: {experiment.command('score')}"
+    return f"go on with {experiment.command(experiment.description['phase'], '--resume')}, or choose another --name"
 
 
 @contextmanager
@@ -233,9 +232,7 @@ def _run(
     board = Leaderboard(experiment)
     board.write()
     if not ended:
-        command = shlex.join(["python", "-m", "sweep.phase1", "--resume", experiment.name])
-        if experiment.storage.address != str(Path("ray_results").resolve()):
-            command += shlex.join(["", "--storage", experiment.storage.address])
+        command = experiment.command(experiment.description["phase"], "--resume")
         console.print(f"interrupted; nothing is lost. Go on with:\n{command}", highlight=False, soft_wrap=True)
         return INTERRUPTED
     experiment.describe({**experiment.description, "ended": True})

@@ -11,6 +11,8 @@ import pyarrow.fs as pafs
 
 from trainables.errors import ExperimentError
 
+DEFAULT_STORAGE = "ray_results"
+
 
 @dataclass(frozen=True)
 class Storage:

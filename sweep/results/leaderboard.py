@@ -78,7 +78,7 @@ class Leaderboard:
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if not any(row["test_readings"] for row in self.rows):
-            notes.append(f"Test has not been read: python -m sweep.score {self.experiment.name}")
+            notes.append(f"Test has not been read: {self.experiment.command('score')}")
         return notes
 
     def cells(self) -> list[list[str]]:

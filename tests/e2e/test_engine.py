@@ -34,7 +34,7 @@ from trainables.recipe import Recipe
 @pytest.fixture(scope="module")
 def four_gpus() -> Iterator[None]:
     """A node that says it has four GPUs."""
-    ray.init(num_cpus=4, num_gpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=4, num_gpus=4, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -135,7 +135,7 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does(
     process.send_signal(how)
     out, err = process.communicate(timeout=90)
     assert process.returncode == 130, out + err
-    assert "python -m sweep.phase1 --resume phase1-smoke" in out.splitlines()[-1]
+    assert out.splitlines()[-1] == f"python -m sweep.phase1 --resume phase1-smoke --storage {results}"
     assert "Traceback" not in out + err
     done = {path.parent.name: path.stat().st_mtime_ns for path in experiment.glob("*/predictions/..")}
     finished = {
