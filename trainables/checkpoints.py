@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -118,9 +117,3 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
     with safe_open(path, framework="pt") as file:
         model.load_portable_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     return model.eval(), best
-
-
-def sha256_of_file(path: Path) -> str:
-    """Return the hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

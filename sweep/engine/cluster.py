@@ -15,8 +15,6 @@ from trainables.errors import ExperimentError
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the live table is ours
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 

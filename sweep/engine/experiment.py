@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from sweep.engine.storage import DEFAULT_STORAGE, Storage
@@ -118,26 +113,6 @@ class Experiment:
     def read_table(self, relative: str) -> pa.Table:
         """Read a Parquet file."""
         return pq.read_table(pa.BufferReader(self.read(relative)))
-
-    def upload(self, local: Path, relative: str) -> None:
-        """Copy a local folder into the experiment."""
-        pafs.copy_files(
-            str(local),
-            self.path(relative),
-            source_filesystem=pafs.LocalFileSystem(),
-            destination_filesystem=self.storage.filesystem,
-        )
-
-    @contextmanager
-    def local_file(self, relative: str) -> Iterator[Path]:
-        """Give a file as a local path; a remote one is fetched for the length of the block."""
-        if self.storage.is_local:
-            yield Path(self.path(relative))
-            return
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / Path(relative).name
-            path.write_bytes(self.read(relative))
-            yield path
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the experiment is: its trials, data, options, environment."""

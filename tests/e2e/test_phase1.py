@@ -117,6 +117,9 @@ def test_score_reads_test_once_and_refuses_a_second_time(swept: Swept, run: Run)
         masks = swept.experiment / line["attempt"] / "predictions" / "test" / "masks"
         assert sorted(path.name for path in masks.iterdir()) == ["t6.png", "t7.png"]
     assert len(pq.read_table(swept.experiment / "test_scores.parquet")) == 10
+    for split in ("val", "test"):  # five columns, two rows
+        with Image.open(swept.experiment / f"comparison_{split}.jpg") as picture:
+            assert picture.width > 5 * 300 and picture.height > 2 * 300
     assert_refused(run("score", *swept.storage), "unet: test was read at", "--again")
     assert_refused(run("score", *swept.storage, "--attempts", "sam_vit_b_conv"), "sam_vit_b_conv: test was read at")
     assert len((swept.folder / "results" / "test_ledger.jsonl").read_text().splitlines()) == 5
