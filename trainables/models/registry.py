@@ -118,7 +118,7 @@ def get_architecture(name: str) -> Architecture:
         RecipeError: No such name; the nearest one is suggested.
     """
     if name not in ARCHITECTURES:
-        raise RecipeError(f"architecture {name!r} does not exist; {nearest(name, ARCHITECTURES)}")
+        raise RecipeError(f"architecture {name!r} does not exist (--architectures); {nearest(name, ARCHITECTURES)}")
     return ARCHITECTURES[name]
 
 
