@@ -248,7 +248,7 @@ def _colour_threshold(report: Report) -> dict[str, Any]:
     from trainables.data.colour_baseline import fit_colour_threshold
 
     tiles = {split: [files.tile for files in found] for split, found in report.splits.items()}
-    rule = fit_colour_threshold(tiles["train"])
+    rule = fit_colour_threshold(tiles["train"], step=1)
     return {
         **asdict(rule),
         "meaning": "foreground where low <= channel <= high; the best such rule on train",
