@@ -22,14 +22,26 @@ class Profile:
         summary: One line for help texts and plans.
         architectures: What Phase 1 compares by default.
         weights: ``pretrained`` refuses to start without the real weights; ``available`` uses what is on disk.
+        search: What Phase 2 searches, and Phase 3 compares, by default.
         changes: Recipe fields that differ from the study's shared recipe.
+        trials_each: Trials an architecture in Phase 2.
+        search_epochs: Epochs of a full training in a search; None is the recipe's ``max_epochs``.
+        grace_epochs: Epochs before a search may give a trial up.
+        reduction_factor: One in this many trials passes each rung.
+        draws: Draws of each tile budget in Phase 3.
         needs_gpu: Explain instead of starting when there is no GPU.
     """
 
     name: str
     summary: str
     architectures: tuple[str, ...]
+    search: tuple[str, ...]
     weights: Literal["pretrained", "available"]
+    trials_each: int
+    grace_epochs: int
+    reduction_factor: int
+    draws: int
+    search_epochs: int | None = None
     changes: Changes = field(default_factory=lambda: MappingProxyType({}))
     needs_gpu: bool = False
 
@@ -42,14 +54,24 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 name="paper",
                 summary="the study's own numbers: whole tiles, 400 draws an epoch, up to 60 epochs; wants GPUs",
                 architectures=GRID_OF_FIVE,
+                search=("smp_unet_resnet34", "smp_deeplabv3plus_resnet34", "sam_vit_b_unet"),
                 weights="pretrained",
+                trials_each=30,
+                grace_epochs=6,
+                reduction_factor=3,
+                draws=3,
                 needs_gpu=True,
             ),
             Profile(
                 name="demo",
                 summary="the real architectures on 256-pixel crops for a few steps; minutes on two CPU cores",
                 architectures=(*GRID_OF_FIVE, "smp_unet_efficientnet_lite0"),
+                search=("smp_unet_efficientnet_lite0", "unet"),
                 weights="available",
+                trials_each=6,
+                grace_epochs=1,
+                reduction_factor=2,
+                draws=2,
                 changes=MappingProxyType(
                     {
                         "crop_size": 256,
@@ -65,7 +87,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 name="smoke",
                 summary="tiny stand-in models on 64-pixel crops; seconds, to see that everything works",
                 architectures=GRID_OF_FIVE,
+                search=("smp_unet_resnet34", "unet"),
                 weights="available",
+                trials_each=4,
+                search_epochs=4,
+                grace_epochs=1,
+                reduction_factor=2,
+                draws=2,
                 changes=MappingProxyType(
                     {
                         "model_size": "tiny",

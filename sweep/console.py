@@ -11,7 +11,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
-from trainables.errors import DataError, TilesweepError
+from trainables.errors import TilesweepError
 
 PIPE_WIDTH = 140
 """Characters a line where the output is no terminal: tables are not squeezed into a guess."""
@@ -38,7 +38,7 @@ def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -
     try:
         sys.exit(main(parsed) or 0)
     except TilesweepError as error:
-        for line in error.faults if isinstance(error, DataError) else (str(error),):
+        for line in error.faults:
             sys.stderr.write(f"error: {' '.join(line.split())}\n")
         sys.exit(2)
     except KeyboardInterrupt:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sweep.console import run_command
-from sweep.engine.options import SweepOptions
+from sweep.engine.options import RecipeOptions, SweepOptions
+
+if TYPE_CHECKING:
+    from sweep.engine.search.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase1Options(SweepOptions):
+class Phase1Options(SweepOptions, RecipeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
     repeats: int = 1
@@ -21,20 +28,40 @@ def main(options: Phase1Options) -> int:
     # Here, so that --help answers without loading Ray.
     from search_spaces.phase1 import grid
     from search_spaces.profiles import get_profile
-    from sweep.engine.session import run_sweep
+    from search_spaces.recipes import read_recipes
+    from sweep.engine.search.plan import SweepPlan
+    from sweep.engine.session import Phase, resume_sweep, run_sweep
+    from sweep.engine.trials import TrialPlan
     from trainables.errors import RecipeError
     from trainables.recipe import Recipe
 
+    if options.resume is not None:
+        return resume_sweep(options, options.resume)
     if options.repeats < 1:
         raise RecipeError(f"--repeats {options.repeats}: must be at least 1")
-
-    def attempt_of(recipe: Recipe) -> str:
-        repeat = recipe.seed - options.seed
-        return f"{recipe.architecture}-{repeat + 1}" if options.repeats > 1 else recipe.architecture
-
     profile = get_profile(options.profile)
-    recipes = grid(profile, options.architectures, seed=options.seed, repeats=options.repeats)
-    return run_sweep("phase1", options, profile, {attempt_of(recipe): recipe for recipe in recipes})
+    changes = read_recipes(options.recipes) if options.recipes else {}
+    names = options.architectures or tuple(changes) or profile.architectures
+    recipes = [
+        recipe.replace(**changes.get(recipe.architecture, {}))
+        for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)
+    ]
+
+    def attempt_of(number: int, recipe: Recipe) -> str:
+        repeat = number // len(names) + 1
+        return f"{recipe.architecture}-{repeat}" if options.repeats > 1 else recipe.architecture
+
+    attempts = {attempt_of(number, recipe): recipe for number, recipe in enumerate(recipes)}
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        return SweepPlan(
+            trials=tuple(
+                TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=weights[recipe.architecture])
+                for name, recipe in attempts.items()
+            )
+        )
+
+    return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,29 +16,36 @@ import tyro
 from rich.console import Console
 from tyro.conf import arg
 
+from search_spaces.recipes import read_recipes
 from sweep.console import open_console, run_command
 from sweep.engine.experiment import Experiment
-from sweep.engine.options import Names, StorageOptions
-from sweep.engine.storage import Storage
+from sweep.engine.options import Names, RecipeOptions, StorageOptions
+from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.store import SCORES_SCHEMA, collect
+from sweep.results.winners import winners
 from trainables.data.tiles import Tile, TuningData, read_split
 from trainables.errors import ExperimentError, LedgerError, nearest
 from trainables.metrics import SplitScore
+from trainables.storage import Storage
 
 TEST_SCORES_FILE = "test_scores.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(StorageOptions):
-    """Score the test split with each attempt's best-by-val weights: once an attempt, recorded in the ledger."""
+class ScoreOptions(StorageOptions, RecipeOptions):
+    """Score the test split with each attempt's best-by-val weights: once an attempt, recorded in the ledger.
+
+    In Phase 1 every attempt is scored; in Phase 2 each architecture's best trial by val IoU; in Phase 3 the trial of
+    every architecture, number of tiles and draw.
+    """
 
     name: Annotated[tyro.conf.Positional[str | None], arg(metavar="NAME")] = None
     """The experiment; default: the one that changed last."""
 
     attempts: Names = ()
-    """Which attempts; default: every finished one that has not been scored."""
+    """Which attempts; default: each contest's winner by val IoU that has not been scored."""
 
     patches: Annotated[Path | None, arg(metavar="DIR")] = None
     """Where the dataset lies now; default: where it lay when the sweep ran."""
@@ -105,40 +113,75 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
 
     Raises:
         LedgerError: Every attempt asked for has been read before, and no reason for another reading is given.
-        ExperimentError: An attempt that does not exist or has not finished.
+        ExperimentError: An attempt that does not exist, has not finished, or is not its contest's winner.
+        RecipeError: A recipe file that cannot be used.
     """
     trials = {row["attempt"]: row for row in collect(experiment).to_pylist()}
+    best = winners(trials.values())
     for name in options.attempts:
-        if name not in trials:
-            raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
-        if trials[name]["status"] != "finished":
-            raise ExperimentError(
-                f"--attempts {name}: is {trials[name]['status']}, only finished attempts are scored; "
-                f"go on with {experiment.command(experiment.description['phase'], '--resume')}"
-            )
-    chosen = options.attempts or tuple(name for name, row in trials.items() if row["status"] == "finished")
+        _check_attempt(experiment, trials, best, name)
+    chosen = [trials[name] for name in options.attempts] or list(best.values())
+    if options.recipes:
+        chosen = _with_recipes(chosen, options.recipes)
     if not chosen:
-        raise ExperimentError(
-            f"{experiment.address}: no finished attempt; go on with {experiment.command('phase1', '--resume')}"
-        )
-    before = ledger.of(experiment.name)
-    admitted = [
-        Attempt(
-            name=name,
-            weights_file=experiment.read(f"{name}/best.safetensors"),
-            reason=options.again if name in before else "",
-        )
-        for name in chosen
-        if options.again or name not in before
-    ]
-    refused = [name for name in chosen if name in before and not options.again]
-    if refused and (options.attempts or not admitted):
-        first = before[refused[0]][0]
+        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with {_resume(experiment)}")
+    before: dict[str, list[Reading]] = {}  # by contest: a second winner's reading would be a second look, too
+    for name, readings in ledger.of(experiment.name).items():
+        before.setdefault(trials[name]["contest"] if name in trials else name, []).extend(readings)
+    refused = [row for row in chosen if row["contest"] in before and not options.again]
+    admitted = [row for row in chosen if row not in refused]
+    if refused and (options.attempts or options.recipes or not admitted):
+        first = before[refused[0]["contest"]][0]
         raise LedgerError(
-            f"{refused[0]}: test was read at {first.time} (IoU {first.iou:.3f}) and is read once an attempt; "
-            f'--again "REASON" reads it a second time and marks the row'
+            f"{refused[0]['attempt']}: test was read at {first.time} (by {first.attempt}, IoU {first.iou:.3f}) and is "
+            f'read once an attempt; --again "REASON" reads it a second time and marks the row'
         )
-    return admitted
+    return [
+        Attempt(
+            name=row["attempt"],
+            weights_file=experiment.read(f"{row['attempt']}/best.safetensors"),
+            reason=options.again if row["contest"] in before else "",
+        )
+        for row in admitted
+    ]
+
+
+def _check_attempt(
+    experiment: Experiment, trials: Mapping[str, dict[str, Any]], best: Mapping[str, dict[str, Any]], name: str
+) -> None:
+    """Refuse an attempt that may not be scored."""
+    if name not in trials:
+        raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
+    row = trials[name]
+    if row["status"] != "finished":
+        raise ExperimentError(
+            f"--attempts {name}: is {row['status']}, only finished attempts are scored; "
+            f"go on with {_resume(experiment)}"
+        )
+    winner = best[row["contest"]]["attempt"]
+    if winner != name:
+        raise ExperimentError(
+            f"--attempts {name}: was not the best of {row['contest']} by val IoU, and test is no ground for a choice; "
+            f"score {winner}"
+        )
+
+
+def _with_recipes(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """Keep the rows that were trained with a recipe file's recipes."""
+    wanted = read_recipes(path)
+    kept = []
+    for row in rows:
+        recipe = json.loads(row["recipe"])
+        fields = wanted.get(row["architecture"])
+        if fields is not None and all(recipe[name] == value for name, value in fields.items()):
+            kept.append(row)
+    if not kept:
+        raise ExperimentError(f"--recipes {path}: no winner of this experiment was trained with one of its recipes")
+    return kept
+
+
+def _resume(experiment: Experiment) -> str:
+    return experiment.command(experiment.description["phase"], "--resume")
 
 
 def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tuple[SplitScore, dict[str, bytes]]:
@@ -155,30 +198,28 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     import torch
 
     from trainables.checkpoints import load_best
-    from trainables.overlays import write_prediction
+    from trainables.overlays import encode_prediction
     from trainables.scoring import score_tiles
     from trainables.training import choose_dtype
 
     place = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
-    scores = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "best.safetensors"
         path.write_bytes(weights_file)
         model, best = load_best(path)
-        model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pictures = Path(folder) / "test"
-        dtype = choose_dtype(best.recipe.precision, place)
-        for scored in score_tiles(
-            model,
-            tiles,
-            window=best.recipe.crop_size,
-            device=place,
-            dtype=dtype,
-            bce_weight=best.recipe.bce_weight,
-        ):
-            write_prediction(pictures, scored)
-            scores.append(scored.score)
-        files = {str(p.relative_to(pictures)): p.read_bytes() for p in pictures.rglob("*") if p.is_file()}
+    model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    scores = []
+    files: dict[str, bytes] = {}
+    for scored in score_tiles(
+        model,
+        tiles,
+        window=best.recipe.crop_size,
+        device=place,
+        dtype=choose_dtype(best.recipe.precision, place),
+        bce_weight=best.recipe.bce_weight,
+    ):
+        files |= encode_prediction(scored)
+        scores.append(scored.score)
     return SplitScore(tiles=tuple(scores)), files
 
 
@@ -241,7 +282,7 @@ def score(options: ScoreOptions, console: Console) -> None:
             _add_scores(experiment, attempt.name, result)
     board = Leaderboard(experiment)
     board.write()
-    board.print(console)
+    conclude(experiment, board, console)
     console.print(f"ledger         {ledger.address}", highlight=False, soft_wrap=True)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from trainables.errors import ExperimentError, TilesweepError, WeightsError
@@ -43,39 +43,34 @@ class BestWeights:
     encoder_sha256: str = ""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old or the new content and nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def dump_state(state: dict[str, Any]) -> bytes:
+    """Serialise plain tensors, numbers and strings."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Save plain tensors and numbers; the file appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(state, temporary)
-    temporary.replace(path)
+def parse_state(data: bytes, origin: str) -> dict[str, Any]:
+    """Read what ``dump_state`` returned, tensors onto the CPU; nothing in it can run code.
 
-
-def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Load what ``save_state`` wrote; nothing in the file can run code.
+    Args:
+        data: The bytes.
+        origin: Where they come from, for the error.
 
     Raises:
-        ExperimentError: The file is damaged or holds more than tensors and numbers.
+        ExperimentError: They are damaged or hold more than tensors, numbers and strings.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ExperimentError(f"{path}: not a readable checkpoint ({type(error).__name__}); delete it") from error
+        raise ExperimentError(f"{origin}: not a readable checkpoint ({type(error).__name__}); delete it") from error
     return state
 
 
-def save_best(path: Path, tensors: dict[str, Tensor], best: BestWeights) -> None:
-    """Write best weights as safetensors, the description as metadata; whole or not at all."""
+def dump_best(tensors: dict[str, Tensor], best: BestWeights) -> bytes:
+    """Serialise best weights as safetensors, the description as metadata."""
     metadata = {"tilesweep": json.dumps({"format": FORMAT, **asdict(best)})}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary, metadata)
-    temporary.replace(path)
+    return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 
 
 def read_best(path: Path) -> BestWeights:

@@ -6,12 +6,11 @@ from trainables.recipe import Recipe
 from trainables.training import EpochResult
 
 
-def epoch_block(attempt: str, recipe: Recipe, result: EpochResult, *, steps: int, total_memory_bytes: int) -> str:
+def epoch_block(recipe: Recipe, result: EpochResult, *, steps: int, total_memory_bytes: int) -> str:
     """Describe an epoch for a person.
 
     Args:
-        attempt: The trial's name.
-        recipe: Its recipe.
+        recipe: The trial's recipe.
         result: What the epoch reported.
         steps: Optimizer steps an epoch.
         total_memory_bytes: Memory of the device, 0 where unknown.
@@ -25,7 +24,7 @@ def epoch_block(attempt: str, recipe: Recipe, result: EpochResult, *, steps: int
     best = "  (best so far)" if result.improved else ""
     frozen = ", encoder frozen" if result.encoder_frozen else ""
     return (
-        f"{attempt}  epoch {result.epoch}/{recipe.max_epochs}  learning rate {result.learning_rate:g}{frozen}\n"
+        f"epoch {result.epoch}/{recipe.max_epochs}  learning rate {result.learning_rate:g}{frozen}\n"
         f"  train  loss {result.train_loss:.4f}  ({recipe.draws_per_epoch} draws, batch {recipe.batch_size}, "
         f"{steps} steps)\n"
         f"  val    loss {result.val_loss:.4f}  IoU {result.val.iou:.4f}  F1 {result.val.f1:.4f}  "

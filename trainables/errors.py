@@ -6,23 +6,30 @@ from collections.abc import Iterable
 
 
 class TilesweepError(Exception):
-    """A user's mistake. Its text is one line that names the file or flag, what is wrong and the mend."""
+    """A user's mistake, told in a line that names the file or flag, what is wrong and the mend.
+
+    Args:
+        faults: One line, or one for each of several faults that were found at once.
+
+    Attributes:
+        faults: The lines.
+    """
+
+    def __init__(self, faults: str | Iterable[str]) -> None:
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("; ".join(self.faults))
 
 
 class RecipeError(TilesweepError):
     """A hyperparameter outside its range, or a name that does not exist."""
 
 
+class SpaceError(TilesweepError):
+    """A search space that names no hyperparameter, or values that it cannot have."""
+
+
 class DataError(TilesweepError):
-    """One or more faults of a dataset, all reported at once.
-
-    Attributes:
-        faults: One line for each fault, each naming its file.
-    """
-
-    def __init__(self, faults: str | Iterable[str]) -> None:
-        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
-        super().__init__("; ".join(self.faults))
+    """A dataset that is incomplete, damaged or inconsistent."""
 
 
 class WeightsError(TilesweepError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import cv2
 import numpy as np
@@ -35,9 +35,12 @@ def draw_overlay(scored: ScoredTile) -> NDArray[np.uint8]:
     return result
 
 
-def write_prediction(folder: Path, scored: ScoredTile) -> None:
-    """Write ``masks/NAME.png`` (0 and 255) and ``overlays/NAME.jpg`` under a folder."""
-    for name in ("masks", "overlays"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    Image.fromarray(scored.predicted * np.uint8(255)).save(folder / "masks" / f"{scored.tile.name}.png")
-    Image.fromarray(draw_overlay(scored)).save(folder / "overlays" / f"{scored.tile.name}.jpg", quality=88)
+def encode_prediction(scored: ScoredTile) -> dict[str, bytes]:
+    """Return ``masks/NAME.png`` (0 and 255) and ``overlays/NAME.jpg`` as file name to content."""
+    mask, overlay = io.BytesIO(), io.BytesIO()
+    Image.fromarray(scored.predicted * np.uint8(255)).save(mask, format="PNG")
+    Image.fromarray(draw_overlay(scored)).save(overlay, format="JPEG", quality=88)
+    return {
+        f"masks/{scored.tile.name}.png": mask.getvalue(),
+        f"overlays/{scored.tile.name}.jpg": overlay.getvalue(),
+    }

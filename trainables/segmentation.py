@@ -5,28 +5,30 @@ from __future__ import annotations
 import csv
 import gc
 import io
-import logging
+import json
 import math
-import os
-from pathlib import Path
+import time
+from datetime import datetime
 from typing import Any
 
 import torch
 from ray import tune
 
-from trainables.checkpoints import BestWeights, load_state, save_best, save_state, write_atomically
+from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.errors import DivergedError
 from trainables.metrics import SplitScore
 from trainables.models.base import encoder_fingerprint
 from trainables.models.weights import Weights
-from trainables.overlays import write_prediction
+from trainables.overlays import encode_prediction
 from trainables.recipe import Recipe
 from trainables.scoring import score_tiles
+from trainables.storage import Storage
 from trainables.training import EpochResult, Trainer
+from trainables.trial_states import TrialStates
 
-STATE_FILE = "training.pt"
+REPORTS_FILE = "reports.jsonl"
 BEST_FILE = "best.safetensors"
 LOG_FILE = "trial.log"
 HISTORY_FIELDS = (
@@ -49,14 +51,19 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     """One epoch a step. Configured by plain values, so that Ray can store and compare trials.
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
-    (the fields of ``Weights``) and ``device`` (``cpu`` or ``cuda``). The tiles come through
-    ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
+    (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``until`` (the epoch after which it
+    pauses), ``device`` (``cpu`` or ``cuda``) and ``folder`` (path or URI of everything that it writes). The tiles
+    themselves come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in
+    them.
+
+    A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
+    its folder holds, marked ``replayed``, and then goes on with the next one.
     """
 
     def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
-        """Build the trainer. Called once an actor; ``reset_config`` serves the trials after the first."""
+        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first."""
         assert data is not None
-        self._data = data
+        self._all_data = data
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -67,82 +74,112 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         trial = config["trial"]
-        recipe = Recipe.from_dict(trial["recipe"])
-        threads = max(1, int((self.trial_resources.required_resources if self.trial_resources else {}).get("CPU", 1)))
-        torch.set_num_threads(threads)
         self._attempt: str = trial["attempt"]
-        self._history: list[dict[str, Any]] = []
-        self._log = _open_log(self._attempt, self._folder / LOG_FILE)
-        write_atomically(self._folder / "recipe.json", recipe.to_json().encode())
-        device = torch.device(trial["device"])
-        if device.type == "cuda":
+        self._recipe = Recipe.from_dict(trial["recipe"])
+        self._weights = Weights(**trial["weights"])
+        self._device = torch.device(trial["device"])
+        self._until: int = trial["until"]
+        self._data = self._all_data.only(trial["tiles"])
+        self._folder = Storage.open(trial["folder"])
+        self._states = TrialStates(self._folder)
+        self._trainer: Trainer | None = None
+        self._reports: list[dict[str, Any]] = []
+        self._reported = 0
+        self._log: list[str] = []
+        saved, damaged = self._states.newest()
+        self._saved_trainer: dict[str, Any] | None = None
+        if saved and saved["recipe"] == self._recipe.to_dict():
+            self._reports, self._log, self._saved_trainer = saved["reports"], saved["log"], saved["trainer"]
+            self._say(f"resumed after epoch {len(self._reports)}")
+        for line in damaged:
+            self._say(line)
+
+    def _make_trainer(self) -> Trainer:
+        """Build the trainer and put it where the saved state left it."""
+        resources = self.trial_resources.required_resources if self.trial_resources else {}
+        threads = max(1, int(resources.get("CPU", 1)))
+        torch.set_num_threads(threads)
+        if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # sizes never change within a trial
             torch.cuda.reset_peak_memory_stats()
-        self._trainer = Trainer(recipe, self._data, device, Weights(**trial["weights"]), workers=threads)
-
-    @property
-    def _folder(self) -> Path:
-        return Path(self.logdir)
+        trainer = Trainer(self._recipe, self._data, self._device, self._weights, workers=threads)
+        if self._saved_trainer is not None:
+            trainer.load_state_dict(self._saved_trainer)
+            self._saved_trainer = None
+        else:
+            self._folder.write("recipe.json", self._recipe.to_json().encode())
+        return trainer
 
     def step(self) -> dict[str, Any]:
-        """Train and validate one epoch.
+        """Report the next epoch; train it if it has not been trained yet.
 
         Returns:
             The epoch's row; the last one also carries the final scores of whole val tiles as ``final_*``. A loss
             that is not finite ends the trial with ``failure`` set and ``val_iou`` NaN.
         """
+        replayed = self._reported < len(self._reports)
+        if not replayed:
+            self._reports.append(self._train_epoch())
+            self._save()
+        report = self._reports[self._reported]
+        self._reported += 1
+        paused = not report["done"] and self._reported >= self._until
+        return {**report, "replayed": replayed, "paused": paused, "done": report["done"] or paused}
+
+    def _train_epoch(self) -> dict[str, Any]:
+        if self._trainer is None:
+            self._trainer = self._make_trainer()
+        trainer = self._trainer
         try:
-            result = self._trainer.train_epoch()
+            result = trainer.train_epoch()
         except DivergedError as error:
-            self._log.error("failed: %s", error)
+            self._say(f"failed: {error}")
             return {"done": True, "finished": False, "failure": str(error), "val_iou": math.nan}
-        self._log.info(
+        self._say(
             epoch_block(
-                self._attempt,
-                self._trainer.recipe,
+                self._recipe,
                 result,
-                steps=self._trainer.steps_per_epoch,
-                total_memory_bytes=_total_memory(self._trainer.device),
+                steps=trainer.steps_per_epoch,
+                total_memory_bytes=_total_memory(self._device),
             ).rstrip()
         )
-        row = _row(result)
-        self._history.append({name: row[name] for name in HISTORY_FIELDS})
-        self._write_history()
+        report = {
+            **_row(result),
+            "best_epoch": trainer.best_epoch,
+            "best_val_iou": trainer.best_iou,
+            "done": False,
+            "finished": False,
+        }
         if result.improved:
-            self._save_best(self._folder / BEST_FILE)
-        report = {**row, "best_epoch": self._trainer.best_epoch, "best_val_iou": self._trainer.best_iou}
-        if result.finished:
-            report |= self._finish()
-        return report
+            self._save_best(trainer)
+        return report | self._finish(trainer) if result.finished else report
 
-    def _finish(self) -> dict[str, Any]:
+    def _finish(self, trainer: Trainer) -> dict[str, Any]:
         """Score the best weights on whole val tiles and write the predictions."""
-        trainer = self._trainer
+        started = time.perf_counter()
         trainer.model.load_portable_state_dict(trainer.best_state)
         scores = []
         for scored in score_tiles(
             trainer.model,
             self._data.val,
-            window=trainer.recipe.crop_size,
-            device=trainer.device,
+            window=self._recipe.crop_size,
+            device=self._device,
             dtype=trainer.dtype,
-            bce_weight=trainer.recipe.bce_weight,
+            bce_weight=self._recipe.bce_weight,
         ):
-            write_prediction(self._folder / "predictions" / "val", scored)
+            for name, content in encode_prediction(scored).items():
+                self._folder.write(f"predictions/val/{name}", content)
             scores.append(scored.score)
         final = SplitScore(tiles=tuple(scores))
-        self._log.info(
-            "%s  finished: best epoch %d, whole val tiles IoU %.4f F1 %.4f",
-            self._attempt,
-            trainer.best_epoch,
-            final.iou,
-            final.f1,
+        self._say(
+            f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
         )
         return {
             "done": True,
             "finished": True,
             "final_val_iou": final.iou,
             "final_val_f1": final.f1,
+            "final_seconds": time.perf_counter() - started,
             "final_tiles": {score.name: {"iou": score.iou, "f1": score.f1} for score in final.tiles},
             "trainable_parameters": sum(
                 parameter.numel()
@@ -151,51 +188,47 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             ),
         }
 
-    def _write_history(self) -> None:
+    def _save(self) -> None:
+        """Write the epoch's record for people and programs, then the state to go on from."""
+        epochs = [report for report in self._reports if "epoch" in report]
         text = io.StringIO()
-        writer = csv.DictWriter(text, HISTORY_FIELDS, lineterminator="\n")
+        writer = csv.DictWriter(text, HISTORY_FIELDS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self._history)
-        write_atomically(self._folder / "history.csv", text.getvalue().encode())
+        writer.writerows(epochs)
+        self._folder.write("history.csv", text.getvalue().encode())
+        self._folder.write(REPORTS_FILE, "".join(f"{json.dumps(report)}\n" for report in self._reports).encode())
+        self._folder.write(LOG_FILE, "".join(f"{line}\n" for line in self._log).encode())
+        ended = self._reports[-1]["done"]
+        self._states.save(
+            len(self._reports),
+            {
+                "recipe": self._recipe.to_dict(),
+                "reports": self._reports,
+                "log": self._log,
+                "trainer": None if ended or self._trainer is None else self._trainer.state_dict(),
+            },
+        )
+        if ended:
+            self._states.keep_last()  # nothing will train on from it
 
-    def _save_best(self, path: Path) -> None:
-        trainer = self._trainer
+    def _save_best(self, trainer: Trainer) -> None:
         best = BestWeights(
-            recipe=trainer.recipe,
-            weights=trainer.weights,
+            recipe=self._recipe,
+            weights=self._weights,
             epoch=trainer.best_epoch,
             val_iou=trainer.best_iou,
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
         )
-        save_best(path, trainer.best_state, best)
+        self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write the training's state, history included, so that the trial can go on anywhere."""
-        state = {
-            "trainer": self._trainer.state_dict(),
-            "history": self._history,
-            "log": (self._folder / LOG_FILE).read_text(encoding="utf-8"),
-        }
-        save_state(Path(checkpoint_dir) / STATE_FILE, state)
-
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Go on from a checkpoint; the files that the trial had written are written anew."""
-        state = load_state(Path(checkpoint_dir) / STATE_FILE)
-        self._trainer.load_state_dict(state["trainer"])
-        self._history = state["history"]
-        (self._folder / LOG_FILE).write_text(state["log"], encoding="utf-8")
-        self._write_history()
-        if self._trainer.best_state:
-            self._save_best(self._folder / BEST_FILE)
-        self._log.info("%s  resumed after epoch %d", self._attempt, self._trainer.epoch)
+    def _say(self, text: str) -> None:
+        """Add to the trial's log, which is written with the next epoch."""
+        self._log.append(f"{datetime.now():%Y-%m-%d %H:%M:%S} {self._attempt}  {text}")
 
     def cleanup(self) -> None:
-        """Let go of the model, the device memory and the log file."""
-        del self._trainer
-        for handler in list(self._log.handlers):
-            handler.close()
-            self._log.removeHandler(handler)
+        """Let go of the model and the device memory."""
+        self._trainer = self._saved_trainer = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -218,17 +251,6 @@ def _row(result: EpochResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "peak_memory_bytes": result.peak_memory_bytes,
     }
-
-
-def _open_log(attempt: str, path: Path) -> logging.Logger:
-    """Return the trial's own logger, which writes to its log file and nowhere else."""
-    log = logging.getLogger(f"tilesweep.trial.{attempt}.{os.getpid()}")
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    return log
 
 
 def _total_memory(device: torch.device) -> int:

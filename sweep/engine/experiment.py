@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweep.engine.storage import DEFAULT_STORAGE, Storage
 from trainables.errors import ExperimentError, nearest
+from trainables.storage import DEFAULT_STORAGE, Storage
 
 DESCRIPTION_FILE = "sweep.json"
 FORMAT = 1
@@ -71,10 +71,7 @@ class Experiment:
     @property
     def address(self) -> str:
         """The experiment's folder or URI, for people and for Ray."""
-        if self.storage.is_local:
-            return f"{self.storage.root}/{self.name}"
-        base, _, query = self.storage.address.partition("?")
-        return f"{base.rstrip('/')}/{self.name}" + (f"?{query}" if query else "")
+        return self.storage.child(self.name).address
 
     def command(self, module: str, *arguments: str) -> str:
         """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""

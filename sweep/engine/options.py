@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from sweep.engine.storage import DEFAULT_STORAGE
 from trainables.models.weights import SAM_SHA256
+from trainables.storage import DEFAULT_STORAGE
 
 Names = Annotated[
     tuple[str, ...],
@@ -46,6 +46,14 @@ class StorageOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """Recipes other than the shared one."""
+
+    recipes: Annotated[Path | None, arg(metavar="FILE")] = None
+    """TOML tables of recipe fields by architecture, such as Phase 2's best_recipes.toml."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepOptions(StorageOptions):
     """What every sweep understands."""
 
@@ -66,6 +74,15 @@ class SweepOptions(StorageOptions):
 
     plan: bool = False
     """Print trials, resources and an estimated time; run nothing."""
+
+    measure: bool = False
+    """With --plan: calibrate the estimate by training a few steps of each architecture here."""
+
+    time: Annotated[str | None, arg(metavar="8h|90min")] = None
+    """Stop cleanly after this wall-clock time; --resume goes on."""
+
+    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours")] = None
+    """Stop cleanly after this much training; --resume goes on."""
 
     seed: int = 42
     """Seeds initial weights, draws and dropout."""
@@ -93,3 +110,36 @@ class SweepOptions(StorageOptions):
 
     offline: bool = False
     """Never download weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(SweepOptions):
+    """What every search understands."""
+
+    trials: Annotated[int | None, arg(metavar="N")] = None
+    """Trials in all, shared equally by the architectures; default: the profile's for each."""
+
+    space: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Python file with a function space(architecture) of your own; it is run."""
+
+    extra_knobs: Names = ()
+    """Search these too: weight_decay, ema_decay."""
+
+    max_epochs: Annotated[int | None, arg(metavar="N")] = None
+    """Epochs of a full training; default: the profile's."""
+
+    grace_period: Annotated[int | None, arg(metavar="N")] = None
+    """Epochs before a trial can be given up; default: the profile's."""
+
+    reduction_factor: Annotated[int | None, arg(metavar="N")] = None
+    """One in this many trials passes each rung; default: the profile's."""
+
+    halving: Literal["auto", "stop", "pause", "off"] = "auto"
+    """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
+    trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
+
+    warm_from: Annotated[str | None, arg(metavar="NAME")] = None
+    """Start ASHA's rungs with this experiment's curves of the same architectures."""
+
+    optuna_storage: Annotated[str | None, arg(metavar="URL")] = None
+    """Any Optuna storage; default: a journal in the experiment's folder."""

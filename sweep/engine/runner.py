@@ -1,93 +1,160 @@
-"""Runs planned trials on Ray Tune, from the start or from where they were left."""
+"""Runs a sweep's trials on Ray Tune, from the start or from where they were left."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import tempfile
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
 
+from sweep.engine.estimate import Estimator
 from sweep.engine.experiment import Experiment
-from sweep.engine.plan import TrialPlan, estimate_seconds
 from sweep.engine.progress import Progress
+from sweep.engine.recorder import Recorder
 from sweep.engine.resources import Resources
 from sweep.engine.scheduler import GroupedASHA
+from sweep.engine.search.groups import Group, Launch, PlannedTrials
+from sweep.engine.search.plan import SweepPlan
+from sweep.engine.search.searcher import RoundRobin
+from sweep.engine.settings import RunSettings
+from sweep.engine.stopper import LimitStopper
+from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
 from trainables.segmentation import SegmentationTrainable
+
+PLANNED = "planned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        complete: Every trial reached an end.
+        limit: The flag whose limit ended the run; empty for none.
+    """
+
+    complete: bool
+    limit: str = ""
+
+
+def _groups(
+    experiment: Experiment, plan: SweepPlan, records: TrialRecords, data: TuningData, settings: RunSettings
+) -> dict[str, Group]:
+    records.add(*plan.trials)
+    groups: dict[str, Group] = {}
+    if plan.trials:
+        # The longest first, so that none of them is left to run alone at the end.
+        estimator = Estimator(data=data, device="cuda")
+        ordered = sorted(plan.trials, key=lambda trial: -estimator.trial(trial.recipe))
+        groups[PLANNED] = PlannedTrials(ordered, records)
+    if plan.studies:
+        from sweep.engine.search.journal import open_studies
+        from sweep.engine.search.study_group import StudyGroup
+
+        storage = open_studies(experiment, settings.optuna_url)
+        for study in plan.studies:
+            groups[study.name] = StudyGroup(study, plan.halving, storage, experiment.name, records, settings.seed)
+    return groups
+
+
+def _scheduler(plan: SweepPlan, groups: dict[str, Group], settings: RunSettings) -> Any:
+    if plan.halving is None or plan.halving.pausing:
+        return None  # nobody is stopped, or trials pause by themselves
+    warm = settings.warm_curves or {}
+    curves = {name: {**warm.get(name, {}), **group.curves()} for name, group in groups.items()}
+    return GroupedASHA(plan.halving, curves)
+
+
+def _scratch_name(trial: Any) -> str:
+    return f"{trial.config['trial']['attempt']}-{trial.trial_id}"  # a trial that paused comes a second time
 
 
 def _trial_name(trial: Any) -> str:
     return str(trial.config["trial"]["attempt"])
 
 
-def _trainable(data: TuningData, resources: Resources) -> Any:
-    """Bind the tiles (one copy a node, in shared memory) and the resources to the trainable."""
-    bound = tune.with_parameters(SegmentationTrainable, data=data)
-    return tune.with_resources(bound, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial})
-
-
 def run_trials(
     experiment: Experiment,
-    trials: Sequence[TrialPlan],
+    plan: SweepPlan,
     data: TuningData,
     resources: Resources,
-    *,
-    resume: bool = False,
-    max_failures: int = 2,
-) -> bool:
-    """Run the trials; Ray must be initialised.
+    settings: RunSettings | None = None,
+) -> RunEnd:
+    """Run what is left to do of a plan; Ray must be initialised.
+
+    Everything that a resume needs lies in the experiment: the record of trials, the studies, and each trial's own
+    states. Tune's bookkeeping is scratch and thrown away, so nothing that can run code is ever loaded.
 
     Args:
         experiment: Where everything is written.
-        trials: The plan.
+        plan: What to train.
         data: Train and val tiles.
         resources: What each trial gets.
-        resume: Go on with the experiment's unfinished trials instead of starting anew.
-        max_failures: How often a trial whose process died is started again from its last checkpoint.
+        settings: How.
 
     Returns:
-        Whether every trial reached an end; False after an interrupt.
+        How the run ended.
     """
+    settings = settings or RunSettings()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
-    trainable = _trainable(data, resources)
-    # The longest first, so that none of them is left to run alone at the end.
-    ordered = sorted(trials, key=lambda trial: -estimate_seconds(trial.recipe, data, resources.device))
-    space = {"trial": tune.grid_search([trial.config(resources.device) for trial in ordered])}
-    if resume and tune.Tuner.can_restore(experiment.address):  # else it ended before Tune had saved anything
-        tuner = tune.Tuner.restore(
-            experiment.address, trainable, resume_unfinished=True, restart_errored=True, param_space=space
-        )
-    else:
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
+    records = TrialRecords(experiment)
+    groups = _groups(experiment, plan, records, data, settings)
+
+    def config(launch: Launch) -> dict[str, Any]:
+        return {
+            "trial": {
+                **launch.plan.to_dict(),
+                "until": launch.until,
+                "protected": launch.protected,
+                "device": resources.device,
+                "folder": experiment.storage.child(experiment.name).child(launch.plan.attempt).address,
+            }
+        }
+
+    searcher = RoundRobin(groups, records, config)
+    on_gpu = settings.limits.device == "gpu"
+    stopper = LimitStopper(settings.limits, resources.gpus_per_trial if on_gpu else float(resources.cpus_per_trial))
+    trainable = tune.with_resources(
+        tune.with_parameters(SegmentationTrainable, data=data),  # one copy of the tiles a node, in shared memory
+        {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
+    )
+    with tempfile.TemporaryDirectory(prefix="tilesweep-") as scratch:
         tuner = tune.Tuner(
             trainable,
-            param_space=space,
             tune_config=tune.TuneConfig(
-                scheduler=GroupedASHA(max_epochs=max(trial.recipe.max_epochs for trial in trials)),
+                search_alg=searcher,
+                scheduler=_scheduler(plan, groups, settings),
+                num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=True,  # a fresh actor spends seconds on importing torch
                 trial_name_creator=_trial_name,
-                trial_dirname_creator=_trial_name,
+                trial_dirname_creator=_scratch_name,
             ),
             run_config=tune.RunConfig(
                 name=experiment.name,
-                storage_path=experiment.storage.address,
+                storage_path=scratch,
                 verbose=0,
+                stop=stopper,
                 callbacks=[
-                    Progress({trial.attempt: trial.recipe.max_epochs for trial in trials}, resources.concurrent)
+                    Recorder(experiment, records),
+                    Progress(plan.total, resources.concurrent, records.all()),
                 ],
-                failure_config=tune.FailureConfig(max_failures=max_failures),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_frequency=1, checkpoint_at_end=True),
-                sync_config=tune.SyncConfig(sync_artifacts=True, sync_artifacts_on_checkpoint=True),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
+                failure_config=tune.FailureConfig(max_failures=settings.max_failures),
             ),
         )
-    # Colab, Slurm and spot instances say goodbye by SIGTERM: end as cleanly as on Ctrl-C.
-    previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        results = tuner.fit()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    return all(result.error is not None or bool(result.metrics and result.metrics.get("done")) for result in results)
+        # Colab, Slurm and spot instances say goodbye by SIGTERM: end as cleanly as on Ctrl-C.
+        previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        try:
+            tuner.fit()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    return RunEnd(complete=searcher.done, limit=stopper.reached)

@@ -2,70 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+
+from sweep.engine.search.halving import Halving
+from sweep.engine.settings import Curves
 
 
 class GroupedASHA(FIFOScheduler):  # type: ignore[misc]
     """Asynchronous successive halving with separate rungs for each group of trials.
 
     One bracket over several architectures stops whatever learns slowly at first: SAM decoders peak at epoch 18,
-    a U-Net from scratch at 36. A trial's group is ``config["trial"]["group"]``; a trial alone in its group is
-    never stopped.
+    a U-Net from scratch at 36. A trial's group is ``config["trial"]["group"]``; a trial with
+    ``config["trial"]["protected"]`` is compared with, and never stopped.
 
     Args:
-        max_epochs: Epochs of a full training, at least ``grace_epochs``.
-        grace_epochs: Epochs before a trial can be stopped, at least 1.
-        reduction_factor: One in this many trials survives a rung, above 1.
-        metric: Name of the reported value that is maximised.
+        halving: Grace period, reduction factor and maximum.
+        curves: Group to what its rungs start with: trials of before a resume, or an earlier experiment's.
 
     Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
     """
 
-    def __init__(
-        self, *, max_epochs: int, grace_epochs: int = 1, reduction_factor: float = 3, metric: str = "val_iou"
-    ) -> None:
+    def __init__(self, halving: Halving, curves: Mapping[str, Curves] | None = None) -> None:
         super().__init__()
-        self._settings: dict[str, Any] = {
-            "time_attr": "training_iteration",
-            "metric": metric,
-            "mode": "max",
-            "max_t": max_epochs,
-            "grace_period": min(grace_epochs, max_epochs),
-            "reduction_factor": reduction_factor,
-            "stop_last_trials": False,  # a training ends itself: at its last epoch or by patience
-        }
+        self._halving = halving
         self._groups: dict[str, AsyncHyperBandScheduler] = {}
+        for group, known in (curves or {}).items():
+            for attempt, curve in known.items():
+                for epoch, val_iou in sorted(curve.items()):
+                    self._judge(group, attempt, {"epoch": epoch, "val_iou": val_iou})
 
-    def _group(self, trial: Trial) -> AsyncHyperBandScheduler:
-        name = trial.config["trial"]["group"]
-        if name not in self._groups:
-            self._groups[name] = AsyncHyperBandScheduler(**self._settings)
-        return self._groups[name]
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune keeps a copy of everything it runs; a resume starts from the studies' curves
 
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        """Accept the metric that the groups already maximise."""
-        return metric in (None, self._settings["metric"]) and mode in (None, "max")
-
-    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Put a new trial in its group's bracket."""
-        self._group(trial).on_trial_add(tune_controller, trial)
+    def _judge(self, group: str, attempt: str, result: Mapping[str, Any]) -> str:
+        """Put a result into the group's rungs, under the attempt's name: Tune's own ids do not outlive a resume."""
+        if group not in self._groups:
+            self._groups[group] = AsyncHyperBandScheduler(
+                time_attr="epoch",
+                metric="val_iou",
+                mode="max",
+                max_t=self._halving.max_epochs,
+                grace_period=self._halving.grace_epochs,
+                reduction_factor=self._halving.reduction_factor,
+                stop_last_trials=False,  # a training ends itself: at its last epoch or by patience
+            )
+        asha = self._groups[group]
+        named = SimpleNamespace(trial_id=attempt)
+        asha.on_trial_add(None, named)
+        decision: str = asha.on_trial_result(None, named, dict(result))
+        return decision
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial's group decide whether it goes on."""
-        decision: str = self._group(trial).on_trial_result(tune_controller, trial, result)
+        settings = trial.config["trial"]
+        decision = self._judge(settings["group"], settings["attempt"], result)
         assert decision in (TrialScheduler.CONTINUE, TrialScheduler.STOP)
-        return decision
+        return TrialScheduler.CONTINUE if settings["protected"] else decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Record a finished trial's last result in its group."""
-        self._group(trial).on_trial_complete(tune_controller, trial, result)
-
-    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Forget a trial that was terminated before it finished."""
-        self._group(trial).on_trial_remove(tune_controller, trial)
+        """Record a trial's last result in its group."""
+        if "epoch" in result:
+            settings = trial.config["trial"]
+            self._judge(settings["group"], settings["attempt"], result)
 
     def debug_string(self) -> str:
         """Describe every group's rungs."""

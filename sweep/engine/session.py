@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,80 +13,150 @@ from rich.console import Console
 from search_spaces.profiles import Profile
 from sweep.console import open_console
 from sweep.engine.cluster import ray_cluster
+from sweep.engine.estimate import Estimator, duration, plan_tables
 from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
-from sweep.engine.plan import TrialPlan, duration, estimate_sweep_seconds, plan_table
 from sweep.engine.provenance import provenance
 from sweep.engine.resources import Resources, divide
-from sweep.engine.storage import Storage
+from sweep.engine.search.plan import SweepPlan, space_differences
+from sweep.engine.settings import RunSettings
+from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
-from trainables.recipe import Recipe
+from trainables.storage import Storage
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 
-def run_sweep(phase: str, options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]) -> int:
-    """Plan the trials, run them on Ray, and print the leaderboard.
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What a phase brings to a sweep.
+
+    Attributes:
+        name: ``phase1``; becomes part of the default name.
+        architectures: Those that it trains.
+        build: Makes the plan from the data and each architecture's resolved weights.
+        optuna_url: Optuna storage of its studies; None is the experiment's own journal.
+    """
+
+    name: str
+    architectures: tuple[str, ...]
+    build: Callable[[TuningData, Mapping[str, Weights]], SweepPlan]
+    optuna_url: str | None = None
+
+
+def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
+    """Plan the trials, run them on Ray, and print what came out.
 
     Args:
-        phase: ``phase1``; becomes part of the default name.
+        phase: What is trained.
         options: What the user asked for.
         profile: How big the run is.
-        recipes: Attempt name to recipe.
 
     Returns:
-        Exit code: 0 when every trial reached an end, 1 when one of them failed, 130 after an interrupt.
+        Exit code: 0 when every trial reached an end or a limit ended the sweep, 1 when a trial failed, 130 after an
+        interrupt.
 
     Raises:
         TilesweepError: Anything that a user can mend, before the first trial is scheduled.
     """
     console = open_console()
     storage = Storage.open(options.storage)
-    if options.resume is not None:
-        return _resume(storage, options, console)
+    limits = Limits.parse(options.time, options.budget)
     if options.name is not None:
         check_name(options.name)
+    if options.measure and not options.plan:
+        raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
     data = TuningData.read(options.patches)
     if options.address is None and not options.plan:
-        _require_gpu(options, profile, _here(options, len(recipes)))  # before weights are fetched and Ray starts
-    trials = _plan(options, profile, recipes)
+        _require_gpu(options, profile, _here(options, 1))  # before weights are fetched and Ray starts
+    plan = phase.build(data, _weights(phase, options, profile))
     if options.plan:
-        _show_plan(options, profile, trials, data, console)
+        _show_plan(options, profile, plan, data, console)
         return 0
     storage.require_writable()
-    experiment = Experiment(storage, options.name or _free_name(storage, f"{phase}-{profile.name}"))
+    experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
     if experiment.exists:
-        raise ExperimentError(f"--name {experiment.name}: exists already; {_next_step(experiment)}")
-    with _cluster(options, profile, trials, console) as resources:
-        experiment.describe(_description(phase, options, profile, trials, data))
-        _announce(experiment, trials, data, resources, console)
-        return _run(experiment, trials, data, resources, console, resume=False)
+        raise ExperimentError(_taken(experiment, plan))
+    warm = _warm(storage, plan, data)
+    with _cluster(options, profile, plan.total, console) as resources:
+        experiment.describe(_description(phase, options, profile, plan, data))
+        _announce(experiment, plan, data, resources, console)
+        settings = RunSettings(seed=options.seed, optuna_url=phase.optuna_url, limits=limits, warm_curves=warm)
+        return _run(experiment, plan, data, resources, settings, console)
 
 
-def _plan(options: SweepOptions, profile: Profile, recipes: Mapping[str, Recipe]) -> list[TrialPlan]:
-    """Resolve weights, all of them before any trial, and name the trials."""
+def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None) -> int:
+    """Go on with an unfinished experiment, with the options that started it.
+
+    Args:
+        options: What the user asked for; time, budget, resources and the tiles' place may be new.
+        name: The experiment's name.
+        optuna_url: Optuna storage, where the URL holds a password and so was not stored.
+
+    Returns:
+        As ``run_sweep``.
+
+    Raises:
+        ExperimentError: It does not exist, has ended, or its data changed.
+    """
+    console = open_console()
+    experiment = Experiment.find(Storage.open(options.storage), name)
+    limits = Limits.parse(options.time, options.budget)
+    description = experiment.description
+    if description.get("ended"):
+        raise ExperimentError(f"--resume {experiment.name}: it has ended; {_next_step(experiment)}")
+    from search_spaces.profiles import get_profile
+
+    profile = get_profile(description["profile"])
+    saved = description["options"]
+    options = replace(
+        options,
+        max_concurrent=options.max_concurrent or saved["max_concurrent"],
+        gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
+        device=saved["device"] if options.device == "auto" else options.device,
+    )
+    plan = SweepPlan.from_dict(description["plan"])
+    patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
+    data = TuningData.read(patches)
+    if data.fingerprint != description["data"]["fingerprint"]:
+        raise ExperimentError(f"{patches}: its train and val tiles changed since the sweep began; bring them back")
+    url = optuna_url or description["optuna_storage"]
+    if url and "***" in url:
+        raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
+    warm = _warm(experiment.storage, plan, data)
+    with _cluster(options, profile, plan.total, console) as resources:
+        _announce(experiment, plan, data, resources, console)
+        settings = RunSettings(seed=saved["seed"], optuna_url=url, limits=limits, warm_curves=warm)
+        return _run(experiment, plan, data, resources, settings, console)
+
+
+def _weights(phase: Phase, options: SweepOptions, profile: Profile) -> Mapping[str, Weights]:
+    """Resolve the weights of all architectures before any trial."""
     mode: Mode = options.weights or profile.weights
     if options.plan and mode == "pretrained":
         mode = "available"  # a plan fetches nothing and refuses nothing
-    tiny = any(recipe.model_size == "tiny" for recipe in recipes.values())
-    weights: Mapping[str, Weights] = resolve_all(
-        {recipe.architecture: get_architecture(recipe.architecture).needs for recipe in recipes.values()},
+    return resolve_all(
+        {name: get_architecture(name).needs for name in phase.architectures},
         mode,
-        model_size="tiny" if tiny else "full",
+        model_size="tiny" if profile.changes.get("model_size") == "tiny" else "full",
         sam_checkpoint=options.sam_checkpoint,
         sam_sha256=options.sam_sha256,
         offline=options.offline,
     )
-    return [
-        # Phase 1 stops nobody: an attempt alone in its group has no rival.
-        TrialPlan(attempt=attempt, group=attempt, recipe=recipe, weights=weights[recipe.architecture])
-        for attempt, recipe in recipes.items()
-    ]
+
+
+def _warm(storage: Storage, plan: SweepPlan, data: TuningData) -> Any:
+    if plan.halving is None or not plan.halving.warm_from:
+        return None
+    from sweep.engine.search.warm import warm_curves
+
+    return warm_curves(Experiment.find(storage, plan.halving.warm_from), plan, data.fingerprint)
 
 
 def _free_name(storage: Storage, base: str) -> str:
@@ -104,6 +174,14 @@ def _free_name(storage: Storage, base: str) -> str:
     return name
 
 
+def _taken(experiment: Experiment, plan: SweepPlan) -> str:
+    """Say why a name cannot be used again, and in what its space differs from the one asked for."""
+    differences = space_differences(SweepPlan.from_dict(experiment.description["plan"]), plan)
+    if differences and plan.studies:
+        return f"--name {experiment.name}: exists with another space ({'; '.join(differences)}); choose another --name"
+    return f"--name {experiment.name}: exists already; {_next_step(experiment)}"
+
+
 def _next_step(experiment: Experiment) -> str:
     if experiment.description.get("ended"):
         return f"choose another --name, or score it: {experiment.command('score')}"
@@ -111,13 +189,13 @@ def _next_step(experiment: Experiment) -> str:
 
 
 @contextmanager
-def _cluster(options: SweepOptions, profile: Profile, trials: list[TrialPlan], console: Console) -> Iterator[Resources]:
+def _cluster(options: SweepOptions, profile: Profile, trials: int, console: Console) -> Iterator[Resources]:
     """Start or join Ray and divide it among the trials."""
     with ray_cluster(options.address, console):
         import ray
 
         total = ray.cluster_resources()
-        resources = _divide(options, len(trials), int(total.get("CPU", 1)), total.get("GPU", 0.0))
+        resources = _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0))
         _require_gpu(options, profile, resources)
         yield resources
 
@@ -142,6 +220,13 @@ def _here(options: SweepOptions, trials: int) -> Resources:
     return _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
 
 
+def one_at_a_time(options: SweepOptions) -> bool:
+    """Whether only one trial will run at any time, as far as that is known before Ray starts."""
+    if options.max_concurrent == 1:
+        return True
+    return options.address is None and _here(options, 2).concurrent == 1
+
+
 def _require_gpu(options: SweepOptions, profile: Profile, resources: Resources) -> None:
     if profile.needs_gpu and resources.device == "cpu" and options.device != "cpu":
         raise ExperimentError(
@@ -150,23 +235,26 @@ def _require_gpu(options: SweepOptions, profile: Profile, resources: Resources) 
         )
 
 
-def _show_plan(
-    options: SweepOptions, profile: Profile, trials: list[TrialPlan], data: TuningData, console: Console
-) -> None:
+def _show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData, console: Console) -> None:
     if options.address is None:
-        resources = _here(options, len(trials))
+        resources = _here(options, plan.total)
     else:
         with ray_cluster(options.address, console):
             import ray
 
             total = ray.cluster_resources()
-        resources = _divide(options, len(trials), int(total.get("CPU", 1)), total.get("GPU", 0.0))
-    console.print(plan_table(trials, data, resources))
+        resources = _divide(options, plan.total, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+    estimator = Estimator(data=data, device=resources.device)
+    if options.measure:
+        estimator = _measured(estimator, plan, resources, console)
+    for table in plan_tables(plan, resources, estimator):
+        console.print(table)
+    worst = duration(estimator.sweep(plan, resources, worst_case=True))
+    usual = f"; about {duration(estimator.sweep(plan, resources))} as halving usually goes" if plan.halving else ""
     console.print(
-        f"about {duration(estimate_sweep_seconds(trials, data, resources))} in all, every trial run to its last epoch; "
-        f"nothing was started",
-        highlight=False,
+        f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
     )
+    trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
     if missing and (options.weights or profile.weights) == "pretrained":
         console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
@@ -174,14 +262,35 @@ def _show_plan(
         console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
 
 
+def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:
+    """Calibrate by a few steps of each architecture."""
+    from sweep.engine.measure import measured_factor
+
+    factors = {}
+    for trial in plan.known():
+        name = trial.recipe.architecture
+        if name not in factors:
+            factors[name] = measured_factor(trial, estimator.data, resources.device, resources.cpus_per_trial)
+            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate", highlight=False)
+    return replace(estimator, factors=factors)
+
+
 def _description(
-    phase: str, options: SweepOptions, profile: Profile, trials: list[TrialPlan], data: TuningData
+    phase: Phase, options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData
 ) -> dict[str, Any]:
+    given = asdict(options)
+    given.pop("optuna_storage", None)  # may hold a password; kept below without it
+    url = None
+    if phase.optuna_url:
+        from sweep.engine.search.journal import hide_password
+
+        url = hide_password(phase.optuna_url)
     return {
-        "phase": phase,
+        "phase": phase.name,
         "profile": profile.name,
         "ended": False,
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()},
+        "options": {name: str(value) if isinstance(value, Path) else value for name, value in given.items()},
+        "optuna_storage": url,
         "data": {
             "path": str(options.patches.resolve()),
             "name": data.name,
@@ -190,28 +299,20 @@ def _description(
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],
         },
-        "trials": [
-            {
-                "attempt": trial.attempt,
-                "group": trial.group,
-                "recipe": trial.recipe.to_dict(),
-                "weights": asdict(trial.weights),
-            }
-            for trial in trials
-        ],
+        "plan": plan.to_dict(),
         "provenance": provenance(),
     }
 
 
 def _announce(
-    experiment: Experiment, trials: list[TrialPlan], data: TuningData, resources: Resources, console: Console
+    experiment: Experiment, plan: SweepPlan, data: TuningData, resources: Resources, console: Console
 ) -> None:
     kind = ", synthetic" if data.synthetic else ""
+    seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
     console.print(
         f"experiment     {experiment.address}\n"
         f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles\n"
-        f"trials         {len(trials)}, {resources}; about "
-        f"{duration(estimate_sweep_seconds(trials, data, resources))}",
+        f"trials         {plan.total}, {resources}; about {duration(seconds)}",
         highlight=False,
         soft_wrap=True,
     )
@@ -219,56 +320,24 @@ def _announce(
 
 def _run(
     experiment: Experiment,
-    trials: list[TrialPlan],
+    plan: SweepPlan,
     data: TuningData,
     resources: Resources,
+    settings: RunSettings,
     console: Console,
-    *,
-    resume: bool,
 ) -> int:
     from sweep.engine.runner import run_trials
 
-    ended = run_trials(experiment, trials, data, resources, resume=resume)
+    end = run_trials(experiment, plan, data, resources, settings)
+    if end.complete:
+        experiment.describe({**experiment.description, "ended": True})
     board = Leaderboard(experiment)
     board.write()
-    if not ended:
+    if end.complete or end.limit:
+        conclude(experiment, board, console)
+    if not end.complete:
         command = experiment.command(experiment.description["phase"], "--resume")
-        console.print(f"interrupted; nothing is lost. Go on with:\n{command}", highlight=False, soft_wrap=True)
-        return INTERRUPTED
-    experiment.describe({**experiment.description, "ended": True})
-    board.print(console)
-    return 1 if any(row["status"] == "failed" for row in board.rows) else 0
-
-
-def _resume(storage: Storage, options: SweepOptions, console: Console) -> int:
-    """Go on with an unfinished experiment, with the options that started it."""
-    experiment = Experiment.find(storage, options.resume)
-    description = experiment.description
-    if description.get("ended"):
-        raise ExperimentError(f"--resume {experiment.name}: it has ended; {_next_step(experiment)}")
-    from search_spaces.profiles import get_profile
-
-    profile = get_profile(description["profile"])
-    saved = description["options"]
-    options = replace(
-        options,
-        max_concurrent=options.max_concurrent or saved["max_concurrent"],
-        gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
-        device=saved["device"] if options.device == "auto" else options.device,
-    )
-    trials = [
-        TrialPlan(
-            attempt=trial["attempt"],
-            group=trial["group"],
-            recipe=Recipe.from_dict(trial["recipe"]),
-            weights=Weights(**trial["weights"]),
-        )
-        for trial in description["trials"]
-    ]
-    patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
-    data = TuningData.read(patches)
-    if data.fingerprint != description["data"]["fingerprint"]:
-        raise ExperimentError(f"{patches}: its train and val tiles changed since the sweep began; bring them back")
-    with _cluster(options, profile, trials, console) as resources:
-        _announce(experiment, trials, data, resources, console)
-        return _run(experiment, trials, data, resources, console, resume=True)
+        why = f"stopped by {end.limit}" if end.limit else "interrupted"
+        console.print(f"{why}; nothing is lost. Go on with:\n{command}", highlight=False, soft_wrap=True)
+        return 0 if end.limit else INTERRUPTED
+    return 1 if board.failures else 0

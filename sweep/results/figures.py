@@ -12,11 +12,11 @@ from sweep.engine.experiment import Experiment
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 
 CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
-MAX_TILES = 3
+MAX_TILES, MAX_COLUMNS = 3, 8
 
 
 def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: str, title: str) -> Image.Image | None:
-    """Draw a column an attempt and a row a tile, tiles that are hardest for the best attempt first.
+    """Draw a column an attempt and a row a tile: the best attempts, and the tiles that are hardest for the best one.
 
     Args:
         experiment: Where the overlays are.
@@ -33,7 +33,8 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     ious: dict[tuple[str, str], float] = {
         (row["attempt"], row["tile"]): row["iou"] for row in experiment.read_table(scores).to_pylist()
     }
-    shown = [row for row in rows if any(attempt == row["attempt"] for attempt, _ in ious)]
+    scored = {attempt for attempt, _ in ious}
+    shown = [row for row in rows if row["attempt"] in scored][:MAX_COLUMNS]
     if not shown:
         return None
     best = shown[0]["attempt"]

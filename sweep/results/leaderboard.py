@@ -11,11 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from sweep.engine.estimate import duration
 from sweep.engine.experiment import Experiment
-from sweep.engine.plan import duration
 from sweep.results.figures import write_comparison
 from sweep.results.ledger import Ledger
 from sweep.results.store import collect
+from sweep.results.winners import winners
 
 COLUMNS = {
     "model": "left",
@@ -38,7 +39,13 @@ AGAIN_MARK = "*"
 
 
 class Leaderboard:
-    """The ranked attempts of an experiment, best val IoU first: test is no ground for a choice.
+    """The ranked winners of an experiment's contests, best val IoU first: test is no ground for a choice.
+
+    Attributes:
+        experiment: Whose.
+        trials: Every trial's row.
+        rows: The winners' rows, with test scores where the ledger has a reading; a contest that nobody has won yet is
+            there with its first trial.
 
     Args:
         experiment: Whose attempts; its tables are gathered anew.
@@ -47,19 +54,32 @@ class Leaderboard:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         readings = Ledger(experiment.storage).of(experiment.name)
+        self.trials: list[dict[str, Any]] = collect(experiment).to_pylist()
+        chosen = {**{row["contest"]: row for row in reversed(self.trials)}, **winners(self.trials)}
         self.rows: list[dict[str, Any]] = []
-        for trial in collect(experiment).to_pylist():
-            own = readings.get(trial["attempt"], [])
+        for contest in dict.fromkeys(row["contest"] for row in self.trials):
+            row = chosen[contest]
+            own = readings.get(row["attempt"], [])
             last = own[-1] if own else None
             self.rows.append(
                 {
-                    **trial,
+                    **row,
                     "test_iou": last.iou if last else None,
                     "test_f1": last.f1 if last else None,
                     "test_readings": len(own),
                 }
             )
         self.rows.sort(key=lambda row: -1.0 if row["val_iou"] is None else row["val_iou"], reverse=True)
+
+    @property
+    def failures(self) -> list[str]:
+        """Contests without a winner, because their trials failed."""
+        return [
+            row["contest"]
+            for row in self.rows
+            if row["status"] != "finished"
+            and any(one["status"] == "failed" for one in self.trials if one["contest"] == row["contest"])
+        ]
 
     @property
     def title(self) -> str:
@@ -114,6 +134,10 @@ class Leaderboard:
     def print(self, console: Console) -> None:
         """Show table, notes and where everything lies."""
         console.print(self.rich(console.width))
+        self.print_notes(console)
+
+    def print_notes(self, console: Console) -> None:
+        """Show the notes and where everything lies."""
         for note in self.notes:
             console.print(note, highlight=False, soft_wrap=True)
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
@@ -135,10 +159,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         name,
         row["weights"],
-        f"{row['learning_rate']:g}",
+        f"{row['learning_rate']:.2g}",
         row["augmentation"],
-        f"{row['decoder_dropout']:g}",
-        f"{row['bce_weight']:g} BCE",
+        f"{row['decoder_dropout']:.2g}",
+        f"{row['bce_weight']:.2g} BCE",
         "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
         _score(row["val_iou"]),
         _score(row["val_f1"]),

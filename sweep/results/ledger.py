@@ -13,8 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sweep.engine.storage import Storage
 from trainables.errors import LedgerError
+from trainables.storage import Storage
 
 LEDGER_FILE = "test_ledger.jsonl"
 FIRST = "0" * 64

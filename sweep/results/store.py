@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from sweep.engine.experiment import Experiment
+from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_reports
 from trainables.models.registry import get_architecture
-from trainables.models.weights import Weights
 
 TRIALS_FILE = "trials.parquet"
 EPOCHS_FILE = "epochs.parquet"
@@ -21,6 +21,11 @@ TRIALS_SCHEMA = pa.schema(
         ("attempt", pa.string()),
         ("architecture", pa.string()),
         ("title", pa.string()),
+        ("group", pa.string()),  # whose trials ASHA and Optuna compare
+        ("contest", pa.string()),  # whose best trial by val IoU may read test
+        ("tiles", pa.int64()),  # train tiles that it saw
+        ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
+        ("tile_names", pa.list_(pa.string())),
         ("status", pa.string()),  # waiting, unfinished, stopped, failed, finished
         ("failure", pa.string()),
         ("weights", pa.string()),
@@ -29,6 +34,9 @@ TRIALS_SCHEMA = pa.schema(
         ("augmentation", pa.string()),
         ("decoder_dropout", pa.float64()),
         ("bce_weight", pa.float64()),
+        ("weight_decay", pa.float64()),
+        ("ema_decay", pa.float64()),
+        ("max_epochs", pa.int64()),
         ("seed", pa.int64()),
         ("epochs", pa.int64()),
         ("best_epoch", pa.int64()),
@@ -79,14 +87,14 @@ def collect(experiment: Experiment) -> pa.Table:
     Raises:
         ExperimentError: The experiment cannot be read or written.
     """
-    description = experiment.description
+    data = experiment.description["data"]
     trials: list[dict[str, Any]] = []
     epochs: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
-    for planned in description["trials"]:
-        attempt = planned["attempt"]
+    for record in TrialRecords(experiment).all():
+        attempt = record.plan.attempt
         reports = read_reports(experiment, attempt)
-        trials.append(_trial_row(planned, description["data"], reports, _crash(experiment, attempt)))
+        trials.append(_trial_row(record, data, reports))
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
         scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
@@ -97,60 +105,32 @@ def collect(experiment: Experiment) -> pa.Table:
     return table
 
 
-def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
-    """Read what a trial reported, in order; of an epoch that was repeated after a crash, the later report."""
-    name = f"{attempt}/result.json"
-    if not experiment.has(name):
-        return []
-    by_iteration: dict[int, dict[str, Any]] = {}
-    for line in experiment.read(name).decode().splitlines():
-        try:
-            report = json.loads(line)
-        except ValueError:  # the line being written when the driver died
-            continue
-        by_iteration[report["training_iteration"]] = report
-    return [by_iteration[iteration] for iteration in sorted(by_iteration)]
-
-
-def _crash(experiment: Experiment, attempt: str) -> str | None:
-    """Return the last line of a crashed trial's traceback."""
-    name = f"{attempt}/error.txt"
-    if not experiment.has(name):
-        return None
-    lines = [line.strip() for line in experiment.read(name).decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "crashed"
-
-
-def _trial_row(
-    planned: dict[str, Any], data: dict[str, Any], reports: list[dict[str, Any]], crash: str | None
-) -> dict[str, Any]:
-    recipe, weights = planned["recipe"], Weights(**planned["weights"])
+def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str, Any]]) -> dict[str, Any]:
+    plan = record.plan
+    recipe = plan.recipe.to_dict()
     last = reports[-1] if reports else {}
     measured: dict[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
-    failure = last.get("failure") or (crash if not last.get("done") else None)
-    if failure:
-        status = "failed"
-    elif last.get("finished"):
-        status = "finished"
-    elif last.get("done"):
-        status = "stopped"
-    else:
-        status = "unfinished" if reports else "waiting"
+    begun = "unfinished" if reports else "waiting"
     return {
         **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},
-        "attempt": planned["attempt"],
-        "title": get_architecture(recipe["architecture"]).title,
-        "status": status,
-        "failure": failure,
-        "weights": weights.label,
-        "weights_sha256": weights.sha256,
+        "attempt": plan.attempt,
+        "title": get_architecture(plan.recipe.architecture).title,
+        "group": plan.group,
+        "contest": plan.contest,
+        "tiles": len(plan.tiles) or len(data["train"]),
+        "draw": plan.draw,
+        "tile_names": list(plan.tiles) or data["train"],
+        "status": record.state if record.state in ENDED else begun,
+        "failure": record.reason or None,
+        "weights": plan.weights.label,
+        "weights_sha256": plan.weights.sha256,
         "epochs": measured.get("epoch", 0),
         "best_epoch": measured.get("best_epoch"),
         "best_epoch_val_iou": measured.get("best_val_iou"),
         "val_iou": last.get("final_val_iou"),
         "val_f1": last.get("final_val_f1"),
         "trainable_parameters": last.get("trainable_parameters"),
-        "seconds": last.get("time_total_s"),
+        "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
         "peak_memory_bytes": measured.get("peak_memory_bytes"),
         "dataset": data["name"],
         "synthetic": data["synthetic"],

@@ -12,15 +12,15 @@ import ray
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from sweep.engine.experiment import Experiment
-from sweep.engine.plan import TrialPlan
 from sweep.engine.resources import Resources
 from sweep.engine.runner import run_trials
-from sweep.engine.storage import Storage
+from sweep.engine.trials import TrialPlan
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.store import collect
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.storage import Storage
 
 
 @pytest.fixture(scope="module")

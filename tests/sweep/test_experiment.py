@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.engine.experiment import Experiment, check_name
-from sweep.engine.storage import Storage
 from trainables.errors import ExperimentError
+from trainables.storage import Storage
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc", "a/b", "", ".", "..", "-x", "a\n", "ü", "a" * 101, "a\0b"])

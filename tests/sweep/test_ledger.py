@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.engine.storage import Storage
 from sweep.results.ledger import FIRST, LEDGER_FILE, Ledger, Reading
 from trainables.errors import LedgerError
+from trainables.storage import Storage
 
 
 def _reading(attempt: str = "unet", **changes: object) -> Reading:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainables.data.manifest import Manifest
-from trainables.errors import DataError
+from trainables.errors import DataError, nearest
 
 SPLITS = ("train", "val", "test")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
@@ -110,6 +111,22 @@ class TuningData:
             synthetic=manifest.synthetic if manifest else False,
             fingerprint=digest.hexdigest(),
         )
+
+    def only(self, names: Sequence[str]) -> TuningData:
+        """Return the same data with some of the train tiles; val stays whole.
+
+        Args:
+            names: Names of train tiles; none keeps them all.
+
+        Raises:
+            DataError: A name that is no train tile.
+        """
+        if not names:
+            return self
+        by_name = {tile.name: tile for tile in self.train}
+        if unknown := [name for name in names if name not in by_name]:
+            raise DataError(f"{self.name}: no train tile {unknown[0]!r}; {nearest(unknown[0], by_name)}")
+        return replace(self, train=tuple(by_name[name] for name in names))
 
 
 def read_split(root: Path, split: str) -> tuple[Tile, ...]:

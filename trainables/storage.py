@@ -1,8 +1,9 @@
-"""Where experiments lie: a local folder or any URI that pyarrow's filesystems know."""
+"""Where results lie: a local folder or any URI that pyarrow's filesystems know."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,12 @@ DEFAULT_STORAGE = "ray_results"
 
 @dataclass(frozen=True)
 class Storage:
-    """A folder that holds experiments.
+    """A folder: the one that holds experiments, an experiment's, or a trial's.
 
     Attributes:
         filesystem: How to reach it.
         root: Its path on that filesystem.
-        address: What Ray takes as ``storage_path`` and what is shown to users.
+        address: What ``open`` takes and users see.
     """
 
     filesystem: pafs.FileSystem
@@ -71,6 +72,14 @@ class Storage:
                 f"--storage {self.address}: cannot write there ({_first_line(error)}); choose another folder"
             ) from error
 
+    def child(self, name: str) -> Storage:
+        """Return a folder inside."""
+        root = f"{self.root}/{name}"
+        if self.is_local:
+            return Storage(self.filesystem, root, root)
+        base, _, query = self.address.partition("?")
+        return Storage(self.filesystem, root, f"{base.rstrip('/')}/{name}" + (f"?{query}" if query else ""))
+
     def path(self, relative: str) -> str:
         """Return a file's path on the filesystem."""
         return f"{self.root}/{relative}"
@@ -112,6 +121,16 @@ class Storage:
             raise ExperimentError(
                 f"{path}: cannot be written ({_first_line(error)}); make room or choose another --storage"
             ) from error
+
+    def delete(self, relative: str) -> None:
+        """Delete a file; one that is not there is no error."""
+        with suppress(FileNotFoundError):
+            self.filesystem.delete_file(self.path(relative))
+
+    def files(self, relative: str) -> list[str]:
+        """List the names of the files directly inside a folder, sorted; empty where there is no folder."""
+        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
+        return sorted(info.base_name for info in self.filesystem.get_file_info(selector) if info.is_file)
 
     def names(self) -> list[str]:
         """List the folders directly inside, most recently changed first."""

@@ -1,0 +1,50 @@
+"""Phase 3's grid: every architecture at every tile budget and draw; with tuning, Phase 2's space at each budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search_spaces.phase2 import Space, space
+from trainables.errors import ExperimentError
+
+TILE_BUDGETS = (5, 12, 24)
+DRAWS = 3
+
+__all__ = ["DRAWS", "TILE_BUDGETS", "Condition", "Space", "conditions", "space"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One training of Phase 3.
+
+    Attributes:
+        architecture: A name in the registry.
+        tiles: The budget: how many train tiles it sees.
+        draw: Which draw of that many, from 1.
+    """
+
+    architecture: str
+    tiles: int
+    draw: int
+
+    @property
+    def attempt(self) -> str:
+        """The name of its trial."""
+        return f"{self.architecture}-{self.tiles}tiles-draw{self.draw}"
+
+
+def conditions(architectures: Sequence[str], budgets: Sequence[int], draws: int) -> list[Condition]:
+    """List Phase 3's trainings, all architectures of the first draw first.
+
+    Raises:
+        ExperimentError: No draws.
+    """
+    if draws < 1:
+        raise ExperimentError(f"--draws {draws}: must be at least 1")
+    return [
+        Condition(architecture=architecture, tiles=tiles, draw=draw)
+        for draw in range(1, draws + 1)
+        for tiles in budgets
+        for architecture in architectures
+    ]

@@ -1,0 +1,69 @@
+"""Recipe files: a TOML table an architecture, with the fields that differ from the shared recipe."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainables.errors import RecipeError, nearest
+from trainables.models.registry import ARCHITECTURES
+from trainables.recipe import Recipe
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""Architecture to recipe field to value."""
+
+
+def read_recipes(path: Path) -> Changes:
+    """Read a recipe file.
+
+    Raises:
+        RecipeError: It cannot be read, or all its faults at once: unknown architectures and fields, values out of
+            range.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RecipeError(f"--recipes {path}: cannot be read ({reason}); give a file like best_recipes.toml") from error
+    faults = []
+    for name, fields in tables.items():
+        if name not in ARCHITECTURES:
+            faults.append(f"--recipes {path}: [{name}] is no architecture; {nearest(name, ARCHITECTURES)}")
+        elif not isinstance(fields, dict):
+            faults.append(f"--recipes {path}: {name} must be a table, [{name}]")
+        else:
+            faults += [f"--recipes {path}: [{name}] {fault}" for fault in _faults(name, fields)]
+    if not tables:
+        faults.append(f"--recipes {path}: holds no recipe")
+    if faults:
+        raise RecipeError(faults)
+    return tables
+
+
+def _faults(architecture: str, fields: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name, value in fields.items():
+        try:
+            if name == "architecture":
+                raise RecipeError("recipe field 'architecture' is the table's name; leave it out")
+            Recipe.from_dict({"architecture": architecture, name: value})
+        except RecipeError as error:
+            found.append(str(error))
+    return found
+
+
+def write_recipes(recipes: Changes, comments: Mapping[str, str]) -> str:
+    """Return a recipe file.
+
+    Args:
+        recipes: What to write.
+        comments: Architecture to a line about where its recipe comes from.
+    """
+    tables = []
+    for name, fields in recipes.items():
+        lines = [f"# {comments[name]}", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables) + "\n"

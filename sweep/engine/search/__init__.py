@@ -1,0 +1,1 @@
+"""What is trained next: planned trials, and searches with Optuna, one study a group."""

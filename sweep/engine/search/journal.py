@@ -1,0 +1,93 @@
+"""Where Optuna's studies lie: a journal in the experiment's folder, or any storage that Optuna knows."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
+
+from sweep.engine.experiment import Experiment
+from trainables.errors import ExperimentError
+
+JOURNAL_FILE = "studies.log"
+
+
+class RemoteJournal(BaseJournalBackend):
+    """A journal in a remote experiment's folder. One driver writes it, so it is read once.
+
+    Args:
+        experiment: Whose folder.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        text = experiment.read(JOURNAL_FILE).decode() if experiment.has(JOURNAL_FILE) else ""
+        self._lines = text.splitlines()
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        """Return the entries from a number on."""
+        return (json.loads(line) for line in self._lines[log_number_from:])
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add entries; object stores know no appending, so the file is written whole."""
+        self._lines += [json.dumps(log, separators=(",", ":")) for log in logs]
+        self._experiment.write(JOURNAL_FILE, "".join(f"{line}\n" for line in self._lines).encode())
+
+
+def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
+    """Open the storage of an experiment's studies.
+
+    Args:
+        experiment: Its folder holds the journal.
+        url: An Optuna storage URL to be used instead.
+
+    Raises:
+        ExperimentError: The URL cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url:
+        try:
+            return optuna.storages.get_storage(url)
+        except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
+            raise ExperimentError(
+                f"--optuna-storage {hide_password(url)}: cannot be opened ({type(error).__name__}); "
+                f"give an Optuna storage URL such as sqlite:///studies.db"
+            ) from error
+    if not experiment.storage.is_local:
+        return JournalStorage(RemoteJournal(experiment))
+    path = Path(experiment.path(JOURNAL_FILE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drop_torn_line(path)
+    # Symbolic links, the other kind of lock, do not exist on mounted drives.
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off a last line that was being written when its process was killed."""
+    if path.exists():
+        with path.open("rb+") as file:
+            data = file.read()
+            file.truncate(data.rfind(b"\n") + 1)
+
+
+def hide_password(url: str) -> str:
+    """Return a storage URL that can be shown and stored."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def dashboard_command(experiment: Experiment, url: str | None) -> str:
+    """Return the command that shows the studies in a browser."""
+    where = hide_password(url) if url else experiment.path(JOURNAL_FILE)
+    return f"pip install optuna-dashboard && optuna-dashboard {shlex.quote(where)}"

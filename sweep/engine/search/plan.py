@@ -1,0 +1,141 @@
+"""A whole sweep before it runs: planned trials, and studies that plan their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
+
+from sweep.engine.search.halving import Halving
+from sweep.engine.trials import TrialPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """A search over one group's recipes.
+
+    Attributes:
+        template: Names the study (``group``) and its trials, and holds the shared recipe: the first trial.
+        space: Recipe field to what is searched.
+        trials: How many recipes are tried, at least 1.
+        finals: Trials trained with the best recipe found, once the search has ended: other draws of the tiles.
+    """
+
+    template: TrialPlan
+    space: Mapping[str, BaseDistribution]
+    trials: int
+    finals: tuple[TrialPlan, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.template.group
+
+    def trial(self, number: int, values: Mapping[str, Any]) -> TrialPlan:
+        """Return the trial of a number and the searched fields' values."""
+        template = self.template
+        return replace(
+            template, attempt=f"{template.attempt}-{number:03d}", recipe=template.recipe.replace(**dict(values))
+        )
+
+    def shared_values(self) -> dict[str, Any]:
+        """Return the shared recipe's values of the searched fields."""
+        recipe = self.template.recipe.to_dict()
+        return {name: recipe[name] for name in self.space}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
+    """All that a sweep will train.
+
+    Attributes:
+        trials: Planned ones, in the order in which they start.
+        studies: Searches.
+        halving: How the searches' trials are compared early; None stops nobody.
+    """
+
+    trials: tuple[TrialPlan, ...] = ()
+    studies: tuple[StudyPlan, ...] = ()
+    halving: Halving | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of trials, the searches' included."""
+        return len(self.trials) + sum(study.trials + len(study.finals) for study in self.studies)
+
+    def known(self) -> list[TrialPlan]:
+        """Return every trial, a search's with the shared recipe: what estimates are made from."""
+        searched = [
+            trial
+            for study in self.studies
+            for trial in (*(study.trial(number, {}) for number in range(study.trials)), *study.finals)
+        ]
+        return [*self.trials, *searched]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "trials": [trial.to_dict() for trial in self.trials],
+            "studies": [
+                {
+                    "template": study.template.to_dict(),
+                    "space": {name: json.loads(distribution_to_json(values)) for name, values in study.space.items()},
+                    "trials": study.trials,
+                    "finals": [trial.to_dict() for trial in study.finals],
+                }
+                for study in self.studies
+            ],
+            "halving": asdict(self.halving) if self.halving else None,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> SweepPlan:
+        """Read what ``to_dict`` returned."""
+        return cls(
+            trials=tuple(TrialPlan.from_dict(trial) for trial in values["trials"]),
+            studies=tuple(
+                StudyPlan(
+                    template=TrialPlan.from_dict(study["template"]),
+                    space={name: json_to_distribution(json.dumps(one)) for name, one in study["space"].items()},
+                    trials=study["trials"],
+                    finals=tuple(TrialPlan.from_dict(trial) for trial in study["finals"]),
+                )
+                for study in values["studies"]
+            ),
+            halving=Halving(**values["halving"]) if values["halving"] else None,
+        )
+
+
+def describe_values(values: BaseDistribution) -> str:
+    """Write a distribution for people: ``0.0001 to 0.01 (log)``, ``LIGHT, MEDIUM``."""
+    if isinstance(values, CategoricalDistribution):
+        return ", ".join(map(str, values.choices))
+    fields = json.loads(distribution_to_json(values))["attributes"]
+    return f"{fields['low']:g} to {fields['high']:g}" + (" (log)" if fields["log"] else "")
+
+
+def space_differences(old: SweepPlan, new: SweepPlan) -> list[str]:
+    """Say in what the spaces of two sweeps differ, a line each."""
+
+    def flat(plan: SweepPlan) -> dict[tuple[str, str], str]:
+        return {
+            (study.name, name): describe_values(values)
+            for study in plan.studies
+            for name, values in study.space.items()
+        }
+
+    there, here = flat(old), flat(new)
+    return [
+        f"{name} of {study}: {there.get((study, name), 'not searched')} there, "
+        f"{here.get((study, name), 'not searched')} here"
+        for study, name in dict.fromkeys([*there, *here])
+        if there.get((study, name)) != here.get((study, name))
+    ]

@@ -1,0 +1,246 @@
+"""One group's search: an Optuna study that hears the truth about stopped trials, and survives its driver."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweep.engine.search.groups import Group, Launch, Outcome
+from sweep.engine.search.halving import Halving, Standing, choose_promotion
+from sweep.engine.search.plan import StudyPlan
+from sweep.engine.trials import TO_THE_END, TrialPlan, TrialRecords
+
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+OUTCOMES: dict[Outcome, TrialState] = {
+    "finished": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class StudyGroup(Group):
+    """Searches one group's recipes: TPE proposes, halving gives up on the poor ones.
+
+    The study is the search's only memory: what TPE proposes follows from its trials and the seed, and rungs follow
+    from its intermediate values. So a killed search goes on with the same decisions. A trial is told as COMPLETE with
+    the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
+    intermediate values, when it was stopped; as FAIL when it failed.
+
+    Args:
+        plan: What is searched; the shared recipe is the first trial, and is never stopped.
+        halving: How trials are compared early; None stops nobody.
+        storage: Where the study lies.
+        experiment: The experiment's name, which goes into the study's.
+        records: The experiment's record of trials.
+        seed: Seeds every proposal, at least 0.
+    """
+
+    def __init__(
+        self,
+        plan: StudyPlan,
+        halving: Halving | None,
+        storage: BaseStorage,
+        experiment: str,
+        records: TrialRecords,
+        seed: int,
+    ) -> None:
+        self._plan = plan
+        self._halving = halving
+        self._records = records
+        self._seed = seed
+        self._study = optuna.create_study(
+            study_name=f"{experiment}/{plan.name}", storage=storage, direction="maximize", load_if_exists=True
+        )
+        self._running: dict[str, optuna.Trial] = {}
+        self._to_resume: deque[FrozenTrial] = deque()
+        for trial in self._trials():
+            self._take_up(trial)
+        self._finals: deque[TrialPlan] | None = None
+        self._finals_running: set[str] = set()
+
+    def _take_up(self, trial: FrozenTrial) -> None:
+        """Bring a trial of an earlier driver into order."""
+        self.launches += 1
+        attempt = self._attempt(trial.number)
+        self._records.add(self._plan.trial(trial.number, trial.params))
+        if stopped := trial.user_attrs.get("stopped"):  # the driver died between the decision and the telling
+            if trial.state not in ENDED:
+                self._report(self._handle(trial), stopped["epoch"], stopped["val_iou"])
+                self._study.tell(trial.number, state=TrialState.PRUNED)
+            self._records.set_state(attempt, "stopped")
+        elif trial.state in ENDED:
+            state = next(outcome for outcome, told in OUTCOMES.items() if told is trial.state)
+            if state != "paused" and self._records.state(attempt) != state:
+                self._records.set_state(attempt, state)
+        elif not self._standing(trial).paused:
+            self._to_resume.append(trial)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
+
+    def _attempt(self, number: int) -> str:
+        return self._plan.trial(number, {}).attempt
+
+    def _handle(self, trial: FrozenTrial) -> optuna.Trial:
+        return optuna.Trial(self._study, trial._trial_id)
+
+    @property
+    def _pausing(self) -> bool:
+        return self._halving is not None and self._halving.pausing
+
+    def next(self) -> Launch | None:
+        """Hand out an unfinished trial, a promoted one, a new one, or one with the best recipe found."""
+        launch = self._next()
+        self.launches += launch is not None
+        return launch
+
+    def _next(self) -> Launch | None:
+        if self._to_resume:
+            trial = self._to_resume.popleft()
+            self.launches -= 1  # was counted when it was taken up
+            return self._launch(self._handle(trial), trial.number, trial.params, self._until(trial))
+        if self._pausing and (promoted := self._promote()):
+            return promoted
+        if len(self._trials()) < self._plan.trials:
+            return self._launch_new()
+        if not self._search_done():
+            return None
+        if self._finals is None:
+            self._close()
+        assert self._finals is not None
+        if not self._finals:
+            return None
+        final = self._finals.popleft()
+        self._finals_running.add(final.attempt)
+        return Launch(plan=final)
+
+    def _launch_new(self) -> Launch:
+        number = len(self._trials())
+        self._study.sampler = self._sampler(number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a shared recipe outside the user's own space is fine
+            if not self._study.get_trials(deepcopy=False):
+                self._study.enqueue_trial(self._plan.shared_values())
+            elif self._pausing:
+                self._study.enqueue_trial(self._propose(number))
+            trial = self._study.ask(dict(self._plan.space))
+        until = self._halving.next_stop(0) if self._halving and self._pausing and number else TO_THE_END
+        return self._launch(trial, number, trial.params, until)
+
+    def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> Launch:
+        plan = self._plan.trial(number, values)
+        self._running[plan.attempt] = trial
+        trial.set_user_attr("attempt", plan.attempt)
+        trial.set_user_attr("until", until)
+        return Launch(plan=plan, until=until, protected=number == 0)
+
+    def _sampler(self, number: int) -> TPESampler:
+        """Return a sampler whose proposals follow from the seed, the group, the number and the study alone."""
+        words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
+        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+        startup = max(1, min(10, self._plan.trials // 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=startup)
+
+    def _propose(self, number: int) -> dict[str, Any]:
+        """Propose values with paused trials taken as pruned; as running ones they would count as bad."""
+        view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
+        for trial in self._trials():
+            paused = self._standing(trial).paused
+            view.add_trial(
+                create_trial(
+                    state=TrialState.PRUNED if paused else trial.state,
+                    value=max(trial.intermediate_values.items())[1] if paused else trial.value,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=trial.intermediate_values,
+                )
+            )
+        return view.ask(dict(self._plan.space)).params
+
+    def _until(self, trial: FrozenTrial) -> int:
+        return int(trial.user_attrs.get("until", TO_THE_END))
+
+    def _standing(self, trial: FrozenTrial) -> Standing:
+        return Standing(
+            number=trial.number,
+            curve=trial.intermediate_values,
+            until=self._until(trial),
+            ended=trial.state in ENDED,
+        )
+
+    def _promote(self) -> Launch | None:
+        assert self._halving
+        trials = self._trials()
+        number = choose_promotion(
+            self._halving,
+            [self._standing(trial) for trial in trials],
+            all_started=len(trials) >= self._plan.trials,
+        )
+        if number is None:
+            return None
+        trial = trials[number]
+        until = self._halving.next_stop(self._until(trial))
+        until = TO_THE_END if until == self._halving.max_epochs else until
+        return self._launch(self._handle(trial), number, trial.params, until)
+
+    def _search_done(self) -> bool:
+        return not self._running and not self._to_resume and len(self._trials()) >= self._plan.trials
+
+    @property
+    def done(self) -> bool:
+        """Whether the search and the trials with its best recipe have ended."""
+        return self._finals is not None and not self._finals and not self._finals_running
+
+    def _close(self) -> None:
+        """End the search: give up what is still paused, and plan the trials with the best recipe."""
+        for trial in self._trials():
+            if trial.state not in ENDED:
+                self._study.tell(trial.number, state=TrialState.PRUNED)
+                self._records.set_state(self._attempt(trial.number), "stopped")
+        complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
+        self._finals = deque()
+        if complete:
+            best = max(complete, key=lambda trial: (trial.value, -trial.number))
+            finals = [replace(final, recipe=final.recipe.replace(**best.params)) for final in self._plan.finals]
+            self._records.add(*finals)
+            self._finals += [final for final in finals if self._records.state(final.attempt) != "finished"]
+
+    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
+        """Tell Optuna an epoch's val IoU."""
+        if attempt in self._running:
+            self._report(self._running[attempt], epoch, val_iou)
+
+    def _report(self, trial: optuna.Trial, epoch: int, val_iou: float) -> None:
+        if epoch not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+            trial.report(val_iou, epoch)
+
+    def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
+        """Tell Optuna how a trial ended."""
+        if attempt in self._finals_running:
+            self._finals_running.remove(attempt)
+            return
+        trial = self._running.pop(attempt)
+        if outcome == "stopped":
+            trial.set_user_attr("stopped", {"epoch": report["epoch"], "val_iou": report["val_iou"]})
+        if "epoch" in report:
+            self._report(trial, report["epoch"], report["val_iou"])
+        if outcome != "paused":
+            best = report["best_val_iou"] if outcome == "finished" else None
+            self._study.tell(trial.number, values=best, state=OUTCOMES[outcome])
+
+    def curves(self) -> Mapping[str, Mapping[int, float]]:
+        """Return every trial's val IoU by epoch."""
+        return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}

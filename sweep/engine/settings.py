@@ -1,0 +1,30 @@
+"""How trials are run, besides what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sweep.engine.limits import Limits
+
+Curves = Mapping[str, Mapping[int, float]]
+"""Attempt to epoch to val IoU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How trials are run, besides what they are.
+
+    Attributes:
+        seed: Seeds what searches propose.
+        optuna_url: Optuna storage of the studies; None is a journal in the experiment's folder.
+        limits: When to stop.
+        warm_curves: Group to curves of an earlier experiment, with which its rungs start; None for none.
+        max_failures: How often a trial whose process died is started again, from its last epoch.
+    """
+
+    seed: int = 42
+    optuna_url: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    warm_curves: Mapping[str, Curves] | None = None
+    max_failures: int = 2

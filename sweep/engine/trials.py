@@ -1,0 +1,127 @@
+"""What each trial is, and what became of it: the experiment's own record, written by the driver alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from sweep.engine.experiment import Experiment
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+
+TRIALS_FILE = "trials.jsonl"
+REPORTS_FILE = "reports.jsonl"
+State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
+ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
+TO_THE_END = 1_000_000
+"""``until`` of a trial that never pauses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialPlan:
+    """One trial before it runs.
+
+    Attributes:
+        attempt: Its name, and its folder's.
+        group: Only trials of one group are compared by ASHA and learnt from by its Optuna study.
+        contest: Of the trials of one contest, the best by val IoU is the winner, and it alone may read test.
+        recipe: What it trains.
+        weights: What its encoder starts from.
+        tiles: Names of the train tiles that it sees; none is all of them.
+        draw: Which draw of that many tiles, from 1; 0 where nothing is drawn.
+    """
+
+    attempt: str
+    group: str
+    contest: str
+    recipe: Recipe
+    weights: Weights
+    tiles: tuple[str, ...] = ()
+    draw: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON and for Tune's config."""
+        return {**asdict(self), "tiles": list(self.tiles)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrialPlan:
+        """Read what ``to_dict`` returned."""
+        return cls(
+            **{
+                **values,
+                "recipe": Recipe.from_dict(values["recipe"]),
+                "weights": Weights(**values["weights"]),
+                "tiles": tuple(values["tiles"]),
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """A trial and what became of it.
+
+    Attributes:
+        plan: The trial.
+        state: ``running`` also after its driver died: only the driver writes here.
+        reason: Why it failed; else empty.
+    """
+
+    plan: TrialPlan
+    state: State = "waiting"
+    reason: str = ""
+
+
+class TrialRecords:
+    """The trials of an experiment in the order in which they were planned; a line each in ``trials.jsonl``.
+
+    Args:
+        experiment: Whose trials.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._records: dict[str, TrialRecord] = {}
+        if experiment.has(TRIALS_FILE):
+            for line in experiment.read(TRIALS_FILE).decode().splitlines():
+                values = json.loads(line)
+                state, reason = values.pop("state"), values.pop("reason")
+                plan = TrialPlan.from_dict(values)
+                self._records[plan.attempt] = TrialRecord(plan=plan, state=state, reason=reason)
+
+    def add(self, *plans: TrialPlan) -> None:
+        """Record new trials as waiting; one that is known already stays as it is."""
+        new = {plan.attempt: TrialRecord(plan=plan) for plan in plans if plan.attempt not in self._records}
+        self._records |= new
+        if new:
+            self._write()
+
+    def set_state(self, attempt: str, state: State, reason: str = "") -> None:
+        """Record what became of a trial."""
+        changed = replace(self._records[attempt], state=state, reason=reason)
+        if changed != self._records[attempt]:
+            self._records[attempt] = changed
+            self._write()
+
+    def all(self) -> list[TrialRecord]:
+        """Return every record."""
+        return list(self._records.values())
+
+    def state(self, attempt: str) -> State:
+        """Return a trial's state; ``waiting`` for one that is not recorded."""
+        return self._records[attempt].state if attempt in self._records else "waiting"
+
+    def _write(self) -> None:
+        lines = [
+            json.dumps({**record.plan.to_dict(), "state": record.state, "reason": record.reason})
+            for record in self._records.values()
+        ]
+        self._experiment.write(TRIALS_FILE, "".join(f"{line}\n" for line in lines).encode())
+
+
+def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
+    """Read what a trial reported, an entry an epoch, in order; empty before the first one."""
+    name = f"{attempt}/{REPORTS_FILE}"
+    if not experiment.has(name):
+        return []
+    return [json.loads(line) for line in experiment.read(name).decode().splitlines()]

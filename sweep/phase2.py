@@ -1,0 +1,57 @@
+"""``python -m sweep.phase2``: each architecture's best recipe, found with the same number of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweep.console import run_command
+from sweep.engine.options import SearchOptions
+
+if TYPE_CHECKING:
+    from sweep.engine.search.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase2Options(SearchOptions):
+    """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
+
+
+def main(options: Phase2Options) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Ray.
+    from search_spaces.profiles import get_profile
+    from sweep.engine.search.making import make_halving, make_spaces, shared_recipes, trials_each
+    from sweep.engine.search.plan import StudyPlan, SweepPlan
+    from sweep.engine.session import Phase, one_at_a_time, resume_sweep, run_sweep
+    from sweep.engine.trials import TrialPlan
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, options.optuna_storage)
+    profile = get_profile(options.profile)
+    names = options.architectures or profile.search
+    recipes = shared_recipes(names, profile, options)
+    spaces = make_spaces(recipes, options)
+    number = trials_each(names, profile, options)
+    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        studies = tuple(
+            StudyPlan(
+                template=TrialPlan(attempt=name, group=name, contest=name, recipe=recipes[name], weights=weights[name]),
+                space=spaces[name],
+                trials=number,
+            )
+            for name in names
+        )
+        return SweepPlan(studies=studies, halving=halving)
+
+    phase = Phase(name="phase2", architectures=names, build=build, optuna_url=options.optuna_storage)
+    return run_sweep(phase, options, profile)
+
+
+if __name__ == "__main__":
+    run_command(main, Phase2Options, prog="python -m sweep.phase2")

@@ -1,0 +1,101 @@
+"""``python -m sweep.phase3``: how IoU falls with fewer labelled tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from sweep.console import run_command
+from sweep.engine.options import Numbers, RecipeOptions, SearchOptions
+
+if TYPE_CHECKING:
+    from sweep.engine.search.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase3Options(RecipeOptions, SearchOptions):
+    """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
+
+    tiles: Numbers = (5, 12, 24)
+    """Tile budgets; the smaller one's tiles are among the larger one's."""
+
+    draws: Annotated[int | None, arg(metavar="N")] = None
+    """Draws of each budget, each with a seed of its own; default: the profile's."""
+
+    tune: Annotated[int, arg(metavar="N")] = 0
+    """Search the recipe anew at every budget, with N trials an architecture, on the first draw."""
+
+
+def main(options: Phase3Options) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Ray.
+    from search_spaces.phase3 import Condition, conditions
+    from search_spaces.profiles import get_profile
+    from search_spaces.recipes import read_recipes
+    from sweep.engine.search.making import make_halving, make_spaces, shared_recipes
+    from sweep.engine.search.plan import StudyPlan, SweepPlan
+    from sweep.engine.session import Phase, one_at_a_time, resume_sweep, run_sweep
+    from sweep.engine.trials import TrialPlan
+    from trainables.data.budgets import draw_tiles
+    from trainables.errors import ExperimentError
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, options.optuna_storage)
+    if options.tune < 0:
+        raise ExperimentError(f"--tune {options.tune}: must be at least 0")
+    if options.trials is not None:
+        raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
+    profile = get_profile(options.profile)
+    changes = read_recipes(options.recipes) if options.recipes else {}
+    names = options.architectures or tuple(changes) or profile.search
+    recipes = {
+        name: recipe.replace(**changes.get(name, {}))
+        for name, recipe in shared_recipes(names, profile, options).items()
+    }
+    spaces = make_spaces(recipes, options)
+    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
+    draws = profile.draws if options.draws is None else options.draws
+    grid = conditions(names, options.tiles, draws)
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        drawn = draw_tiles(data.train, options.tiles, draws, options.seed)
+
+        def trial(condition: Condition, attempt: str, group: str) -> TrialPlan:
+            recipe = recipes[condition.architecture]
+            return TrialPlan(
+                attempt=attempt,
+                group=group,
+                contest=condition.attempt,
+                recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
+                weights=weights[condition.architecture],
+                tiles=drawn[condition.draw - 1][condition.tiles],
+                draw=condition.draw,
+            )
+
+        if not options.tune:
+            return SweepPlan(trials=tuple(trial(one, one.attempt, one.attempt) for one in grid))
+        studies = []
+        for first in (one for one in grid if one.draw == 1):
+            name = f"{first.architecture}-{first.tiles}tiles"
+            finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
+            studies.append(
+                StudyPlan(
+                    template=trial(first, name, name),
+                    space=spaces[first.architecture],
+                    trials=options.tune,
+                    finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
+                )
+            )
+        return SweepPlan(studies=tuple(studies), halving=halving)
+
+    phase = Phase(name="phase3", architectures=names, build=build, optuna_url=options.optuna_storage)
+    return run_sweep(phase, options, profile)
+
+
+if __name__ == "__main__":
+    run_command(main, Phase3Options, prog="python -m sweep.phase3")

@@ -1,0 +1,75 @@
+"""What a trial goes on from after anything: its last two states, in its own folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from trainables.checkpoints import dump_state, parse_state
+from trainables.errors import ExperimentError
+from trainables.storage import Storage
+
+FOLDER = "state"
+KEPT = 2
+"""The last state, and the one before it for the case that the last one is damaged."""
+_NAME = re.compile(r"epoch-(\d{5})-([0-9a-f]{16})\.pt")
+
+
+class TrialStates:
+    """Saves and finds a trial's states; each file's name carries its epoch and its checksum.
+
+    A trial looks here whenever it starts, so it goes on in the same way after a lost worker, a lost node, a killed
+    driver, or a pause.
+
+    Args:
+        trial: The trial's folder.
+    """
+
+    def __init__(self, trial: Storage) -> None:
+        self._trial = trial
+
+    def save(self, epoch: int, state: dict[str, Any]) -> None:
+        """Write the state after an epoch and let go of old ones.
+
+        Raises:
+            ExperimentError: It cannot be written.
+        """
+        data = dump_state(state)
+        self._trial.write(f"{FOLDER}/epoch-{epoch:05d}-{_checksum(data)}.pt", data)
+        self._keep(KEPT)
+
+    def keep_last(self) -> None:
+        """Let go of all states but the last one."""
+        self._keep(1)
+
+    def _keep(self, number: int) -> None:
+        for name in self._names()[:-number]:
+            self._trial.delete(f"{FOLDER}/{name}")
+
+    def newest(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """Read the newest whole state.
+
+        Returns:
+            The state, or None where there is none yet; and a line for every damaged file that was passed over.
+        """
+        damaged: list[str] = []
+        for name in reversed(self._names()):
+            match = _NAME.fullmatch(name)
+            assert match
+            try:
+                data = self._trial.read(f"{FOLDER}/{name}")
+                if _checksum(data) != match[2]:
+                    raise ExperimentError(f"{FOLDER}/{name}: truncated or changed")
+                return parse_state(data, name), damaged
+            except ExperimentError as error:
+                damaged.append(f"{error}; going on from the state before it")
+                self._trial.delete(f"{FOLDER}/{name}")
+        return None, damaged
+
+    def _names(self) -> list[str]:
+        return [name for name in self._trial.files(FOLDER) if _NAME.fullmatch(name)]
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
