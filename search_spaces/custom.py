@@ -80,6 +80,20 @@ def check_spaces(spaces: Mapping[str, Space], shared: Mapping[str, Recipe], orig
         raise SpaceError(faults)
 
 
+def include_shared(space: Space, shared: Recipe) -> Space:
+    """Add the shared recipe's value to choices that lack it: it is every search's first trial.
+
+    A range need not contain it; Optuna takes a first trial outside of it.
+    """
+    values = shared.to_dict()
+    return {
+        name: CategoricalDistribution((*found.choices, values[name]))
+        if isinstance(found, CategoricalDistribution) and values[name] not in found.choices
+        else found
+        for name, found in space.items()
+    }
+
+
 def _faults(architecture: str, name: str, values: object, shared: Recipe) -> list[str]:
     known = [field for field in shared.to_dict() if field not in FIXED]
     if name in FIXED:

@@ -35,10 +35,9 @@ TEST_SCORES_FILE = "test_scores.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions(StorageOptions, RecipeOptions):
-    """Score the test split with each attempt's best-by-val weights: once an attempt, recorded in the ledger.
+    """Score the test split with each winner's best-by-val weights: once, recorded in the ledger.
 
-    In Phase 1 every attempt is scored; in Phase 2 each architecture's best trial by val IoU; in Phase 3 the trial of
-    every architecture, number of tiles and draw.
+    Phase 1: every attempt. Phase 2: each architecture's best trial. Phase 3: every budget and draw.
     """
 
     name: Annotated[tyro.conf.Positional[str | None], arg(metavar="NAME")] = None

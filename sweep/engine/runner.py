@@ -119,7 +119,7 @@ def run_trials(
             }
         }
 
-    searcher = RoundRobin(groups, records, config)
+    searcher = RoundRobin(groups, config)
     on_gpu = settings.limits.device == "gpu"
     stopper = LimitStopper(settings.limits, resources.gpus_per_trial if on_gpu else float(resources.cpus_per_trial))
     trainable = tune.with_resources(

@@ -9,7 +9,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
-from sweep.engine.search.halving import Halving
+from sweep.engine.search.halving import Halving, best_so_far
 from sweep.engine.settings import Curves
 
 
@@ -33,8 +33,8 @@ class GroupedASHA(FIFOScheduler):  # type: ignore[misc]
         self._groups: dict[str, AsyncHyperBandScheduler] = {}
         for group, known in (curves or {}).items():
             for attempt, curve in known.items():
-                for epoch, val_iou in sorted(curve.items()):
-                    self._judge(group, attempt, {"epoch": epoch, "val_iou": val_iou})
+                for epoch, best in best_so_far(curve).items():
+                    self._judge(group, attempt, {"epoch": epoch, "best_val_iou": best})
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune keeps a copy of everything it runs; a resume starts from the studies' curves
@@ -44,7 +44,7 @@ class GroupedASHA(FIFOScheduler):  # type: ignore[misc]
         if group not in self._groups:
             self._groups[group] = AsyncHyperBandScheduler(
                 time_attr="epoch",
-                metric="val_iou",
+                metric="best_val_iou",  # of the epoch whose weights would be used
                 mode="max",
                 max_t=self._halving.max_epochs,
                 grace_period=self._halving.grace_epochs,

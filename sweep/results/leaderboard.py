@@ -92,7 +92,7 @@ class Leaderboard:
     def notes(self) -> list[str]:
         """What a reader has to know to trust the numbers."""
         notes = []
-        random = [row["attempt"] for row in self.rows if row["weights"] == "random"]
+        random = dict.fromkeys(row["architecture"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
         if any(row["test_readings"] > 1 for row in self.rows):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import Run
 
@@ -17,26 +19,41 @@ def _watch(event, arguments):
         if path.startswith(root) and not getattr(_watch, "busy", False):
             _watch.busy = True
             with open(os.environ["WATCH_LOG"], "a") as log:
-                log.write(f"{os.getpid()} {path}\\n")
+                log.write(f"{os.path.basename(sys.argv[0])} {path}\\n")
             _watch.busy = False
 
 sys.addaudithook(_watch)
 """
 
 
-def test_a_sweep_opens_no_test_file_and_score_does(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
-    patches = write_dataset(tmp_path / "patches")
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    log = tmp_path / "opened.txt"
-    watch = {
-        "PYTHONPATH": f"{tmp_path / 'hook'}:{ROOT}",
-        "WATCHED": str(patches.resolve()),
+def _watch(folder: Path, watched: Path) -> tuple[Path, dict[str, str]]:
+    """Return the log that the hook writes, and the variables that install it in every process."""
+    (folder / "hook").mkdir()
+    (folder / "hook" / "sitecustomize.py").write_text(HOOK)
+    log = folder / "opened.txt"
+    variables = {
+        "PYTHONPATH": f"{folder / 'hook'}:{ROOT}",
+        "WATCHED": str(watched.resolve()),
         "WATCH_LOG": str(log),
     }
+    return log, variables
+
+
+SWEEPS = {
+    "phase1": ("--architectures", "unet,sam_vit_b_conv"),
+    "phase2": ("--trials", "4"),
+    "phase3": ("--tiles", "2", "--draws", "1", "--tune", "2"),
+}
+
+
+@pytest.mark.parametrize("phase", SWEEPS)
+def test_a_sweep_opens_no_test_file_and_score_does(
+    run: Run, write_dataset: WriteDataset, tmp_path: Path, phase: str
+) -> None:
+    patches = write_dataset(tmp_path / "patches")
+    log, watch = _watch(tmp_path, patches)
     storage = ("--storage", tmp_path / "results")
-    architectures = ("--architectures", "unet,sam_vit_b_conv")
-    swept = run("phase1", "--profile", "smoke", "--patches", patches, *storage, *architectures, **watch)
+    swept = run(phase, "--profile", "smoke", "--patches", patches, *storage, *SWEEPS[phase], **watch)
     assert swept.returncode == 0, swept.stderr
     opened = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
     assert any("/train/" in path for path in opened)
@@ -50,11 +67,8 @@ def test_a_sweep_opens_no_test_file_and_score_does(run: Run, write_dataset: Writ
 def test_the_hook_reaches_the_workers(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     """Were the workers not watched, the test above would prove nothing about them."""
     patches = write_dataset(tmp_path / "patches")
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    log = tmp_path / "opened.txt"
-    results = tmp_path / "results"
-    watch = {"PYTHONPATH": f"{tmp_path / 'hook'}:{ROOT}", "WATCHED": "/tmp/ray", "WATCH_LOG": str(log)}
-    arguments = ("--profile", "smoke", "--patches", patches, "--storage", results, "--architectures", "unet")
+    log, watch = _watch(tmp_path, ROOT / "trainables")
+    arguments = ("--profile", "smoke", "--patches", patches, "--storage", tmp_path / "r", "--architectures", "unet")
     assert run("phase1", *arguments, **watch).returncode == 0
-    assert any("working_dirs/unet/trial.log" in line for line in log.read_text().splitlines())
+    lines = log.read_text().splitlines()
+    assert any(line.startswith("default_worker.py ") and "segmentation" in line for line in lines)

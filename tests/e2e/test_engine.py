@@ -6,17 +6,25 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 import ray
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces.phase1 import shared_recipe
+from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
 from sweep.engine.experiment import Experiment
 from sweep.engine.resources import Resources
-from sweep.engine.runner import run_trials
-from sweep.engine.trials import TrialPlan
+from sweep.engine.runner import RunEnd, run_trials
+from sweep.engine.search.halving import Halving
+from sweep.engine.search.journal import open_studies
+from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.trials import TrialPlan, TrialRecords, read_reports
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.store import collect
+from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -32,18 +40,24 @@ def four_gpus() -> Iterator[None]:
 
 
 def _plan(attempt: str, recipe: Recipe, group: str | None = None) -> TrialPlan:
-    return TrialPlan(attempt=attempt, group=group or attempt, recipe=recipe, weights=Weights(kind="none"))
+    return TrialPlan(
+        attempt=attempt, group=group or attempt, contest=attempt, recipe=recipe, weights=Weights(kind="none")
+    )
 
 
-def _experiment(folder: Path, name: str, trials: list[TrialPlan], data: TuningData) -> Experiment:
-    experiment = Experiment(Storage.open(str(folder)), name)
+def _experiment(folder: Path, data: TuningData) -> Experiment:
+    experiment = Experiment(Storage.open(str(folder)), "e")
+    train = [tile.name for tile in data.train]
     experiment.describe(
-        {
-            "data": {"name": "d", "synthetic": False, "fingerprint": data.fingerprint},
-            "trials": [trial.config("cpu") for trial in trials],
-        }
+        {"data": {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": train}, "phase": "phase2"}
     )
     return experiment
+
+
+def _resources(concurrent: int, gpus: float = 0.0) -> Resources:
+    return Resources(
+        device="cpu", cpus_per_trial=1, gpus_per_trial=gpus, concurrent=concurrent, total_cpus=4, total_gpus=4.0
+    )
 
 
 def _recipe(**changes: str | float) -> Recipe:
@@ -58,12 +72,9 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
             "diverging", _recipe(learning_rate=1.0, precision="fp16", batch_size=2, draws_per_epoch=32, max_epochs=6)
         ),
     ]
-    experiment = _experiment(tmp_path, "e", trials, data)
+    experiment = _experiment(tmp_path, data)
     # One GPU each on a node of four: both run at once, each in its own slot.
-    resources = Resources(
-        device="cpu", cpus_per_trial=1, gpus_per_trial=1.0, concurrent=4, total_cpus=4, total_gpus=4.0
-    )
-    assert run_trials(experiment, trials, data, resources)
+    assert run_trials(experiment, SweepPlan(trials=tuple(trials)), data, _resources(4, gpus=1.0)).complete
     rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
     assert rows["sound"]["status"] == "finished"
     assert rows["diverging"]["status"] == "failed"
@@ -78,22 +89,137 @@ def test_trials_of_one_architecture_never_stop_each_other_in_phase_1(
 ) -> None:
     data = TuningData.read(dataset)
     trials = [_plan(f"unet-{seed}", _recipe(seed=seed, max_epochs=4, patience=4)) for seed in range(3)]
-    experiment = _experiment(tmp_path, "e", trials, data)
-    resources = Resources(
-        device="cpu", cpus_per_trial=1, gpus_per_trial=0.5, concurrent=3, total_cpus=4, total_gpus=4.0
-    )
-    assert run_trials(experiment, trials, data, resources)
+    experiment = _experiment(tmp_path, data)
+    assert run_trials(experiment, SweepPlan(trials=tuple(trials)), data, _resources(3, gpus=0.5)).complete
     assert {row["epochs"] for row in collect(experiment).to_pylist()} == {4}
 
 
-def test_rivals_are_stopped_and_say_so(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
+def _search(data: TuningData, folder: Path, plan: SweepPlan, concurrent: int) -> tuple[Experiment, RunEnd]:
+    experiment = _experiment(folder, data)
+    return experiment, run_trials(experiment, plan, data, _resources(concurrent))
+
+
+def _study_plan(name: str, space: Space, trials: int, **changes: str | float) -> StudyPlan:
+    return StudyPlan(template=_plan(name, _recipe(**changes), group=name), space=space, trials=trials)
+
+
+def _studies(experiment: Experiment) -> dict[str, list[FrozenTrial]]:
+    storage = open_studies(experiment, None)
+    return {
+        name.partition("/")[2]: optuna.load_study(study_name=name, storage=storage).trials
+        for name in optuna.get_all_study_names(storage)
+    }
+
+
+RATES = CategoricalDistribution((0.02, 1e-7))
+ASHA = Halving(max_epochs=8, grace_epochs=1, reduction_factor=2, pausing=False)
+
+
+def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
     data = TuningData.read(dataset)
-    good = _recipe(learning_rate=0.02, max_epochs=9, patience=9, draws_per_epoch=32)
-    bad = good.replace(learning_rate=1e-7)
-    trials = [_plan("good", good, "unet"), _plan("bad", bad, "unet")]
-    experiment = _experiment(tmp_path, "e", trials, data)
-    resources = Resources(device="cpu", cpus_per_trial=1, gpus_per_trial=0.0, concurrent=1, total_cpus=4, total_gpus=0)
-    assert run_trials(experiment, trials, data, resources)
+    # Learns; stands still and runs out of patience unless a rival's rung stops it first; diverges.
+    changes = {"max_epochs": 8, "patience": 3, "draws_per_epoch": 32, "batch_size": 2, "learning_rate": 0.02}
+    precision = CategoricalDistribution(("auto", "fp16"))
+    plan = SweepPlan(
+        studies=(
+            _study_plan("rivals", {"learning_rate": RATES}, 5, **changes),
+            _study_plan("diverging", {"precision": precision}, 6, **{**changes, "learning_rate": 1.0}),
+        ),
+        halving=ASHA,
+    )
+    experiment, end = _search(data, tmp_path, plan, concurrent=4)
+    assert end.complete
     rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
-    assert rows["good"]["status"] == "finished"
-    assert rows["bad"]["status"] == "stopped" and rows["bad"]["epochs"] < 9
+    studies = _studies(experiment)
+    assert {name: len(trials) for name, trials in studies.items()} == {"rivals": 5, "diverging": 6}
+    told = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+    seen = set()
+    for trials in studies.values():
+        for trial in trials:
+            row = rows[trial.user_attrs["attempt"]]
+            curve = _curve(experiment, row["attempt"])
+            assert trial.state is told[row["status"]]
+            assert trial.intermediate_values == curve, "each epoch, the last one included"
+            if trial.state is TrialState.COMPLETE:
+                assert trial.value == max(curve.values()), "the best epoch's weights are what is used"
+            seen.add(row["status"])
+    assert studies["rivals"][0].params == {"learning_rate": 0.02}, "the shared recipe comes first"
+    assert studies["rivals"][0].state is TrialState.COMPLETE
+    stopped = [trial for trial in studies["rivals"] if trial.state is TrialState.PRUNED]
+    assert stopped and all(len(trial.intermediate_values) < 8 for trial in stopped)
+    assert seen == {"finished", "stopped", "failed"}
+
+
+def _curve(experiment: Experiment, attempt: str) -> dict[int, float]:
+    return {report["epoch"]: report["val_iou"] for report in read_reports(experiment, attempt) if "epoch" in report}
+
+
+def test_patience_ends_a_trial_as_complete_with_its_best_value(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
+    data = TuningData.read(dataset)
+    study = _study_plan("unet", {"decoder_dropout": FloatDistribution(0, 0.5)}, 1, max_epochs=8, learning_rate=1e-7)
+    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(study,), halving=ASHA), concurrent=1)
+    (trial,) = _studies(experiment)["unet"]
+    assert trial.state is TrialState.COMPLETE
+    assert max(trial.intermediate_values) < 8, "its patience of two epochs ran out"
+    assert trial.value == max(trial.intermediate_values.values())
+
+
+def test_a_slow_starter_beside_a_fast_one_survives(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
+    data = TuningData.read(dataset)
+    space = {"decoder_dropout": FloatDistribution(0.0, 0.1)}
+    fast = _study_plan("fast", space, 3, max_epochs=4, patience=4, draws_per_epoch=32, learning_rate=0.02)
+    slow = _study_plan("slow", space, 1, max_epochs=4, patience=4, learning_rate=1e-7)
+    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(fast, slow), halving=ASHA), concurrent=2)
+    rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
+    assert rows["slow-000"]["status"] == "finished" and rows["slow-000"]["epochs"] == 4
+    assert rows["slow-000"]["best_epoch_val_iou"] < min(
+        row["best_epoch_val_iou"] for name, row in rows.items() if name.startswith("fast")
+    )
+
+
+def test_paused_trials_are_promoted_by_rank_and_the_rest_given_up(
+    four_gpus: None, dataset: Path, tmp_path: Path
+) -> None:
+    data = TuningData.read(dataset)
+    space = {"learning_rate": FloatDistribution(1e-6, 0.05, log=True)}
+    changes = {"max_epochs": 4, "patience": 4, "draws_per_epoch": 16}
+    halving = Halving(max_epochs=4, grace_epochs=1, reduction_factor=2, pausing=True)
+    plan = SweepPlan(studies=(_study_plan("unet", space, 7, **changes),), halving=halving)
+    experiment, end = _search(data, tmp_path, plan, concurrent=1)
+    assert end.complete
+    trials = _studies(experiment)["unet"]
+    assert len(trials) == 7 and trials[0].state is TrialState.COMPLETE
+    rest = trials[1:]
+    assert {trial.state for trial in rest} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    reached = [trial for trial in rest if 2 in trial.intermediate_values]
+    best = sorted(rest, key=lambda trial: -trial.intermediate_values[1])
+    assert best[0] in reached, "the best of the first rung went on"
+    assert len(reached) < 6 and any(trial.state is TrialState.COMPLETE for trial in rest)
+    assert {row["status"] for row in collect(experiment).to_pylist()} == {"finished", "stopped"}
+
+
+def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
+    four_gpus: None, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    data = TuningData.read(write_dataset(tmp_path / "patches", train=4, val=4, test=1, size=128))
+    space = {"learning_rate": FloatDistribution(1e-5, 0.1, log=True), "decoder_dropout": FloatDistribution(0.0, 0.6)}
+    changes = {"max_epochs": 9, "patience": 9, "draws_per_epoch": 32, "ema_decay": 0.8}
+    halving = Halving(max_epochs=9, grace_epochs=1, reduction_factor=3, pausing=True)
+    best, epochs = {}, {}
+    for name, how in (("full", None), ("halved", halving)):
+        plan = SweepPlan(studies=(_study_plan("unet", space, 12, **changes),), halving=how)
+        experiment, _ = _search(data, tmp_path / name, plan, concurrent=1)
+        rows = collect(experiment).to_pylist()
+        best[name] = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")
+        epochs[name] = sum(row["epochs"] for row in rows)
+    assert epochs["full"] == 12 * 9 and epochs["halved"] < 0.5 * epochs["full"]
+    assert best["halved"] >= best["full"] - 0.01
+
+
+def test_trials_of_all_architectures_take_turns(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
+    data = TuningData.read(dataset)
+    space = {"decoder_dropout": FloatDistribution(0.0, 0.6)}
+    plan = SweepPlan(studies=tuple(_study_plan(name, space, 3) for name in ("a", "b", "c")))
+    experiment, _ = _search(data, tmp_path, plan, concurrent=1)
+    order = [record.plan.attempt for record in TrialRecords(experiment).all()]
+    assert order == [f"{name}-{number:03d}" for number in range(3) for name in ("a", "b", "c")]

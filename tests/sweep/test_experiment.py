@@ -44,7 +44,7 @@ def test_the_most_recent_experiment_is_found_and_a_wrong_name_corrected(tmp_path
     storage = Storage.open(str(tmp_path))
     with pytest.raises(ExperimentError, match=r"sweep\.phase1"):
         Experiment.find(storage, None)
-    Experiment(storage, "phase1-demo").describe({"trials": []})
+    Experiment(storage, "phase1-demo").describe({"plan": {}})
     assert Experiment.find(storage, None).name == "phase1-demo"
     with pytest.raises(ExperimentError, match="did you mean 'phase1-demo'"):
         Experiment.find(storage, "phase1-dmo")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from trainables.errors import ExperimentError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Halving:
-    """How poor trials are told from good ones before they have run to their end.
+    """How poor trials are told from good ones before they have run to their end: by the best val IoU so far.
 
     Attributes:
         max_epochs: Epochs of a full training, at least 1.
@@ -92,6 +93,12 @@ class Standing:
         return not self.ended and self.until in self.curve
 
 
+def best_so_far(curve: Mapping[int, float]) -> dict[int, float]:
+    """Return the best val IoU up to each epoch: that of the weights that would be used."""
+    epochs = sorted(curve)
+    return dict(zip(epochs, accumulate((curve[epoch] for epoch in epochs), max), strict=True))
+
+
 def choose_promotion(halving: Halving, standings: Sequence[Standing], *, all_started: bool) -> int | None:
     """Choose the paused trial that goes on next: the highest rung first, the best trial of it first.
 
@@ -109,7 +116,7 @@ def choose_promotion(halving: Halving, standings: Sequence[Standing], *, all_sta
         settled = all_started and not any(not one.ended and not one.paused for one in standings)
         if settled and reached:
             places = max(places, 1)
-        best = sorted(reached, key=lambda one: (-one.curve[rung], one.number))[:places]
+        best = sorted(reached, key=lambda one: (-best_so_far(one.curve)[rung], one.number))[:places]
         for standing in best:
             if standing.paused and standing.until == rung:
                 return standing.number

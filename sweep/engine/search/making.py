@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from search_spaces import phase2
-from search_spaces.custom import check_spaces, load_space
+from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space, with_extras
 from search_spaces.profiles import Profile
@@ -40,7 +40,7 @@ def make_spaces(recipes: Mapping[str, Recipe], options: SearchOptions) -> dict[s
     space = load_space(options.space) if options.space else phase2.space
     spaces = {name: with_extras(space(name), options.extra_knobs) for name in recipes}
     check_spaces(spaces, recipes, origin)
-    return spaces
+    return {name: include_shared(found, recipes[name]) for name, found in spaces.items()}
 
 
 def trials_each(names: Sequence[str], profile: Profile, options: SearchOptions) -> int:

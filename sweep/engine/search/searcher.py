@@ -9,7 +9,6 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from sweep.engine.search.groups import Group, Launch, Outcome
-from sweep.engine.trials import TrialRecords
 
 
 class RoundRobin(Searcher):  # type: ignore[misc]
@@ -17,16 +16,12 @@ class RoundRobin(Searcher):  # type: ignore[misc]
 
     Args:
         groups: Group name to group.
-        records: The experiment's record, which gets every new trial.
         config: Turns a launch into Tune's config.
     """
 
-    def __init__(
-        self, groups: Mapping[str, Group], records: TrialRecords, config: Callable[[Launch], dict[str, Any]]
-    ) -> None:
+    def __init__(self, groups: Mapping[str, Group], config: Callable[[Launch], dict[str, Any]]) -> None:
         super().__init__()
         self._groups = dict(groups)
-        self._records = records
         self._config = config
         self._live: dict[str, tuple[Group, str]] = {}
 
@@ -37,7 +32,6 @@ class RoundRobin(Searcher):  # type: ignore[misc]
         """Return the next trial's config, ``FINISHED``, or None when one has to end first."""
         for group in sorted(self._groups.values(), key=lambda one: one.launches):
             if launch := group.next():
-                self._records.add(launch.plan)
                 self._live[trial_id] = (group, launch.plan.attempt)
                 return self._config(launch)
         return Searcher.FINISHED if self.done else None

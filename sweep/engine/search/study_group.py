@@ -140,6 +140,7 @@ class StudyGroup(Group):
 
     def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> Launch:
         plan = self._plan.trial(number, values)
+        self._records.add(plan)
         self._running[plan.attempt] = trial
         trial.set_user_attr("attempt", plan.attempt)
         trial.set_user_attr("until", until)
