@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 DONE := $(VENV)/.installed
 
-.PHONY: help setup demo test test-all lint types check clean
+.PHONY: help setup demo demo-all test test-all lint types check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,12 @@ $(DONE): pyproject.toml constraints.txt
 
 demo: $(DONE) ## Phase 1 in the demo profile, the test scores and the leaderboard
 	$(RUN) -m sweep.phase1 --profile demo
+	$(RUN) -m sweep.score
+
+demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and the budget curve (40 minutes)
+	$(RUN) -m sweep.phase2 --profile demo
+	$(RUN) -m sweep.score
+	$(RUN) -m sweep.phase3 --profile demo --tiles 5,12,24
 	$(RUN) -m sweep.score
 
 test: $(DONE) ## The tests, but for the long end-to-end cases

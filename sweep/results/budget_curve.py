@@ -36,7 +36,7 @@ Points = dict[str, dict[int, list[float]]]
 
 
 def write_curve(experiment: Experiment, rows: Sequence[dict[str, Any]], title: str) -> list[str]:
-    """Write ``budget_curve.parquet`` and ``budget_curve_{val,test}.png``.
+    """Write ``budget_curve.{parquet,md}`` and ``budget_curve_{val,test}.png``.
 
     Args:
         experiment: Where to.
@@ -49,6 +49,7 @@ def write_curve(experiment: Experiment, rows: Sequence[dict[str, Any]], title: s
     ordered = sorted(rows, key=lambda row: (row["architecture"], row["tiles"], row["draw"]))
     table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in ordered], schema=SCHEMA)
     experiment.write_table(CURVE_FILE, table)
+    experiment.write("budget_curve.md", _markdown(ordered, title).encode())
     written = []
     for split in ("val", "test"):
         if points := points_of(ordered, split):
@@ -56,6 +57,18 @@ def write_curve(experiment: Experiment, rows: Sequence[dict[str, Any]], title: s
             experiment.write(name, draw_curve(points, split, title))
             written.append(experiment.path(name))
     return written
+
+
+def _markdown(rows: Sequence[dict[str, Any]], title: str) -> str:
+    """Return the scores of every training, and the tiles of every draw."""
+    lines = [f"# {title}", "", "| model | weights | tiles | draw | val IoU | test IoU |", "|---|---|--:|--:|--:|--:|"]
+    for row in rows:
+        scores = ["" if row[name] is None else f"{row[name]:.3f}" for name in ("val_iou", "test_iou")]
+        lines.append(f"| {row['title']} | {row['weights']} | {row['tiles']} | {row['draw']} | {' | '.join(scores)} |")
+    lines += ["", "## Draws", ""]
+    drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in rows}
+    lines += [f"- {tiles} tiles, draw {draw}: {', '.join(names)}" for (tiles, draw), names in sorted(drawn.items())]
+    return "\n".join([*lines, ""])
 
 
 def points_of(rows: Sequence[dict[str, Any]], split: str) -> Points:

@@ -87,7 +87,7 @@ def _train(group: StudyGroup, launch: Launch, trials: _Trials, asha: GroupedASHA
             trials.done[name] = epoch
         val_iou = _val_iou(launch.plan.recipe, epoch)
         best = max(best, val_iou)
-        report = {"epoch": epoch, "val_iou": val_iou, "best_val_iou": best}
+        report = {"epoch": epoch, "val_iou": val_iou, "best_val_iou": best, "final_val_iou": best}
         outcome: Outcome | None = None
         if epoch == EPOCHS:
             outcome = "finished"

@@ -214,7 +214,7 @@ class StudyGroup(Group):
         complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
         self._finals = deque()
         if complete:
-            best = max(complete, key=lambda trial: (trial.value, -trial.number))
+            best = max(complete, key=lambda trial: (trial.user_attrs["whole_tiles_val_iou"], -trial.number))
             finals = [replace(final, recipe=final.recipe.replace(**best.params)) for final in self._plan.finals]
             self._records.add(*finals)
             self._finals += [final for final in finals if self._records.state(final.attempt) != "finished"]
@@ -234,6 +234,8 @@ class StudyGroup(Group):
             self._finals_running.remove(attempt)
             return
         trial = self._running.pop(attempt)
+        if outcome == "finished":
+            trial.set_user_attr("whole_tiles_val_iou", report["final_val_iou"])
         if outcome == "stopped":
             trial.set_user_attr("stopped", {"epoch": report["epoch"], "val_iou": report["val_iou"]})
         if "epoch" in report:

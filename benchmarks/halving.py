@@ -1,0 +1,90 @@
+"""What halving saves when one trial runs at a time, and what it costs: the same seeded search in three ways.
+
+Run with ``python benchmarks/halving.py``; about four minutes on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from optuna.distributions import FloatDistribution
+from rich.console import Console
+from rich.table import Table
+
+from search_spaces.phase1 import shared_recipe
+from search_spaces.profiles import get_profile
+from sweep.engine.experiment import Experiment
+from sweep.engine.resources import Resources
+from sweep.engine.runner import run_trials
+from sweep.engine.search.halving import Halving
+from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.trials import TrialPlan
+from sweep.results.store import collect
+from trainables.data.tiles import Tile, TuningData
+from trainables.models.weights import Weights
+from trainables.storage import Storage
+
+EPOCHS, TRIALS, SEEDS = 9, 12, (42, 1, 2)
+WAYS = {
+    "off": None,
+    "stop": Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=False),
+    "pause": Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=True),
+}
+SPACE = {
+    "learning_rate": FloatDistribution(1e-5, 0.1, log=True),
+    "decoder_dropout": FloatDistribution(0.0, 0.6),
+}
+
+
+def tile(number: int, size: int = 128) -> Tile:
+    """Draw bright squares on noise."""
+    random = np.random.default_rng(number)
+    image: NDArray[np.uint8] = random.integers(40, 110, (size, size, 3), dtype=np.uint8)
+    mask = np.zeros((size, size), dtype=np.uint8)
+    for _ in range(4):
+        top, left = random.integers(0, size - size // 4, 2)
+        mask[top : top + size // 4, left : left + size // 4] = 1
+    image[mask == 1] += np.uint8(120)
+    return Tile(name=f"t{number}", image=image, mask=mask)
+
+
+def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
+    """Run one search; returns its epochs and the best val IoU found."""
+    tiles = [tile(number) for number in range(1, 9)]
+    data = TuningData(train=tuple(tiles[:4]), val=tuple(tiles[4:]), name="squares", synthetic=True, fingerprint="")
+    recipe = shared_recipe("unet", get_profile("smoke"), seed=seed).replace(
+        max_epochs=EPOCHS, patience=EPOCHS, draws_per_epoch=32, ema_decay=0.8
+    )
+    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
+    plan = SweepPlan(studies=(StudyPlan(template=template, space=SPACE, trials=TRIALS),), halving=WAYS[way])
+    experiment = Experiment(Storage.open(str(folder)), f"{way}-{seed}")
+    experiment.describe({"data": {"name": "squares", "synthetic": True, "fingerprint": "", "train": []}})
+    resources = Resources(
+        device="cpu", cpus_per_trial=2, gpus_per_trial=0.0, concurrent=1, total_cpus=2, total_gpus=0.0
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_trials(experiment, plan, data, resources)
+    rows = collect(experiment).to_pylist()
+    best = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")
+    return sum(row["epochs"] for row in rows), best
+
+
+def main() -> None:
+    """Run every way with every seed and print a Markdown table."""
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    table = Table("--halving", *(f"seed {seed}: epochs, best val IoU" for seed in SEEDS))
+    with tempfile.TemporaryDirectory() as folder:
+        for way in WAYS:
+            found = [search(Path(folder), way, seed) for seed in SEEDS]
+            table.add_row(way, *(f"{epochs}, {best:.3f}" for epochs, best in found))
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Phase 3 as users type it: budgets, draws, the curve; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, WriteDataset
+from tests.e2e.conftest import Run, assert_refused
+
+
+def _curve(experiment: Path) -> list[dict[str, object]]:
+    return pq.read_table(experiment / "budget_curve.parquet").to_pylist()
+
+
+def test_the_default_tiles_give_a_curve_that_score_completes(run: Run, tmp_path: Path) -> None:
+    storage = ("--storage", tmp_path)
+    done = run("phase3", "--profile", "smoke", "--tiles", "5,12,24", *storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    experiment = tmp_path / "phase3-smoke"
+    rows = _curve(experiment)
+    assert len(rows) == 2 * 3 * 2, "architectures, budgets, draws"
+    drawn: dict[tuple[object, object], set[str]] = {}
+    for row in rows:
+        names = set(row["tile_names"])  # type: ignore[call-overload]
+        assert len(names) == row["tiles"]
+        assert drawn.setdefault((row["tiles"], row["draw"]), names) == names, "all architectures see the same tiles"
+        assert row["val_iou"] is not None and row["test_iou"] is None
+    for draw in (1, 2):
+        assert drawn[5, draw] < drawn[12, draw] < drawn[24, draw]
+    assert drawn[5, 1] != drawn[5, 2]
+    assert "5 tiles" in done.stdout and "24 tiles" in done.stdout
+    with Image.open(experiment / "budget_curve_val.png") as plot:
+        assert plot.width > 800
+    description = json.loads((experiment / "sweep.json").read_text())
+    recipes = [trial["recipe"] for trial in description["plan"]["trials"]]
+    assert {recipe["draws_per_epoch"] for recipe in recipes} == {8}, "only the data varies"
+    assert {recipe["seed"] for recipe in recipes} == {42, 43}
+
+    scored = run("score", *storage)
+    assert scored.returncode == 0, scored.stderr
+    assert all(row["test_iou"] is not None for row in _curve(experiment))
+    assert (experiment / "budget_curve_test.png").exists()
+    assert len((tmp_path / "test_ledger.jsonl").read_text().splitlines()) == 12
+    assert_refused(run("score", *storage), "test was read at")
+
+
+def test_tuning_searches_at_every_budget_and_trains_its_best_on_the_other_draws(
+    run: Run, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    patches = write_dataset(tmp_path / "patches", train=4)
+    arguments = ("--patches", patches, "--storage", tmp_path / "r", "--architectures", "unet")
+    done = run("phase3", "--profile", "smoke", *arguments, "--tiles", "2,4", "--draws", "3", "--tune", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    experiment = tmp_path / "r" / "phase3-smoke"
+    trials = pq.read_table(experiment / "trials.parquet").to_pylist()
+    assert len(trials) == 2 * (3 + 2)
+    for tiles in (2, 4):
+        searched = [trial for trial in trials if trial["group"] == f"unet-{tiles}tiles"]
+        assert len(searched) == 3 and {trial["draw"] for trial in searched} == {1}
+        best = max(
+            (trial for trial in searched if trial["status"] == "finished"), key=lambda t: t["best_epoch_val_iou"]
+        )
+        finals = [trial for trial in trials if trial["group"] == f"unet-{tiles}tiles-finals"]
+        assert [trial["draw"] for trial in finals] == [2, 3]
+        assert {trial["status"] for trial in finals} == {"finished"}
+        assert {trial["learning_rate"] for trial in finals} == {best["learning_rate"]}
+        assert (experiment / f"best_recipes-{tiles}tiles.toml").exists()
+    rows = _curve(experiment)
+    assert [(row["tiles"], row["draw"]) for row in rows] == [(2, 1), (2, 2), (2, 3), (4, 1), (4, 2), (4, 3)]
+    assert "searches" in done.stdout and "unet-2tiles" in done.stdout
+
+
+def test_it_takes_the_best_recipes(run: Run, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('[unet]\nlearning_rate = 0.005\naugmentation = "LIGHT"\n')
+    arguments = ("--profile", "smoke", "--patches", dataset, "--tiles", "2", "--draws", "1", "--plan")
+    done = run("phase3", *arguments, "--recipes", tmp_path / "r.toml")
+    assert done.returncode == 0, done.stderr
+    assert "1 trials" in done.stdout and "unet-2tiles-draw1" in done.stdout and "LIGHT" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--tiles", "2,4"), "--tiles 4: there are only 3 train tiles"),
+        (("--tiles", "0,2"), "--tiles 0: a budget is at least 1 tile"),
+        (("--tiles", "2,2"), "--tiles 2: is given more than once"),
+        (("--tiles", "2", "--draws", "0"), "--draws 0"),
+        (("--tiles", "2", "--tune", "-1"), "--tune -1"),
+        (("--tiles", "2", "--trials", "6"), "--trials: belongs to Phase 2"),
+        (("--tiles", "2", "--recipes", "nothing.toml"), "--recipes nothing.toml: cannot be read"),
+        (("--tiles", "2", "--recipes", str(ROOT / "pyproject.toml")), "[project] is no architecture"),
+    ],
+)
+def test_impossible_requests_are_one_line(
+    run: Run, dataset: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    common = ("--profile", "smoke", "--patches", dataset, "--storage", tmp_path / "results")
+    assert_refused(run("phase3", *common, *arguments), said)
+    assert not list((tmp_path / "results").glob("*/sweep.json"))
+
+
+def test_numbers_that_are_none_are_refused_by_the_parser(run: Run) -> None:
+    done = run("phase3", "--tiles", "five")
+    assert done.returncode == 2 and "Traceback" not in done.stderr + done.stdout
