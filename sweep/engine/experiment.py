@@ -44,12 +44,13 @@ class Experiment:
         self.name = check_name(name)
 
     @classmethod
-    def find(cls, storage: Storage, name: str | None) -> Experiment:
+    def find(cls, storage: Storage, name: str | None, flag: str = "") -> Experiment:
         """Open an existing experiment.
 
         Args:
             storage: The folder that holds experiments.
             name: Its name, or None for the one that changed last.
+            flag: What the user typed before the name, for the message.
 
         Raises:
             ExperimentError: There is none; the nearest name is suggested.
@@ -65,7 +66,8 @@ class Experiment:
         if not experiment.exists:
             known = [other for other in storage.names() if not other.startswith(".")]
             hint = nearest(name, known) if known else "there is none yet"
-            raise ExperimentError(f"{storage.address}: no experiment {name!r}; {hint}")
+            said = f"{flag} {name}: " if flag else ""
+            raise ExperimentError(f"{said}{storage.address} holds no experiment {name!r}; {hint}")
         return experiment
 
     @property

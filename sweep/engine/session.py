@@ -83,6 +83,10 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
     if experiment.exists:
         raise ExperimentError(_taken(experiment, plan))
+    if phase.optuna_url and plan.studies:
+        from sweep.engine.search.journal import require_new_studies
+
+        require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
     warm = _warm(storage, plan, data)
     with _cluster(options, profile, plan.total, console) as resources:
         experiment.describe(_description(phase, options, profile, plan, data))
@@ -106,7 +110,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
         ExperimentError: It does not exist, has ended, or its data changed.
     """
     console = open_console()
-    experiment = Experiment.find(Storage.open(options.storage), name)
+    experiment = Experiment.find(Storage.open(options.storage), name, "--resume")
     limits = Limits.parse(options.time, options.budget)
     description = experiment.description
     if description.get("ended"):
@@ -156,7 +160,7 @@ def _warm(storage: Storage, plan: SweepPlan, data: TuningData) -> Any:
         return None
     from sweep.engine.search.warm import warm_curves
 
-    return warm_curves(Experiment.find(storage, plan.halving.warm_from), plan, data.fingerprint)
+    return warm_curves(Experiment.find(storage, plan.halving.warm_from, "--warm-from"), plan, data.fingerprint)
 
 
 def _free_name(storage: Storage, base: str) -> str:

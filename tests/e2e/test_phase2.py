@@ -170,7 +170,9 @@ def test_rungs_start_warm_from_an_earlier_experiment(run: Run, write_dataset: Wr
     assert plan["halving"]["warm_from"] == "p1" and plan["halving"]["pausing"] is False
     refused = run("phase2", *common, "--architectures", "smp_unet_resnet34", "--warm-from", "p1", "--trials", "2")
     assert_refused(refused, "--warm-from p1: has no curve of smp_unet_resnet34")
-    assert_refused(run("phase2", *common, *arguments, "--warm-from", "p2"), "no experiment 'p2'; did you mean 'p1'")
+    assert_refused(
+        run("phase2", *common, *arguments, "--warm-from", "p2"), "--warm-from p2: ", "holds no experiment 'p2'"
+    )
 
 
 def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
@@ -188,6 +190,8 @@ def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: Wri
     study = optuna.load_study(study_name="phase2-smoke/unet", storage=url)
     assert [set(trial.params) for trial in study.trials] == [{"clip_norm", "augmentation"}] * 3
     assert study.trials[0].params == {"clip_norm": 0.0, "augmentation": "MEDIUM"}, "the shared recipe"
+    elsewhere = ("--storage", tmp_path / "elsewhere", "--name", "phase2-smoke")
+    assert_refused(run("phase2", *common, *own, *elsewhere), "holds a study 'phase2-smoke/unet' already")
     again = run("phase2", *common, "--trials", "3", "--name", "phase2-smoke")
     assert_refused(again, "--name phase2-smoke: exists with another space", "clip_norm of unet: 0.5 to 2 there")
 

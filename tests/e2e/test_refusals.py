@@ -65,7 +65,7 @@ def test_a_wrong_sam_checkpoint(run: Run, dataset: Path, tmp_path: Path) -> None
 
 def test_score_refuses_what_is_not_there(run: Run, tmp_path: Path) -> None:
     assert_refused(run("score", "--storage", tmp_path), "holds no experiment")
-    assert_refused(run("score", "phase1", "--storage", tmp_path), "no experiment 'phase1'")
+    assert_refused(run("score", "phase1", "--storage", tmp_path), "holds no experiment 'phase1'")
     assert_refused(run("score", "../x", "--storage", tmp_path), "../x")
 
 

@@ -52,13 +52,7 @@ def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url:
-        try:
-            return optuna.storages.get_storage(url)
-        except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
-            raise ExperimentError(
-                f"--optuna-storage {hide_password(url)}: cannot be opened ({type(error).__name__}); "
-                f"give an Optuna storage URL such as sqlite:///studies.db"
-            ) from error
+        return _open_url(url)
     if not experiment.storage.is_local:
         return JournalStorage(RemoteJournal(experiment))
     path = Path(experiment.path(JOURNAL_FILE))
@@ -66,6 +60,34 @@ def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
     drop_torn_line(path)
     # Symbolic links, the other kind of lock, do not exist on mounted drives.
     return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+
+
+def _open_url(url: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
+        raise ExperimentError(
+            f"--optuna-storage {hide_password(url)}: cannot be opened ({type(error).__name__}); "
+            f"give an Optuna storage URL such as sqlite:///studies.db"
+        ) from error
+
+
+def study_name(experiment: str, group: str) -> str:
+    """Return the name of a group's study; one storage may serve many experiments."""
+    return f"{experiment}/{group}"
+
+
+def require_new_studies(url: str, experiment: str, groups: Iterable[str]) -> None:
+    """Refuse a storage that cannot be opened, or that has studies of these names from elsewhere.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    known = set(optuna.get_all_study_names(_open_url(url)))
+    if taken := [name for group in groups if (name := study_name(experiment, group)) in known]:
+        raise ExperimentError(
+            f"--optuna-storage {hide_password(url)}: holds a study {taken[0]!r} already; choose another --name"
+        )
 
 
 def drop_torn_line(path: Path) -> None:

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.engine.search.groups import Group, Launch, Outcome
 from sweep.engine.search.halving import Halving, Standing, choose_promotion
+from sweep.engine.search.journal import study_name
 from sweep.engine.search.plan import StudyPlan
 from sweep.engine.trials import TO_THE_END, TrialPlan, TrialRecords
 
@@ -60,7 +61,7 @@ class StudyGroup(Group):
         self._records = records
         self._seed = seed
         self._study = optuna.create_study(
-            study_name=f"{experiment}/{plan.name}", storage=storage, direction="maximize", load_if_exists=True
+            study_name=study_name(experiment, plan.name), storage=storage, direction="maximize", load_if_exists=True
         )
         self._running: dict[str, optuna.Trial] = {}
         self._to_resume: deque[FrozenTrial] = deque()
