@@ -24,9 +24,10 @@ def main(options: Phase2Options) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
+    from sweep.engine.allocation import one_at_a_time
     from sweep.engine.search.making import make_halving, make_spaces, shared_recipes, trials_each
     from sweep.engine.search.plan import StudyPlan, SweepPlan
-    from sweep.engine.session import Phase, one_at_a_time, resume_sweep, run_sweep
+    from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
 
     if options.resume is not None:

@@ -37,9 +37,10 @@ def main(options: Phase3Options) -> int:
     from search_spaces.phase3 import Condition, conditions
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
+    from sweep.engine.allocation import one_at_a_time
     from sweep.engine.search.making import make_halving, make_spaces, shared_recipes
     from sweep.engine.search.plan import StudyPlan, SweepPlan
-    from sweep.engine.session import Phase, one_at_a_time, resume_sweep, run_sweep
+    from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
     from trainables.data.budgets import draw_tiles
     from trainables.errors import ExperimentError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ from rich.console import Console
 
 from search_spaces.profiles import Profile
 from sweep.console import open_console
-from sweep.engine.cluster import ray_cluster
-from sweep.engine.estimate import Estimator, duration, plan_tables
+from sweep.engine.allocation import cluster_for, here, require_gpu
+from sweep.engine.estimate import Estimator, duration
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
+from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance
-from sweep.engine.resources import Resources, divide
+from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
@@ -74,10 +74,10 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
     data = TuningData.read(options.patches)
     if options.address is None and not options.plan:
-        _require_gpu(options, profile, _here(options, 1))  # before weights are fetched and Ray starts
+        require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
     if options.plan:
-        _show_plan(options, profile, plan, data, console)
+        show_plan(options, profile, plan, data, console)
         return 0
     storage.require_writable()
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
@@ -88,7 +88,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
 
         require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
     warm = _warm(storage, plan, data)
-    with _cluster(options, profile, plan.total, console) as resources:
+    with cluster_for(options, plan.total, console) as resources:
+        require_gpu(options, profile, resources)
         experiment.describe(_description(phase, options, profile, plan, data))
         _announce(experiment, plan, data, resources, console)
         settings = RunSettings(seed=options.seed, optuna_url=phase.optuna_url, limits=limits, warm_curves=warm)
@@ -134,7 +135,8 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
     warm = _warm(experiment.storage, plan, data)
-    with _cluster(options, profile, plan.total, console) as resources:
+    with cluster_for(options, plan.total, console) as resources:
+        require_gpu(options, profile, resources)
         _announce(experiment, plan, data, resources, console)
         settings = RunSettings(seed=saved["seed"], optuna_url=url, limits=limits, warm_curves=warm)
         return _run(experiment, plan, data, resources, settings, console)
@@ -190,93 +192,6 @@ def _next_step(experiment: Experiment) -> str:
     if experiment.description.get("ended"):
         return f"choose another --name, or score it: {experiment.command('score')}"
     return f"go on with {experiment.command(experiment.description['phase'], '--resume')}, or choose another --name"
-
-
-@contextmanager
-def _cluster(options: SweepOptions, profile: Profile, trials: int, console: Console) -> Iterator[Resources]:
-    """Start or join Ray and divide it among the trials."""
-    with ray_cluster(options.address, console):
-        import ray
-
-        total = ray.cluster_resources()
-        resources = _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0))
-        _require_gpu(options, profile, resources)
-        yield resources
-
-
-def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float) -> Resources:
-    return divide(
-        trials=trials,
-        total_cpus=cpus,
-        total_gpus=gpus,
-        device=options.device,
-        gpus_per_trial=options.gpus_per_trial,
-        max_concurrent=options.max_concurrent,
-    )
-
-
-def _here(options: SweepOptions, trials: int) -> Resources:
-    """Divide this machine among the trials."""
-    import os
-
-    import torch
-
-    return _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
-
-
-def one_at_a_time(options: SweepOptions) -> bool:
-    """Whether only one trial will run at any time, as far as that is known before Ray starts."""
-    if options.max_concurrent == 1:
-        return True
-    return options.address is None and _here(options, 2).concurrent == 1
-
-
-def _require_gpu(options: SweepOptions, profile: Profile, resources: Resources) -> None:
-    if profile.needs_gpu and resources.device == "cpu" and options.device != "cpu":
-        raise ExperimentError(
-            f"--profile {profile.name}: needs a GPU and there is none (on CPU it takes days); try --profile demo, "
-            f"or insist with --device cpu"
-        )
-
-
-def _show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData, console: Console) -> None:
-    if options.address is None:
-        resources = _here(options, plan.total)
-    else:
-        with ray_cluster(options.address, console):
-            import ray
-
-            total = ray.cluster_resources()
-        resources = _divide(options, plan.total, int(total.get("CPU", 1)), total.get("GPU", 0.0))
-    estimator = Estimator(data=data, device=resources.device)
-    if options.measure:
-        estimator = _measured(estimator, plan, resources, console)
-    for table in plan_tables(plan, resources, estimator):
-        console.print(table)
-    worst = duration(estimator.sweep(plan, resources, worst_case=True))
-    usual = f"; about {duration(estimator.sweep(plan, resources))} as halving usually goes" if plan.halving else ""
-    console.print(
-        f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
-    )
-    trials = plan.known()
-    missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
-    if missing and (options.weights or profile.weights) == "pretrained":
-        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
-    if profile.needs_gpu and resources.device == "cpu":
-        console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
-
-
-def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:
-    """Calibrate by a few steps of each architecture."""
-    from sweep.engine.measure import measured_factor
-
-    factors = {}
-    for trial in plan.known():
-        name = trial.recipe.architecture
-        if name not in factors:
-            factors[name] = measured_factor(trial, estimator.data, resources.device, resources.cpus_per_trial)
-            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate", highlight=False)
-    return replace(estimator, factors=factors)
 
 
 def _description(

@@ -140,6 +140,31 @@ def test_a_search_that_is_killed_again_and_again_takes_the_same_decisions(tmp_pa
 
 
 @pytest.mark.parametrize("pausing", [True, False])
+def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path: Path, pausing: bool) -> None:
+    """The driver dies between any two entries of the studies' journal; trials keep what they have trained."""
+    trials = _Trials()
+    _drive(tmp_path / "unbroken", _halving(pausing), trials, _forever())
+    expected = _outcome(tmp_path / "unbroken")
+    lines = (tmp_path / "unbroken" / "e" / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
+    dice = random.Random(3)
+    for cut in sorted(dice.sample(range(len(lines)), 25)):
+        folder = tmp_path / str(cut) / "e"
+        folder.mkdir(parents=True)
+        (folder / JOURNAL_FILE).write_bytes(b"".join(lines[:cut]))
+        _drive(folder.parent, _halving(pausing), _Trials(), _forever())
+        assert _outcome(folder.parent) == expected, f"cut after line {cut} of {len(lines)}"
+
+
+def test_trials_side_by_side_are_proposed_apart(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    group = StudyGroup(_study(8), None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    launches = [group.next() for _ in range(8)]
+    assert group.next() is None and not group.done, "all are running"
+    rates = {launch.plan.recipe.learning_rate for launch in launches if launch}
+    assert len(rates) == 8
+
+
+@pytest.mark.parametrize("pausing", [True, False])
 def test_the_shared_recipe_comes_first_and_runs_to_its_end(tmp_path: Path, pausing: bool) -> None:
     _drive(tmp_path, _halving(pausing), _Trials(), _forever())
     number, state, value, params, curve = _outcome(tmp_path)[0]

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import TPESampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -22,12 +23,12 @@ from sweep.engine.search.journal import study_name
 from sweep.engine.search.plan import StudyPlan
 from sweep.engine.trials import TO_THE_END, TrialPlan, TrialRecords
 
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-OUTCOMES: dict[Outcome, TrialState] = {
-    "finished": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
+STATES: Mapping[TrialState, Outcome] = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
 }
+TOLD: Mapping[Outcome, TrialState] = {outcome: state for state, outcome in STATES.items()}
 
 
 class StudyGroup(Group):
@@ -61,7 +62,11 @@ class StudyGroup(Group):
         self._records = records
         self._seed = seed
         self._study = optuna.create_study(
-            study_name=study_name(experiment, plan.name), storage=storage, direction="maximize", load_if_exists=True
+            study_name=study_name(experiment, plan.name),
+            storage=storage,
+            sampler=RandomSampler(),  # is never heard: every trial is enqueued with its values
+            direction="maximize",
+            load_if_exists=True,
         )
         self._running: dict[str, optuna.Trial] = {}
         self._to_resume: deque[FrozenTrial] = deque()
@@ -74,16 +79,16 @@ class StudyGroup(Group):
         """Bring a trial of an earlier driver into order."""
         self.launches += 1
         attempt = self._attempt(trial.number)
-        self._records.add(self._plan.trial(trial.number, trial.params))
+        if set(trial.params) == set(self._plan.space):
+            self._records.add(self._plan.trial(trial.number, trial.params))
         if stopped := trial.user_attrs.get("stopped"):  # the driver died between the decision and the telling
-            if trial.state not in ENDED:
+            if trial.state not in STATES:
                 self._report(self._handle(trial), stopped["epoch"], stopped["val_iou"])
                 self._study.tell(trial.number, state=TrialState.PRUNED)
             self._records.set_state(attempt, "stopped")
-        elif trial.state in ENDED:
-            state = next(outcome for outcome, told in OUTCOMES.items() if told is trial.state)
-            if state != "paused" and self._records.state(attempt) != state:
-                self._records.set_state(attempt, state)
+        elif trial.state in STATES:
+            if self._records.state(attempt) != STATES[trial.state]:
+                self._records.set_state(attempt, STATES[trial.state])
         elif not self._standing(trial).paused:
             self._to_resume.append(trial)
 
@@ -110,7 +115,8 @@ class StudyGroup(Group):
         if self._to_resume:
             trial = self._to_resume.popleft()
             self.launches -= 1  # was counted when it was taken up
-            return self._launch(self._handle(trial), trial.number, trial.params, self._until(trial))
+            handle = self._handle(trial)
+            return self._launch(handle, trial.number, self._values(handle), self._until(trial))
         if self._pausing and (promoted := self._promote()):
             return promoted
         if len(self._trials()) < self._plan.trials:
@@ -128,16 +134,19 @@ class StudyGroup(Group):
 
     def _launch_new(self) -> Launch:
         number = len(self._trials())
-        self._study.sampler = self._sampler(number)
+        if len(self._study.get_trials(deepcopy=False)) == number:  # else the driver died after this step
+            self._study.enqueue_trial(self._propose(number) if number else self._plan.shared_values())
+        trial = self._study.ask()
+        return self._launch(trial, number, self._values(trial), self._first_stop(number))
+
+    def _values(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Return the values with which a trial was enqueued, putting those down that are not yet."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a shared recipe outside the user's own space is fine
-            if not self._study.get_trials(deepcopy=False):
-                self._study.enqueue_trial(self._plan.shared_values())
-            elif self._pausing:
-                self._study.enqueue_trial(self._propose(number))
-            trial = self._study.ask(dict(self._plan.space))
-        until = self._halving.next_stop(0) if self._halving and self._pausing and number else TO_THE_END
-        return self._launch(trial, number, trial.params, until)
+            return {name: _suggest(trial, name, values) for name, values in self._plan.space.items()}
+
+    def _first_stop(self, number: int) -> int:
+        return self._halving.next_stop(0) if self._halving and self._pausing and number else TO_THE_END
 
     def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> Launch:
         plan = self._plan.trial(number, values)
@@ -157,7 +166,7 @@ class StudyGroup(Group):
             return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=startup)
 
     def _propose(self, number: int) -> dict[str, Any]:
-        """Propose values with paused trials taken as pruned; as running ones they would count as bad."""
+        """Propose values; paused trials are taken as pruned, for as running ones they would count as bad."""
         view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
         for trial in self._trials():
             paused = self._standing(trial).paused
@@ -173,14 +182,14 @@ class StudyGroup(Group):
         return view.ask(dict(self._plan.space)).params
 
     def _until(self, trial: FrozenTrial) -> int:
-        return int(trial.user_attrs.get("until", TO_THE_END))
+        return int(trial.user_attrs.get("until", self._first_stop(trial.number)))
 
     def _standing(self, trial: FrozenTrial) -> Standing:
         return Standing(
             number=trial.number,
             curve=trial.intermediate_values,
             until=self._until(trial),
-            ended=trial.state in ENDED,
+            ended=trial.state in STATES,
         )
 
     def _promote(self) -> Launch | None:
@@ -209,7 +218,7 @@ class StudyGroup(Group):
     def _close(self) -> None:
         """End the search: give up what is still paused, and plan the trials with the best recipe."""
         for trial in self._trials():
-            if trial.state not in ENDED:
+            if trial.state not in STATES:
                 self._study.tell(trial.number, state=TrialState.PRUNED)
                 self._records.set_state(self._attempt(trial.number), "stopped")
         complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
@@ -243,8 +252,17 @@ class StudyGroup(Group):
             self._report(trial, report["epoch"], report["val_iou"])
         if outcome != "paused":
             best = report["best_val_iou"] if outcome == "finished" else None
-            self._study.tell(trial.number, values=best, state=OUTCOMES[outcome])
+            self._study.tell(trial.number, values=best, state=TOLD[outcome])
 
     def curves(self) -> Mapping[str, Mapping[int, float]]:
         """Return every trial's val IoU by epoch."""
         return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
+
+
+def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        return trial.suggest_categorical(name, values.choices)
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
+    assert isinstance(values, FloatDistribution)
+    return trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)

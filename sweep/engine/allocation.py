@@ -1,0 +1,63 @@
+"""What a sweep's options ask of a machine or a cluster, and what each trial gets of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from search_spaces.profiles import Profile
+from sweep.engine.cluster import ray_cluster
+from sweep.engine.options import SweepOptions
+from sweep.engine.resources import Resources, divide
+from trainables.errors import ExperimentError
+
+
+@contextmanager
+def cluster_for(options: SweepOptions, trials: int, console: Console) -> Iterator[Resources]:
+    """Start or join Ray and divide it among the trials."""
+    with ray_cluster(options.address, console):
+        import ray
+
+        total = ray.cluster_resources()
+        yield _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+
+
+def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float) -> Resources:
+    return divide(
+        trials=trials,
+        total_cpus=cpus,
+        total_gpus=gpus,
+        device=options.device,
+        gpus_per_trial=options.gpus_per_trial,
+        max_concurrent=options.max_concurrent,
+    )
+
+
+def here(options: SweepOptions, trials: int) -> Resources:
+    """Divide this machine among the trials."""
+    import torch
+
+    return _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
+
+
+def one_at_a_time(options: SweepOptions) -> bool:
+    """Whether only one trial will run at any time, as far as that is known before Ray starts."""
+    if options.max_concurrent == 1:
+        return True
+    return options.address is None and here(options, 2).concurrent == 1
+
+
+def require_gpu(options: SweepOptions, profile: Profile, resources: Resources) -> None:
+    """Refuse a profile that needs a GPU where there is none, unless the user insists on the CPU.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    if profile.needs_gpu and resources.device == "cpu" and options.device != "cpu":
+        raise ExperimentError(
+            f"--profile {profile.name}: needs a GPU and there is none (on CPU it takes days); try --profile demo, "
+            f"or insist with --device cpu"
+        )

@@ -1,0 +1,61 @@
+"""``--plan``: what a sweep would do, printed; nothing is started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from search_spaces.profiles import Profile
+from sweep.engine.allocation import cluster_for, here
+from sweep.engine.estimate import Estimator, duration, plan_tables
+from sweep.engine.options import SweepOptions
+from sweep.engine.resources import Resources
+from sweep.engine.search.plan import SweepPlan
+from trainables.data.tiles import TuningData
+
+
+def show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData, console: Console) -> None:
+    """Show what a sweep would do and how long it would take.
+
+    Args:
+        options: What the user asked for; ``measure`` trains a few steps, ``address`` asks that cluster's size.
+        profile: How big the run is.
+        plan: What would be trained.
+        data: On which tiles.
+        console: Where to print.
+    """
+    if options.address is None:
+        resources = here(options, plan.total)
+    else:
+        with cluster_for(options, plan.total, console) as found:
+            resources = found
+    estimator = Estimator(data=data, device=resources.device)
+    if options.measure:
+        estimator = _measured(estimator, plan, resources, console)
+    for table in plan_tables(plan, resources, estimator):
+        console.print(table)
+    worst = duration(estimator.sweep(plan, resources, worst_case=True))
+    usual = f"; about {duration(estimator.sweep(plan, resources))} as halving usually goes" if plan.halving else ""
+    console.print(
+        f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
+    )
+    trials = plan.known()
+    missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
+    if missing and (options.weights or profile.weights) == "pretrained":
+        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
+    if profile.needs_gpu and resources.device == "cpu":
+        console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
+
+
+def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:
+    """Calibrate by a few steps of each architecture."""
+    from sweep.engine.measure import measured_factor
+
+    factors = {}
+    for trial in plan.known():
+        name = trial.recipe.architecture
+        if name not in factors:
+            factors[name] = measured_factor(trial, estimator.data, resources.device, resources.cpus_per_trial)
+            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate", highlight=False)
+    return replace(estimator, factors=factors)
