@@ -43,8 +43,13 @@ class TrialStates:
         """Let go of all states but the last one."""
         self._keep(1)
 
+    def clear(self) -> None:
+        """Let go of all states: the trial will never go on."""
+        self._keep(0)
+
     def _keep(self, number: int) -> None:
-        for name in self._names()[:-number]:
+        names = self._names()
+        for name in names[: len(names) - number]:
             self._trial.delete(f"{FOLDER}/{name}")
 
     def newest(self) -> tuple[dict[str, Any] | None, list[str]]:

@@ -75,6 +75,10 @@ class Experiment:
         """The experiment's folder or URI, for people and for Ray."""
         return self.storage.child(self.name).address
 
+    def folder(self, attempt: str) -> Storage:
+        """Return the folder of one trial."""
+        return self.storage.child(self.name).child(attempt)
+
     def command(self, module: str, *arguments: str) -> str:
         """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""
         words = ["python", "-m", f"sweep.{module}", *arguments, self.name]

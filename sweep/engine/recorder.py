@@ -36,7 +36,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended by itself, paused, or was stopped by the scheduler."""
         last = trial.last_result or {}
-        self._records.set_state(_attempt(trial), outcome_of(last), last.get("failure", ""))
+        outcome = outcome_of(last)
+        if outcome == "stopped":
+            self._records.give_up(_attempt(trial))
+        else:
+            self._records.set_state(_attempt(trial), outcome, last.get("failure", ""))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial crashed for good."""

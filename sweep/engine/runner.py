@@ -115,7 +115,7 @@ def run_trials(
                 "until": launch.until,
                 "protected": launch.protected,
                 "device": resources.device,
-                "folder": experiment.storage.child(experiment.name).child(launch.plan.attempt).address,
+                "folder": experiment.folder(launch.plan.attempt).address,
             }
         }
 

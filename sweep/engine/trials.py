@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sweep.engine.experiment import Experiment
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.trial_states import TrialStates
 
 TRIALS_FILE = "trials.jsonl"
 REPORTS_FILE = "reports.jsonl"
@@ -102,6 +103,11 @@ class TrialRecords:
         if changed != self._records[attempt]:
             self._records[attempt] = changed
             self._write()
+
+    def give_up(self, attempt: str) -> None:
+        """Record that a trial was stopped, and free the space of the states that it would have gone on from."""
+        self.set_state(attempt, "stopped")
+        TrialStates(self._experiment.folder(attempt)).clear()
 
     def all(self) -> list[TrialRecord]:
         """Return every record."""

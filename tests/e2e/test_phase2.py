@@ -75,6 +75,14 @@ def test_trials_pause_by_default_one_at_a_time_and_the_saving_is_told(searched: 
     assert f"{run_epochs} run of" in line and "% saved" in line
 
 
+def test_trials_that_were_given_up_leave_no_state_behind(searched: Searched) -> None:
+    stopped = [row["attempt"] for row in _trials(searched.experiment) if row["status"] == "stopped"]
+    assert stopped
+    for attempt in stopped:
+        assert (searched.experiment / str(attempt) / "best.safetensors").exists()
+        assert not list((searched.experiment / str(attempt) / "state").iterdir())
+
+
 def test_the_best_recipes_never_lose_to_the_shared_one(searched: Searched) -> None:
     recipes = tomllib.loads((searched.experiment / "best_recipes.toml").read_text())
     trials = _trials(searched.experiment)

@@ -26,6 +26,8 @@ def test_the_newest_state_comes_back_and_old_ones_go(tmp_path: Path) -> None:
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
     states.keep_last()
     assert len(list((tmp_path / FOLDER).iterdir())) == 1
+    states.clear()
+    assert states.newest() == (None, [])
 
 
 @pytest.mark.parametrize("how", ["truncated", "flipped", "empty"])

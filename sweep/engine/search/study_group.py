@@ -85,7 +85,7 @@ class StudyGroup(Group):
             if trial.state not in STATES:
                 self._report(self._handle(trial), stopped["epoch"], stopped["val_iou"])
                 self._study.tell(trial.number, state=TrialState.PRUNED)
-            self._records.set_state(attempt, "stopped")
+            self._records.give_up(attempt)
         elif trial.state in STATES:
             if self._records.state(attempt) != STATES[trial.state]:
                 self._records.set_state(attempt, STATES[trial.state])
@@ -220,7 +220,7 @@ class StudyGroup(Group):
         for trial in self._trials():
             if trial.state not in STATES:
                 self._study.tell(trial.number, state=TrialState.PRUNED)
-                self._records.set_state(self._attempt(trial.number), "stopped")
+                self._records.give_up(self._attempt(trial.number))
         complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
         self._finals = deque()
         if complete:
