@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,19 @@ def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path
         (folder / JOURNAL_FILE).write_bytes(b"".join(lines[:cut]))
         _drive(folder.parent, _halving(pausing), _Trials(), _forever())
         assert _outcome(folder.parent) == expected, f"cut after line {cut} of {len(lines)}"
+
+
+def test_a_shared_recipe_outside_the_space_is_still_the_first_trial(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    plan = replace(_study(5), space={"decoder_dropout": FloatDistribution(0.0, 0.1)})
+    group = StudyGroup(plan, None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    dropouts = []
+    while launch := group.next():
+        dropouts.append(launch.plan.recipe.decoder_dropout)
+        report = {"epoch": 1, "val_iou": 0.5, "best_val_iou": 0.5, "final_val_iou": 0.5}
+        group.on_end(launch.plan.attempt, "finished", report)
+    assert dropouts[0] == 0.3 and len(dropouts) == 5
+    assert all(0.0 <= dropout <= 0.1 for dropout in dropouts[1:])
 
 
 def test_trials_side_by_side_are_proposed_apart(tmp_path: Path) -> None:

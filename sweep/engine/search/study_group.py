@@ -166,9 +166,12 @@ class StudyGroup(Group):
             return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=startup)
 
     def _propose(self, number: int) -> dict[str, Any]:
-        """Propose values; paused trials are taken as pruned, for as running ones they would count as bad."""
+        """Propose values; paused trials are taken as pruned, for as running ones they would count as bad.
+
+        A shared recipe that lies outside the space is left out: it says nothing about what is inside.
+        """
         view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
-        for trial in self._trials():
+        for trial in filter(_is_inside, self._trials()):
             paused = self._standing(trial).paused
             view.add_trial(
                 create_trial(
@@ -257,6 +260,13 @@ class StudyGroup(Group):
     def curves(self) -> Mapping[str, Mapping[int, float]]:
         """Return every trial's val IoU by epoch."""
         return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
+
+
+def _is_inside(trial: FrozenTrial) -> bool:
+    return not any(
+        isinstance(values, FloatDistribution | IntDistribution) and not values.low <= trial.params[name] <= values.high
+        for name, values in trial.distributions.items()
+    )
 
 
 def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
