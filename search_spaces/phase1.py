@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.profiles import Profile
+from trainables.errors import RecipeError
 from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
 
@@ -30,6 +31,17 @@ def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Rec
     return Recipe.from_dict({"architecture": architecture, **TRACKS[track], **profile.changes, "seed": seed})
 
 
+def require_distinct(architectures: Sequence[str]) -> None:
+    """Refuse an architecture that is named twice.
+
+    Raises:
+        RecipeError: As said.
+    """
+    for name in architectures:
+        if list(architectures).count(name) > 1:
+            raise RecipeError(f"--architectures {name}: is named more than once")
+
+
 def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42, repeats: int = 1) -> list[Recipe]:
     """List Phase 1's trials.
 
@@ -41,6 +53,10 @@ def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42,
 
     Returns:
         One recipe a trial: all architectures of the first repeat, then of the next.
+
+    Raises:
+        RecipeError: An unknown architecture, or one named twice.
     """
     names = architectures or profile.architectures
+    require_distinct(names)
     return [shared_recipe(name, profile, seed=seed + repeat) for repeat in range(repeats) for name in names]

@@ -83,7 +83,7 @@ def points_of(rows: Sequence[dict[str, Any]], split: str) -> Points:
 
 def print_curve(rows: Sequence[dict[str, Any]], console: Console) -> None:
     """Show mean IoU by architecture and budget, with the span over draws."""
-    split = "test" if all(row["test_iou"] is not None for row in rows) else "val"
+    split = "test" if rows and all(row["test_iou"] is not None for row in rows) else "val"
     points = points_of(rows, split)
     budgets = sorted({tiles for row in points.values() for tiles in row})
     table = Table(title=f"{split} IoU by train tiles: mean over draws, lowest to highest", title_justify="left")

@@ -48,3 +48,8 @@ def test_unknown_names_suggest_the_nearest() -> None:
         shared_recipe("unett", get_profile("smoke"))
     with pytest.raises(RecipeError, match="'demo'"):
         get_profile("dmo")
+
+
+def test_an_architecture_named_twice_is_refused() -> None:
+    with pytest.raises(RecipeError, match="--architectures unet: is named more than once"):
+        grid(get_profile("smoke"), ("unet", "unet"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from search_spaces import phase2
 from search_spaces.custom import check_spaces, include_shared, load_space
-from search_spaces.phase1 import shared_recipe
+from search_spaces.phase1 import require_distinct, shared_recipe
 from search_spaces.phase2 import Space, with_extras
 from search_spaces.profiles import Profile
 from sweep.engine.options import SearchOptions
@@ -21,8 +21,7 @@ def shared_recipes(names: Sequence[str], profile: Profile, options: SearchOption
     Raises:
         RecipeError: An unknown architecture, one named twice, or a maximum of epochs below 1.
     """
-    if repeated := [name for name in names if list(names).count(name) > 1]:
-        raise RecipeError(f"--architectures {repeated[0]}: is named more than once")
+    require_distinct(names)
     if options.max_epochs is not None and options.max_epochs < 1:
         raise RecipeError(f"--max-epochs {options.max_epochs}: must be at least 1")
     epochs = options.max_epochs or profile.search_epochs
