@@ -21,7 +21,7 @@ demo: $(DONE) ## Phase 1 in the demo profile, the test scores and the leaderboar
 	$(RUN) -m sweep.phase1 --profile demo
 	$(RUN) -m sweep.score
 
-demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and the budget curve (40 minutes)
+demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and the budget curve
 	$(RUN) -m sweep.phase2 --profile demo
 	$(RUN) -m sweep.score
 	$(RUN) -m sweep.phase3 --profile demo --tiles 5,12,24

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, assert_refused
+from tests.conftest import ROOT, WriteDataset
+from tests.e2e.conftest import Run, assert_refused, environment
 
 ARCHITECTURES = "smp_unet_resnet34,unet"
 
@@ -104,6 +106,38 @@ def test_the_same_seed_finds_the_same_trials_and_scores(searched: Searched, run:
         return [[trial[column] for column in columns] for trial in _trials(searched.results / name)]
 
     assert kept("again") == kept("phase2-smoke")
+
+
+def test_a_search_whose_driver_is_killed_takes_the_same_decisions(searched: Searched, run: Run) -> None:
+    arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1", "--name", "killed")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweep.phase2", *searched.common, *arguments],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("unet-002  epoch 1/"):
+            process.kill()
+            break
+    process.wait(timeout=60)
+    killed = searched.results / "killed"
+    before = {path.parent.name: path.read_text() for path in killed.glob("*/reports.jsonl")}
+    assert 3 < len(before) < 10
+    resumed = run("phase2", "--resume", "killed", "--storage", searched.results)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    for attempt, reports in before.items():
+        known = "".join(reports.splitlines(keepends=True)[:-1])  # the last one's state may not have been written
+        assert (killed / attempt / "reports.jsonl").read_text().startswith(known), "an epoch was trained again"
+    columns = ("attempt", "recipe", "status", "epochs", "best_epoch_val_iou", "val_iou")
+
+    def kept(name: str) -> list[list[object]]:
+        return [[trial[column] for column in columns] for trial in _trials(searched.results / name)]
+
+    assert sorted(kept("killed")) == sorted(kept("phase2-smoke"))
 
 
 def test_phase_1_and_score_take_the_best_recipes_and_score_reads_the_winners_once(searched: Searched, run: Run) -> None:
