@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sweep.engine.estimate import duration
@@ -112,7 +113,7 @@ class Leaderboard:
         for name in shown:
             table.add_column(name, justify="left" if COLUMNS[name] == "left" else "right", no_wrap=name != "model")
         for cells in self.cells():
-            table.add_row(*(cell for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
+            table.add_row(*(escape(cell) for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
         return table
 
     def markdown(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 import ray
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space
@@ -80,8 +81,11 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     assert rows["diverging"]["status"] == "failed"
     assert re.search(r"loss is (nan|inf) in epoch \d at learning rate 1$", rows["diverging"]["failure"])
     assert "failed" in (tmp_path / "e" / "diverging" / "trial.log").read_text()
-    board = Leaderboard(experiment).markdown()
-    assert "[failed]" in board
+    board = Leaderboard(experiment)
+    assert "[failed]" in board.markdown()
+    with (console := Console(width=200)).capture() as shown:
+        console.print(board.rich(200))
+    assert "[failed]" in shown.get()
 
 
 def test_trials_of_one_architecture_never_stop_each_other_in_phase_1(
