@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search_spaces.phase2 import Space, space
 from trainables.errors import ExperimentError
 
 TILE_BUDGETS = (5, 12, 24)
-DRAWS = 3
-
-__all__ = ["DRAWS", "TILE_BUDGETS", "Condition", "Space", "conditions", "space"]
+"""What Phase 3 compares by default."""
 
 
 @dataclass(frozen=True, kw_only=True)

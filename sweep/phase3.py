@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
 from sweep.console import run_command
 from sweep.engine.options import Numbers, RecipeOptions, SearchOptions
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
-    tiles: Numbers = (5, 12, 24)
+    tiles: Numbers = TILE_BUDGETS
     """Tile budgets; the smaller one's tiles are among the larger one's."""
 
     draws: Annotated[int | None, arg(metavar="N")] = None
@@ -34,7 +35,6 @@ class Phase3Options(RecipeOptions, SearchOptions):
 def main(options: Phase3Options) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
-    from search_spaces.phase3 import Condition, conditions
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.engine.allocation import one_at_a_time

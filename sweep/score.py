@@ -29,6 +29,7 @@ from trainables.data.tiles import Tile, TuningData, read_split
 from trainables.errors import ExperimentError, LedgerError, nearest
 from trainables.metrics import SplitScore
 from trainables.storage import Storage
+from trainables.trial_states import BEST_FILE
 
 TEST_SCORES_FILE = "test_scores.parquet"
 
@@ -138,7 +139,7 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     return [
         Attempt(
             name=row["attempt"],
-            weights_file=experiment.read(f"{row['attempt']}/best.safetensors"),
+            weights_file=experiment.read(f"{row['attempt']}/{BEST_FILE}"),
             reason=options.again if row["contest"] in before else "",
         )
         for row in admitted
@@ -197,8 +198,7 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     import torch
 
     from trainables.checkpoints import load_best
-    from trainables.overlays import encode_prediction
-    from trainables.scoring import score_tiles
+    from trainables.overlays import score_and_draw
     from trainables.training import choose_dtype
 
     place = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
@@ -207,19 +207,7 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
         path.write_bytes(weights_file)
         model, best = load_best(path)
     model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scores = []
-    files: dict[str, bytes] = {}
-    for scored in score_tiles(
-        model,
-        tiles,
-        window=best.recipe.crop_size,
-        device=place,
-        dtype=choose_dtype(best.recipe.precision, place),
-        bce_weight=best.recipe.bce_weight,
-    ):
-        files |= encode_prediction(scored)
-        scores.append(scored.score)
-    return SplitScore(tiles=tuple(scores)), files
+    return score_and_draw(model, tiles, best.recipe, place, choose_dtype(best.recipe.precision, place))
 
 
 def _predict(attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions) -> tuple[SplitScore, dict[str, bytes]]:

@@ -18,18 +18,14 @@ from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.errors import DivergedError
-from trainables.metrics import SplitScore
 from trainables.models.base import encoder_fingerprint
 from trainables.models.weights import Weights
-from trainables.overlays import encode_prediction
+from trainables.overlays import score_and_draw
 from trainables.recipe import Recipe
-from trainables.scoring import score_tiles
 from trainables.storage import Storage
 from trainables.training import EpochResult, Trainer
-from trainables.trial_states import TrialStates
+from trainables.trial_states import BEST_FILE, REPORTS_FILE, TrialStates
 
-REPORTS_FILE = "reports.jsonl"
-BEST_FILE = "best.safetensors"
 LOG_FILE = "trial.log"
 HISTORY_FIELDS = (
     "epoch",
@@ -158,19 +154,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         """Score the best weights on whole val tiles and write the predictions."""
         started = time.perf_counter()
         trainer.model.load_portable_state_dict(trainer.best_state)
-        scores = []
-        for scored in score_tiles(
-            trainer.model,
-            self._data.val,
-            window=self._recipe.crop_size,
-            device=self._device,
-            dtype=trainer.dtype,
-            bce_weight=self._recipe.bce_weight,
-        ):
-            for name, content in encode_prediction(scored).items():
-                self._folder.write(f"predictions/val/{name}", content)
-            scores.append(scored.score)
-        final = SplitScore(tiles=tuple(scores))
+        final, files = score_and_draw(trainer.model, self._data.val, self._recipe, self._device, trainer.dtype)
+        for name, content in files.items():
+            self._folder.write(f"predictions/val/{name}", content)
         self._say(
             f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
         )

@@ -1,4 +1,4 @@
-"""What a trial goes on from after anything: its last two states, in its own folder."""
+"""What a trial keeps in its own folder: its record, its best weights, and its last two states to go on from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from trainables.checkpoints import dump_state, parse_state
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
+REPORTS_FILE = "reports.jsonl"
+BEST_FILE = "best.safetensors"
 FOLDER = "state"
 KEPT = 2
 """The last state, and the one before it for the case that the last one is damaged."""

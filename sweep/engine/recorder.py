@@ -8,7 +8,7 @@ from typing import Any
 from ray import tune
 
 from sweep.engine.experiment import Experiment
-from sweep.engine.search.searcher import outcome_of
+from sweep.engine.search.searcher import attempt_of, outcome_of
 from sweep.engine.trials import TrialRecords
 
 ERROR_FILE = "error.txt"
@@ -31,24 +31,20 @@ class Recorder(tune.Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial got its resources."""
-        self._records.set_state(_attempt(trial), "running")
+        self._records.set_state(attempt_of(trial), "running")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended by itself, paused, or was stopped by the scheduler."""
         last = trial.last_result or {}
         outcome = outcome_of(last)
         if outcome == "stopped":
-            self._records.give_up(_attempt(trial))
+            self._records.give_up(attempt_of(trial))
         else:
-            self._records.set_state(_attempt(trial), outcome, last.get("failure", ""))
+            self._records.set_state(attempt_of(trial), outcome, last.get("failure", ""))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial crashed for good."""
         text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else "crashed"
-        self._experiment.write(f"{_attempt(trial)}/{ERROR_FILE}", text.encode())
+        self._experiment.write(f"{attempt_of(trial)}/{ERROR_FILE}", text.encode())
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        self._records.set_state(_attempt(trial), "failed", lines[-1] if lines else "crashed")
-
-
-def _attempt(trial: Any) -> str:
-    return str(trial.config["trial"]["attempt"])
+        self._records.set_state(attempt_of(trial), "failed", lines[-1] if lines else "crashed")

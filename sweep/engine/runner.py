@@ -20,7 +20,7 @@ from sweep.engine.resources import Resources
 from sweep.engine.scheduler import GroupedASHA
 from sweep.engine.search.groups import Group, Launch, PlannedTrials
 from sweep.engine.search.plan import SweepPlan
-from sweep.engine.search.searcher import RoundRobin
+from sweep.engine.search.searcher import RoundRobin, attempt_of
 from sweep.engine.settings import RunSettings
 from sweep.engine.stopper import LimitStopper
 from sweep.engine.trials import TrialRecords
@@ -72,11 +72,7 @@ def _scheduler(plan: SweepPlan, groups: dict[str, Group], settings: RunSettings)
 
 
 def _scratch_name(trial: Any) -> str:
-    return f"{trial.config['trial']['attempt']}-{trial.trial_id}"  # a trial that paused comes a second time
-
-
-def _trial_name(trial: Any) -> str:
-    return str(trial.config["trial"]["attempt"])
+    return f"{attempt_of(trial)}-{trial.trial_id}"  # a trial that paused comes a second time
 
 
 def run_trials(
@@ -135,7 +131,7 @@ def run_trials(
                 num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=True,  # a fresh actor spends seconds on importing torch
-                trial_name_creator=_trial_name,
+                trial_name_creator=attempt_of,
                 trial_dirname_creator=_scratch_name,
             ),
             run_config=tune.RunConfig(

@@ -9,10 +9,9 @@ from typing import Any, Literal
 from sweep.engine.experiment import Experiment
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.trial_states import TrialStates
+from trainables.trial_states import REPORTS_FILE, TrialStates
 
 TRIALS_FILE = "trials.jsonl"
-REPORTS_FILE = "reports.jsonl"
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
 TO_THE_END = 1_000_000

@@ -18,11 +18,11 @@ def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> No
         board: Its leaderboard.
         console: Where to print.
     """
-    phase = experiment.description["phase"]
+    description = experiment.description
     summaries = summarise(experiment, board.trials)
     if summaries:
         print_summaries(summaries, console)
-    if phase == "phase3":
+    if description["phase"] == "phase3":
         plots = write_curve(experiment, board.rows, board.title)
         print_curve(board.rows, console)
         board.print_notes(console)
@@ -35,5 +35,5 @@ def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> No
             console.print(f"best recipes   {path}", highlight=False, soft_wrap=True)
         from sweep.engine.search.journal import dashboard_command
 
-        command = dashboard_command(experiment, experiment.description["optuna_storage"])
+        command = dashboard_command(experiment, description["optuna_storage"])
         console.print(f"studies        {command}", highlight=False, soft_wrap=True)

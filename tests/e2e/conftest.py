@@ -40,6 +40,18 @@ def run() -> Run:
     return command
 
 
+def start(name: str, *arguments: object, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
+    """Start ``python -m sweep.NAME ...`` and return at once."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"sweep.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+
+
 def assert_refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
     """Assert exit code 2, one line a fault, no traceback, and what the lines say."""
     assert done.returncode == 2, done.stdout + done.stderr

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import Run, environment
+from tests.conftest import WriteDataset
+from tests.e2e.conftest import Run, start
 
 
 def _wait_for(condition: object, seconds: float = 90) -> None:
@@ -30,14 +29,9 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does(
     patches = write_dataset(tmp_path / "patches", size=128)
     results = tmp_path / "results"
     arguments = ["--patches", str(patches), "--storage", str(results), "--max-concurrent", "1"]
-    command = [sys.executable, "-m", "sweep.phase1", "--profile", "smoke", *arguments, "--repeats", "4"]
-    process = subprocess.Popen(
-        [*command, "--architectures", "unet,sam_vit_b_conv"],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    architectures = ("--architectures", "unet,sam_vit_b_conv")
+    process = start(
+        "phase1", "--profile", "smoke", *arguments, "--repeats", "4", *architectures, stderr=subprocess.PIPE
     )
     experiment = results / "phase1-smoke"
     _wait_for(lambda: len(list(experiment.glob("*/predictions"))) >= 2)
@@ -67,30 +61,8 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does(
 def test_a_killed_worker_costs_no_finished_epoch(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "patches", size=128)
     results = tmp_path / "results"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "sweep.phase1",
-            "--profile",
-            "smoke",
-            "--patches",
-            str(patches),
-            "--storage",
-            str(results),
-            "--max-concurrent",
-            "1",
-            "--repeats",
-            "6",
-            "--architectures",
-            "sam_vit_b_unet",
-        ],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    arguments = ("--patches", patches, "--storage", results, "--max-concurrent", "1", "--repeats", "6")
+    process = start("phase1", "--profile", "smoke", *arguments, "--architectures", "sam_vit_b_unet")
     logs = results / "phase1-smoke"
     _wait_for(lambda: len(list(logs.glob("*/history.csv"))) >= 2)
     killed = _trial_workers(process.pid)
@@ -130,13 +102,7 @@ def test_two_score_jobs_at_once_make_one_reading(run: Run, write_dataset: WriteD
     storage = ["--storage", str(tmp_path / "results")]
     done = run("phase1", "--profile", "smoke", "--patches", patches, *storage, "--architectures", "unet")
     assert done.returncode == 0
-    command = [sys.executable, "-m", "sweep.score", *storage]
-    jobs = [
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
+    jobs = [start("score", *storage, stderr=subprocess.PIPE) for _ in range(3)]
     ends = [(job.communicate(timeout=120), job.returncode) for job in jobs]
     assert sorted(code for _, code in ends) == [0, 2, 2], ends
     assert len((tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()) == 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import Run, assert_refused, environment
+from tests.conftest import WriteDataset
+from tests.e2e.conftest import Run, assert_refused, start
 
 ARCHITECTURES = "smp_unet_resnet34,unet"
 
@@ -110,14 +108,7 @@ def test_the_same_seed_finds_the_same_trials_and_scores(searched: Searched, run:
 
 def test_a_search_whose_driver_is_killed_takes_the_same_decisions(searched: Searched, run: Run) -> None:
     arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1", "--name", "killed")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sweep.phase2", *searched.common, *arguments],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = start("phase2", *searched.common, *arguments)
     assert process.stdout
     for line in process.stdout:
         if line.startswith("unet-002  epoch 1/"):

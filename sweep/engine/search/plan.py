@@ -72,13 +72,8 @@ class SweepPlan:
         return len(self.trials) + sum(study.trials + len(study.finals) for study in self.studies)
 
     def known(self) -> list[TrialPlan]:
-        """Return every trial, a search's with the shared recipe: what estimates are made from."""
-        searched = [
-            trial
-            for study in self.studies
-            for trial in (*(study.trial(number, {}) for number in range(study.trials)), *study.finals)
-        ]
-        return [*self.trials, *searched]
+        """Return the planned trials, and each search's template."""
+        return [*self.trials, *(study.template for study in self.studies)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from sweep.engine.search.groups import Group, Launch, Outcome
@@ -58,6 +59,11 @@ class RoundRobin(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Read nothing."""
+
+
+def attempt_of(trial: Trial) -> str:
+    """Return the name of the trial that a Tune trial runs."""
+    return str(trial.config["trial"]["attempt"])
 
 
 def outcome_of(report: Mapping[str, Any]) -> Outcome:
