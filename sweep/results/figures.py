@@ -47,7 +47,9 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     _legend(pen, small)
     for column, row in enumerate(shown):
         x = GAP + column * (CELL + GAP)
-        pen.text((x, HEADER), f"{row['title']} ({row['weights']})", fill="black", font=small)
+        named = row["attempt"] != row["architecture"]  # one of several of its architecture
+        heading = row["attempt"] if named else f"{row['title']} ({row['weights']})"
+        pen.text((x, HEADER), heading, fill="black", font=small)
         for line, tile in enumerate(tiles):
             y = HEADER + LABEL + line * (CELL + LABEL + GAP)
             name = f"{row['attempt']}/predictions/{split}/overlays/{tile}.jpg"
