@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
+from sweep.engine.interrupts import end_on_signals
 from trainables.errors import TilesweepError
 
 PIPE_WIDTH = 140
@@ -34,6 +35,7 @@ def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -
         prog: How the command is called, for its help.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    end_on_signals()
     parsed = tyro.cli(options, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
     try:
         sys.exit(main(parsed) or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,18 +20,18 @@ from search_spaces.recipes import read_recipes
 from sweep.console import open_console, run_command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import Names, RecipeOptions, StorageOptions
+from sweep.results.audit import audit, show_audit
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.ledger import Ledger, Reading
-from sweep.results.store import SCORES_SCHEMA, collect
+from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
 from sweep.results.winners import winners
-from trainables.data.tiles import Tile, TuningData, read_split
-from trainables.errors import ExperimentError, LedgerError, nearest
+from trainables.data.manifest import Manifest
+from trainables.data.tiles import Tile, TuningData, manifest_faults, scan_split
+from trainables.errors import DataError, ExperimentError, LedgerError, nearest
 from trainables.metrics import SplitScore
 from trainables.storage import Storage
 from trainables.trial_states import BEST_FILE
-
-TEST_SCORES_FILE = "test_scores.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,9 @@ class ScoreOptions(StorageOptions, RecipeOptions):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to predict."""
 
+    verify: bool = False
+    """Score nothing: say whether the ledger is whole and matches the weights and tiles on disk."""
+
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
     """Predict in a task of this Ray cluster instead of here."""
 
@@ -68,11 +71,13 @@ class Attempt:
         name: The attempt's name.
         weights_file: Content of its best-weights file.
         reason: Why it reads again; empty for a first reading.
+        recorded: Its reading, where a job recorded that and was killed before it wrote the files.
     """
 
     name: str
     weights_file: bytes
-    reason: str
+    reason: str = ""
+    recorded: Reading | None = None
 
     @property
     def checkpoint_sha256(self) -> str:
@@ -95,17 +100,30 @@ class TestTiles:
 
     def __init__(self, patches: Path, admitted: Sequence[Attempt]) -> None:
         assert admitted, "no attempt may read the test split"
-        self.tiles: tuple[Tile, ...] = read_split(patches, "test")
+        self.tiles = _read_test(patches)
 
     @property
     def fingerprint(self) -> str:
         """Hex sha256 over names and decoded pixels."""
-        digest = hashlib.sha256()
-        for tile in self.tiles:
-            digest.update(tile.name.encode())
-            digest.update(tile.image.tobytes())
-            digest.update(tile.mask.tobytes())
-        return digest.hexdigest()
+        return _fingerprint(self.tiles)
+
+
+def _read_test(patches: Path) -> tuple[Tile, ...]:
+    files, faults = scan_split(patches, "test")
+    if manifest := Manifest.read(patches):
+        faults += manifest_faults(patches, manifest, {"test": files})
+    if faults:
+        raise DataError(dict.fromkeys(faults))
+    return tuple(one.tile for one in files)
+
+
+def _fingerprint(tiles: Sequence[Tile]) -> str:
+    digest = hashlib.sha256()
+    for tile in tiles:
+        digest.update(tile.name.encode())
+        digest.update(tile.image.tobytes())
+        digest.update(tile.mask.tobytes())
+    return digest.hexdigest()
 
 
 def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list[Attempt]:
@@ -128,22 +146,37 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     before: dict[str, list[Reading]] = {}  # by contest: a second winner's reading would be a second look, too
     for name, readings in ledger.of(experiment.name).items():
         before.setdefault(trials[name]["contest"] if name in trials else name, []).extend(readings)
-    refused = [row for row in chosen if row["contest"] in before and not options.again]
-    admitted = [row for row in chosen if row not in refused]
+    admitted, refused = [], []
+    for row in chosen:
+        name, readings = row["attempt"], before.get(row["contest"], [])
+        attempt = Attempt(name=name, weights_file=experiment.read(f"{name}/{BEST_FILE}"))
+        if not readings or options.again:
+            admitted.append(replace(attempt, reason=options.again if readings else ""))
+        elif _broke_off(experiment, attempt, readings[-1]):
+            admitted.append(replace(attempt, recorded=readings[-1]))
+        else:
+            refused.append((attempt, readings[0]))
     if refused and (options.attempts or options.recipes or not admitted):
-        first = before[refused[0]["contest"]][0]
-        raise LedgerError(
-            f"{refused[0]['attempt']}: test was read at {first.time} (by {first.attempt}, IoU {first.iou:.3f}) and is "
-            f'read once an attempt; --again "REASON" reads it a second time and marks the row'
-        )
-    return [
-        Attempt(
-            name=row["attempt"],
-            weights_file=experiment.read(f"{row['attempt']}/{BEST_FILE}"),
-            reason=options.again if row["contest"] in before else "",
-        )
-        for row in admitted
-    ]
+        raise LedgerError(_refusal(experiment, *refused[0]))
+    return admitted
+
+
+def _broke_off(experiment: Experiment, attempt: Attempt, reading: Reading) -> bool:
+    """Whether a job recorded this reading and was killed before it wrote the scores."""
+    same = (reading.attempt, reading.checkpoint_sha256) == (attempt.name, attempt.checkpoint_sha256)
+    return same and attempt.name not in {row["attempt"] for row in read_test_scores(experiment)}
+
+
+def _refusal(experiment: Experiment, attempt: Attempt, first: Reading) -> str:
+    weights = ""
+    if first.run != experiment.description.get("id") or (
+        first.attempt == attempt.name and first.checkpoint_sha256 != attempt.checkpoint_sha256
+    ):
+        weights = ", with other weights: it was trained again since,"
+    return (
+        f"{attempt.name}: test was read at {first.time} (by {first.attempt}{weights} IoU {first.iou:.3f}) and is "
+        f'read once an attempt; --again "REASON" reads it a second time and marks the row'
+    )
 
 
 def _check_attempt(
@@ -249,7 +282,8 @@ def score(options: ScoreOptions, console: Console) -> None:
         _check_data(description, patches)
         test = TestTiles(patches, admitted)
         for attempt in admitted:
-            console.print(f"reading test once for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
+            what = "completing the recorded reading" if attempt.recorded else "reading test once"
+            console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
             result, files = _predict(attempt, test.tiles, options)
             reading = Reading(
                 experiment=experiment.name,
@@ -262,8 +296,10 @@ def score(options: ScoreOptions, console: Console) -> None:
                 f1=result.f1,
                 tiles={tile.name: tile.iou for tile in result.tiles},
                 reason=attempt.reason,
+                run=description.get("id", ""),
             )
-            ledger.append([reading])  # before any number is shown
+            if attempt.recorded is None:
+                ledger.append([reading])  # before any number is shown
             for name, content in files.items():
                 experiment.write(f"{attempt.name}/predictions/test/{name}", content)
             _add_scores(experiment, attempt.name, result)
@@ -275,23 +311,36 @@ def score(options: ScoreOptions, console: Console) -> None:
 
 def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
     """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
-    rows: list[dict[str, Any]] = []
-    if experiment.has(TEST_SCORES_FILE):
-        rows = [row for row in experiment.read_table(TEST_SCORES_FILE).to_pylist() if row["attempt"] != attempt]
+    rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt]
     rows += [{"attempt": attempt, "tile": tile.name, "iou": tile.iou, "f1": tile.f1} for tile in result.tiles]
     experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
 
 
-def main(options: ScoreOptions) -> None:
-    """Run the command."""
+def verify(options: ScoreOptions, console: Console) -> int:
+    """Compare the ledger with what lies on disk; returns 0 when everything matches, else 1."""
+
+    def fingerprints(patches: Path) -> tuple[str, str]:
+        return TuningData.read(patches).fingerprint, _fingerprint(_read_test(patches))
+
+    storage = Storage.open(options.storage)
+    if options.name is not None:
+        Experiment.find(storage, options.name)
+    return show_audit(audit(storage, options.name, options.patches, fingerprints), Ledger(storage), console)
+
+
+def main(options: ScoreOptions) -> int:
+    """Run the command; returns its exit code."""
     console = open_console()
+    if options.verify:
+        return verify(options, console)
     if options.address is None:
         score(options, console)
-        return
+        return 0
     from sweep.engine.cluster import ray_cluster
 
     with ray_cluster(options.address, console):
         score(options, console)
+    return 0
 
 
 if __name__ == "__main__":

@@ -36,12 +36,24 @@ class WeightsError(TilesweepError):
     """Pretrained weights that are missing, damaged or of another model."""
 
 
-class DivergedError(TilesweepError):
+class HopelessError(TilesweepError):
+    """A training that cannot go on, wherever and however often it is tried."""
+
+
+class DivergedError(HopelessError):
     """A training whose loss became NaN or infinite."""
+
+
+class InfeasibleError(HopelessError):
+    """A training that does not fit into the device's memory, whatever is done about it."""
 
 
 class ExperimentError(TilesweepError):
     """An experiment that does not exist, cannot be written, or does not fit the request."""
+
+
+class StorageError(ExperimentError):
+    """A storage that is full, unwritable, or out of reach; what was written before is safe."""
 
 
 class LedgerError(TilesweepError):

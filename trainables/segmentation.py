@@ -17,7 +17,7 @@ from ray import tune
 from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
-from trainables.errors import DivergedError
+from trainables.errors import HopelessError, StorageError
 from trainables.models.base import encoder_fingerprint
 from trainables.models.weights import Weights
 from trainables.overlays import score_and_draw
@@ -40,6 +40,7 @@ HISTORY_FIELDS = (
     "images_per_second",
     "seconds",
     "peak_memory_bytes",
+    "memory_measures",
 )
 
 
@@ -79,16 +80,22 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._folder = Storage.open(trial["folder"])
         self._states = TrialStates(self._folder)
         self._trainer: Trainer | None = None
+        self._saved_trainer: dict[str, Any] | None = None
         self._reports: list[dict[str, Any]] = []
         self._reported = 0
         self._log: list[str] = []
+        self._taken_up = False
+        self._halted = ""
+
+    def _take_up(self) -> None:
+        """Read what an earlier start of the trial left."""
         saved, damaged = self._states.newest()
-        self._saved_trainer: dict[str, Any] | None = None
         if saved and saved["recipe"] == self._recipe.to_dict():
             self._reports, self._log, self._saved_trainer = saved["reports"], saved["log"], saved["trainer"]
             self._say(f"resumed after epoch {len(self._reports)}")
         for line in damaged:
             self._say(line)
+        self._taken_up = True
 
     def _make_trainer(self) -> Trainer:
         """Build the trainer and put it where the saved state left it."""
@@ -102,6 +109,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         if self._saved_trainer is not None:
             trainer.load_state_dict(self._saved_trainer)
             self._saved_trainer = None
+            self._save_best(trainer)  # the file may be of a later epoch, which was lost
         else:
             self._folder.write("recipe.json", self._recipe.to_json().encode())
         return trainer
@@ -111,8 +119,19 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
         Returns:
             The epoch's row; the last one also carries the final scores of whole val tiles as ``final_*``. A loss
-            that is not finite ends the trial with ``failure`` set and ``val_iou`` NaN.
+            that is not finite, or memory that does not suffice, ends the trial with ``failure`` set and ``val_iou``
+            NaN. ``halted`` alone says that the storage is lost, which is no fault of the trial's.
         """
+        try:
+            if not self._halted:
+                return self._next_report()
+        except StorageError as error:
+            self._halted = str(error)
+        return {"halted": self._halted}
+
+    def _next_report(self) -> dict[str, Any]:
+        if not self._taken_up:
+            self._take_up()
         replayed = self._reported < len(self._reports)
         if not replayed:
             self._reports.append(self._train_epoch())
@@ -123,14 +142,23 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         return {**report, "replayed": replayed, "paused": paused, "done": report["done"] or paused}
 
     def _train_epoch(self) -> dict[str, Any]:
+        """Train an epoch and return its report, or the report of a failure that no new start would mend."""
+        try:
+            return self._try_epoch()
+        except HopelessError as error:
+            failure = str(error)
+        except torch.OutOfMemoryError as error:  # where the ladder does not reach: the model itself, validation
+            failure = f"infeasible: {str(error).splitlines()[0]}; give it a larger GPU, or a smaller crop_size"
+        self._say_news()
+        self._say(f"failed: {failure}")
+        return {"done": True, "finished": False, "failure": failure, "val_iou": math.nan}
+
+    def _try_epoch(self) -> dict[str, Any]:
         if self._trainer is None:
             self._trainer = self._make_trainer()
         trainer = self._trainer
-        try:
-            result = trainer.train_epoch()
-        except DivergedError as error:
-            self._say(f"failed: {error}")
-            return {"done": True, "finished": False, "failure": str(error), "val_iou": math.nan}
+        result = trainer.train_epoch()
+        self._say_news()
         self._say(
             epoch_block(
                 self._recipe,
@@ -208,6 +236,13 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         )
         self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 
+    def _say_news(self) -> None:
+        """Log what the trainer did to fit into memory."""
+        if self._trainer:
+            for line in self._trainer.memory.news:
+                self._say(line)
+            self._trainer.memory.news.clear()
+
     def _say(self, text: str) -> None:
         """Add to the trial's log, which is written with the next epoch."""
         self._log.append(f"{datetime.now():%Y-%m-%d %H:%M:%S} {self._attempt}  {text}")
@@ -236,6 +271,7 @@ def _row(result: EpochResult) -> dict[str, Any]:
         "images_per_second": result.images_per_second,
         "seconds": result.seconds,
         "peak_memory_bytes": result.peak_memory_bytes,
+        "memory_measures": result.memory_measures,
     }
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, StorageError
 
 DEFAULT_STORAGE = "ray_results"
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Pauses between the tries on a storage behind a network; a dropped connection is back by then, or it is gone."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Storage:
         """Create the folder if need be and try to write in it.
 
         Raises:
-            ExperimentError: It cannot be written.
+            StorageError: It cannot be written.
         """
         probe = f"{self.root}/.tilesweep-{os.getpid()}"
         try:
@@ -68,7 +76,7 @@ class Storage:
                 stream.write(b"")
             self.filesystem.delete_file(probe)
         except OSError as error:
-            raise ExperimentError(
+            raise StorageError(
                 f"--storage {self.address}: cannot write there ({_first_line(error)}); choose another folder"
             ) from error
 
@@ -85,58 +93,103 @@ class Storage:
         return f"{self.root}/{relative}"
 
     def has(self, relative: str) -> bool:
-        """Whether a file or folder is there."""
-        info = self.filesystem.get_file_info(self.path(relative))
+        """Whether a file or folder is there.
+
+        Raises:
+            StorageError: The storage cannot be reached; likewise below.
+        """
+        info = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
         return bool(info.type != pafs.FileType.NotFound)
 
     def read(self, relative: str) -> bytes:
         """Read a file whole.
 
         Raises:
-            ExperimentError: It is not there or cannot be read.
+            StorageError: It is not there or cannot be read.
         """
-        try:
+
+        def read() -> bytes:
             with self.filesystem.open_input_stream(self.path(relative), compression=None) as stream:
                 data: bytes = stream.read()
                 return data
-        except OSError as error:
-            raise ExperimentError(f"{self.path(relative)}: cannot be read ({_first_line(error)})") from error
+
+        return self._insist(read, relative, "read")
 
     def write(self, relative: str, data: bytes) -> None:
         """Write a file; a reader sees the old or the new content and nothing between.
 
         Raises:
-            ExperimentError: It cannot be written.
+            StorageError: It cannot be written.
         """
         path = self.path(relative)
         # Object stores publish a file when it is closed; folders need the detour over a temporary name.
         target = f"{path}.{os.getpid()}.tmp" if self.is_local else path
-        try:
-            self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-            with self.filesystem.open_output_stream(target, compression=None) as stream:
-                stream.write(data)
-            if target != path:
-                self.filesystem.move(target, path)
-        except OSError as error:
-            raise ExperimentError(
-                f"{path}: cannot be written ({_first_line(error)}); make room or choose another --storage"
-            ) from error
+
+        def write() -> None:
+            try:
+                self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+                with self.filesystem.open_output_stream(target, compression=None) as stream:
+                    stream.write(data)
+                if target != path:
+                    self.filesystem.move(target, path)
+            except OSError:
+                if target != path:
+                    with suppress(OSError):
+                        self.filesystem.delete_file(target)  # a full disk gets its room back
+                raise
+
+        self._insist(write, relative, "written")
 
     def delete(self, relative: str) -> None:
         """Delete a file; one that is not there is no error."""
-        with suppress(FileNotFoundError):
-            self.filesystem.delete_file(self.path(relative))
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                self.filesystem.delete_file(self.path(relative))
+
+        self._insist(delete, relative, "deleted")
 
     def files(self, relative: str) -> list[str]:
         """List the names of the files directly inside a folder, sorted; empty where there is no folder."""
         selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
-        return sorted(info.base_name for info in self.filesystem.get_file_info(selector) if info.is_file)
+        infos = self._insist(lambda: self.filesystem.get_file_info(selector), relative, "listed")
+        return sorted(info.base_name for info in infos if info.is_file)
 
     def names(self) -> list[str]:
         """List the folders directly inside, most recently changed first."""
         selector = pafs.FileSelector(self.root, allow_not_found=True)
-        folders = [info for info in self.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory]
+        infos = self._insist(lambda: self.filesystem.get_file_info(selector), "", "listed")
+        folders = [info for info in infos if info.type == pafs.FileType.Directory]
         return [info.base_name for info in sorted(folders, key=lambda info: info.mtime_ns or 0, reverse=True)]
+
+    def size(self, relative: str) -> int:
+        """Return the bytes of a file, or of everything below a folder; 0 where nothing is there."""
+        selector = pafs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
+        infos = self._insist(lambda: self.filesystem.get_file_info(selector), relative, "listed")
+        return sum(info.size for info in infos if info.is_file)
+
+    def free_bytes(self) -> int | None:
+        """Return the room that is left; None for a remote storage, which does not say."""
+        if not self.is_local:
+            return None
+        place = Path(self.root)
+        while not place.exists():
+            place = place.parent
+        return shutil.disk_usage(place).free
+
+    def _insist(self, action: Callable[[], Result], relative: str, done: str) -> Result:
+        """Do something with a file; where a network lies between, again after a while if it fails."""
+        for pause in (*(() if self.is_local else RETRY_SECONDS), None):
+            try:
+                return action()
+            except OSError as error:
+                if pause is None or isinstance(error, FileNotFoundError | PermissionError):
+                    mend = "; make room or choose another --storage" if done == "written" else ""
+                    raise StorageError(
+                        f"{self.path(relative)}: cannot be {done} ({_first_line(error)}){mend}"
+                    ) from error
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
 
 def _first_line(error: Exception) -> str:

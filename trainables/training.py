@@ -18,6 +18,7 @@ from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.errors import DivergedError
 from trainables.losses import bce_dice_loss
+from trainables.memory import MemoryLadder
 from trainables.metrics import SplitScore
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
@@ -40,6 +41,7 @@ class EpochResult:
         images_per_second: Views trained on a second.
         seconds: Duration of the epoch, validation included.
         peak_memory_bytes: Most memory held so far: the device's on CUDA, else the process's.
+        memory_measures: What was done to fit into the device's memory; empty for nothing.
         improved: This epoch has the best val IoU so far.
         finished: The training ends here.
     """
@@ -54,6 +56,7 @@ class EpochResult:
     images_per_second: float
     seconds: float
     peak_memory_bytes: int
+    memory_measures: str
     improved: bool
     finished: bool
 
@@ -104,12 +107,13 @@ class Trainer:
         self._batches = Batches(data.train, recipe, workers=workers)
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self.model = build_model(recipe, self.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.memory = MemoryLadder(self.model)
         self._two_stages = self.weights.kind == "imagenet" and recipe.frozen_epochs > 0
         if self._two_stages:
             self.model.freeze_encoder()
         self._optimizer = self._make_optimizer()
         self._plateau = self._make_plateau()
-        self._scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        self._scaler = self._make_scaler()
         trained = {
             name: parameter
             for name, parameter in self.model.named_parameters()
@@ -135,6 +139,9 @@ class Trainer:
             threshold=0.0,
         )
 
+    def _make_scaler(self) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+
     @property
     def learning_rate(self) -> float:
         """The decoder's present step size."""
@@ -148,6 +155,7 @@ class Trainer:
 
         Raises:
             DivergedError: The loss is NaN or infinite.
+            InfeasibleError: It does not fit into the device's memory.
         """
         started = time.perf_counter()
         self.epoch += 1
@@ -176,6 +184,7 @@ class Trainer:
             images_per_second=self.recipe.draws_per_epoch / (step_seconds * self.steps_per_epoch),
             seconds=time.perf_counter() - started,
             peak_memory_bytes=self._peak_memory(),
+            memory_measures=self.memory.measures,
             improved=improved,
             finished=self.finished,
         )
@@ -213,14 +222,42 @@ class Trainer:
         return loss, (time.perf_counter() - started) / steps
 
     def _step(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Take one optimizer step on a (B, 3, S, S) uint8 batch; returns its mean loss, still on the device."""
-        inputs = images.to(self.device, non_blocking=True).float().div_(255)
-        targets = masks.to(self.device, non_blocking=True).float()
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32):
-            logits = self.model(inputs)
-        loss = bce_dice_loss(logits, targets, self.recipe.bce_weight)
+        """Take one optimizer step, and take it again with less memory for as long as that runs out.
+
+        Args:
+            images: (B, 3, S, S) uint8.
+            masks: (B, 1, S, S) uint8 in {0, 1}.
+
+        Returns:
+            Scalar mean loss, still on the device.
+        """
+        while True:
+            random, scale = _random_state(self.device), self._scaler.state_dict()
+            try:
+                return self._try_step(images, masks)
+            except torch.OutOfMemoryError as error:
+                reason = str(error).splitlines()[0]
+            # The error is gone by now, and with it all that its frames held.
+            self._optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.memory.climb(len(images), reason)
+            _set_random_state(self.device, random)
+            self._scaler = self._make_scaler()
+            self._scaler.load_state_dict(scale)
+
+    def _try_step(self, images: Tensor, masks: Tensor) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._scaler.scale(loss))
+        parts = self.memory.parts(len(images))
+        total = torch.zeros((), device=self.device)
+        for some_images, some_masks in zip(images.chunk(parts), masks.chunk(parts), strict=True):
+            inputs = some_images.to(self.device, non_blocking=True).float().div_(255)
+            targets = some_masks.to(self.device, non_blocking=True).float()
+            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32):
+                logits = self.model(inputs)
+            loss = bce_dice_loss(logits, targets, self.recipe.bce_weight) * (len(inputs) / len(images))
+            torch.autograd.backward(self._scaler.scale(loss))
+            total += loss.detach()
         if self.recipe.clip_norm:
             self._scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -228,7 +265,7 @@ class Trainer:
         self._scaler.update()
         if self._average:
             self._average.update()
-        return loss.detach()
+        return total
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
@@ -267,6 +304,7 @@ class Trainer:
             "encoder_frozen": self.model.encoder_frozen,
             "epoch": self.epoch,
             "stale_epochs": self._stale_epochs,
+            "memory_rung": self.memory.rung,
             "best_iou": self.best_iou,
             "best_epoch": self.best_epoch,
             "best_state": self.best_state,
@@ -275,6 +313,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` returned for the same recipe, data and weights."""
         self.model.load_portable_state_dict(state["model"])
+        self.memory.go_to(state["memory_rung"])
         if state["encoder_frozen"]:
             self.model.freeze_encoder()
         else:
@@ -289,3 +328,14 @@ class Trainer:
         self.best_iou = state["best_iou"]
         self.best_epoch = state["best_epoch"]
         self.best_state = state["best_state"]
+
+
+def _random_state(device: torch.device) -> list[Tensor]:
+    """Return the state of the random numbers that a step draws."""
+    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+
+
+def _set_random_state(device: torch.device, state: list[Tensor]) -> None:
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from trainables.checkpoints import dump_state, parse_state
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, StorageError
 from trainables.storage import Storage
 
 REPORTS_FILE = "reports.jsonl"
@@ -59,6 +59,9 @@ class TrialStates:
 
         Returns:
             The state, or None where there is none yet; and a line for every damaged file that was passed over.
+
+        Raises:
+            StorageError: The storage is out of reach.
         """
         damaged: list[str] = []
         for name in reversed(self._names()):
@@ -69,6 +72,10 @@ class TrialStates:
                 if _checksum(data) != match[2]:
                     raise ExperimentError(f"{FOLDER}/{name}: truncated or changed")
                 return parse_state(data, name), damaged
+            except StorageError as error:
+                if not self._trial.is_local:
+                    raise  # out of reach is not damaged
+                damaged.append(f"{error}; going on from the state before it")
             except ExperimentError as error:
                 damaged.append(f"{error}; going on from the state before it")
                 self._trial.delete(f"{FOLDER}/{name}")

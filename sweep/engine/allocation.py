@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -22,10 +23,22 @@ def cluster_for(options: SweepOptions, trials: int, console: Console) -> Iterato
         import ray
 
         total = ray.cluster_resources()
-        yield _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+        largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
+        found = _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0), largest)
+        yield replace(found, grows=options.address is not None and options.max_concurrent is None)
 
 
-def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float) -> Resources:
+def room(resources: Resources) -> int:
+    """Return how many trials fit side by side at this moment: nodes join and leave a running cluster."""
+    if not resources.grows:
+        return resources.concurrent
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(resources.fit(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes)
+
+
+def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float, node_cpus: int | None = None) -> Resources:
     return divide(
         trials=trials,
         total_cpus=cpus,
@@ -33,6 +46,7 @@ def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float) -> Resou
         device=options.device,
         gpus_per_trial=options.gpus_per_trial,
         max_concurrent=options.max_concurrent,
+        node_cpus=node_cpus,
     )
 
 

@@ -93,6 +93,9 @@ class SweepOptions(StorageOptions):
     gpus_per_trial: Annotated[float | None, arg(metavar="1|0.5|0")] = None
     """Share of a GPU a trial; default 1 where there are GPUs."""
 
+    max_failures: Annotated[int, arg(metavar="N")] = 2
+    """How often a trial that crashed is started again, from its last epoch."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where trials train."""
 

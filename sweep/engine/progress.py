@@ -83,6 +83,8 @@ class Progress(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """A trial reported an epoch."""
         row = self._row(trial)
+        if "halted" in result:
+            return
         if result.get("failure"):
             row.state = "failed"
             self._say(f"{row.attempt}  failed: {result['failure']}")

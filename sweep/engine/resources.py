@@ -21,6 +21,7 @@ class Resources:
         concurrent: Trials that run side by side, at least 1.
         total_cpus: Cores of the cluster.
         total_gpus: GPUs of the cluster.
+        grows: Trials also use nodes that join later.
     """
 
     device: str
@@ -29,11 +30,21 @@ class Resources:
     concurrent: int
     total_cpus: int
     total_gpus: float
+    grows: bool = False
+
+    def fit(self, cpus: float, gpus: float) -> int:
+        """Return how many trials fit on a node of so many CPUs and GPUs."""
+        by_cpus = int(cpus // self.cpus_per_trial)
+        return min(by_cpus, _gpu_slots(gpus, self.gpus_per_trial)) if self.gpus_per_trial else by_cpus
 
     def __str__(self) -> str:
         trial = f"{self.gpus_per_trial:g} GPU and " if self.gpus_per_trial else ""
         machine = f"{self.total_gpus:g} GPUs and " if self.total_gpus else ""
         return f"{self.concurrent} at a time, {trial}{self.cpus_per_trial} CPU each, of {machine}{self.total_cpus} CPUs"
+
+
+def _gpu_slots(gpus: float, share: float) -> int:
+    return int(gpus) * int(1 / share) if share <= 1 else int(gpus // share)
 
 
 def divide(
@@ -44,6 +55,7 @@ def divide(
     device: str = "auto",
     gpus_per_trial: float | None = None,
     max_concurrent: int | None = None,
+    node_cpus: int | None = None,
 ) -> Resources:
     """Divide a cluster among trials.
 
@@ -54,6 +66,7 @@ def divide(
         device: ``auto`` (GPUs if there are any), ``cpu`` or ``cuda``.
         gpus_per_trial: Share of a GPU a trial, or whole GPUs; None is 1 on CUDA.
         max_concurrent: Upper bound of trials side by side; None is as many as fit.
+        node_cpus: Cores of the largest node, which no trial can exceed; None is one node.
 
     Raises:
         ExperimentError: Not enough GPUs, or a share that is none.
@@ -67,14 +80,14 @@ def divide(
         concurrent = min(trials, total_cpus, max_concurrent or total_cpus)
         return Resources(
             device="cpu",
-            cpus_per_trial=max(1, total_cpus // concurrent),
+            cpus_per_trial=max(1, min(total_cpus // concurrent, node_cpus or total_cpus)),
             gpus_per_trial=0.0,
             concurrent=concurrent,
             total_cpus=total_cpus,
             total_gpus=total_gpus,
         )
     share = gpus_per_trial or 1.0
-    slots = int(total_gpus) * int(1 / share) if share <= 1 else int(total_gpus // share)
+    slots = _gpu_slots(total_gpus, share)
     if slots < 1:
         raise ExperimentError(
             f"--gpus-per-trial {share:g}: the cluster has {total_gpus:g} GPUs; ask for less, or use --device cpu"

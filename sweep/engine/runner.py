@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from ray import tune
 
+from sweep.engine.allocation import room
 from sweep.engine.estimate import Estimator
 from sweep.engine.experiment import Experiment
 from sweep.engine.progress import Progress
@@ -22,9 +22,10 @@ from sweep.engine.search.groups import Group, Launch, PlannedTrials
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.search.searcher import RoundRobin, attempt_of
 from sweep.engine.settings import RunSettings
-from sweep.engine.stopper import LimitStopper
+from sweep.engine.stopper import SweepStopper
 from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
+from trainables.errors import StorageError
 from trainables.segmentation import SegmentationTrainable
 
 PLANNED = "planned"
@@ -37,10 +38,12 @@ class RunEnd:
     Attributes:
         complete: Every trial reached an end.
         limit: The flag whose limit ended the run; empty for none.
+        fault: What is wrong with the storage, where that ended the run; empty for nothing.
     """
 
     complete: bool
     limit: str = ""
+    fault: str = ""
 
 
 def _groups(
@@ -101,6 +104,7 @@ def run_trials(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals reach the stopper
     records = TrialRecords(experiment)
     groups = _groups(experiment, plan, records, data, settings)
 
@@ -115,9 +119,9 @@ def run_trials(
             }
         }
 
-    searcher = RoundRobin(groups, config)
-    on_gpu = settings.limits.device == "gpu"
-    stopper = LimitStopper(settings.limits, resources.gpus_per_trial if on_gpu else float(resources.cpus_per_trial))
+    searcher = RoundRobin(groups, config, lambda: room(resources))
+    devices = resources.gpus_per_trial if settings.limits.device == "gpu" else float(resources.cpus_per_trial)
+    stopper = SweepStopper(settings.limits, devices, settings.asked, settings.lost)
     trainable = tune.with_resources(
         tune.with_parameters(SegmentationTrainable, data=data),  # one copy of the tiles a node, in shared memory
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
@@ -129,7 +133,6 @@ def run_trials(
                 search_alg=searcher,
                 scheduler=_scheduler(plan, groups, settings),
                 num_samples=-1,
-                max_concurrent_trials=resources.concurrent,
                 reuse_actors=True,  # a fresh actor spends seconds on importing torch
                 trial_name_creator=attempt_of,
                 trial_dirname_creator=_scratch_name,
@@ -147,10 +150,8 @@ def run_trials(
                 failure_config=tune.FailureConfig(max_failures=settings.max_failures),
             ),
         )
-        # Colab, Slurm and spot instances say goodbye by SIGTERM: end as cleanly as on Ctrl-C.
-        previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             tuner.fit()
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-    return RunEnd(complete=searcher.done, limit=stopper.reached)
+        except StorageError as error:  # the driver's own: its record, a study
+            return RunEnd(complete=False, fault=str(error))
+    return RunEnd(complete=searcher.done and not stopper.fault, limit=stopper.limit, fault=stopper.fault)

@@ -59,6 +59,8 @@ class GroupedASHA(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Let the trial's group decide whether it goes on."""
+        if "halted" in result:
+            return str(TrialScheduler.CONTINUE)  # no epoch, but a storage that is lost: the sweep ends here
         settings = trial.config["trial"]
         decision = self._judge(settings["group"], settings["attempt"], result)
         assert decision in (TrialScheduler.CONTINUE, TrialScheduler.STOP)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,6 +16,8 @@ from sweep.console import open_console
 from sweep.engine.allocation import cluster_for, here, require_gpu
 from sweep.engine.estimate import Estimator, duration
 from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.interrupts import Interrupt, interruptible
+from sweep.engine.lease import Lease, TakenError
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
 from sweep.engine.preview import show_plan
@@ -24,10 +28,13 @@ from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from trainables.data.tiles import TuningData
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, StorageError
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from sweep.engine.runner import RunEnd
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -70,6 +77,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     limits = Limits.parse(options.time, options.budget)
     if options.name is not None:
         check_name(options.name)
+    if options.max_failures < 0:
+        raise ExperimentError(f"--max-failures {options.max_failures}: must be at least 0")
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
     data = TuningData.read(options.patches)
@@ -81,19 +90,31 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
         return 0
     storage.require_writable()
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
-    if experiment.exists:
-        raise ExperimentError(_taken(experiment, plan))
-    if phase.optuna_url and plan.studies:
+    found = experiment.exists
+    if found:
+        _require_same(experiment, plan, data)
+    elif phase.optuna_url and plan.studies:
         from sweep.engine.search.journal import require_new_studies
 
         require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
-    warm = _warm(storage, plan, data)
-    with cluster_for(options, plan.total, console) as resources:
-        require_gpu(options, profile, resources)
-        experiment.describe(_description(phase, options, profile, plan, data))
-        _announce(experiment, plan, data, resources, console)
-        settings = RunSettings(seed=options.seed, optuna_url=phase.optuna_url, limits=limits, warm_curves=warm)
-        return _run(experiment, plan, data, resources, settings, console)
+    description = None if found else _description(phase, options, profile, plan, data)
+    settings = RunSettings(
+        seed=options.seed,
+        optuna_url=phase.optuna_url,
+        limits=limits,
+        warm_curves=_warm(storage, plan, data),
+        max_failures=options.max_failures,
+    )
+    sweep = _Sweep(
+        experiment=experiment,
+        phase=phase.name,
+        plan=plan,
+        data=data,
+        options=options,
+        profile=profile,
+        settings=settings,
+    )
+    return _run(sweep, console, description)
 
 
 def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None) -> int:
@@ -134,12 +155,23 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     url = optuna_url or description["optuna_storage"]
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
-    warm = _warm(experiment.storage, plan, data)
-    with cluster_for(options, plan.total, console) as resources:
-        require_gpu(options, profile, resources)
-        _announce(experiment, plan, data, resources, console)
-        settings = RunSettings(seed=saved["seed"], optuna_url=url, limits=limits, warm_curves=warm)
-        return _run(experiment, plan, data, resources, settings, console)
+    settings = RunSettings(
+        seed=saved["seed"],
+        optuna_url=url,
+        limits=limits,
+        warm_curves=_warm(experiment.storage, plan, data),
+        max_failures=options.max_failures,
+    )
+    sweep = _Sweep(
+        experiment=experiment,
+        phase=description["phase"],
+        plan=plan,
+        data=data,
+        options=options,
+        profile=profile,
+        settings=settings,
+    )
+    return _run(sweep, console)
 
 
 def _weights(phase: Phase, options: SweepOptions, profile: Profile) -> Mapping[str, Weights]:
@@ -166,26 +198,30 @@ def _warm(storage: Storage, plan: SweepPlan, data: TuningData) -> Any:
 
 
 def _free_name(storage: Storage, base: str) -> str:
-    """Return ``base``, ``base-2``, ...: the first name that is free.
-
-    Raises:
-        ExperimentError: An experiment of that kind is unfinished; it is to be resumed or renamed around.
-    """
+    """Return ``base``, ``base-2``, ...: the first name that is free, or whose experiment is unfinished."""
     name, number = base, 1
-    while (experiment := Experiment(storage, name)).exists:
-        if not experiment.description.get("ended"):
-            raise ExperimentError(f"{experiment.address}: is unfinished; {_next_step(experiment)}")
+    while (experiment := Experiment(storage, name)).exists and experiment.description.get("ended"):
         number += 1
         name = f"{base}-{number}"
     return name
 
 
-def _taken(experiment: Experiment, plan: SweepPlan) -> str:
-    """Say why a name cannot be used again, and in what its space differs from the one asked for."""
-    differences = space_differences(SweepPlan.from_dict(experiment.description["plan"]), plan)
-    if differences and plan.studies:
-        return f"--name {experiment.name}: exists with another space ({'; '.join(differences)}); choose another --name"
-    return f"--name {experiment.name}: exists already; {_next_step(experiment)}"
+def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData) -> None:
+    """Refuse to go on with an experiment that has ended, or that is another sweep than the one asked for.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    description = experiment.description
+    there = SweepPlan.from_dict(description["plan"])
+    if not description["ended"] and there == plan and data.fingerprint == description["data"]["fingerprint"]:
+        return
+    if plan.studies and (differences := space_differences(there, plan)):
+        raise ExperimentError(
+            f"--name {experiment.name}: exists with another space ({'; '.join(differences)}); choose another --name"
+        )
+    state = "has ended" if description["ended"] else "is unfinished, and is another sweep than this"
+    raise ExperimentError(f"--name {experiment.name}: exists already and {state}; {_next_step(experiment)}")
 
 
 def _next_step(experiment: Experiment) -> str:
@@ -205,6 +241,7 @@ def _description(
 
         url = hide_password(phase.optuna_url)
     return {
+        "id": uuid.uuid4().hex,  # another training under the same name is another experiment
         "phase": phase.name,
         "profile": profile.name,
         "ended": False,
@@ -223,13 +260,12 @@ def _description(
     }
 
 
-def _announce(
-    experiment: Experiment, plan: SweepPlan, data: TuningData, resources: Resources, console: Console
-) -> None:
+def _announce(sweep: _Sweep, resources: Resources, console: Console) -> None:
+    data, plan = sweep.data, sweep.plan
     kind = ", synthetic" if data.synthetic else ""
     seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
     console.print(
-        f"experiment     {experiment.address}\n"
+        f"experiment     {sweep.experiment.address}\n"
         f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles\n"
         f"trials         {plan.total}, {resources}; about {duration(seconds)}",
         highlight=False,
@@ -237,26 +273,89 @@ def _announce(
     )
 
 
-def _run(
-    experiment: Experiment,
-    plan: SweepPlan,
-    data: TuningData,
-    resources: Resources,
-    settings: RunSettings,
-    console: Console,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class _Sweep:
+    """What is to be run, new or again."""
+
+    experiment: Experiment
+    phase: str
+    plan: SweepPlan
+    data: TuningData
+    options: SweepOptions
+    profile: Profile
+    settings: RunSettings
+
+
+def _run(sweep: _Sweep, console: Console, description: dict[str, Any] | None = None) -> int:
+    """Run what is left of a sweep, alone in its folder, and say what came out or how to go on.
+
+    Args:
+        sweep: What is run.
+        console: Where to print.
+        description: What a new experiment is; None for one that goes on.
+
+    Returns:
+        As ``run_sweep``.
+
+    Raises:
+        ExperimentError: Another driver runs it.
+        StorageError: The storage was lost on the way.
+    """
+    experiment = sweep.experiment
+    resume = experiment.command(sweep.phase, "--resume")
+
+    def go_on(why: str) -> None:
+        console.print(f"{why}; nothing is lost. Go on with:\n{resume}", highlight=False, soft_wrap=True)
+
+    try:
+        with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as resources:
+            require_gpu(sweep.options, sweep.profile, resources)
+            if description is not None:
+                experiment.describe(description)
+            else:
+                console.print(
+                    f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
+                )
+            with interruptible(lambda: go_on("interrupted")) as interrupt:
+                _announce(sweep, resources, console)
+                end = _run_trials(sweep, resources, interrupt, lease)
+                if end.fault:
+                    raise StorageError(f"{end.fault}; nothing is lost: then go on with {resume}")
+                board = Leaderboard(experiment)
+                board.write()
+                if end.complete or end.limit:
+                    conclude(experiment, board, console)
+    except KeyboardInterrupt:  # before the first trial
+        if experiment.exists:
+            go_on("interrupted")
+        return INTERRUPTED
+    if end.complete:
+        return 1 if board.failures else 0
+    go_on(f"stopped by {end.limit}" if end.limit else "interrupted")
+    return 0 if end.limit else INTERRUPTED
+
+
+@contextmanager
+def _alone(experiment: Experiment) -> Iterator[Lease]:
+    """Keep other drivers away from the experiment during the block.
+
+    Raises:
+        ExperimentError: One that is alive is there already.
+    """
+    try:
+        with Lease(experiment.storage, f".{experiment.name}.driver.json").held() as lease:
+            yield lease
+    except TakenError as error:
+        raise ExperimentError(
+            f"{experiment.address}: is being run by {error.holder}; wait for it, end it, or choose another --name"
+        ) from error
+
+
+def _run_trials(sweep: _Sweep, resources: Resources, interrupt: Interrupt, lease: Lease) -> RunEnd:
     from sweep.engine.runner import run_trials
 
-    end = run_trials(experiment, plan, data, resources, settings)
+    settings = replace(sweep.settings, asked=lambda: interrupt.asked, lost=lambda: lease.lost)
+    end = run_trials(sweep.experiment, sweep.plan, sweep.data, resources, settings)
     if end.complete:
-        experiment.describe({**experiment.description, "ended": True})
-    board = Leaderboard(experiment)
-    board.write()
-    if end.complete or end.limit:
-        conclude(experiment, board, console)
-    if not end.complete:
-        command = experiment.command(experiment.description["phase"], "--resume")
-        why = f"stopped by {end.limit}" if end.limit else "interrupted"
-        console.print(f"{why}; nothing is lost. Go on with:\n{command}", highlight=False, soft_wrap=True)
-        return 0 if end.limit else INTERRUPTED
-    return 1 if board.failures else 0
+        sweep.experiment.describe({**sweep.experiment.description, "ended": True})
+    return end

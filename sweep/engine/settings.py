@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sweep.engine.limits import Limits
@@ -21,6 +21,8 @@ class RunSettings:
         limits: When to stop.
         warm_curves: Group to curves of an earlier experiment, with which its rungs start; None for none.
         max_failures: How often a trial whose process died is started again, from its last epoch.
+        asked: Whether the sweep was asked to stop.
+        lost: Says why the experiment cannot be written any more; empty while it can.
     """
 
     seed: int = 42
@@ -28,3 +30,5 @@ class RunSettings:
     limits: Limits = field(default_factory=Limits)
     warm_curves: Mapping[str, Curves] | None = None
     max_failures: int = 2
+    asked: Callable[[], bool] = lambda: False
+    lost: Callable[[], str] = lambda: ""

@@ -54,7 +54,10 @@ class Leaderboard:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        readings = Ledger(experiment.storage).of(experiment.name)
+        run = experiment.description.get("id", "")
+        ledger = Ledger(experiment.storage).of(experiment.name)
+        readings = {name: [one for one in found if one.run == run] for name, found in ledger.items()}
+        self._earlier = any(one.run != run for found in ledger.values() for one in found)
         self.trials: list[dict[str, Any]] = collect(experiment).to_pylist()
         chosen = {**{row["contest"]: row for row in reversed(self.trials)}, **winners(self.trials)}
         self.rows: list[dict[str, Any]] = []
@@ -98,6 +101,8 @@ class Leaderboard:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
+        if self._earlier:
+            notes.append("Test was read before by an earlier training under this name, whose scores are not shown.")
         if not any(row["test_readings"] for row in self.rows):
             notes.append(f"Test has not been read: {self.experiment.command('score')}")
         return notes

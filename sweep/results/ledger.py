@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sweep.engine.lease import Lease, TakenError
 from trainables.errors import LedgerError
 from trainables.storage import Storage
 
 LEDGER_FILE = "test_ledger.jsonl"
+LEASE_FILE = ".test_ledger.lease.json"
 FIRST = "0" * 64
 """What the first line names as the hash of the line before it."""
 
@@ -36,7 +37,9 @@ class Reading:
         f1: Mean F1 over test tiles, in [0, 1].
         tiles: Tile name to IoU.
         reason: Why the attempt was read again; empty for a first reading.
+        run: The experiment's id: another training under the same name has another one.
         previous: Hex sha256 of the line before.
+        seal: Hex sha256 of the line itself, taken with an empty seal.
     """
 
     experiment: str
@@ -49,11 +52,23 @@ class Reading:
     f1: float
     tiles: dict[str, float]
     reason: str = ""
+    run: str = ""
     previous: str = ""
+    seal: str = ""
 
     def line(self) -> str:
         """Return the reading as its line, without the line end."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    def after(self, previous: str) -> Reading:
+        """Return the reading as it follows a line, given by its hash."""
+        chained = replace(self, previous=previous, seal="")
+        return replace(chained, seal=_hash(chained.line()))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing in it was changed since it was written."""
+        return self.seal == _hash(replace(self, seal="").line())
 
 
 class Ledger:
@@ -81,11 +96,12 @@ class Ledger:
         Raises:
             LedgerError: Another job still holds it.
         """
-        if self._storage.is_local:
-            path = Path(f"{self.address}.lock")
-        else:
-            name = hashlib.sha256(self._storage.address.encode()).hexdigest()
-            path = Path(tempfile.gettempdir()) / f"tilesweep-{os.getuid()}-{name[:16]}.lock"
+        with self._locked_here(timeout) if self._storage.is_local else self._locked_there(timeout):
+            yield
+
+    @contextmanager
+    def _locked_here(self, timeout: float) -> Iterator[None]:
+        path = Path(f"{self.address}.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path, timeout=timeout):
@@ -93,19 +109,34 @@ class Ledger:
         except Timeout as error:
             raise LedgerError(f"{path}: another scoring job holds the ledger; try again when it is done") from error
 
+    @contextmanager
+    def _locked_there(self, timeout: float) -> Iterator[None]:
+        deadline = time.monotonic() + timeout
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(Lease(self._storage, LEASE_FILE).held())
+                    break
+                except TakenError as error:
+                    if time.monotonic() >= deadline:
+                        raise LedgerError(
+                            f"{self.address}: {error.holder} holds the ledger; try again when it is done"
+                        ) from error
+                    time.sleep(1.0)
+            yield
+
     def readings(self) -> list[Reading]:
         """Read all lines and check their chain.
 
         Raises:
             LedgerError: A line was changed, removed or damaged.
         """
-        if not self._storage.has(LEDGER_FILE):
-            return []
         readings = []
         previous = FIRST
-        for number, line in enumerate(self._storage.read(LEDGER_FILE).decode().splitlines(), start=1):
+        for number, line in enumerate(self._lines(), start=1):
             try:
                 reading = Reading(**json.loads(line))
+                whole = reading.is_whole
             except (ValueError, TypeError) as error:
                 raise LedgerError(f"{self.address}: line {number} is damaged; restore the file") from error
             if reading.previous != previous:
@@ -113,9 +144,19 @@ class Ledger:
                     f"{self.address}: line {number} does not follow from the line before it, which was changed or "
                     f"removed; restore the file"
                 )
+            if not whole:
+                raise LedgerError(f"{self.address}: line {number} was changed; restore the file")
             readings.append(reading)
             previous = _hash(line)
         return readings
+
+    def _lines(self) -> list[str]:
+        if not self._storage.has(LEDGER_FILE):
+            return []
+        try:
+            return self._storage.read(LEDGER_FILE).decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise LedgerError(f"{self.address}: damaged ({error}); restore the file") from error
 
     def of(self, experiment: str) -> dict[str, list[Reading]]:
         """Return an experiment's readings by attempt, first one first."""
@@ -127,10 +168,10 @@ class Ledger:
 
     def append(self, new: Sequence[Reading]) -> None:
         """Add readings at the end, all of them or none; call it with the ledger locked."""
-        lines = [reading.line() for reading in self.readings()]
+        self.readings()  # refuses to build on a broken chain
+        lines = self._lines()
         for reading in new:
-            previous = _hash(lines[-1]) if lines else FIRST
-            lines.append(Reading(**{**asdict(reading), "previous": previous}).line())
+            lines.append(reading.after(_hash(lines[-1]) if lines else FIRST).line())
         self._storage.write(LEDGER_FILE, "".join(f"{line}\n" for line in lines).encode())
 
 

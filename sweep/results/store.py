@@ -15,6 +15,7 @@ from trainables.models.registry import get_architecture
 TRIALS_FILE = "trials.parquet"
 EPOCHS_FILE = "epochs.parquet"
 VAL_SCORES_FILE = "val_scores.parquet"
+TEST_SCORES_FILE = "test_scores.parquet"
 
 TRIALS_SCHEMA = pa.schema(
     [
@@ -46,6 +47,7 @@ TRIALS_SCHEMA = pa.schema(
         ("trainable_parameters", pa.int64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
+        ("memory_measures", pa.string()),  # what was done to fit into the device's memory
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
         ("data_fingerprint", pa.string()),
@@ -68,6 +70,7 @@ EPOCHS_SCHEMA = pa.schema(
         ("images_per_second", pa.float64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
+        ("memory_measures", pa.string()),
     ]
 )
 SCORES_SCHEMA = pa.schema(
@@ -105,6 +108,14 @@ def collect(experiment: Experiment) -> pa.Table:
     return table
 
 
+def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return the rows that scoring jobs wrote, one a test tile of a scored attempt."""
+    if not experiment.has(TEST_SCORES_FILE):
+        return []
+    rows: list[dict[str, Any]] = experiment.read_table(TEST_SCORES_FILE).to_pylist()
+    return rows
+
+
 def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str, Any]]) -> dict[str, Any]:
     plan = record.plan
     recipe = plan.recipe.to_dict()
@@ -132,6 +143,7 @@ def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str
         "trainable_parameters": last.get("trainable_parameters"),
         "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
         "peak_memory_bytes": measured.get("peak_memory_bytes"),
+        "memory_measures": measured.get("memory_measures"),
         "dataset": data["name"],
         "synthetic": data["synthetic"],
         "data_fingerprint": data["fingerprint"],

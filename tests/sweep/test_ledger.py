@@ -47,15 +47,28 @@ def test_lines_are_chained_from_the_first_on(tmp_path: Path) -> None:
     assert ledger.of("another") == {}
 
 
-@pytest.mark.parametrize("line", [0, 1])
-def test_a_changed_line_is_noticed_by_the_next(tmp_path: Path, line: int) -> None:
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_a_changed_line_is_noticed(tmp_path: Path, line: int) -> None:
     ledger = _ledger(tmp_path)
     ledger.append([_reading("a"), _reading("b"), _reading("c")])
     path = tmp_path / LEDGER_FILE
     lines = path.read_text().splitlines()
     lines[line] = json.dumps({**json.loads(lines[line]), "iou": 0.99}, sort_keys=True)
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(LedgerError, match=f"line {line + 2}"):
+    with pytest.raises(LedgerError, match=f"line {line + 1} was changed"):
+        ledger.readings()
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_line_that_was_changed_and_sealed_anew_is_noticed_by_the_next(tmp_path: Path, line: int) -> None:
+    ledger = _ledger(tmp_path)
+    ledger.append([_reading("a"), _reading("b"), _reading("c")])
+    path = tmp_path / LEDGER_FILE
+    lines = path.read_text().splitlines()
+    forged = Reading(**{**json.loads(lines[line]), "iou": 0.99})
+    lines[line] = forged.after(forged.previous).line()
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(LedgerError, match=f"line {line + 2} does not follow"):
         ledger.readings()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sweep.engine.limits import Limits
-from sweep.engine.stopper import LimitStopper
+from sweep.engine.stopper import SweepStopper
 from trainables.errors import ExperimentError
 
 
@@ -35,15 +35,15 @@ def test_what_is_no_budget_is_refused(text: str) -> None:
 
 
 def test_a_budget_counts_what_was_trained_and_not_what_was_reported_again() -> None:
-    stopper = LimitStopper(Limits(device_hours=1.0), devices_per_trial=0.5)
+    stopper = SweepStopper(Limits(device_hours=1.0), devices_per_trial=0.5)
     for replayed in (True, False):
         stopper("t", {"seconds": 7000.0, "replayed": replayed})
     assert not stopper.stop_all(), "7,000 s of half a GPU are less than an hour"
     assert not stopper("t", {"seconds": 100.0, "final_seconds": 200.0, "replayed": False})
-    assert stopper.stop_all() and stopper.reached == "--budget"
+    assert stopper.stop_all() and stopper.limit == "--budget"
 
 
 def test_no_limit_is_never_reached_and_time_passes() -> None:
-    assert not LimitStopper(Limits(), 1).stop_all()
-    stopper = LimitStopper(Limits(seconds=0.0), 1)
-    assert stopper.stop_all() and stopper.reached == "--time"
+    assert not SweepStopper(Limits(), 1).stop_all()
+    stopper = SweepStopper(Limits(seconds=0.0), 1)
+    assert stopper.stop_all() and stopper.limit == "--time"

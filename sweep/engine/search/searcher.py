@@ -18,12 +18,16 @@ class RoundRobin(Searcher):  # type: ignore[misc]
     Args:
         groups: Group name to group.
         config: Turns a launch into Tune's config.
+        room: How many trials fit side by side at this moment; a cluster grows and shrinks.
     """
 
-    def __init__(self, groups: Mapping[str, Group], config: Callable[[Launch], dict[str, Any]]) -> None:
+    def __init__(
+        self, groups: Mapping[str, Group], config: Callable[[Launch], dict[str, Any]], room: Callable[[], int]
+    ) -> None:
         super().__init__()
         self._groups = dict(groups)
         self._config = config
+        self._room = room
         self._live: dict[str, tuple[Group, str]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -31,6 +35,8 @@ class RoundRobin(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> Any:
         """Return the next trial's config, ``FINISHED``, or None when one has to end first."""
+        if self._live and len(self._live) >= self._room():
+            return None
         for group in sorted(self._groups.values(), key=lambda one: one.launches):
             if launch := group.next():
                 self._live[trial_id] = (group, launch.plan.attempt)
@@ -44,6 +50,8 @@ class RoundRobin(Searcher):  # type: ignore[misc]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Pass on an epoch after which the trial goes on."""
+        if "halted" in result:
+            return
         group, attempt = self._live[trial_id]
         group.on_epoch(attempt, result["epoch"], result["val_iou"])
 

@@ -1,0 +1,189 @@
+"""One process at a time: a lease that names its holder, and that a dead holder does not keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+
+from trainables.errors import StorageError
+from trainables.storage import Storage
+
+BEAT_SECONDS = 10.0
+"""How often a holder shows that it is alive."""
+SILENT_SECONDS = 2.5 * BEAT_SECONDS
+"""A holder on another machine that shows nothing for so long is taken for dead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """The process that holds a lease.
+
+    Attributes:
+        host: Its machine's name.
+        boot: Which boot of which machine; process ids mean nothing in another one.
+        pid: Its process id.
+        started: When it started, in seconds since 1970; a process id is used again.
+        token: Different for every lease that was ever taken.
+        beat: Counts up while it is alive.
+    """
+
+    host: str
+    boot: str
+    pid: int
+    started: float
+    token: str
+    beat: int = 0
+
+    @classmethod
+    def here(cls) -> Holder:
+        """Describe this process."""
+        return cls(
+            host=socket.gethostname(),
+            boot=_boot(),
+            pid=os.getpid(),
+            started=psutil.Process().create_time(),
+            token=uuid.uuid4().hex,
+        )
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+class TakenError(Exception):
+    """Somebody else holds the lease.
+
+    Attributes:
+        holder: Who.
+    """
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(str(holder))
+
+
+class Lease:
+    """A file in a storage that says who holds something.
+
+    Args:
+        storage: Where the file lies.
+        file: The file.
+    """
+
+    def __init__(self, storage: Storage, file: str) -> None:
+        self._storage = storage
+        self._file = file
+        self._own: Holder | None = None
+        self.lost = ""
+        """Why the lease does not hold any more; empty while it does."""
+
+    @contextmanager
+    def held(self) -> Iterator[Lease]:
+        """Hold the lease during the block.
+
+        Raises:
+            TakenError: A process that is alive holds it.
+            StorageError: The storage cannot be used.
+        """
+        self._take()
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(stop,), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            stop.set()
+            thread.join()
+            if not self.lost:
+                with suppress(StorageError):
+                    self._storage.delete(self._file)
+
+    def _take(self) -> None:
+        with FileLock(self._critical_section()):
+            holder = self._read()
+            if holder and _is_alive_here(holder):
+                raise TakenError(holder)
+        if holder and not _is_from_here(holder) and self._shows_life(holder):
+            raise TakenError(holder)
+        with FileLock(self._critical_section()):
+            if (now := self._read()) and (holder is None or now.token != holder.token):
+                raise TakenError(now)  # another one was faster
+            self._own = Holder.here()
+            self._write(self._own)
+
+    def _critical_section(self) -> Path:
+        """Return a lock file of this machine: processes of other machines are seldom that fast."""
+        name = hashlib.sha256(f"{self._storage.address}/{self._file}".encode()).hexdigest()
+        return Path(tempfile.gettempdir()) / f"tilesweep-{os.getuid()}-{name[:16]}.lock"
+
+    def _shows_life(self, holder: Holder) -> bool:
+        """Watch a holder of another machine for a while; the clocks of two machines cannot be compared."""
+        deadline = time.monotonic() + SILENT_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(BEAT_SECONDS / 5)
+            now = self._read()
+            if now is None:
+                return False
+            if now != holder:
+                return True
+        return False
+
+    def _read(self) -> Holder | None:
+        if not self._storage.has(self._file):
+            return None
+        try:
+            return Holder(**json.loads(self._storage.read(self._file)))
+        except (ValueError, TypeError):
+            return None  # cut short by a crash: whoever wrote it is gone
+
+    def _write(self, holder: Holder) -> None:
+        self._storage.write(self._file, json.dumps(asdict(holder)).encode())
+
+    def _beat(self, stop: threading.Event) -> None:
+        assert self._own
+        number = 0
+        while not stop.wait(BEAT_SECONDS):
+            number += 1
+            try:
+                now = self._read()
+                if now is None:
+                    self.lost = f"{self._storage.path(self._file)}: has vanished; bring the folder back"
+                elif now.token != self._own.token:
+                    self.lost = f"{self._storage.path(self._file)}: {now} took over; let one of them run"
+                else:
+                    self._write(Holder(**{**asdict(self._own), "beat": number}))
+            except StorageError as error:
+                self.lost = str(error)
+            if self.lost:
+                return
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return str(int(psutil.boot_time()))
+
+
+def _is_from_here(holder: Holder) -> bool:
+    return (holder.host, holder.boot) == (socket.gethostname(), _boot())
+
+
+def _is_alive_here(holder: Holder) -> bool:
+    if not _is_from_here(holder):
+        return False
+    try:
+        return abs(psutil.Process(holder.pid).create_time() - holder.started) < 1.0
+    except psutil.NoSuchProcess:
+        return False
