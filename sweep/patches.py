@@ -13,6 +13,7 @@ from sweep.engine.options import Numbers
 
 if TYPE_CHECKING:
     from sweep.dataset.checking import Report
+    from trainables.data.manifest import Leak, Manifest
 
 OVERVIEW_FILE = "overview.png"
 
@@ -61,7 +62,11 @@ class Make:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Read every file and report all faults at once; exit code 2 on any. Writes the manifest where there is none."""
+    """Read every file and report all faults and leaks at once; exit code 2 on any.
+
+    Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again. They go
+    into the manifest, which is written where there is none, and stop a sweep unless --allow-leak.
+    """
 
     patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """The dataset."""
@@ -175,10 +180,10 @@ def check(options: Check) -> int:
     """Run ``check``; returns its exit code."""
     from dataclasses import replace
 
+    from rich.markup import escape
     from rich.table import Table
 
     from sweep.dataset.checking import check as check_dataset
-    from sweep.dataset.checking import describe
 
     report = check_dataset(options.patches, against_manifest=not options.update)
     console = open_console()
@@ -189,37 +194,66 @@ def check(options: Check) -> int:
         for fault in report.faults:
             place, _, rest = fault.partition(": ")
             what, _, mend = rest.rpartition("; ")
-            table.add_row(place, what, mend)
+            table.add_row(escape(place), escape(what), escape(mend))
         console.print(table)
         return 2
     root = options.patches
-    if options.update or report.manifest is None:
-        from trainables.data.manifest import Manifest
-        from trainables.errors import DataError
-
-        fresh = describe(report, name=root.resolve().name, origin="unknown", licence="unknown")
-        try:
-            old = Manifest.read(root) if options.update else None
-        except DataError:  # a damaged manifest is what --update replaces
-            old = None
-        manifest = replace(old, splits=fresh.splits, files=_keep_sources(old, fresh)) if old else fresh
+    manifest = report.manifest
+    if options.update or manifest is None:
+        manifest = _fresh_manifest(root, report, keep=options.update)
+    manifest = replace(manifest, leaks=report.leaks)
+    if manifest != report.manifest:
         manifest.write(root)
         console.print(f"wrote {root / 'manifest.json'}", highlight=False)
-    console.print(f"{root}: sound. {report.summary()}", highlight=False)
+    if report.leaks:
+        _show_leaks(root, report.leaks)
+        return 2
+    console.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
     return 0
+
+
+def _fresh_manifest(root: Path, report: Report, *, keep: bool) -> Manifest:
+    """Describe the files as they are; ``keep`` what an old manifest says besides."""
+    from dataclasses import replace
+
+    from sweep.dataset.checking import describe
+    from trainables.data.manifest import Manifest
+    from trainables.errors import DataError
+
+    fresh = describe(report, name=root.resolve().name, origin="unknown", licence="unknown")
+    try:
+        old = Manifest.read(root) if keep else None
+    except DataError:  # a damaged manifest is what --update replaces
+        old = None
+    return replace(old, splits=fresh.splits, files=_keep_sources(old, fresh)) if old else fresh
+
+
+def _show_leaks(root: Path, leaks: tuple[Leak, ...]) -> None:
+    """List the leaks."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"{escape(str(root))}: {len(leaks)} leaks between splits", title_justify="left")
+    for heading in ("tile", "and", "show"):
+        table.add_column(heading, overflow="fold")
+    for leak in leaks:
+        table.add_row(escape(leak.first), escape(leak.second), leak.how)
+    console = open_console()
+    console.print(table)
+    console.print("A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False)
 
 
 def overview(options: Overview) -> None:
     """Run ``overview``."""
-    report = _sound(options.patches)
+    report = _sound(options.patches, leaks=False)
     name = report.manifest.name if report.manifest else options.patches.resolve().name
     synthetic = " (synthetic)" if report.manifest and report.manifest.synthetic else ""
     path = _overview(options.patches, name + synthetic, report, options.out)
     open_console().print(f"wrote {path}", highlight=False)
 
 
-def _sound(root: Path) -> Report:
-    """Read a dataset.
+def _sound(root: Path, *, leaks: bool = True) -> Report:
+    """Read a dataset, and look for leaks if asked.
 
     Raises:
         DataError: It is not sound.
@@ -227,7 +261,7 @@ def _sound(root: Path) -> Report:
     from sweep.dataset.checking import check as check_dataset
     from trainables.errors import DataError
 
-    report = check_dataset(root)
+    report = check_dataset(root, leaks=leaks)
     if report.faults:
         raise DataError(report.faults)
     return report
@@ -276,6 +310,8 @@ def _overview(root: Path, title: str, report: Report, out: Path | None = None) -
 def _made(root: Path, report: Report) -> None:
     console = open_console()
     console.print(f"{root}: {report.summary()}", highlight=False)
+    if report.leaks:
+        _show_leaks(root, report.leaks)
     console.print(f"look at {root / OVERVIEW_FILE}, then: python -m sweep.phase1 --patches {root}", highlight=False)
 
 

@@ -19,6 +19,7 @@ from tyro.conf import arg
 from search_spaces.recipes import read_recipes
 from sweep.console import open_console, run_command
 from sweep.engine.experiment import Experiment
+from sweep.engine.leaks import record_leaks
 from sweep.engine.options import Names, RecipeOptions, StorageOptions
 from sweep.results.audit import audit, show_audit
 from sweep.results.conclusion import conclude
@@ -257,14 +258,15 @@ def _predict(attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions) -> 
     return result
 
 
-def _check_data(description: dict[str, Any], patches: Path) -> None:
-    """Refuse a dataset that is not the one that the sweep trained on."""
-    found = TuningData.read(patches).fingerprint
-    if found != description["data"]["fingerprint"]:
+def _check_data(experiment: Experiment, patches: Path) -> None:
+    """Refuse a dataset that is not the one that the sweep trained on; note leaks that were found since."""
+    data = TuningData.read(patches)
+    if data.fingerprint != experiment.description["data"]["fingerprint"]:
         raise ExperimentError(
             f"{patches}: not the dataset that the sweep trained on (its train and val tiles differ); "
             f"name the right one with --patches"
         )
+    record_leaks(experiment, data)
 
 
 def score(options: ScoreOptions, console: Console) -> None:
@@ -279,7 +281,7 @@ def score(options: ScoreOptions, console: Console) -> None:
     ledger = Ledger(experiment.storage)
     with ledger.locked():
         admitted = admit(experiment, ledger, options)
-        _check_data(description, patches)
+        _check_data(experiment, patches)
         test = TestTiles(patches, admitted)
         for attempt in admitted:
             what = "completing the recorded reading" if attempt.recorded else "reading test once"

@@ -42,7 +42,7 @@ def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> N
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "read_split"
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "scan_split"
         and any(isinstance(argument, ast.Constant) and argument.value == "test" for argument in node.args)
     }
     assert readers == {"sweep/score.py"}

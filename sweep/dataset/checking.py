@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.data.manifest import Manifest
+from sweep.dataset.leaks import find_leaks
+from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import SPLITS, TileFiles, cross_split_faults, manifest_faults, scan_split
 from trainables.errors import DataError
 
@@ -20,11 +21,13 @@ class Report:
         splits: Split to the tiles that could be read.
         faults: One line a fault; empty for a sound dataset.
         manifest: The dataset's manifest, None where it has none or a damaged one.
+        leaks: Tiles of different splits that show the same ground; None where nobody has looked.
     """
 
     splits: dict[str, tuple[TileFiles, ...]]
     faults: tuple[str, ...]
     manifest: Manifest | None
+    leaks: tuple[Leak, ...] | None = None
 
     def summary(self) -> str:
         """Describe a sound dataset in a line."""
@@ -38,12 +41,13 @@ class Report:
         )
 
 
-def check(root: Path, *, against_manifest: bool = True) -> Report:
+def check(root: Path, *, against_manifest: bool = True, leaks: bool = True) -> Report:
     """Read every file of every split.
 
     Args:
         root: The dataset.
         against_manifest: Also compare with the manifest.
+        leaks: Also look for tiles of different splits that show the same ground, unless there are faults.
     """
     faults: list[str] = []
     splits: dict[str, tuple[TileFiles, ...]] = {}
@@ -59,7 +63,12 @@ def check(root: Path, *, against_manifest: bool = True) -> Report:
     faults += cross_split_faults(root, splits)
     if manifest:
         faults += manifest_faults(root, manifest, splits)
-    return Report(splits=splits, faults=tuple(dict.fromkeys(faults)), manifest=manifest)
+    return Report(
+        splits=splits,
+        faults=tuple(dict.fromkeys(faults)),
+        manifest=manifest,
+        leaks=tuple(find_leaks(splits)) if leaks and not faults else None,
+    )
 
 
 def describe(
@@ -105,4 +114,5 @@ def describe(
         splits={split: [files.tile.name for files in tiles] for split, tiles in report.splits.items()},
         files=entries,
         notes=notes or {},
+        leaks=report.leaks,
     )

@@ -63,6 +63,9 @@ class SweepOptions(StorageOptions):
     patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """The dataset: {train,val,test}/{images,masks}/."""
 
+    allow_leak: bool = False
+    """Sweep although tiles of different splits show the same ground; every row is marked."""
+
     architectures: Names = ()
     """Which architectures; default: the profile's."""
 

@@ -17,6 +17,7 @@ from sweep.engine.allocation import cluster_for, here, require_gpu
 from sweep.engine.estimate import Estimator, duration
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.interrupts import Interrupt, interruptible
+from sweep.engine.leaks import describe_leaks, record_leaks, require_no_leak
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
@@ -82,6 +83,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
     data = TuningData.read(options.patches)
+    require_no_leak(data, options.patches, allowed=options.allow_leak)
     if options.address is None and not options.plan:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
@@ -152,6 +154,8 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     data = TuningData.read(patches)
     if data.fingerprint != description["data"]["fingerprint"]:
         raise ExperimentError(f"{patches}: its train and val tiles changed since the sweep began; bring them back")
+    require_no_leak(data, patches, allowed=options.allow_leak or saved.get("allow_leak", False))
+    record_leaks(experiment, data)
     url = optuna_url or description["optuna_storage"]
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
@@ -252,6 +256,7 @@ def _description(
             "name": data.name,
             "synthetic": data.synthetic,
             "fingerprint": data.fingerprint,
+            **describe_leaks(data),
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],
         },
@@ -271,6 +276,9 @@ def _announce(sweep: _Sweep, resources: Resources, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if not data.leaks_checked:
+        command = f"python -m sweep.patches check --patches {sweep.options.patches}"
+        console.print(f"leaks          never looked for; do so with {command}", highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)

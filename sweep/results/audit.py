@@ -19,6 +19,7 @@ from trainables.storage import Storage
 from trainables.trial_states import BEST_FILE
 
 MATCHES = "matches"
+UNREADABLE = "missing or damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ def audit(
 
     Raises:
         LedgerError: The ledger itself is broken.
+        DataError: ``patches`` is no sound dataset.
     """
     seen: dict[Path, tuple[str, str]] = {}
 
@@ -71,8 +73,10 @@ def audit(
         if path not in seen:
             try:
                 seen[path] = fingerprints(path)
-            except TilesweepError as error:
-                seen[path] = (f"unreadable: {error.faults[0]}",) * 2
+            except TilesweepError:
+                if patches:
+                    raise
+                seen[path] = (UNREADABLE, UNREADABLE)
         return seen[path]
 
     readings = [reading for reading in Ledger(storage).readings() if name in (None, reading.experiment)]
@@ -112,7 +116,7 @@ def _weights(experiment: Experiment, reading: Reading, run: str) -> str:
 def _compare(found: str, recorded: str) -> str:
     if found == recorded:
         return MATCHES
-    return found if found.startswith("unreadable") else "differs"
+    return found if found == UNREADABLE else "differs"
 
 
 def _without_reading(storage: Storage, name: str | None, readings: Sequence[Reading]) -> list[Check]:

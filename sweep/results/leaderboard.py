@@ -37,6 +37,7 @@ RECIPE_COLUMNS = ("LR", "aug", "dropout", "loss")
 FULL_WIDTH = 125
 """Characters that all columns need."""
 AGAIN_MARK = "*"
+LEAK_MARK = "[leak]"
 
 
 class Leaderboard:
@@ -96,6 +97,10 @@ class Leaderboard:
     def notes(self) -> list[str]:
         """What a reader has to know to trust the numbers."""
         notes = []
+        leaks = self.experiment.description["data"].get("leaks", [])
+        if leaks:
+            more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
+            notes.append(f"{LEAK_MARK} Splits share ground, so no score can be trusted: {leaks[0]}{more}.")
         random = dict.fromkeys(row["architecture"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
@@ -159,6 +164,8 @@ class Leaderboard:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     name = row["title"] if row["attempt"] == row["architecture"] else f"{row['title']} ({row['attempt']})"
+    if row["leaks"]:
+        name += f" {LEAK_MARK}"
     if row["status"] != "finished":
         name += f" [{row['status']}]"
     mark = AGAIN_MARK if row["test_readings"] > 1 else ""

@@ -51,6 +51,7 @@ TRIALS_SCHEMA = pa.schema(
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
         ("data_fingerprint", pa.string()),
+        ("leaks", pa.int64()),  # pairs of tiles in different splits that show the same ground
         ("recipe", pa.string()),  # JSON
     ]
 )
@@ -147,6 +148,7 @@ def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str
         "dataset": data["name"],
         "synthetic": data["synthetic"],
         "data_fingerprint": data["fingerprint"],
+        "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
     }
 

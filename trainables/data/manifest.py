@@ -15,6 +15,24 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leak:
+    """Two tiles of different splits that show the same ground.
+
+    Attributes:
+        first: Path of one image inside the dataset.
+        second: Path of the other.
+        how: What they have in common.
+    """
+
+    first: str
+    second: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.first} and {self.second}: {self.how}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """A dataset's description.
 
@@ -29,6 +47,7 @@ class Manifest:
         files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source`` and, for a mask, ``foreground``
             (share of foreground pixels, in [0, 1]).
         notes: Anything else worth knowing, such as what a colour threshold reaches.
+        leaks: Tiles of different splits that show the same ground; None where nobody has looked.
     """
 
     name: str
@@ -40,6 +59,7 @@ class Manifest:
     files: Mapping[str, Mapping[str, Any]]
     ground_sample_distance_m: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    leaks: tuple[Leak, ...] | None = None
 
     def sha256(self, path: str) -> str | None:
         """Return the recorded hash of a file, None where there is none."""
@@ -65,6 +85,8 @@ class Manifest:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values.pop("format") > FORMAT:
                 raise DataError(f"{path}: written by a newer tilesweep; update tilesweep")
+            if (leaks := values.pop("leaks", None)) is not None:
+                values["leaks"] = tuple(Leak(**leak) for leak in leaks)
             manifest = cls(**values)
             files = [(PurePosixPath(name), entry["sha256"]) for name, entry in manifest.files.items()]
             names = [name for split in manifest.splits.values() for name in split]

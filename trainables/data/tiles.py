@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.data.manifest import Manifest
+from trainables.data.manifest import Leak, Manifest
 from trainables.errors import DataError, nearest
 
 SPLITS = ("train", "val", "test")
@@ -67,6 +67,8 @@ class TuningData:
         name: The dataset's name, from its manifest or folder.
         synthetic: Whether the manifest says that the tiles were drawn by a program.
         fingerprint: Hex sha256 over split, name and content of every train and val file.
+        leaks: Tiles of different splits that show the same ground: identical files, and what the manifest names.
+        leaks_checked: Whether the manifest says that somebody has looked for all kinds of them.
     """
 
     train: tuple[Tile, ...]
@@ -74,6 +76,8 @@ class TuningData:
     name: str
     synthetic: bool
     fingerprint: str
+    leaks: tuple[Leak, ...] = ()
+    leaks_checked: bool = False
 
     @classmethod
     def read(cls, root: Path) -> TuningData:
@@ -110,6 +114,8 @@ class TuningData:
             name=manifest.name if manifest else root.resolve().name,
             synthetic=manifest.synthetic if manifest else False,
             fingerprint=digest.hexdigest(),
+            leaks=_known_leaks(found, manifest),
+            leaks_checked=manifest is not None and manifest.leaks is not None,
         )
 
     def only(self, names: Sequence[str]) -> TuningData:
@@ -127,18 +133,6 @@ class TuningData:
         if unknown := [name for name in names if name not in by_name]:
             raise DataError(f"{self.name}: no train tile {unknown[0]!r}; {nearest(unknown[0], by_name)}")
         return replace(self, train=tuple(by_name[name] for name in names))
-
-
-def read_split(root: Path, split: str) -> tuple[Tile, ...]:
-    """Read the tiles of one split, in the natural order of their names.
-
-    Raises:
-        DataError: Everything that is wrong with the split, all at once.
-    """
-    tiles, faults = scan_split(root, split)
-    if faults:
-        raise DataError(faults)
-    return tuple(files.tile for files in tiles)
 
 
 def scan_split(root: Path, split: str) -> tuple[tuple[TileFiles, ...], list[str]]:
@@ -175,10 +169,10 @@ def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 
 
 def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
-    """Find names and image contents that occur in more than one place."""
+    """Find names that occur in two splits, and images that occur twice in one."""
     faults = []
     names: dict[str, str] = {}
-    contents: dict[str, str] = {}
+    contents: dict[tuple[str, str], str] = {}
     for split, tiles in splits.items():
         for files in tiles:
             place = f"{root / files.image}"
@@ -187,21 +181,37 @@ def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> 
                 faults.append(
                     f"{place}: the name is also in {other}; a tile belongs to one split, remove or rename one"
                 )
-            twin = contents.setdefault(files.image_sha256, place)
+            twin = contents.setdefault((split, files.image_sha256), place)
             if twin != place:
                 faults.append(f"{place}: identical to {twin}; remove one")
     return faults
 
 
-def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
-    """Compare the files of some splits with the manifest, and their contents with those it records for the others."""
-    faults = []
-    mend = "restore the file, or run python -m sweep.patches check --update"
-    elsewhere = {
+def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | None) -> tuple[Leak, ...]:
+    """Return the leaks that the manifest names, and identical files in two splits, whatever it says."""
+    recorded = manifest.leaks or () if manifest else ()
+    known = {(leak.first, leak.second) for leak in recorded}
+    contents = {
         entry["sha256"]: path
-        for path, entry in manifest.files.items()
+        for path, entry in (manifest.files if manifest else {}).items()
         if path.split("/")[0] not in splits and "/images/" in path
     }
+    identical = []
+    for tiles in splits.values():
+        for files in tiles:
+            twin = contents.setdefault(files.image_sha256, files.image)
+            if twin.split("/")[0] != files.image.split("/")[0] and not known & {
+                (twin, files.image),
+                (files.image, twin),
+            }:
+                identical.append(Leak(first=twin, second=files.image, how="identical files"))
+    return (*recorded, *identical)
+
+
+def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
+    """Compare the files of some splits with the manifest."""
+    faults = []
+    mend = "restore the file, or run python -m sweep.patches check --update"
     for split, tiles in splits.items():
         for files in tiles:
             for path, digest in ((files.image, files.image_sha256), (files.mask, files.mask_sha256)):
@@ -210,8 +220,6 @@ def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[Tile
                     faults.append(f"{root / path}: is not in the manifest; {mend}")
                 elif recorded != digest:
                     faults.append(f"{root / path}: differs from the manifest; {mend}")
-            if files.image_sha256 in elsewhere:
-                faults.append(f"{root / files.image}: identical to {elsewhere[files.image_sha256]}; remove one")
         present = {path for files in tiles for path in (files.image, files.mask)}
         for path in manifest.files:
             if tiles and path.startswith(f"{split}/") and path not in present:
