@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tyro
@@ -20,8 +21,9 @@ PIPE_WIDTH = 140
 
 def open_console() -> Console:
     """Return the console that a command prints to."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+    plain = partial(Console, markup=False, emoji=False)  # square brackets and colons in names are just that
+    console = plain()
+    return console if console.is_terminal else plain(width=PIPE_WIDTH)
 
 
 def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -> None:

@@ -180,7 +180,6 @@ def check(options: Check) -> int:
     """Run ``check``; returns its exit code."""
     from dataclasses import replace
 
-    from rich.markup import escape
     from rich.table import Table
 
     from sweep.dataset.checking import check as check_dataset
@@ -194,7 +193,7 @@ def check(options: Check) -> int:
         for fault in report.faults:
             place, _, rest = fault.partition(": ")
             what, _, mend = rest.rpartition("; ")
-            table.add_row(escape(place), escape(what), escape(mend))
+            table.add_row(place, what, mend)
         console.print(table)
         return 2
     root = options.patches
@@ -230,14 +229,13 @@ def _fresh_manifest(root: Path, report: Report, *, keep: bool) -> Manifest:
 
 def _show_leaks(root: Path, leaks: tuple[Leak, ...]) -> None:
     """List the leaks."""
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"{escape(str(root))}: {len(leaks)} leaks between splits", title_justify="left")
+    table = Table(title=f"{root}: {len(leaks)} leaks between splits", title_justify="left")
     for heading in ("tile", "and", "show"):
         table.add_column(heading, overflow="fold")
     for leak in leaks:
-        table.add_row(escape(leak.first), escape(leak.second), leak.how)
+        table.add_row(leak.first, leak.second, leak.how)
     console = open_console()
     console.print(table)
     console.print("A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False)

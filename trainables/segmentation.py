@@ -18,6 +18,7 @@ from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.errors import HopelessError, StorageError
+from trainables.escaping import csv_cell
 from trainables.models.base import encoder_fingerprint
 from trainables.models.weights import Weights
 from trainables.overlays import score_and_draw
@@ -208,7 +209,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         text = io.StringIO()
         writer = csv.DictWriter(text, HISTORY_FIELDS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(epochs)
+        writer.writerows({**epoch, "worst_tile": csv_cell(epoch["worst_tile"])} for epoch in epochs)
         self._folder.write("history.csv", text.getvalue().encode())
         self._folder.write(REPORTS_FILE, "".join(f"{json.dumps(report)}\n" for report in self._reports).encode())
         self._folder.write(LOG_FILE, "".join(f"{line}\n" for line in self._log).encode())

@@ -80,6 +80,14 @@ class Storage:
                 f"--storage {self.address}: cannot write there ({_first_line(error)}); choose another folder"
             ) from error
 
+    def create(self) -> None:
+        """Create the folder if need be.
+
+        Raises:
+            StorageError: It cannot be created.
+        """
+        self._insist(lambda: self.filesystem.create_dir(self.root, recursive=True), "", "created")
+
     def child(self, name: str) -> Storage:
         """Return a folder inside."""
         root = f"{self.root}/{name}"
@@ -118,6 +126,8 @@ class Storage:
     def write(self, relative: str, data: bytes) -> None:
         """Write a file; a reader sees the old or the new content and nothing between.
 
+        Folders inside are made; this one is not: where it has vanished, an empty one in its place would hide that.
+
         Raises:
             StorageError: It cannot be written.
         """
@@ -126,6 +136,8 @@ class Storage:
         target = f"{path}.{os.getpid()}.tmp" if self.is_local else path
 
         def write() -> None:
+            if self.is_local and not Path(self.root).is_dir():
+                raise FileNotFoundError(f"the folder {self.root} is gone")
             try:
                 self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
                 with self.filesystem.open_output_stream(target, compression=None) as stream:

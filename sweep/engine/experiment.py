@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -69,6 +71,20 @@ class Experiment:
             said = f"{flag} {name}: " if flag else ""
             raise ExperimentError(f"{said}{storage.address} holds no experiment {name!r}; {hint}")
         return experiment
+
+    def require_own(self, *, trusted: bool) -> None:
+        """Refuse to go on with what another user wrote.
+
+        Args:
+            trusted: The user wants it all the same.
+
+        Raises:
+            ExperimentError: The folder belongs to somebody else; a remote storage does not say whose it is.
+        """
+        if self.storage.is_local and not trusted and (owner := Path(self.path()).stat().st_uid) != os.getuid():
+            raise ExperimentError(
+                f"{self.address}: belongs to another user ({owner}); look at its sweep.json, then say --trust-owner"
+            )
 
     @property
     def address(self) -> str:

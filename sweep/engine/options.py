@@ -75,6 +75,9 @@ class SweepOptions(StorageOptions):
     resume: Annotated[str | None, arg(metavar="NAME")] = None
     """Go on with an unfinished experiment, as it was started."""
 
+    trust_owner: bool = False
+    """Resume although the experiment's folder belongs to another user."""
+
     plan: bool = False
     """Print trials, resources and an estimated time; run nothing."""
 

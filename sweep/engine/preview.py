@@ -8,11 +8,13 @@ from rich.console import Console
 
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import cluster_for, here
+from sweep.engine.disk import size, sweep_bytes
 from sweep.engine.estimate import Estimator, duration, plan_tables
 from sweep.engine.options import SweepOptions
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from trainables.data.tiles import TuningData
+from trainables.storage import Storage
 
 
 def show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData, console: Console) -> None:
@@ -40,6 +42,11 @@ def show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: Tu
     console.print(
         f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
     )
+    storage = Storage.open(options.storage)
+    free = storage.free_bytes()
+    room = "" if free is None else f", {size(free)} are free"
+    needed = size(sweep_bytes(plan, data, resources.concurrent))
+    console.print(f"about {needed} of disk at most in {storage.address}{room}", highlight=False, soft_wrap=True)
     trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
     if missing and (options.weights or profile.weights) == "pretrained":

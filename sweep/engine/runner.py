@@ -109,13 +109,15 @@ def run_trials(
     groups = _groups(experiment, plan, records, data, settings)
 
     def config(launch: Launch) -> dict[str, Any]:
+        folder = experiment.folder(launch.plan.attempt)
+        folder.create()
         return {
             "trial": {
                 **launch.plan.to_dict(),
                 "until": launch.until,
                 "protected": launch.protected,
                 "device": resources.device,
-                "folder": experiment.folder(launch.plan.attempt).address,
+                "folder": folder.address,
             }
         }
 

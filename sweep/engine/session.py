@@ -14,6 +14,7 @@ from rich.console import Console
 from search_spaces.profiles import Profile
 from sweep.console import open_console
 from sweep.engine.allocation import cluster_for, here, require_gpu
+from sweep.engine.disk import require_room, sweep_bytes
 from sweep.engine.estimate import Estimator, duration
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.interrupts import Interrupt, interruptible
@@ -94,6 +95,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
     found = experiment.exists
     if found:
+        experiment.require_own(trusted=options.trust_owner)
         _require_same(experiment, plan, data)
     elif phase.optuna_url and plan.studies:
         from sweep.engine.search.journal import require_new_studies
@@ -135,6 +137,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     """
     console = open_console()
     experiment = Experiment.find(Storage.open(options.storage), name, "--resume")
+    experiment.require_own(trusted=options.trust_owner)
     limits = Limits.parse(options.time, options.budget)
     description = experiment.description
     if description.get("ended"):
@@ -318,6 +321,7 @@ def _run(sweep: _Sweep, console: Console, description: dict[str, Any] | None = N
     try:
         with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as resources:
             require_gpu(sweep.options, sweep.profile, resources)
+            require_room(experiment, sweep_bytes(sweep.plan, sweep.data, resources.concurrent))
             if description is not None:
                 experiment.describe(description)
             else:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from sweep.engine.experiment import Experiment
+from sweep.engine.experiment import Experiment, check_name
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.trial_states import REPORTS_FILE, TrialStates
@@ -46,7 +46,12 @@ class TrialPlan:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialPlan:
-        """Read what ``to_dict`` returned."""
+        """Read what ``to_dict`` returned.
+
+        Raises:
+            ExperimentError: The trial's name could leave the experiment's folder.
+        """
+        check_name(values["attempt"], "trial")
         return cls(
             **{
                 **values,

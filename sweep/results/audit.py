@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
@@ -144,7 +143,7 @@ def show_audit(checks: Sequence[Check], ledger: Ledger, console: Console) -> int
         table.add_column(heading, overflow="fold")
     for check in checks:
         time = check.reading.time if check.reading else ""
-        table.add_row(*(escape(cell) for cell in (check.attempt, time, check.weights, check.data, check.test)))
+        table.add_row(check.attempt, time, check.weights, check.data, check.test)
     console.print(table)
     wrong = sum(not check.matches for check in checks)
     verdict = (

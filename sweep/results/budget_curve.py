@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
+from trainables.escaping import markdown_cell
 
 CURVE_FILE = "budget_curve.parquet"
 SCHEMA = pa.schema(
@@ -61,13 +62,21 @@ def write_curve(experiment: Experiment, rows: Sequence[dict[str, Any]], title: s
 
 def _markdown(rows: Sequence[dict[str, Any]], title: str) -> str:
     """Return the scores of every training, and the tiles of every draw."""
-    lines = [f"# {title}", "", "| model | weights | tiles | draw | val IoU | test IoU |", "|---|---|--:|--:|--:|--:|"]
+    lines = [
+        f"# {markdown_cell(title)}",
+        "",
+        "| model | weights | tiles | draw | val IoU | test IoU |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
     for row in rows:
         scores = ["" if row[name] is None else f"{row[name]:.3f}" for name in ("val_iou", "test_iou")]
         lines.append(f"| {row['title']} | {row['weights']} | {row['tiles']} | {row['draw']} | {' | '.join(scores)} |")
     lines += ["", "## Draws", ""]
     drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in rows}
-    lines += [f"- {tiles} tiles, draw {draw}: {', '.join(names)}" for (tiles, draw), names in sorted(drawn.items())]
+    lines += [
+        f"- {tiles} tiles, draw {draw}: {markdown_cell(', '.join(names))}"
+        for (tiles, draw), names in sorted(drawn.items())
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -129,7 +138,7 @@ def draw_curve(points: Points, split: str, title: str) -> bytes:
     axes.minorticks_off()
     axes.set_xlabel("labelled train tiles")
     axes.set_ylabel(f"{split} IoU, mean over tiles")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, parse_math=False)  # a name may hold a dollar
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9)
     data = io.BytesIO()

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from sweep.engine.estimate import duration
@@ -18,6 +17,7 @@ from sweep.results.figures import write_comparison
 from sweep.results.ledger import Ledger
 from sweep.results.store import collect
 from sweep.results.winners import winners
+from trainables.escaping import csv_cell, markdown_cell
 
 COLUMNS = {
     "model": "left",
@@ -123,15 +123,15 @@ class Leaderboard:
         for name in shown:
             table.add_column(name, justify="left" if COLUMNS[name] == "left" else "right", no_wrap=name != "model")
         for cells in self.cells():
-            table.add_row(*(escape(cell) for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
+            table.add_row(*(cell for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
         return table
 
     def markdown(self) -> str:
         """Return title, table and notes as Markdown."""
         rules = ["---" if justify == "left" else "--:" for justify in COLUMNS.values()]
-        rows = [list(COLUMNS), rules, *([cell.replace("|", "\\|") for cell in cells] for cells in self.cells())]
-        lines = [f"# {self.title}", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
-        return "\n".join([*lines, *self.notes, ""])
+        rows = [list(COLUMNS), rules, *([markdown_cell(cell) for cell in cells] for cells in self.cells())]
+        lines = [f"# {markdown_cell(self.title)}", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
+        return "\n".join([*lines, *map(markdown_cell, self.notes), ""])
 
     def csv(self) -> str:
         """Return the table as CSV; a cell that a spreadsheet would run as a formula gets a quote in front."""
@@ -139,7 +139,7 @@ class Leaderboard:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for cells in self.cells():
-            writer.writerow([f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for cell in cells])
+            writer.writerow([csv_cell(cell) for cell in cells])
         return text.getvalue()
 
     def print(self, console: Console) -> None:

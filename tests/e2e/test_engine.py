@@ -11,11 +11,11 @@ import pytest
 import ray
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
+from sweep.console import open_console
 from sweep.engine.experiment import Experiment
 from sweep.engine.resources import Resources
 from sweep.engine.runner import RunEnd, run_trials
@@ -83,7 +83,7 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     assert "failed" in (tmp_path / "e" / "diverging" / "trial.log").read_text()
     board = Leaderboard(experiment)
     assert "[failed]" in board.markdown()
-    with (console := Console(width=200)).capture() as shown:
+    with (console := open_console()).capture() as shown:
         console.print(board.rich(200))
     assert "[failed]" in shown.get()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from trainables.errors import DataError, nearest
 
 SPLITS = ("train", "val", "test")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+MAX_NAME = 200
+"""Bytes of a file's name; filesystems allow 255, and temporary names are longer."""
 MIN_SIDE = 64
 SIDE_MULTIPLE = 32
 """Every side of a tile is a multiple of this many pixels: encoders halve it five times."""
@@ -238,11 +241,18 @@ def _by_name(folder: Path, endings: tuple[str, ...], faults: list[str]) -> dict[
             continue
         if path.suffix.lower() not in endings or not path.is_file():
             faults.append(f"{path}: not a {' or '.join(endings)} file; move it elsewhere")
+        elif not _is_plain(path.name):
+            faults.append(f"{str(path)!r}: a name of more than {MAX_NAME} bytes or with unprintable letters; rename it")
         elif path.stem in found:
             faults.append(f"{path}: same name as {found[path.stem].name}; remove one")
         else:
             found[path.stem] = path
     return found
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a file's name can be shown on any terminal and be lengthened for another file."""
+    return name.isprintable() and len(os.fsencode(name)) <= MAX_NAME
 
 
 def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path) -> TileFiles:
