@@ -78,6 +78,15 @@ def _scratch_name(trial: Any) -> str:
     return f"{attempt_of(trial)}-{trial.trial_id}"  # a trial that paused comes a second time
 
 
+def _storage_fault(error: BaseException | None) -> str | None:
+    """Find a lost storage behind what Tune makes of an error in the driver's own callbacks and searches."""
+    while error is not None:
+        if isinstance(error, StorageError):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def run_trials(
     experiment: Experiment,
     plan: SweepPlan,
@@ -154,6 +163,8 @@ def run_trials(
         )
         try:
             tuner.fit()
-        except StorageError as error:  # the driver's own: its record, a study
-            return RunEnd(complete=False, fault=str(error))
+        except Exception as error:
+            if (fault := _storage_fault(error)) is None:
+                raise
+            return RunEnd(complete=False, fault=fault)
     return RunEnd(complete=searcher.done and not stopper.fault, limit=stopper.limit, fault=stopper.fault)

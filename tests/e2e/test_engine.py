@@ -47,6 +47,7 @@ def _plan(attempt: str, recipe: Recipe, group: str | None = None) -> TrialPlan:
 
 
 def _experiment(folder: Path, data: TuningData) -> Experiment:
+    folder.mkdir(exist_ok=True)
     experiment = Experiment(Storage.open(str(folder)), "e")
     train = [tile.name for tile in data.train]
     experiment.describe(

@@ -1,0 +1,129 @@
+"""Faults done to the real commands, and a table of what they cost."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from tests.e2e.conftest import Run, run, start
+
+__all__ = ["Run", "run", "start"]
+
+SCORES = ("attempt", "recipe", "status", "epochs", "best_epoch_val_iou", "val_iou", "val_f1")
+"""Columns of the trials table that a fault must not change."""
+ROWS = pytest.StashKey[list["Row"]]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One kind of fault.
+
+    Attributes:
+        fault: What was done.
+        times: How often.
+        again: Epochs that had been reported and were trained a second time.
+        differences: Trials whose recipe, end or scores differ from an unbroken sweep's; None where not compared.
+        note: What happened.
+    """
+
+    fault: str
+    times: int
+    again: int = 0
+    differences: int | None = None
+    note: str = ""
+
+
+Tally = Callable[[Row], None]
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """Return a function that adds a row to the table at the end of the run."""
+    rows = request.config.stash.setdefault(ROWS, [])
+    return rows.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table as Markdown, as docs/reliability.md shows it."""
+    rows = terminalreporter.config.stash.get(ROWS, [])
+    if not rows:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write_line("| fault | times | epochs trained again | trials that differ | what happened |")
+    terminalreporter.write_line("|---|--:|--:|--:|---|")
+    for row in rows:
+        differences = "" if row.differences is None else str(row.differences)
+        terminalreporter.write_line(f"| {row.fault} | {row.times} | {row.again} | {differences} | {row.note} |")
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.05)
+
+
+def scores(experiment: Path) -> list[tuple[object, ...]]:
+    """Return what every trial decided and reached."""
+    rows = pq.read_table(experiment / "trials.parquet").to_pylist()
+    return sorted(tuple(row[column] for column in SCORES) for row in rows)
+
+
+def differences(one: Path, other: Path) -> int:
+    """Count the trials of two experiments that did not end alike."""
+    return len(set(scores(one)) ^ set(scores(other)))
+
+
+def trained_again(outputs: Iterable[str]) -> int:
+    """Count epochs that a sweep's drivers reported more than once as newly trained."""
+    told = Counter(match for output in outputs for match in re.findall(r"^(\S+  epoch \d+)/", output, re.MULTILINE))
+    return sum(times - 1 for times in told.values())
+
+
+def resume_command(output: str) -> Sequence[str]:
+    """Return the arguments of the resume command in an output's last line."""
+    words = output.strip().splitlines()[-1].split()
+    assert words[:2] == ["python", "-m"] and "--resume" in words, output
+    return words[3:]
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """Keep a list of processes, and end those that still run at the end."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def trial_workers(driver: int) -> list[int]:
+    """Return the processes below a driver, or of a cluster's raylet, that run a trial."""
+    found = []
+    for process in psutil.Process(driver).children(recursive=True):
+        try:
+            title = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if title.startswith("ray::") and "Trainable" in title:
+            found.append(process.pid)
+    return found
+
+
+def kill(*pids: int) -> None:
+    """End processes without a word."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
