@@ -39,8 +39,8 @@ def load_space(path: Path) -> Callable[[str], Space]:
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
-    except Exception as error:
-        raise SpaceError(f"--space {path}: does not run ({type(error).__name__}: {error})") from error
+    except (Exception, SystemExit) as error:
+        raise SpaceError(f"--space {path}: does not run ({type(error).__name__}: {error}); mend it") from error
     function = getattr(module, "space", None)
     if not callable(function):
         raise SpaceError(f"--space {path}: defines no function space(architecture); see docs/phase2.md")
@@ -48,12 +48,14 @@ def load_space(path: Path) -> Callable[[str], Space]:
     def space(architecture: str) -> Space:
         try:
             found: Any = function(architecture)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SpaceError(
-                f"--space {path}: space({architecture!r}) fails ({type(error).__name__}: {error})"
+                f"--space {path}: space({architecture!r}) fails ({type(error).__name__}: {error}); mend it"
             ) from error
-        if not isinstance(found, Mapping) or not found:
-            raise SpaceError(f"--space {path}: space({architecture!r}) returns no dict of distributions")
+        if not isinstance(found, Mapping) or not found or not all(isinstance(name, str) for name in found):
+            raise SpaceError(
+                f"--space {path}: space({architecture!r}) returns no dict of name to distribution; see docs/phase2.md"
+            )
         return dict(found)
 
     return space

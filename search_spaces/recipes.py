@@ -37,7 +37,7 @@ def read_recipes(path: Path) -> Changes:
         else:
             faults += [f"--recipes {path}: [{name}] {fault}" for fault in _faults(name, fields)]
     if not tables:
-        faults.append(f"--recipes {path}: holds no recipe")
+        faults.append(f"--recipes {path}: holds no recipe; give a file like best_recipes.toml")
     if faults:
         raise RecipeError(faults)
     return tables

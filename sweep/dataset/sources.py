@@ -126,6 +126,8 @@ def _rasters(folder: Path) -> Mapping[str, Path]:
 
 def _read(path: Path, *, colours: bool = False) -> NDArray[np.uint8]:
     """Read a raster's pixels; a palette gives indices, or colours when asked."""
+    if not path.is_file():  # a pipe would never end
+        raise DataError(f"{path}: is not a file; replace it")
     try:
         if path.suffix.lower() in (".tif", ".tiff"):
             import tifffile

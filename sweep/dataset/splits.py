@@ -70,5 +70,5 @@ def _read_file(path: Path) -> Mapping[str, list[str]]:
         isinstance(names, list) and all(isinstance(name, str) for name in names) for names in values.values()
     )
     if not good:
-        raise DataError(f"--split {path}: {shape}")
+        raise DataError(f"--split {path}: is no split; {shape}")
     return values

@@ -17,6 +17,8 @@ from trainables.storage import DEFAULT_STORAGE, Storage
 
 DESCRIPTION_FILE = "sweep.json"
 FORMAT = 1
+REQUIRED = ("phase", "profile", "ended", "data", "plan")
+"""What every description holds."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -148,6 +150,8 @@ class Experiment:
         try:
             description: dict[str, Any] = json.loads(self.read(DESCRIPTION_FILE))
             newer = description["format"] > FORMAT
+            if missing := [name for name in REQUIRED if name not in description]:
+                raise KeyError(missing[0])
         except (ValueError, KeyError, TypeError) as error:
             raise ExperimentError(f"{self.address}/{DESCRIPTION_FILE}: damaged ({error}); restore it") from error
         if newer:

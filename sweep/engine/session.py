@@ -25,7 +25,7 @@ from sweep.engine.options import SweepOptions
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance
 from sweep.engine.resources import Resources
-from sweep.engine.search.plan import SweepPlan, space_differences
+from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
@@ -152,7 +152,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
         gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
         device=saved["device"] if options.device == "auto" else options.device,
     )
-    plan = SweepPlan.from_dict(description["plan"])
+    plan = read_plan(experiment)
     patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
     data = TuningData.read(patches)
     if data.fingerprint != description["data"]["fingerprint"]:
@@ -220,7 +220,7 @@ def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData) -> 
         ExperimentError: As said.
     """
     description = experiment.description
-    there = SweepPlan.from_dict(description["plan"])
+    there = read_plan(experiment)
     if not description["ended"] and there == plan and data.fingerprint == description["data"]["fingerprint"]:
         return
     if plan.studies and (differences := space_differences(there, plan)):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sweep.engine.experiment import Experiment, check_name
+from trainables.errors import ExperimentError, TilesweepError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.trial_states import REPORTS_FILE, TrialStates
@@ -14,6 +16,7 @@ from trainables.trial_states import REPORTS_FILE, TrialStates
 TRIALS_FILE = "trials.jsonl"
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
+Parsed = TypeVar("Parsed")
 TO_THE_END = 1_000_000
 """``until`` of a trial that never pauses."""
 
@@ -88,11 +91,8 @@ class TrialRecords:
         self._experiment = experiment
         self._records: dict[str, TrialRecord] = {}
         if experiment.has(TRIALS_FILE):
-            for line in experiment.read(TRIALS_FILE).decode().splitlines():
-                values = json.loads(line)
-                state, reason = values.pop("state"), values.pop("reason")
-                plan = TrialPlan.from_dict(values)
-                self._records[plan.attempt] = TrialRecord(plan=plan, state=state, reason=reason)
+            for record in _parse_lines(experiment, TRIALS_FILE, _parse_record):
+                self._records[record.plan.attempt] = record
 
     def add(self, *plans: TrialPlan) -> None:
         """Record new trials as waiting; one that is known already stays as it is."""
@@ -130,8 +130,33 @@ class TrialRecords:
 
 
 def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
-    """Read what a trial reported, an entry an epoch, in order; empty before the first one."""
+    """Read what a trial reported, an entry an epoch, in order; empty before the first one.
+
+    Raises:
+        ExperimentError: The file is damaged.
+    """
     name = f"{attempt}/{REPORTS_FILE}"
-    if not experiment.has(name):
-        return []
-    return [json.loads(line) for line in experiment.read(name).decode().splitlines()]
+    return _parse_lines(experiment, name, dict) if experiment.has(name) else []
+
+
+def _parse_record(values: dict[str, Any]) -> TrialRecord:
+    state, reason = values.pop("state"), values.pop("reason")
+    return TrialRecord(plan=TrialPlan.from_dict(values), state=state, reason=reason)
+
+
+def _parse_lines(experiment: Experiment, name: str, parse: Callable[[dict[str, Any]], Parsed]) -> list[Parsed]:
+    """Read a file of a JSON object a line.
+
+    Raises:
+        ExperimentError: A line is damaged. These files are written whole or not at all, so no fault of ours does that.
+    """
+    found = []
+    for number, line in enumerate(experiment.read(name).splitlines(), start=1):
+        try:
+            found.append(parse(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError, TilesweepError) as error:
+            raise ExperimentError(
+                f"{experiment.path(name)}: line {number} is damaged ({type(error).__name__}: {error}); "
+                f"restore the file, or start anew under another --name"
+            ) from error
+    return found

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sweep.engine.experiment import Experiment
 from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_reports
+from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 
 TRIALS_FILE = "trials.parquet"
@@ -89,8 +90,21 @@ def collect(experiment: Experiment) -> pa.Table:
         The trials table.
 
     Raises:
-        ExperimentError: The experiment cannot be read or written.
+        ExperimentError: The experiment cannot be read or written, or its records are damaged.
     """
+    try:
+        tables = _gather(experiment)
+    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise ExperimentError(
+            f"{experiment.address}: its records are damaged ({type(error).__name__}: {error}); restore the folder"
+        ) from error
+    for name, table in tables.items():
+        experiment.write_table(name, table)
+    return tables[TRIALS_FILE]
+
+
+def _gather(experiment: Experiment) -> dict[str, pa.Table]:
+    """Return the tables by file name."""
     data = experiment.description["data"]
     trials: list[dict[str, Any]] = []
     epochs: list[dict[str, Any]] = []
@@ -102,11 +116,11 @@ def collect(experiment: Experiment) -> pa.Table:
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
         scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
-    table = _table(trials, TRIALS_SCHEMA)
-    experiment.write_table(TRIALS_FILE, table)
-    experiment.write_table(EPOCHS_FILE, _table(epochs, EPOCHS_SCHEMA))
-    experiment.write_table(VAL_SCORES_FILE, _table(scores, SCORES_SCHEMA))
-    return table
+    return {
+        TRIALS_FILE: _table(trials, TRIALS_SCHEMA),
+        EPOCHS_FILE: _table(epochs, EPOCHS_SCHEMA),
+        VAL_SCORES_FILE: _table(scores, SCORES_SCHEMA),
+    }
 
 
 def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:

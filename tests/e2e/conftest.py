@@ -40,12 +40,12 @@ def run() -> Run:
     return command
 
 
-def start(name: str, *arguments: object, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
+def start(name: str, *arguments: object, stderr: int = subprocess.STDOUT, **variables: str) -> subprocess.Popen[str]:
     """Start ``python -m sweep.NAME ...`` and return at once."""
     return subprocess.Popen(
         [sys.executable, "-m", f"sweep.{name}", *map(str, arguments)],
         cwd=ROOT,
-        env=environment(),
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,

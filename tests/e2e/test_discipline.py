@@ -46,22 +46,59 @@ SWEEPS = {
 }
 
 
+def _as_it_is(patches: Path, elsewhere: Path) -> list[Path]:
+    return [patches / "test"]
+
+
+def _test_folder_elsewhere(patches: Path, elsewhere: Path) -> list[Path]:
+    (patches / "test").rename(elsewhere)
+    (patches / "test").symlink_to(elsewhere)
+    return [patches / "test", elsewhere]
+
+
+def _every_file_a_link(patches: Path, elsewhere: Path) -> list[Path]:
+    """As a data manager such as DVC or git-annex leaves them: links into one store of contents."""
+    elsewhere.mkdir()
+    store = []
+    for number, path in enumerate(sorted(patches.rglob("*.png"))):
+        content = elsewhere / f"{number}.png"
+        path.rename(content)
+        path.symlink_to(content)
+        store += [content] if "test" in path.parts else []
+    return [patches / "test", *store]
+
+
+LAYOUTS = {"phase1": _as_it_is, "phase2": _test_folder_elsewhere, "phase3": _every_file_a_link}
+
+
 @pytest.mark.parametrize("phase", SWEEPS)
-def test_a_sweep_opens_no_test_file_and_score_does(
+def test_a_sweep_opens_no_test_file_fresh_or_resumed_and_score_does(
     run: Run, write_dataset: WriteDataset, tmp_path: Path, phase: str
 ) -> None:
-    patches = write_dataset(tmp_path / "patches")
-    log, watch = _watch(tmp_path, patches)
+    (tmp_path / "data").mkdir()
+    patches = write_dataset(tmp_path / "data" / "patches")
+    forbidden = [path.resolve() for path in LAYOUTS[phase](patches, tmp_path / "data" / "elsewhere")]
+    log, watch = _watch(tmp_path, tmp_path / "data")
     storage = ("--storage", tmp_path / "results")
-    swept = run(phase, "--profile", "smoke", "--patches", patches, *storage, *SWEEPS[phase], **watch)
-    assert swept.returncode == 0, swept.stderr
-    opened = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
-    assert any("/train/" in path for path in opened)
-    assert not [path for path in opened if "/test" in path.removeprefix(str(patches.resolve()))]
+
+    def opened() -> list[Path]:
+        return [Path(line.split(" ", 1)[1]) for line in log.read_text().splitlines()]
+
+    def of_test() -> list[Path]:
+        return [path for path in opened() if any(path.is_relative_to(place) for place in forbidden)]
+
+    arguments = ("--profile", "smoke", "--patches", patches, *storage, *SWEEPS[phase])
+    stopped = run(phase, *arguments, "--budget", "0.00001cpu-hours", **watch)
+    assert stopped.returncode == 0 and "stopped by --budget" in stopped.stdout, stopped.stdout + stopped.stderr
+    assert opened() and not of_test()
+    log.write_text("")
+    resumed = run(phase, "--resume", f"{phase}-smoke", *storage, **watch)
+    assert resumed.returncode == 0, resumed.stderr
+    assert opened() and not of_test()
 
     log.write_text("")
     assert run("score", *storage, **watch).returncode == 0
-    assert any("/test/" in line for line in log.read_text().splitlines()), "the hook sees test files when they are read"
+    assert of_test(), "the hook sees test files when they are read"
 
 
 def test_the_hook_reaches_the_workers(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:

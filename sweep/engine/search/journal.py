@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
 from sweep.engine.experiment import Experiment
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, StorageError
 
 JOURNAL_FILE = "studies.log"
 
@@ -54,12 +54,28 @@ def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
     if url:
         return _open_url(url)
     if not experiment.storage.is_local:
-        return JournalStorage(RemoteJournal(experiment))
+        return _open_journal(experiment.path(JOURNAL_FILE), RemoteJournal(experiment))
     path = Path(experiment.path(JOURNAL_FILE))
     path.parent.mkdir(parents=True, exist_ok=True)
     drop_torn_line(path)
     # Symbolic links, the other kind of lock, do not exist on mounted drives.
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    return _open_journal(path, JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+
+
+def _open_journal(path: object, backend: BaseJournalBackend) -> BaseStorage:
+    """Read a journal.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    try:
+        return JournalStorage(backend)
+    except StorageError:
+        raise
+    except Exception as error:  # whatever its replay stumbles over
+        raise ExperimentError(
+            f"{path}: damaged ({type(error).__name__}: {error}); restore the file, or start anew under another --name"
+        ) from error
 
 
 def _open_url(url: str) -> BaseStorage:

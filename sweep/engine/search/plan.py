@@ -14,8 +14,10 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
 from sweep.engine.search.halving import Halving
 from sweep.engine.trials import TrialPlan
+from trainables.errors import ExperimentError, RecipeError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,20 @@ class SweepPlan:
             ),
             halving=Halving(**values["halving"]) if values["halving"] else None,
         )
+
+
+def read_plan(experiment: Experiment) -> SweepPlan:
+    """Read the plan in an experiment's description.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    try:
+        return SweepPlan.from_dict(experiment.description["plan"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
+        raise ExperimentError(
+            f"{experiment.path(DESCRIPTION_FILE)}: its plan is damaged ({type(error).__name__}: {error}); restore it"
+        ) from error
 
 
 def describe_values(values: BaseDistribution) -> str:
