@@ -231,7 +231,7 @@ def _show_leaks(root: Path, leaks: tuple[Leak, ...]) -> None:
     """List the leaks."""
     from rich.table import Table
 
-    table = Table(title=f"{root}: {len(leaks)} leaks between splits", title_justify="left")
+    table = Table(title=f"{root}: leaks between splits: {len(leaks)}", title_justify="left")
     for heading in ("tile", "and", "show"):
         table.add_column(heading, overflow="fold")
     for leak in leaks:

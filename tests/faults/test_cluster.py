@@ -125,15 +125,8 @@ def test_a_node_dies_with_its_trial_and_another_joins_late(
     assert unbroken.returncode == 0, unbroken.stderr
     again, different = trained_again([out]), differences(results / "unbroken", experiment)
     note = "its trial went on elsewhere; a node that joined afterwards was used"
-    tally(
-        Row(
-            fault="a node of two is killed with its object store",
-            times=1,
-            again=again,
-            differences=different,
-            note=note,
-        )
-    )
+    fault = "a node of two is killed with its object store"
+    tally(Row(fault=fault, times=1, again=again, differences=different, note=note))
     assert again == 0 and different == 0
 
 

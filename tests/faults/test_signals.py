@@ -21,7 +21,9 @@ from tests.faults.conftest import Row, Run, Tally, kill, resume_command, start, 
 PROMISED_SECONDS = 20
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["ctrl-c", "sigterm"]
+)
 def test_an_interrupted_sweep_says_how_to_go_on_and_does(
     run: Run,
     write_dataset: WriteDataset,
@@ -139,6 +141,7 @@ def test_a_closed_terminal_loses_nothing(
     tally(Row(fault="the terminal is closed (SIGHUP)", times=1, note=f"exit {code} after {seconds:.0f} s; resumed"))
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_no_lock_behind_that_counts(
     run: Run, write_dataset: WriteDataset, tmp_path: Path, processes: list[subprocess.Popen[str]]
 ) -> None:

@@ -33,6 +33,7 @@ def _error_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("error: ")]
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_in_mid_run(write_dataset: WriteDataset, tmp_path: Path, tally: Tally) -> None:
     """A real full filesystem, of 24 MB, in a mount namespace of its own."""
     patches = write_dataset(tmp_path / "patches", size=128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,3 +68,14 @@ def test_a_results_folder_under_a_file_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_uri_is_refused() -> None:
     with pytest.raises(ExperimentError, match="--storage nowhere://x"):
         Storage.open("nowhere://x")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_is_trusted_only_when_told(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    experiment.write("x", b"")
+    experiment.require_own(trusted=False)
+    os.chown(tmp_path / "e", 12345, 12345)
+    with pytest.raises(ExperimentError, match="belongs to another user"):
+        experiment.require_own(trusted=False)
+    experiment.require_own(trusted=True)
