@@ -111,11 +111,8 @@ class Lease:
                     self._storage.delete(self._file)
 
     def _take(self) -> None:
-        with FileLock(self._critical_section()):
-            holder = self._read()
-            if holder and _is_alive_here(holder):
-                raise TakenError(holder)
-        if holder and not _is_from_here(holder) and self._shows_life(holder):
+        holder = self._read()
+        if holder and (_is_alive_here(holder) if _is_from_here(holder) else self._shows_life(holder)):
             raise TakenError(holder)
         with FileLock(self._critical_section()):
             if (now := self._read()) and (holder is None or now.token != holder.token):
@@ -181,8 +178,6 @@ def _is_from_here(holder: Holder) -> bool:
 
 
 def _is_alive_here(holder: Holder) -> bool:
-    if not _is_from_here(holder):
-        return False
     try:
         return abs(psutil.Process(holder.pid).create_time() - holder.started) < 1.0
     except psutil.NoSuchProcess:

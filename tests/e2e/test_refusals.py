@@ -20,6 +20,7 @@ from tests.e2e.conftest import Run, assert_refused
         (["--max-concurrent", "0"], "--max-concurrent 0"),
         (["--gpus-per-trial", "1.5"], "--gpus-per-trial 1.5"),
         (["--repeats", "0"], "--repeats 0"),
+        (["--max-failures", "-1"], "--max-failures -1"),
         (["--patches", "nowhere"], "nowhere/train: split folder is missing"),
         (["--storage", "nowhere://x"], "--storage nowhere://x"),
         (["--resume", "phase1-smoke"], "no experiment 'phase1-smoke'"),

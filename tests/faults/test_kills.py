@@ -110,3 +110,30 @@ def test_a_trial_that_keeps_crashing_is_given_up_after_max_failures(
     rows = {row["attempt"]: row for row in pq.read_table(tmp_path / "r/phase1-smoke/trials.parquet").to_pylist()}
     assert (rows["smp_unet_resnet34"]["status"], rows["unet"]["status"]) == ("failed", "finished")
     assert log.read_text() == "xx", "one start and one retry"
+
+
+@pytest.mark.slow
+def test_a_state_cut_short_is_passed_over_for_the_one_before_it(
+    run: Run, write_dataset: WriteDataset, tmp_path: Path, tally: Tally, processes: list[subprocess.Popen[str]]
+) -> None:
+    """Power that fails in mid-write: the last state of a running trial is truncated, and the driver is gone."""
+    patches = write_dataset(tmp_path / "patches", size=128)
+    results = tmp_path / "results"
+    arguments = ["--profile", "smoke", "--patches", patches, "--storage", results, "--max-concurrent", "1"]
+    arguments += ["--architectures", "unet", "--trials", "3", "--max-epochs", "30", "--halving", "off"]
+    assert run("phase2", *arguments, "--name", "unbroken").returncode == 0
+    processes.append(process := start("phase2", *arguments, "--name", "killed"))
+    folder = results / "killed" / "unet-001"
+    wait_for(lambda: len(list(folder.glob("state/*.pt"))) == 2)
+    process.kill()
+    out, _ = process.communicate()
+    *_, last = sorted(folder.glob("state/*.pt"))
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    resumed = run("phase2", "--resume", "killed", "--storage", results)
+    assert resumed.returncode == 0, resumed.stderr
+    log = (folder / "trial.log").read_text()
+    assert f"{last.name}: truncated or changed; going on from the state before it" in log
+    again, different = trained_again([out, resumed.stdout]), differences(results / "unbroken", results / "killed")
+    note = "went on from the state before it, and says so"
+    tally(Row(fault="the last state is cut short", times=1, again=again, differences=different, note=note))
+    assert again <= 1 and different == 0

@@ -1,0 +1,136 @@
+"""Drives a sweep, alone in its folder, and says what came out or how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from search_spaces.profiles import Profile
+from sweep.engine.allocation import cluster_for, require_gpu
+from sweep.engine.disk import require_room, sweep_bytes
+from sweep.engine.estimate import Estimator, duration
+from sweep.engine.experiment import Experiment
+from sweep.engine.interrupts import Interrupt, interruptible
+from sweep.engine.lease import Lease, TakenError
+from sweep.engine.options import SweepOptions
+from sweep.engine.resources import Resources
+from sweep.engine.search.plan import SweepPlan
+from sweep.engine.settings import RunSettings
+from sweep.results.conclusion import conclude
+from sweep.results.leaderboard import Leaderboard
+from trainables.data.tiles import TuningData
+from trainables.errors import ExperimentError, StorageError
+
+if TYPE_CHECKING:
+    from sweep.engine.runner import RunEnd
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What is to be run, new or again."""
+
+    experiment: Experiment
+    phase: str
+    plan: SweepPlan
+    data: TuningData
+    options: SweepOptions
+    profile: Profile
+    settings: RunSettings
+
+
+def drive(sweep: Sweep, console: Console, description: dict[str, Any] | None = None) -> int:
+    """Run what is left of a sweep, alone in its folder, and say what came out or how to go on.
+
+    Args:
+        sweep: What is run.
+        console: Where to print.
+        description: What a new experiment is; None for one that goes on.
+
+    Returns:
+        As ``run_sweep``.
+
+    Raises:
+        ExperimentError: Another driver runs it.
+        StorageError: The storage was lost on the way.
+    """
+    experiment = sweep.experiment
+    resume = experiment.command(sweep.phase, "--resume")
+
+    def go_on(why: str) -> None:
+        console.print(f"{why}; nothing is lost. Go on with:\n{resume}", highlight=False, soft_wrap=True)
+
+    try:
+        with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as resources:
+            require_gpu(sweep.options, sweep.profile, resources)
+            require_room(experiment, sweep_bytes(sweep.plan, sweep.data, resources.concurrent))
+            if description is not None:
+                experiment.describe(description)
+            else:
+                console.print(
+                    f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
+                )
+            with interruptible(lambda: go_on("interrupted")) as interrupt:
+                _announce(sweep, resources, console)
+                end = _run_trials(sweep, resources, interrupt, lease)
+                if end.fault:
+                    raise StorageError(f"{end.fault}; nothing is lost: then go on with {resume}")
+                board = Leaderboard(experiment)
+                board.write()
+                if end.complete or end.limit:
+                    conclude(experiment, board, console)
+                if end.complete:  # the last word: a driver that dies before it is resumed, and says all this again
+                    experiment.describe({**experiment.description, "ended": True})
+    except KeyboardInterrupt:  # before the first trial
+        if experiment.exists:
+            go_on("interrupted")
+        return INTERRUPTED
+    if end.complete:
+        return 1 if board.failures else 0
+    go_on(f"stopped by {end.limit}" if end.limit else "interrupted")
+    return 0 if end.limit else INTERRUPTED
+
+
+@contextmanager
+def _alone(experiment: Experiment) -> Iterator[Lease]:
+    """Keep other drivers away from the experiment during the block.
+
+    Raises:
+        ExperimentError: One that is alive is there already.
+    """
+    try:
+        with Lease(experiment.storage, f".{experiment.name}.driver.json").held() as lease:
+            yield lease
+    except TakenError as error:
+        raise ExperimentError(
+            f"{experiment.address}: is being run by {error.holder}; wait for it, end it, or choose another --name"
+        ) from error
+
+
+def _run_trials(sweep: Sweep, resources: Resources, interrupt: Interrupt, lease: Lease) -> RunEnd:
+    from sweep.engine.runner import run_trials
+
+    settings = replace(sweep.settings, asked=lambda: interrupt.asked, lost=lambda: lease.lost)
+    return run_trials(sweep.experiment, sweep.plan, sweep.data, resources, settings)
+
+
+def _announce(sweep: Sweep, resources: Resources, console: Console) -> None:
+    data, plan = sweep.data, sweep.plan
+    kind = ", synthetic" if data.synthetic else ""
+    seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
+    console.print(
+        f"experiment     {sweep.experiment.address}\n"
+        f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles\n"
+        f"trials         {plan.total}, {resources}; about {duration(seconds)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not data.leaks_checked:
+        command = f"python -m sweep.patches check --patches {sweep.options.patches}"
+        console.print(f"leaks          never looked for; do so with {command}", highlight=False, soft_wrap=True)
