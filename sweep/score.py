@@ -70,20 +70,15 @@ class Attempt:
 
     Attributes:
         name: The attempt's name.
-        weights_file: Content of its best-weights file.
+        checkpoint_sha256: Hash of its best-weights file.
         reason: Why it reads again; empty for a first reading.
         recorded: Its reading, where a job recorded that and was killed before it wrote the files.
     """
 
     name: str
-    weights_file: bytes
+    checkpoint_sha256: str
     reason: str = ""
     recorded: Reading | None = None
-
-    @property
-    def checkpoint_sha256(self) -> str:
-        """Hash of the weights file."""
-        return hashlib.sha256(self.weights_file).hexdigest()
 
 
 class TestTiles:
@@ -150,7 +145,7 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     admitted, refused = [], []
     for row in chosen:
         name, readings = row["attempt"], before.get(row["contest"], [])
-        attempt = Attempt(name=name, weights_file=experiment.read(f"{name}/{BEST_FILE}"))
+        attempt = Attempt(name=name, checkpoint_sha256=_sha256(experiment.read(f"{name}/{BEST_FILE}")))
         if not readings or options.again:
             admitted.append(replace(attempt, reason=options.again if readings else ""))
         elif _broke_off(experiment, attempt, readings[-1]):
@@ -160,6 +155,10 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     if refused and (options.attempts or options.recipes or not admitted):
         raise LedgerError(_refusal(experiment, *refused[0]))
     return admitted
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _broke_off(experiment: Experiment, attempt: Attempt, reading: Reading) -> bool:
@@ -244,17 +243,22 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     return score_and_draw(model, tiles, best.recipe, place, choose_dtype(best.recipe.precision, place))
 
 
-def _predict(attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions) -> tuple[SplitScore, dict[str, bytes]]:
+def _predict(
+    experiment: Experiment, attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions
+) -> tuple[SplitScore, dict[str, bytes]]:
     """Predict here, or in a Ray task when an address is given."""
+    weights_file = experiment.read(f"{attempt.name}/{BEST_FILE}")
+    if _sha256(weights_file) != attempt.checkpoint_sha256:
+        raise ExperimentError(
+            f"{attempt.name}: its weights changed while test was read; let only one process write them"
+        )
     if options.address is None:
-        return predict_test(attempt.weights_file, tiles, options.device)
+        return predict_test(weights_file, tiles, options.device)
     import ray
 
     gpus = 1 if options.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1 else 0
     task = ray.remote(num_gpus=gpus)(predict_test)
-    result: tuple[SplitScore, dict[str, bytes]] = ray.get(
-        task.remote(attempt.weights_file, tiles, "cuda" if gpus else "cpu")
-    )
+    result: tuple[SplitScore, dict[str, bytes]] = ray.get(task.remote(weights_file, tiles, "cuda" if gpus else "cpu"))
     return result
 
 
@@ -286,7 +290,7 @@ def score(options: ScoreOptions, console: Console) -> None:
         for attempt in admitted:
             what = "completing the recorded reading" if attempt.recorded else "reading test once"
             console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
-            result, files = _predict(attempt, test.tiles, options)
+            result, files = _predict(experiment, attempt, test.tiles, options)
             reading = Reading(
                 experiment=experiment.name,
                 attempt=attempt.name,

@@ -45,11 +45,18 @@ class Storage:
             address: ``ray_results``, ``/data/runs``, ``s3://bucket/path?endpoint_override=...``.
 
         Raises:
-            ExperimentError: An unknown kind of URI.
+            ExperimentError: An unknown kind of URI, or one with a password.
         """
         if "://" not in address:
             path = str(Path(address).expanduser().resolve())
             return cls(pafs.LocalFileSystem(), path, path)
+        login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+        if at and ":" in login:
+            hidden = address.replace(login, "***", 1)
+            raise ExperimentError(
+                f"--storage {hidden}: would write its secret into every record; give it by the environment, such as "
+                f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
         try:
             filesystem, root = pafs.FileSystem.from_uri(address)
         except (pa.ArrowInvalid, OSError) as error:

@@ -23,6 +23,7 @@ from tests.e2e.conftest import Run, assert_refused
         (["--max-failures", "-1"], "--max-failures -1"),
         (["--patches", "nowhere"], "nowhere/train: split folder is missing"),
         (["--storage", "nowhere://x"], "--storage nowhere://x"),
+        (["--storage", "s3://key:secret@bucket/runs"], "--storage s3://***@bucket/runs"),
         (["--resume", "phase1-smoke"], "no experiment 'phase1-smoke'"),
         (["--seed", "-1"], "seed"),
         (["--profile", "paper"], "--profile demo"),
