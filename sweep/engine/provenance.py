@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,7 +39,7 @@ def provenance() -> dict[str, Any]:
 
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
+        "command": _command(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -45,6 +47,12 @@ def provenance() -> dict[str, Any]:
         "packages": {name: version(name) for name in _PACKAGES},
         "git": _git_state(),
     }
+
+
+def _command() -> str:
+    """Return the command line, without passwords in URLs."""
+    words = [re.sub(r"(://[^/@:]*):[^/@]+@", r"\1:***@", word) for word in sys.argv[1:]]
+    return shlex.join(["python", "-m", _module(), *words])
 
 
 def _module() -> str:
