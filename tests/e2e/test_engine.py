@@ -50,9 +50,9 @@ def _experiment(folder: Path, data: TuningData) -> Experiment:
     folder.mkdir(exist_ok=True)
     experiment = Experiment(Storage.open(str(folder)), "e")
     train = [tile.name for tile in data.train]
-    experiment.describe(
-        {"data": {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": train}, "phase": "phase2"}
-    )
+    tiles = {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": train}
+    plan = SweepPlan().to_dict()  # what runs is given to run_trials
+    experiment.describe({"phase": "phase2", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
     return experiment
 
 

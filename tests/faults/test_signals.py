@@ -90,9 +90,10 @@ def test_a_second_ctrl_c_stops_at_once_and_a_stale_lock_is_taken_over(
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
-    out, _ = process.communicate(timeout=60)
+    assert process.wait(timeout=60) == 130
     seconds = time.monotonic() - sent
-    assert process.returncode == 130 and seconds < 5
+    out, _ = process.communicate(timeout=60)  # Ray's processes, which hold the pipe too, need some seconds to notice
+    assert seconds < 5
     command = resume_command(out)
     resumed = run("phase1", *command)
     assert resumed.returncode == 0, resumed.stderr

@@ -124,7 +124,7 @@ def test_all_faults_of_a_space_are_told_at_once(tmp_path: Path) -> None:
         ("import nothing_of_that_name", "does not run"),
         ("x = 1", "defines no function"),
         ("def space(architecture):\n    return 1 / 0", "fails"),
-        ("def space(architecture):\n    return {}", "no dict of distributions"),
+        ("def space(architecture):\n    return {}", "no dict of name to distribution"),
     ],
 )
 def test_a_space_file_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, said: str) -> None:
