@@ -133,7 +133,8 @@ class Experiment:
 
     def read_table(self, relative: str) -> pa.Table:
         """Read a Parquet file."""
-        return pq.read_table(pa.BufferReader(self.read(relative)))
+        # Arrow's threads can abort a process that ends right after a read (apache/arrow#34314); these tables are small.
+        return pq.read_table(pa.BufferReader(self.read(relative)), use_threads=False, pre_buffer=False)
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the experiment is: its trials, data, options, environment."""
