@@ -86,6 +86,7 @@ def test_a_killed_worker_costs_no_finished_epoch(
     assert again == 0
 
 
+@pytest.mark.slow
 def test_a_trial_that_keeps_crashing_is_given_up_after_max_failures(
     run: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:

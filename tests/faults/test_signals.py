@@ -103,6 +103,7 @@ def test_a_second_ctrl_c_stops_at_once_and_a_stale_lock_is_taken_over(
     assert twice == 0
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_loses_nothing(
     run: Run, write_dataset: WriteDataset, tmp_path: Path, tally: Tally, processes: list[subprocess.Popen[str]]
 ) -> None:
