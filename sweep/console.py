@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
-from sweep.engine.interrupts import end_on_signals
+from sweep.engine.interrupts import INTERRUPTED, end_on_signals
 from trainables.errors import TilesweepError
 
 PIPE_WIDTH = 140
@@ -46,7 +46,7 @@ def run_command(main: Callable[[Any], int | None], options: Any, *, prog: str) -
             sys.stderr.write(f"error: {' '.join(line.split())}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

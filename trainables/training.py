@@ -232,7 +232,7 @@ class Trainer:
             Scalar mean loss, still on the device.
         """
         while True:
-            random, scale = _random_state(self.device), self._scaler.state_dict()
+            random = _random_state(self.device)
             try:
                 return self._try_step(images, masks)
             except torch.OutOfMemoryError as error:
@@ -243,6 +243,7 @@ class Trainer:
                 torch.cuda.empty_cache()
             self.memory.climb(len(images), reason)
             _set_random_state(self.device, random)
+            scale = self._scaler.state_dict()  # as before the step: only a whole one moves it
             self._scaler = self._make_scaler()
             self._scaler.load_state_dict(scale)
 

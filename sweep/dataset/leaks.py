@@ -31,8 +31,6 @@ MIN_CORRELATION_OVERLAP = 0.8
 """Of two tiles laid over each other."""
 MIN_CONTRAST = 4.0
 """Standard deviation of grey values, of 255, below which one flat field looks like another."""
-
-
 VIEW = 512
 """Longest side in pixels at which two tiles are laid over each other."""
 

@@ -6,32 +6,32 @@ import torch
 
 from sweep.engine.experiment import Experiment
 from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
+from trainables.recipe import Recipe
 from trainables.trial_states import KEPT
 
 PREDICTION_BYTES_PER_PIXEL = 0.4
 """A mask as PNG and an overlay as JPEG; 0.35 measured on the synthetic tiles."""
 
 
-def trial_bytes(trial: TrialPlan, data: TuningData) -> tuple[int, int]:
+def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
     """Estimate the room that a trial takes.
 
     Args:
-        trial: The trial.
+        recipe: What it trains.
         data: Its val tiles are predicted; test is taken to be as large.
 
     Returns:
         Bytes of an ended trial (best weights, predictions), and of one state to go on from.
     """
     with torch.device("meta"):  # shapes without memory
-        model = build_model(trial.recipe, Weights(kind="random"))
+        model = build_model(recipe, Weights(kind="random"))
     weights = sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())
     moments = 2 * weights  # AdamW's two averages of each weight
-    average = weights if trial.recipe.ema_decay else 0
+    average = weights if recipe.ema_decay else 0
     pixels = sum(tile.mask.size for tile in data.val)
     ended = weights + int(2 * pixels * PREDICTION_BYTES_PER_PIXEL)
     return ended, weights + moments + average + weights  # the last one is the best weights so far
@@ -45,11 +45,11 @@ def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
         data: The tiles.
         concurrent: Trials side by side.
     """
-    trials = list(plan.trials)
+    recipes = [trial.recipe for trial in plan.trials]
     for study in plan.studies:
-        trials += [study.template] * study.trials + list(study.finals)
-    known = {trial.recipe: trial_bytes(trial, data) for trial in dict.fromkeys(trials)}
-    sizes = [known[trial.recipe] for trial in trials]
+        recipes += [study.template.recipe] * study.trials + [final.recipe for final in study.finals]
+    known = {recipe: trial_bytes(recipe, data) for recipe in set(recipes)}
+    sizes = [known[recipe] for recipe in recipes]
     ended = sum(one for one, _ in sizes)
     states = sorted((state for _, state in sizes), reverse=True)
     running = (KEPT + 1) * sum(states[:concurrent])  # a new one is written before an old one goes

@@ -14,7 +14,8 @@ from sweep.engine.allocation import cluster_for, require_gpu
 from sweep.engine.disk import require_room, sweep_bytes
 from sweep.engine.estimate import Estimator, duration
 from sweep.engine.experiment import Experiment
-from sweep.engine.interrupts import Interrupt, interruptible
+from sweep.engine.interrupts import INTERRUPTED, Interrupt, interruptible
+from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.options import SweepOptions
 from sweep.engine.resources import Resources
@@ -27,9 +28,6 @@ from trainables.errors import ExperimentError, StorageError
 
 if TYPE_CHECKING:
     from sweep.engine.runner import RunEnd
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +71,7 @@ def drive(sweep: Sweep, console: Console, description: dict[str, Any] | None = N
             if description is not None:
                 experiment.describe(description)
             else:
+                record_leaks(experiment, sweep.data)
                 console.print(
                     f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
                 )

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 class Interrupt:
@@ -41,7 +43,7 @@ def interruptible(at_once: Callable[[], None]) -> Iterator[Interrupt]:
             leave_terminal()
         if interrupt.asked:
             at_once()
-            os._exit(130)
+            os._exit(INTERRUPTED)
         interrupt.asked = True
 
     previous = {number: signal.getsignal(number) for number in SIGNALS}

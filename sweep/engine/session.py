@@ -13,7 +13,7 @@ from sweep.console import open_console
 from sweep.engine.allocation import here, require_gpu
 from sweep.engine.driver import Sweep, drive
 from sweep.engine.experiment import Experiment, check_name
-from sweep.engine.leaks import describe_leaks, record_leaks, require_no_leak
+from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
 from sweep.engine.preview import show_plan
@@ -123,7 +123,6 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     if data.fingerprint != description["data"]["fingerprint"]:
         raise ExperimentError(f"{patches}: its train and val tiles changed since the sweep began; bring them back")
     require_no_leak(data, patches, allowed=options.allow_leak or saved.get("allow_leak", False))
-    record_leaks(experiment, data)
     url = optuna_url or description["optuna_storage"]
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")

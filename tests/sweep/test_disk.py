@@ -36,7 +36,7 @@ def test_a_states_size_is_foreseen(dataset: Path, architecture: str, ema: float)
     plan = _plan(architecture, ema_decay=ema, draws_per_epoch=4, batch_size=4, max_epochs=1)
     trainer = Trainer(plan.recipe, data, torch.device("cpu"), plan.weights)
     trainer.train_epoch()
-    _, foreseen = trial_bytes(plan, data)
+    _, foreseen = trial_bytes(plan.recipe, data)
     headers = 150_000  # names and offsets of some hundred tensors, whatever their size
     assert foreseen * 0.8 - headers < len(dump_state(trainer.state_dict())) < foreseen * 1.2 + headers
 
@@ -44,7 +44,7 @@ def test_a_states_size_is_foreseen(dataset: Path, architecture: str, ema: float)
 def test_running_trials_hold_two_states_and_a_new_one(dataset: Path) -> None:
     data = TuningData.read(dataset)
     plan = SweepPlan(trials=tuple(replace(_plan(), attempt=f"t{number}") for number in range(5)))
-    ended, state = trial_bytes(_plan(), data)
+    ended, state = trial_bytes(_plan().recipe, data)
     assert sweep_bytes(plan, data, 2) == 5 * ended + 2 * 3 * state
     halving = Halving(max_epochs=9, grace_epochs=1, reduction_factor=3, pausing=True)
     assert sweep_bytes(replace(plan, halving=halving), data, 2) == 5 * ended + 2 * 3 * state + 3 * 2 * state
