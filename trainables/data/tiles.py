@@ -225,7 +225,7 @@ def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[Tile
                     faults.append(f"{root / path}: differs from the manifest; {mend}")
         present = {path for files in tiles for path in (files.image, files.mask)}
         for path in manifest.files:
-            if tiles and path.startswith(f"{split}/") and path not in present:
+            if tiles and path.startswith(f"{split}/") and path not in present and not (root / path).exists():
                 faults.append(f"{root / path}: is in the manifest but not on disk; {mend}")
     return faults
 
