@@ -77,15 +77,16 @@ def drive(sweep: Sweep, console: Console, description: dict[str, Any] | None = N
                 )
             with interruptible(lambda: go_on("interrupted")) as interrupt:
                 _announce(sweep, resources, console)
-                end = _run_trials(sweep, resources, interrupt, lease)
-                if end.fault:
-                    raise StorageError(f"{end.fault}; nothing is lost: then go on with {resume}")
-                board = Leaderboard(experiment)
-                board.write()
-                if end.complete or end.limit:
-                    conclude(experiment, board, console)
-                if end.complete:  # the last word: a driver that dies before it is resumed, and says all this again
-                    experiment.describe({**experiment.description, "ended": True})
+                try:
+                    end = _run_trials(sweep, resources, interrupt, lease)
+                    board = Leaderboard(experiment)
+                    board.write()
+                    if end.complete or end.limit:
+                        conclude(experiment, board, console)
+                    if end.complete:  # the last word: a driver that dies before it is resumed, and says all this again
+                        experiment.describe({**experiment.description, "ended": True})
+                except StorageError as error:  # in a trial, in a callback of Tune's, or after the trials
+                    raise StorageError(f"{error}; nothing is lost: then go on with {resume}") from error
     except KeyboardInterrupt:  # before the first trial
         if experiment.exists:
             go_on("interrupted")

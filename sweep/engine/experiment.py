@@ -133,8 +133,9 @@ class Experiment:
 
     def read_table(self, relative: str) -> pa.Table:
         """Read a Parquet file."""
-        # Arrow's threads can abort a process that ends right after a read (apache/arrow#34314); these tables are small.
-        return pq.read_table(pa.BufferReader(self.read(relative)), use_threads=False, pre_buffer=False)
+        # pq.read_table starts a thread even for these small tables, which can abort a process that ends right after it
+        # (apache/arrow#34314).
+        return pq.ParquetFile(pa.BufferReader(self.read(relative))).read(use_threads=False)
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the experiment is: its trials, data, options, environment."""

@@ -38,12 +38,10 @@ class RunEnd:
     Attributes:
         complete: Every trial reached an end.
         limit: The flag whose limit ended the run; empty for none.
-        fault: What is wrong with the storage, where that ended the run; empty for nothing.
     """
 
     complete: bool
     limit: str = ""
-    fault: str = ""
 
 
 def _groups(
@@ -108,6 +106,9 @@ def run_trials(
 
     Returns:
         How the run ended.
+
+    Raises:
+        StorageError: The experiment cannot be written any more.
     """
     settings = settings or RunSettings()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
@@ -166,5 +167,7 @@ def run_trials(
         except Exception as error:
             if (fault := _storage_fault(error)) is None:
                 raise
-            return RunEnd(complete=False, fault=fault)
-    return RunEnd(complete=searcher.done and not stopper.fault, limit=stopper.limit, fault=stopper.fault)
+            raise StorageError(fault) from error
+    if stopper.fault:
+        raise StorageError(stopper.fault)
+    return RunEnd(complete=searcher.done, limit=stopper.limit)
