@@ -231,7 +231,7 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     import torch
 
     from trainables.checkpoints import load_best
-    from trainables.overlays import score_and_draw
+    from trainables.scoring import forward_on, score_and_draw
     from trainables.training import choose_dtype
 
     place = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
@@ -240,7 +240,8 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
         path.write_bytes(weights_file)
         model, best = load_best(path)
     model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return score_and_draw(model, tiles, best.recipe, place, choose_dtype(best.recipe.precision, place))
+    forward = forward_on(model, place, choose_dtype(best.recipe.precision, place))
+    return score_and_draw(model, forward, tiles, best.recipe, batch_size=best.recipe.batch_size)
 
 
 def _predict(

@@ -6,18 +6,19 @@ import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from trainables.errors import ExperimentError, TilesweepError, WeightsError
-from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainables.models.base import SegmentationModel
 
 FORMAT = 1
 
@@ -45,6 +46,8 @@ class BestWeights:
 
 def dump_state(state: dict[str, Any]) -> bytes:
     """Serialise plain tensors, numbers and strings."""
+    import torch  # here and below: commands that open no checkpoint start without it
+
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
@@ -60,6 +63,8 @@ def parse_state(data: bytes, origin: str) -> dict[str, Any]:
     Raises:
         ExperimentError: They are damaged or hold more than tensors, numbers and strings.
     """
+    import torch
+
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
@@ -69,6 +74,8 @@ def parse_state(data: bytes, origin: str) -> dict[str, Any]:
 
 def dump_best(tensors: dict[str, Tensor], best: BestWeights) -> bytes:
     """Serialise best weights as safetensors, the description as metadata."""
+    import safetensors.torch
+
     metadata = {"tilesweep": json.dumps({"format": FORMAT, **asdict(best)})}
     return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 

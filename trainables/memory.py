@@ -92,7 +92,9 @@ def checkpoint_blocks(model: nn.Module) -> None:
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    for child in module.children():
+    for name, child in module.named_children():
+        if name == "encoder" and getattr(module, "encoder_is_fixed", False):
+            continue  # no gradient enters it, and other trials share it
         if isinstance(child, nn.Sequential | nn.ModuleList):
             yield from (block for block in child if any(True for _ in block.parameters()))
         else:

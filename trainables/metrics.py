@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.tiles import Tile
+
 
 @dataclass(frozen=True, kw_only=True)
 class TileScore:
@@ -64,6 +66,21 @@ class SplitScore:
     def worst(self) -> TileScore:
         """The tile of the lowest IoU; the first one by name among equals."""
         return min(self.tiles, key=lambda tile: (tile.iou, tile.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredTile:
+    """A tile, what a model made of it, and how good that is.
+
+    Attributes:
+        tile: The tile.
+        predicted: (H, W) uint8 in {0, 1}, probability at least 0.5.
+        score: The counts over those pixels.
+    """
+
+    tile: Tile
+    predicted: NDArray[np.uint8]
+    score: TileScore
 
 
 def score_mask(name: str, predicted: NDArray[np.uint8], truth: NDArray[np.uint8], loss: float = 0.0) -> TileScore:

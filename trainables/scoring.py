@@ -1,34 +1,22 @@
-"""Scores of a model on tiles, with the masks that it predicts."""
+"""Scores of a model on tiles, counted where the model is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.data.tiles import Tile
 from trainables.losses import bce_dice_loss
-from trainables.metrics import TileScore, score_mask
+from trainables.metrics import ScoredTile, SplitScore, TileScore
+from trainables.models.base import SegmentationModel
+from trainables.overlays import encode_prediction
+from trainables.recipe import Recipe
 from trainables.windows import predict_by_windows
 
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredTile:
-    """A tile, what the model made of it, and how good that is.
-
-    Attributes:
-        tile: The tile, or its centred window.
-        predicted: (H, W) uint8 in {0, 1}, probability at least 0.5.
-        score: The counts over those pixels.
-    """
-
-    tile: Tile
-    predicted: NDArray[np.uint8]
-    score: TileScore
+Forward = Callable[[Tensor], Tensor]
+"""Maps (B, 3, S, S) uint8 on the CPU to (B, 1, S, S) float32 logits on the model's device, without gradients."""
 
 
 def centre_window(tile: Tile, side: int) -> Tile:
@@ -45,41 +33,95 @@ def centre_window(tile: Tile, side: int) -> Tile:
     return Tile(name=tile.name, image=tile.image[window], mask=tile.mask[window])
 
 
-def score_tiles(
-    model: nn.Module,
-    tiles: Sequence[Tile],
-    *,
-    window: int,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-    bce_weight: float = 0.5,
-) -> Iterator[ScoredTile]:
-    """Predict and score tiles one by one, at full resolution.
+def forward_on(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> Forward:
+    """Return the plain forward pass of a model.
 
     Args:
-        model: A ``SegmentationModel`` on ``device``; left in evaluation mode.
-        tiles: What to score.
-        window: Side of a prediction window in pixels.
+        model: On ``device``.
         device: Where the model is.
-        dtype: Arithmetic of the forward pass; anything but float32 runs under autocast.
-        bce_weight: w of the loss that is reported.
-
-    Yields:
-        One result a tile, in order.
+        dtype: Arithmetic; anything but float32 runs under autocast.
     """
-    model.eval()
 
-    def predict(images: Tensor) -> Tensor:
-        scaled = (images.float() / 255).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
-            logits: Tensor = model(scaled)
+    def forward(images: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
+            logits: Tensor = model(scale(images, device))
         return logits.float()
 
-    for tile in tiles:
+    return forward
+
+
+def scale(images: Tensor, device: torch.device) -> Tensor:
+    """Map (B, 3, H, W) uint8 to float32 in [0, 1] on a device, in channels-last memory."""
+    moved = images.to(device, non_blocking=True).float().div_(255)
+    return moved.contiguous(memory_format=torch.channels_last)
+
+
+def _predict(
+    forward: Forward, tiles: Sequence[Tile], window: int, batch_size: int, bce_weight: float
+) -> Iterator[tuple[Tile, Tensor, Tensor]]:
+    """Yield each tile, its predicted (H, W) bool mask, and its counts: found, false, missed pixels and loss."""
+    images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
+    for tile, logits in zip(
+        tiles, predict_by_windows(forward, images, window=window, batch_size=batch_size), strict=True
+    ):
         with torch.inference_mode():
-            image = torch.tensor(tile.image).permute(2, 0, 1).to(device)
-            logits = predict_by_windows(predict, image, window=window)
-            truth = torch.tensor(tile.mask).to(device)
-            loss = float(bce_dice_loss(logits[None], truth[None, None], bce_weight))
-            predicted = (logits[0] >= 0).to(torch.uint8).cpu().numpy()
-        yield ScoredTile(tile=tile, predicted=predicted, score=score_mask(tile.name, predicted, tile.mask, loss))
+            truth = torch.tensor(tile.mask).to(logits.device, non_blocking=True).bool()
+            predicted = logits[0] >= 0
+            loss = bce_dice_loss(logits[None], truth[None, None], bce_weight)
+            counts = [(predicted & truth).sum(), (predicted & ~truth).sum(), (~predicted & truth).sum(), loss]
+            yield tile, predicted, torch.stack([count.double() for count in counts])
+
+
+def score_split(
+    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+) -> SplitScore:
+    """Score tiles at full resolution, and wait for the device once, at the end.
+
+    Args:
+        model: Is put into evaluation mode.
+        forward: Its forward pass.
+        tiles: What to score.
+        recipe: Its crop is the prediction's window; its loss weight goes into the loss.
+        batch_size: Windows a forward pass, at least 1.
+    """
+    model.eval()
+    rows = [counts for _, _, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight)]
+    return SplitScore(
+        tiles=tuple(_score(tile, row) for tile, row in zip(tiles, torch.stack(rows).tolist(), strict=True))
+    )
+
+
+def _score(tile: Tile, counts: list[float]) -> TileScore:
+    found, wrong, missed, loss = counts
+    return TileScore(
+        name=tile.name,
+        true_positives=int(found),
+        false_positives=int(wrong),
+        false_negatives=int(missed),
+        loss=loss,
+    )
+
+
+def score_and_draw(
+    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+) -> tuple[SplitScore, dict[str, bytes]]:
+    """Score whole tiles and draw what is predicted.
+
+    Args:
+        model: As for ``score_split``, as the rest.
+        forward: See there.
+        tiles: See there.
+        recipe: See there.
+        batch_size: See there.
+
+    Returns:
+        The scores, and the predicted masks and overlays as file name to content.
+    """
+    model.eval()
+    scores = []
+    files: dict[str, bytes] = {}
+    for tile, predicted, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight):
+        score = _score(tile, counts.tolist())
+        files |= encode_prediction(ScoredTile(tile=tile, predicted=predicted.byte().cpu().numpy(), score=score))
+        scores.append(score)
+    return SplitScore(tiles=tuple(scores)), files

@@ -8,9 +8,11 @@ import io
 import json
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
+import cv2
 import torch
 from ray import tune
 
@@ -19,15 +21,19 @@ from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
+from trainables.features import FeatureCache
 from trainables.models.base import encoder_fingerprint
+from trainables.models.kept import release
+from trainables.models.registry import get_architecture
 from trainables.models.weights import Weights
-from trainables.overlays import score_and_draw
 from trainables.recipe import Recipe
 from trainables.storage import Storage
+from trainables.tracing import traced
 from trainables.training import EpochResult, Trainer
 from trainables.trial_states import BEST_FILE, REPORTS_FILE, TrialStates
 
 LOG_FILE = "trial.log"
+TRACE_FILE = "trace.json.gz"
 HISTORY_FIELDS = (
     "epoch",
     "learning_rate",
@@ -39,6 +45,7 @@ HISTORY_FIELDS = (
     "encoder_frozen",
     "step_seconds",
     "images_per_second",
+    "data_share",
     "seconds",
     "peak_memory_bytes",
     "memory_measures",
@@ -50,9 +57,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
     (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``until`` (the epoch after which it
-    pauses), ``device`` (``cpu`` or ``cuda``) and ``folder`` (path or URI of everything that it writes). The tiles
-    themselves come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in
-    them.
+    pauses), ``device`` (``cpu`` or ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by
+    ``torch.compile``, and an epoch recorded), and ``folder`` (path or URI of everything that it writes). The tiles
+    come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then goes on with the next one.
@@ -67,6 +74,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Make the actor serve another trial, with nothing left of the last one."""
         self.cleanup()
+        if not get_architecture(new_config["trial"]["recipe"]["architecture"]).fixed_encoder:
+            release()
         self._start(new_config)
         return True
 
@@ -77,6 +86,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._weights = Weights(**trial["weights"])
         self._device = torch.device(trial["device"])
         self._until: int = trial["until"]
+        self._compiled: bool = trial["compiled"]
+        self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
         self._folder = Storage.open(trial["folder"])
         self._states = TrialStates(self._folder)
@@ -103,10 +114,19 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         resources = self.trial_resources.required_resources if self.trial_resources else {}
         threads = max(1, int(resources.get("CPU", 1)))
         torch.set_num_threads(threads)
+        cv2.setNumThreads(1)  # views are prepared by threads of ours, one each
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # sizes never change within a trial
             torch.cuda.reset_peak_memory_stats()
-        trainer = Trainer(self._recipe, self._data, self._device, self._weights, workers=threads)
+        trainer = Trainer(
+            self._recipe,
+            self._data,
+            self._device,
+            self._weights,
+            workers=threads,
+            features=FeatureCache(),
+            compiled=self._compiled,
+        )
         if self._saved_trainer is not None:
             trainer.load_state_dict(self._saved_trainer)
             self._saved_trainer = None
@@ -158,7 +178,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         if self._trainer is None:
             self._trainer = self._make_trainer()
         trainer = self._trainer
-        result = trainer.train_epoch()
+        with self._traced(trainer):
+            result = trainer.train_epoch()
         self._say_news()
         self._say(
             epoch_block(
@@ -179,11 +200,18 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._save_best(trainer)
         return report | self._finish(trainer) if result.finished else report
 
+    def _traced(self, trainer: Trainer) -> AbstractContextManager[None]:
+        """Record the second epoch, which no longer allocates and chooses kernels; the first one if it is the only."""
+        if not self._trace or trainer.epoch + 1 < min(2, self._recipe.max_epochs):
+            return nullcontext()
+        self._trace = False
+        self._say(f"recording the first steps of epoch {trainer.epoch + 1} into {TRACE_FILE}")
+        return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content))
+
     def _finish(self, trainer: Trainer) -> dict[str, Any]:
         """Score the best weights on whole val tiles and write the predictions."""
         started = time.perf_counter()
-        trainer.model.load_portable_state_dict(trainer.best_state)
-        final, files = score_and_draw(trainer.model, self._data.val, self._recipe, self._device, trainer.dtype)
+        final, files = trainer.finish()
         for name, content in files.items():
             self._folder.write(f"predictions/val/{name}", content)
         self._say(
@@ -270,6 +298,7 @@ def _row(result: EpochResult) -> dict[str, Any]:
         "encoder_frozen": result.encoder_frozen,
         "step_seconds": result.step_seconds,
         "images_per_second": result.images_per_second,
+        "data_share": result.data_share,
         "seconds": result.seconds,
         "peak_memory_bytes": result.peak_memory_bytes,
         "memory_measures": result.memory_measures,

@@ -6,6 +6,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.data.batches import Batches, batch_sizes
+from trainables.data.batches import Batch, Batches, batch_sizes
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.errors import DivergedError
+from trainables.features import CachedEncoder, FeatureCache
 from trainables.losses import bce_dice_loss
 from trainables.memory import MemoryLadder
 from trainables.metrics import SplitScore
+from trainables.models.base import encoder_fingerprint
 from trainables.models.registry import build_model
+from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.scoring import centre_window, score_tiles
+from trainables.scoring import Forward, centre_window, forward_on, scale, score_and_draw, score_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,7 @@ class EpochResult:
         encoder_frozen: Whether the encoder stood still.
         step_seconds: Mean time of a training step.
         images_per_second: Views trained on a second.
+        data_share: Share of the steps' time that the trainer waited for views, in [0, 1].
         seconds: Duration of the epoch, validation included.
         peak_memory_bytes: Most memory held so far: the device's on CUDA, else the process's.
         memory_measures: What was done to fit into the device's memory; empty for nothing.
@@ -54,6 +59,7 @@ class EpochResult:
     encoder_frozen: bool
     step_seconds: float
     images_per_second: float
+    data_share: float
     seconds: float
     peak_memory_bytes: int
     memory_measures: str
@@ -84,6 +90,8 @@ class Trainer:
         device: Where to train.
         weights: Initial encoder weights, from ``trainables.models.weights.resolve``.
         workers: Threads that prepare views, at least 1.
+        features: Keeps what a fixed encoder makes of views that come again; None encodes every view every time.
+        compiled: Whether ``torch.compile`` translates the training step.
     """
 
     def __init__(
@@ -94,6 +102,8 @@ class Trainer:
         weights: Weights | None = None,
         *,
         workers: int = 2,
+        features: FeatureCache | None = None,
+        compiled: bool = False,
     ) -> None:
         self.recipe = recipe
         self.device = device
@@ -103,10 +113,17 @@ class Trainer:
         self.best_iou = -1.0
         self.best_epoch = 0
         self.best_state: dict[str, Tensor] = {}
+        self.after_step: Callable[[], object] | None = None
         self._stale_epochs = 0
-        self._batches = Batches(data.train, recipe, workers=workers)
+        self._data = data
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self.model = build_model(recipe, self.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._run = torch.compile(self.model) if compiled else self.model
+        self._encoder = self._make_encoder(features)
+        self._batches = Batches(data.train, recipe, device, workers=workers)
+        self._encodes_once = self._encoder is not None and self._batches.views_repeat
+        if self._encodes_once:  # features are found by the pixels of a view on the CPU
+            self._batches = Batches(data.train, recipe, workers=workers)
         self.memory = MemoryLadder(self.model)
         self._two_stages = self.weights.kind == "imagenet" and recipe.frozen_epochs > 0
         if self._two_stages:
@@ -120,6 +137,18 @@ class Trainer:
             if not (self.model.encoder_is_fixed and name.startswith("encoder."))
         }
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
+
+    def _make_encoder(self, features: FeatureCache | None) -> CachedEncoder | None:
+        model = self.model
+        if features is None or not features.enabled or not isinstance(model, SamModel):
+            return None
+
+        def encode(image: Tensor) -> list[Tensor]:
+            with torch.no_grad(), self._autocast():
+                # What reads them computes in this type anyway.
+                return [one.to(self.dtype) for one in model.encode(scale(image, self.device))]
+
+        return CachedEncoder(encode, f"{encoder_fingerprint(model)} {model.taps} {self.dtype}", self.device, features)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         """One group for the decoder, one for an encoder that is ever trained; frozen weights get no update."""
@@ -162,7 +191,7 @@ class Trainer:
         if self._two_stages and self.epoch == self.recipe.frozen_epochs + 1:
             self._start_second_stage()
         rate = self.learning_rate
-        train_loss, step_seconds = self._train()
+        train_loss, step_seconds, data_seconds = self._train()
         if not math.isfinite(train_loss):
             raise DivergedError(f"train loss is {train_loss} in epoch {self.epoch} at learning rate {rate:g}")
         with self._averaged():
@@ -182,6 +211,7 @@ class Trainer:
             encoder_frozen=self.model.encoder_frozen,
             step_seconds=step_seconds,
             images_per_second=self.recipe.draws_per_epoch / (step_seconds * self.steps_per_epoch),
+            data_share=data_seconds / (step_seconds * self.steps_per_epoch),
             seconds=time.perf_counter() - started,
             peak_memory_bytes=self._peak_memory(),
             memory_measures=self.memory.measures,
@@ -204,29 +234,29 @@ class Trainer:
         self._plateau = self._make_plateau()
         self._stale_epochs = 0
 
-    def _train(self) -> tuple[float, float]:
+    def _train(self) -> tuple[float, float, float]:
         """Take an epoch's steps.
 
         Returns:
-            Mean loss over draws, and mean seconds a step.
+            Mean loss over draws, mean seconds a step, and seconds spent on waiting for views.
         """
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
         self.model.train()
         total = torch.zeros((), device=self.device)
-        steps = 0
-        started = time.perf_counter()
-        for images, masks in self._batches.epoch(self.epoch):
-            total += self._step(images, masks) * len(images)
+        steps, waited = 0, 0.0
+        started = asked = time.perf_counter()
+        for batch in self._batches.epoch(self.epoch):
+            waited += time.perf_counter() - asked
+            total += self._step(batch) * len(batch.images)
             steps += 1
+            if self.after_step:
+                self.after_step()
+            asked = time.perf_counter()
         loss = float(total) / self.recipe.draws_per_epoch  # the epoch's only wait for the device
-        return loss, (time.perf_counter() - started) / steps
+        return loss, (time.perf_counter() - started) / steps, waited
 
-    def _step(self, images: Tensor, masks: Tensor) -> Tensor:
+    def _step(self, batch: Batch) -> Tensor:
         """Take one optimizer step, and take it again with less memory for as long as that runs out.
-
-        Args:
-            images: (B, 3, S, S) uint8.
-            masks: (B, 1, S, S) uint8 in {0, 1}.
 
         Returns:
             Scalar mean loss, still on the device.
@@ -234,29 +264,32 @@ class Trainer:
         while True:
             random = _random_state(self.device)
             try:
-                return self._try_step(images, masks)
+                return self._try_step(batch)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             # The error is gone by now, and with it all that its frames held.
             self._optimizer.zero_grad(set_to_none=True)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            self.memory.climb(len(images), reason)
+            self.memory.climb(len(batch.images), reason)
             _set_random_state(self.device, random)
             scale = self._scaler.state_dict()  # as before the step: only a whole one moves it
             self._scaler = self._make_scaler()
             self._scaler.load_state_dict(scale)
 
-    def _try_step(self, images: Tensor, masks: Tensor) -> Tensor:
+    def _try_step(self, batch: Batch) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
+        images, masks = batch.to(self.device)
+        # Views that come again are encoded once; of others, only the decoder's part can be cut into halves.
+        features = self._encoder(batch.images) if self._encoder and self._encodes_once else []
         parts = self.memory.parts(len(images))
         total = torch.zeros((), device=self.device)
-        for some_images, some_masks in zip(images.chunk(parts), masks.chunk(parts), strict=True):
-            inputs = some_images.to(self.device, non_blocking=True).float().div_(255)
-            targets = some_masks.to(self.device, non_blocking=True).float()
-            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32):
-                logits = self.model(inputs)
-            loss = bce_dice_loss(logits, targets, self.recipe.bce_weight) * (len(inputs) / len(images))
+        for some_images, some_masks, *some_features in zip(
+            *(one.chunk(parts) for one in (images, masks, *features)), strict=True
+        ):
+            with self._autocast():
+                logits = self._run(some_images.float().div_(255), *([some_features] if features else []))
+            loss = bce_dice_loss(logits, some_masks, self.recipe.bce_weight) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         if self.recipe.clip_norm:
@@ -270,15 +303,37 @@ class Trainer:
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
-        scored = score_tiles(
-            self.model,
-            self._val,
-            window=self.recipe.crop_size,
-            device=self.device,
-            dtype=self.dtype,
-            bce_weight=self.recipe.bce_weight,
+        return score_split(self.model, self._forward(), self._val, self.recipe, batch_size=self._windows_a_batch)
+
+    def finish(self) -> tuple[SplitScore, dict[str, bytes]]:
+        """Score whole val tiles with the best weights, which the model has from then on.
+
+        Returns:
+            The scores, and the predicted masks and overlays as file name to content.
+        """
+        self.model.load_portable_state_dict(self.best_state)
+        return score_and_draw(
+            self.model, self._forward(), self._data.val, self.recipe, batch_size=self._windows_a_batch
         )
-        return SplitScore(tiles=tuple(one.score for one in scored))
+
+    @property
+    def _windows_a_batch(self) -> int:
+        """What fits in training fits in validation."""
+        return max(1, self.recipe.batch_size // self.memory.parts(self.recipe.batch_size))
+
+    def _forward(self) -> Forward:
+        if (encoder := self._encoder) is None:
+            return forward_on(self.model, self.device, self.dtype)
+
+        def forward(images: Tensor) -> Tensor:
+            with torch.inference_mode(), self._autocast():
+                logits: Tensor = self.model(scale(images, self.device), encoder(images))
+            return logits.float()
+
+        return forward
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return self._average.applied() if self._average else nullcontext()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 from sweep.engine.experiment import Experiment
 from sweep.engine.search.plan import SweepPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
-from trainables.models.registry import build_model
-from trainables.models.weights import Weights
+from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
 from trainables.trial_states import KEPT
 
@@ -27,9 +24,7 @@ def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
     Returns:
         Bytes of an ended trial (best weights, predictions), and of one state to go on from.
     """
-    with torch.device("meta"):  # shapes without memory
-        model = build_model(recipe, Weights(kind="random"))
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())
+    weights = get_architecture(recipe.architecture).checkpoint_bytes[recipe.model_size]
     moments = 2 * weights  # AdamW's two averages of each weight
     average = weights if recipe.ema_decay else 0
     pixels = sum(tile.mask.size for tile in data.val)

@@ -23,7 +23,7 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     """
     import torch
 
-    from trainables.scoring import score_tiles
+    from trainables.scoring import forward_on, score_split
     from trainables.training import Trainer
 
     torch.set_num_threads(threads)
@@ -35,16 +35,8 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     steps = -(-recipe.draws_per_epoch // recipe.batch_size)
     validation = result.seconds - result.step_seconds * trainer.steps_per_epoch
     started = time.perf_counter()
-    list(
-        score_tiles(
-            trainer.model,
-            data.val[:1],
-            window=recipe.crop_size,
-            device=trainer.device,
-            dtype=trainer.dtype,
-            bce_weight=recipe.bce_weight,
-        )
-    )
+    forward = forward_on(trainer.model, trainer.device, trainer.dtype)
+    score_split(trainer.model, forward, data.val[:1], recipe, batch_size=recipe.batch_size)
     final = (time.perf_counter() - started) * len(data.val)
     seconds = recipe.max_epochs * (steps * result.step_seconds + validation) + final
     cores = threads if device == "cpu" else 1

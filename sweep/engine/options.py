@@ -105,6 +105,12 @@ class SweepOptions(StorageOptions):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where trials train."""
 
+    compile: bool = False
+    """Translate each trial's training step by torch.compile: minutes at its start, for long trainings on GPUs."""
+
+    profile_trace: bool = False
+    """Record the second epoch of each trial into trace.json.gz, for ui.perfetto.dev or chrome://tracing."""
+
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
     """A running Ray cluster; default: start one here."""
 

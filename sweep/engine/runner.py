@@ -127,6 +127,8 @@ def run_trials(
                 "until": launch.until,
                 "protected": launch.protected,
                 "device": resources.device,
+                "compiled": settings.compiled,
+                "trace": settings.trace,
                 "folder": folder.address,
             }
         }

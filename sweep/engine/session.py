@@ -116,6 +116,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
         max_concurrent=options.max_concurrent or saved["max_concurrent"],
         gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
         device=saved["device"] if options.device == "auto" else options.device,
+        compile=options.compile or saved.get("compile", False),
     )
     plan = read_plan(experiment)
     patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
@@ -148,6 +149,8 @@ def _sweep(
         limits=Limits.parse(options.time, options.budget),
         warm_curves=_warm(experiment.storage, plan, data),
         max_failures=options.max_failures,
+        compiled=options.compile,
+        trace=options.profile_trace,
     )
     return Sweep(
         experiment=experiment, phase=phase, plan=plan, data=data, options=options, profile=profile, settings=settings

@@ -20,6 +20,8 @@ class RunSettings:
         optuna_url: Optuna storage of the studies; None is a journal in the experiment's folder.
         limits: When to stop.
         warm_curves: Group to curves of an earlier experiment, with which its rungs start; None for none.
+        compiled: Whether ``torch.compile`` translates the training step.
+        trace: Whether each trial records an epoch for a trace viewer.
         max_failures: How often a trial whose process died is started again, from its last epoch.
         asked: Whether the sweep was asked to stop.
         lost: Says why the experiment cannot be written any more; empty while it can.
@@ -29,6 +31,8 @@ class RunSettings:
     optuna_url: str | None = None
     limits: Limits = field(default_factory=Limits)
     warm_curves: Mapping[str, Curves] | None = None
+    compiled: bool = False
+    trace: bool = False
     max_failures: int = 2
     asked: Callable[[], bool] = lambda: False
     lost: Callable[[], str] = lambda: ""

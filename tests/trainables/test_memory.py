@@ -148,6 +148,8 @@ def _trial(data: TuningData, folder: Path) -> SegmentationTrainable:
         "tiles": [],
         "until": 100,
         "device": "cpu",
+        "compiled": False,
+        "trace": False,
         "folder": str(folder),
     }
 

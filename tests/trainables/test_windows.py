@@ -32,14 +32,36 @@ def test_windows_cover_the_side_and_overlap_by_an_eighth(length: int, window: in
 def test_the_identity_model_is_reproduced_bit_for_bit(
     height: int, width: int, window: int, batch: int, seed: int
 ) -> None:
-    image = torch.randn(3, height, width, generator=torch.Generator().manual_seed(seed))
-    assert torch.equal(predict_by_windows(lambda views: views, image, window=window, batch_size=batch), image)
+    generator = torch.Generator().manual_seed(seed)
+    images = [torch.randn(3, *size, generator=generator) for size in ((height, width), (64, 96), (height, width))]
+    sizes = []
+
+    def identity(views: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(views))
+        return views
+
+    results = list(predict_by_windows(identity, images, window=window, batch_size=batch))
+    assert len(results) == 3 and all(map(torch.equal, results, images))
+    assert max(sizes) <= batch
+
+
+def test_a_batch_is_filled_from_several_images() -> None:
+    seen = []
+
+    def predict(views: torch.Tensor) -> torch.Tensor:
+        seen.append(len(views))
+        return views
+
+    assert len(list(predict_by_windows(predict, [torch.zeros(3, 64, 64)] * 6, window=64, batch_size=4))) == 6
+    assert seen == [4, 2]
 
 
 def test_each_pixel_comes_from_the_window_in_which_it_is_deepest() -> None:
     depth = torch.minimum(torch.arange(64), torch.arange(63, -1, -1)).float()
     view = torch.minimum(depth[:, None], depth[None, :])
-    result = predict_by_windows(lambda views: view.expand(len(views), 1, 64, 64), torch.zeros(3, 64, 160), window=64)
+    (result,) = predict_by_windows(
+        lambda views: view.expand(len(views), 1, 64, 64), [torch.zeros(3, 64, 160)], window=64
+    )
     starts = window_starts(160, 64)
     best = torch.stack(
         [torch.where((x := torch.arange(160) - s).ge(0) & x.lt(64), torch.minimum(x, 63 - x), -1) for s in starts]

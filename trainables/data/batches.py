@@ -6,17 +6,41 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.data.augment import Augmentation
+from trainables.augment.device import augment_batch
+from trainables.augment.host import augment
+from trainables.augment.parameters import Sampler, ViewParameters
 from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 
 View = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch before it is on the training's device.
+
+    Attributes:
+        images: (B, 3, S, S) uint8 in channels-last memory, on the CPU.
+        masks: (B, 1, S, S) uint8, on the CPU.
+        augmentations: What is still to be done to each view, on the device; empty where it was done on the CPU.
+    """
+
+    images: Tensor
+    masks: Tensor
+    augmentations: tuple[ViewParameters, ...] = ()
+
+    def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return images and masks on a device, augmented, both uint8; a GPU is not waited for."""
+        images = self.images.to(device, non_blocking=True)
+        masks = self.masks.to(device, non_blocking=True)
+        return augment_batch(images, masks, self.augmentations) if self.augmentations else (images, masks)
 
 
 def batch_sizes(draws: int, batch_size: int) -> list[int]:
@@ -39,26 +63,58 @@ def batch_sizes(draws: int, batch_size: int) -> list[int]:
 
 
 class Batches:
-    """The augmented views of a training, batch by batch, prepared ahead by a few threads.
+    """The views of a training, batch by batch, prepared ahead by a few threads.
 
-    numpy and OpenCV release the interpreter lock, so threads suffice and nothing is copied between processes.
+    numpy and OpenCV release the interpreter lock, so threads suffice and nothing is copied between processes. A GPU
+    augments the views itself: what is done to each is drawn here either way, so the views are the same up to rounding.
 
     Args:
         tiles: The train tiles that the trial may see.
         recipe: Uses ``augmentation``, ``crop_size``, ``draws_per_epoch``, ``batch_size`` and ``seed``.
+        device: Where the views will be trained on.
         workers: Threads, at least 1. Their number does not change the views.
     """
 
-    def __init__(self, tiles: Sequence[Tile], recipe: Recipe, *, workers: int = 2) -> None:
+    def __init__(
+        self, tiles: Sequence[Tile], recipe: Recipe, device: torch.device | None = None, *, workers: int = 2
+    ) -> None:
         self._tiles = tiles
         self._recipe = recipe
+        self._on_device = device is not None and device.type == "cuda"
         self._workers = workers
         self._local = threading.local()
         # Views of one batch share a shape: no view is larger than the smallest tile.
         self._crop = min([recipe.crop_size, *(side for tile in tiles for side in tile.mask.shape)])
 
+    @property
+    def views_repeat(self) -> bool:
+        """Whether the same few views come again and again: the eight symmetries of whole tiles."""
+        whole = all(tile.mask.shape == (self._crop, self._crop) for tile in self._tiles)
+        return whole and self._recipe.augmentation == "LIGHT"
+
+    def choose(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], ViewParameters]:
+        """Choose one sample draw, and what is to be done to it.
+
+        Args:
+            epoch: From 1.
+            index: Position in the epoch, from 0.
+
+        Returns:
+            (S, S, 3) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters.
+        """
+        random = np.random.default_rng([self._recipe.seed, epoch, index])
+        tile = self._tiles[int(random.integers(len(self._tiles)))]
+        height, width = tile.mask.shape
+        top = int(random.integers(height - self._crop + 1))
+        left = int(random.integers(width - self._crop + 1))
+        window = (slice(top, top + self._crop), slice(left, left + self._crop))
+        if not hasattr(self._local, "sampler"):
+            self._local.sampler = Sampler(self._recipe.augmentation)  # it holds random state: one a thread
+        parameters = self._local.sampler(int(random.integers(2**31)), self._crop)
+        return tile.image[window], tile.mask[window], parameters
+
     def draw(self, epoch: int, index: int) -> View:
-        """Make one sample draw.
+        """Make one sample draw on the CPU.
 
         Args:
             epoch: From 1.
@@ -67,36 +123,40 @@ class Batches:
         Returns:
             (S, S, 3) and (S, S) uint8, S the crop size.
         """
-        random = np.random.default_rng([self._recipe.seed, epoch, index])
-        tile = self._tiles[int(random.integers(len(self._tiles)))]
-        height, width = tile.mask.shape
-        top = int(random.integers(height - self._crop + 1))
-        left = int(random.integers(width - self._crop + 1))
-        window = (slice(top, top + self._crop), slice(left, left + self._crop))
-        if not hasattr(self._local, "augmentation"):
-            self._local.augmentation = Augmentation(self._recipe.augmentation)
-        image, mask = self._local.augmentation(tile.image[window], tile.mask[window], int(random.integers(2**31)))
-        return image, mask
+        return augment(*self.choose(epoch, index))
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch in order.
 
         Args:
             epoch: From 1.
-
-        Yields:
-            Images (B, 3, S, S) uint8 in channels-last memory and masks (B, 1, S, S) uint8, on the CPU.
         """
         sizes = deque(batch_sizes(self._recipe.draws_per_epoch, self._recipe.batch_size))
-        ready: deque[list[Future[View]]] = deque()
+        ready: deque[Future[Batch]] = deque()
         index = 0
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="draws") as pool:
+        with (
+            ThreadPoolExecutor(self._workers, thread_name_prefix="draws") as views,
+            ThreadPoolExecutor(1, thread_name_prefix="batches") as batches,
+        ):
             while sizes or ready:
                 while sizes and len(ready) < 2:  # the batch in use and the next one
                     size = sizes.popleft()
-                    ready.append([pool.submit(self.draw, epoch, index + offset) for offset in range(size)])
+                    drawn = [views.submit(self._prepare, epoch, index + offset) for offset in range(size)]
+                    ready.append(batches.submit(self._collate, drawn))
                     index += size
-                views = [future.result() for future in ready.popleft()]
-                images = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2)
-                masks = torch.from_numpy(np.stack([mask for _, mask in views])).unsqueeze(1)
-                yield images, masks
+                yield ready.popleft().result()
+
+    def _prepare(self, epoch: int, index: int) -> tuple[View, ViewParameters | None]:
+        if not self._on_device:
+            return self.draw(epoch, index), None
+        image, mask, parameters = self.choose(epoch, index)
+        return (image, mask), parameters
+
+    def _collate(self, drawn: Sequence[Future[tuple[View, ViewParameters | None]]]) -> Batch:
+        done = [future.result() for future in drawn]
+        images = torch.from_numpy(np.stack([image for (image, _), _ in done])).permute(0, 3, 1, 2)
+        masks = torch.from_numpy(np.stack([mask for (_, mask), _ in done])).unsqueeze(1)
+        if self._on_device:
+            images, masks = images.pin_memory(), masks.pin_memory()
+        todo = tuple(parameters for _, parameters in done if parameters is not None)
+        return Batch(images=images, masks=masks, augmentations=todo)

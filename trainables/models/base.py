@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_FINGERPRINTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
+"""Of fixed encoders, which are shared by the trials of a process and never change."""
 
 
 class SegmentationModel(nn.Module):
@@ -50,11 +54,13 @@ class SegmentationModel(nn.Module):
             (B, 1, H, W) float logits.
         """
         height, width = images.shape[-2:]
+        return self.logits(self.prepare(images))[..., :height, :width]
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Normalise (B, 3, H, W) in [0, 1] and pad it to multiples of the model's stride."""
         inputs = (images - self.mean) / self.std
-        bottom, right = -height % self._stride, -width % self._stride
-        if bottom or right:
-            inputs = F.pad(inputs, (0, right, 0, bottom), mode="replicate")
-        return self.logits(inputs)[..., :height, :width]
+        bottom, right = -images.shape[-2] % self._stride, -images.shape[-1] % self._stride
+        return F.pad(inputs, (0, right, 0, bottom), mode="replicate") if bottom or right else inputs
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Segment normalised inputs.
@@ -122,16 +128,20 @@ class SegmentationModel(nn.Module):
         Raises:
             RuntimeError: A tensor is missing, left over or of another shape.
         """
-        kept = {name: tensor for name, tensor in self.state_dict().items() if name not in self.portable_state_dict()}
-        self.load_state_dict({**kept, **state})
+        result = self.load_state_dict(state, strict=False)
+        missing = set(result.missing_keys) & self.portable_state_dict().keys()
+        if missing or result.unexpected_keys:
+            raise RuntimeError(f"missing tensors: {sorted(missing)}; left over: {sorted(result.unexpected_keys)}")
 
 
 def encoder_fingerprint(model: SegmentationModel) -> str:
     """Return the hex sha256 of a fixed encoder's tensors; empty for an encoder that travels in checkpoints."""
     if not model.encoder_is_fixed or model.encoder is None:
         return ""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+    if model.encoder not in _FINGERPRINTS:
+        digest = hashlib.sha256()
+        for name, tensor in sorted(model.encoder.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().data)
+        _FINGERPRINTS[model.encoder] = digest.hexdigest()
+    return _FINGERPRINTS[model.encoder]

@@ -26,6 +26,7 @@ class Architecture:
         track: ``cnn`` or ``sam``; decides the shared recipe's learning rate and batch size.
         needs: The pretrained weights that it wants.
         factory: ``module:function`` that builds the model from a recipe and resolved weights.
+        checkpoint_bytes: Size of the weights and statistics that its checkpoints hold, by ``Recipe.model_size``.
     """
 
     name: str
@@ -33,6 +34,12 @@ class Architecture:
     track: Literal["cnn", "sam"]
     needs: Needs
     factory: str
+    checkpoint_bytes: Mapping[str, int]
+
+    @property
+    def fixed_encoder(self) -> bool:
+        """Whether the encoder is never trained, and so the same for all trials with the same weights."""
+        return self.needs == "sam-vit-b"
 
     def build(self, recipe: Recipe, weights: Weights) -> SegmentationModel:
         """Build the model, its initial weights a function of ``recipe.seed`` and ``weights`` alone.
@@ -68,6 +75,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="cnn",
                 needs="none",
                 factory="trainables.models.unet:build_unet",
+                checkpoint_bytes={"full": 31_075_860, "tiny": 491_460},
             ),
             Architecture(
                 name="smp_unet_resnet34",
@@ -75,6 +83,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="cnn",
                 needs="imagenet-resnet34",
                 factory="trainables.models.smp:build_unet_resnet34",
+                checkpoint_bytes={"full": 97_821_876, "tiny": 654_148},
             ),
             Architecture(
                 name="smp_deeplabv3plus_resnet34",
@@ -82,6 +91,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="cnn",
                 needs="imagenet-resnet34",
                 factory="trainables.models.smp:build_deeplabv3plus_resnet34",
+                checkpoint_bytes={"full": 89_835_052, "tiny": 433_756},
             ),
             Architecture(
                 name="sam_vit_b_conv",
@@ -89,6 +99,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="sam",
                 needs="sam-vit-b",
                 factory="trainables.models.sam:build_sam_conv",
+                checkpoint_bytes={"full": 5_137_604, "tiny": 59_236},
             ),
             Architecture(
                 name="sam_vit_b_unet",
@@ -96,6 +107,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="sam",
                 needs="sam-vit-b",
                 factory="trainables.models.sam:build_sam_unet",
+                checkpoint_bytes={"full": 25_093_940, "tiny": 99_044},
             ),
             Architecture(
                 name="smp_unet_efficientnet_lite0",
@@ -103,6 +115,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 track="cnn",
                 needs="imagenet-efficientnet-lite0",
                 factory="trainables.models.smp:build_unet_efficientnet_lite0",
+                checkpoint_bytes={"full": 20_958_868, "tiny": 654_148},
             ),
         )
     }

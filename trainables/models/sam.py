@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.models.base import SegmentationModel
+from trainables.models.kept import keep
 from trainables.models.sam_encoder import PATCH, build_encoder, encode
 from trainables.models.unet import double_conv
 from trainables.models.weights import Weights
@@ -21,17 +23,59 @@ SKIP_BLOCKS = (3, 6, 9, 12)
 
 
 class SamModel(SegmentationModel):
-    """A decoder on a fixed SAM encoder, which no gradient enters."""
+    """A decoder on a fixed SAM encoder, which no gradient enters.
+
+    A subclass implements ``decode`` and sets ``taps``.
+
+    Attributes:
+        taps: Numbers of the blocks whose outputs the decoder wants; none means the neck's features alone.
+    """
+
+    taps: tuple[int, ...] = ()
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__(mean=SAM_MEAN, std=SAM_STD, stride=PATCH)
         self.encoder: nn.Module = encoder
         self.fix_encoder()
 
-    def encode(self, inputs: Tensor, taps: tuple[int, ...] = ()) -> tuple[Tensor, list[Tensor]]:
-        """Return the neck's features and the tapped blocks' outputs, all at 1/16 of the size."""
+    def forward(self, images: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1].
+            features: What ``encode`` made of the same images; None encodes them.
+
+        Returns:
+            (B, 1, H, W) float logits.
+        """
+        if features is None:
+            return super().forward(images)
+        height, width = images.shape[-2:]
+        return self.decode(self.prepare(images), features)[..., :height, :width]
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
+        return self.decode(inputs, self._encode(inputs))
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Return what the decoder needs of the encoder.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1].
+
+        Returns:
+            The neck's features, or the tapped blocks' outputs: each (B, C, H/16, W/16).
+        """
+        return self._encode(self.prepare(images))
+
+    def _encode(self, inputs: Tensor) -> list[Tensor]:
+        # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.
         with torch.no_grad():
-            return encode(self.encoder, inputs, taps)
+            return encode(self.encoder, inputs, self.taps)
+
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map normalised (B, 3, H, W) inputs and their features to (B, 1, H, W)."""
+        raise NotImplementedError
 
 
 def _upsample(x: Tensor) -> Tensor:
@@ -56,9 +100,9 @@ class SamConv(SamModel):
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(widths[-1], 1, 1)
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
-        x, _ = self.encode(inputs)
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map the neck's features (B, C, H/16, W/16) to (B, 1, H, W)."""
+        (x,) = features
         for number, stage in enumerate(self.stages):
             x = stage(_upsample(x if number == 0 else self.dropout(x)))
         result: Tensor = self.head(x)
@@ -78,6 +122,8 @@ class SamUnet(SamModel):
         details: Channels of the detail path at 1, 1/2, 1/4 and 1/8 of the size.
         dropout: Probability that a channel is dropped between stages.
     """
+
+    taps = SKIP_BLOCKS
 
     def __init__(
         self, encoder: nn.Module, tokens: int, widths: tuple[int, ...], details: tuple[int, ...], dropout: float
@@ -107,9 +153,9 @@ class SamUnet(SamModel):
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(widths[-1], 1, 1)
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
-        _, (third, sixth, ninth, twelfth) = self.encode(inputs, SKIP_BLOCKS)
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map normalised (B, 3, H, W) inputs and four blocks' outputs to (B, 1, H, W)."""
+        third, sixth, ninth, twelfth = features
         details = [self.details[0](inputs)]
         for stage in self.details[1:]:
             details.append(stage(details[-1]))
@@ -125,10 +171,17 @@ class SamUnet(SamModel):
         return result
 
 
+def kept_encoder(recipe: Recipe, weights: Weights) -> nn.Module:
+    """Return the encoder that a trial before this one used, if it is the same, and else build it."""
+    tiny = recipe.model_size == "tiny"
+    seed = 0 if weights.path else recipe.seed  # a file's encoder is the same whatever the seed
+    return keep((weights, tiny, seed), lambda: build_encoder(weights, tiny=tiny), seed=seed)
+
+
 def build_sam_conv(recipe: Recipe, weights: Weights) -> SamConv:
     """Build ``sam_vit_b_conv``: 1.3 million trainable parameters."""
     tiny = recipe.model_size == "tiny"
-    encoder = build_encoder(weights, tiny=tiny)
+    encoder = kept_encoder(recipe, weights)
     widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
     return SamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout)
 
@@ -136,7 +189,7 @@ def build_sam_conv(recipe: Recipe, weights: Weights) -> SamConv:
 def build_sam_unet(recipe: Recipe, weights: Weights) -> SamUnet:
     """Build ``sam_vit_b_unet``: 5 to 10 million trainable parameters."""
     tiny = recipe.model_size == "tiny"
-    encoder = build_encoder(weights, tiny=tiny)
+    encoder = kept_encoder(recipe, weights)
     widths = (16, 16, 8, 8, 8) if tiny else (384, 256, 128, 64, 32)
     details = (4, 8, 8, 16) if tiny else (16, 32, 64, 128)
     return SamUnet(encoder, 32 if tiny else 768, widths, details, recipe.decoder_dropout)

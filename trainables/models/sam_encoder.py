@@ -50,16 +50,16 @@ def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:
     return encoder
 
 
-def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = ()) -> tuple[Tensor, list[Tensor]]:
+def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = ()) -> list[Tensor]:
     """Run the encoder on images of any size.
 
     Args:
         encoder: What ``build_encoder`` returned.
         inputs: (B, 3, H, W) normalised, H and W multiples of 16. Position embeddings are interpolated away from 1024.
-        taps: Numbers of blocks, from 1, whose output is wanted.
+        taps: Numbers of blocks, from 1, whose output is wanted; none wants the neck's.
 
     Returns:
-        The neck's features (B, C, H/16, W/16), and each tapped block's output (B, D, H/16, W/16).
+        Each tapped block's output (B, D, H/16, W/16), or the neck's features (B, C, H/16, W/16) alone.
     """
     x: Tensor = encoder.patch_embed(inputs)  # (B, h, w, D)
     x = x + _positions(encoder.pos_embed, x.shape[1], x.shape[2])
@@ -68,7 +68,7 @@ def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = ()) -> tuple[Te
         x = _block(block, x)
         if number in taps:
             tapped.append(x.permute(0, 3, 1, 2))
-    return encoder.neck(x.permute(0, 3, 1, 2)), tapped
+    return tapped if taps else [encoder.neck(x.permute(0, 3, 1, 2))]
 
 
 def _positions(embedding: Tensor, height: int, width: int) -> Tensor:

@@ -26,7 +26,7 @@ def test_features_are_the_library_s_at_its_own_size(encoder: nn.Module) -> None:
     image = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected = encoder(image)
-        features, _ = encode(encoder, image)
+        (features,) = encode(encoder, image)
     assert features.shape == expected.shape == (1, 32, 64, 64)
     assert torch.allclose(features, expected, atol=1e-5, rtol=1e-5)
 
@@ -42,7 +42,8 @@ def test_blocks_are_the_library_s_at_other_sizes(encoder: nn.Module, tokens: tup
         for block in encoder.blocks:
             x = block(x)
             outputs.append(x.permute(0, 3, 1, 2))
-        features, tapped = encode(encoder, image, taps=(3, 6, 9, 12))
+        (features,) = encode(encoder, image)
+        tapped = encode(encoder, image, taps=(3, 6, 9, 12))
     assert torch.allclose(features, encoder.neck(outputs[-1]), atol=1e-5, rtol=1e-5)
     for tap, number in zip(tapped, (3, 6, 9, 12), strict=True):
         assert tap.shape == (2, 32, *tokens)

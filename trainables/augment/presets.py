@@ -1,19 +1,17 @@
-"""The augmentation presets of the study, as albumentations pipelines seeded draw by draw."""
+"""The augmentation presets of the study, as albumentations has them: the reference for everything in this package."""
 
 from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainables.errors import RecipeError, nearest
 from trainables.recipe import AUGMENTATIONS
-
-if TYPE_CHECKING:
-    import albumentations
 
 ROTATE_LIMIT_DEGREES = math.degrees(0.4)
 """Largest rotation of MEDIUM and above, either way.
@@ -24,10 +22,8 @@ which together with the quarter turns of LIGHT covers half of all roof orientati
 """
 
 
-class Augmentation:
-    """One preset; a pure function of the view and a seed.
-
-    albumentations keeps random state in its pipeline, so one object serves one thread.
+def operations(preset: str) -> tuple[Any, ...]:
+    """Build a preset's operations, in the order in which they are carried out.
 
     Args:
         preset: LIGHT (the eight symmetries of the square), MEDIUM (+ shift, scale, rotate, brightness, contrast,
@@ -37,31 +33,8 @@ class Augmentation:
     Raises:
         RecipeError: An unknown preset.
     """
-
-    def __init__(self, preset: str) -> None:
-        if preset not in AUGMENTATIONS:
-            raise RecipeError(f"augmentation preset {preset!r} does not exist; {nearest(preset, AUGMENTATIONS)}")
-        self._pipeline = _pipeline(preset)
-
-    def __call__(
-        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Augment one view.
-
-        Args:
-            image: (H, W, 3) uint8 RGB, H equal to W.
-            mask: (H, W) uint8.
-            seed: At least 0; the same seed gives the same result.
-
-        Returns:
-            Image and mask of the same shapes and types; the mask holds no value that it did not hold before.
-        """
-        self._pipeline.set_random_seed(seed)
-        result = self._pipeline(image=image, mask=mask)
-        return result["image"], result["mask"]
-
-
-def _pipeline(preset: str) -> albumentations.Compose:
+    if preset not in AUGMENTATIONS:
+        raise RecipeError(f"augmentation preset {preset!r} does not exist; {nearest(preset, AUGMENTATIONS)}")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would otherwise ask a package index
     import albumentations as A
     import cv2
@@ -95,4 +68,41 @@ def _pipeline(preset: str) -> albumentations.Compose:
         A.RandomFog(fog_coef_range=(0.1, 0.3), alpha_coef=0.08, p=0.1),
     ]
     stages = {"LIGHT": light, "MEDIUM": medium, "HEAVY": heavy, "EXTREME": extreme}
-    return A.Compose(stages[preset])
+    return tuple(stages[preset])
+
+
+def seed_operations(steps: Sequence[Any], seed: int) -> None:
+    """Give every operation random numbers of its own.
+
+    ``Compose.set_random_seed`` gives all of them the same ones: whether and how strongly the second operation acts
+    would follow from the first.
+
+    Args:
+        steps: What ``operations`` returned.
+        seed: At least 0.
+    """
+    for number, step in enumerate(steps):
+        step.set_random_seed(16 * seed + number)
+
+
+class ReferenceAugmentation:
+    """One preset, carried out by albumentations; a pure function of the view and a seed.
+
+    albumentations keeps random state in its operations, so one object serves one thread.
+
+    Args:
+        preset: See ``operations``.
+    """
+
+    def __init__(self, preset: str) -> None:
+        self._steps = operations(preset)
+
+    def __call__(
+        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Augment one view; see ``HostAugmentation``."""
+        seed_operations(self._steps, seed)
+        view: dict[str, Any] = {"image": image, "mask": mask}
+        for step in self._steps:
+            view = step(**view)
+        return view["image"], view["mask"]

@@ -1,0 +1,202 @@
+"""What is done to one view, drawn from a seed before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.augment.fog import Fog, draw_fog
+from trainables.augment.presets import operations, seed_operations
+
+ELASTIC_CELL = 4
+"""Pixels a side of a cell of the drawn displacement field: half its Gaussian's sigma, which nothing finer survives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow:
+    """One shadow.
+
+    Attributes:
+        corners: (5, 2) int32 x and y of a polygon, filled by the even-odd rule.
+        darkness: What pixels inside are multiplied with, in (0, 1).
+    """
+
+    corners: NDArray[np.int32]
+    darkness: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewParameters:
+    """Everything that is done to a view of side S, in the order of its fields. None, or empty, is not done.
+
+    Attributes:
+        symmetry: Which of the eight symmetries of the square comes first: e, r90, r180, r270, v, h, t or hvt.
+        affine: (3, 3) float64, pixels of the turned view to pixels of the result; bilinear, mirrored at the edges.
+        contrast: Factor and summand of every value, in 0..255.
+        hsv: Summands of hue (of 180), saturation and value (of 255).
+        shadows: Shadows cast over it.
+        gamma: Exponent of every value in 0..1.
+        clahe: Clip limit of the local histogram equalisation of the lightness, on a grid of 8 by 8.
+        jpeg: Quality at which it is compressed, in 1..100.
+        displacement: (2, S/4, S/4) float32 x and y, in pixels, where each pixel of the result is looked up.
+        holes: (N, 4) int64 of x0, y0, x1, y1 that become black.
+        fog: Fog over it.
+    """
+
+    symmetry: str = "e"
+    affine: NDArray[np.float64] | None = None
+    contrast: tuple[float, float] | None = None
+    hsv: tuple[float, float, float] | None = None
+    shadows: tuple[Shadow, ...] = ()
+    gamma: float | None = None
+    clahe: float | None = None
+    jpeg: int | None = None
+    displacement: NDArray[np.float32] | None = None
+    holes: NDArray[np.int64] | None = None
+    fog: Fog | None = None
+
+    def warp(self, side: int) -> NDArray[np.float64]:
+        """Return the one (3, 3) matrix of symmetry and affine map, pixels of the view to pixels of the result."""
+        matrix = _symmetry_matrix(self.symmetry, side)
+        return matrix if self.affine is None else self.affine @ matrix
+
+
+class Sampler:
+    """Draws the parameters of views. albumentations draws them, but for two operations that it makes expensive.
+
+    One object serves one thread.
+
+    Args:
+        preset: A name from ``AUGMENTATIONS``.
+
+    Raises:
+        RecipeError: An unknown preset.
+    """
+
+    def __init__(self, preset: str) -> None:
+        self._steps = operations(preset)
+
+    def __call__(self, seed: int, side: int) -> ViewParameters:
+        """Draw the parameters of one view.
+
+        Args:
+            seed: At least 0; the same seed and side give the same parameters.
+            side: S in pixels.
+        """
+        seed_operations(self._steps, seed)
+        shape = np.broadcast_to(np.uint8(0), (side, side, 3))  # takes no memory; only its shape is asked for
+        parameters = ViewParameters()
+        for step in self._steps:
+            if step.should_apply():
+                parameters = _DRAWS[type(step).__name__](step, parameters, shape)
+        return parameters
+
+
+def _drawn(step: Any, shape: NDArray[np.uint8]) -> dict[str, Any]:
+    """Let an operation of albumentations draw its parameters."""
+    data = {"image": shape}
+    params = step.update_transform_params(params=step.get_params(), data=data)
+    return {**params, **step.get_params_dependent_on_data(params=params, data=data)}
+
+
+def _symmetry(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, symmetry=_drawn(step, shape)["group_element"])
+
+
+def _affine(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, affine=np.asarray(_drawn(step, shape)["matrix"], dtype=np.float64))
+
+
+def _contrast(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    drawn = _drawn(step, shape)
+    return replace(known, contrast=(drawn["alpha"], drawn["beta"]))
+
+
+def _hsv(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    drawn = _drawn(step, shape)
+    return replace(known, hsv=(drawn["hue_shift"], drawn["sat_shift"], drawn["val_shift"]))
+
+
+def _shadow(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    drawn = _drawn(step, shape)
+    shadows = zip(drawn["vertices_list"], drawn["intensities"], strict=True)
+    return replace(
+        known,
+        shadows=tuple(Shadow(corners=corners.astype(np.int32), darkness=1 - float(one)) for corners, one in shadows),
+    )
+
+
+def _gamma(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, gamma=_drawn(step, shape)["gamma"])
+
+
+def _clahe(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, clahe=_drawn(step, shape)["clip_limit"])
+
+
+def _jpeg(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, jpeg=_drawn(step, shape)["quality"])
+
+
+def _elastic(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    """Draw the smoothed noise of ``ElasticTransform`` directly, on a grid as coarse as it is smooth.
+
+    Smoothing white noise of deviation 1 with a Gaussian of s pixels leaves a deviation of 1 / (2 s sqrt(pi)), on a
+    grid of cells as on pixels, with s counted in cells. albumentations first divides by the largest of the values.
+    """
+    import cv2
+
+    side = shape.shape[0]
+    cells = -(-side // ELASTIC_CELL)
+    largest = np.sqrt(2 * np.log(2 * 2 * side * side))  # of so many absolute values of normal numbers, about
+    noise = step.random_generator.standard_normal((2, cells, cells), dtype=np.float32)
+    smooth = [
+        cv2.GaussianBlur(one, (0, 0), step.sigma / ELASTIC_CELL, borderType=cv2.BORDER_REPLICATE) for one in noise
+    ]
+    return replace(known, displacement=np.stack(smooth) * np.float32(step.alpha / (largest * ELASTIC_CELL)))
+
+
+def _holes(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    return replace(known, holes=_drawn(step, shape)["holes"])
+
+
+def _fog(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+    low, high = step.fog_coef_range
+    return replace(known, fog=draw_fog(shape.shape[0], (low, high), step.alpha_coef, step.random_generator))
+
+
+_DRAWS = {
+    "D4": _symmetry,
+    "Affine": _affine,
+    "RandomBrightnessContrast": _contrast,
+    "HueSaturationValue": _hsv,
+    "RandomShadow": _shadow,
+    "RandomGamma": _gamma,
+    "CLAHE": _clahe,
+    "ImageCompression": _jpeg,
+    "ElasticTransform": _elastic,
+    "CoarseDropout": _holes,
+    "RandomFog": _fog,
+}
+
+
+def _symmetry_matrix(symmetry: str, side: int) -> NDArray[np.float64]:
+    """Return the map (x, y) -> (x', y') of a symmetry of a square of so many pixels a side."""
+    last = side - 1
+    keep, flip = (1.0, 0.0), (-1.0, float(last))
+    swapped, (a, tx), (b, ty) = {
+        "e": (False, keep, keep),
+        "r90": (True, keep, flip),
+        "r180": (False, flip, flip),
+        "r270": (True, flip, keep),
+        "v": (False, keep, flip),
+        "h": (False, flip, keep),
+        "t": (True, keep, keep),
+        "hvt": (True, flip, flip),
+    }[symmetry]
+    if swapped:  # x' comes from y, and y' from x
+        return np.array([[0, a, tx], [b, 0, ty], [0, 0, 1]])
+    return np.array([[a, 0, tx], [0, b, ty], [0, 0, 1]])

@@ -1,0 +1,170 @@
+"""What a fixed encoder makes of views that come again and again, kept on the node's disk and mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainables.models.weights import cache
+
+FORMAT = 1
+LIMIT_VARIABLE = "TILESWEEP_FEATURES_GB"
+LIMIT_GB = 20.0
+"""Gigabytes of disk; 24 tiles in eight views, with SAM's four blocks at 1024 pixels in half precision, are 4.9."""
+FREE_SHARE = 0.5
+"""Of the disk's free room, what the cache takes at most."""
+WAIT_SECONDS = 300.0
+"""How long a trial waits for another one that encodes the same view, before it does so itself."""
+
+log = logging.getLogger(__name__)
+
+
+class FeatureCache:
+    """Features by key, in a folder that all processes of a node share.
+
+    A file is written whole or not at all, and the least recently used ones are deleted for new ones. A damaged file is
+    as good as none.
+
+    Args:
+        folder: Where the files lie; None is ``features`` in the cache of weights.
+        limit_bytes: Most that they take; None is ``$TILESWEEP_FEATURES_GB``, else 20 GB; 0 keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None = None, limit_bytes: int | None = None) -> None:
+        self._folder = folder or cache() / "features"
+        if limit_bytes is None:
+            limit_bytes = int(1e9 * _number(os.environ.get(LIMIT_VARIABLE), LIMIT_GB))
+        self._limit = limit_bytes
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything can be kept."""
+        return self._limit > 0
+
+    def get(self, key: str, encode: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+        """Return the features of a key, from the disk if they are there.
+
+        Args:
+            key: Hex digest of everything that decides them.
+            encode: Makes them; only one process of the node does at a time.
+
+        Returns:
+            CPU tensors, backed by the file's pages where they come from the disk.
+        """
+        found = self._read(key)
+        if found is not None:
+            return found
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / f"{key}.lock", timeout=WAIT_SECONDS):
+                found = self._read(key)
+                if found is None:
+                    found = [tensor.contiguous() for tensor in encode()]
+                    self._write(key, found)
+        except (OSError, Timeout) as error:
+            log.info("features are not kept: %s", error)
+            return found or list(encode())
+        with suppress(OSError):
+            (self._folder / f"{key}.lock").unlink()
+        return found
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    def _read(self, key: str) -> list[Tensor] | None:
+        path = self._path(key)
+        try:
+            tensors = load_file(path)
+            os.utime(path)  # used last, deleted last
+        except Exception:  # not there, cut off, or another process has just deleted it
+            return None
+        return [tensors[str(number)] for number in range(len(tensors))]
+
+    def _write(self, key: str, tensors: Sequence[Tensor]) -> None:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if not self._make_room(size):
+            return
+        temporary = self._folder / f"{key}.{os.getpid()}.tmp"
+        try:
+            save_file({str(number): tensor for number, tensor in enumerate(tensors)}, temporary)
+            temporary.replace(self._path(key))
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, size: int) -> bool:
+        """Delete what was not used for longest, until so many bytes more fit; False where they never will."""
+        files = []
+        for path in self._folder.glob("*.safetensors"):
+            with suppress(OSError):
+                status = path.stat()
+                files.append((status.st_mtime_ns, status.st_size, path))
+        used = sum(one for _, one, _ in files)
+        limit = min(self._limit, used + int(FREE_SHARE * shutil.disk_usage(self._folder).free))
+        if size > limit:
+            return False
+        for _, one, path in sorted(files):
+            if used + size <= limit:
+                break
+            path.unlink(missing_ok=True)
+            used -= one
+        return True
+
+
+class CachedEncoder:
+    """A fixed encoder that sees each view once on a node.
+
+    Args:
+        encode: Maps (1, 3, S, S) uint8 on the CPU to the features of that view, on the device.
+        fingerprint: Hash of the encoder's weights, and of whatever else it does to a view.
+        device: Where the features are wanted.
+        store: Where they are kept.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Tensor], Sequence[Tensor]],
+        fingerprint: str,
+        device: torch.device,
+        store: FeatureCache,
+    ) -> None:
+        self._encode = encode
+        self._fingerprint = f"{FORMAT} {torch.__version__} {device.type} {fingerprint}"
+        self._device = device
+        self._store = store
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Return the features of a batch, each (B, C, h, w) on the device.
+
+        Args:
+            images: (B, 3, S, S) uint8 on the CPU. Views are encoded one by one, so that what is kept of one does not
+                depend on its company.
+        """
+        views = [self._store.get(self._key(image), partial(self._features, image)) for image in images]
+        return [torch.stack(parts).to(self._device, non_blocking=True) for parts in zip(*views, strict=True)]
+
+    def _features(self, image: Tensor) -> list[Tensor]:
+        return [features[0].cpu() for features in self._encode(image[None])]
+
+    def _key(self, image: Tensor) -> str:
+        digest = hashlib.sha256(f"{self._fingerprint} {tuple(image.shape)}".encode())
+        digest.update(image.permute(1, 2, 0).contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def _number(text: str | None, default: float) -> float:
+    try:
+        return float(text) if text else default
+    except ValueError:
+        return default
