@@ -12,7 +12,7 @@ from rich.console import Console
 from search_spaces.profiles import Profile
 from sweep.engine.cluster import ray_cluster
 from sweep.engine.options import SweepOptions
-from sweep.engine.resources import Resources, divide
+from sweep.engine.resources import Resources, divide, read_share
 from trainables.errors import ExperimentError
 
 
@@ -44,7 +44,7 @@ def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float, node_cpu
         total_cpus=cpus,
         total_gpus=gpus,
         device=options.device,
-        gpus_per_trial=options.gpus_per_trial,
+        gpus_per_trial=read_share(options.gpus_per_trial),
         max_concurrent=options.max_concurrent,
         node_cpus=node_cpus,
     )

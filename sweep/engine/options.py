@@ -96,7 +96,7 @@ class SweepOptions(StorageOptions):
     max_concurrent: Annotated[int | None, arg(metavar="N")] = None
     """Trials side by side at most; 1 on Colab."""
 
-    gpus_per_trial: Annotated[float | None, arg(metavar="1|0.5|0")] = None
+    gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0")] = None
     """Share of a GPU a trial; default 1 where there are GPUs."""
 
     max_failures: Annotated[int, arg(metavar="N")] = 2

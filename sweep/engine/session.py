@@ -18,6 +18,7 @@ from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance
+from sweep.engine.resources import read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from trainables.data.tiles import TuningData
@@ -114,7 +115,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     options = replace(
         options,
         max_concurrent=options.max_concurrent or saved["max_concurrent"],
-        gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
+        gpus_per_trial=options.gpus_per_trial or _share_of(saved),
         device=saved["device"] if options.device == "auto" else options.device,
     )
     plan = read_plan(experiment)
@@ -128,6 +129,12 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
     sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=saved["seed"], optuna_url=url)
     return drive(sweep, console)
+
+
+def _share_of(saved: Mapping[str, Any]) -> str | None:
+    """Return the ``--gpus-per-trial`` of saved options; earlier versions saved a number."""
+    share = saved["gpus_per_trial"]
+    return None if share is None else str(share)
 
 
 def _sweep(
@@ -161,6 +168,7 @@ def _check_flags(options: SweepOptions) -> None:
         ExperimentError: As said.
     """
     Limits.parse(options.time, options.budget)
+    read_share(options.gpus_per_trial)
     if options.max_failures < 0:
         raise ExperimentError(f"--max-failures {options.max_failures}: must be at least 0")
     if options.measure and not options.plan:
