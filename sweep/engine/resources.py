@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from trainables.errors import ExperimentError
 
 MAX_CPUS_WITH_GPU = 4
 """Threads that prepare views for one GPU; more do not help at the study's batch sizes."""
+AUTO: Final = "auto"
 SHARE_STEP = 1e-4
 """Ray counts a resource in steps of this size."""
-_SHARES = "give 0, a share such as 0.5, or whole GPUs"
+_SHARES = "give auto, 0, a share such as 0.5, or whole GPUs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +52,16 @@ def _gpu_slots(gpus: float, share: float) -> int:
     return int(gpus) * int(1 / share) if share <= 1 else int(gpus // share)
 
 
-def read_share(text: str | None) -> float | None:
-    """Read what ``--gpus-per-trial`` was given: a number.
+def read_share(text: str | None) -> float | Literal["auto"] | None:
+    """Read what ``--gpus-per-trial`` was given: a number or ``auto``.
 
     Raises:
         ExperimentError: Something else.
     """
     if text is None:
         return None
+    if text == AUTO:
+        return AUTO
     try:
         return float(text)
     except ValueError:
@@ -122,3 +126,23 @@ def divide(
         total_cpus=total_cpus,
         total_gpus=total_gpus,
     )
+
+
+def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int | None) -> Resources:
+    """Divide the same GPUs anew, with another share a trial.
+
+    Args:
+        whole: What was found, on CUDA.
+        share: Share of a GPU a trial, in (0, 1].
+        trials: Number of trials, at least 1.
+        max_concurrent: Upper bound of trials side by side; None is as many as fit.
+    """
+    found = divide(
+        trials=trials,
+        total_cpus=whole.total_cpus,
+        total_gpus=whole.total_gpus,
+        device=whole.device,
+        gpus_per_trial=share,
+        max_concurrent=max_concurrent,
+    )
+    return replace(found, grows=whole.grows)
