@@ -17,7 +17,8 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine import allocation, driver, session
+from sweep.engine import allocation, driver, preview, session
+from sweep.engine.estimate import Estimator
 from sweep.engine.measure import CONTEXT_BYTES, memory_needs
 from sweep.engine.options import SweepOptions
 from sweep.engine.packing import MemoryNeeds, Packing, heaviest, largest_tiles, share_gpus
@@ -192,6 +193,26 @@ def test_the_largest_tiles_stand_for_all(write_dataset: WriteDataset, tmp_path: 
     large = TuningData.read(write_dataset(tmp_path / "large", size=96))
     both = replace(small, train=(*small.train, large.train[1], *small.train), val=(*small.val, large.val[0]))
     assert largest_tiles(both).train == (large.train[1],) and largest_tiles(both).val == (large.val[0],)
+
+
+def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "here", lambda options, trials: divide(trials=trials, total_cpus=8, total_gpus=1))
+    console = Console(width=200)
+    with console.capture() as shown:
+        probe = FakeProbe(_needs(79.1, unet=11.2, sam=23))
+        preview.show_plan(AUTO, get_profile("smoke"), _plan(6), data, console, probe=probe)
+    said = shown.get()
+    assert "packing        measuring the memory of unet\n" in said
+    assert "packing        3 trials a GPU (79.1 GB): unet 11.2 GB, sam 23.0 GB at most\n" in said
+    assert "6 trials, 3 at a time, 0.3333 GPU and 2 CPU each, of 1 GPUs and 8 CPUs" in said
+
+
+def test_an_estimate_counts_gpus_and_not_the_trials_that_share_them(data: TuningData) -> None:
+    estimator = Estimator(data=data, device="cuda")
+    whole = divide(trials=12, total_cpus=16, total_gpus=2)
+    packed, _ = _pack(data, _needs(unet=30), trials=12, gpus=2)
+    assert packed.concurrent == 2 * whole.concurrent == 4
+    assert estimator.sweep(_plan(12), packed) == estimator.sweep(_plan(12), whole)
 
 
 class FakeGPU:
