@@ -12,7 +12,7 @@ from rich.console import Console
 from search_spaces.profiles import Profile
 from sweep.engine.cluster import ray_cluster
 from sweep.engine.options import SweepOptions
-from sweep.engine.resources import Resources, divide
+from sweep.engine.resources import AUTO, Resources, divide, read_share
 from trainables.errors import ExperimentError
 
 
@@ -39,12 +39,13 @@ def room(resources: Resources) -> int:
 
 
 def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float, node_cpus: int | None = None) -> Resources:
+    share = read_share(options.gpus_per_trial)
     return divide(
         trials=trials,
         total_cpus=cpus,
         total_gpus=gpus,
         device=options.device,
-        gpus_per_trial=options.gpus_per_trial,
+        gpus_per_trial=None if share == AUTO else share,  # a whole one each, before anything is measured
         max_concurrent=options.max_concurrent,
         node_cpus=node_cpus,
     )

@@ -18,6 +18,7 @@ from sweep.engine.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.options import SweepOptions
+from sweep.engine.packing import Packing, Probe, probe_on_cluster, share_gpus
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.settings import RunSettings
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What is to be run, new or again."""
+    """What is to be run, new or again.
+
+    Attributes:
+        packing: How GPUs were shared when the sweep began, to be kept; None decides it now if it was asked for.
+    """
 
     experiment: Experiment
     phase: str
@@ -41,15 +46,19 @@ class Sweep:
     options: SweepOptions
     profile: Profile
     settings: RunSettings
+    packing: Packing | None = None
 
 
-def drive(sweep: Sweep, console: Console, description: dict[str, Any] | None = None) -> int:
+def drive(
+    sweep: Sweep, console: Console, description: dict[str, Any] | None = None, *, probe: Probe = probe_on_cluster
+) -> int:
     """Run what is left of a sweep, alone in its folder, and say what came out or how to go on.
 
     Args:
         sweep: What is run.
         console: Where to print.
         description: What a new experiment is; None for one that goes on.
+        probe: Measures what architectures need of a GPU.
 
     Returns:
         As ``run_sweep``.
@@ -65,18 +74,24 @@ def drive(sweep: Sweep, console: Console, description: dict[str, Any] | None = N
         console.print(f"{why}; nothing is lost. Go on with:\n{resume}", highlight=False, soft_wrap=True)
 
     try:
-        with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as resources:
-            require_gpu(sweep.options, sweep.profile, resources)
+        with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as whole:
+            require_gpu(sweep.options, sweep.profile, whole)
+            resources, packing = share_gpus(
+                sweep.options, sweep.plan, sweep.data, whole, console, probe=probe, kept=sweep.packing
+            )
+            packed = {"packing": packing.to_dict()} if packing else {}
             require_room(experiment, sweep_bytes(sweep.plan, sweep.data, resources.concurrent))
             if description is not None:
-                experiment.describe(description)
+                experiment.describe({**description, **packed})
             else:
                 record_leaks(experiment, sweep.data)
+                if packing and packing != sweep.packing:
+                    experiment.describe({**experiment.description, **packed})
                 console.print(
                     f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
                 )
             with interruptible(lambda: go_on("interrupted")) as interrupt:
-                _announce(sweep, resources, console)
+                _announce(sweep, resources, packing, console)
                 try:
                     end = _run_trials(sweep, resources, interrupt, lease)
                     board = Leaderboard(experiment)
@@ -120,7 +135,7 @@ def _run_trials(sweep: Sweep, resources: Resources, interrupt: Interrupt, lease:
     return run_trials(sweep.experiment, sweep.plan, sweep.data, resources, settings)
 
 
-def _announce(sweep: Sweep, resources: Resources, console: Console) -> None:
+def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, console: Console) -> None:
     data, plan = sweep.data, sweep.plan
     kind = ", synthetic" if data.synthetic else ""
     seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
@@ -131,6 +146,8 @@ def _announce(sweep: Sweep, resources: Resources, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for line in packing.lines if packing else ():
+        console.print(line, highlight=False, soft_wrap=True)
     if not data.leaks_checked:
         command = f"python -m sweep.patches check --patches {sweep.options.patches}"
         console.print(f"leaks          never looked for; do so with {command}", highlight=False, soft_wrap=True)

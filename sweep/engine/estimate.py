@@ -65,13 +65,14 @@ class Estimator:
         return full * study.trials + finals, full * study.trials * share + finals
 
     def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
-        """Estimate a sweep's wall-clock time in seconds."""
+        """Estimate a sweep's wall-clock time in seconds; trials that share a GPU get no more out of it together."""
         planned = [self.trial(trial.recipe) for trial in plan.trials]
         studies = [self.study(study, plan.halving)[0 if worst_case else 1] for study in plan.studies]
         alone = [self.trial(study.template.recipe) for study in plan.studies]
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         longest = max([*planned, *alone])
-        return STARTUP_SECONDS + max(longest, (sum(planned) + sum(studies)) / resources.concurrent) / cores
+        devices = resources.concurrent * (min(1.0, resources.gpus_per_trial) if resources.device == "cuda" else 1.0)
+        return STARTUP_SECONDS + max(longest, (sum(planned) + sum(studies)) / devices) / cores
 
 
 def expected_epochs(study: StudyPlan, halving: Halving | None) -> int:

@@ -96,8 +96,8 @@ class SweepOptions(StorageOptions):
     max_concurrent: Annotated[int | None, arg(metavar="N")] = None
     """Trials side by side at most; 1 on Colab."""
 
-    gpus_per_trial: Annotated[float | None, arg(metavar="1|0.5|0")] = None
-    """Share of a GPU a trial; default 1 where there are GPUs."""
+    gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto")] = None
+    """Share of a GPU a trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
 
     max_failures: Annotated[int, arg(metavar="N")] = 2
     """How often a trial that crashed is started again, from its last epoch."""

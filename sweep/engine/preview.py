@@ -11,13 +11,22 @@ from sweep.engine.allocation import cluster_for, here
 from sweep.engine.disk import size, sweep_bytes
 from sweep.engine.estimate import Estimator, duration, plan_tables
 from sweep.engine.options import SweepOptions
+from sweep.engine.packing import Probe, probe_here, probe_on_cluster, share_gpus
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from trainables.data.tiles import TuningData
 from trainables.storage import Storage
 
 
-def show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData, console: Console) -> None:
+def show_plan(
+    options: SweepOptions,
+    profile: Profile,
+    plan: SweepPlan,
+    data: TuningData,
+    console: Console,
+    *,
+    probe: Probe | None = None,
+) -> None:
     """Show what a sweep would do and how long it would take.
 
     Args:
@@ -26,12 +35,16 @@ def show_plan(options: SweepOptions, profile: Profile, plan: SweepPlan, data: Tu
         plan: What would be trained.
         data: On which tiles.
         console: Where to print.
+        probe: Measures what architectures need of a GPU; None is here, or on the cluster.
     """
     if options.address is None:
-        resources = here(options, plan.total)
+        whole = here(options, plan.total)
+        resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_here)
     else:
-        with cluster_for(options, plan.total, console) as found:
-            resources = found
+        with cluster_for(options, plan.total, console) as whole:
+            resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_on_cluster)
+    for line in packing.lines if packing else ():
+        console.print(line, highlight=False, soft_wrap=True)
     estimator = Estimator(data=data, device=resources.device)
     if options.measure:
         estimator = _measured(estimator, plan, resources, console)

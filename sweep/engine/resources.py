@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from trainables.errors import ExperimentError
 
 MAX_CPUS_WITH_GPU = 4
 """Threads that prepare views for one GPU; more do not help at the study's batch sizes."""
+AUTO: Final = "auto"
+SHARE_STEP = 1e-4
+"""Ray counts a resource in steps of this size."""
+_SHARES = "give auto, 0, a share such as 0.5, or whole GPUs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,26 @@ def _gpu_slots(gpus: float, share: float) -> int:
     return int(gpus) * int(1 / share) if share <= 1 else int(gpus // share)
 
 
+def read_share(text: str | None) -> float | Literal["auto"] | None:
+    """Read what ``--gpus-per-trial`` was given: a number or ``auto``.
+
+    Raises:
+        ExperimentError: Something else.
+    """
+    if text is None:
+        return None
+    if text == AUTO:
+        return AUTO
+    try:
+        return float(text)
+    except ValueError:
+        raise ExperimentError(f"--gpus-per-trial {text!r}: {_SHARES}") from None
+
+
+def _is_share(share: float) -> bool:
+    return share == 0 or SHARE_STEP <= share <= 1 or (share > 1 and share % 1 == 0)
+
+
 def divide(
     *,
     trials: int,
@@ -73,8 +98,8 @@ def divide(
     """
     if max_concurrent is not None and max_concurrent < 1:
         raise ExperimentError(f"--max-concurrent {max_concurrent}: must be at least 1")
-    if gpus_per_trial is not None and (gpus_per_trial < 0 or (gpus_per_trial > 1 and gpus_per_trial % 1)):
-        raise ExperimentError(f"--gpus-per-trial {gpus_per_trial:g}: give 0, a share such as 0.5, or whole GPUs")
+    if gpus_per_trial is not None and not _is_share(gpus_per_trial):
+        raise ExperimentError(f"--gpus-per-trial {gpus_per_trial:g}: {_SHARES}")
     on_gpu = device == "cuda" or (device == "auto" and total_gpus > 0 and gpus_per_trial != 0)
     if not on_gpu:
         concurrent = min(trials, total_cpus, max_concurrent or total_cpus)
@@ -101,3 +126,23 @@ def divide(
         total_cpus=total_cpus,
         total_gpus=total_gpus,
     )
+
+
+def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int | None) -> Resources:
+    """Divide the same GPUs anew, with another share a trial.
+
+    Args:
+        whole: What was found, on CUDA.
+        share: Share of a GPU a trial, in (0, 1].
+        trials: Number of trials, at least 1.
+        max_concurrent: Upper bound of trials side by side; None is as many as fit.
+    """
+    found = divide(
+        trials=trials,
+        total_cpus=whole.total_cpus,
+        total_gpus=whole.total_gpus,
+        device=whole.device,
+        gpus_per_trial=share,
+        max_concurrent=max_concurrent,
+    )
+    return replace(found, grows=whole.grows)

@@ -16,8 +16,10 @@ from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
+from sweep.engine.packing import Packing
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance
+from sweep.engine.resources import AUTO, read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from trainables.data.tiles import TuningData
@@ -83,7 +85,10 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
 
         require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
     sweep = _sweep(experiment, phase.name, plan, data, options, profile, seed=options.seed, optuna_url=phase.optuna_url)
-    return drive(sweep, console, None if found else _description(phase, options, profile, plan, data))
+    if found:
+        packing = _packing_of(experiment) if options.gpus_per_trial == AUTO else None
+        return drive(replace(sweep, packing=packing), console)
+    return drive(sweep, console, _description(phase, options, profile, plan, data))
 
 
 def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None) -> int:
@@ -111,10 +116,11 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
 
     profile = get_profile(description["profile"])
     saved = description["options"]
+    packing = None if options.gpus_per_trial else _packing_of(experiment)  # auto that is given anew measures anew
     options = replace(
         options,
         max_concurrent=options.max_concurrent or saved["max_concurrent"],
-        gpus_per_trial=options.gpus_per_trial if options.gpus_per_trial is not None else saved["gpus_per_trial"],
+        gpus_per_trial=options.gpus_per_trial or _share_of(saved),
         device=saved["device"] if options.device == "auto" else options.device,
         compile=options.compile or saved.get("compile", False),
     )
@@ -128,7 +134,19 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
     sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=saved["seed"], optuna_url=url)
-    return drive(sweep, console)
+    return drive(replace(sweep, packing=packing), console)
+
+
+def _packing_of(experiment: Experiment) -> Packing | None:
+    """Return how an experiment's GPUs were shared when it began; None where they were not."""
+    saved = experiment.description.get("packing")
+    return None if saved is None else Packing.from_dict(saved)
+
+
+def _share_of(saved: Mapping[str, Any]) -> str | None:
+    """Return the ``--gpus-per-trial`` of saved options; earlier versions saved a number."""
+    share = saved["gpus_per_trial"]
+    return None if share is None else str(share)
 
 
 def _sweep(
@@ -164,6 +182,7 @@ def _check_flags(options: SweepOptions) -> None:
         ExperimentError: As said.
     """
     Limits.parse(options.time, options.budget)
+    read_share(options.gpus_per_trial)
     if options.max_failures < 0:
         raise ExperimentError(f"--max-failures {options.max_failures}: must be at least 0")
     if options.measure and not options.plan:

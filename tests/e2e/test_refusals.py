@@ -19,6 +19,7 @@ from tests.e2e.conftest import Run, assert_refused
         (["--name", "../escape"], "--name '../escape'"),
         (["--max-concurrent", "0"], "--max-concurrent 0"),
         (["--gpus-per-trial", "1.5"], "--gpus-per-trial 1.5"),
+        (["--gpus-per-trial", "banana"], "--gpus-per-trial 'banana': give"),
         (["--repeats", "0"], "--repeats 0"),
         (["--max-failures", "-1"], "--max-failures -1"),
         (["--patches", "nowhere"], "nowhere/train: split folder is missing"),

@@ -38,6 +38,9 @@ def test_zero_gpus_a_trial_means_the_cpu() -> None:
         ({"gpus_per_trial": 1.5}, "--gpus-per-trial 1.5"),
         ({"gpus_per_trial": -1.0}, "--gpus-per-trial -1"),
         ({"gpus_per_trial": 8.0}, "--gpus-per-trial 8"),
+        ({"gpus_per_trial": float("nan")}, "--gpus-per-trial nan"),
+        ({"gpus_per_trial": float("inf")}, "--gpus-per-trial inf"),
+        ({"gpus_per_trial": 0.00001}, "--gpus-per-trial 1e-05"),
         ({"max_concurrent": 0}, "--max-concurrent 0"),
     ],
 )
