@@ -100,12 +100,12 @@ def _contrast(pixels: Tensor, views: Views) -> Tensor:
 
 def _hsv(pixels: Tensor, views: Views) -> Tensor:
     drawn = [view.hsv or (0.0, 0.0, 0.0) for view in views]
-    hue, saturation, value = colour.rgb_to_hsv(pixels).unbind(1)
+    hue, saturation, value = colour.rgb_to_hsv(pixels.round()).round_().unbind(1)  # OpenCV holds them as bytes
     shifts = [_each([one[channel] for one in drawn], pixels)[:, 0] for channel in range(3)]
     grey = saturation == 0
-    hue = torch.remainder(hue + shifts[0], 180)
-    saturation = (saturation + shifts[1]).clamp(0, 255).masked_fill(grey, 0)
-    value = (value + shifts[2]).clamp(0, 255)
+    hue = torch.remainder(hue + shifts[0], 180).floor()
+    saturation = (saturation + shifts[1].trunc()).clamp(0, 255).masked_fill(grey, 0)
+    value = (value + shifts[2].trunc()).clamp(0, 255)
     return colour.hsv_to_rgb(torch.stack([hue, saturation, value], dim=1))
 
 

@@ -129,13 +129,18 @@ def _hsv_table(hue: float, saturation: float, value: float) -> Image:
 
 def _displace(image: Image, mask: Image, displacement: NDArray[np.float32]) -> tuple[Image, Image]:
     side = mask.shape[0]
-    offsets = cv2.resize(displacement.transpose(1, 2, 0), (side, side), interpolation=cv2.INTER_CUBIC)
     pixels = np.arange(side, dtype=np.float32)
-    places = offsets + np.stack(np.meshgrid(pixels, pixels), axis=-1)
+    places = _offsets(displacement, side) + np.stack(np.meshgrid(pixels, pixels), axis=-1)
     return tuple(
         cv2.remap(one, places, None, how, borderMode=cv2.BORDER_REFLECT_101)
         for one, how in ((image, cv2.INTER_LINEAR), (mask, cv2.INTER_NEAREST))
     )
+
+
+def _offsets(displacement: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Bring a (2, cells, cells) field to (S, S, 2)."""
+    offsets = cv2.resize(displacement.transpose(1, 2, 0), (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(offsets, dtype=np.float32)
 
 
 def _cover(image: Image, fog: Fog) -> Image:

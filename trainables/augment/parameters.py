@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from trainables.augment.fog import Fog, draw_fog
 from trainables.augment.presets import operations, seed_operations
 
-ELASTIC_CELL = 4
-"""Pixels a side of a cell of the drawn displacement field: half its Gaussian's sigma, which nothing finer survives."""
+ELASTIC_CELL = 2
+"""Pixels a side of a cell of the drawn displacement field: a quarter of its Gaussian's sigma, under which nothing finer
+survives; at cells of 4 pixels the field is too weak at the edges."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class ViewParameters:
         gamma: Exponent of every value in 0..1.
         clahe: Clip limit of the local histogram equalisation of the lightness, on a grid of 8 by 8.
         jpeg: Quality at which it is compressed, in 1..100.
-        displacement: (2, S/4, S/4) float32 x and y, in pixels, where each pixel of the result is looked up.
+        displacement: (2, S/2, S/2) float32 x and y, in pixels, where each pixel of the result is looked up.
         holes: (N, 4) int64 of x0, y0, x1, y1 that become black.
         fog: Fog over it.
     """
@@ -151,12 +153,19 @@ def _elastic(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> View
 
     side = shape.shape[0]
     cells = -(-side // ELASTIC_CELL)
-    largest = np.sqrt(2 * np.log(2 * 2 * side * side))  # of so many absolute values of normal numbers, about
+    largest = _expected_maximum(2 * side * side)
     noise = step.random_generator.standard_normal((2, cells, cells), dtype=np.float32)
     smooth = [
         cv2.GaussianBlur(one, (0, 0), step.sigma / ELASTIC_CELL, borderType=cv2.BORDER_REPLICATE) for one in noise
     ]
     return replace(known, displacement=np.stack(smooth) * np.float32(step.alpha / (largest * ELASTIC_CELL)))
+
+
+def _expected_maximum(count: int) -> float:
+    """Return the mean of the largest of so many absolute values of normal numbers, by extreme value theory."""
+    bound = math.sqrt(2 * math.log(2 * count))
+    gumbel_mean = 0.5772
+    return bound + (gumbel_mean - (math.log(math.log(2 * count)) + math.log(4 * math.pi)) / 2) / bound
 
 
 def _holes(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
