@@ -1,0 +1,114 @@
+"""What the driver costs a trial at 10, 100 and 1,000 trials of no training, against plain Ray Tune.
+
+Run with ``python -m benchmarks.scale``; about twenty minutes on two CPU cores, ``--quick`` about two. Actors are
+reused by all ways and two trials run side by side, so that only the driver differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+from benchmarks.report import Report, Section, in_turn, seconds
+from sweep.dataset.synthesis import draw_tiles, split_names
+from trainables.data.tiles import SPLITS
+
+ROOT = Path(__file__).parent.parent
+NAME = "scale"
+WAYS = {
+    "tilesweep": "tilesweep",
+    "plain Ray Tune": "plain",
+    "plain Ray Tune, a checkpoint an epoch": "checkpoints",
+}
+SIDE = 64
+"""Of the tiles, which nobody trains on."""
+
+
+def python(*arguments: object, log: Path) -> None:
+    """Run ``python -m ...`` from the checkout; its last lines are shown if it fails."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_ALBUMENTATIONS_UPDATE": "1"}
+    with log.open("w") as stream:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, check=False)
+    if done.returncode:
+        Console().print("\n".join(log.read_text().splitlines()[-20:]), markup=False)
+        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}")
+
+
+def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], int]) -> float:
+    """Run a way in a fresh process.
+
+    Args:
+        word: The way.
+        trials: How many.
+        folder: Holds the dataset and gets the way's experiment, which replaces an earlier one.
+        sizes: Gets the bytes of the experiment.
+
+    Returns:
+        Seconds a trial, Ray's start not counted, the first actors' counted.
+    """
+    shutil.rmtree(folder / word, ignore_errors=True)
+    python("benchmarks.scale_ways", word, trials, folder, log=folder / "log.txt")
+    sizes[word, trials] = sum(file.stat().st_size for file in (folder / word).rglob("*") if file.is_file())
+    took = float(json.loads((folder / "seconds.json").read_text()))
+    Console().print(f"{word}, {trials} trials: {took:.1f} s", highlight=False)
+    return took / trials
+
+
+def resume(folder: Path) -> float:
+    """Time the command that resumes the last sweep, of which nothing is left to do, in a fresh process."""
+    description = folder / "tilesweep" / NAME / "sweep.json"
+    description.write_text(json.dumps({**json.loads(description.read_text()), "ended": False}))
+    storage = ("--storage", folder / "tilesweep")
+    return seconds(lambda: python("sweep.phase1", "--resume", NAME, *storage, log=folder / "log.txt"))
+
+
+def main() -> None:
+    """Measure and write ``benchmarks/results/scale.json``."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--trials", default="10,100,1000", help="how many, ascending")
+    parser.add_argument("--repeats", type=int, default=1, help="times that each way is measured")
+    parser.add_argument("--quick", action="store_true", help="10 and 50 trials, once")
+    options = parser.parse_args()
+    counts = [10, 50] if options.quick else [int(part) for part in options.trials.split(",")]
+    repeats = 1 if options.quick else options.repeats
+    report = Report(name="scale", command=shlex.join(["python", "-m", "benchmarks.scale", *sys.argv[1:]]))
+    sizes: dict[tuple[str, int], int] = {}
+    found: dict[int, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as place:
+        folder = Path(place)
+        for split, kind in product(SPLITS, ("images", "masks")):
+            (folder / "patches" / split / kind).mkdir(parents=True)
+        draw_tiles(folder / "patches", split_names((2, 1, 1)), size=SIDE, seed=0)
+
+        def way(word: str, trials: int) -> Callable[[], float]:
+            return lambda: measure(word, trials, folder, sizes)
+
+        for trials in counts:
+            found[trials] = in_turn({name: way(word, trials) for name, word in WAYS.items()}, repeats)
+            title = f"{trials} trials of 2 reports: seconds a trial"
+            report.add(Section(title=title, unit="s a trial", values=found[trials], baseline="plain Ray Tune"))
+        few, many = counts[-2:] if len(counts) > 1 else (0, counts[0])
+        for name, word in WAYS.items():
+            late = median(found[many][name]) * many - (median(found[few][name]) * few if few else 0)
+            report.note(f"{name}: seconds a trial between {few} and {many} trials", round(late / (many - few), 4))
+            for trials in counts:
+                report.note(f"{name}: bytes a trial of {trials}", round(sizes[word, trials] / trials))
+        report.note(f"tilesweep: seconds to resume {many} trials of which none is left", round(resume(folder), 1))
+    report.write()
+
+
+if __name__ == "__main__":
+    main()

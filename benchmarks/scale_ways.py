@@ -1,0 +1,154 @@
+"""Many trials of no training: what the driver costs. ``benchmarks.scale`` starts and times each way as a process.
+
+    python -m benchmarks.scale_ways WAY TRIALS FOLDER
+
+writes the seconds between Ray's start and its end to ``FOLDER/seconds.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray import tune
+
+from benchmarks.report import seconds
+from search_spaces.phase1 import shared_recipe
+from search_spaces.profiles import get_profile
+from sweep.engine import driver, runner
+from sweep.engine.options import SweepOptions
+from sweep.engine.search.plan import SweepPlan
+from sweep.engine.session import Phase, run_sweep
+from sweep.engine.trials import TrialPlan
+from trainables.data.tiles import TuningData
+from trainables.segmentation import HISTORY_FIELDS, SegmentationTrainable
+
+EPOCHS, CONCURRENT = 2, 2
+NAME = "scale"
+
+
+class NoTraining(SegmentationTrainable):
+    """Reports canned epochs at once; takes trials up, reports and saves as the real one does."""
+
+    def _try_epoch(self) -> dict[str, Any]:
+        epoch = len(self._reports) + 1
+        ended = epoch == EPOCHS
+        measured = {**dict.fromkeys(HISTORY_FIELDS, 0.5), "epoch": epoch, "worst_tile": "t", "memory_measures": ""}
+        report = {**measured, "tile_iou": {"t": 0.5}, "encoder_frozen": False, "peak_memory_bytes": 1}
+        final = {"final_val_iou": 0.5, "final_val_f1": 0.5, "final_seconds": 0.0, "trainable_parameters": 1}
+        return {
+            **report,
+            "best_epoch": 1,
+            "best_val_iou": 0.5,
+            "done": ended,
+            "finished": ended,
+            **({**final, "final_tiles": {"t": {"iou": 0.5, "f1": 0.5}}} if ended else {}),
+        }
+
+
+class Plain(tune.Trainable):  # type: ignore[misc]
+    """The same epochs as a plain class trainable that saves nothing of its own."""
+
+    def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
+        """Take up the first trial; the tiles come as for the other one, so that actors start alike."""
+        self.epoch = 0
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another trial."""
+        self.epoch = 0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Report an epoch of as many figures."""
+        self.epoch += 1
+        return {**dict.fromkeys(HISTORY_FIELDS, 0.5), "epoch": self.epoch, "done": self.epoch == EPOCHS}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Keep what a start would go on from."""
+        (Path(checkpoint_dir) / "state.json").write_text(json.dumps({"epoch": self.epoch}))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        """Go on from a state."""
+        self.epoch = json.loads((Path(checkpoint) / "state.json").read_text())["epoch"]
+
+
+def tilesweep(trials: int, folder: Path) -> float:
+    """Run a sweep of planned trials; its seconds are those of all trials, without Ray's start and the leaderboard."""
+    runner.SegmentationTrainable = NoTraining  # type: ignore[misc]
+    took: list[float] = []
+    run = driver._run_trials
+
+    def timed(*arguments: Any) -> Any:
+        ends: list[Any] = []
+        took.append(seconds(lambda: ends.append(run(*arguments))))
+        return ends[0]
+
+    driver._run_trials = timed
+    recipe = shared_recipe("unet", get_profile("smoke"))
+    rates = np.geomspace(1e-4, 1e-2, trials)
+
+    def build(data: Any, weights: Any) -> SweepPlan:
+        plan = partial(TrialPlan, group="unet", contest="unet", weights=weights["unet"])
+        return SweepPlan(
+            trials=tuple(
+                plan(attempt=f"unet-{number:04d}", recipe=recipe.replace(learning_rate=float(rate)))
+                for number, rate in enumerate(rates)
+            )
+        )
+
+    options = SweepOptions(
+        profile="smoke",
+        patches=folder / "patches",
+        storage=str(folder / "tilesweep"),
+        name=NAME,
+        max_concurrent=CONCURRENT,
+    )
+    assert run_sweep(Phase(name="phase1", architectures=("unet",), build=build), options, get_profile("smoke")) == 0
+    return took[0]
+
+
+def plain(trials: int, folder: Path, *, checkpoints: bool) -> float:
+    """Run plain Ray Tune over as many learning rates, its actors reused, too.
+
+    Args:
+        trials: How many.
+        folder: Where it writes.
+        checkpoints: Tune saves a state every epoch, as tilesweep's trials do by themselves.
+    """
+    data = TuningData.read(folder / "patches")
+    ray.init("local", log_to_driver=False)
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(Plain, data=data), {"cpu": 1}),
+        param_space={"learning_rate": tune.grid_search(list(np.geomspace(1e-4, 1e-2, trials)))},
+        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=CONCURRENT),
+        run_config=tune.RunConfig(
+            name=NAME,
+            storage_path=str(folder / ("checkpoints" if checkpoints else "plain")),
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=int(checkpoints)),
+        ),
+    )
+    try:
+        return seconds(tuner.fit)
+    finally:
+        ray.shutdown()
+
+
+def main() -> None:
+    """Run the way that the command line names."""
+    way, trials, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    ways = {
+        "tilesweep": tilesweep,
+        "plain": partial(plain, checkpoints=False),
+        "checkpoints": partial(plain, checkpoints=True),
+    }
+    (folder / "seconds.json").write_text(json.dumps(ways[way](trials, folder)))
+
+
+if __name__ == "__main__":
+    main()
