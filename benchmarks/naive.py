@@ -17,14 +17,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from trainables.data.augment import _pipeline
+from trainables.augment.presets import operations
 from trainables.data.tiles import Tile
 from trainables.losses import bce_dice_loss
-from trainables.metrics import SplitScore
 from trainables.models.registry import build_model, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.scoring import centre_window, score_tiles
+from trainables.scoring import centre_window, forward_on, score_split
 
 BEST_FILE = "best.pt"
 Listener = Callable[[dict[str, float], bool], None]
@@ -42,7 +41,7 @@ class TileFolder(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.images = sorted((folder / "images").iterdir())
         self.crop = albumentations.RandomCrop(recipe.crop_size, recipe.crop_size)
-        self.augment = _pipeline(recipe.augmentation)
+        self.augment = albumentations.Compose(operations(recipe.augmentation))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -101,8 +100,8 @@ def train(recipe: Recipe, patches: Path, output: Path, *, threads: int, listen: 
 
     def validate(crop: int) -> float:
         tiles = [centre_window(read_tile(image), crop) for image in val_images]
-        scored = score_tiles(model, tiles, window=recipe.crop_size, device=torch.device("cpu"))
-        return SplitScore(tiles=tuple(one.score for one in scored)).iou
+        forward = forward_on(model, torch.device("cpu"), torch.float32)
+        return score_split(model, forward, tiles, recipe, batch_size=1).iou
 
     best = -1.0
     for _ in range(recipe.max_epochs):

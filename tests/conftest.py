@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 WriteDataset = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no test see the weights and features that this machine has, or leave some behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TILESWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def _picture(seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -32,5 +32,5 @@ def epoch_block(recipe: Recipe, result: EpochResult, *, steps: int, total_memory
         f"  tiles  {tiles}\n"
         f"  worst  {worst.name} {worst.iou:.3f}\n"
         f"  memory {result.peak_memory_bytes / 2**30:.2f}{total} GiB  step {result.step_seconds * 1000:.0f} ms  "
-        f"{result.images_per_second:.1f} images/s\n"
+        f"{result.images_per_second:.1f} images/s, {result.data_share:.0%} of it waiting for views\n"
     )

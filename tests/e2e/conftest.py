@@ -17,7 +17,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 def environment(**changes: str) -> dict[str, str]:
     """Return this environment for a command that finds no pretrained weights but the installed package's."""
-    return {**os.environ, "TILESWEEP_CACHE": "/nonexistent", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), **changes}
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), **changes}
 
 
 @pytest.fixture(scope="session")
