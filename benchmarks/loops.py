@@ -97,26 +97,18 @@ def naive(recipe: Recipe, patches: Path, device: torch.device, *, workers: int =
             loss.item()
             asked = time.perf_counter()
         taken = time.perf_counter() - started
-    return Pace(
-        images_per_second=recipe.draws_per_epoch / taken, data_share=waited / taken, peak_bytes=_peak(device)
-    )
+    return Pace(images_per_second=recipe.draws_per_epoch / taken, data_share=waited / taken, peak_bytes=_peak(device))
 
 
-def ours(
-    recipe: Recipe, data: TuningData, device: torch.device, *, workers: int = 2, compiled: bool = False
-) -> Pace:
+def ours(recipe: Recipe, data: TuningData, device: torch.device, *, workers: int = 2, compiled: bool = False) -> Pace:
     """Train two epochs, without their validation, and time the second."""
     _reset_peak(device)
-    trainer = Trainer(
-        recipe, data, device, random_weights(recipe.architecture), workers=workers, compiled=compiled
-    )
+    trainer = Trainer(recipe, data, device, random_weights(recipe.architecture), workers=workers, compiled=compiled)
     for epoch in (1, 2):
         trainer.epoch = epoch
         _, step_seconds, waited = trainer._train()
     taken = step_seconds * trainer.steps_per_epoch
-    return Pace(
-        images_per_second=recipe.draws_per_epoch / taken, data_share=waited / taken, peak_bytes=_peak(device)
-    )
+    return Pace(images_per_second=recipe.draws_per_epoch / taken, data_share=waited / taken, peak_bytes=_peak(device))
 
 
 def _reset_peak(device: torch.device) -> None:

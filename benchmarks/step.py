@@ -7,16 +7,14 @@ tiles, with the same model, loss, batch and preset.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import torch
 
 from benchmarks.loops import Pace, naive, ours
 from benchmarks.report import Report, Section, in_turn
-from sweep.dataset.synthesis import draw_tiles, split_names
+from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
 from trainables.models.registry import ARCHITECTURES
 from trainables.recipe import Recipe
@@ -27,9 +25,7 @@ def run(names: tuple[str, ...], crop: int, steps: int, repeats: int, *, compiled
     cv2.setNumThreads(1)
     report = Report(name="step", command="python -m benchmarks.step")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with tempfile.TemporaryDirectory() as folder:
-        patches = Path(folder) / "patches"
-        draw_tiles(patches, split_names((4, 2, 1)), size=1024, seed=0)
+    with synthetic_tiles((4, 2, 1), 1024) as patches:
         data = TuningData.read(patches)
         for name in names:
             batch = 2 if ARCHITECTURES[name].track == "sam" else 4

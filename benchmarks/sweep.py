@@ -21,10 +21,9 @@ from scipy.stats import mannwhitneyu
 
 from benchmarks.report import Report, Section, in_turn, seconds
 from benchmarks.sweep_ways import Job
+from benchmarks.tiles import synthetic_tiles
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.dataset.synthesis import draw_tiles, split_names
-from trainables.data.tiles import SPLITS
 from trainables.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -131,11 +130,7 @@ def main() -> None:
     repeats = 1 if options.quick else options.repeats
     long_epochs = min(options.long_epochs, 15) if options.quick else options.long_epochs
     report = Report(name="sweep", command=shlex.join(["python", "-m", "benchmarks.sweep", *sys.argv[1:]]))
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        patches = Path(folder)
-        for split, kind in product(SPLITS, ("images", "masks")):
-            (patches / split / kind).mkdir(parents=True)
-        draw_tiles(patches, split_names(TILES), size=options.size, seed=0)
+    with synthetic_tiles(TILES, options.size) as patches:
 
         def short(repeat: int) -> tuple[Recipe, ...]:
             return recipes(epochs=options.epochs, draws=8, seed=42 + repeat)

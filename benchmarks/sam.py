@@ -1,0 +1,129 @@
+"""SAM's encoder beside ``segment_anything``'s own, and what keeping features saves.
+
+Run with ``python -m benchmarks.sam``; about five minutes on two CPU cores and 6 GB of memory. Random weights: neither
+time nor memory depends on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.loops import library_features, random_weights
+from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.tiles import synthetic_tiles
+from trainables.data.tiles import TuningData
+from trainables.features import FeatureCache
+from trainables.models.sam_encoder import build_encoder, encode
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+from trainables.training import Trainer
+
+WAYS = {"segment_anything": library_features, "tilesweep": encode}
+
+
+def encoder_and_input(side: int) -> tuple[torch.nn.Module, torch.Tensor]:
+    """Build ViT-B with position biases that are not zero, and an image."""
+    torch.manual_seed(0)
+    encoder = build_encoder(Weights(kind="random"), tiny=False).eval()
+    with torch.no_grad():
+        for name, parameter in encoder.named_parameters():
+            if "rel_pos" in name or "pos_embed" in name:
+                parameter.normal_(0, 0.2)
+    return encoder, torch.randn(1, 3, side, side)
+
+
+def peak_above_weights(way: str, side: int) -> float:
+    """Encode once in this process; return the MiB that it took above what it held before."""
+    encoder, image = encoder_and_input(side)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with torch.inference_mode():
+        WAYS[way](encoder, image, ())
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def measured_apart(way: str, side: int) -> float:
+    """Return ``peak_above_weights`` of a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.sam", "--peak-of", way, "--side", str(side)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def attention(report: Report, side: int, repeats: int) -> None:
+    """Compare features, time and memory of the encoder alone."""
+    encoder, image = encoder_and_input(side)
+    with torch.inference_mode():
+        theirs, ours = (way(encoder, image, ())[0] for way in WAYS.values())
+        report.note("relative difference of features, fp32", float((theirs - ours).norm() / theirs.norm()))
+        report.note("largest difference of a feature, fp32", float((theirs - ours).abs().max()))
+        times = {name: partial(seconds, partial(way, encoder, image, ())) for name, way in WAYS.items()}
+        values = in_turn(times, repeats)
+    title = f"ViT-B forward, {side} x {side}, fp32, CPU"
+    report.add(Section(title=title, unit="s", values=values, baseline="segment_anything"))
+    values = in_turn({name: partial(measured_apart, name, side) for name in WAYS}, 1)
+    title = f"peak memory above the weights, {side} x {side}, fp32, CPU"
+    report.add(Section(title=title, unit="MiB", values=values, baseline="segment_anything"))
+
+
+def kept_features(report: Report, side: int, repeats: int) -> None:
+    """Compare an epoch's features from the encoder and from the disk, and whole epochs."""
+    with synthetic_tiles((3, 2, 1), side) as patches, tempfile.TemporaryDirectory() as cache:
+        data = TuningData.read(patches)
+        for name in ("sam_vit_b_conv", "sam_vit_b_unet"):
+            recipe = Recipe(architecture=name, crop_size=side, augmentation="LIGHT", draws_per_epoch=8, batch_size=2)
+            weights = random_weights(name)
+            device = torch.device("cpu")
+            plain = Trainer(recipe, data, device, weights)
+            kept = Trainer(recipe, data, device, weights, features=FeatureCache(Path(cache)))
+            batches = [batch.images for batch in kept._batches.epoch(1)]
+            assert kept._encoder is not None
+            for batch in batches:
+                kept._encoder(batch)
+            kept.validate()
+
+            def encoded(trainer: Trainer = plain, batches: list[torch.Tensor] = batches) -> None:
+                for batch in batches:
+                    trainer.model.encode(batch.float().div_(255))  # type: ignore[operator]
+
+            def read(trainer: Trainer = kept, batches: list[torch.Tensor] = batches) -> None:
+                for batch in batches:
+                    trainer._encoder(batch)  # type: ignore[misc]
+
+            def epoch(trainer: Trainer) -> None:
+                trainer.epoch = 0
+                trainer.train_epoch()
+
+            title = f"{name}: features of an epoch of 8 draws, {side} x {side}"
+            values = in_turn({"encoded": partial(seconds, encoded), "kept": partial(seconds, read)}, repeats)
+            report.add(Section(title=title, unit="s", values=values, baseline="encoded"))
+            title = f"{name}: whole epoch with its decoder's training and two val tiles, {side} x {side}"
+            values = in_turn(
+                {
+                    "encoded": partial(seconds, partial(epoch, plain)),
+                    "kept": partial(seconds, partial(epoch, kept)),
+                },
+                repeats,
+            )
+            report.add(Section(title=title, unit="s", values=values, baseline="encoded"))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=1024, help="pixels a side of the encoder's image")
+    parser.add_argument("--kept-side", type=int, default=512, help="pixels a side of the tiles whose features are kept")
+    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.peak_of:
+        sys.stdout.write(f"{peak_above_weights(given.peak_of, given.side)}\n")
+    else:
+        found = Report(name="sam", command="python -m benchmarks.sam")
+        attention(found, given.side, given.repeats)
+        kept_features(found, given.kept_side, given.repeats)
+        found.write()

@@ -1,0 +1,174 @@
+"""How soon things begin: commands, and trials on an actor that served another one. And what tiles take in memory.
+
+Run with ``python -m benchmarks.start``; two minutes on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+import torch
+from ray import tune
+
+from benchmarks.loops import random_weights
+from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.tiles import synthetic_tiles
+from trainables.data.tiles import TuningData
+from trainables.models.registry import build_model
+from trainables.recipe import Recipe
+from trainables.segmentation import SegmentationTrainable
+from trainables.training import Trainer
+
+COMMANDS = (
+    "phase1 --help",
+    "phase2 --help",
+    "phase3 --help",
+    "score --help",
+    "patches --help",
+    "phase1 --profile demo --plan",
+    "phase2 --profile demo --plan",
+)
+
+
+def command_seconds(words: str, patches: Path) -> float:
+    """Run a command in a fresh process."""
+    extra = ["--patches", str(patches)] if "--plan" in words else []
+    name, *rest = words.split()
+    command = [sys.executable, "-m", f"sweep.{name}", *rest, *extra]
+    return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+class _Timed(SegmentationTrainable):
+    """Tells when it was asked to serve a trial, and when that trial's first step began."""
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.asked_at = time.time()
+        return super().reset_config(new_config)
+
+    def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
+        self.asked_at = time.time()
+        super().setup(config, data)
+
+    def _make_trainer(self) -> Trainer:
+        trainer = super()._make_trainer()
+        step = trainer._step
+        self.began_at = 0.0
+
+        def first(batch: Any) -> Any:
+            self.began_at = self.began_at or time.time()
+            return step(batch)
+
+        trainer._step = first  # type: ignore[method-assign]
+        return trainer
+
+    def step(self) -> dict[str, Any]:
+        return {**super().step(), "asked_at": self.asked_at, "began_at": self.began_at, "ended_at": time.time()}
+
+
+def trial_starts(data: TuningData, folder: Path, recipe: Recipe, trials: int) -> list[float]:
+    """Train trials one after another on one actor under Ray Tune.
+
+    Returns:
+        Seconds from the end of one trial to the first step of the next, all but the first two trials'.
+    """
+
+    def config(number: int) -> dict[str, Any]:
+        place = folder / f"{recipe.architecture}-{number}"
+        place.mkdir(parents=True)
+        return {
+            "attempt": place.name,
+            "recipe": recipe.to_dict(),
+            "weights": vars(random_weights(recipe.architecture)),
+            "tiles": [],
+            "until": 1000,
+            "device": "cpu",
+            "compiled": False,
+            "trace": False,
+            "folder": str(place),
+        }
+
+    results = tune.Tuner(
+        tune.with_resources(tune.with_parameters(_Timed, data=data), {"cpu": 2}),
+        param_space={"trial": tune.grid_search([config(number) for number in range(trials)])},
+        tune_config=tune.TuneConfig(reuse_actors=True),
+        run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
+    ).fit()
+    rows = sorted((result.metrics for result in results if result.metrics), key=lambda row: row["began_at"])
+    return [row["began_at"] - before["ended_at"] for before, row in pairwise(rows[1:])]
+
+
+def tile_memory(data: TuningData, actors: int) -> float:
+    """Return the MiB, by proportional set size, that so many actors on a node hold more by reading all tiles."""
+
+    @ray.remote(num_cpus=0)
+    class Reader:
+        def __init__(self) -> None:
+            self.data: Any = None
+
+        def pss(self) -> int:
+            return int(psutil.Process(os.getpid()).memory_full_info().pss)
+
+        def read(self, data: TuningData) -> int:
+            self.data = data
+            return sum(int(tile.image.sum()) for tile in (*data.train, *data.val))
+
+    readers = [Reader.remote() for _ in range(actors)]
+    before = sum(ray.get([reader.pss.remote() for reader in readers]))
+    place = ray.put(data)
+    ray.get([reader.read.remote(place) for reader in readers])
+    after = sum(ray.get([reader.pss.remote() for reader in readers]))
+    for reader in readers:
+        ray.kill(reader)
+    return (after - before) / 2**20
+
+
+def run(repeats: int) -> None:
+    """Measure all of it."""
+    report = Report(name="start", command="python -m benchmarks.start")
+    with synthetic_tiles((24, 6, 6), 1024) as patches:
+        ways: dict[str, Callable[[], float]] = {words: partial(command_seconds, words, patches) for words in COMMANDS}
+        values = in_turn(ways, repeats)
+        report.add(Section(title="commands", unit="s", values=values, baseline=COMMANDS[0]))
+        data = TuningData.read(patches)
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        for name in ("smp_unet_resnet34", "sam_vit_b_conv"):
+            recipe = Recipe(
+                architecture=name, crop_size=64, validation_crop=64, draws_per_epoch=2, batch_size=2, max_epochs=1
+            )
+            starts = trial_starts(data.only([data.train[0].name]), patches.parent / "trials", recipe, 2 + repeats)
+            built = [
+                seconds(lambda recipe=recipe: build_model(recipe, random_weights(recipe.architecture)))
+                for _ in range(repeats)
+            ]
+            report.add(
+                Section(
+                    title=f"{name}: next trial on the same actor, until its first step",
+                    unit="s",
+                    values={"whole": starts, "building the model alone": built},
+                    baseline="whole",
+                )
+            )
+        size = sum(tile.image.nbytes + tile.mask.nbytes for tile in (*data.train, *data.val)) / 2**20
+        report.note("decoded tiles, MiB", round(size, 1))
+        values = {f"{actors} actors": [tile_memory(data, actors)] for actors in (1, 2, 4)}
+        report.add(Section(title="tiles held by all actors, by PSS", unit="MiB", values=values, baseline="1 actors"))
+        ray.shutdown()
+    report.write()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5, help="values a way")
+    run(parser.parse_args().repeats)
