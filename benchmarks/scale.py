@@ -1,6 +1,6 @@
 """What the driver costs a trial at 10, 100 and 1,000 trials of no training, against plain Ray Tune.
 
-Run with ``python -m benchmarks.scale``; about twenty minutes on two CPU cores, ``--quick`` about two. Actors are
+Run with ``python -m benchmarks.scale``; some minutes on two CPU cores, ``--quick`` about two. Actors are
 reused by all ways and two trials run side by side, so that only the driver differs.
 """
 
