@@ -141,7 +141,7 @@ def run(repeats: int) -> None:
         values = in_turn(ways, repeats)
         report.add(Section(title="commands", unit="s", values=values, baseline=COMMANDS[0]))
         data = TuningData.read(patches)
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         for name in ("smp_unet_resnet34", "sam_vit_b_conv"):
             recipe = Recipe(
                 architecture=name, crop_size=64, validation_crop=64, draws_per_epoch=2, batch_size=2, max_epochs=1

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import mean
+from statistics import fmean
 from typing import Any
 
 from ray import tune
@@ -37,6 +37,11 @@ class _Row:
     loss: float | None = None
     rate: float | None = None
     epoch_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def pace(self) -> float:
+        """Mean seconds an epoch; there must have been one."""
+        return fmean(self.epoch_seconds)
 
 
 class Progress(tune.Callback):  # type: ignore[misc]
@@ -147,17 +152,18 @@ class Progress(tune.Callback):  # type: ignore[misc]
         A trial that has begun is taken to run to its last epoch, one that is planned likewise and at the mean pace of
         the others; a search's coming trials are taken to cost what its ended ones did.
         """
-        paces = [mean(row.epoch_seconds) for row in self._rows.values() if row.epoch_seconds]
+        paces = [row.pace for row in self._rows.values() if row.epoch_seconds]
         if not paces:
             return None
+        usual = fmean(paces)
         remaining = [
-            (row.max_epochs - row.epoch) * (mean(row.epoch_seconds) if row.epoch_seconds else mean(paces))
+            (row.max_epochs - row.epoch) * (row.pace if row.epoch_seconds else usual)
             for row in self._rows.values()
             if row.state in ("waiting", "running")
         ]
         ended = [sum(row.epoch_seconds) for row in self._rows.values() if row.state in ENDED and row.epoch_seconds]
-        longest = max(row.max_epochs for row in self._rows.values()) * mean(paces)
-        remaining += [mean(ended) if ended else longest] * (self._total - len(self._rows))
+        longest = max(row.max_epochs for row in self._rows.values()) * usual
+        remaining += [fmean(ended) if ended else longest] * (self._total - len(self._rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
 
     def table(self) -> Table:
@@ -182,7 +188,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
                     _number(row.best),
                     _number(row.loss),
                     "" if row.rate is None else f"{row.rate:.2g}",
-                    f"{mean(row.epoch_seconds):.1f}" if row.epoch_seconds else "",
+                    f"{row.pace:.1f}" if row.epoch_seconds else "",
                     duration(sum(row.epoch_seconds)) if row.epoch_seconds else "",
                 )
         return table

@@ -114,6 +114,8 @@ def run_trials(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
+    # Else Tune starts one actor at a time for a searcher of ours, and drops it as soon as another one is free.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals reach the stopper
     records = TrialRecords(experiment)
     groups = _groups(experiment, plan, records, data, settings)

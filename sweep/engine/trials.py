@@ -90,6 +90,7 @@ class TrialRecords:
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
         self._records: dict[str, TrialRecord] = {}
+        self._lines: dict[str, tuple[TrialRecord, str]] = {}
         if experiment.has(TRIALS_FILE):
             for record in _parse_lines(experiment, TRIALS_FILE, _parse_record):
                 self._records[record.plan.attempt] = record
@@ -121,11 +122,16 @@ class TrialRecords:
         """Return a trial's state; ``waiting`` for one that is not recorded."""
         return self._records[attempt].state if attempt in self._records else "waiting"
 
+    def _line(self, record: TrialRecord) -> str:
+        """Return a record as a line, written anew only where the record is another one than last time."""
+        known, line = self._lines.get(record.plan.attempt, (None, ""))
+        if known is not record:
+            line = json.dumps({**record.plan.to_dict(), "state": record.state, "reason": record.reason})
+            self._lines[record.plan.attempt] = (record, line)
+        return line
+
     def _write(self) -> None:
-        lines = [
-            json.dumps({**record.plan.to_dict(), "state": record.state, "reason": record.reason})
-            for record in self._records.values()
-        ]
+        lines = [self._line(record) for record in self._records.values()]
         self._experiment.write(TRIALS_FILE, "".join(f"{line}\n" for line in lines).encode())
 
 
