@@ -24,7 +24,12 @@ View = NDArray[np.uint8]
 
 def rate(augment: Callable[[View, View, int], object], image: View, mask: View, draws: int) -> float:
     """Return views a second over the seeds 0 to ``draws`` - 1."""
-    return draws / seconds(lambda: [augment(image, mask, seed) for seed in range(draws)])
+
+    def all_draws() -> None:
+        for seed in range(draws):
+            augment(image, mask, seed)
+
+    return draws / seconds(all_draws)
 
 
 def run(side: int, draws: int, repeats: int) -> None:

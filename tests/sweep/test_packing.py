@@ -28,6 +28,7 @@ from sweep.engine.search.plan import StudyPlan, SweepPlan
 from sweep.engine.trials import TrialPlan
 from sweep.phase1 import Phase1Options, main
 from tests.conftest import WriteDataset
+from trainables.data.batches import Batch
 from trainables.data.tiles import TuningData
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
 from trainables.models.weights import Weights
@@ -288,10 +289,10 @@ def test_what_fits_only_with_half_batches_needs_the_whole_gpu(
     FakeGPU(monkeypatch, [5 * GB])
     step = Trainer._try_step
 
-    def try_step(trainer: Trainer, images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    def try_step(trainer: Trainer, batch: Batch) -> torch.Tensor:
         if trainer.memory.rung == 0:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return step(trainer, images, masks)
+        return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "_try_step", try_step)
     assert memory_needs([_trial("a")], data, device="cpu").architectures == {"unet": 80 * GB}
