@@ -175,7 +175,8 @@ def kept_encoder(recipe: Recipe, weights: Weights) -> nn.Module:
     """Return the encoder that a trial before this one used, if it is the same, and else build it."""
     tiny = recipe.model_size == "tiny"
     seed = 0 if weights.path else recipe.seed  # a file's encoder is the same whatever the seed
-    return keep((weights, tiny, seed), lambda: build_encoder(weights, tiny=tiny), seed=seed)
+    place = str(torch.get_default_device())  # models are also built on the meta device, which holds no numbers
+    return keep((weights, tiny, seed, place), lambda: build_encoder(weights, tiny=tiny), seed=seed)
 
 
 def build_sam_conv(recipe: Recipe, weights: Weights) -> SamConv:

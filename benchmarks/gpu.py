@@ -1,0 +1,209 @@
+"""Everything that a GPU decides, in one command without Ray: ``python -m benchmarks.gpu``; about ten minutes.
+
+For each architecture, at 1024 x 1024 pixels with the paper's batch: images a second of tilesweep's step beside the loop
+that tutorials show, the share of the device's measured matrix rate, and peak memory; views augmented on the host and on
+the device; SAM's encoder beside ``segment_anything``'s. ``--small`` runs the same on a CPU, to see that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+
+import cv2
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.loops import Pace, library_features, naive, ours, random_weights
+from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.tiles import synthetic_tiles
+from search_spaces.phase1 import shared_recipe
+from search_spaces.profiles import get_profile
+from trainables.augment.device import augment_batch
+from trainables.augment.host import augment
+from trainables.augment.parameters import Sampler
+from trainables.data.batches import Batches
+from trainables.data.synthetic.scene import draw_scene
+from trainables.data.tiles import TuningData
+from trainables.losses import bce_dice_loss
+from trainables.models.registry import GRID_OF_FIVE, build_model
+from trainables.models.sam_encoder import build_encoder, encode
+from trainables.models.weights import Weights
+from trainables.recipe import AUGMENTATIONS, Recipe
+from trainables.scoring import scale
+from trainables.training import choose_dtype
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def timed(action: Callable[[], object], device: torch.device, times: int) -> float:
+    """Return seconds a call, by the clock, the device's work included."""
+    action()
+    wait(device)
+    started = seconds(lambda: ([action() for _ in range(times)], wait(device)))
+    return started / times
+
+
+def floor(report: Report, device: torch.device, side: int) -> float:
+    """Measure how fast the device multiplies matrices and copies bytes; returns operations a second."""
+    dtype = choose_dtype("auto", device)
+    first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    rate = 2 * side**3 / timed(lambda: first @ second, device, 20)
+    source = torch.empty(side * side, device=device)
+    copied = 2 * source.numel() * 4 / timed(source.clone, device, 20)
+    report.note(f"matrix rate, {str(dtype).removeprefix('torch.')}, Tflop/s", round(rate / 1e12, 2))
+    report.note("copy rate, read and written, GB/s", round(copied / 1e9, 1))
+    return rate
+
+
+def step_operations(recipe: Recipe, side: int) -> float:
+    """Count the operations of one view's training step, forward and backward, on the meta device."""
+    with torch.device("meta"):
+        model = build_model(recipe, random_weights(recipe.architecture)).train()
+        images, masks = torch.empty(2, 3, side, side), torch.empty(2, 1, side, side)
+        counter = FlopCounterMode(display=False)
+        with counter:
+            torch.autograd.backward(bce_dice_loss(model(images), masks, 0.5))
+    return counter.get_total_flops() / 2
+
+
+def steps(report: Report, device: torch.device, side: int, draws: int, rate: float, repeats: int) -> None:
+    """Measure each architecture's step."""
+    with synthetic_tiles((4, 1, 1), side) as patches:
+        data = TuningData.read(patches)
+        for name in GRID_OF_FIVE:
+            recipe = shared_recipe(name, get_profile("paper")).replace(crop_size=side, draws_per_epoch=draws)
+            paces: dict[str, Pace] = {}
+
+            def measured(way: str, pace: Callable[[], Pace], paces: dict[str, Pace] = paces) -> float:
+                paces[way] = pace()
+                return paces[way].images_per_second
+
+            values = in_turn(
+                {
+                    "naive loop": partial(measured, "naive loop", partial(naive, recipe, patches, device)),
+                    "tilesweep": partial(measured, "tilesweep", partial(ours, recipe, data, device, workers=4)),
+                },
+                repeats,
+            )
+            title = f"{name}: training step, {side} x {side}, batch {recipe.batch_size}, {device.type}"
+            report.add(Section(title=title, unit="images/s", values=values, baseline="naive loop", more_is_better=True))
+            operations = step_operations(recipe, side)
+            best = max(values["tilesweep"])
+            report.note(f"{name}: Gflop a view", round(operations / 1e9, 1))
+            report.note(f"{name}: floor, images/s at the measured matrix rate", round(rate / operations, 1))
+            report.note(f"{name}: share of the measured matrix rate", round(best * operations / rate, 3))
+            for way, pace in paces.items():
+                report.note(f"{name}, {way}: share of the time waiting for views", round(pace.data_share, 3))
+                report.note(f"{name}, {way}: peak memory, GiB", round(pace.peak_bytes / 2**30, 2))
+
+
+def views(report: Report, device: torch.device, side: int, repeats: int) -> None:
+    """Measure batches of four: augmented on one host thread, and on the device."""
+    image, mask = draw_scene(1, size=side)
+    images = torch.from_numpy(image).permute(2, 0, 1).expand(4, -1, -1, -1).contiguous().to(device)
+    masks = torch.from_numpy(mask).expand(4, 1, -1, -1).contiguous().to(device)
+    for preset in AUGMENTATIONS:
+        sample = Sampler(preset)
+        drawn = [[sample(4 * batch + view, side) for view in range(4)] for batch in range(10)]
+
+        def on_host(drawn: object = drawn) -> None:
+            for batch in drawn:  # type: ignore[attr-defined]
+                for one in batch:
+                    augment(image, mask, one)
+
+        def on_device(drawn: object = drawn) -> None:
+            for batch in drawn:  # type: ignore[attr-defined]
+                augment_batch(images, masks, batch)
+
+        ways = {
+            "host, one thread": lambda work=on_host: 40 / timed(work, device, 1),
+            device.type: lambda work=on_device: 40 / timed(work, device, 1),
+        }
+        title = f"{preset}: augmentation, {side} x {side}"
+        values = in_turn(ways, repeats)
+        report.add(
+            Section(title=title, unit="views/s", values=values, baseline="host, one thread", more_is_better=True)
+        )
+
+
+def epochs(report: Report, device: torch.device, side: int, draws: int, repeats: int) -> None:
+    """Compare epochs with EXTREME augmentation and with the eight symmetries alone."""
+    with synthetic_tiles((4, 1, 1), side) as patches:
+        data = TuningData.read(patches)
+        recipe = shared_recipe("smp_unet_resnet34", get_profile("paper")).replace(crop_size=side, draws_per_epoch=draws)
+        batches = list(Batches(data.train, recipe, device, workers=4).epoch(1))
+        report.note("device augments by itself", bool(batches[0].augmentations))
+        ways = {preset: partial(_pace, recipe.replace(augmentation=preset), data, device) for preset in AUGMENTATIONS}
+        values = in_turn(ways, repeats)
+        title = f"smp_unet_resnet34: epoch by preset, {side} x {side}"
+        report.add(Section(title=title, unit="images/s", values=values, baseline="LIGHT", more_is_better=True))
+
+
+def _pace(recipe: Recipe, data: TuningData, device: torch.device) -> float:
+    return ours(recipe, data, device, workers=4).images_per_second
+
+
+def sam(report: Report, device: torch.device, side: int, repeats: int) -> None:
+    """Measure SAM's encoder: the library's attention in float32, ours in float32 and in the device's own type."""
+    encoder = build_encoder(Weights(kind="random"), tiny=False).eval().to(device)
+    image = scale(torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8), device)
+    dtype = choose_dtype("auto", device)
+    peaks: dict[str, float] = {}
+
+    def run(name: str, features: Callable[..., object], halved: bool) -> float:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
+            before = torch.cuda.memory_allocated(device)
+        with torch.inference_mode(), torch.autocast(device.type, dtype=dtype, enabled=halved):
+            taken = timed(lambda: features(encoder, image, ()), device, 3)
+        if device.type == "cuda":
+            peaks[name] = (torch.cuda.max_memory_allocated(device) - before) / 2**20
+        return 1 / taken
+
+    half = dtype is not torch.float32
+    ways = {
+        "segment_anything, fp32": (library_features, False),
+        "tilesweep, fp32": (encode, False),
+        f"tilesweep, {str(dtype).removeprefix('torch.')}": (encode, half),
+        f"segment_anything, {str(dtype).removeprefix('torch.')}": (library_features, half),
+    }
+    values = in_turn({name: partial(run, name, *way) for name, way in ways.items()}, repeats)
+    title = f"SAM ViT-B encoder, {side} x {side}"
+    report.add(
+        Section(title=title, unit="images/s", values=values, baseline="segment_anything, fp32", more_is_better=True)
+    )
+    for name, peak in peaks.items():
+        report.note(f"SAM encoder, {name}: peak memory above the weights, MiB", round(peak))
+
+
+def main() -> None:
+    """Measure and write ``benchmarks/results/gpu.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="64 pixels, a few steps, on whatever there is")
+    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--draws", type=int, default=40, help="views an epoch")
+    given = parser.parse_args()
+    if not torch.cuda.is_available() and not given.small:
+        parser.exit(2, "error: no CUDA device here; --small runs the same on the CPU, to see that it works\n")
+    cv2.setNumThreads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    side, draws, repeats = (64, 4, 1) if given.small else (1024, given.draws, given.repeats)
+    report = Report(name="gpu-small" if given.small else "gpu", command="python -m benchmarks.gpu")
+    torch.backends.cudnn.benchmark = True
+    rate = floor(report, device, 512 if given.small else 8192)
+    steps(report, device, side, draws, rate, repeats)
+    views(report, device, side, repeats)
+    epochs(report, device, side, draws, repeats)
+    sam(report, device, side, repeats)
+    report.write()
+
+
+if __name__ == "__main__":
+    main()
