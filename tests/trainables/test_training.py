@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainables.checkpoints import BestWeights, dump_best, dump_state, load_best, parse_state, read_best
 from trainables.data.tiles import Tile, TuningData
@@ -262,3 +263,29 @@ def test_damaged_checkpoints_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"not weights")
     with pytest.raises(ExperimentError, match=r"a\.safetensors"):
         read_best(tmp_path / "a.safetensors")
+
+
+class _HostReads(TorchDispatchMode):
+    """Counts operations that make the host wait for a tensor's value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero):
+            self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("changes", [{}, {"clip_norm": 1.0}, {"ema_decay": 0.9}])
+def test_the_host_waits_for_the_device_once_an_epoch(data: TuningData, changes: dict[str, float]) -> None:
+    trainer = Trainer(SMALL.replace(draws_per_epoch=12, batch_size=4, **changes), data, CPU)
+    trainer.train_epoch()
+    trainer.epoch = 2
+    with _HostReads() as reads:
+        trainer._train()
+    assert reads.count == 1
+    with _HostReads() as reads:
+        trainer.validate()
+    assert reads.count == 0  # all counts come back in one copy
