@@ -36,7 +36,8 @@ def one_gpu() -> Iterator[None]:
 
 
 def _plan(trials: int) -> SweepPlan:
-    recipe = shared_recipe("unet", get_profile("smoke"))
+    # Long enough that the first ones still train when the last one's actor has started.
+    recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=60, patience=60)
     return SweepPlan(
         trials=tuple(
             TrialPlan(
