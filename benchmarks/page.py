@@ -21,40 +21,44 @@ without Ray, and has only been run on a CPU so far (`--small`), to see that it w
 CHAPTERS = {
     "sweep": (
         "Whole sweeps",
-        "Twelve short trials, tiny models, two architectures and six recipes each, as a whole process: tilesweep, a Ray "
-        "Tune function trainable with a DataLoader over JPEGs as its documentation teaches, Optuna in one process, and a "
-        "process a trial. Then fewer, longer trials. tilesweep reuses actors, which have imported torch, starts them "
-        "side by side, and decodes tiles once.",
+        "Twelve short trials, tiny models, two architectures and six recipes each, as a whole process: tilesweep, "
+        "a Ray Tune function trainable with a DataLoader over JPEGs as its documentation teaches, Optuna in one "
+        "process, and a process a trial. Then fewer, longer trials. tilesweep reuses actors, which have imported "
+        "torch, starts them side by side, and decodes tiles once.",
     ),
     "start": (
         "How soon things begin",
-        "`--help` and `--plan` load only what they print. An actor that has served a trial starts the next one without "
-        "importing anything, and keeps a frozen encoder that the next trial needs, too. Tiles lie once in a node's shared "
-        "memory, however many trials read them.",
+        "`--help` and `--plan` load only what they print. An actor that has served a trial starts the next one "
+        "without importing anything, and keeps a frozen encoder that the next trial needs, too. Tiles lie once in "
+        "a node's shared memory, however many trials read them.",
     ),
     "augment": (
         "Augmentation on the CPU",
-        "One thread. albumentations draws the parameters either way; symmetry and affine map become one warp of four "
-        "channels over a mirrored margin, colour operations become tables of bytes, fog is one pass instead of thousands, "
-        "the elastic field is drawn as coarsely as it is smooth. On the same seed both make the same view, up to "
-        "rounding; fog and elastic are drawn from the same distribution.",
+        "One thread. albumentations draws the parameters either way; symmetry and affine map become one warp of "
+        "four channels over a mirrored margin, colour operations become tables of bytes, fog is one pass instead "
+        "of thousands, the elastic field is drawn as coarsely as it is smooth. On the same seed both make the "
+        "same view, up to rounding; fog and elastic are drawn from the same distribution.",
     ),
     "step": (
         "Training steps on the CPU",
-        "256-pixel crops, two threads. On a CPU the arithmetic of the model dominates; the loop around it is built for "
-        "GPUs: nothing in an epoch waits for the device, views are augmented on it, and validation is batched.",
+        "256-pixel crops, two threads. On a CPU the arithmetic of the model dominates; the loop around it is "
+        "built for GPUs: nothing in an epoch waits for the device, views are augmented on it, and validation is "
+        "batched.",
     ),
     "sam": (
         "SAM's encoder, and features that are kept",
-        "Attention by `scaled_dot_product_attention` with the relative-position bias. A view that comes again, all of "
-        "val and the eight symmetries of whole tiles under LIGHT, is encoded once a node and read from disk after that "
-        "(`TILESWEEP_FEATURES_GB`, 20 by default, 0 turns it off).",
+        "Attention by `scaled_dot_product_attention` with the relative-position bias. A view that comes again, "
+        "all of val and the eight symmetries of whole tiles under LIGHT, is encoded once a node and read from "
+        "disk after that (`TILESWEEP_FEATURES_GB`, 20 by default, 0 turns it off).",
     ),
     "scale": (
         "Hundreds of trials",
         "No-op training: what the driver costs a trial, beside plain Ray Tune with reused actors.",
     ),
-    "gpu": ("On a GPU", "At 1024 x 1024 pixels with the paper's batches."),
+    "gpu": (
+        "On a GPU",
+        "At 1024 x 1024 pixels with the paper's batches.",
+    ),
 }
 
 
@@ -73,7 +77,10 @@ def chapter(name: str, result: dict[str, Any]) -> str:
     ]
     for section in result["sections"]:
         heading = f"times better than {section['baseline']}"
-        lines += [f"| {section['title']} | median [{section['unit']}] | min | max | {heading} |", "|---|--:|--:|--:|--:|"]
+        lines += [
+            f"| {section['title']} | median [{section['unit']}] | min | max | {heading} |",
+            "|---|--:|--:|--:|--:|",
+        ]
         for way, values in section["ways"].items():
             figures = (f"{values[key]:.3g}" for key in ("median", "min", "max", "times_better"))
             lines.append(f"| {way} | {' | '.join(figures)} |")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.data.batches import Batch, Batches, batch_sizes
+from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.errors import DivergedError
@@ -120,10 +120,10 @@ class Trainer:
         self.model = build_model(recipe, self.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run = torch.compile(self.model) if compiled else self.model
         self._encoder = self._make_encoder(features)
-        self._batches = Batches(data.train, recipe, device, workers=workers)
-        self._encodes_once = self._encoder is not None and self._batches.views_repeat
-        if self._encodes_once:  # features are found by the pixels of a view on the CPU
-            self._batches = Batches(data.train, recipe, workers=workers)
+        self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
+        # Features are found by the pixels of a view, which therefore is made on the CPU.
+        augmented_on = torch.device("cpu") if self._encodes_once else device
+        self._batches = Batches(data.train, recipe, augmented_on, workers=workers)
         self.memory = MemoryLadder(self.model)
         self._two_stages = self.weights.kind == "imagenet" and recipe.frozen_epochs > 0
         if self._two_stages:

@@ -19,6 +19,7 @@ from trainables.augment.parameters import Sampler, ViewParameters
 from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 
+CPU = torch.device("cpu")
 View = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -62,6 +63,13 @@ def batch_sizes(draws: int, batch_size: int) -> list[int]:
     return [draws // steps + (step < draws % steps) for step in range(steps)]
 
 
+def views_repeat(tiles: Sequence[Tile], recipe: Recipe) -> bool:
+    """Tell whether the same few views come again and again: the eight symmetries of whole square tiles."""
+    shapes = {tile.mask.shape for tile in tiles}
+    whole = len(shapes) == 1 and all(height == width <= recipe.crop_size for height, width in shapes)
+    return whole and recipe.augmentation == "LIGHT"
+
+
 class Batches:
     """The views of a training, batch by batch, prepared ahead by a few threads.
 
@@ -71,26 +79,18 @@ class Batches:
     Args:
         tiles: The train tiles that the trial may see.
         recipe: Uses ``augmentation``, ``crop_size``, ``draws_per_epoch``, ``batch_size`` and ``seed``.
-        device: Where the views will be trained on.
+        device: Where the views are augmented: the CPU, or the GPU that trains on them.
         workers: Threads, at least 1. Their number does not change the views.
     """
 
-    def __init__(
-        self, tiles: Sequence[Tile], recipe: Recipe, device: torch.device | None = None, *, workers: int = 2
-    ) -> None:
+    def __init__(self, tiles: Sequence[Tile], recipe: Recipe, device: torch.device = CPU, *, workers: int = 2) -> None:
         self._tiles = tiles
         self._recipe = recipe
-        self._on_device = device is not None and device.type == "cuda"
+        self._on_device = device.type == "cuda"
         self._workers = workers
         self._local = threading.local()
         # Views of one batch share a shape: no view is larger than the smallest tile.
         self._crop = min([recipe.crop_size, *(side for tile in tiles for side in tile.mask.shape)])
-
-    @property
-    def views_repeat(self) -> bool:
-        """Whether the same few views come again and again: the eight symmetries of whole tiles."""
-        whole = all(tile.mask.shape == (self._crop, self._crop) for tile in self._tiles)
-        return whole and self._recipe.augmentation == "LIGHT"
 
     def choose(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], ViewParameters]:
         """Choose one sample draw, and what is to be done to it.
