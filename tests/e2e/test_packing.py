@@ -52,6 +52,7 @@ def _plan(trials: int) -> SweepPlan:
     )
 
 
+@pytest.mark.slow
 def test_three_trials_that_need_a_third_of_a_gpu_each_run_side_by_side(
     one_gpu: None, dataset: Path, tmp_path: Path
 ) -> None:
