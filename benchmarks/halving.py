@@ -1,6 +1,6 @@
 """What halving saves when one trial runs at a time, and what it costs: the same seeded search in three ways.
 
-Run with ``PYTHONPATH=. python benchmarks/halving.py``; about three minutes on two CPU cores.
+Run with ``python -m benchmarks.halving``; about three minutes on two CPU cores.
 """
 
 from __future__ import annotations
