@@ -22,8 +22,6 @@ from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
 from sweep.engine.options import Names, RecipeOptions, StorageOptions
 from sweep.results.audit import audit, show_audit
-from sweep.results.conclusion import conclude
-from sweep.results.leaderboard import Leaderboard
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
 from sweep.results.winners import winners
@@ -280,6 +278,10 @@ def score(options: ScoreOptions, console: Console) -> None:
     Raises:
         TilesweepError: See ``admit``; also a dataset that changed since the sweep.
     """
+    # Here, so that --help answers without loading OpenCV and Optuna.
+    from sweep.results.conclusion import conclude
+    from sweep.results.leaderboard import Leaderboard
+
     experiment = Experiment.find(Storage.open(options.storage), options.name)
     description = experiment.description
     patches = options.patches or Path(description["data"]["path"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,25 @@ def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> N
         and any(isinstance(argument, ast.Constant) and argument.value == "test" for argument in node.args)
     }
     assert readers == {"sweep/score.py"}
+
+
+HEAVY = {"torch", "ray", "optuna", "cv2", "albumentations", "matplotlib", "segmentation_models_pytorch", "timm"}
+
+
+def _loaded(*words: str) -> set[str]:
+    """Run a command and return the top-level packages that it loaded."""
+    command = [sys.executable, "-X", "importtime", "-m", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("command", ["phase1", "phase2", "phase3", "score", "patches"])
+def test_help_loads_nothing_heavy(command: str) -> None:
+    loaded = _loaded(f"sweep.{command}", "--help")
+    assert "tyro" in loaded and not loaded & HEAVY
+
+
+def test_a_plan_builds_no_model(dataset: Path) -> None:
+    loaded = _loaded("sweep.phase1", "--profile", "demo", "--plan", "--patches", str(dataset))
+    assert not loaded & {"ray", "segmentation_models_pytorch", "timm", "albumentations", "segment_anything"}
