@@ -1,8 +1,9 @@
 """Everything that a GPU decides, in one command without Ray: ``python -m benchmarks.gpu``; about ten minutes.
 
 For each architecture, at 1024 x 1024 pixels with the paper's batch: images a second of tilesweep's step beside the loop
-that tutorials show, the share of the device's measured matrix rate, and peak memory; views augmented on the host and on
-the device; SAM's encoder beside ``segment_anything``'s. ``--small`` runs the same on a CPU, to see that it works.
+that tutorials show, the floors that the device's measured matrix and copy rates set, and peak memory; views augmented
+on the host and on the device; SAM's encoder beside ``segment_anything``'s. ``--small`` runs the same on a CPU, to see
+that it works.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 import cv2
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.loops import Pace, library_features, naive, ours, random_weights
-from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.floors import Rates, count_work, measure_rates
+from benchmarks.loops import Pace, library_features, naive, ours
+from benchmarks.report import Report, Section, in_turn, timed
 from benchmarks.tiles import synthetic_tiles
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
@@ -26,8 +28,7 @@ from trainables.augment.parameters import Sampler
 from trainables.data.batches import Batches
 from trainables.data.synthetic.scene import draw_scene
 from trainables.data.tiles import TuningData
-from trainables.losses import bce_dice_loss
-from trainables.models.registry import GRID_OF_FIVE, build_model
+from trainables.models.registry import GRID_OF_FIVE
 from trainables.models.sam_encoder import build_encoder, encode
 from trainables.models.weights import Weights
 from trainables.recipe import AUGMENTATIONS, Recipe
@@ -35,44 +36,7 @@ from trainables.scoring import scale
 from trainables.training import choose_dtype
 
 
-def wait(device: torch.device) -> None:
-    """Wait until the device has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def timed(action: Callable[[], object], device: torch.device, times: int) -> float:
-    """Return seconds a call, by the clock, the device's work included."""
-    action()
-    wait(device)
-    started = seconds(lambda: ([action() for _ in range(times)], wait(device)))
-    return started / times
-
-
-def floor(report: Report, device: torch.device, side: int) -> float:
-    """Measure how fast the device multiplies matrices and copies bytes; returns operations a second."""
-    dtype = choose_dtype("auto", device)
-    first, second = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    rate = 2 * side**3 / timed(lambda: first @ second, device, 20)
-    source = torch.empty(side * side, device=device)
-    copied = 2 * source.numel() * 4 / timed(source.clone, device, 20)
-    report.note(f"matrix rate, {str(dtype).removeprefix('torch.')}, Tflop/s", round(rate / 1e12, 2))
-    report.note("copy rate, read and written, GB/s", round(copied / 1e9, 1))
-    return rate
-
-
-def step_operations(recipe: Recipe, side: int) -> float:
-    """Count the operations of one view's training step, forward and backward, on the meta device."""
-    with torch.device("meta"):
-        model = build_model(recipe, random_weights(recipe.architecture)).train()
-        images, masks = torch.empty(2, 3, side, side), torch.empty(2, 1, side, side)
-        counter = FlopCounterMode(display=False)
-        with counter:
-            torch.autograd.backward(bce_dice_loss(model(images), masks, 0.5))
-    return counter.get_total_flops() / 2
-
-
-def steps(report: Report, device: torch.device, side: int, draws: int, rate: float, repeats: int) -> None:
+def steps(report: Report, device: torch.device, side: int, draws: int, rates: Rates, repeats: int) -> None:
     """Measure each architecture's step."""
     with synthetic_tiles((4, 1, 1), side) as patches:
         data = TuningData.read(patches)
@@ -93,11 +57,12 @@ def steps(report: Report, device: torch.device, side: int, draws: int, rate: flo
             )
             title = f"{name}: training step, {side} x {side}, batch {recipe.batch_size}, {device.type}"
             report.add(Section(title=title, unit="images/s", values=values, baseline="naive loop", more_is_better=True))
-            operations = step_operations(recipe, side)
-            best = max(values["tilesweep"])
-            report.note(f"{name}: Gflop a view", round(operations / 1e9, 1))
-            report.note(f"{name}: floor, images/s at the measured matrix rate", round(rate / operations, 1))
-            report.note(f"{name}: share of the measured matrix rate", round(best * operations / rate, 3))
+            work = count_work(recipe, side)
+            by_operations, by_bytes = work.floors(rates)
+            report.note(f"{name}: Gflop a view", work.operations / 1e9)
+            report.note(f"{name}: images/s at the measured matrix rate", by_operations)
+            report.note(f"{name}: images/s at the measured copy rate, nothing fused", by_bytes)
+            report.note(f"{name}: share of the measured matrix rate", median(values["tilesweep"]) / by_operations)
             for way, pace in paces.items():
                 report.note(f"{name}, {way}: share of the time waiting for views", round(pace.data_share, 3))
                 report.note(f"{name}, {way}: peak memory, GiB", round(pace.peak_bytes / 2**30, 2))
@@ -197,8 +162,8 @@ def main() -> None:
     side, draws, repeats = (64, 4, 1) if given.small else (1024, given.draws, given.repeats)
     report = Report(name="gpu-small" if given.small else "gpu", command="python -m benchmarks.gpu")
     torch.backends.cudnn.benchmark = True
-    rate = floor(report, device, 512 if given.small else 8192)
-    steps(report, device, side, draws, rate, repeats)
+    rates = measure_rates(report, device, 512 if given.small else 8192)
+    steps(report, device, side, draws, rates, repeats)
     views(report, device, side, repeats)
     epochs(report, device, side, draws, repeats)
     sam(report, device, side, repeats)

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 import psutil
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -83,7 +84,8 @@ class Report:
     def note(self, name: str, value: Any) -> None:
         """Print a single figure and keep it."""
         self.notes[name] = value
-        Console(width=120, soft_wrap=True).print(f"{name}: {value}", highlight=False)
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        Console(width=120, soft_wrap=True).print(f"{name}: {shown}", highlight=False)
 
     def write(self, folder: Path = RESULTS) -> Path:
         """Write the JSON file; returns its path."""
@@ -125,6 +127,23 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def timed(action: Callable[[], object], device: torch.device, times: int) -> float:
+    """Return seconds a call after one to warm up, the work that the device still has to do included."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    def all_calls() -> None:
+        for _ in range(times):
+            action()
+        wait()
+
+    action()
+    wait()
+    return seconds(all_calls) / times
+
+
 def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Measure several ways alternately, so that a machine that slows down slows all of them.
 
@@ -141,8 +160,6 @@ def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, 
 
 def machine() -> dict[str, Any]:
     """Describe date, hardware and versions."""
-    import torch
-
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
