@@ -7,7 +7,6 @@ time nor memory depends on them.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -43,10 +42,17 @@ def encoder_and_input(side: int) -> tuple[torch.nn.Module, torch.Tensor]:
 def peak_above_weights(way: str, side: int) -> float:
     """Encode once in this process; return the MiB that it took above what it held before."""
     encoder, image = encoder_and_input(side)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+    before = resident_mib("VmRSS")
     with torch.inference_mode():
         WAYS[way](encoder, image, ())
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return resident_mib("VmHWM") - before
+
+
+def resident_mib(field: str) -> float:
+    """Return this process's resident memory, now (VmRSS) or at most (VmHWM), in MiB."""
+    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(field))
+    return int(line.split()[1]) / 1024
 
 
 def measured_apart(way: str, side: int) -> float:

@@ -13,6 +13,8 @@ from trainables.models.weights import Weights, load_tensors
 
 PATCH = 16
 """Side of a patch in pixels: features are 1/16 of the image's size."""
+BIAS_NUMBERS = 2**26
+"""Most position biases at a time: four of the twelve heads at 1024 pixels, 256 MiB in float32."""
 NATIVE_TOKENS = 64
 """Tokens a side of SAM's training images of 1024 pixels."""
 
@@ -110,8 +112,12 @@ def _attend(attention: Any, qkv: Tensor) -> Tensor:
     q, k, v = qkv.reshape(count, height * width, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each (N, heads, h*w, d)
     rows: Tensor = get_rel_pos(height, height, attention.rel_pos_h).to(q.dtype)
     columns: Tensor = get_rel_pos(width, width, attention.rel_pos_w).to(q.dtype)
-    grid = q.reshape(count, heads, height, width, -1)
-    bias = torch.einsum("nchwd,hkd->nchwk", grid, rows).unsqueeze(-1)
-    bias = bias + torch.einsum("nchwd,wkd->nchwk", grid, columns).unsqueeze(-2)
-    mixed = F.scaled_dot_product_attention(q, k, v, bias.reshape(count, heads, height * width, -1))
-    return mixed.transpose(1, 2).reshape(count, height, width, -1)
+    at_once = max(1, BIAS_NUMBERS // (count * (height * width) ** 2))
+    parts = []
+    for some_q, some_k, some_v in zip(*(one.split(at_once, dim=1) for one in (q, k, v)), strict=True):
+        grid = some_q.reshape(count, -1, height, width, some_q.shape[-1])
+        bias = torch.einsum("nchwd,hkd->nchwk", grid, rows).unsqueeze(-1)
+        bias = bias + torch.einsum("nchwd,wkd->nchwk", grid, columns).unsqueeze(-2)
+        bias = bias.reshape(count, -1, height * width, height * width)
+        parts.append(F.scaled_dot_product_attention(some_q, some_k, some_v, bias))
+    return torch.cat(parts, dim=1).transpose(1, 2).reshape(count, height, width, -1)
