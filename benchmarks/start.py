@@ -104,7 +104,11 @@ def trial_starts(data: TuningData, folder: Path, recipe: Recipe, trials: int) ->
         tune.with_resources(tune.with_parameters(_Timed, data=data), {"cpu": 2}),
         param_space={"trial": tune.grid_search([config(number) for number in range(trials)])},
         tune_config=tune.TuneConfig(reuse_actors=True),
-        run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
+        run_config=tune.RunConfig(
+            storage_path=str(folder / "tune"),
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
+        ),
     )
     with redirect_stdout(io.StringIO()):
         results = tuner.fit()
