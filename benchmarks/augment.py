@@ -35,7 +35,7 @@ def rate(augment: Callable[[View, View, int], object], image: View, mask: View, 
 def run(side: int, draws: int, repeats: int) -> None:
     """Measure every preset on a synthetic tile."""
     cv2.setNumThreads(1)
-    report = Report(name="augment", command="python -m benchmarks.augment")
+    report = Report(name="augment")
     image, mask = draw_scene(1, size=side)
     for preset in AUGMENTATIONS:
         ways = {"albumentations": ReferenceAugmentation(preset), "tilesweep": HostAugmentation(preset)}

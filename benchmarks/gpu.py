@@ -160,7 +160,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     side, draws, repeats = (64, 4, 1) if given.small else (1024, given.draws, given.repeats)
-    report = Report(name="gpu-small" if given.small else "gpu", command="python -m benchmarks.gpu")
+    report = Report(name="gpu-small" if given.small else "gpu")
     torch.backends.cudnn.benchmark = True
     rates = measure_rates(report, device, 512 if given.small else 8192)
     steps(report, device, side, draws, rates, repeats)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,13 +68,11 @@ class Report:
 
     Attributes:
         name: The benchmark's name; its JSON file is called so.
-        command: What the user typed.
         sections: What was measured.
         notes: Single figures that compare nothing, by name.
     """
 
     name: str
-    command: str
     sections: list[Section] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class Report:
         path = folder / f"{self.name}.json"
         content = {
             "benchmark": self.name,
-            "command": self.command,
+            "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
             "machine": machine(),
             "sections": [
                 {

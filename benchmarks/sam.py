@@ -129,7 +129,7 @@ if __name__ == "__main__":
     if given.peak_of:
         sys.stdout.write(f"{peak_above_weights(given.peak_of, given.side)}\n")
     else:
-        found = Report(name="sam", command="python -m benchmarks.sam")
+        found = Report(name="sam")
         attention(found, given.side, given.repeats)
         kept_features(found, given.kept_side, given.repeats)
         found.write()

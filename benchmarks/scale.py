@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     counts = [10, 50] if options.quick else [int(part) for part in options.trials.split(",")]
     repeats = 1 if options.quick else options.repeats
-    report = Report(name="scale", command=shlex.join(["python", "-m", "benchmarks.scale", *sys.argv[1:]]))
+    report = Report(name="scale")
     sizes: dict[tuple[str, int], int] = {}
     found: dict[int, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as place:

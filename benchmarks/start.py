@@ -148,7 +148,7 @@ def size_of(data: TuningData) -> int:
 
 def run(repeats: int) -> None:
     """Measure all of it."""
-    report = Report(name="start", command="python -m benchmarks.start")
+    report = Report(name="start")
     with synthetic_tiles((24, 6, 6), 1024) as patches:
         ways: dict[str, Callable[[], float]] = {words: partial(command_seconds, words, patches) for words in COMMANDS}
         values = in_turn(ways, repeats)

@@ -23,7 +23,7 @@ from trainables.recipe import Recipe
 def run(names: tuple[str, ...], crop: int, steps: int, repeats: int, *, compiled: bool) -> None:
     """Measure each architecture."""
     cv2.setNumThreads(1)
-    report = Report(name="step", command="python -m benchmarks.step")
+    report = Report(name="step")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with synthetic_tiles((4, 2, 1), 1024) as patches:
         data = TuningData.read(patches)

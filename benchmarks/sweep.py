@@ -137,7 +137,7 @@ def main() -> None:
     options = parser.parse_args()
     repeats = 1 if options.quick else options.repeats
     long_epochs = min(options.long_epochs, 15) if options.quick else options.long_epochs
-    report = Report(name="sweep", command=shlex.join(["python", "-m", "benchmarks.sweep", *sys.argv[1:]]))
+    report = Report(name="sweep")
     with synthetic_tiles(TILES, options.size) as patches:
 
         def short(repeat: int) -> tuple[Recipe, ...]:
