@@ -7,6 +7,7 @@ writes the seconds between Ray's start and its end to ``FOLDER/seconds.json``.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from functools import partial
@@ -55,7 +56,8 @@ class Plain(tune.Trainable):  # type: ignore[misc]
     """The same epochs as a plain class trainable that saves nothing of its own."""
 
     def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
-        """Take up the first trial; the tiles come as for the other one, so that actors start alike."""
+        """Take up the first trial; tiles and imports come as for the other one, so that actors start alike."""
+        importlib.import_module("trainables.segmentation")
         self.epoch = 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
