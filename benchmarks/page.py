@@ -13,8 +13,8 @@ HEAD = """# Performance
 
 Every figure below was measured by the command beside it, which does the same work in several ways in one run; the page
 is written from `benchmarks/results/*.json` by `python -m benchmarks.page`. Machines like these are shared and noisy:
-times of two runs are not comparable, ratios within a run are: "times better than" is above 1 where a way is faster, or takes
-less, than the one named. No test asserts a time.
+times of two runs are not comparable, ratios within a run are: "times better than" is above 1 where a way is faster, or
+takes less, than the one named. No test asserts a time.
 
 **No figure of a GPU is here yet**: `python -m benchmarks.gpu` measures everything that a GPU decides in one command,
 without Ray, and has only been run on a CPU so far (`--small`), to see that it works.
