@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 
+from benchmarks.processes import run_module
 from benchmarks.report import Report, Section, in_turn, seconds
-from sweep.dataset.synthesis import draw_tiles, split_names
-from trainables.data.tiles import SPLITS
+from benchmarks.tiles import synthetic_tiles
 
-ROOT = Path(__file__).parent.parent
 NAME = "scale"
 WAYS = {
     "tilesweep": "tilesweep",
@@ -34,17 +27,6 @@ WAYS = {
 }
 SIDE = 64
 """Of the tiles, which nobody trains on."""
-
-
-def python(*arguments: object, log: Path) -> None:
-    """Run ``python -m ...`` from the checkout; its last lines are shown if it fails."""
-    command = [sys.executable, "-m", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_ALBUMENTATIONS_UPDATE": "1"}
-    with log.open("w") as stream:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, check=False)
-    if done.returncode:
-        Console().print("\n".join(log.read_text().splitlines()[-20:]), markup=False)
-        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}")
 
 
 def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], int]) -> float:
@@ -60,7 +42,7 @@ def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], i
         Seconds a trial, Ray's start not counted, the first actors' counted.
     """
     shutil.rmtree(folder / word, ignore_errors=True)
-    python("benchmarks.scale_ways", word, trials, folder, log=folder / "log.txt")
+    run_module("benchmarks.scale_ways", word, trials, folder, log=folder / "log.txt")
     sizes[word, trials] = sum(file.stat().st_size for file in (folder / word).rglob("*") if file.is_file())
     took = float(json.loads((folder / "seconds.json").read_text()))
     Console().print(f"{word}, {trials} trials: {took:.1f} s", highlight=False)
@@ -72,7 +54,7 @@ def resume(folder: Path) -> float:
     description = folder / "tilesweep" / NAME / "sweep.json"
     description.write_text(json.dumps({**json.loads(description.read_text()), "ended": False}))
     storage = ("--storage", folder / "tilesweep")
-    return seconds(lambda: python("sweep.phase1", "--resume", NAME, *storage, log=folder / "log.txt"))
+    return seconds(lambda: run_module("sweep.phase1", "--resume", NAME, *storage, log=folder / "log.txt"))
 
 
 def main() -> None:
@@ -87,11 +69,8 @@ def main() -> None:
     report = Report(name="scale")
     sizes: dict[tuple[str, int], int] = {}
     found: dict[int, dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as place:
-        folder = Path(place)
-        for split, kind in product(SPLITS, ("images", "masks")):
-            (folder / "patches" / split / kind).mkdir(parents=True)
-        draw_tiles(folder / "patches", split_names((2, 1, 1)), size=SIDE, seed=0)
+    with synthetic_tiles((2, 1, 1), SIDE) as patches:
+        folder = patches.parent
 
         def way(word: str, trials: int) -> Callable[[], float]:
             return lambda: measure(word, trials, folder, sizes)

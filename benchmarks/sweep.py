@@ -6,10 +6,6 @@ Run with ``python -m benchmarks.sweep``; about half an hour on two CPU cores, ``
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -19,6 +15,7 @@ from statistics import median
 from rich.console import Console
 from scipy.stats import mannwhitneyu
 
+from benchmarks.processes import run_module
 from benchmarks.report import Report, Section, in_turn, seconds
 from benchmarks.sweep_ways import Job
 from benchmarks.tiles import synthetic_tiles
@@ -26,7 +23,6 @@ from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from trainables.recipe import Recipe
 
-ROOT = Path(__file__).parent.parent
 OURS, TUNE, OPTUNA, LOOP = "tilesweep", "plain Ray Tune", "plain Optuna", "a process a trial"
 ARCHITECTURES = ("unet", "smp_unet_resnet34")
 LEARNING_RATES = (3e-3, 1e-3, 3e-4)
@@ -49,17 +45,6 @@ def recipes(*, epochs: int, draws: int, seed: int, rates: Sequence[float] = LEAR
         )
         for architecture, rate, augmentation in product(ARCHITECTURES, rates, ("LIGHT", "MEDIUM"))
     )
-
-
-def run(*arguments: object, log: Path) -> None:
-    """Run ``python -m benchmarks.sweep_ways`` in a fresh process; its last lines are shown if it fails."""
-    command = [sys.executable, "-m", "benchmarks.sweep_ways", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_ALBUMENTATIONS_UPDATE": "1"}
-    with log.open("w") as stream:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, check=False)
-    if done.returncode:
-        Console().print("\n".join(log.read_text().splitlines()[-20:]), markup=False)
-        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}")
 
 
 def ways(
@@ -85,10 +70,10 @@ def ways(
 
             def loop() -> None:
                 for number in range(len(chosen)):
-                    run("trial", file, number, log=log)
+                    run_module("benchmarks.sweep_ways", "trial", file, number, log=log)
 
             word = {OURS: "tilesweep", TUNE: "tune", OPTUNA: "optuna"}.get(name)
-            took = seconds(lambda: run(word, file, log=log) if word else loop())
+            took = seconds(lambda: run_module("benchmarks.sweep_ways", word, file, log=log) if word else loop())
             found.append(job.read_scores())
         Console().print(f"{name}: {took:.1f} s", highlight=False)
         return took

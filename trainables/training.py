@@ -273,14 +273,13 @@ class Trainer:
                 torch.cuda.empty_cache()
             self.memory.climb(len(batch.images), reason)
             _set_random_state(self.device, random)
-            scale = self._scaler.state_dict()  # as before the step: only a whole one moves it
+            scaler = self._scaler.state_dict()  # as before the step: only a whole one moves it
             self._scaler = self._make_scaler()
-            self._scaler.load_state_dict(scale)
+            self._scaler.load_state_dict(scaler)
 
     def _try_step(self, batch: Batch) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         images, masks = batch.to(self.device)
-        # Views that come again are encoded once; of others, only the decoder's part can be cut into halves.
         features = self._encoder(batch.images) if self._encoder and self._encodes_once else []
         parts = self.memory.parts(len(images))
         total = torch.zeros((), device=self.device)

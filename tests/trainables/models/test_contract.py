@@ -65,6 +65,14 @@ def test_the_number_of_trainable_parameters_is_the_study_s(name: str) -> None:
     assert low <= millions <= high
 
 
+@pytest.mark.parametrize("size", ["full", "tiny"])
+def test_a_checkpoint_s_size_is_known_without_the_model(name: str, size: str) -> None:
+    with torch.device("meta"):  # shapes without memory
+        state = _build(name, size=size).portable_state_dict()
+    held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    assert ARCHITECTURES[name].checkpoint_bytes[size] == held
+
+
 def test_tiny_models_are_tiny(name: str) -> None:
     assert sum(parameter.numel() for parameter in _build(name).parameters()) < 1e6
 
