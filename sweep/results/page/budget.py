@@ -1,0 +1,95 @@
+"""Phase 3: how IoU grows with labelled tiles."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from markupsafe import Markup
+
+from sweep.results.page.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table
+from sweep.results.page.numbers import score
+from sweep.results.page.source import Row as Record
+from sweep.results.page.source import Source
+from sweep.results.page.svg import Axis, Mark, Series, chart
+
+
+def budget_section(source: Source) -> Section | None:
+    """Return the curve and its table; None outside Phase 3 or before the first score."""
+    if source.phase != "phase3":
+        return None
+    chosen = {attempt for row in source.rows for attempt in row["attempts"]}
+    trials = [row for row in source.trials if row["attempt"] in chosen]
+    test = {reading.attempt: reading.iou for reading in source.readings}
+    splits = {
+        "val": [(row, row["val_iou"]) for row in trials if row["val_iou"] is not None],
+        "test": [(row, test[row["attempt"]]) for row in trials if row["attempt"] in test],
+    }
+    splits = {split: found for split, found in splits.items() if found}
+    if not splits:
+        return None
+    names = list(dict.fromkeys(row["architecture"] for row, _ in splits["val"]))
+    titles = {row["architecture"]: row["title"] for row in trials}
+    charts = [
+        Chart(title=f"{split} IoU by labelled tiles", svg=_curve(found, split, names)) for split, found in splits.items()
+    ]
+    legend = [Key(number=number, label=titles[name], architecture=name) for number, name in enumerate(names)]
+    notes = ["A point a draw of the tiles; lines run through the means, bands from the lowest to the highest draw."]
+    blocks: list[Block] = [Charts(charts=charts, legend=legend, notes=notes)]
+    blocks += [_table(found, split, names, titles) for split, found in splits.items()]
+    return Section(slug="budget", title="What more tiles are worth", blocks=blocks)
+
+
+def _groups(found: list[tuple[Record, float]], name: str) -> dict[int, list[float]]:
+    groups: dict[int, list[float]] = {}
+    for row, iou in found:
+        if row["architecture"] == name:
+            groups.setdefault(row["tiles"], []).append(iou)
+    return dict(sorted(groups.items()))
+
+
+def _curve(found: list[tuple[Record, float]], split: str, names: list[str]) -> Markup:
+    budgets = sorted({row["tiles"] for row, _ in found})
+    x = Axis(
+        label="labelled train tiles",
+        low=budgets[0] / 1.15,
+        high=budgets[-1] * 1.15,
+        log=True,
+        ticks=[(float(budget), str(budget)) for budget in budgets],
+    )
+    y = Axis.around(f"{split} IoU", [iou for _, iou in found])
+    series = []
+    for number, name in enumerate(names):
+        groups = _groups(found, name)
+        means = [Mark(x=tiles, y=fmean(ious)) for tiles, ious in groups.items()]
+        band = [(float(tiles), min(ious), max(ious)) for tiles, ious in groups.items()] if len(groups) > 1 else []
+        dots = [
+            Mark(x=tiles, y=iou, tip=f"{name}, {tiles} tiles: {split} IoU {iou:.3f}")
+            for tiles, ious in groups.items()
+            for iou in ious
+        ]
+        series.append(Series(label=name, number=number, marks=means, marked=False, band=band, architecture=name))
+        series.append(Series(label=name, number=number, marks=dots, joined=False, architecture=name))
+    return chart(label=f"{split} IoU by number of labelled tiles; the table has the numbers.", x=x, y=y, series=series)
+
+
+def _table(
+    found: list[tuple[Record, float]], split: str, names: list[str], titles: dict[str, str]
+) -> Table:
+    budgets = sorted({row["tiles"] for row, _ in found})
+    rows = []
+    for number, name in enumerate(names):
+        groups = _groups(found, name)
+        cells = [Cell(text=titles[name])]
+        for budget in budgets:
+            ious = groups.get(budget, [])
+            spread = f" ({min(ious):.3f} to {max(ious):.3f})" if len(ious) > 1 else ""
+            mean = fmean(ious) if ious else None
+            cells.append(Cell(text=score(mean) + spread, value=mean))
+        rows.append(Row(cells=cells, architecture=name, number=number))
+    columns = [f"{budget} tiles" for budget in budgets]
+    return Table(
+        caption=f"{split} IoU, mean over draws (lowest to highest)",
+        columns=["model", *columns],
+        rows=rows,
+        numeric=frozenset(columns),
+    )
