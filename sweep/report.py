@@ -46,7 +46,7 @@ def main(options: ReportOptions) -> int:
 
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
-    names = list(dict.fromkeys(options.names)) or [None]
+    names: list[str | None] = list(dict.fromkeys(options.names)) or [None]
     if len(names) > MOST_EXPERIMENTS:
         raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     storage = Storage.open(options.storage)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sweep.engine.estimate import duration
 from sweep.results.page.numbers import count, listing, score, span
 from sweep.results.page.source import Row, Source
+from sweep.results.verdict import verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +44,7 @@ def answer(source: Source) -> Answer:
 
 def contenders(source: Source) -> list[Row]:
     """Return the ranked rows that the answer is about, the winner first: of Phase 3, those on the most tiles."""
-    ranked = [row for row in source.rows if row["rank"] is not None]
-    most = max((row["tiles"] for row in ranked), default=0)
-    return sorted((row for row in ranked if row["tiles"] == most), key=lambda row: int(row["rank"]))
+    return source.board.standings[0].ranked if source.board.standings else []
 
 
 def _verdict(source: Source) -> tuple[str, list[str]]:
@@ -56,52 +55,37 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
             return "No answer: every training failed.", ["The section on failures says why."]
         return "No answer yet: no architecture has finished.", []
     best = ranked[0]
-    name = source.label(best)
-    tiles = len(source.description["data"]["val"])
-    interval = f" (95 % interval {span(best, 'val_iou')})" if span(best, "val_iou") else ""
-    stands = f"{name} reaches a val IoU of {score(best['val_iou'])}{interval}, the mean over {count(tiles, 'val tile')}."
+    reasons = [" ".join(verdict(source.board.standings[0]))]
     if best["test_iou"] is not None:
         interval = f" (95 % interval {span(best, 'test_iou')})" if span(best, "test_iou") else ""
-        stands += f" On the test tiles, which had no part in the choice, it reaches {score(best['test_iou'])}{interval}."
+        reasons.append(
+            f"On the test tiles, which had no part in the choice, {source.label(best)} reaches {score(best['test_iou'])}"
+            f"{interval}."
+        )
+    name = source.label(best)
     if len(ranked) == 1:
-        return f"Nothing to compare: only {name} has a score.", [stands]
-    tied = [row for row in ranked[1:] if row["tied"]]
-    if not tied:
-        return f"{name} is the best of the {len(ranked)} compared.", [stands, _next_one(source, ranked[1])]
-    names = [source.label(row) for row in (best, *tied)]
-    if len(tied) == len(ranked) - 1:
-        verdict = f"A tie: none of the {len(ranked)} architectures can be called best."
-    else:
-        verdict = f"A tie: {listing(names)} cannot be told apart."
-    why = (
-        "A single val tile says nothing of other tiles."
-        if tiles == 1
-        else f"{listing(names)} differ by less than {count(tiles, 'val tile')} can tell, so the order among them is chance."
-    )
-    return verdict, [stands, f"{why} {_cheapest(source, [best, *tied])}".strip()]
-
-
-def _next_one(source: Source, row: Row) -> str:
-    difference = span(row, "difference")
-    return (
-        f"The next one, {source.label(row)}, has {score(row['val_iou'])}"
-        + (f": a difference of {row['difference']:+.3f} ({difference}), paired by tile" if difference else "")
-        + "."
-    )
+        return f"Nothing to compare: only {name} has a score.", reasons
+    tied = [row for row in ranked if row["tied"]]
+    if len(tied) < 2:
+        return f"{name} is the best of the {len(ranked)} compared.", reasons
+    reasons.append(_cheapest(source, tied))
+    if len(tied) == len(ranked):
+        return f"A tie: none of the {len(ranked)} can be called best.", reasons
+    return f"A tie: {listing([source.label(row) for row in tied])} cannot be told apart.", reasons
 
 
 def _cheapest(source: Source, rows: Sequence[Row]) -> str:
-    timed = [row for row in rows if row["seconds"]]
-    if len(timed) < 2:
-        return ""
-    row = min(timed, key=lambda one: float(one["seconds"]))
-    return f"Of these {source.label(row)} took the shortest training ({duration(row['seconds'])})."
+    row = min(rows, key=lambda one: float(one["seconds"]))
+    return (
+        f"{count(len(source.description['data']['val']), 'val tile')} cannot tell the tied ones apart. Of them "
+        f"{source.label(row)} took the shortest training ({duration(row['seconds'])})."
+    )
 
 
 def _labelling(source: Source) -> tuple[list[str], list[str]]:
     """Answer whether labelling more tiles is worth it, as (found, unknown)."""
-    if source.phase == "phase3":
-        return [], []
+    if found := source.board.scalings:
+        return [one.sentence for one in found], []
     return [], [
         "Whether labelling more tiles would help: this sweep used one number of tiles. Phase 3 asks that "
         "(python -m sweep.phase3)."
@@ -120,10 +104,19 @@ def _warnings(source: Source) -> list[tuple[str, str]]:
         found.append(
             ("Random weights", f"{listing(random, 8)} started from random weights, not the pretrained ones they want.")
         )
-    if any('"tiny"' in row["recipe"] and json.loads(row["recipe"])["model_size"] == "tiny" for row in source.trials[:20]):
-        found.append(("Tiny stand-ins", "the smoke profile trains small models with the same names, to try the machinery."))
+    if any(
+        '"tiny"' in row["recipe"] and json.loads(row["recipe"])["model_size"] == "tiny" for row in source.trials[:20]
+    ):
+        found.append(
+            ("Tiny stand-ins", "the smoke profile trains small models with the same names, to try the machinery.")
+        )
     if leaks := len(data.get("leaks", [])):
-        found.append(("Leak", f"{count(leaks, 'pair')} of tiles in different splits show the same ground: no score can be trusted."))
+        found.append(
+            (
+                "Leak",
+                f"{count(leaks, 'pair')} of tiles in different splits show the same ground: no score can be trusted.",
+            )
+        )
     if not source.description["ended"]:
         done = sum(row["status"] == "finished" for row in source.trials)
         found.append(("Unfinished", f"{done} of {source.plan.total} trials have finished; what follows may change."))
@@ -136,11 +129,13 @@ def _unknown(source: Source) -> list[str]:
     found = []
     command = source.experiment.command
     if not source.readings:
-        found.append(f"How good it is on tiles that had no part in any choice: test has not been read ({command('score')}).")
+        found.append(
+            f"How good it is on tiles that had no part in any choice: test has not been read ({command('score')})."
+        )
     if not source.description["ended"]:
         found.append(f"What the unfinished trials would reach: go on with {command(source.phase, '--resume')}.")
-    if source.rows and all(row["repeats"] == 1 for row in source.rows):
-        found.append("How much another seed would change: each was trained once (Phase 1: --repeats).")
+    if source.phase == "phase1" and source.rows and all(row["repeats"] == 1 for row in source.rows):
+        found.append("How much another seed would change: each was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
         found.append(
             "How good each is with its own best recipe: all share one here. Phase 2 searches it (python -m sweep.phase2)."

@@ -222,7 +222,5 @@ def shade_style(share: float) -> str:
         round(low + (high - low) * (place - number))
         for low, high in zip(_SHADES[number], _SHADES[number + 1], strict=True)
     )
-    light = sum(
-        weight * (channel / 255) ** 2.2 for weight, channel in ((0.2126, red), (0.7152, green), (0.0722, blue))
-    )
+    light = sum(weight * (channel / 255) ** 2.2 for weight, channel in ((0.2126, red), (0.7152, green), (0.0722, blue)))
     return f"background:rgb({red},{green},{blue});color:{'#000' if light > 0.18 else '#fff'}"

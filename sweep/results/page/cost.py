@@ -22,7 +22,16 @@ def cost(source: Source) -> Section | None:
         return None
     names = list(dict.fromkeys(row["architecture"] for row in trained))
     share = gpu_share(source)
-    columns = ["architecture", "trials", "epochs", "training time", "GPU-hours", "a training", "peak memory", "trained parameters"]
+    columns = [
+        "architecture",
+        "trials",
+        "epochs",
+        "training time",
+        "GPU-hours",
+        "a training",
+        "peak memory",
+        "trained parameters",
+    ]
     if share is None:
         columns.remove("GPU-hours")
     rows = [_line(name, [row for row in trained if row["architecture"] == name], share) for name in names]
@@ -111,7 +120,9 @@ def failures(source: Source) -> Section | None:
                 columns=columns,
                 rows=rows,
                 numeric=frozenset({"times"}),
-                notes=["After a crash, a lost node, a pause at a rung or an interrupted sweep; no epoch is trained twice for the record."],
+                notes=[
+                    "After a crash, a lost node, a pause at a rung or an interrupted sweep; no epoch is trained twice for the record."
+                ],
             )
         )
     return Section(slug="failures", title="Failures and restarts", blocks=blocks) if blocks else None

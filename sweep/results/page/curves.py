@@ -45,7 +45,9 @@ def learning_curves(source: Source) -> Section | None:
         ]
         said = f"{label} by epoch, a line a training; the table below has the ends."
         charts.append(Chart(title=label, svg=chart(label=said, x=x, y=y, series=series)))
-    notes = ["Scores during training are of each val tile's window that the profile names; the leaderboard's are of whole tiles."]
+    notes = [
+        "Scores during training are of each val tile's window that the profile names; the leaderboard's are of whole tiles."
+    ]
     if len(source.rows) > len(rows):
         notes.append(f"The first {len(rows)} of {len(source.rows):,} lines of the leaderboard.")
     legend = [
@@ -64,7 +66,16 @@ def _value(value: float | None) -> float:
 
 def _ends(source: Source, rows: list[Record], epochs: Callable[[Record], list[Record]]) -> Table:
     """Return the curves' ends in numbers: what a chart cannot say aloud."""
-    columns = ["model", "epochs", "train loss, first", "last", "val loss, first", "last ", "best epoch", "val IoU there"]
+    columns = [
+        "model",
+        "epochs",
+        "train loss, first",
+        "last",
+        "val loss, first",
+        "last ",
+        "best epoch",
+        "val IoU there",
+    ]
     lines = []
     for row in rows:
         found = epochs(row)

@@ -66,7 +66,9 @@ def _gallery(source: Source, split: str, most: int) -> Gallery | None:
     notes = []
     if any(not tile.given for tile in tiles):
         notes.append("Made by an earlier version, or pictures are missing: only what is there is shown.")
-    caption = f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
+    caption = (
+        f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
+    )
     return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(), notes=notes)
 
 

@@ -61,10 +61,7 @@ def _table(source: Source, split: str) -> Table | None:
         Row(
             cells=[
                 Cell(text=source.label(row)),
-                *(
-                    Cell(text=score(ious.get(tile)), value=ious.get(tile), shade=ious.get(tile))
-                    for tile, _ in tiles
-                ),
+                *(Cell(text=score(ious.get(tile)), value=ious.get(tile), shade=ious.get(tile)) for tile, _ in tiles),
             ],
             architecture=row["architecture"],
             number=source.numbers[row["entry"]],

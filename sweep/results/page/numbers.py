@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.results.page.blocks import Cell
 from sweep.engine.estimate import duration
+from sweep.results.page.blocks import Cell
 
 
 def score(value: float | None) -> str:

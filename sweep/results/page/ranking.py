@@ -5,8 +5,8 @@ from __future__ import annotations
 from sweep.results.leaderboard import AGAIN_MARK
 from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import count, number_cell, score, score_cell, span, time_cell
-from sweep.results.page.source import Source
 from sweep.results.page.source import Row as Record
+from sweep.results.page.source import Source
 from sweep.results.page.svg import Axis, interval
 
 TOP = 30
@@ -104,7 +104,10 @@ def test_readings(source: Source) -> Section | None:
                     Cell(text=str(seen[reading.attempt]), value=seen[reading.attempt]),
                     score_cell(reading.iou),
                     score_cell(reading.f1),
-                    Cell(text=score(min(reading.tiles.values(), default=None)), value=min(reading.tiles.values(), default=0)),
+                    Cell(
+                        text=score(min(reading.tiles.values(), default=None)),
+                        value=min(reading.tiles.values(), default=0),
+                    ),
                     Cell(text=reading.checkpoint_sha256[:12]),
                     Cell(text=reading.reason),
                 ],

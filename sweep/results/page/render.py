@@ -21,12 +21,16 @@ from trainables.escaping import markdown_cell
 def render_html(page: Page) -> str:
     """Return the page as one HTML file, without anything outside of it."""
     style, script = _asset("style.css"), _asset("script.js")
-    return _environment().get_template("page.html").render(
-        page=page,
-        style=Markup(style),  # both are ours, and neither holds a closing tag
-        script=Markup(script),
-        policy=_policy(script),
-        marker=marker,
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=page,
+            style=Markup(style),  # both are ours, and neither holds a closing tag
+            script=Markup(script),
+            policy=_policy(script),
+            marker=marker,
+        )
     )
 
 

@@ -70,7 +70,7 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
                     number_cell(saved, "{:.0%}"),
                     Cell(text=", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))),
                     score_cell(one.shared_val_iou),
-                    score_cell(one.best["val_iou"] if one.best else None),
+                    score_cell(one.best_val_iou),
                     number_cell(one.gain, "{:+.3f}"),
                     Cell(text=", ".join(f"{name} {_short(value)}" for name, value in one.best_values.items())),
                 ],
@@ -171,7 +171,12 @@ def _slices(summaries: list[GroupSummary]) -> Charts | None:
                 joined=False,
                 architecture=_architecture(one),
                 marks=[
-                    Mark(x=place(row), y=row["best_epoch_val_iou"], tip=_tip(row, name), hollow=row["status"] != "finished")
+                    Mark(
+                        x=place(row),
+                        y=row["best_epoch_val_iou"],
+                        tip=_tip(row, name),
+                        hollow=row["status"] != "finished",
+                    )
                     for row in rows
                 ],
             )
@@ -190,7 +195,11 @@ def _axis(name: str, summaries: list[GroupSummary]) -> tuple[Axis, Any]:
 
     spaces = [one.study.space[name] for one in summaries if name in one.study.space]
     if isinstance(spaces[0], CategoricalDistribution):
-        choices = list(dict.fromkeys(choice for one in spaces if isinstance(one, CategoricalDistribution) for choice in one.choices))
+        choices = list(
+            dict.fromkeys(
+                choice for one in spaces if isinstance(one, CategoricalDistribution) for choice in one.choices
+            )
+        )
         ticks = [(float(place), str(choice)) for place, choice in enumerate(choices)]
         axis = Axis(label=name, low=-0.5, high=len(choices) - 0.5, ticks=ticks)
 
@@ -209,7 +218,12 @@ def _threads(summaries: list[GroupSummary]) -> Charts:
     """Return all hyperparameters at once."""
     names = [name for name in summaries[0].study.space if all(name in one.study.space for one in summaries)]
     axes = [_axis(name, summaries) for name in names]
-    rows = [(number, row) for number, one in enumerate(summaries) for row in one.rows if row["best_epoch_val_iou"] is not None]
+    rows = [
+        (number, row)
+        for number, one in enumerate(summaries)
+        for row in one.rows
+        if row["best_epoch_val_iou"] is not None
+    ]
     rows.sort(key=lambda item: -item[1]["best_epoch_val_iou"])
     rows = rows[:MOST_THREADS]
     last = Axis.around("best val IoU", [row["best_epoch_val_iou"] for _, row in rows])
@@ -218,7 +232,9 @@ def _threads(summaries: list[GroupSummary]) -> Charts:
         ([*(place(row) for _, place in axes), row["best_epoch_val_iou"]], number, _tip(row, *names), rank < strong)
         for rank, (number, row) in enumerate(rows)
     ]
-    said = "Parallel coordinates: a line a trial through its hyperparameters to its best val IoU; the best tenth is bold."
+    said = (
+        "Parallel coordinates: a line a trial through its hyperparameters to its best val IoU; the best tenth is bold."
+    )
     svg = parallel(label=said, axes=[*(axis for axis, _ in axes), last], lines=lines)
     return Charts(
         charts=[Chart(title="All at once", svg=svg, wide=True)],

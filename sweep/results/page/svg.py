@@ -132,7 +132,9 @@ def marker(number: int) -> Markup:
     )
 
 
-def chart(*, label: str, x: Axis, y: Axis, series: Sequence[Series], width: int = WIDTH, height: int = HEIGHT) -> Markup:
+def chart(
+    *, label: str, x: Axis, y: Axis, series: Sequence[Series], width: int = WIDTH, height: int = HEIGHT
+) -> Markup:
     """Draw lines, points and bands.
 
     Args:
@@ -163,15 +165,15 @@ def _frame(
 ) -> Markup:
     floor = height - BOTTOM
     parts = [
-        Markup('<path class="grid" d="M{0},{1}H{2}"/><text class="tick" x="{3}" y="{4}" text-anchor="end">{5}</text>').format(
-            LEFT, at_y(value), width - RIGHT, LEFT - 6, at_y(value) + 4, text
-        )
+        Markup(
+            '<path class="grid" d="M{0},{1}H{2}"/><text class="tick" x="{3}" y="{4}" text-anchor="end">{5}</text>'
+        ).format(LEFT, at_y(value), width - RIGHT, LEFT - 6, at_y(value) + 4, text)
         for value, text in y.marks
     ]
     parts += [
-        Markup('<path class="grid" d="M{0},{1}v4"/><text class="tick" x="{0}" y="{2}" text-anchor="middle">{3}</text>').format(
-            at_x(value), floor, floor + 16, text
-        )
+        Markup(
+            '<path class="grid" d="M{0},{1}v4"/><text class="tick" x="{0}" y="{2}" text-anchor="middle">{3}</text>'
+        ).format(at_x(value), floor, floor + 16, text)
         for value, text in x.marks
     ]
     parts.append(
@@ -271,9 +273,9 @@ def parallel(*, label: str, axes: Sequence[Axis], lines: Sequence[tuple[Sequence
     for number, axis in enumerate(axes):
         x = 60 + number * gap
         parts.append(
-            Markup('<path class="axis" d="M{0},{1}V{2}"/><text class="label" x="{0}" y="16" text-anchor="middle">{3}</text>').format(
-                x, top, floor, axis.label
-            )
+            Markup(
+                '<path class="axis" d="M{0},{1}V{2}"/><text class="label" x="{0}" y="16" text-anchor="middle">{3}</text>'
+            ).format(x, top, floor, axis.label)
         )
         parts += [
             Markup('<text class="tick halo" x="{}" y="{}">{}</text>').format(
@@ -281,6 +283,6 @@ def parallel(*, label: str, axes: Sequence[Axis], lines: Sequence[tuple[Sequence
             )
             for value, text in axis.marks
         ]
-    return Markup('<svg class="chart wide" viewBox="0 0 {0} {1}" style="width:{0}px" role="img" aria-label="{2}">{3}</svg>').format(
-        width, height, label, Markup("").join(parts)
-    )
+    return Markup(
+        '<svg class="chart wide" viewBox="0 0 {0} {1}" style="width:{0}px" role="img" aria-label="{2}">{3}</svg>'
+    ).format(width, height, label, Markup("").join(parts))
