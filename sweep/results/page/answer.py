@@ -59,8 +59,8 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
     if best["test_iou"] is not None:
         interval = f" (95 % interval {span(best, 'test_iou')})" if span(best, "test_iou") else ""
         reasons.append(
-            f"On the test tiles, which had no part in the choice, {source.label(best)} reaches {score(best['test_iou'])}"
-            f"{interval}."
+            f"On the test tiles, which had no part in the choice, {source.label(best)} reaches "
+            f"{score(best['test_iou'])}{interval}."
         )
     name = source.label(best)
     if len(ranked) == 1:
@@ -101,9 +101,10 @@ def _warnings(source: Source) -> list[tuple[str, str]]:
         )
     random = sorted({row["title"] for row in source.trials if row["weights"] == "random"})
     if random:
-        found.append(
-            ("Random weights", f"{listing(random, 8)} started from random weights, not the pretrained ones they want.")
-        )
+        uneven = any(row["weights"] not in ("random", "from scratch") for row in source.trials)
+        told = f"{listing(random, 8)} started from random weights, not the pretrained ones they want"
+        told += "; the order says as much about starting weights as about architectures." if uneven else "."
+        found.append(("Random weights", told))
     if any(
         '"tiny"' in row["recipe"] and json.loads(row["recipe"])["model_size"] == "tiny" for row in source.trials[:20]
     ):
@@ -138,6 +139,7 @@ def _unknown(source: Source) -> list[str]:
         found.append("How much another seed would change: each was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
         found.append(
-            "How good each is with its own best recipe: all share one here. Phase 2 searches it (python -m sweep.phase2)."
+            "How good each is with its own best recipe: all share one here. "
+            "Phase 2 searches it (python -m sweep.phase2)."
         )
     return found

@@ -8,6 +8,9 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+LINE = 44
+"""Characters of a cell that stay on one line."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
@@ -38,6 +41,11 @@ class Cell:
     value: float | None = None
     picture: Markup | None = None
     shade: float | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes several lines."""
+        return len(self.text) > LINE
 
     @property
     def style(self) -> str:
@@ -71,6 +79,7 @@ class Table:
         columns: Headings; numbers are ranged right where a heading is in ``numeric``.
         rows: Its rows.
         numeric: Headings of numbers.
+        foot: Rows that stay at the end, however the others are sorted.
         notes: Written below.
         folded: Whether it is shown only when it is asked for.
     """
@@ -80,6 +89,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Row]
     numeric: frozenset[str] = frozenset()
+    foot: Sequence[Row] = ()
     notes: Sequence[str] = ()
     folded: bool = False
 

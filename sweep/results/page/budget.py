@@ -7,7 +7,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from sweep.results.page.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
+from sweep.results.page.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table
 from sweep.results.page.numbers import score
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
@@ -39,10 +39,9 @@ def budget_section(source: Source) -> Section | None:
     notes = ["A point a draw of the tiles; lines run through the means, bands from the lowest to the highest draw."]
     if any(fit.curve for fit in fits.values()):
         notes = [
-            "A point a draw of the tiles; dashed lines are fitted power laws with their 95 % bands, up to twice the most tiles."
+            "A point a draw of the tiles; dashed lines are fitted power laws with 95 % bands, to twice the most tiles."
         ]
-    blocks: list[Block] = [Text(lines=[fit.sentence for fit in fits.values()])] if fits else []
-    blocks += [Charts(charts=charts, legend=legend, notes=notes)]
+    blocks: list[Block] = [Charts(charts=charts, legend=legend, notes=notes)]
     blocks += [_table(found, split, names, titles) for split, found in splits.items()]
     return Section(slug="budget", title="What more tiles are worth", blocks=blocks)
 

@@ -35,14 +35,18 @@ def cost(source: Source) -> Section | None:
     if share is None:
         columns.remove("GPU-hours")
     rows = [_line(name, [row for row in trained if row["architecture"] == name], share) for name in names]
-    if len(names) > 1:
-        rows.append(_line("all", trained, share))
-    table = Table(caption="Cost by architecture", columns=columns, rows=rows, numeric=frozenset(columns[1:]))
+    table = Table(
+        caption="Cost by architecture",
+        columns=columns,
+        rows=rows,
+        foot=[_line("all", trained, share)] if len(names) > 1 else [],
+        numeric=frozenset(columns[1:]),
+    )
     total = duration(sum(row["seconds"] for row in trained))
     gpus = source.description["provenance"]["gpus"]
     lines = [
-        f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores alone'}; trials that "
-        f"ran side by side are counted one after another, and val's last scoring is in it.",
+        f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores alone'}; trials "
+        f"that ran side by side are counted one after another, and val's last scoring is in it.",
         "Energy: not measured.",
     ]
     measures = sorted({row["memory_measures"] for row in trained if row["memory_measures"]})
@@ -121,7 +125,7 @@ def failures(source: Source) -> Section | None:
                 rows=rows,
                 numeric=frozenset({"times"}),
                 notes=[
-                    "After a crash, a lost node, a pause at a rung or an interrupted sweep; no epoch is trained twice for the record."
+                    "After a crash, a lost node, a pause at a rung or an interrupted sweep; each epoch counts once."
                 ],
             )
         )

@@ -11,6 +11,8 @@ from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import SERIES, Axis, Mark, Series, chart
 
+EXPLODED = 5.0
+"""Times the median beyond which one loss would flatten all others: the axis is logarithmic then."""
 MEASURES = {"train_loss": "train loss", "val_loss": "val loss", "val_iou": "val IoU"}
 
 
@@ -25,7 +27,9 @@ def learning_curves(source: Source) -> Section | None:
     x = Axis.around("epoch", [1, last], margin=0.02)
     charts = []
     for name, label in MEASURES.items():
-        y = Axis.around(label, [_value(one[name]) for found in epochs.values() for one in found])
+        values = sorted(_value(one[name]) for found in epochs.values() for one in found)
+        log = name.endswith("loss") and values[0] > 0 and values[-1] > EXPLODED * values[len(values) // 2]
+        y = Axis.around(f"{label} (log)" if log else label, values, log=log)
         series = [
             Series(
                 label=source.label(row),
@@ -46,7 +50,8 @@ def learning_curves(source: Source) -> Section | None:
         said = f"{label} by epoch, a line a training; the table below has the ends."
         charts.append(Chart(title=label, svg=chart(label=said, x=x, y=y, series=series)))
     notes = [
-        "Scores during training are of each val tile's window that the profile names; the leaderboard's are of whole tiles."
+        "During training, scores are of the windows of val tiles that the profile names; the leaderboard's are of "
+        "whole tiles."
     ]
     if len(source.rows) > len(rows):
         notes.append(f"The first {len(rows)} of {len(source.rows):,} lines of the leaderboard.")

@@ -1,4 +1,4 @@
-"""Tiles with what each architecture made of them, from the files that training and scoring left: no dataset is opened."""
+"""Tiles with what each architecture made of them, from files that training and scoring left: no dataset is opened."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sweep.results.page.source import Row, Source
 from trainables.errors import ExperimentError
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 
-SIDE = 400
+SIDE = 512
 """Pixels of a picture in the page."""
-MOST_COLUMNS, MOST_TILES = 6, 4
+MOST_COLUMNS, MOST_TILES = 6, 3
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]

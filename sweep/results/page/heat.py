@@ -72,7 +72,8 @@ def _table(source: Source, split: str) -> Table | None:
     return Table(
         caption=f"IoU of each {split} tile, the hardest first",
         columns=["model", *names],
-        rows=[*rows, mean] if len(scored) > 1 else rows,
+        rows=rows,
+        foot=[mean] if len(scored) > 1 else [],
         numeric=frozenset(names),
         notes=notes,
     )

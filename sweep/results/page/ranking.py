@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.results.leaderboard import AGAIN_MARK
-from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
+from sweep.results.page.blocks import Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import count, number_cell, score, score_cell, span, time_cell
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
@@ -20,18 +20,18 @@ def leaderboard(source: Source) -> Section:
         row[name] for row in shown for name in ("val_iou", "val_iou_low", "val_iou_high") if row[name] is not None
     ]
     axis = Axis.around("val IoU", values)
+    among = ", among those with as many train tiles" if len(source.board.standings) > 1 else ""
     several = any(row["repeats"] > 1 for row in shown)
-    columns = ["model", "rank", "weights", "val IoU", "95 % interval", "to the best", "chance to be best", "val F1"]
+    columns = ["model", "rank", "weights", "val IoU", "95 % interval"]
     columns += ["test IoU", "test F1"] if any(row["test_iou"] is not None for row in shown) else []
+    columns += ["chance to be best", "to the best", "val F1"]
     columns += ["trainings"] if several else []
     columns += ["best epoch", "time", "learning rate", "augmentation", "dropout", "loss"]
     notes = list(source.board.notes)
-    if any(row["tied"] and row["rank"] != 1 for row in shown):
-        notes.insert(0, "= cannot be told from the best one by these val tiles.")
     if len(source.rows) > len(shown):
         notes.insert(0, f"The first {TOP} of {len(source.rows):,}; leaderboard.csv holds all.")
     table = Table(
-        caption="Ranked by val IoU, the mean over whole val tiles; test is no ground for a choice.",
+        caption=f"Ranked by val IoU, the mean over whole val tiles{among}; test is no ground for a choice.",
         columns=columns,
         rows=[_row(source, row, axis, columns) for row in shown],
         numeric=frozenset(columns) - {"model", "weights", "95 % interval", "to the best", "augmentation", "loss"},
@@ -123,10 +123,11 @@ def test_readings(source: Source) -> Section | None:
         numeric=frozenset({"reading", "test IoU", "test F1", "worst tile's IoU"}),
         notes=[f"The first {TOP} of {len(rows):,}."] if len(rows) > TOP else [],
     )
-    state: Block = Text(
+    lines = count(source.ledger_lines, "line")
+    state = Text(
         lines=[
-            f"The ledger's chain is whole: none of its {count(source.ledger_lines, 'line')} was changed or removed. Whether "
-            f"weights and tiles on disk are still those that were read: {source.experiment.command('score', '--verify')}"
+            f"The ledger's chain is whole: none of its {lines} was changed or removed. Whether weights and tiles on "
+            f"disk are still those that were read is told by {source.experiment.command('score', '--verify')}"
         ]
     )
     return Section(slug="test", title="Test readings", blocks=[table, state])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,9 @@ from sweep.results.page.assemble import Page
 from sweep.results.page.blocks import Facts, Section, Table, Text
 from sweep.results.page.svg import marker
 from trainables.escaping import markdown_cell
+
+WORD = 32
+"""Characters that fit on a line of a phone."""
 
 
 def render_html(page: Page) -> str:
@@ -36,12 +40,29 @@ def render_html(page: Page) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("sweep.results.page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+    )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Markup:
+    """Set commands apart from the sentence; their words are never broken, as a browser does after a hyphen."""
+    parts = re.split(r"(python -m [^();,]*[^();,.\s])", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(
+            Markup(" ").join(
+                Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in part.split()
+            )
+        )
+        if part.startswith("python -m ")
+        else part
+        for part in parts
     )
 
 

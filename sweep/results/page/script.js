@@ -54,5 +54,21 @@ document.addEventListener("pointerover", (event) => {
   tip.style.top = `${Math.max(event.clientY - tip.offsetHeight - 12, 4)}px`;
 });
 
+// Pictures open large.
+const large = document.getElementById("large");
+for (const picture of document.querySelectorAll("img.large")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "zoom";
+  picture.replaceWith(button);
+  button.append(picture);
+  button.addEventListener("click", () => {
+    large.querySelector("img").src = picture.src;
+    large.querySelector("p").textContent = picture.alt;
+    large.showModal();
+  });
+}
+large.querySelector("button").addEventListener("click", () => large.close());
+
 // Paper shows what is folded on the screen.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));

@@ -51,8 +51,9 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
         said = f"Nobody was stopped early: halving was off. {count(run, 'epoch')} were trained."
     else:
         said = (
-            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. {count(run, 'epoch')} were trained "
-            f"of the {full:,} of a search that stops nobody" + (f": {1 - run / full:.0%} saved." if full else ".")
+            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. {count(run, 'epoch')} were "
+            f"trained of the {full:,} of a search that stops nobody"
+            + (f": {1 - run / full:.0%} saved." if full else ".")
         )
     columns = ["search", "trials", "finished", "stopped", "failed", "epochs saved", "stopped after"]
     columns += ["shared recipe's val IoU", "best val IoU", "gain", "best recipe"]
@@ -86,12 +87,14 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
     return Section(slug="searches", title="Searches", blocks=[Text(lines=[said]), table])
 
 
-def _importances(summaries: list[GroupSummary]) -> Table:
+def _importances(summaries: list[GroupSummary]) -> Table | Text:
     names = list(dict.fromkeys(name for one in summaries for name in one.study.space))
     rows = []
+    known = False
     for one in summaries:
         finished = [row for row in one.rows if row["status"] == "finished" and row["best_epoch_val_iou"] is not None]
         shares = importances(dict(one.study.space), finished) if len(finished) >= FEWEST else {}
+        known = known or bool(shares)
         told = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
         rows.append(
             Row(
@@ -108,14 +111,21 @@ def _importances(summaries: list[GroupSummary]) -> Table:
                 architecture=_architecture(one),
             )
         )
+    if not known:
+        return Text(
+            lines=[
+                f"How much each hyperparameter matters cannot be said: no search has {FEWEST} finished trials with "
+                f"scores that differ."
+            ]
+        )
     return Table(
         caption="How much each hyperparameter matters",
         columns=["search", *names, "from"],
         rows=rows,
         numeric=frozenset(names),
         notes=[
-            "Share of what tells the best trials from the others (PED-ANOVA, Watanabe et al. 2023); finished trials only, "
-            f"since a stopped one's score is of fewer epochs. Below {FEWEST} of them nothing is said."
+            "Share of what tells the best trials from the others (PED-ANOVA, Watanabe et al. 2023); finished trials "
+            f"only, since a stopped one's score is of fewer epochs. Below {FEWEST} of them nothing is said."
         ],
     )
 

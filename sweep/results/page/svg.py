@@ -1,4 +1,4 @@
-"""Charts as inline SVG: no library, no request; colours come from the page's style, shapes tell series apart as well."""
+"""Charts as inline SVG: no library, no request; colours come from the page's style, shapes tell series apart, too."""
 
 from __future__ import annotations
 
@@ -274,7 +274,8 @@ def parallel(*, label: str, axes: Sequence[Axis], lines: Sequence[tuple[Sequence
         x = 60 + number * gap
         parts.append(
             Markup(
-                '<path class="axis" d="M{0},{1}V{2}"/><text class="label" x="{0}" y="16" text-anchor="middle">{3}</text>'
+                '<path class="axis" d="M{0},{1}V{2}"/>'
+                '<text class="label" x="{0}" y="16" text-anchor="middle">{3}</text>'
             ).format(x, top, floor, axis.label)
         )
         parts += [
