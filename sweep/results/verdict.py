@@ -54,11 +54,15 @@ def caveats(entries: Iterable[Entry]) -> list[str]:
     over = "tiles and trainings" if trainings > 1 else "tiles"
     lines = [
         f"Intervals are {LEVEL:.0%}, by bootstrap over {over}; {TIE_MARK} marks who cannot be told from the winner. "
-        f"With {tiles} val tiles such intervals held the truth in {coverage(tiles):.0%} of simulated cases."
+        f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases."
     ]
     if trainings == 1:
         lines.append("One training each says nothing of other seeds: --repeats 3 does.")
     return lines
+
+
+def _shares(low: float, high: float) -> str:
+    return f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
 
 
 def _tiles(row: Row) -> str:
