@@ -14,10 +14,13 @@ from sweep.results.page.cost import cost, failures
 from sweep.results.page.curves import learning_curves
 from sweep.results.page.gallery import MOST_TILES, galleries
 from sweep.results.page.heat import tile_heat
+from sweep.results.page.numbers import listing
 from sweep.results.page.origin import origin
 from sweep.results.page.ranking import leaderboard, test_readings
 from sweep.results.page.searches import search_sections
 from sweep.results.page.source import Source
+
+MOST_NAMES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,7 @@ class Page:
         title: Names the experiments.
         made: When, UTC.
         compared: Experiments side by side; None for a single one.
+        warnings: (what, in which experiments) of several experiments, for the first screen.
         chapters: A part an experiment.
         architectures: (name, title) of all that the page shows, for its filter.
     """
@@ -52,6 +56,7 @@ class Page:
     title: str
     made: str
     compared: Section | None
+    warnings: Sequence[tuple[str, str]]
     chapters: Sequence[Chapter]
     architectures: Sequence[tuple[str, str]]
 
@@ -64,11 +69,17 @@ def assemble(sources: Sequence[Source]) -> Page:
     """
     tiles = max(1, MOST_TILES // len(sources))
     names = {row["architecture"]: row["title"] for source in sources for row in source.rows}
+    chapters = [_chapter(source, tiles) for source in sources]
+    where: dict[str, list[str]] = {}
+    for chapter in chapters:
+        for what, _ in chapter.answer.warnings:
+            where.setdefault(what, []).append(chapter.name)
     return Page(
         title=" and ".join(source.experiment.name for source in sources),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         compared=comparison(sources) if len(sources) > 1 else None,
-        chapters=[_chapter(source, tiles) for source in sources],
+        warnings=[(what, listing(found, MOST_NAMES)) for what, found in where.items()],
+        chapters=chapters,
         architectures=list(names.items()),
     )
 

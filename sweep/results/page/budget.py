@@ -96,8 +96,8 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
 
 
 def _fit(found: list[tuple[Record, float]], name: str, fits: Mapping[str, Scaling]) -> Scaling | None:
-    row = next(row for row, _ in found if row["architecture"] == name)
-    return fits.get(f"{row['title']} ({row['weights']})")
+    row = next((row for row, _ in found if row["architecture"] == name), None)  # test may be read of some only
+    return fits.get(f"{row['title']} ({row['weights']})") if row else None
 
 
 def _ends(one: Interval, axis: Axis) -> tuple[float, float]:
