@@ -54,22 +54,27 @@ class Scaling:
     withheld: str = ""
 
     @property
+    def worth(self) -> str | None:
+        """Whether labelling more is worth it, in a few words; None where that cannot be said."""
+        if self.gain is None or self.gain.low is None or self.gain.high is None:
+            return None
+        if self.gain.low >= WORTH:
+            return "labelling more is worth it"
+        if self.gain.high < WORTH:
+            return "labelling more is hardly worth it"
+        return "whether labelling more is worth it cannot be told"
+
+    @property
     def sentence(self) -> str:
         """Whether labelling more is worth it, in a sentence or two."""
         most = self.tiles[-1]
         step = ""
         if self.last_step is not None:
             step = f" From {self.tiles[-2]} to {most} tiles it gained {_signed(self.last_step)}, as measured."
-        if self.gain is None or self.gain.low is None or self.gain.high is None:
+        if self.gain is None or self.worth is None:
             return f"{self.title}: what more than {most} tiles would bring cannot be said: {self.withheld}.{step}"
-        if self.gain.low >= WORTH:
-            verdict = "labelling more is worth it"
-        elif self.gain.high < WORTH:
-            verdict = "labelling more is hardly worth it"
-        else:
-            verdict = "whether labelling more is worth it cannot be told"
         return (
-            f"{self.title}: {verdict}; {2 * most} tiles instead of {most} would add {_signed(self.gain)} IoU by "
+            f"{self.title}: {self.worth}; {2 * most} tiles instead of {most} would add {_signed(self.gain)} IoU by "
             f"extrapolation.{step}"
         )
 

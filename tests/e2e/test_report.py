@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from PIL import Image
 
+from sweep.engine.search.halving import Halving
+from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.trials import TrialPlan
 from sweep.report import ReportOptions, main
 from sweep.results.page.gallery import error_map
 from sweep.results.page.searches import importances
@@ -237,6 +240,80 @@ def test_experiments_are_ranked_together_only_on_the_same_ground(copy: Callable[
     assert "<strong>Random weights</strong> in a, b and c" in html[: html.index("The experiments side by side")]
     assert "other train or val tiles" in compared
     assert html.count("<article") == 3
+
+
+def made_up(folder: Path, trials: list[dict[str, Any]], ious: list[float]) -> None:
+    """Replace an experiment's trials by others that reached some val IoU, and forget test."""
+    for name in ("test_scores.parquet", "../test_ledger.jsonl"):
+        (folder / name).unlink()
+    lines = [json.loads(line) for line in (folder / "unet" / "reports.jsonl").read_text().splitlines()]
+    (folder / "trials.jsonl").write_text("".join(f"{json.dumps(trial)}\n" for trial in trials))
+    for trial, iou in zip(trials, ious, strict=True):
+        tiles = {f"v{number}": {"iou": iou + number / 200, "f1": iou} for number in range(6)}
+        lines[-1] |= {"final_val_iou": iou + 0.0125, "final_tiles": tiles, "best_val_iou": iou}
+        (folder / trial["attempt"]).mkdir(exist_ok=True)
+        (folder / trial["attempt"] / "reports.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
+    grid = [(budget, draw) for budget in (3, 6, 12) for draw in (1, 2)]
+    trials = [
+        {
+            **record,
+            "attempt": f"unet-{budget}tiles-draw{draw}",
+            "contest": f"unet-{budget}tiles-draw{draw}",
+            "entry": f"unet-{budget}tiles",
+            "tiles": [f"t{number}" for number in range(budget)],
+            "draw": draw,
+        }
+        for budget, draw in grid
+    ]
+    change(folder, lambda values: values.update(phase="phase3"))
+    made_up(folder, trials, [0.8 - 0.9 / budget + draw / 500 for budget, draw in grid])
+    html = write_report(folder.parent, NAME)
+    first = html[: html.index("Leaderboard</h2>")]
+    assert "Labelling more is worth it." in first  # the headline: there is nothing else to compare
+    assert "labelling more is worth it; 24 tiles instead of 12 would add" in first
+    section = html[html.index("What more tiles are worth</h2>") :]
+    assert section.count('stroke-dasharray="5 4"') == 1  # the fitted curve
+    assert section.count('class="band"') == 1
+    assert "<title>U-Net from scratch, 12 tiles: val IoU 0.7" in section
+
+
+def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
+    draw = np.random.default_rng(0)
+    template = TrialPlan.from_dict({name: value for name, value in record.items() if name not in ("state", "reason")})
+    space = {
+        "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "decoder_dropout": FloatDistribution(0.0, 0.6),
+        "augmentation": CategoricalDistribution(("LIGHT", "MEDIUM")),
+    }
+    study = StudyPlan(template=template, space=space, trials=30)
+    plan = SweepPlan(studies=(study,), halving=Halving(max_epochs=8, grace_epochs=1, reduction_factor=2, pausing=False))
+    trials, ious = [], []
+    for number in range(30):
+        rate = float(10 ** draw.uniform(-4, -2))
+        values = {
+            "learning_rate": rate,
+            "decoder_dropout": float(draw.uniform(0.0, 0.6)),
+            "augmentation": str(draw.choice(["LIGHT", "MEDIUM"])),
+        }
+        state = "stopped" if number % 3 == 2 else "finished"
+        trials.append({**study.trial(number, values).to_dict(), "state": state, "reason": ""})
+        ious.append(0.7 - 0.2 * abs(np.log10(rate) + 3))
+    change(folder, lambda values: values.update(phase="phase2", plan=plan.to_dict()))
+    made_up(folder, trials, ious)
+    html = write_report(folder.parent, NAME)
+    assert "stopped 10 of 30 trials" in html and "epoch 2: 10" in html
+    section = html[html.index("Hyperparameters</h2>") : html.index("Cost</h2>")]
+    shares = [int(share) for share in re.findall(r">(\d+)%</td>", section)]
+    assert len(shares) == 3 and shares[0] == max(shares)  # the learning rate's
+    assert section.count('class="mark"') == 3 * 20 and section.count('class="hollow"') == 3 * 10
+    assert section.count('class="thread s0') == 30
 
 
 def test_importance_finds_the_hyperparameter_that_matters() -> None:

@@ -63,6 +63,9 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
             f"{score(best['test_iou'])}{interval}."
         )
     name = source.label(best)
+    if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
+        worth = source.board.scalings[0].worth
+        return f"{worth or 'What more tiles would bring cannot be said yet'}.".capitalize(), reasons
     if len(ranked) == 1:
         return f"Nothing to compare: only {name} has a score.", reasons
     tied = [row for row in ranked if row["tied"]]

@@ -70,10 +70,11 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
     series = []
     for number, name in enumerate(names):
         groups = _groups(found, name)
+        title = next((row["title"] for row, _ in found if row["architecture"] == name), name)
         means = [Mark(x=tiles, y=fmean(ious)) for tiles, ious in groups.items()]
         band = [(float(tiles), min(ious), max(ious)) for tiles, ious in groups.items()] if len(groups) > 1 else []
         dots = [
-            Mark(x=tiles, y=iou, tip=f"{name}, {tiles} tiles: {split} IoU {iou:.3f}")
+            Mark(x=tiles, y=iou, tip=f"{title}, {tiles} tiles: {split} IoU {iou:.3f}")
             for tiles, ious in groups.items()
             for iou in ious
         ]
