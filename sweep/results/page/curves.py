@@ -24,7 +24,9 @@ def learning_curves(source: Source) -> Section | None:
     if not epochs:
         return None
     last = max(one["epoch"] for found in epochs.values() for one in found)
-    x = Axis.around("epoch", [1, last], margin=0.02)
+    step = max(1, round(last / 5))
+    ticks = [(float(epoch), str(epoch)) for epoch in range(step, last + 1, step)]
+    x = Axis(label="epoch", low=min(0.9, last / 2), high=last * 1.02, ticks=ticks)
     charts = []
     for name, label in MEASURES.items():
         values = sorted(_value(one[name]) for found in epochs.values() for one in found)

@@ -24,7 +24,8 @@ def leaderboard(source: Source) -> Section:
     several = any(row["repeats"] > 1 for row in shown)
     columns = ["model", "rank", "weights", "val IoU", "95 % interval"]
     columns += ["test IoU", "test F1"] if any(row["test_iou"] is not None for row in shown) else []
-    columns += ["chance to be best", "to the best", "val F1"]
+    columns += ["chance to be best", "to the best"] if any(row["difference"] is not None for row in shown) else []
+    columns += ["val F1"]
     columns += ["trainings"] if several else []
     columns += ["best epoch", "time", "learning rate", "augmentation", "dropout", "loss"]
     notes = list(source.board.notes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 360, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
 SERIES = 8
 """Colours and shapes that there are; a ninth series begins anew."""
 MANY_POINTS = 12
@@ -89,7 +89,7 @@ class Axis:
     marks: list[tuple[float, str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        marks = list(self.ticks) or [(value, f"{value:.4g}") for value in self._round_values()]
+        marks = list(self.ticks) or self._round_values()
         object.__setattr__(self, "marks", marks)
 
     @classmethod
@@ -109,7 +109,7 @@ class Axis:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
-    def _round_values(self) -> list[float]:
+    def _round_values(self) -> list[tuple[float, str]]:
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             for steps in ((1,), (1, 3), (1, 2, 5)):
@@ -117,12 +117,14 @@ class Axis:
                 inside = [value for value in found if self.low <= value <= self.high]
                 if len(inside) > 2:
                     break
-            return inside
+            return [(value, f"{value:g}") for value in inside]
         rough = (self.high - self.low) / 4
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
         first = math.ceil(self.low / step - 1e-9)
-        return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        digits = next(number for number in range(20) if math.isclose(round(step, number), step, rel_tol=1e-6))
+        last = math.floor(self.high / step + 1e-9)
+        return [(number * step, f"{number * step:.{digits}f}") for number in range(first, last + 1)]
 
 
 def marker(number: int) -> Markup:
