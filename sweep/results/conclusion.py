@@ -37,3 +37,4 @@ def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> No
 
         command = dashboard_command(experiment, description["optuna_storage"])
         console.print(f"studies        {command}", highlight=False, soft_wrap=True)
+    console.print(f"one page       {experiment.command('report')}", highlight=False, soft_wrap=True)
