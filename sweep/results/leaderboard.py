@@ -18,7 +18,7 @@ from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
 from sweep.results.store import collect
-from sweep.results.verdict import TIE_MARK, caveats, verdict
+from sweep.results.verdict import TIE_MARK, caveats, share, verdict
 from trainables.escaping import csv_cell, markdown_cell
 
 COLUMNS = {
@@ -190,7 +190,7 @@ def _cells(row: dict[str, Any], interval: str) -> list[str]:
         "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
         mean("val_iou"),
         mean("val_f1"),
-        "" if row["probability_best"] is None else f"{row['probability_best']:.0%}",
+        "" if row["probability_best"] is None else share(row["probability_best"]),
         mean("test_iou"),
         mean("test_f1"),
         "" if row["seconds"] is None else duration(row["seconds"]),
