@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sweep.console import run_command
 from sweep.engine.options import SearchOptions
+from sweep.engine.output import Output
 
 if TYPE_CHECKING:
     from sweep.engine.search.plan import SweepPlan
@@ -20,7 +21,7 @@ class Phase2Options(SearchOptions):
     """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
 
 
-def main(options: Phase2Options) -> int:
+def main(options: Phase2Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
@@ -31,7 +32,7 @@ def main(options: Phase2Options) -> int:
     from sweep.engine.trials import TrialPlan
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume, options.optuna_storage)
+        return resume_sweep(options, options.resume, output, options.optuna_storage)
     profile = get_profile(options.profile)
     names = options.architectures or profile.search
     recipes = shared_recipes(names, profile, options)
@@ -51,7 +52,7 @@ def main(options: Phase2Options) -> int:
         return SweepPlan(studies=studies, halving=halving)
 
     phase = Phase(name="phase2", architectures=names, build=build, optuna_url=options.optuna_storage)
-    return run_sweep(phase, options, profile)
+    return run_sweep(phase, options, profile, output)
 
 
 if __name__ == "__main__":
