@@ -76,7 +76,7 @@ def main(options: StatusOptions, output: Output) -> int:
 
 
 def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:
-    """Look again and again until nobody runs the sweep; a terminal shows one screen, a pipe gets one after another.
+    """Look again and again until nobody runs the sweep; a terminal shows one screen, a pipe gets what is new.
 
     Args:
         watcher: Who looks.
@@ -97,10 +97,13 @@ def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, outp
 
     if not console.is_terminal:
         show(snapshot, console)
+        shown = snapshot.gist
         while snapshot.state == "running":
             time.sleep(seconds)
             snapshot = looks()
-            show(snapshot, console)
+            if snapshot.gist != shown:
+                show(snapshot, console)
+                shown = snapshot.gist
         return snapshot
     with Live(screen(snapshot), console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while snapshot.state == "running":

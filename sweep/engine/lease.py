@@ -185,8 +185,10 @@ class Lease:
         if data is None:
             return None
         try:
-            return Holder(**json.loads(data))
-        except (ValueError, TypeError):
+            values = json.loads(data)
+            holder = Holder(**{**values, "pid": int(values["pid"]), "started": float(values["started"])})
+            return holder if holder.pid > 0 else None
+        except (ValueError, TypeError, KeyError, OverflowError):
             return None  # cut short by a crash: whoever wrote it is gone
 
     def _write(self, holder: Holder) -> None:

@@ -94,7 +94,8 @@ class Progress(tune.Callback):  # type: ignore[misc]
         settings = trial.config["trial"]
         name = settings["attempt"]
         if name not in self._trials.rows:
-            self._trials.rows[name] = TrialRow(name, settings["group"], settings["recipe"]["max_epochs"])
+            recipe = settings["recipe"]
+            self._trials.rows[name] = TrialRow(name, settings["group"], recipe["architecture"], recipe["max_epochs"])
         return self._trials.rows[name]
 
     def _say(self, line: str) -> None:

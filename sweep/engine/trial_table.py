@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from sweep.engine.durations import duration
 from sweep.engine.trials import ENDED, State, TrialRecord
 
 MAX_ROWS = 12
-"""Trials that a terminal can show a line each."""
+"""Trials, or groups, that a terminal can show a line each."""
 SHOWN_ALWAYS = ("running", "broken off")
 """States of trials that have a line of their own also in a large sweep."""
 
@@ -26,6 +26,7 @@ class TrialRow:
     Attributes:
         attempt: Its name.
         group: Whose trials are compared with it.
+        architecture: What it trains.
         max_epochs: Epochs of a full training.
         state: ``broken off`` for a trial that was running when its driver went.
         epoch: The last one that was reported.
@@ -38,6 +39,7 @@ class TrialRow:
 
     attempt: str
     group: str
+    architecture: str
     max_epochs: int
     state: State | Literal["broken off"] = "waiting"
     epoch: int = 0
@@ -50,7 +52,8 @@ class TrialRow:
     @classmethod
     def of(cls, record: TrialRecord) -> TrialRow:
         """Begin the row of a recorded trial."""
-        return cls(record.plan.attempt, record.plan.group, record.plan.recipe.max_epochs, record.state)
+        plan = record.plan
+        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.recipe.max_epochs, record.state)
 
     @property
     def pace(self) -> float:
@@ -123,7 +126,7 @@ class TrialTable:
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
 
     def draw(self, clock: str = "") -> Table:
-        """Draw every trial of a small sweep; of a large one the running trials and a line a group.
+        """Draw every trial of a small sweep; of a large one the running trials, and a line a group or an architecture.
 
         Args:
             clock: Stands beside the title.
@@ -136,8 +139,8 @@ class TrialTable:
             table.add_column(heading, justify="right")
         large = self.total > MAX_ROWS
         if large:
-            for group in dict.fromkeys(row.group for row in self.rows.values()):
-                self._add_group(table, group)
+            for name, rows in self._families().items():
+                _add_family(table, name, rows)
         for row in self.rows.values():
             if not large or row.state in SHOWN_ALWAYS:
                 table.add_row(
@@ -153,13 +156,21 @@ class TrialTable:
                 )
         return table
 
-    def _add_group(self, table: Table, group: str) -> None:
-        rows = [row for row in self.rows.values() if row.group == group]
-        counts = Counter(row.state for row in rows)
-        best = max((row.best for row in rows if row.best is not None), default=None)
-        states = ", ".join(f"{counts[state]} {state}" for state in counts)
-        seconds = sum(sum(row.epoch_seconds) for row in rows)
-        table.add_row(group, states, "", "", _number(best), "", "", "", duration(seconds), style="bold")
+    def _families(self) -> dict[str, list[TrialRow]]:
+        """Sort the trials by group; by architecture where groups are many, as planned trials are one each."""
+        many = len({row.group for row in self.rows.values()}) > MAX_ROWS
+        families: dict[str, list[TrialRow]] = {}
+        for row in self.rows.values():
+            families.setdefault(row.architecture if many else row.group, []).append(row)
+        return families
+
+
+def _add_family(table: Table, name: str, rows: Sequence[TrialRow]) -> None:
+    counts = Counter(row.state for row in rows)
+    best = max((row.best for row in rows if row.best is not None), default=None)
+    states = ", ".join(f"{counts[state]} {state}" for state in counts)
+    seconds = sum(sum(row.epoch_seconds) for row in rows)
+    table.add_row(name, states, "", "", _number(best), "", "", "", duration(seconds), style="bold")
 
 
 def _number(value: float | None) -> str:

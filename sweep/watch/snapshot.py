@@ -85,6 +85,11 @@ class Snapshot:
     next_command: str
 
     @property
+    def gist(self) -> tuple[object, ...]:
+        """What makes two looks differ, but for the time."""
+        return (self.state, *((row.attempt, row.state, row.epoch) for row in self.trials.rows.values()))
+
+    @property
     def stopped_by(self) -> str:
         """What ended the last run: ``interrupted``, or the flag of a limit; empty where nobody said."""
         return str(self.description.get("stopped", ""))
@@ -121,19 +126,17 @@ class Watcher:
             records = TrialRecords(experiment).all()
             reports = self._reports(records, damaged)
             rows = [trial_row(record, description["data"], reports[record.plan.attempt]) for record in records]
-            trials = _table(description, records, reports, alive=state == "running")
-            best = [found for finished in (True, False) if (found := _best(rows, finished=finished))]
-        return Snapshot(
-            experiment=experiment,
-            description=description,
-            state=state,
-            driver=driver,
-            trials=trials,
-            best=best,
-            failures=self._failures(records, reports),
-            damaged=damaged,
-            next_command="" if state == "running" else next_command(experiment, description, rows),
-        )
+            return Snapshot(
+                experiment=experiment,
+                description=description,
+                state=state,
+                driver=driver,
+                trials=_table(description, records, reports, alive=state == "running"),
+                best=[found for finished in (True, False) if (found := _best(rows, finished=finished))],
+                failures=self._failures(records, reports),
+                damaged=damaged,
+                next_command="" if state == "running" else next_command(experiment, description, rows),
+            )
 
     def _reports(self, records: Sequence[TrialRecord], damaged: list[str]) -> dict[str, list[dict[str, Any]]]:
         """Read the reports of all trials that have begun; ``damaged`` gets a line for each that cannot be read."""
