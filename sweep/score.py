@@ -197,7 +197,8 @@ def _check_attempt(
     won = [one["attempt"] for one in best.get(row["contest"], [])]
     if not won:
         raise ExperimentError(
-            f"--attempts {name}: the choice of {row['contest']} has not been made; go on with {_resume(experiment)}"
+            f"--attempts {name}: the choice of {row['contest']} has not been made; "
+            f"go on with {resume_command(experiment, experiment.description)}"
         )
     if name not in won:
         raise ExperimentError(

@@ -26,11 +26,11 @@ WATCH_SECONDS = 5.0
 
 def _read_seconds(words: list[str]) -> float:
     if len(words) > 1:
-        raise ValueError(f"takes one number of seconds, and got {' '.join(words)}; give NAME first")
+        raise ValueError("takes one number of seconds; NAME goes first")
     try:
         return float(words[0]) if words else WATCH_SECONDS
     except ValueError:
-        raise ValueError(f"{words[0]!r} is no number of seconds; give NAME first: {words[0]} --watch") from None
+        raise ValueError(f"{words[0]!r} is no number; NAME goes first") from None
 
 
 Seconds = Annotated[

@@ -9,14 +9,17 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import print_summaries, summarise, write_best_recipes
 
 LEADERBOARD_FIELDS = (
-    "attempt",
-    "contest",
+    "rank",
+    "entry",
     "architecture",
     "title",
     "status",
+    "unranked",
     "weights",
     "tiles",
-    "draw",
+    "attempts",
+    "repeats",
+    "repeats_failed",
     "learning_rate",
     "augmentation",
     "decoder_dropout",
@@ -24,8 +27,14 @@ LEADERBOARD_FIELDS = (
     "best_epoch",
     "epochs",
     "val_iou",
+    "val_iou_low",
+    "val_iou_high",
     "val_f1",
+    "tied",
+    "probability_best",
     "test_iou",
+    "test_iou_low",
+    "test_iou_high",
     "test_f1",
     "test_readings",
     "seconds",
@@ -65,8 +74,10 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
 
 
 def _emit(board: Leaderboard, output: Output) -> None:
-    """Tell programs the leaderboard and what a reader has to know to trust it."""
-    for rank, row in enumerate(board.rows, start=1):
-        output.events.emit("leaderboard", rank=rank, **{name: row.get(name) for name in LEADERBOARD_FIELDS})
+    """Tell programs the leaderboard, the answer in words, and what a reader has to know to trust it."""
+    for row in board.rows:
+        output.events.emit("leaderboard", **{name: row.get(name) for name in LEADERBOARD_FIELDS})
+    for line in board.answer:
+        output.events.emit("answer", text=line)
     for note in board.notes:
         output.events.emit("note", text=note)

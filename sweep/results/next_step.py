@@ -30,16 +30,20 @@ def next_command(experiment: Experiment, description: Mapping[str, Any], trials:
     """
     if not description["ended"]:
         return resume_command(experiment, description)
-    best = winners(dict(row) for row in trials)
+    rows = [dict(row) for row in trials]
+    best = winners(rows)
     if not best:
         return _same_again(description)
     try:
         read = Ledger(experiment.storage).of(experiment.name)
     except LedgerError:
         return experiment.command("score", "--verify")
-    contests = {row["attempt"]: row["contest"] for row in trials}
-    if set(best) - {contests.get(attempt, attempt) for attempt in read}:
-        return experiment.command("score")
+    contests = {row["attempt"]: row["contest"] for row in rows}
+    for contest, won in best.items():
+        winning = {row["attempt"] for row in won}
+        before = {attempt for attempt in read if contests.get(attempt, attempt) == contest}
+        if any(not before - (winning - {attempt}) for attempt in winning):  # scoring admits just these
+            return experiment.command("score")
     return experiment.command("report")
 
 

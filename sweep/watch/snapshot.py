@@ -189,11 +189,18 @@ def _table(
             if "epoch" in report:
                 row.learn(report)
         rows.append(row)
-    plan = description["plan"]
-    total = len(plan["trials"]) + sum(study["trials"] + len(study["finals"]) for study in plan["studies"])
+    total = planned_total(description["plan"])
     under_way: set[State | Literal["broken off"]] = {"running", "broken off"}
     concurrent = sum(row.state in under_way for row in rows)  # a resume is taken to have as many
     return TrialTable(max(total, len(rows)), max(1, concurrent), rows)
+
+
+def planned_total(plan: Mapping[str, Any]) -> int:
+    """Count the trials of a plan as it is stored; ``SweepPlan.total``, for which all of Optuna would be loaded."""
+    total = len(plan["trials"])
+    for study in plan["studies"]:
+        total += study["trials"] + len(study["finals"]) + study.get("confirm", 0) * study.get("repeats", 1)
+    return total
 
 
 def _best(rows: Sequence[Mapping[str, Any]], *, finished: bool) -> Best | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.distributions import FloatDistribution
 from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
@@ -22,9 +23,10 @@ from search_spaces.profiles import get_profile
 from sweep.engine.experiment import Experiment
 from sweep.engine.lease import Holder, Lease
 from sweep.engine.output import Events, Output
+from sweep.engine.search.plan import StudyPlan, SweepPlan
 from sweep.engine.trials import State, TrialPlan, TrialRecords
 from sweep.status import StatusOptions, main
-from sweep.watch.snapshot import Watcher
+from sweep.watch.snapshot import Watcher, planned_total
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
 from trainables.storage import Storage
@@ -51,13 +53,15 @@ class Made:
         self.folder = folder / NAME
         self.storage = Storage.open(str(folder))
         self.experiment = Experiment(self.storage, NAME)
-        names = [f"unet-{number}" for number in range(1, trials + 1)]
-        self.plans = [
-            TrialPlan(attempt=name, group=group(name), contest=name, recipe=RECIPE, weights=WEIGHTS) for name in names
-        ]
+        self.plans = self.plans_of(trials, group)
         self.describe()
         self.records = TrialRecords(self.experiment)
         self.records.add(*self.plans)
+
+    @staticmethod
+    def plans_of(trials: int, group: Callable[[str], str] = str) -> list[TrialPlan]:
+        names = [f"unet-{number}" for number in range(1, trials + 1)]
+        return [TrialPlan(attempt=one, group=group(one), contest=one, recipe=RECIPE, weights=WEIGHTS) for one in names]
 
     def describe(self, **changes: Any) -> None:
         self.storage.create()
@@ -274,6 +278,14 @@ def test_many_groups_of_one_trial_are_a_line_an_architecture(tmp_path: Path) -> 
     made.trial(1, "running", _report(1))
     made.driven_by()
     assert any("unet " in line and "1 running, 29 waiting" in line for line in _status(tmp_path)[0].splitlines())
+
+
+def test_a_stored_plan_has_as_many_trials_as_the_plan_itself() -> None:
+    plans = Made.plans_of(3)
+    space = {"learning_rate": FloatDistribution(1e-4, 1e-2, log=True)}
+    study = StudyPlan(template=plans[0], space=space, trials=7, finals=(plans[1],), confirm=2, repeats=3)
+    plan = SweepPlan(trials=tuple(plans), studies=(study, study))
+    assert planned_total(plan.to_dict()) == plan.total == 3 + 2 * (7 + 1 + 6)
 
 
 def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made) -> None:
