@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sweep.engine.estimate import duration
+from sweep.engine.durations import duration
 from sweep.engine.experiment import Experiment
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
@@ -109,7 +109,7 @@ class Leaderboard:
         if self._earlier:
             notes.append("Test was read before by an earlier training under this name, whose scores are not shown.")
         if not any(row["test_readings"] for row in self.rows):
-            notes.append(f"Test has not been read: {self.experiment.command('score')}")
+            notes.append("Test has not been read yet.")
         return notes
 
     def rich(self, width: int) -> Table:
