@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.console import Console
 from tyro.conf import arg
 
-from sweep.console import open_console, run_command
+from sweep.console import run_command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import StorageOptions
+from sweep.engine.output import Output
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
@@ -37,9 +37,10 @@ class ReportOptions(StorageOptions):
     """Where to write; default: report.html in the experiment's folder, compared-A-B.html beside several."""
 
 
-def main(options: ReportOptions) -> int:
+def main(options: ReportOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Optuna and OpenCV.
+    from sweep.results.next_step import next_command
     from sweep.results.page.assemble import assemble
     from sweep.results.page.render import render_html, render_markdown
     from sweep.results.page.source import Source
@@ -51,9 +52,15 @@ def main(options: ReportOptions) -> int:
         raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     storage = Storage.open(options.storage)
     experiments = [Experiment.find(storage, name) for name in names]
-    page = assemble([Source.read(experiment) for experiment in experiments])
-    written = _write(experiments, options.out, render_html(page), render_markdown(page))
-    _say(page, written, open_console())
+    sources = [Source.read(experiment) for experiment in experiments]
+    page = assemble(sources)
+    html = render_html(page)
+    written = _write(experiments, options.out, html, render_markdown(page))
+    _say(page, written, len(html.encode()), output)
+    last = sources[-1]
+    command = next_command(last.experiment, last.description, last.trials)
+    if command != last.experiment.command("report"):
+        output.next(command)
     return 0
 
 
@@ -82,18 +89,17 @@ def _write(experiments: list[Experiment], out: Path | None, html: str, markdown:
     return [storage.path(f"{stem}.html"), storage.path(f"{stem}.md")]
 
 
-def _say(page: Page, written: list[str], console: Console) -> None:
-    """Print the answer, where the page is and what to do next."""
+def _say(page: Page, written: list[str], size: int, output: Output) -> None:
+    """Print the answer, and where the page is."""
     for chapter in page.chapters:
-        console.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False, soft_wrap=True)
+        output.results.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False, soft_wrap=True)
         for what, why in chapter.answer.warnings:
-            console.print(f"  {what}: {why}", highlight=False, soft_wrap=True)
-    size = len(Path(written[0]).read_bytes()) / 1e6 if Path(written[0]).is_file() else 0.0
-    shown = f" ({size:.1f} MB, needs nothing else: open it in a browser, or send it)" if size else ""
-    console.print(f"report         {written[0]}{shown}", highlight=False, soft_wrap=True)
-    console.print(f"markdown       {written[1]}", highlight=False, soft_wrap=True)
-    for line in page.chapters[0].answer.unknown[:1]:
-        console.print(f"next           {line}", highlight=False, soft_wrap=True)
+            output.results.print(f"  {what}: {why}", highlight=False, soft_wrap=True)
+        output.events.emit("answer", text=chapter.answer.verdict)
+    shown = f"{written[0]} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"
+    output.results.print(f"report         {shown}", highlight=False, soft_wrap=True)
+    output.results.print(f"markdown       {written[1]}", highlight=False, soft_wrap=True)
+    output.events.emit("report", path=written[0], markdown=written[1], bytes=size)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ray import tune
 
 from sweep.engine.allocation import room
 from sweep.engine.estimate import Estimator
+from sweep.engine.event_stream import EventStream
 from sweep.engine.experiment import Experiment
 from sweep.engine.progress import Progress
 from sweep.engine.recorder import Recorder
@@ -160,7 +161,8 @@ def run_trials(
                 stop=stopper,
                 callbacks=[
                     Recorder(experiment, records),
-                    Progress(plan.total, resources.concurrent, records.all()),
+                    Progress(plan.total, resources.concurrent, records.all(), settings.output.console),
+                    EventStream(settings.output.events),
                 ],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
                 failure_config=tune.FailureConfig(max_failures=settings.max_failures),

@@ -16,6 +16,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from PIL import Image
 
+from sweep.console import open_output
 from sweep.engine.search.halving import Halving
 from sweep.engine.search.plan import StudyPlan, SweepPlan
 from sweep.engine.trials import TrialPlan
@@ -32,7 +33,7 @@ NAME = "phase1-smoke"
 
 def write_report(storage: Path, *names: str, out: Path | None = None) -> str:
     """Return the page of some experiments."""
-    assert main(ReportOptions(storage=str(storage), names=names, out=out)) == 0
+    assert main(ReportOptions(storage=str(storage), names=names, out=out), open_output()) == 0
     if out:
         return out.read_text(encoding="utf-8")
     found = storage / names[0] / "report.html" if len(names) == 1 else next(storage.glob("compared-*.html"))
@@ -69,9 +70,18 @@ def test_the_command_writes_one_page_and_its_markdown_and_says_where(scored: Sco
     assert done.returncode == 0, done.stderr
     page, text = scored.storage / NAME / "report.html", scored.storage / NAME / "report.md"
     assert f"report         {page}" in done.stdout and f"markdown       {text}" in done.stdout
-    assert "next           " in done.stdout
     assert page.stat().st_size < 15_000_000
     assert "| model | rank |" in text.read_text()
+
+
+def test_programs_are_told_where_it_is_and_people_what_comes_next(copy: Callable[..., Path], run: Run) -> None:
+    folder = copy()
+    (folder.parent / "test_ledger.jsonl").unlink()
+    done = run("report", "--json", "--storage", folder.parent)
+    events = {event["event"]: event for event in map(json.loads, done.stdout.splitlines())}
+    assert events["report"]["path"] == str(folder / "report.html")
+    assert events["report"]["bytes"] == (folder / "report.html").stat().st_size
+    assert events["end"]["next"] == f"python -m sweep.score {NAME} --storage {folder.parent}"
 
 
 def test_nothing_on_the_page_lies_elsewhere(scored: Scored) -> None:
@@ -339,7 +349,7 @@ def test_mistakes_are_told_in_one_line(copy: Callable[..., Path], run: Run, tmp_
         ({"names": tuple(f"e{number}" for number in range(9))}, "up to 8"),
     ):
         with pytest.raises(ExperimentError, match=said):
-            main(ReportOptions(storage=str(tmp_path), **arguments))
+            main(ReportOptions(storage=str(tmp_path), **arguments), open_output())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.console import open_output
 from sweep.report import ReportOptions, main
 from tests.e2e.conftest import Scored
 
@@ -24,7 +25,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def report(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "report.html"
-    assert main(ReportOptions(storage=str(scored.storage), names=("phase1-smoke",), out=out)) == 0
+    assert main(ReportOptions(storage=str(scored.storage), names=("phase1-smoke",), out=out), open_output()) == 0
     return out
 
 

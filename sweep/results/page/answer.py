@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep.engine.estimate import duration
+from sweep.engine.durations import duration
 from sweep.results.page.numbers import count, listing, score, span
 from sweep.results.page.source import Row, Source
 from sweep.results.verdict import verdict

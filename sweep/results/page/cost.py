@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sweep.engine.estimate import duration
+from sweep.engine.durations import duration
 from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import count, number_cell, time_cell
 from sweep.results.page.source import Row as Record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.engine.estimate import duration
+from sweep.engine.durations import duration
 from sweep.results.page.blocks import Cell
 
 
