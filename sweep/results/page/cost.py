@@ -47,12 +47,21 @@ def cost(source: Source) -> Section | None:
     lines = [
         f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores alone'}; trials "
         f"that ran side by side are counted one after another, and val's last scoring is in it.",
-        "Energy: not measured.",
+        energy(trained, share),
     ]
     measures = sorted({row["memory_measures"] for row in trained if row["memory_measures"]})
     if measures:
         lines.append(f"To fit into memory, some trials used: {'; '.join(measures)}.")
     return Section(slug="cost", title="Cost", blocks=[Text(lines=lines), table])
+
+
+def energy(rows: list[Record], share: float | None) -> str:
+    """Say what energy the GPUs took; where trials share one, each is charged its share of the whole GPU's."""
+    told = [row["gpu_joules"] for row in rows if row["gpu_joules"] is not None]
+    if not told or share is None:
+        return "Energy: not measured; a GPU's driver tells it, and CPUs do not."
+    hours = f"Energy: {sum(told) * min(1.0, share) / 3.6e6:.3g} kWh of the GPUs, by their drivers' counters"
+    return f"{hours}." if len(told) == len(rows) else f"{hours}, of {len(told)} of {len(rows)} trials."
 
 
 def gpu_share(source: Source) -> float | None:
