@@ -1,0 +1,59 @@
+"""``python -m sweep.monitoring``: set-up files for Prometheus and Grafana."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from sweep.console import open_console, run_command
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringOptions:
+    """Write what Prometheus and Grafana need to show a sweep's trials, and say how to start them."""
+
+    out: Annotated[Path, arg(metavar="DIR")] = Path("monitoring")
+    """Where the files go; those of before are replaced."""
+
+    ray_temp: Annotated[str, arg(metavar="DIR")] = "/tmp/ray"
+    """Ray's temporary folder on its head node."""
+
+    prometheus: Annotated[str, arg(metavar="URL")] = "http://localhost:9090"
+    """Where Grafana finds Prometheus."""
+
+
+def main(options: MonitoringOptions) -> int:
+    """Run the command; returns its exit code."""
+    from sweep.engine.dashboards import monitoring_files
+    from trainables.errors import ExperimentError
+
+    out = options.out.resolve()
+    files = monitoring_files(
+        ray_temp=options.ray_temp,
+        prometheus_url=options.prometheus,
+        dashboards_folder=str(out / "grafana" / "dashboards"),
+    )
+    try:
+        for name, text in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExperimentError(f"--out {options.out}: cannot be written ({error.strerror}); choose another") from error
+    open_console().print(
+        f"wrote {', '.join(files)} into {out}\n"
+        f"Prometheus     prometheus --config.file={out}/prometheus.yml\n"
+        f"Grafana        GF_PATHS_PROVISIONING={out}/grafana/provisioning grafana server"
+        f" --homepath /usr/share/grafana\n"
+        f"               or import {out}/grafana/dashboards/tilesweep.json",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main, MonitoringOptions, prog="python -m sweep.monitoring")
