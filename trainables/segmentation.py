@@ -346,7 +346,7 @@ def _name_process(attempt: str) -> None:
     setproctitle does not find the title's place any more once Ray has moved it.
     """
     with suppress(ImportError):
-        from ray._raylet import setproctitle
+        from ray._raylet import setproctitle  # type: ignore[attr-defined]
 
         setproctitle(f"ray::SegmentationTrainable({attempt})")
 

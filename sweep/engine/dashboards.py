@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
-
 from sweep.engine.gauges import PREFIX
 
 SERVICE_DISCOVERY = "prom_metrics_service_discovery.json"
@@ -16,6 +14,36 @@ SCRAPE_SECONDS = 10
 """Ray's own report interval; asking more often gives the same numbers again."""
 
 DATASOURCE = "tilesweep-prometheus"
+
+_PROMETHEUS = f"""\
+global:
+  scrape_interval: {SCRAPE_SECONDS}s
+scrape_configs:
+  - job_name: ray
+    file_sd_configs:
+      - files: ['{{targets}}']
+"""
+
+_DATASOURCE = f"""\
+apiVersion: 1
+datasources:
+  - name: tilesweep
+    uid: {DATASOURCE}
+    type: prometheus
+    access: proxy
+    url: '{{url}}'
+    jsonData:
+      timeInterval: {SCRAPE_SECONDS}s
+"""
+
+_PROVIDER = """\
+apiVersion: 1
+providers:
+  - name: tilesweep
+    type: file
+    options:
+      path: '{folder}'
+"""
 
 PANELS = (
     # title, metric, unit of Grafana's, decimals
@@ -37,35 +65,9 @@ def monitoring_files(*, ray_temp: str, prometheus_url: str, dashboards_folder: s
         dashboards_folder: Where the dashboard's file will lie, as Grafana sees it.
     """
     return {
-        "prometheus.yml": _yaml(
-            {
-                "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
-                "scrape_configs": [
-                    {"job_name": "ray", "file_sd_configs": [{"files": [f"{ray_temp.rstrip('/')}/{SERVICE_DISCOVERY}"]}]}
-                ],
-            }
-        ),
-        "grafana/provisioning/datasources/tilesweep.yml": _yaml(
-            {
-                "apiVersion": 1,
-                "datasources": [
-                    {
-                        "name": "tilesweep",
-                        "uid": DATASOURCE,
-                        "type": "prometheus",
-                        "access": "proxy",
-                        "url": prometheus_url,
-                        "jsonData": {"timeInterval": f"{SCRAPE_SECONDS}s"},
-                    }
-                ],
-            }
-        ),
-        "grafana/provisioning/dashboards/tilesweep.yml": _yaml(
-            {
-                "apiVersion": 1,
-                "providers": [{"name": "tilesweep", "type": "file", "options": {"path": dashboards_folder}}],
-            }
-        ),
+        "prometheus.yml": _PROMETHEUS.format(targets=f"{ray_temp.rstrip('/')}/{SERVICE_DISCOVERY}"),
+        "grafana/provisioning/datasources/tilesweep.yml": _DATASOURCE.format(url=prometheus_url),
+        "grafana/provisioning/dashboards/tilesweep.yml": _PROVIDER.format(folder=dashboards_folder),
         "grafana/dashboards/tilesweep.json": json.dumps(dashboard(), indent=2) + "\n",
     }
 
@@ -184,7 +186,3 @@ def _panel(
             }
         ],
     }
-
-
-def _yaml(content: dict[str, Any]) -> str:
-    return str(yaml.safe_dump(content, sort_keys=False))

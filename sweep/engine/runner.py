@@ -29,6 +29,8 @@ from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.segmentation import SegmentationTrainable
+from trainables.tensorboard import EventFiles
+from trainables.watching import Watcher
 
 PLANNED = "planned"
 
@@ -141,7 +143,9 @@ def run_trials(
     devices = resources.gpus_per_trial if settings.limits.device == "gpu" else float(resources.cpus_per_trial)
     stopper = SweepStopper(settings.limits, devices, settings.asked, settings.lost)
     shared = share_processes(plan, data, resources)
-    watchers = (TrialGauges(experiment.name),)
+    watchers: list[Watcher] = [TrialGauges(experiment.name)]
+    if settings.overlays_every is not None:
+        watchers.append(EventFiles(settings.overlays_every))
     trainable = tune.with_resources(
         # One copy of the tiles a node, in shared memory.
         tune.with_parameters(SegmentationTrainable, data=data, watchers=watchers, shared=shared),
@@ -167,6 +171,7 @@ def run_trials(
                 callbacks=[
                     Recorder(experiment, records),
                     Progress(plan.total, resources.concurrent, records.all()),
+                    *settings.tracking.callbacks(experiment),
                 ],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
                 failure_config=tune.FailureConfig(max_failures=settings.max_failures),
