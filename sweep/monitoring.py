@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -43,12 +44,13 @@ def main(options: MonitoringOptions) -> int:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ExperimentError(f"--out {options.out}: cannot be written ({error.strerror}); choose another") from error
+    prometheus = shlex.join(["prometheus", f"--config.file={out / 'prometheus.yml'}"])
+    provisioning = shlex.quote(str(out / "grafana" / "provisioning"))
     open_console().print(
-        f"wrote {', '.join(files)} into {out}\n"
-        f"Prometheus     prometheus --config.file={out}/prometheus.yml\n"
-        f"Grafana        GF_PATHS_PROVISIONING={out}/grafana/provisioning grafana server"
-        f" --homepath /usr/share/grafana\n"
-        f"               or import {out}/grafana/dashboards/tilesweep.json",
+        f"wrote          {out}: {', '.join(files)}\n"
+        f"Prometheus     {prometheus}\n"
+        f"Grafana        GF_PATHS_PROVISIONING={provisioning} grafana server --homepath /usr/share/grafana\n"
+        f"               or import grafana/dashboards/tilesweep.json",
         highlight=False,
         soft_wrap=True,
     )

@@ -15,13 +15,14 @@ SCRAPE_SECONDS = 10
 
 DATASOURCE = "tilesweep-prometheus"
 
+# What is filled in is written as JSON, which YAML reads, quotes and all.
 _PROMETHEUS = f"""\
 global:
   scrape_interval: {SCRAPE_SECONDS}s
 scrape_configs:
   - job_name: ray
     file_sd_configs:
-      - files: ['{{targets}}']
+      - files: [{{targets}}]
 """
 
 _DATASOURCE = f"""\
@@ -31,7 +32,7 @@ datasources:
     uid: {DATASOURCE}
     type: prometheus
     access: proxy
-    url: '{{url}}'
+    url: {{url}}
     jsonData:
       timeInterval: {SCRAPE_SECONDS}s
 """
@@ -42,7 +43,7 @@ providers:
   - name: tilesweep
     type: file
     options:
-      path: '{folder}'
+      path: {folder}
 """
 
 PANELS = (
@@ -65,9 +66,9 @@ def monitoring_files(*, ray_temp: str, prometheus_url: str, dashboards_folder: s
         dashboards_folder: Where the dashboard's file will lie, as Grafana sees it.
     """
     return {
-        "prometheus.yml": _PROMETHEUS.format(targets=f"{ray_temp.rstrip('/')}/{SERVICE_DISCOVERY}"),
-        "grafana/provisioning/datasources/tilesweep.yml": _DATASOURCE.format(url=prometheus_url),
-        "grafana/provisioning/dashboards/tilesweep.yml": _PROVIDER.format(folder=dashboards_folder),
+        "prometheus.yml": _PROMETHEUS.format(targets=json.dumps(f"{ray_temp.rstrip('/')}/{SERVICE_DISCOVERY}")),
+        "grafana/provisioning/datasources/tilesweep.yml": _DATASOURCE.format(url=json.dumps(prometheus_url)),
+        "grafana/provisioning/dashboards/tilesweep.yml": _PROVIDER.format(folder=json.dumps(dashboards_folder)),
         "grafana/dashboards/tilesweep.json": json.dumps(dashboard(), indent=2) + "\n",
     }
 
