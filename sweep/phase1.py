@@ -20,7 +20,7 @@ class Phase1Options(SweepOptions, RecipeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
     repeats: int = 1
-    """Trainings of each architecture, each with a seed of its own."""
+    """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
 
 
 def main(options: Phase1Options) -> int:
@@ -56,7 +56,14 @@ def main(options: Phase1Options) -> int:
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
         return SweepPlan(
             trials=tuple(
-                TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=weights[recipe.architecture])
+                TrialPlan(
+                    attempt=name,
+                    group=name,
+                    contest=name,
+                    entry=recipe.architecture,
+                    recipe=recipe,
+                    weights=weights[recipe.architecture],
+                )
                 for name, recipe in attempts.items()
             )
         )

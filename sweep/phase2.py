@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
 
 from sweep.console import run_command
 from sweep.engine.options import SearchOptions
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 class Phase2Options(SearchOptions):
     """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
 
+    confirm: Annotated[int, arg(metavar="K")] = 0
+    """Train the K best recipes of each architecture anew without ASHA, and choose among them by that."""
+
+    repeats: Annotated[int, arg(metavar="R")] = 3
+    """Trainings of each confirmed recipe, with seeds that the search has not used."""
+
 
 def main(options: Phase2Options) -> int:
     """Run the command; returns its exit code."""
@@ -29,6 +37,7 @@ def main(options: Phase2Options) -> int:
     from sweep.engine.search.plan import StudyPlan, SweepPlan
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
+    from trainables.errors import ExperimentError
 
     if options.resume is not None:
         return resume_sweep(options, options.resume, options.optuna_storage)
@@ -37,6 +46,10 @@ def main(options: Phase2Options) -> int:
     recipes = shared_recipes(names, profile, options)
     spaces = make_spaces(recipes, options)
     number = trials_each(names, profile, options)
+    if not 0 <= options.confirm <= number:
+        raise ExperimentError(f"--confirm {options.confirm}: must be 0 to {number}, the trials of an architecture")
+    if options.repeats < 1:
+        raise ExperimentError(f"--repeats {options.repeats}: must be at least 1")
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
@@ -45,6 +58,8 @@ def main(options: Phase2Options) -> int:
                 template=TrialPlan(attempt=name, group=name, contest=name, recipe=recipes[name], weights=weights[name]),
                 space=spaces[name],
                 trials=number,
+                confirm=options.confirm,
+                repeats=options.repeats if options.confirm else 1,
             )
             for name in names
         )

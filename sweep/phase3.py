@@ -72,6 +72,7 @@ def main(options: Phase3Options) -> int:
                 attempt=attempt,
                 group=group,
                 contest=condition.attempt,
+                entry=f"{condition.architecture}-{condition.tiles}tiles",
                 recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
                 weights=weights[condition.architecture],
                 tiles=drawn[condition.draw - 1][condition.tiles],

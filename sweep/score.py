@@ -132,7 +132,7 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     best = winners(trials.values())
     for name in options.attempts:
         _check_attempt(experiment, trials, best, name)
-    chosen = [trials[name] for name in options.attempts] or list(best.values())
+    chosen = [trials[name] for name in options.attempts] or [row for won in best.values() for row in won]
     if options.recipes:
         chosen = _with_recipes(chosen, options.recipes)
     if not chosen:
@@ -142,7 +142,9 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
         before.setdefault(trials[name]["contest"] if name in trials else name, []).extend(readings)
     admitted, refused = [], []
     for row in chosen:
-        name, readings = row["attempt"], before.get(row["contest"], [])
+        name = row["attempt"]
+        siblings = {one["attempt"] for one in best[row["contest"]]} - {name}  # the same recipe with other seeds
+        readings = [one for one in before.get(row["contest"], []) if one.attempt not in siblings]
         attempt = Attempt(name=name, checkpoint_sha256=_sha256(experiment.read(f"{name}/{BEST_FILE}")))
         if not readings or options.again:
             admitted.append(replace(attempt, reason=options.again if readings else ""))
@@ -178,7 +180,7 @@ def _refusal(experiment: Experiment, attempt: Attempt, first: Reading) -> str:
 
 
 def _check_attempt(
-    experiment: Experiment, trials: Mapping[str, dict[str, Any]], best: Mapping[str, dict[str, Any]], name: str
+    experiment: Experiment, trials: Mapping[str, dict[str, Any]], best: Mapping[str, list[dict[str, Any]]], name: str
 ) -> None:
     """Refuse an attempt that may not be scored."""
     if name not in trials:
@@ -189,11 +191,15 @@ def _check_attempt(
             f"--attempts {name}: is {row['status']}, only finished attempts are scored; "
             f"go on with {_resume(experiment)}"
         )
-    winner = best[row["contest"]]["attempt"]
-    if winner != name:
+    won = [one["attempt"] for one in best.get(row["contest"], [])]
+    if not won:
+        raise ExperimentError(
+            f"--attempts {name}: the choice of {row['contest']} has not been made; go on with {_resume(experiment)}"
+        )
+    if name not in won:
         raise ExperimentError(
             f"--attempts {name}: was not the best of {row['contest']} by val IoU, and test is no ground for a choice; "
-            f"score {winner}"
+            f"score {','.join(won)}"
         )
 
 

@@ -42,7 +42,7 @@ def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
     """
     recipes = [trial.recipe for trial in plan.trials]
     for study in plan.studies:
-        recipes += [study.template.recipe] * study.trials + [final.recipe for final in study.finals]
+        recipes += [study.template.recipe] * study.trials + [final.recipe for final in study.afterwards]
     known = {recipe: trial_bytes(recipe, data) for recipe in set(recipes)}
     sizes = [known[recipe] for recipe in recipes]
     ended = sum(one for one, _ in sizes)

@@ -61,7 +61,7 @@ class Estimator:
         """Estimate a search, in device-seconds: every trial run to its end, and with halving as it usually goes."""
         full = self.trial(study.template.recipe)
         share = expected_epochs(study, halving) / (study.trials * study.template.recipe.max_epochs)
-        finals = sum(self.trial(final.recipe) for final in study.finals)
+        finals = sum(self.trial(final.recipe) for final in study.afterwards)
         return full * study.trials + finals, full * study.trials * share + finals
 
     def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
@@ -137,7 +137,7 @@ def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, 
             study.name,
             study.template.weights.label,
             ", ".join(study.space),
-            str(study.trials),
+            str(study.trials) + (f" + {len(study.afterwards)}" if study.afterwards else ""),
             str(study.trials * study.template.recipe.max_epochs),
             str(expected_epochs(study, halving)),
             f"{worst / cores / 3600:.2f}",

@@ -25,6 +25,7 @@ from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
+from trainables.metrics import METRIC
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.storage import Storage
@@ -287,6 +288,7 @@ def _description(
             "name": data.name,
             "synthetic": data.synthetic,
             "fingerprint": data.fingerprint,
+            "metric": METRIC,
             **describe_leaks(data),
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],

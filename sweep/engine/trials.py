@@ -28,11 +28,14 @@ class TrialPlan:
     Attributes:
         attempt: Its name, and its folder's.
         group: Only trials of one group are compared by ASHA and learnt from by its Optuna study.
-        contest: Of the trials of one contest, the best by val IoU is the winner, and it alone may read test.
+        contest: Of the candidates of one contest, the best by val IoU is the winner, and it alone may read test.
         recipe: What it trains.
         weights: What its encoder starts from.
         tiles: Names of the train tiles that it sees; none is all of them.
         draw: Which draw of that many tiles, from 1; 0 where nothing is drawn.
+        candidate: Trials of one candidate train the same recipe with several seeds; empty is the trial alone.
+        entry: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
+        preliminary: Its recipe may be trained anew for the choice, so this training can never win.
     """
 
     attempt: str
@@ -42,6 +45,9 @@ class TrialPlan:
     weights: Weights
     tiles: tuple[str, ...] = ()
     draw: int = 0
+    candidate: str = ""
+    entry: str = ""
+    preliminary: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and for Tune's config."""

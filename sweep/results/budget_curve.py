@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from statistics import mean
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
+from sweep.results.leaderboard import Leaderboard
+from sweep.results.scaling import Scaling
 from trainables.escaping import markdown_cell
 
 CURVE_FILE = "budget_curve.parquet"
@@ -32,47 +33,49 @@ SCHEMA = pa.schema(
         ("synthetic", pa.bool_()),
     ]
 )
-Points = dict[str, dict[int, list[float]]]
-"""Title to number of tiles to a score a draw."""
+Rows = Sequence[dict[str, Any]]
 
 
-def write_curve(experiment: Experiment, rows: Sequence[dict[str, Any]], title: str) -> list[str]:
+def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
     """Write ``budget_curve.{parquet,md}`` and ``budget_curve_{val,test}.png``.
 
     Args:
         experiment: Where to.
-        rows: The leaderboard's rows: one an architecture, budget and draw.
-        title: Of the experiment and its data.
+        board: Its leaderboard: a contender for each architecture and budget, a training for each draw.
 
     Returns:
         The plots' paths.
     """
-    ordered = sorted(rows, key=lambda row: (row["architecture"], row["tiles"], row["draw"]))
-    table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in ordered], schema=SCHEMA)
+    trainings = [training for entry in board.entries for training in entry.trainings]
+    trainings.sort(key=lambda row: (row["architecture"], row["tiles"], row["draw"]))
+    table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in trainings], schema=SCHEMA)
     experiment.write_table(CURVE_FILE, table)
-    experiment.write("budget_curve.md", _markdown(ordered, title).encode())
+    experiment.write("budget_curve.md", _markdown(trainings, board).encode())
     written = []
     for split in ("val", "test"):
-        if points := points_of(ordered, split):
+        if any(row[f"{split}_iou"] is not None for row in board.rows):
             name = f"budget_curve_{split}.png"
-            experiment.write(name, draw_curve(points, split, title))
+            fits = board.scalings if split == "val" else []
+            experiment.write(name, draw_curve(board.rows, trainings, fits, split, board.title))
             written.append(experiment.path(name))
     return written
 
 
-def _markdown(rows: Sequence[dict[str, Any]], title: str) -> str:
-    """Return the scores of every training, and the tiles of every draw."""
+def _markdown(trainings: Rows, board: Leaderboard) -> str:
+    """Return what it means, the scores of every training, and the tiles of every draw."""
     lines = [
-        f"# {markdown_cell(title)}",
+        f"# {markdown_cell(board.title)}",
+        "",
+        *(f"- {markdown_cell(scaling.sentence)}" for scaling in board.scalings),
         "",
         "| model | weights | tiles | draw | val IoU | test IoU |",
         "|---|---|--:|--:|--:|--:|",
     ]
-    for row in rows:
+    for row in trainings:
         scores = ["" if row[name] is None else f"{row[name]:.3f}" for name in ("val_iou", "test_iou")]
         lines.append(f"| {row['title']} | {row['weights']} | {row['tiles']} | {row['draw']} | {' | '.join(scores)} |")
     lines += ["", "## Draws", ""]
-    drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in rows}
+    drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in trainings}
     lines += [
         f"- {tiles} tiles, draw {draw}: {markdown_cell(', '.join(names))}"
         for (tiles, draw), names in sorted(drawn.items())
@@ -80,38 +83,47 @@ def _markdown(rows: Sequence[dict[str, Any]], title: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def points_of(rows: Sequence[dict[str, Any]], split: str) -> Points:
-    """Group the scores of a split; a trial without one is left out."""
-    points: Points = {}
-    for row in rows:
-        if row[f"{split}_iou"] is not None:
-            label = f"{row['title']} ({row['weights']})"
-            points.setdefault(label, {}).setdefault(row["tiles"], []).append(row[f"{split}_iou"])
-    return points
+def label_of(row: dict[str, Any]) -> str:
+    """Name an architecture with the weights that it started from."""
+    return f"{row['title']} ({row['weights']})"
 
 
-def print_curve(rows: Sequence[dict[str, Any]], console: Console) -> None:
-    """Show mean IoU by architecture and budget, with the span over draws."""
+def print_curve(rows: Rows, console: Console) -> None:
+    """Show mean IoU by architecture and budget, with its 95 % interval.
+
+    Args:
+        rows: The leaderboard's.
+        console: Where to print.
+    """
     split = "test" if rows and all(row["test_iou"] is not None for row in rows) else "val"
-    points = points_of(rows, split)
-    budgets = sorted({tiles for row in points.values() for tiles in row})
-    table = Table(title=f"{split} IoU by train tiles: mean over draws, lowest to highest", title_justify="left")
+    budgets = sorted({row["tiles"] for row in rows})
+    table = Table(title=f"{split} IoU by train tiles: mean (95 % interval)", title_justify="left")
     table.add_column("model")
     for budget in budgets:
         table.add_column(f"{budget} tiles", justify="right")
-    for label, by_budget in points.items():
-        table.add_row(label, *(_span(by_budget.get(budget, [])) for budget in budgets))
+    cells = {(label_of(row), row["tiles"]): _span(row, f"{split}_iou") for row in rows}
+    for label in dict.fromkeys(map(label_of, rows)):
+        table.add_row(label, *(cells.get((label, budget), "") for budget in budgets))
     console.print(table)
 
 
-def _span(scores: Sequence[float]) -> str:
-    if not scores:
-        return ""
-    return f"{mean(scores):.3f}" + (f" ({min(scores):.3f} to {max(scores):.3f})" if len(scores) > 1 else "")
+def _span(row: dict[str, Any], name: str) -> str:
+    if row[name] is None:
+        return row["unranked"] or "-"
+    mean = f"{row[name]:.3f}"
+    ends = "" if row[f"{name}_low"] is None else f" ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
+    return mean + ends + (f" [{row['unranked']}]" if row["unranked"] else "")
 
 
-def draw_curve(points: Points, split: str, title: str) -> bytes:
-    """Plot IoU against tiles: a line an architecture through the means, a dot a draw, a band from lowest to highest.
+def draw_curve(rows: Rows, trainings: Rows, fits: Sequence[Scaling], split: str, title: str) -> bytes:
+    """Plot IoU against tiles: a line an architecture through the means with a 95 % band, and a dot a draw.
+
+    Args:
+        rows: The leaderboard's.
+        trainings: A row a draw.
+        fits: What continues a line beyond what was measured, dashed; those that were withheld are not drawn.
+        split: ``val`` or ``test``.
+        title: Written at the top.
 
     Returns:
         A PNG.
@@ -122,19 +134,28 @@ def draw_curve(points: Points, split: str, title: str) -> bytes:
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    budgets = sorted({tiles for by_budget in points.values() for tiles in by_budget})
-    for number, (label, by_budget) in enumerate(points.items()):
+    score = f"{split}_iou"
+    shown = sorted((row for row in rows if row[score] is not None), key=lambda row: row["tiles"])
+    ticks = {row["tiles"] for row in shown}
+    for number, label in enumerate(dict.fromkeys(label_of(row) for row in rows if row[score] is not None)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        tiles = sorted(by_budget)
-        axes.plot(
-            tiles, [mean(by_budget[one]) for one in tiles], color=colour, marker=marker, markersize=8, label=label
+        line = [row for row in shown if label_of(row) == label]
+        tiles = [row["tiles"] for row in line]
+        axes.plot(tiles, [row[score] for row in line], color=colour, marker=marker, markersize=8, label=label)
+        if all(row[f"{score}_low"] is not None for row in line):
+            low, high = ([row[f"{score}_{end}"] for row in line] for end in ("low", "high"))
+            axes.fill_between(tiles, low, high, color=colour, alpha=0.15, linewidth=0)
+        dots = [row for row in trainings if label_of(row) == label and row[score] is not None]
+        axes.scatter(
+            [row["tiles"] for row in dots], [row[score] for row in dots], color=colour, marker=marker, s=16, zorder=3
         )
-        lowest, highest = [min(by_budget[one]) for one in tiles], [max(by_budget[one]) for one in tiles]
-        axes.fill_between(tiles, lowest, highest, color=colour, alpha=0.15, linewidth=0)
-        for one in tiles:
-            axes.scatter([one] * len(by_budget[one]), by_budget[one], color=colour, marker=marker, s=16, zorder=3)
+        for fit in fits:
+            if fit.title == label and fit.gain is not None:
+                beyond = {point: one.mean for point, one in fit.curve.items() if point >= fit.tiles[-1]}
+                axes.plot(list(beyond), list(beyond.values()), color=colour, linestyle="--", label="extrapolated")
+                ticks.add(2 * fit.tiles[-1])
     axes.set_xscale("log", base=2)
-    axes.set_xticks(budgets, [str(budget) for budget in budgets])
+    axes.set_xticks(sorted(ticks), [str(tick) for tick in sorted(ticks)])
     axes.minorticks_off()
     axes.set_xlabel("labelled train tiles")
     axes.set_ylabel(f"{split} IoU, mean over tiles")

@@ -23,7 +23,7 @@ def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> No
     if summaries:
         print_summaries(summaries, console)
     if description["phase"] == "phase3":
-        plots = write_curve(experiment, board.rows, board.title)
+        plots = write_curve(experiment, board)
         print_curve(board.rows, console)
         board.print_notes(console)
         for plot in plots:

@@ -1,4 +1,4 @@
-"""The leaderboard: a row an attempt, with the study's columns."""
+"""The leaderboard: a row a contender, with the study's columns and what chance may have done."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from rich.table import Table
 
 from sweep.engine.estimate import duration
 from sweep.engine.experiment import Experiment
+from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
-from sweep.results.ledger import Ledger
+from sweep.results.scaling import Scaling, scalings
+from sweep.results.standings import Standing, stand
 from sweep.results.store import collect
-from sweep.results.winners import winners
+from sweep.results.verdict import TIE_MARK, caveats, verdict
 from trainables.escaping import csv_cell, markdown_cell
 
 COLUMNS = {
+    "rank": "right",
     "model": "left",
     "weights": "left",
     "LR": "right",
@@ -29,62 +32,47 @@ COLUMNS = {
     "best epoch": "right",
     "val IoU": "right",
     "val F1": "right",
+    "P(best)": "right",
     "test IoU": "right",
     "test F1": "right",
     "time": "right",
 }
 RECIPE_COLUMNS = ("LR", "aug", "dropout", "loss")
-FULL_WIDTH = 125
+SCORES = {"val IoU": "val_iou", "val F1": "val_f1", "test IoU": "test_iou", "test F1": "test_f1"}
+FULL_WIDTH = 165
 """Characters that all columns need."""
 AGAIN_MARK = "*"
 LEAK_MARK = "[leak]"
 
 
 class Leaderboard:
-    """The ranked winners of an experiment's contests, best val IoU first: test is no ground for a choice.
+    """The ranked contenders of an experiment, best val IoU first: test is no ground for a choice.
 
     Attributes:
         experiment: Whose.
         trials: Every trial's row.
-        rows: The winners' rows, with test scores where the ledger has a reading; a contest that nobody has won yet is
-            there with its first trial.
+        entries: The contenders with their scores a tile.
+        standings: The contenders that may be ranked together; those of the largest tile budget first.
+        rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
+            finished training yet is there with its first trial.
 
     Args:
-        experiment: Whose attempts; its tables are gathered anew.
+        experiment: Whose contenders; its tables are gathered anew.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        run = experiment.description.get("id", "")
-        ledger = Ledger(experiment.storage).of(experiment.name)
-        readings = {name: [one for one in found if one.run == run] for name, found in ledger.items()}
-        self._earlier = any(one.run != run for found in ledger.values() for one in found)
+        readings = Readings(experiment)
+        self._earlier = readings.earlier
         self.trials: list[dict[str, Any]] = collect(experiment).to_pylist()
-        chosen = {**{row["contest"]: row for row in reversed(self.trials)}, **winners(self.trials)}
-        self.rows: list[dict[str, Any]] = []
-        for contest in dict.fromkeys(row["contest"] for row in self.trials):
-            row = chosen[contest]
-            own = readings.get(row["attempt"], [])
-            last = own[-1] if own else None
-            self.rows.append(
-                {
-                    **row,
-                    "test_iou": last.iou if last else None,
-                    "test_f1": last.f1 if last else None,
-                    "test_readings": len(own),
-                }
-            )
-        self.rows.sort(key=lambda row: -1.0 if row["val_iou"] is None else row["val_iou"], reverse=True)
+        self.entries = read_entries(experiment, self.trials, readings)
+        self.standings: list[Standing] = stand(self.entries)
+        self.rows: list[dict[str, Any]] = [row for standing in self.standings for row in standing.rows]
 
     @property
     def failures(self) -> list[str]:
-        """Contests without a winner, because their trials failed."""
-        return [
-            row["contest"]
-            for row in self.rows
-            if row["status"] != "finished"
-            and any(one["status"] == "failed" for one in self.trials if one["contest"] == row["contest"])
-        ]
+        """Contenders of which a training failed."""
+        return [row["entry"] for row in self.rows if row["repeats_failed"]]
 
     @property
     def title(self) -> str:
@@ -92,6 +80,17 @@ class Leaderboard:
         data = self.experiment.description["data"]
         kind = " (synthetic tiles, not photographs)" if data["synthetic"] else ""
         return f"{self.experiment.name} on {data['name']}{kind}"
+
+    @property
+    def answer(self) -> list[str]:
+        """What came out, in words: a sentence or two for each number of train tiles, and what more would bring."""
+        lines = [line for standing in self.standings for line in verdict(standing)]
+        return lines + [scaling.sentence for scaling in self.scalings]
+
+    @property
+    def scalings(self) -> list[Scaling]:
+        """How val IoU grows with the number of train tiles; none where only one number was trained on."""
+        return scalings(self.entries) if len(self.standings) > 1 else []
 
     @property
     def notes(self) -> list[str]:
@@ -104,6 +103,7 @@ class Leaderboard:
         random = dict.fromkeys(row["architecture"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
+        notes += caveats(self.entries)
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if self._earlier:
@@ -112,45 +112,48 @@ class Leaderboard:
             notes.append(f"Test has not been read: {self.experiment.command('score')}")
         return notes
 
-    def cells(self) -> list[list[str]]:
-        """Return the rows as text, in the order of ``COLUMNS``."""
-        return [_cells(row) for row in self.rows]
-
     def rich(self, width: int) -> Table:
         """Draw the table for a terminal of some characters; a narrow one gets no columns of the recipe."""
         shown = [name for name in COLUMNS if width >= FULL_WIDTH or name not in RECIPE_COLUMNS]
         table = Table(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in shown:
             table.add_column(name, justify="left" if COLUMNS[name] == "left" else "right", no_wrap=name != "model")
-        for cells in self.cells():
+        for row in self.rows:
+            cells = _cells(row, "\n{low:.2f}-{high:.2f}")
             table.add_row(*(cell for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
         return table
 
     def markdown(self) -> str:
-        """Return title, table and notes as Markdown."""
+        """Return title, answer, table and notes as Markdown."""
         rules = ["---" if justify == "left" else "--:" for justify in COLUMNS.values()]
-        rows = [list(COLUMNS), rules, *([markdown_cell(cell) for cell in cells] for cells in self.cells())]
-        lines = [f"# {markdown_cell(self.title)}", "", *(f"| {' | '.join(row)} |" for row in rows), ""]
-        return "\n".join([*lines, *map(markdown_cell, self.notes), ""])
+        cells = [[markdown_cell(cell) for cell in _cells(row, " ({low:.2f} to {high:.2f})")] for row in self.rows]
+        table = [f"| {' | '.join(row)} |" for row in (list(COLUMNS), rules, *cells)]
+        answer = [markdown_cell(line) for line in self.answer]
+        lines = [f"# {markdown_cell(self.title)}", "", *answer, "", *table, ""]
+        return "\n".join([*lines, *(f"- {markdown_cell(note)}" for note in self.notes), ""])
 
     def csv(self) -> str:
         """Return the table as CSV; a cell that a spreadsheet would run as a formula gets a quote in front."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for cells in self.cells():
+        ends = [f"{name} {end}" for name in SCORES for end in ("low", "high")]
+        writer.writerow([*COLUMNS, *ends, "trainings", "tied"])
+        for row in self.rows:
+            intervals = [_score(row[f"{key}_{end}"]) for key in SCORES.values() for end in ("low", "high")]
+            rank = "" if row["rank"] is None else str(row["rank"])
+            cells = [rank, *_cells(row, "")[1:], *intervals, str(len(row["attempts"])), "yes" if row["tied"] else "no"]
             writer.writerow([csv_cell(cell) for cell in cells])
         return text.getvalue()
 
     def print(self, console: Console) -> None:
-        """Show table, notes and where everything lies."""
+        """Show table, answer, notes and where everything lies."""
         console.print(self.rich(console.width))
         self.print_notes(console)
 
     def print_notes(self, console: Console) -> None:
-        """Show the notes and where everything lies."""
-        for note in self.notes:
-            console.print(note, highlight=False, soft_wrap=True)
+        """Show the answer, the notes and where everything lies."""
+        for line in (*self.answer, *self.notes):
+            console.print(line, highlight=False, soft_wrap=True)
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
 
     def write(self) -> None:
@@ -162,27 +165,50 @@ class Leaderboard:
             write_comparison(self.experiment, self.rows, split, f"{self.title}: {split}")
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    name = row["title"] if row["attempt"] == row["architecture"] else f"{row['title']} ({row['attempt']})"
-    if row["leaks"]:
-        name += f" {LEAK_MARK}"
-    if row["status"] != "finished":
-        name += f" [{row['status']}]"
+def _cells(row: dict[str, Any], interval: str) -> list[str]:
+    """Return a row as text, in the order of ``COLUMNS``.
+
+    Args:
+        row: A contender's.
+        interval: How the ends ``low`` and ``high`` follow a mean.
+    """
     mark = AGAIN_MARK if row["test_readings"] > 1 else ""
+
+    def mean(key: str) -> str:
+        low, high = row[f"{key}_low"], row[f"{key}_high"]
+        ends = "" if low is None else interval.format(low=low, high=high)
+        return _score(row[key]) + (mark if key.startswith("test") else "") + ends
+
     return [
-        name,
+        "" if row["rank"] is None else f"{row['rank']}{TIE_MARK if row['tied'] else ''}",
+        _name(row),
         row["weights"],
         f"{row['learning_rate']:.2g}",
         row["augmentation"],
         f"{row['decoder_dropout']:.2g}",
         f"{row['bce_weight']:.2g} BCE",
         "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
-        _score(row["val_iou"]),
-        _score(row["val_f1"]),
-        _score(row["test_iou"]) + mark,
-        _score(row["test_f1"]) + mark,
+        mean("val_iou"),
+        mean("val_f1"),
+        "" if row["probability_best"] is None else f"{row['probability_best']:.0%}",
+        mean("test_iou"),
+        mean("test_f1"),
         "" if row["seconds"] is None else duration(row["seconds"]),
     ]
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Return a contender's name with what is particular about it."""
+    name: str = row["title"]
+    if row["entry"] != row["architecture"]:
+        name += f" ({row['entry']})"
+    elif row["candidate"] not in ("", row["architecture"]):
+        name += f" ({row['candidate']})"
+    if len(row["attempts"]) > 1:
+        name += f", {len(row['attempts'])} trainings"
+    if row["leaks"]:
+        name += f" {LEAK_MARK}"
+    return f"{name} [{row['unranked']}]" if row["unranked"] else name
 
 
 def _score(value: float | None) -> str:

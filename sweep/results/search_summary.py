@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -24,16 +25,24 @@ class GroupSummary:
 
     Attributes:
         study: What was searched.
-        rows: Its trials' rows, the shared recipe first.
+        rows: Its trials' rows, the shared recipe first; trainings that confirm a recipe are not among them.
+        won: The winner's trainings by val IoU of whole tiles: one, or several of a confirmed recipe; empty until there
+            is one.
     """
 
     study: StudyPlan
     rows: Sequence[dict[str, Any]]
+    won: Sequence[dict[str, Any]]
 
     @property
-    def best(self) -> dict[str, Any] | None:
-        """The best finished trial by val IoU of whole tiles."""
-        return winners(self.rows).get(self.study.template.contest)
+    def best(self) -> str | None:
+        """The name of the search's trial with the best recipe."""
+        return self.won[0]["candidate"] if self.won else None
+
+    @property
+    def best_val_iou(self) -> float | None:
+        """Val IoU of the best recipe, in [0, 1]: the mean of its trainings."""
+        return fmean(row["val_iou"] for row in self.won) if self.won else None
 
     @property
     def shared_val_iou(self) -> float | None:
@@ -43,18 +52,17 @@ class GroupSummary:
 
     @property
     def gain(self) -> float | None:
-        """Val IoU of the best recipe over the shared one's; never below 0, as that is one of the trials."""
-        if self.best is None or self.shared_val_iou is None:
+        """Val IoU of the best recipe over the shared one's; below 0 only where trainings anew did not confirm it."""
+        if self.best_val_iou is None or self.shared_val_iou is None:
             return None
-        gain: float = self.best["val_iou"] - self.shared_val_iou
-        return gain
+        return self.best_val_iou - self.shared_val_iou
 
     @property
     def best_values(self) -> dict[str, Any]:
         """The best recipe's values of the searched fields."""
-        if self.best is None:
+        if not self.won:
             return {}
-        recipe = json.loads(self.best["recipe"])
+        recipe = json.loads(self.won[0]["recipe"])
         return {name: recipe[name] for name in self.study.space}
 
     @property
@@ -76,8 +84,14 @@ def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[
         trials: Its trials' rows.
     """
     plan = SweepPlan.from_dict(experiment.description["plan"])
+    won = winners(trials)
     return [
-        GroupSummary(study=study, rows=[row for row in trials if row["group"] == study.name]) for study in plan.studies
+        GroupSummary(
+            study=study,
+            rows=[row for row in trials if row["group"] == study.name],
+            won=won.get(study.template.contest, []),
+        )
+        for study in plan.studies
     ]
 
 
@@ -101,9 +115,9 @@ def write_best_recipes(experiment: Experiment, summaries: Sequence[GroupSummary]
 
 
 def _origin(experiment: Experiment, summary: GroupSummary) -> str:
-    assert summary.best
     gain = "" if summary.gain is None else f", {summary.gain:+.3f} over the shared recipe"
-    return f"{experiment.name}, trial {summary.best['attempt']}: val IoU {summary.best['val_iou']:.3f}{gain}"
+    anew = f" (mean of {len(summary.won)} trainings anew)" if summary.study.confirm else ""
+    return f"{experiment.name}, trial {summary.best}: val IoU {summary.best_val_iou:.3f}{anew}{gain}"
 
 
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
@@ -120,7 +134,7 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
             str(len(summary.rows)),
             *(str(counts[state]) for state in _STATES),
             "" if summary.shared_val_iou is None else f"{summary.shared_val_iou:.3f}",
-            "" if summary.best is None else f"{summary.best['val_iou']:.3f}",
+            "" if summary.best_val_iou is None else f"{summary.best_val_iou:.3f}",
             "" if summary.gain is None else f"{summary.gain:+.3f}",
             ", ".join(f"{name} {_short(value)}" for name, value in summary.best_values.items()),
         )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sweep.engine.experiment import Experiment
 from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_reports
 from trainables.errors import ExperimentError
+from trainables.metrics import METRIC
 from trainables.models.registry import get_architecture
 
 TRIALS_FILE = "trials.parquet"
@@ -24,7 +25,10 @@ TRIALS_SCHEMA = pa.schema(
         ("architecture", pa.string()),
         ("title", pa.string()),
         ("group", pa.string()),  # whose trials ASHA and Optuna compare
-        ("contest", pa.string()),  # whose best trial by val IoU may read test
+        ("contest", pa.string()),  # whose best candidate by val IoU may read test
+        ("candidate", pa.string()),  # trainings of one recipe with several seeds
+        ("entry", pa.string()),  # the leaderboard's line that it counts for
+        ("preliminary", pa.bool_()),  # its recipe may be trained anew for the choice
         ("tiles", pa.int64()),  # train tiles that it saw
         ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
         ("tile_names", pa.list_(pa.string())),
@@ -52,6 +56,7 @@ TRIALS_SCHEMA = pa.schema(
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
         ("data_fingerprint", pa.string()),
+        ("metric", pa.string()),  # what a score is
         ("leaks", pa.int64()),  # pairs of tiles in different splits that show the same ground
         ("recipe", pa.string()),  # JSON
     ]
@@ -143,6 +148,9 @@ def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str
         "title": get_architecture(plan.recipe.architecture).title,
         "group": plan.group,
         "contest": plan.contest,
+        "candidate": plan.candidate or plan.attempt,
+        "entry": plan.entry or plan.contest,
+        "preliminary": plan.preliminary,
         "tiles": len(plan.tiles) or len(data["train"]),
         "draw": plan.draw,
         "tile_names": list(plan.tiles) or data["train"],
@@ -162,6 +170,7 @@ def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str
         "dataset": data["name"],
         "synthetic": data["synthetic"],
         "data_fingerprint": data["fingerprint"],
+        "metric": data.get("metric", METRIC),
         "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
     }

@@ -1,25 +1,48 @@
-"""Which trial of each contest is the winner: the only choice that is ever made, and it is made on val."""
+"""Which trainings of each contest win: the only choice that is ever made, and it is made on val."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
+from sweep.engine.trials import ENDED
 
-def winners(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Choose the best finished trial of each contest by val IoU of whole tiles; the earlier one of two equals.
+Row = dict[str, Any]
+
+
+def winners(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Choose the best candidate of each contest by the mean val IoU of its trainings; the earlier one of two equals.
+
+    A candidate of which a training failed wins only over others that lost one, too. Preliminary trials never win. A
+    contest whose candidates are trained several times is undecided until all of that has been done.
 
     Args:
         rows: The trials table's rows.
 
     Returns:
-        Contest to the winner's row; a contest without a finished trial has none.
+        Contest to the winning candidate's finished trainings; a contest without one is left out.
     """
-    found: dict[str, dict[str, Any]] = {}
+    contests: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        if row["status"] != "finished":
+        if not row["preliminary"]:
+            contests.setdefault(row["contest"], {}).setdefault(row["candidate"], []).append(row)
+    found = {}
+    for contest, candidates in contests.items():
+        repeated = any(len(trainings) > 1 for trainings in candidates.values())
+        if repeated and any(row["status"] not in ENDED for trainings in candidates.values() for row in trainings):
             continue
-        best = found.get(row["contest"])
-        if best is None or row["val_iou"] > best["val_iou"]:
-            found[row["contest"]] = row
+        best = max(candidates.values(), key=_merit)
+        if finished := _finished(best):
+            found[contest] = finished
     return found
+
+
+def _merit(trainings: Sequence[Row]) -> tuple[bool, float]:
+    finished = _finished(trainings)
+    complete = len(finished) == len(trainings)
+    return bool(finished) and complete, fmean(row["val_iou"] for row in finished) if finished else -1.0
+
+
+def _finished(trainings: Iterable[Row]) -> list[Row]:
+    return [row for row in trainings if row["status"] == "finished"]

@@ -29,12 +29,41 @@ class StudyPlan:
         space: Recipe field to what is searched.
         trials: How many recipes are tried, at least 1.
         finals: Trials trained with the best recipe found, once the search has ended: other draws of the tiles.
+        confirm: How many of the best recipes are trained anew without halving, once the search has ended; the choice
+            is then made on those trainings.
+        repeats: Trainings of each of these recipes, with seeds that the search has not used.
     """
 
     template: TrialPlan
     space: Mapping[str, BaseDistribution]
     trials: int
     finals: tuple[TrialPlan, ...] = ()
+    confirm: int = 0
+    repeats: int = 1
+
+    @property
+    def afterwards(self) -> list[TrialPlan]:
+        """Trials once the search has ended, with the shared recipe in place of those that will have been found."""
+        template = self.template
+        return [*self.finals, *(one for _ in range(self.confirm) for one in self.confirmations(template))]
+
+    def confirmations(self, found: TrialPlan) -> list[TrialPlan]:
+        """Return the trials that train a recipe anew, each with a seed of its own.
+
+        Args:
+            found: The search's trial with that recipe.
+        """
+        return [
+            replace(
+                found,
+                attempt=f"{found.attempt}-seed{seed}",
+                group=f"{found.group}-confirm",
+                candidate=found.attempt,
+                recipe=found.recipe.replace(seed=seed),
+                preliminary=False,
+            )
+            for seed in range(found.recipe.seed + 1, found.recipe.seed + 1 + self.repeats)
+        ]
 
     @property
     def name(self) -> str:
@@ -45,7 +74,10 @@ class StudyPlan:
         """Return the trial of a number and the searched fields' values."""
         template = self.template
         return replace(
-            template, attempt=f"{template.attempt}-{number:03d}", recipe=template.recipe.replace(**dict(values))
+            template,
+            attempt=f"{template.attempt}-{number:03d}",
+            recipe=template.recipe.replace(**dict(values)),
+            preliminary=self.confirm > 0,
         )
 
     def shared_values(self) -> dict[str, Any]:
@@ -71,7 +103,7 @@ class SweepPlan:
     @property
     def total(self) -> int:
         """Number of trials, the searches' included."""
-        return len(self.trials) + sum(study.trials + len(study.finals) for study in self.studies)
+        return len(self.trials) + sum(study.trials + len(study.afterwards) for study in self.studies)
 
     def known(self) -> list[TrialPlan]:
         """Return the planned trials, and each search's template."""
@@ -87,6 +119,8 @@ class SweepPlan:
                     "space": {name: json.loads(distribution_to_json(values)) for name, values in study.space.items()},
                     "trials": study.trials,
                     "finals": [trial.to_dict() for trial in study.finals],
+                    "confirm": study.confirm,
+                    "repeats": study.repeats,
                 }
                 for study in self.studies
             ],
@@ -104,6 +138,8 @@ class SweepPlan:
                     space={name: json_to_distribution(json.dumps(one)) for name, one in study["space"].items()},
                     trials=study["trials"],
                     finals=tuple(TrialPlan.from_dict(trial) for trial in study["finals"]),
+                    confirm=study.get("confirm", 0),
+                    repeats=study.get("repeats", 1),
                 )
                 for study in values["studies"]
             ),

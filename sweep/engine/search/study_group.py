@@ -106,7 +106,7 @@ class StudyGroup(Group):
         return self._halving is not None and self._halving.pausing
 
     def next(self) -> Launch | None:
-        """Hand out an unfinished trial, a promoted one, a new one, or one with the best recipe found."""
+        """Hand out an unfinished trial, a promoted one, a new one, or one with the best recipes found."""
         launch = self._next()
         self.launches += launch is not None
         return launch
@@ -215,22 +215,26 @@ class StudyGroup(Group):
 
     @property
     def done(self) -> bool:
-        """Whether the search and the trials with its best recipe have ended."""
+        """Whether the search and the trials with its best recipes have ended."""
         return self._finals is not None and not self._finals and not self._finals_running
 
     def _close(self) -> None:
-        """End the search: give up what is still paused, and plan the trials with the best recipe."""
+        """End the search: give up what is still paused, and plan the trials with the best recipes."""
         for trial in self._trials():
             if trial.state not in STATES:
                 self._study.tell(trial.number, state=TrialState.PRUNED)
                 self._records.give_up(self._attempt(trial.number))
         complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
-        self._finals = deque()
-        if complete:
-            best = max(complete, key=lambda trial: (trial.user_attrs["whole_tiles_val_iou"], -trial.number))
-            finals = [replace(final, recipe=final.recipe.replace(**best.params)) for final in self._plan.finals]
-            self._records.add(*finals)
-            self._finals += [final for final in finals if self._records.state(final.attempt) != "finished"]
+        complete.sort(key=lambda trial: (-trial.user_attrs["whole_tiles_val_iou"], trial.number))
+        finals = [
+            replace(final, recipe=final.recipe.replace(**best.params))
+            for best in complete[:1]
+            for final in self._plan.finals
+        ]
+        for trial in complete[: self._plan.confirm]:
+            finals += self._plan.confirmations(self._plan.trial(trial.number, trial.params))
+        self._records.add(*finals)
+        self._finals = deque(final for final in finals if self._records.state(final.attempt) != "finished")
 
     def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
         """Tell Optuna an epoch's val IoU."""

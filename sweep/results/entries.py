@@ -1,0 +1,193 @@
+"""What a leaderboard ranks: a contender with all of its trainings, and their scores a tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median_low
+
+import numpy as np
+
+from sweep.engine.experiment import Experiment
+from sweep.results.ledger import Ledger, Reading
+from sweep.results.statistics import Interval, Scores, mean_interval
+from sweep.results.store import VAL_SCORES_FILE, read_test_scores
+from sweep.results.winners import Row, winners
+
+TileScores = Mapping[str, Mapping[str, float]]
+"""Tile name to ``iou`` and ``f1``."""
+METRICS = ("iou", "f1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitScores:
+    """The scores of a contender's trainings on one split.
+
+    Attributes:
+        tiles: Their names, in the order of the columns.
+        iou: (trainings, tiles), each in [0, 1].
+        f1: (trainings, tiles), each in [0, 1]; None where it is not known of every tile.
+    """
+
+    tiles: tuple[str, ...]
+    iou: Scores
+    f1: Scores | None
+
+    @classmethod
+    def of(cls, trainings: Sequence[TileScores]) -> SplitScores | None:
+        """Put together trainings that were scored on the same tiles as the first one; None without any."""
+        if not trainings or not trainings[0]:
+            return None
+        tiles = tuple(sorted(trainings[0]))
+        same = [one for one in trainings if set(one) == set(tiles)]
+        iou, f1 = (np.array([[one[tile].get(name, np.nan) for tile in tiles] for one in same]) for name in METRICS)
+        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A contender: an architecture, or an architecture on so many tiles.
+
+    Attributes:
+        row: Its line in the leaderboard.
+        trainings: A row a training, with ``test_iou`` and ``test_f1`` of its own; a trial that has not finished stands
+            for a training that is missing.
+        val: Scores of its trainings that finished; None before the first.
+        test: Scores of those that have read test; None before the first.
+    """
+
+    row: Row
+    trainings: tuple[Row, ...]
+    val: SplitScores | None
+    test: SplitScores | None
+
+
+class Readings:
+    """An experiment's readings of test, those of an earlier training under the same name apart.
+
+    Args:
+        experiment: Whose.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        run = experiment.description.get("id", "")
+        found = Ledger(experiment.storage).of(experiment.name)
+        self._own = {name: [one for one in all_of if one.run == run] for name, all_of in found.items()}
+        self._f1 = {(row["attempt"], row["tile"]): row["f1"] for row in read_test_scores(experiment)}
+        self.earlier = any(one.run != run for all_of in found.values() for one in all_of)
+        """Whether there are any of an earlier training."""
+
+    def of(self, attempt: str) -> list[Reading]:
+        """Return an attempt's readings, the first one first."""
+        return self._own.get(attempt, [])
+
+    def scores(self, attempt: str) -> TileScores:
+        """Return the scores of an attempt's last reading; empty before the first."""
+        last = self.of(attempt)[-1:]
+        return {
+            tile: {"iou": iou, **({"f1": self._f1[attempt, tile]} if (attempt, tile) in self._f1 else {})}
+            for reading in last
+            for tile, iou in reading.tiles.items()
+        }
+
+
+def read_entries(experiment: Experiment, trials: Sequence[Row], readings: Readings) -> list[Entry]:
+    """Put an experiment's trainings together into contenders.
+
+    Args:
+        experiment: Whose; its tables have been gathered.
+        trials: The trials table's rows.
+        readings: Its readings of test.
+
+    Returns:
+        In the order in which they were planned.
+    """
+    won = winners(trials)
+    val: dict[str, dict[str, dict[str, float]]] = {}
+    for score in experiment.read_table(VAL_SCORES_FILE).to_pylist():
+        val.setdefault(score["attempt"], {})[score["tile"]] = {name: score[name] for name in METRICS}
+    contests: dict[str, dict[str, list[Row]]] = {}
+    for row in trials:
+        if row["preliminary"] and row["contest"] in won:
+            continue  # the search that found what has been confirmed
+        contests.setdefault(row["entry"], {}).setdefault(row["contest"], []).append(row)
+    return [_entry(name, found, won, val, readings) for name, found in contests.items()]
+
+
+def _entry(
+    name: str,
+    contests: Mapping[str, list[Row]],
+    won: Mapping[str, list[Row]],
+    val: Mapping[str, TileScores],
+    readings: Readings,
+) -> Entry:
+    finished: list[Row] = []
+    missing: list[Row] = []
+    for contest, rows in contests.items():
+        trainings = won.get(contest, [])
+        finished += trainings
+        if trainings:
+            missing += [row for row in rows if row["candidate"] == trainings[0]["candidate"] and row not in trainings]
+        else:
+            missing.append(next((row for row in rows if row["status"] == "failed"), rows[0]))
+    failed = sum(row["status"] == "failed" for row in missing)
+    scores = SplitScores.of([val[row["attempt"]] for row in finished if row["attempt"] in val])
+    read = [row["attempt"] for row in finished if readings.of(row["attempt"])]
+    test = SplitScores.of([readings.scores(attempt) for attempt in read])
+    repeats = len(finished) + len(missing)
+    candidates = {one["candidate"] for one in finished or missing}
+    row = {
+        **(finished or missing)[0],
+        **_typical(finished),
+        "entry": name,
+        "candidate": candidates.pop() if len(candidates) == 1 else "",
+        "attempts": [one["attempt"] for one in finished],
+        "repeats": repeats,
+        "repeats_failed": failed,
+        "unranked": _why_unranked(len(finished), failed, repeats, missing),
+        "status": missing[0]["status"] if missing else "finished",
+        "test_readings": max((len(readings.of(one["attempt"])) for one in finished), default=0),
+        "test_trainings": len(read),
+        **_means("val", scores),
+        **_means("test", test),
+    }
+    each = tuple(
+        {**one, **_means("test", SplitScores.of([readings.scores(one["attempt"])]))} for one in (*finished, *missing)
+    )
+    return Entry(row=row, trainings=each, val=scores, test=test)
+
+
+def _typical(finished: Sequence[Row]) -> Row:
+    """Return what a training of several took; a mean time, and an epoch that one of them had."""
+    if len(finished) < 2:
+        return {}
+    return {
+        "seconds": fmean(row["seconds"] for row in finished),
+        **{name: median_low(row[name] for row in finished) for name in ("best_epoch", "epochs")},
+    }
+
+
+def _why_unranked(finished: int, failed: int, repeats: int, missing: Iterable[Row]) -> str:
+    if failed:
+        return f"{failed} of {repeats} trainings failed" if repeats > 1 else "failed"
+    if finished < repeats:
+        return f"{finished} of {repeats} trainings finished" if repeats > 1 else next(iter(missing))["status"]
+    return ""
+
+
+def _means(split: str, scores: SplitScores | None) -> Row:
+    """Return means and intervals as the columns of a row."""
+    found: Row = {}
+    for name in METRICS:
+        matrix = getattr(scores, name) if scores else None
+        found |= interval_columns(f"{split}_{name}", None if matrix is None else mean_interval(matrix))
+    return found
+
+
+def interval_columns(name: str, interval: Interval | None) -> Row:
+    """Return a mean and its interval as three columns of a row: ``NAME``, ``NAME_low`` and ``NAME_high``."""
+    return {
+        name: interval.mean if interval else None,
+        f"{name}_low": interval.low if interval else None,
+        f"{name}_high": interval.high if interval else None,
+    }

@@ -1,0 +1,121 @@
+"""Who can be told from whom: contenders are ranked together only where their numbers mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.results.entries import Entry, interval_columns
+from sweep.results.statistics import Comparison, compare
+from sweep.results.winners import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What has to be the same for two contenders to be ranked together.
+
+    Attributes:
+        data: Fingerprint of the train and val tiles, which is the split, too.
+        metric: What a score is.
+        tiles: How many train tiles a training saw.
+    """
+
+    data: str
+    metric: str
+    tiles: int
+
+    @classmethod
+    def of(cls, row: Row) -> Ground:
+        """Return a row's."""
+        return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"])
+
+    def differences(self, other: Ground) -> list[str]:
+        """Say in what two grounds differ."""
+        return [
+            text
+            for name, text in (
+                ("data", "other train or val tiles"),
+                ("metric", "another definition of the metric"),
+                ("tiles", f"{self.tiles} train tiles instead of {other.tiles}"),
+            )
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Contenders that are ranked together.
+
+    Attributes:
+        ground: What they share.
+        rows: Their lines, the best val IoU first; those that are not ranked at the end.
+    """
+
+    ground: Ground
+    rows: tuple[Row, ...]
+
+    @property
+    def ranked(self) -> list[Row]:
+        """Those that have a rank; the winner first."""
+        return [row for row in self.rows if row["rank"] is not None]
+
+    @property
+    def tied(self) -> list[Row]:
+        """The winner and those that cannot be told from it, if there are any; else none."""
+        return [row for row in self.ranked if row["tied"]]
+
+
+def stand(entries: Iterable[Entry]) -> list[Standing]:
+    """Rank contenders, those with the same ground together.
+
+    Every row gets ``rank``, ``tied``, ``probability_best`` and ``difference`` with its interval.
+
+    Returns:
+        The most train tiles first; else in the order of the entries.
+    """
+    grounds: dict[Ground, list[Entry]] = {}
+    for entry in entries:
+        grounds.setdefault(Ground.of(entry.row), []).append(entry)
+    ordered = sorted(grounds.items(), key=lambda item: -item[0].tiles)
+    return [Standing(ground=ground, rows=tuple(_rank(found))) for ground, found in ordered]
+
+
+def _rank(entries: Sequence[Entry]) -> list[Row]:
+    complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
+    complete.sort(key=lambda entry: -entry.row["val_iou"])
+    rest = [entry for entry in entries if entry not in complete]
+    rest.sort(key=lambda entry: -1.0 if entry.row["val_iou"] is None else entry.row["val_iou"], reverse=True)
+    compared = compare([entry.val.iou for entry in complete if entry.val is not None])
+    ranked = [
+        {**entry.row, "rank": rank, **_columns(one)}
+        for rank, (entry, one) in enumerate(zip(complete, compared, strict=True), start=1)
+    ]
+    return ranked + [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
+
+
+def _columns(comparison: Comparison | None) -> dict[str, Any]:
+    return {
+        "tied": comparison.tied if comparison else False,
+        "probability_best": comparison.probability_best if comparison else None,
+        **interval_columns("difference", comparison.difference if comparison else None),
+    }
+
+
+def reasons_apart(standings: Sequence[Standing]) -> list[str]:
+    """Say why standings are not one, a line each but the first.
+
+    Args:
+        standings: Of one or several experiments.
+    """
+    first = standings[0] if standings else None
+    return [
+        f"Not ranked with {_names(first.rows)}: {_names(one.rows)} ({', '.join(one.ground.differences(first.ground))})."
+        for one in standings[1:]
+        if first
+    ]
+
+
+def _names(rows: Sequence[Row]) -> str:
+    names = [row["entry"] for row in rows]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
