@@ -57,6 +57,11 @@ def resume(folder: Path) -> float:
     return seconds(lambda: run_module("sweep.phase1", "--resume", NAME, *storage, log=folder / "log.txt"))
 
 
+def status(folder: Path) -> float:
+    """Time the command that shows the last sweep, in a fresh process."""
+    return seconds(lambda: run_module("sweep.status", NAME, "--storage", folder / "tilesweep", log=folder / "log.txt"))
+
+
 def main() -> None:
     """Measure and write ``benchmarks/results/scale.json``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
@@ -85,6 +90,7 @@ def main() -> None:
             report.note(f"{name}: seconds a trial between {few} and {many} trials", round(late / (many - few), 4))
             for trials in counts:
                 report.note(f"{name}: bytes a trial of {trials}", round(sizes[word, trials] / trials))
+        report.note(f"tilesweep: seconds of sweep.status on {many} trials", round(status(folder), 1))
         report.note(f"tilesweep: seconds to resume {many} trials of which none is left", round(resume(folder), 1))
     report.write()
 

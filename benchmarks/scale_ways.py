@@ -21,6 +21,7 @@ from ray import tune
 from benchmarks.report import seconds
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
+from sweep.console import open_output
 from sweep.engine import driver, runner
 from sweep.engine.options import SweepOptions
 from sweep.engine.search.plan import SweepPlan
@@ -110,7 +111,8 @@ def tilesweep(trials: int, folder: Path) -> float:
         name=NAME,
         max_concurrent=CONCURRENT,
     )
-    assert run_sweep(Phase(name="phase1", architectures=("unet",), build=build), options, get_profile("smoke")) == 0
+    phase = Phase(name="phase1", architectures=("unet",), build=build)
+    assert run_sweep(phase, options, get_profile("smoke"), open_output()) == 0
     return took[0]
 
 

@@ -62,6 +62,7 @@ class Job:
 def tilesweep(job: Job) -> list[float]:
     """Run a whole sweep, from reading tiles to the leaderboard, as ``python -m sweep.phase1`` does with its plan."""
     from search_spaces.profiles import get_profile
+    from sweep.console import open_output
     from sweep.engine.experiment import Experiment
     from sweep.engine.options import SweepOptions
     from sweep.engine.search.plan import SweepPlan
@@ -91,7 +92,8 @@ def tilesweep(job: Job) -> list[float]:
         name="sweep",
         max_concurrent=CONCURRENT,
     )
-    code = run_sweep(Phase(name="phase1", architectures=architectures, build=build), options, get_profile("smoke"))
+    phase = Phase(name="phase1", architectures=architectures, build=build)
+    code = run_sweep(phase, options, get_profile("smoke"), open_output())
     assert code == 0, code
     rows = Experiment(Storage.open(options.storage), "sweep").read_table(TRIALS_FILE).to_pylist()
     found = {row["attempt"]: row["val_iou"] for row in rows}

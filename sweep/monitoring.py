@@ -9,11 +9,13 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from sweep.console import open_console, run_command
+from sweep.console import run_command
+from sweep.engine.options import OutputOptions
+from sweep.engine.output import Output
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonitoringOptions:
+class MonitoringOptions(OutputOptions):
     """Write what Prometheus and Grafana need to show a sweep's trials, and say how to start them."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("monitoring")
@@ -26,7 +28,7 @@ class MonitoringOptions:
     """Where Grafana finds Prometheus."""
 
 
-def main(options: MonitoringOptions) -> int:
+def main(options: MonitoringOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     from sweep.engine.dashboards import monitoring_files
     from trainables.errors import ExperimentError
@@ -44,16 +46,16 @@ def main(options: MonitoringOptions) -> int:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ExperimentError(f"--out {options.out}: cannot be written ({error.strerror}); choose another") from error
-    prometheus = shlex.join(["prometheus", f"--config.file={out / 'prometheus.yml'}"])
     provisioning = shlex.quote(str(out / "grafana" / "provisioning"))
-    open_console().print(
+    output.results.print(
         f"wrote          {out}: {', '.join(files)}\n"
-        f"Prometheus     {prometheus}\n"
         f"Grafana        GF_PATHS_PROVISIONING={provisioning} grafana server --homepath /usr/share/grafana\n"
         f"               or import grafana/dashboards/tilesweep.json",
         highlight=False,
         soft_wrap=True,
     )
+    output.events.emit("monitoring", path=str(out), files=list(files))
+    output.next(shlex.join(["prometheus", f"--config.file={out / 'prometheus.yml'}"]))
     return 0
 
 

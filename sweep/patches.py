@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg, subcommand
 
-from sweep.console import open_console, run_command
-from sweep.engine.options import Numbers
+from sweep.console import run_command
+from sweep.engine.options import Numbers, OutputOptions
+from sweep.engine.output import LABEL_WIDTH, Output
 
 if TYPE_CHECKING:
     from sweep.dataset.checking import Report
@@ -19,7 +21,7 @@ OVERVIEW_FILE = "overview.png"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Make:
+class Make(OutputOptions):
     """Cut one tile out of each source raster.
 
     The tile is the geometric centre; where under 5 % of that is foreground, the nearest window with at least 5 %
@@ -61,7 +63,7 @@ class Make:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(OutputOptions):
     """Read every file and report all faults and leaks at once; exit code 2 on any.
 
     Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again. They go
@@ -76,7 +78,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview:
+class Overview(OutputOptions):
     """Draw a grid of all tiles with the outlines of their masks."""
 
     patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
@@ -87,7 +89,7 @@ class Overview:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Synthesize:
+class Synthesize(OutputOptions):
     """Draw a synthetic dataset of aerial scenes with roofs."""
 
     dst: Annotated[Path, arg(metavar="DIR")]
@@ -114,7 +116,7 @@ Command = (
 )
 
 
-def make(options: Make) -> None:
+def make(options: Make, output: Output) -> None:
     """Run ``make``."""
     from sweep.dataset.checking import describe
     from sweep.dataset.folders import new_dataset
@@ -140,17 +142,17 @@ def make(options: Make) -> None:
         )
         manifest.write(root)
         _overview(root, manifest.name, report)
-    console = open_console()
+    console = output.console
     unused = len(sources) - len(cuts)
     for name, done in cuts.items():
         if done.poor:
             console.print(f"{name}: no window reaches 5 % foreground; took {done.window.share:.1%}", highlight=False)
     if unused:
         console.print(f"{unused} sources are in no split and were left out", highlight=False)
-    _made(options.dst, report)
+    _made(options.dst, report, output)
 
 
-def synthesize(options: Synthesize) -> None:
+def synthesize(options: Synthesize, output: Output) -> None:
     """Run ``synthesize``."""
     from sweep.dataset.checking import describe
     from sweep.dataset.folders import new_dataset
@@ -173,10 +175,10 @@ def synthesize(options: Synthesize) -> None:
         )
         manifest.write(root)
         _overview(root, f"{manifest.name} (synthetic)", report)
-    _made(options.dst, report)
+    _made(options.dst, report, output)
 
 
-def check(options: Check) -> int:
+def check(options: Check, output: Output) -> int:
     """Run ``check``; returns its exit code."""
     from dataclasses import replace
 
@@ -185,7 +187,8 @@ def check(options: Check) -> int:
     from sweep.dataset.checking import check as check_dataset
 
     report = check_dataset(options.patches, against_manifest=not options.update)
-    console = open_console()
+    console = output.results
+    again = _command("patches check", options.patches)
     if report.faults:
         table = Table(title=f"{options.patches}: {len(report.faults)} faults", title_justify="left", show_lines=True)
         for heading in ("file", "fault", "mend"):
@@ -194,7 +197,9 @@ def check(options: Check) -> int:
             place, _, rest = fault.partition(": ")
             what, _, mend = rest.rpartition("; ")
             table.add_row(place, what, mend)
+            output.events.emit("fault", file=place, fault=what, mend=mend)
         console.print(table)
+        output.next(again)
         return 2
     root = options.patches
     manifest = report.manifest
@@ -203,11 +208,14 @@ def check(options: Check) -> int:
     manifest = replace(manifest, leaks=report.leaks)
     if manifest != report.manifest:
         manifest.write(root)
-        console.print(f"wrote {root / 'manifest.json'}", highlight=False)
+        output.console.print(f"wrote {root / 'manifest.json'}", highlight=False)
     if report.leaks:
-        _show_leaks(root, report.leaks)
+        _show_leaks(root, report.leaks, output)
+        output.next(again)
         return 2
     console.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
+    _emit_dataset(root, report, output)
+    output.next(_command("phase1", root))
     return 0
 
 
@@ -227,7 +235,7 @@ def _fresh_manifest(root: Path, report: Report, *, keep: bool) -> Manifest:
     return replace(old, splits=fresh.splits, files=_keep_sources(old, fresh)) if old else fresh
 
 
-def _show_leaks(root: Path, leaks: tuple[Leak, ...]) -> None:
+def _show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
     """List the leaks."""
     from rich.table import Table
 
@@ -236,18 +244,21 @@ def _show_leaks(root: Path, leaks: tuple[Leak, ...]) -> None:
         table.add_column(heading, overflow="fold")
     for leak in leaks:
         table.add_row(leak.first, leak.second, leak.how)
-    console = open_console()
-    console.print(table)
-    console.print("A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False)
+        output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
+    output.results.print(table)
+    output.results.print(
+        "A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False
+    )
 
 
-def overview(options: Overview) -> None:
+def overview(options: Overview, output: Output) -> None:
     """Run ``overview``."""
     report = _sound(options.patches, leaks=False)
     name = report.manifest.name if report.manifest else options.patches.resolve().name
     synthetic = " (synthetic)" if report.manifest and report.manifest.synthetic else ""
     path = _overview(options.patches, name + synthetic, report, options.out)
-    open_console().print(f"wrote {path}", highlight=False)
+    output.results.print(f"wrote {path}", highlight=False)
+    output.next(_command("phase1", options.patches))
 
 
 def _sound(root: Path, *, leaks: bool = True) -> Report:
@@ -305,24 +316,36 @@ def _overview(root: Path, title: str, report: Report, out: Path | None = None) -
     return path
 
 
-def _made(root: Path, report: Report) -> None:
-    console = open_console()
-    console.print(f"{root}: {report.summary()}", highlight=False)
+def _made(root: Path, report: Report, output: Output) -> None:
+    """Say what was made, and what to do with it."""
+    output.results.print(f"{root}: {report.summary()}", highlight=False)
+    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", highlight=False, soft_wrap=True)
+    _emit_dataset(root, report, output)
     if report.leaks:
-        _show_leaks(root, report.leaks)
-    console.print(f"look at {root / OVERVIEW_FILE}, then: python -m sweep.phase1 --patches {root}", highlight=False)
+        _show_leaks(root, report.leaks, output)
+    output.next(_command("patches check", root))
 
 
-def main(options: Make | Check | Overview | Synthesize) -> int | None:
+def _emit_dataset(root: Path, report: Report, output: Output) -> None:
+    tiles = {split: len(files) for split, files in report.splits.items()}
+    output.events.emit("dataset", path=str(root), tiles=tiles)
+
+
+def _command(words: str, root: Path) -> str:
+    """Return a command on a dataset, ready to be pasted."""
+    return f"python -m sweep.{words} --patches {shlex.quote(str(root))}"
+
+
+def main(options: Make | Check | Overview | Synthesize, output: Output) -> int | None:
     """Run the chosen subcommand; returns its exit code."""
     if isinstance(options, Check):
-        return check(options)
+        return check(options, output)
     if isinstance(options, Make):
-        make(options)
+        make(options, output)
     elif isinstance(options, Overview):
-        overview(options)
+        overview(options, output)
     else:
-        synthesize(options)
+        synthesize(options, output)
     return None
 
 

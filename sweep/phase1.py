@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sweep.console import run_command
 from sweep.engine.options import RecipeOptions, SweepOptions
+from sweep.engine.output import Output
 
 if TYPE_CHECKING:
     from sweep.engine.search.plan import SweepPlan
@@ -23,7 +24,7 @@ class Phase1Options(SweepOptions, RecipeOptions):
     """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
 
 
-def main(options: Phase1Options) -> int:
+def main(options: Phase1Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
     from search_spaces.phase1 import grid
@@ -36,7 +37,7 @@ def main(options: Phase1Options) -> int:
     from trainables.recipe import Recipe
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume)
+        return resume_sweep(options, options.resume, output)
     if options.repeats < 1:
         raise RecipeError(f"--repeats {options.repeats}: must be at least 1")
     profile = get_profile(options.profile)
@@ -68,7 +69,7 @@ def main(options: Phase1Options) -> int:
             )
         )
 
-    return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile)
+    return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile, output)
 
 
 if __name__ == "__main__":

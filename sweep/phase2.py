@@ -10,6 +10,7 @@ from tyro.conf import arg
 
 from sweep.console import run_command
 from sweep.engine.options import SearchOptions
+from sweep.engine.output import Output
 
 if TYPE_CHECKING:
     from sweep.engine.search.plan import SweepPlan
@@ -28,7 +29,7 @@ class Phase2Options(SearchOptions):
     """Trainings of each confirmed recipe, with seeds that the search has not used."""
 
 
-def main(options: Phase2Options) -> int:
+def main(options: Phase2Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
@@ -40,7 +41,7 @@ def main(options: Phase2Options) -> int:
     from trainables.errors import ExperimentError
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume, options.optuna_storage)
+        return resume_sweep(options, options.resume, output, options.optuna_storage)
     profile = get_profile(options.profile)
     names = options.architectures or profile.search
     recipes = shared_recipes(names, profile, options)
@@ -66,7 +67,7 @@ def main(options: Phase2Options) -> int:
         return SweepPlan(studies=studies, halving=halving)
 
     phase = Phase(name="phase2", architectures=names, build=build, optuna_url=options.optuna_storage)
-    return run_sweep(phase, options, profile)
+    return run_sweep(phase, options, profile, output)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from tyro.conf import arg
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
 from sweep.console import run_command
 from sweep.engine.options import Numbers, RecipeOptions, SearchOptions
+from sweep.engine.output import Output
 
 if TYPE_CHECKING:
     from sweep.engine.search.plan import SweepPlan
@@ -32,7 +33,7 @@ class Phase3Options(RecipeOptions, SearchOptions):
     """Search the recipe anew at every budget, with N trials an architecture, on the first draw."""
 
 
-def main(options: Phase3Options) -> int:
+def main(options: Phase3Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
@@ -46,7 +47,7 @@ def main(options: Phase3Options) -> int:
     from trainables.errors import ExperimentError
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume, options.optuna_storage)
+        return resume_sweep(options, options.resume, output, options.optuna_storage)
     if options.tune < 0:
         raise ExperimentError(f"--tune {options.tune}: must be at least 0")
     if options.trials is not None:
@@ -96,7 +97,7 @@ def main(options: Phase3Options) -> int:
         return SweepPlan(studies=tuple(studies), halving=halving)
 
     phase = Phase(name="phase3", architectures=names, build=build, optuna_url=options.optuna_storage)
-    return run_sweep(phase, options, profile)
+    return run_sweep(phase, options, profile, output)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,18 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import tyro
-from rich.console import Console
 from tyro.conf import arg
 
 from search_spaces.recipes import read_recipes
-from sweep.console import open_console, run_command
+from sweep.console import run_command
 from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
 from sweep.engine.options import Names, RecipeOptions, StorageOptions
+from sweep.engine.output import Output
+from sweep.engine.provenance import typed_command
 from sweep.results.audit import audit, show_audit
 from sweep.results.ledger import Ledger, Reading
+from sweep.results.next_step import next_command, resume_command
 from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
 from sweep.results.winners import winners
 from trainables.data.manifest import Manifest
@@ -136,7 +138,8 @@ def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list
     if options.recipes:
         chosen = _with_recipes(chosen, options.recipes)
     if not chosen:
-        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with {_resume(experiment)}")
+        mend = next_command(experiment, experiment.description, trials.values())
+        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with {mend}")
     before: dict[str, list[Reading]] = {}  # by contest: a second winner's reading would be a second look, too
     for name, readings in ledger.of(experiment.name).items():
         before.setdefault(trials[name]["contest"] if name in trials else name, []).extend(readings)
@@ -189,12 +192,13 @@ def _check_attempt(
     if row["status"] != "finished":
         raise ExperimentError(
             f"--attempts {name}: is {row['status']}, only finished attempts are scored; "
-            f"go on with {_resume(experiment)}"
+            f"go on with {resume_command(experiment, experiment.description)}"
         )
     won = [one["attempt"] for one in best.get(row["contest"], [])]
     if not won:
         raise ExperimentError(
-            f"--attempts {name}: the choice of {row['contest']} has not been made; go on with {_resume(experiment)}"
+            f"--attempts {name}: the choice of {row['contest']} has not been made; "
+            f"go on with {resume_command(experiment, experiment.description)}"
         )
     if name not in won:
         raise ExperimentError(
@@ -215,10 +219,6 @@ def _with_recipes(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, 
     if not kept:
         raise ExperimentError(f"--recipes {path}: no winner of this experiment was trained with one of its recipes")
     return kept
-
-
-def _resume(experiment: Experiment) -> str:
-    return experiment.command(experiment.description["phase"], "--resume")
 
 
 def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tuple[SplitScore, dict[str, bytes]]:
@@ -278,7 +278,7 @@ def _check_data(experiment: Experiment, patches: Path) -> None:
     record_leaks(experiment, data)
 
 
-def score(options: ScoreOptions, console: Console) -> None:
+def score(options: ScoreOptions, output: Output) -> None:
     """Run the job.
 
     Raises:
@@ -298,7 +298,7 @@ def score(options: ScoreOptions, console: Console) -> None:
         test = TestTiles(patches, admitted)
         for attempt in admitted:
             what = "completing the recorded reading" if attempt.recorded else "reading test once"
-            console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
+            output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
             result, files = _predict(experiment, attempt, test.tiles, options)
             reading = Reading(
                 experiment=experiment.name,
@@ -318,10 +318,14 @@ def score(options: ScoreOptions, console: Console) -> None:
             for name, content in files.items():
                 experiment.write(f"{attempt.name}/predictions/test/{name}", content)
             _add_scores(experiment, attempt.name, result)
+            output.events.emit(
+                "test_read", attempt=attempt.name, test_iou=reading.iou, test_f1=reading.f1, reason=attempt.reason
+            )
     board = Leaderboard(experiment)
     board.write()
-    conclude(experiment, board, console)
-    console.print(f"ledger         {ledger.address}", highlight=False, soft_wrap=True)
+    conclude(experiment, board, output)
+    output.results.print(f"ledger         {ledger.address}", highlight=False, soft_wrap=True)
+    output.next(next_command(experiment, description, board.trials))
 
 
 def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
@@ -331,7 +335,7 @@ def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> Non
     experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
 
 
-def verify(options: ScoreOptions, console: Console) -> int:
+def verify(options: ScoreOptions, output: Output) -> int:
     """Compare the ledger with what lies on disk; returns 0 when everything matches, else 1."""
 
     def fingerprints(patches: Path) -> tuple[str, str]:
@@ -340,21 +344,30 @@ def verify(options: ScoreOptions, console: Console) -> int:
     storage = Storage.open(options.storage)
     if options.name is not None:
         Experiment.find(storage, options.name)
-    return show_audit(audit(storage, options.name, options.patches, fingerprints), Ledger(storage), console)
+    checks = audit(storage, options.name, options.patches, fingerprints)
+    code = show_audit(checks, Ledger(storage), output)
+    last = next((check.reading for check in reversed(checks) if check.reading), None)
+    if code:
+        output.results.print("bring back what differs, then look again", highlight=False)
+        output.next(typed_command())
+    elif last is None:
+        output.next(typed_command(without=("--verify",)))
+    else:
+        output.next(Experiment(storage, last.experiment).command("report"))
+    return code
 
 
-def main(options: ScoreOptions) -> int:
+def main(options: ScoreOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
-    console = open_console()
     if options.verify:
-        return verify(options, console)
+        return verify(options, output)
     if options.address is None:
-        score(options, console)
+        score(options, output)
         return 0
     from sweep.engine.cluster import ray_cluster
 
-    with ray_cluster(options.address, console):
-        score(options, console)
+    with ray_cluster(options.address, output.console):
+        score(options, output)
     return 0
 
 

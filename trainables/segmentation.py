@@ -31,10 +31,9 @@ from trainables.recipe import Recipe
 from trainables.storage import Storage
 from trainables.tracing import traced
 from trainables.training import EpochResult, Trainer
-from trainables.trial_states import BEST_FILE, REPORTS_FILE, TrialStates
+from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
 from trainables.watching import Watcher
 
-LOG_FILE = "trial.log"
 TRACE_FILE = "trace.json.gz"
 HISTORY_FIELDS = (
     "epoch",

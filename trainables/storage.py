@@ -130,6 +130,24 @@ class Storage:
 
         return self._insist(read, relative, "read")
 
+    def find(self, relative: str) -> bytes | None:
+        """Read a file whole; None where there is none.
+
+        Raises:
+            StorageError: It is there and cannot be read.
+        """
+        try:
+            return self.read(relative)
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+
+    def changed(self, relative: str) -> float | None:
+        """Return when a file was written, in seconds since 1970 by the storage's clock; None where there is none."""
+        info = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
+        return None if info.mtime_ns is None else info.mtime_ns / 1e9
+
     def write(self, relative: str, data: bytes) -> None:
         """Write a file; a reader sees the old or the new content and nothing between.
 

@@ -11,6 +11,7 @@ from trainables.errors import ExperimentError, StorageError
 from trainables.storage import Storage
 
 REPORTS_FILE = "reports.jsonl"
+LOG_FILE = "trial.log"
 BEST_FILE = "best.safetensors"
 FOLDER = "state"
 KEPT = 2

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import cluster_for, require_gpu
 from sweep.engine.disk import require_room, sweep_bytes
-from sweep.engine.estimate import Estimator, duration
+from sweep.engine.durations import duration
+from sweep.engine.estimate import Estimator
 from sweep.engine.experiment import Experiment
 from sweep.engine.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.options import SweepOptions
+from sweep.engine.output import Output
 from sweep.engine.packing import Packing, Probe, probe_on_cluster, share_gpus
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
+from sweep.results.next_step import next_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
 
 if TYPE_CHECKING:
     from sweep.engine.runner import RunEnd
+
+INTERRUPTION = "interrupted"
+"""What ended a run that no limit ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +55,13 @@ class Sweep:
 
 
 def drive(
-    sweep: Sweep, console: Console, description: dict[str, Any] | None = None, *, probe: Probe = probe_on_cluster
+    sweep: Sweep, output: Output, description: dict[str, Any] | None = None, *, probe: Probe = probe_on_cluster
 ) -> int:
     """Run what is left of a sweep, alone in its folder, and say what came out or how to go on.
 
     Args:
         sweep: What is run.
-        console: Where to print.
+        output: Where to say so.
         description: What a new experiment is; None for one that goes on.
         probe: Measures what architectures need of a GPU.
 
@@ -67,11 +72,18 @@ def drive(
         ExperimentError: Another driver runs it.
         StorageError: The storage was lost on the way.
     """
-    experiment = sweep.experiment
+    experiment, console = sweep.experiment, output.console
     resume = experiment.command(sweep.phase, "--resume")
 
     def go_on(why: str) -> None:
-        console.print(f"{why}; nothing is lost. Go on with:\n{resume}", highlight=False, soft_wrap=True)
+        output.events.emit("stopped", by=why)
+        told = why if why == INTERRUPTION else f"stopped by {why}"
+        output.results.print(f"{told}; nothing is lost", highlight=False, soft_wrap=True)
+        output.next(resume)
+
+    def at_once() -> None:
+        go_on(INTERRUPTION)
+        output.end(INTERRUPTED)
 
     try:
         with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as whole:
@@ -85,30 +97,34 @@ def drive(
                 experiment.describe({**description, **packed})
             else:
                 record_leaks(experiment, sweep.data)
-                if packing and packing != sweep.packing:
-                    experiment.describe({**experiment.description, **packed})
+                before = experiment.description
+                if before.get("stopped") or (packing and packing != sweep.packing):
+                    experiment.describe({**before, **packed, "stopped": ""})
                 console.print(
                     f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
                 )
-            with interruptible(lambda: go_on("interrupted")) as interrupt:
-                _announce(sweep, resources, packing, console)
+            with interruptible(at_once) as interrupt:
+                _announce(sweep, resources, packing, output, again=description is None)
                 try:
-                    end = _run_trials(sweep, resources, interrupt, lease)
+                    end = _run_trials(sweep, resources, interrupt, lease, output)
                     board = Leaderboard(experiment)
                     board.write()
                     if end.complete or end.limit:
-                        conclude(experiment, board, console)
-                    if end.complete:  # the last word: a driver that dies before it is resumed, and says all this again
-                        experiment.describe({**experiment.description, "ended": True})
+                        conclude(experiment, board, output)
+                    # The last word: a driver that dies before it is resumed, and says all this again.
+                    how = {"ended": True} if end.complete else {"stopped": end.limit or INTERRUPTION}
+                    ending = {**experiment.description, **how}
+                    experiment.describe(ending)
                 except StorageError as error:  # in a trial, in a callback of Tune's, or after the trials
                     raise StorageError(f"{error}; nothing is lost: then go on with {resume}") from error
     except KeyboardInterrupt:  # before the first trial
         if experiment.exists:
-            go_on("interrupted")
+            go_on(INTERRUPTION)
         return INTERRUPTED
     if end.complete:
+        output.next(next_command(experiment, ending, board.trials))
         return 1 if board.failures else 0
-    go_on(f"stopped by {end.limit}" if end.limit else "interrupted")
+    go_on(end.limit or INTERRUPTION)
     return 0 if end.limit else INTERRUPTED
 
 
@@ -120,7 +136,7 @@ def _alone(experiment: Experiment) -> Iterator[Lease]:
         ExperimentError: One that is alive is there already.
     """
     try:
-        with Lease(experiment.storage, f".{experiment.name}.driver.json").held() as lease:
+        with Lease.of_driver(experiment.storage, experiment.name).held() as lease:
             yield lease
     except TakenError as error:
         raise ExperimentError(
@@ -128,17 +144,29 @@ def _alone(experiment: Experiment) -> Iterator[Lease]:
         ) from error
 
 
-def _run_trials(sweep: Sweep, resources: Resources, interrupt: Interrupt, lease: Lease) -> RunEnd:
+def _run_trials(sweep: Sweep, resources: Resources, interrupt: Interrupt, lease: Lease, output: Output) -> RunEnd:
     from sweep.engine.runner import run_trials
 
-    settings = replace(sweep.settings, asked=lambda: interrupt.asked, lost=lambda: lease.lost)
+    settings = replace(sweep.settings, asked=lambda: interrupt.asked, lost=lambda: lease.lost, output=output)
     return run_trials(sweep.experiment, sweep.plan, sweep.data, resources, settings)
 
 
-def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, console: Console) -> None:
-    data, plan = sweep.data, sweep.plan
+def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, output: Output, *, again: bool) -> None:
+    data, plan, console = sweep.data, sweep.plan, output.console
     kind = ", synthetic" if data.synthetic else ""
     seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
+    output.events.emit(
+        "started",
+        experiment=sweep.experiment.name,
+        address=sweep.experiment.address,
+        phase=sweep.phase,
+        profile=sweep.profile.name,
+        resumed=again,
+        trials=plan.total,
+        concurrent=resources.concurrent,
+        estimated_seconds=seconds,
+        data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
+    )
     console.print(
         f"experiment     {sweep.experiment.address}\n"
         f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles\n"
@@ -146,6 +174,9 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, conso
         highlight=False,
         soft_wrap=True,
     )
+    if sweep.settings.overlays_every is not None and sweep.experiment.storage.is_local:
+        command = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
+        console.print(f"TensorBoard    {command}", highlight=False, soft_wrap=True)
     for line in packing.lines if packing else ():
         console.print(line, highlight=False, soft_wrap=True)
     if not data.leaks_checked:

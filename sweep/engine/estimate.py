@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from rich.table import Table
 
+from sweep.engine.durations import duration
 from sweep.engine.resources import Resources
 from sweep.engine.search.halving import Halving
 from sweep.engine.search.plan import StudyPlan, SweepPlan
@@ -144,10 +145,3 @@ def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, 
             f"{expected / cores / 3600:.2f}",
         )
     return table
-
-
-def duration(seconds: float) -> str:
-    """Write a duration for people: ``45 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -61,7 +61,7 @@ class Experiment:
         """
         if name is None:
             for recent in storage.names():
-                if cls(storage, recent).exists:
+                if _NAME.fullmatch(recent) and cls(storage, recent).exists:
                     return cls(storage, recent)
             raise ExperimentError(
                 f"{storage.address}: holds no experiment; run python -m sweep.phase1 --profile demo first"
@@ -120,6 +120,10 @@ class Experiment:
     def read(self, relative: str) -> bytes:
         """Read a file whole; an ``ExperimentError`` where that fails."""
         return self.storage.read(f"{self.name}/{relative}")
+
+    def find_file(self, relative: str) -> bytes | None:
+        """Read a file whole; None where there is none."""
+        return self.storage.find(f"{self.name}/{relative}")
 
     def write(self, relative: str, data: bytes) -> None:
         """Write a file, whole or not at all; an ``ExperimentError`` where that fails."""

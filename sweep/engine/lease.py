@@ -25,6 +25,8 @@ BEAT_SECONDS = 10.0
 """How often a holder shows that it is alive."""
 SILENT_SECONDS = 2.5 * BEAT_SECONDS
 """A holder on another machine that shows nothing for so long is taken for dead."""
+PRESUMED_DEAD_SECONDS = 60.0
+"""The same for one who only looks: two clocks, which may differ by some seconds, take part in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,26 @@ class Holder:
         return f"process {self.pid} on {self.host}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """What can be seen of a lease from outside.
+
+    Attributes:
+        holder: The process that holds it, or held it when it died.
+        alive: Whether that process lives: known on its own machine; elsewhere taken from its last sign of life.
+        silent_seconds: Since its last sign of life, by this machine's clock and the storage's.
+    """
+
+    holder: Holder
+    alive: bool
+    silent_seconds: float
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine."""
+        return _is_from_here(self.holder)
+
+
 class TakenError(Exception):
     """Somebody else holds the lease.
 
@@ -88,6 +110,27 @@ class Lease:
         self._own: Holder | None = None
         self.lost = ""
         """Why the lease does not hold any more; empty while it does."""
+
+    @classmethod
+    def of_driver(cls, storage: Storage, experiment: str) -> Lease:
+        """Return the lease of the process that runs an experiment; its file lies beside the experiment's folder."""
+        return cls(storage, f".{experiment}.driver.json")
+
+    def look(self) -> Sighting | None:
+        """See who holds the lease, without touching it and without waiting for a sign of life.
+
+        Returns:
+            What can be seen; None where nobody holds it.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        changed, holder = self._storage.changed(self._file), self._read()
+        if holder is None or changed is None:
+            return None
+        silent = max(0.0, time.time() - changed)
+        alive = _is_alive_here(holder) if _is_from_here(holder) else silent < PRESUMED_DEAD_SECONDS
+        return Sighting(holder=holder, alive=alive, silent_seconds=silent)
 
     @contextmanager
     def held(self) -> Iterator[Lease]:
@@ -138,11 +181,14 @@ class Lease:
         return False
 
     def _read(self) -> Holder | None:
-        if not self._storage.has(self._file):
+        data = self._storage.find(self._file)
+        if data is None:
             return None
         try:
-            return Holder(**json.loads(self._storage.read(self._file)))
-        except (ValueError, TypeError):
+            values = json.loads(data)
+            holder = Holder(**{**values, "pid": int(values["pid"]), "started": float(values["started"])})
+            return holder if holder.pid > 0 else None
+        except (ValueError, TypeError, KeyError, OverflowError):
             return None  # cut short by a crash: whoever wrote it is gone
 
     def _write(self, holder: Holder) -> None:

@@ -38,7 +38,18 @@ Numbers = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class StorageOptions:
+class OutputOptions:
+    """How much a command says, and to whom."""
+
+    quiet: bool = False
+    """Say only what came out and what to do next."""
+
+    json: bool = False
+    """For programs: one JSON object a line on standard output, and nothing else there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOptions(OutputOptions):
     """Where experiments lie."""
 
     storage: Annotated[str, arg(metavar="DIR|URI")] = DEFAULT_STORAGE

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import cluster_for, here
 from sweep.engine.disk import size, sweep_bytes
-from sweep.engine.estimate import Estimator, duration, plan_tables
+from sweep.engine.durations import duration
+from sweep.engine.estimate import Estimator, plan_tables
 from sweep.engine.options import SweepOptions
 from sweep.engine.packing import Probe, probe_here, probe_on_cluster, share_gpus
 from sweep.engine.resources import Resources
@@ -26,7 +28,7 @@ def show_plan(
     console: Console,
     *,
     probe: Probe | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Show what a sweep would do and how long it would take.
 
     Args:
@@ -36,6 +38,9 @@ def show_plan(
         data: On which tiles.
         console: Where to print.
         probe: Measures what architectures need of a GPU; None is here, or on the cluster.
+
+    Returns:
+        The same in plain values, for programs.
     """
     if options.address is None:
         whole = here(options, plan.total)
@@ -50,22 +55,33 @@ def show_plan(
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
-    worst = duration(estimator.sweep(plan, resources, worst_case=True))
-    usual = f"; about {duration(estimator.sweep(plan, resources))} as halving usually goes" if plan.halving else ""
+    at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
+    worst = duration(at_most)
+    usual = f"; about {duration(expected)} as halving usually goes" if plan.halving else ""
     console.print(
         f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
     )
     storage = Storage.open(options.storage)
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
-    needed = size(sweep_bytes(plan, data, resources.concurrent))
-    console.print(f"about {needed} of disk at most in {storage.address}{room}", highlight=False, soft_wrap=True)
+    needed = sweep_bytes(plan, data, resources.concurrent)
+    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False, soft_wrap=True)
     trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
     if missing and (options.weights or profile.weights) == "pretrained":
         console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
     if profile.needs_gpu and resources.device == "cpu":
         console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
+    return {
+        "trials": plan.total,
+        "concurrent": resources.concurrent,
+        "device": resources.device,
+        "seconds_at_most": at_most,
+        "seconds_expected": expected,
+        "disk_bytes_at_most": needed,
+        "disk_bytes_free": free,
+        "weights_missing": missing,
+    }
 
 
 def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +40,7 @@ def provenance() -> dict[str, Any]:
 
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": _command(),
+        "command": typed_command(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -49,9 +50,9 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def _command() -> str:
-    """Return the command line, without passwords in URLs."""
-    words = [re.sub(r"(://[^/@:]*):[^/@]+@", r"\1:***@", word) for word in sys.argv[1:]]
+def typed_command(without: Collection[str] = ()) -> str:
+    """Return the command line, without passwords in URLs and without some flags."""
+    words = [re.sub(r"(://[^/@:]*):[^/@]+@", r"\1:***@", word) for word in sys.argv[1:] if word not in without]
     return shlex.join(["python", "-m", _module(), *words])
 
 

@@ -9,9 +9,7 @@ from ray import tune
 
 from sweep.engine.experiment import Experiment
 from sweep.engine.search.searcher import attempt_of, outcome_of
-from sweep.engine.trials import TrialRecords
-
-ERROR_FILE = "error.txt"
+from sweep.engine.trials import ERROR_FILE, TrialRecords
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]

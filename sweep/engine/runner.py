@@ -14,6 +14,7 @@ from ray import tune
 from sweep.engine.actors import share_processes
 from sweep.engine.allocation import room
 from sweep.engine.estimate import Estimator
+from sweep.engine.event_stream import EventStream
 from sweep.engine.experiment import Experiment
 from sweep.engine.gauges import TrialGauges
 from sweep.engine.progress import Progress
@@ -170,7 +171,8 @@ def run_trials(
                 stop=stopper,
                 callbacks=[
                     Recorder(experiment, records),
-                    Progress(plan.total, resources.concurrent, records.all()),
+                    Progress(plan.total, resources.concurrent, records.all(), settings.output.console),
+                    EventStream(settings.output.events),
                     *settings.tracking.callbacks(experiment),
                 ],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.profiles import Profile
-from sweep.console import open_console
 from sweep.engine.allocation import here, require_gpu
 from sweep.engine.driver import Sweep, drive
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
+from sweep.engine.output import Output
 from sweep.engine.packing import Packing
 from sweep.engine.preview import show_plan
-from sweep.engine.provenance import provenance
+from sweep.engine.provenance import provenance, typed_command
 from sweep.engine.resources import AUTO, read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
@@ -48,13 +48,14 @@ class Phase:
     optuna_url: str | None = None
 
 
-def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
+def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Output) -> int:
     """Plan the trials, run them on Ray, and print what came out.
 
     Args:
         phase: What is trained.
         options: What the user asked for.
         profile: How big the run is.
+        output: Where to print it.
 
     Returns:
         Exit code: 0 when every trial reached an end or a limit ended the sweep, 1 when a trial failed, 130 after an
@@ -63,7 +64,6 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     Raises:
         TilesweepError: Anything that a user can mend, before the first trial is scheduled.
     """
-    console = open_console()
     storage = Storage.open(options.storage)
     _check_flags(options)
     if options.name is not None:
@@ -74,7 +74,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
     if options.plan:
-        show_plan(options, profile, plan, data, console)
+        output.events.emit("plan", **show_plan(options, profile, plan, data, output.results))
+        output.next(typed_command(without=("--plan", "--measure")))
         return 0
     storage.require_writable()
     _tracking(options).require()
@@ -90,16 +91,17 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile) -> int:
     sweep = _sweep(experiment, phase.name, plan, data, options, profile, seed=options.seed, optuna_url=phase.optuna_url)
     if found:
         packing = _packing_of(experiment) if options.gpus_per_trial == AUTO else None
-        return drive(replace(sweep, packing=packing), console)
-    return drive(sweep, console, _description(phase, options, profile, plan, data))
+        return drive(replace(sweep, packing=packing), output)
+    return drive(sweep, output, _description(phase, options, profile, plan, data))
 
 
-def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None) -> int:
+def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: str | None = None) -> int:
     """Go on with an unfinished experiment, with the options that started it.
 
     Args:
         options: What the user asked for; time, budget, resources and the tiles' place may be new.
         name: The experiment's name.
+        output: Where to print what comes out.
         optuna_url: Optuna storage, where the URL holds a password and so was not stored.
 
     Returns:
@@ -108,7 +110,6 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     Raises:
         ExperimentError: It does not exist, has ended, or its data changed.
     """
-    console = open_console()
     experiment = Experiment.find(Storage.open(options.storage), name, "--resume")
     experiment.require_own(trusted=options.trust_owner)
     _check_flags(options)
@@ -127,6 +128,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
         device=saved["device"] if options.device == "auto" else options.device,
         compile=options.compile or saved.get("compile", False),
         tensorboard=options.tensorboard or saved.get("tensorboard", False),
+        overlays_every=options.overlays_every if options.tensorboard else saved.get("overlays_every", 0),
         mlflow=options.mlflow or saved.get("mlflow"),
         wandb=options.wandb or saved.get("wandb"),
     )
@@ -143,7 +145,7 @@ def resume_sweep(options: SweepOptions, name: str, optuna_url: str | None = None
     if url and "***" in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
     sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=saved["seed"], optuna_url=url)
-    return drive(replace(sweep, packing=packing), console)
+    return drive(replace(sweep, packing=packing), output)
 
 
 def _packing_of(experiment: Experiment) -> Packing | None:

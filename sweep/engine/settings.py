@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sweep.console import open_output
 from sweep.engine.limits import Limits
+from sweep.engine.output import Output
 from sweep.engine.tracking import Tracking
 
 Curves = Mapping[str, Mapping[int, float]]
@@ -28,6 +30,7 @@ class RunSettings:
         max_failures: How often a trial whose process died is started again, from its last epoch.
         asked: Whether the sweep was asked to stop.
         lost: Says why the experiment cannot be written any more; empty while it can.
+        output: Where to show progress.
     """
 
     seed: int = 42
@@ -41,3 +44,4 @@ class RunSettings:
     max_failures: int = 2
     asked: Callable[[], bool] = lambda: False
     lost: Callable[[], str] = lambda: ""
+    output: Output = field(default_factory=open_output)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sweep.engine.experiment import Experiment, check_name
-from trainables.errors import ExperimentError, TilesweepError
+from trainables.errors import ExperimentError, StorageError, TilesweepError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.trial_states import REPORTS_FILE, TrialStates
 
 TRIALS_FILE = "trials.jsonl"
+ERROR_FILE = "error.txt"
+"""In the folder of a trial that crashed: why."""
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
 Parsed = TypeVar("Parsed")
 TO_THE_END = 1_000_000
 """``until`` of a trial that never pauses."""
+READERS = 16
+"""Files read at the same time; behind a network each of them takes a while."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +102,8 @@ class TrialRecords:
         self._experiment = experiment
         self._records: dict[str, TrialRecord] = {}
         self._lines: dict[str, tuple[TrialRecord, str]] = {}
-        if experiment.has(TRIALS_FILE):
-            for record in _parse_lines(experiment, TRIALS_FILE, _parse_record):
+        if (data := experiment.find_file(TRIALS_FILE)) is not None:
+            for record in _parse_lines(experiment, TRIALS_FILE, data, _parse_record):
                 self._records[record.plan.attempt] = record
 
     def add(self, *plans: TrialPlan) -> None:
@@ -148,7 +153,42 @@ def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
         ExperimentError: The file is damaged.
     """
     name = f"{attempt}/{REPORTS_FILE}"
-    return _parse_lines(experiment, name, dict) if experiment.has(name) else []
+    data = experiment.find_file(name)
+    return [] if data is None else _parse_lines(experiment, name, data, dict)
+
+
+def read_all_reports(
+    experiment: Experiment, attempts: Iterable[str], faults: list[str] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Read what many trials reported.
+
+    Args:
+        experiment: Whose trials.
+        attempts: Which ones.
+        faults: Gets a line for every damaged file, which then counts as empty.
+
+    Returns:
+        Attempt to reports.
+
+    Raises:
+        ExperimentError: A file is damaged and no ``faults`` are wanted.
+        StorageError: The storage is out of reach.
+    """
+
+    def read(attempt: str) -> list[dict[str, Any]]:
+        try:
+            return read_reports(experiment, attempt)
+        except StorageError:
+            raise
+        except ExperimentError as error:
+            if faults is None:
+                raise
+            faults.append(str(error))
+            return []
+
+    names = list(attempts)
+    with ThreadPoolExecutor(READERS) as pool:
+        return dict(zip(names, pool.map(read, names), strict=True))
 
 
 def _parse_record(values: dict[str, Any]) -> TrialRecord:
@@ -156,14 +196,16 @@ def _parse_record(values: dict[str, Any]) -> TrialRecord:
     return TrialRecord(plan=TrialPlan.from_dict(values), state=state, reason=reason)
 
 
-def _parse_lines(experiment: Experiment, name: str, parse: Callable[[dict[str, Any]], Parsed]) -> list[Parsed]:
-    """Read a file of a JSON object a line.
+def _parse_lines(
+    experiment: Experiment, name: str, data: bytes, parse: Callable[[dict[str, Any]], Parsed]
+) -> list[Parsed]:
+    """Parse the content of a file of a JSON object a line.
 
     Raises:
         ExperimentError: A line is damaged. These files are written whole or not at all, so no fault of ours does that.
     """
     found = []
-    for number, line in enumerate(experiment.read(name).splitlines(), start=1):
+    for number, line in enumerate(data.splitlines(), start=1):
         try:
             found.append(parse(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, TilesweepError) as error:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
+from sweep.engine.output import Output
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.store import read_test_scores
 from trainables.errors import TilesweepError
@@ -132,7 +132,7 @@ def _without_reading(storage: Storage, name: str | None, readings: Sequence[Read
     return found
 
 
-def show_audit(checks: Sequence[Check], ledger: Ledger, console: Console) -> int:
+def show_audit(checks: Sequence[Check], ledger: Ledger, output: Output) -> int:
     """Print the checks and the verdict.
 
     Returns:
@@ -144,10 +144,19 @@ def show_audit(checks: Sequence[Check], ledger: Ledger, console: Console) -> int
     for check in checks:
         time = check.reading.time if check.reading else ""
         table.add_row(check.attempt, time, check.weights, check.data, check.test)
-    console.print(table)
+        output.events.emit(
+            "reading",
+            attempt=check.attempt,
+            read_at=time or None,
+            matches=check.matches,
+            weights=check.weights,
+            data=check.data,
+            test=check.test,
+        )
+    output.results.print(table)
     wrong = sum(not check.matches for check in checks)
     verdict = (
         f"{wrong} of {len(checks)} readings do not match what is on disk" if wrong else "all match what is on disk"
     )
-    console.print(f"the chain is whole; {verdict}", highlight=False)
+    output.results.print(f"the chain is whole; {verdict}", highlight=False)
     return 1 if wrong else 0

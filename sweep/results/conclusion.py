@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from sweep.engine.experiment import Experiment
+from sweep.engine.output import Output
 from sweep.results.budget_curve import print_curve, write_curve
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import print_summaries, summarise, write_best_recipes
 
+LEADERBOARD_FIELDS = (
+    "rank",
+    "entry",
+    "architecture",
+    "title",
+    "status",
+    "unranked",
+    "weights",
+    "tiles",
+    "attempts",
+    "repeats",
+    "repeats_failed",
+    "learning_rate",
+    "augmentation",
+    "decoder_dropout",
+    "bce_weight",
+    "best_epoch",
+    "epochs",
+    "val_iou",
+    "val_iou_low",
+    "val_iou_high",
+    "val_f1",
+    "tied",
+    "probability_best",
+    "test_iou",
+    "test_iou_low",
+    "test_iou_high",
+    "test_f1",
+    "test_readings",
+    "seconds",
+)
+"""What a ``leaderboard`` event takes from a row."""
 
-def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> None:
+
+def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None:
     """Print what came out, and write the files that belong to it.
 
     Args:
         experiment: A sweep that has ended, or was stopped by a limit.
         board: Its leaderboard.
-        console: Where to print.
+        output: Where to print.
     """
+    console = output.results
+    _emit(board, output)
     description = experiment.description
     summaries = summarise(experiment, board.trials)
     if summaries:
@@ -37,3 +71,13 @@ def conclude(experiment: Experiment, board: Leaderboard, console: Console) -> No
 
         command = dashboard_command(experiment, description["optuna_storage"])
         console.print(f"studies        {command}", highlight=False, soft_wrap=True)
+
+
+def _emit(board: Leaderboard, output: Output) -> None:
+    """Tell programs the leaderboard, the answer in words, and what a reader has to know to trust it."""
+    for row in board.rows:
+        output.events.emit("leaderboard", **{name: row.get(name) for name in LEADERBOARD_FIELDS})
+    for line in board.answer:
+        output.events.emit("answer", text=line)
+    for note in board.notes:
+        output.events.emit("note", text=note)

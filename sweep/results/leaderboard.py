@@ -11,14 +11,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sweep.engine.estimate import duration
+from sweep.engine.durations import duration
 from sweep.engine.experiment import Experiment
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
 from sweep.results.store import collect
-from sweep.results.verdict import TIE_MARK, caveats, verdict
+from sweep.results.verdict import TIE_MARK, caveats, share, verdict
 from trainables.escaping import csv_cell, markdown_cell
 
 COLUMNS = {
@@ -109,7 +109,7 @@ class Leaderboard:
         if self._earlier:
             notes.append("Test was read before by an earlier training under this name, whose scores are not shown.")
         if not any(row["test_readings"] for row in self.rows):
-            notes.append(f"Test has not been read: {self.experiment.command('score')}")
+            notes.append("Test has not been read yet.")
         return notes
 
     def rich(self, width: int) -> Table:
@@ -190,7 +190,7 @@ def _cells(row: dict[str, Any], interval: str) -> list[str]:
         "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
         mean("val_iou"),
         mean("val_f1"),
-        "" if row["probability_best"] is None else f"{row['probability_best']:.0%}",
+        "" if row["probability_best"] is None else share(row["probability_best"]),
         mean("test_iou"),
         mean("test_f1"),
         "" if row["seconds"] is None else duration(row["seconds"]),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 
 from sweep.engine.experiment import Experiment
-from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_reports
+from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC
 from trainables.models.registry import get_architecture
@@ -88,36 +89,58 @@ SCORES_SCHEMA = pa.schema(
 def collect(experiment: Experiment) -> pa.Table:
     """Gather all trials' reports and write the experiment's tables.
 
-    Writes ``trials.parquet`` (a row a trial, those that never started included), ``epochs.parquet`` (a row an
-    epoch) and ``val_scores.parquet`` (a row a whole val tile of a finished trial).
-
     Returns:
         The trials table.
 
     Raises:
         ExperimentError: The experiment cannot be read or written, or its records are damaged.
     """
-    try:
-        tables = _gather(experiment)
-    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
-        raise ExperimentError(
-            f"{experiment.address}: its records are damaged ({type(error).__name__}: {error}); restore the folder"
-        ) from error
+    tables = gather(experiment)
     for name, table in tables.items():
         experiment.write_table(name, table)
     return tables[TRIALS_FILE]
 
 
+def gather(experiment: Experiment) -> dict[str, pa.Table]:
+    """Gather all trials' reports, and write nothing.
+
+    Returns:
+        File name to table: ``trials.parquet`` (a row a trial, those that never started included), ``epochs.parquet``
+        (a row an epoch) and ``val_scores.parquet`` (a row a whole val tile of a finished trial).
+
+    Raises:
+        ExperimentError: The experiment cannot be read, or its records are damaged.
+    """
+    with damage_told(experiment):
+        return _gather(experiment)
+
+
+@contextmanager
+def damage_told(experiment: Experiment) -> Iterator[None]:
+    """Tell in one line what goes wrong in the block because a record does not hold what it should.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise ExperimentError(
+            f"{experiment.address}: its records are damaged ({type(error).__name__}: {error}); restore the folder"
+        ) from error
+
+
 def _gather(experiment: Experiment) -> dict[str, pa.Table]:
-    """Return the tables by file name."""
     data = experiment.description["data"]
+    records = TrialRecords(experiment).all()
+    all_reports = read_all_reports(experiment, (record.plan.attempt for record in records))
     trials: list[dict[str, Any]] = []
     epochs: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
-    for record in TrialRecords(experiment).all():
+    for record in records:
         attempt = record.plan.attempt
-        reports = read_reports(experiment, attempt)
-        trials.append(_trial_row(record, data, reports))
+        reports = all_reports[attempt]
+        trials.append(trial_row(record, data, reports))
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
         scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
@@ -136,11 +159,18 @@ def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
     return rows
 
 
-def _trial_row(record: TrialRecord, data: dict[str, Any], reports: list[dict[str, Any]]) -> dict[str, Any]:
+def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a trial's row of the trials table.
+
+    Args:
+        record: The trial.
+        data: What the experiment's description says of the tiles.
+        reports: What the trial reported.
+    """
     plan = record.plan
     recipe = plan.recipe.to_dict()
     last = reports[-1] if reports else {}
-    measured: dict[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
+    measured: Mapping[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
     begun = "unfinished" if reports else "waiting"
     return {
         **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},

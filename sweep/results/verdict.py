@@ -26,10 +26,7 @@ def verdict(standing: Standing) -> list[str]:
     lines = [f"{best['title']}{_tiles(best)} {what} {_with_interval(best)}."]
     if tied := standing.tied:
         names = _list([row["title"] for row in tied[1:]])
-        lines.append(
-            f"{names} cannot be told from it: with tiles and trainings drawn anew it stays ahead of all others in "
-            f"{best['probability_best']:.0%} of cases."
-        )
+        lines.append(f"{names} cannot be told from it with so few tiles and trainings.")
     elif len(ranked) > 1:
         second = ranked[1]
         lines.append(
@@ -59,6 +56,13 @@ def caveats(entries: Iterable[Entry]) -> list[str]:
     if trainings == 1:
         lines.append("One training each says nothing of other seeds: --repeats 3 does.")
     return lines
+
+
+def share(probability: float) -> str:
+    """Write a resampled probability as percent, never as a certainty."""
+    if not 0.01 <= probability <= 0.99:
+        return "<1%" if probability < 0.5 else ">99%"
+    return f"{probability:.0%}"
 
 
 def _shares(low: float, high: float) -> str:

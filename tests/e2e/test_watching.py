@@ -1,186 +1,116 @@
-"""A sweep as it looks from outside while it runs: Ray's metrics and lists, TensorBoard, MLflow."""
+"""A sweep as programs, quiet users and other terminals see it, from its start to its scores."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import threading
-import time
-import urllib.request
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
-import ray
-from mlflow import MlflowClient
-from PIL import Image
-from prometheus_client.parser import text_string_to_metric_families
-from ray.util.state import list_actors
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from search_spaces.phase1 import shared_recipe
-from search_spaces.profiles import get_profile
-from sweep.engine.dashboards import dashboard
-from sweep.engine.experiment import Experiment
-from sweep.engine.resources import Resources
-from sweep.engine.runner import run_trials
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.settings import RunSettings
-from sweep.engine.tracking import Tracking
-from sweep.engine.trials import TrialPlan, read_reports
 from tests.conftest import WriteDataset
-from trainables.data.tiles import TuningData
-from trainables.models.weights import Weights
-from trainables.storage import Storage
-from trainables.tensorboard import SCALARS
+from tests.e2e.conftest import Run, assert_refused, start
 
-REPORT_SECONDS = 2.5
-"""Ray's usual ten make for a long test. Values are forgotten after two of these, so they must be told more often."""
+NAME = "phase1-smoke"
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    interval = {"metrics_report_interval_ms": int(REPORT_SECONDS * 1000)}
-    context = ray.init("local", num_cpus=1, include_dashboard=True, log_to_driver=False, _system_config=interval)
-    yield f"http://{context.dashboard_url}"
-    ray.shutdown()
+def _events(stdout: str) -> list[dict[str, Any]]:
+    """Parse a JSON object a line; anything else on standard output fails."""
+    return [json.loads(line) for line in stdout.splitlines()]
 
 
-def _scrape() -> list[Any]:
-    """Read what Prometheus would read of this node, tilesweep's part."""
-    (node,) = ray.nodes()
-    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-    text = urllib.request.urlopen(url, timeout=5).read().decode()
-    families = text_string_to_metric_families(text)
-    return [sample for family in families for sample in family.samples if "tilesweep" in sample.name]
+def _of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == kind]
 
 
-@dataclass
-class Seen:
-    """What was seen from outside while a sweep ran."""
-
-    experiment: Experiment
-    mlflow: str
-    dashboard: str
-    values: dict[str, set[float]] = field(default_factory=lambda: defaultdict(set))
-    labels: set[tuple[str, str, str]] = field(default_factory=set)
-    actors: set[tuple[str, str]] = field(default_factory=set)
-    forgotten_after: float | None = None
-
-    def look(self) -> None:
-        for sample in _scrape():
-            self.values[sample.name].add(sample.value)
-            labels = sample.labels
-            self.labels.add((labels["experiment"], labels["attempt"], labels["architecture"]))
-        if self.values and not self.actors:
-            actors = list_actors(self.dashboard, detail=True, filters=[("state", "=", "ALIVE")])
-            self.actors = {(actor.class_name, actor.repr_name) for actor in actors}
-
-    @property
-    def history(self) -> dict[int, dict[str, str]]:
-        with io.StringIO(self.experiment.read("first/history.csv").decode()) as file:
-            return {int(row["epoch"]): row for row in csv.DictReader(file)}
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """Keep a list of processes, and end those that still run at the end."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
-METRICS = {name for panel in dashboard()["panels"] for name in re.findall(r"ray_\w+", panel["targets"][0]["expr"])}
+def test_a_sweep_is_watched_interrupted_resumed_and_scored(
+    run: Run, write_dataset: WriteDataset, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    patches, results = write_dataset(tmp_path / "patches"), tmp_path / "results"
+    storage = ("--storage", results)
+    resume = f"python -m sweep.phase1 --resume {NAME} --storage {results}"
+    arguments = ["--profile", "smoke", "--patches", patches, *storage, "--max-concurrent", "1"]
+    arguments += ["--architectures", "unet", "--repeats", "5"]
+    process = start("phase1", *arguments, "--json", stderr=subprocess.PIPE)
+    processes.append(process)
+    assert process.stdout
+    lines = []
+    for line in process.stdout:  # until the second trial trains
+        lines.append(line)
+        if '"trial_started"' in line and '"unet-2"' in line:
+            break
+    running = run("status", *storage)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130 and "Traceback" not in err, err
+    assert running.returncode == 0, running.stderr
+    assert f"running by process {process.pid} on " in running.stdout and "of 5 trials done" in running.stdout
+    assert running.stdout.splitlines()[-1].endswith("--watch")
+
+    events = _events("".join(lines) + out)
+    assert [event["event"] for event in events[:3]] == ["started", "trial_started", "epoch"]
+    assert (events[0]["experiment"], events[0]["trials"], events[0]["resumed"]) == (NAME, 5, False)
+    assert {(event["attempt"], event["epoch"]) for event in _of(events, "epoch")} >= {("unet-1", 1), ("unet-1", 2)}
+    assert _of(events, "trial_ended")[0]["outcome"] == "finished"
+    assert [event["by"] for event in _of(events, "stopped")] == ["interrupted"]
+    assert (events[-1]["event"], events[-1]["exit_code"], events[-1]["next"]) == ("end", 130, resume)
+
+    (status, *_) = _events(run("status", *storage, "--json").stdout)
+    assert (status["state"], status["next"], status["driver"]) == ("interrupted", resume, None)
+
+    quiet = run("phase1", "--resume", NAME, *storage, "--quiet")
+    assert quiet.returncode == 0, quiet.stderr
+    assert quiet.stdout.startswith(f"{NAME} on "), "the leaderboard comes first"
+    assert "epoch 2/2" not in quiet.stdout and "dashboard" not in quiet.stdout
+    assert quiet.stdout.splitlines()[-1] == f"next           python -m sweep.score {NAME} --storage {results}"
+
+    scored = _events(run("score", *storage, "--json").stdout)
+    read = {event["attempt"]: event["test_iou"] for event in _of(scored, "test_read")}
+    (row,) = _of(scored, "leaderboard")
+    assert set(read) == set(row["attempts"]) and row["test_iou"] == pytest.approx(fmean(read.values()))
+    assert scored[-1]["next"] == f"python -m sweep.report {NAME} --storage {results}"
+    verified = _events(run("score", "--verify", *storage, "--json").stdout)
+    assert len(_of(verified, "reading")) == 5 and all(event["matches"] for event in _of(verified, "reading"))
+    assert verified[-1]["exit_code"] == 0 and "sweep.report" in verified[-1]["next"]
 
 
-@pytest.fixture(scope="module")
-def seen(cluster: str, write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Run a trial until every metric was seen, wait until none is, and go on with it for some epochs."""
-    folder = tmp_path_factory.mktemp("watching")
-    data = TuningData.read(write_dataset(folder / "patches"))
-    (folder / "results").mkdir()
-    experiment = Experiment(Storage.open(str(folder / "results")), "watched")
-    tiles = {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": []}
-    experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": tiles, "plan": {}})
-    recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=10_000, patience=10_000)
-    trial = TrialPlan(attempt="first", group="first", contest="first", recipe=recipe, weights=Weights(kind="none"))
-    found = Seen(experiment, f"sqlite:///{folder}/mlflow.db", cluster)
-
-    def run(enough: Callable[[], bool]) -> None:
-        over = threading.Event()
-        deadline = time.monotonic() + 90
-
-        def follow() -> None:
-            while not over.wait(0.5):
-                found.look()
-
-        watcher = threading.Thread(target=follow)
-        watcher.start()
-        settings = RunSettings(
-            overlays_every=5,
-            tracking=Tracking(mlflow=found.mlflow),
-            asked=lambda: enough() or time.monotonic() > deadline,
-        )
-        resources = Resources(
-            device="cpu", cpus_per_trial=1, gpus_per_trial=0, concurrent=1, total_cpus=1, total_gpus=0
-        )
-        run_trials(experiment, SweepPlan(trials=(trial,)), data, resources, settings)
-        over.set()
-        watcher.join()
-
-    run(lambda: set(found.values) >= METRICS and len(read_reports(experiment, "first")) > 5)
-    ended = time.monotonic()
-    while _scrape() and time.monotonic() < ended + 60:
-        time.sleep(0.5)
-    found.forgotten_after = None if _scrape() else time.monotonic() - ended
-    epochs = len(read_reports(experiment, "first"))
-    run(lambda: len(read_reports(experiment, "first")) >= epochs + 3)
-    return found
+def test_a_mistake_is_an_event_too_and_one_line_on_stderr(run: Run, tmp_path: Path) -> None:
+    done = run("phase1", "--patches", tmp_path / "nowhere", "--storage", tmp_path, "--profile", "smoke", "--json")
+    assert_refused(done, "split folder is missing")
+    (end,) = _events(done.stdout)
+    assert end["exit_code"] == 2 and any("split folder is missing" in error for error in end["errors"])
+    quiet = run("status", "nothing", "--storage", tmp_path, "--quiet")
+    assert_refused(quiet, "holds no experiment 'nothing'")
 
 
-def test_the_dashboard_asks_for_the_metrics_that_are_served(seen: Seen) -> None:
-    assert set(seen.values) == METRICS
-    assert len(METRICS) == 7
+def test_a_plan_and_a_dataset_say_what_comes_next(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
+    patches = write_dataset(tmp_path / "my tiles")
+    checked = run("patches", "check", "--patches", patches)
+    assert checked.stdout.splitlines()[-1] == f"next           python -m sweep.phase1 --patches '{patches}'"
+    (plan, end) = _events(run("phase1", "--profile", "smoke", "--patches", patches, "--plan", "--json").stdout)
+    assert (plan["event"], plan["trials"]) == ("plan", 5) and plan["seconds_at_most"] >= plan["seconds_expected"] > 0
+    assert end["next"] == f"python -m sweep.phase1 --profile smoke --patches '{patches}' --json"
+    (patches / "train" / "masks" / "t1.png").unlink()
+    broken = _events(run("patches", "check", "--patches", patches, "--json").stdout)
+    assert {event["event"] for event in broken[:-1]} == {"fault"} and broken[-1]["exit_code"] == 2
+    assert all(event["file"].endswith("t1.png") and event["mend"] for event in broken[:-1])
 
 
-def test_metrics_are_the_epochs_numbers_with_the_trial_s_name(seen: Seen) -> None:
-    assert seen.labels == {("watched", "first", "unet")}
-    assert seen.values["ray_tilesweep_trial_running"] == {1.0}
-    assert seen.values["ray_tilesweep_gpu_memory_bytes"] == {0.0}
-    for name in ("val_iou", "train_loss", "val_loss", "images_per_second", "epoch"):
-        known = {float(row[name]) for row in seen.history.values()}
-        assert seen.values[f"ray_tilesweep_{name}"] <= known, name
-
-
-def test_a_trial_that_ended_is_forgotten(seen: Seen) -> None:
-    assert seen.forgotten_after is not None and seen.forgotten_after < 10 * REPORT_SECONDS
-
-
-def test_ray_s_list_of_actors_names_the_trial(seen: Seen) -> None:
-    assert ("SegmentationTrainable", "first") in seen.actors
-
-
-def test_tensorboard_reads_the_curves_across_a_resume(seen: Seen) -> None:
-    folder = Path(seen.experiment.path("first/tensorboard"))
-    assert len(list(folder.iterdir())) == 2
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0}).Reload()
-    assert set(events.Tags()["scalars"]) == set(SCALARS)
-    for tag, name in SCALARS.items():
-        curve = [(event.step, event.value) for event in events.Scalars(tag)]
-        assert [step for step, _ in curve] == list(seen.history)
-        expected = [float(row[name]) for row in seen.history.values()]
-        assert [value for _, value in curve] == pytest.approx(expected, rel=1e-6)
-    (picture, later, *_) = events.Images("val/t4")
-    assert (picture.step, later.step) == (1, 5)
-    assert Image.open(io.BytesIO(picture.encoded_image_string)).size == (3 * 64, 64)
-
-
-def test_mlflow_has_one_run_an_attempt_across_a_resume(seen: Seen) -> None:
-    client = MlflowClient(tracking_uri=seen.mlflow)
-    experiment = client.get_experiment_by_name("watched")
-    (run,) = client.search_runs([experiment.experiment_id])
-    assert run.info.run_name == "first"
-    assert run.info.status == "KILLED", "an interrupted trial does not run"
-    recipe = shared_recipe("unet", get_profile("smoke"))
-    assert run.data.params["learning_rate"] == str(recipe.learning_rate)
-    assert run.data.params["architecture"] == "unet" and run.data.params["tiles"] == "all"
-    curve = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "val_iou")}
-    assert len(client.get_metric_history(run.info.run_id, "val_iou")) == len(curve), "no epoch is told twice"
-    assert set(seen.history) - set(curve) <= {max(seen.history)}, "the interrupt may have swallowed the last one"
-    assert all(float(seen.history[step]["val_iou"]) == pytest.approx(value) for step, value in curve.items())
+def test_a_watch_that_cannot_be_understood_is_exit_code_2(run: Run, tmp_path: Path) -> None:
+    done = run("status", "--watch", "phase1-demo", "--storage", tmp_path)
+    assert done.returncode == 2 and "NAME goes first" in done.stderr

@@ -95,8 +95,8 @@ def trained_again(outputs: Iterable[str]) -> int:
 def resume_command(output: str) -> Sequence[str]:
     """Return the arguments of the resume command in an output's last line."""
     words = output.strip().splitlines()[-1].split()
-    assert words[:2] == ["python", "-m"] and "--resume" in words, output
-    return words[3:]
+    assert words[:3] == ["next", "python", "-m"] and "--resume" in words, output
+    return words[4:]
 
 
 @pytest.fixture

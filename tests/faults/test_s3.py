@@ -130,6 +130,9 @@ def test_a_sweep_on_s3_is_stopped_resumed_and_scored_across_a_dropped_connection
     arguments = ["--profile", "smoke", "--patches", patches, "--max-concurrent", "1", *storage]
     first = run("phase2", *arguments, "--trials", "12", "--budget", "0.0004cpu-hours")
     assert first.returncode == 0 and "stopped by --budget; nothing is lost" in first.stdout, first.stdout + first.stderr
+    stopped = run("status", *storage)
+    assert "state          stopped by --budget; nothing is lost" in stopped.stdout, stopped.stdout + stopped.stderr
+    assert stopped.stdout.splitlines()[-1].startswith("next           python -m sweep.phase2 --resume phase2-smoke")
     processes.append(process := start("phase2", "--resume", "phase2-smoke", *storage))
     lines: list[str] = []
     assert process.stdout

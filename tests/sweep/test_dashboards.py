@@ -1,4 +1,4 @@
-"""The set-up for Prometheus and Grafana. That its metrics are those served is in tests/e2e/test_watching.py."""
+"""The set-up for Prometheus and Grafana. That its metrics are those served is in tests/e2e/test_observability.py."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def written(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:  # noqa
     folder = tmp_path_factory.mktemp("monitoring") / "it's here"
     done = run("monitoring", "--out", folder, "--ray-temp", "/scratch/ray/", "--prometheus", "http://prometheus:9090")
     assert done.returncode == 0, done.stderr
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("Prometheus"))
-    assert shlex.split(line) == ["Prometheus", "prometheus", f"--config.file={folder}/prometheus.yml"]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("next"))
+    assert shlex.split(line) == ["next", "prometheus", f"--config.file={folder}/prometheus.yml"]
     return folder
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
+from sweep.console import open_output
 from sweep.engine import allocation, driver, preview, session
 from sweep.engine.estimate import Estimator
 from sweep.engine.measure import CONTEXT_BYTES, memory_needs
@@ -345,7 +346,7 @@ class Sweeps:
 
     def __call__(self, **options: Any) -> Resources:
         common = {"profile": "smoke", "patches": self.dataset, "storage": str(self.results)}
-        assert main(Phase1Options(**{**common, **options})) == 0
+        assert main(Phase1Options(**{**common, **options}), open_output()) == 0
         return self.ran[-1]
 
     def saved(self, name: str = "phase1-smoke") -> dict[str, Any]:
