@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -124,3 +124,15 @@ def _still_statistics(block: nn.Module) -> Iterator[None]:
     finally:
         for norm, (momentum, counted) in zip(norms, saved, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, counted
+
+
+def random_state(device: torch.device) -> list[Tensor]:
+    """Return the state of the random numbers that a step draws."""
+    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+
+
+def set_random_state(device: torch.device, state: list[Tensor]) -> None:
+    """Put back what ``random_state`` returned."""
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

@@ -37,6 +37,27 @@ def draw_overlay(scored: ScoredTile) -> NDArray[np.uint8]:
     return result
 
 
+def draw_row(scored: ScoredTile, side: int) -> NDArray[np.uint8]:
+    """Put the image, the truth over it, and the prediction over it next to each other.
+
+    Args:
+        scored: The tile.
+        side: Largest height of a picture in pixels; larger tiles are shown smaller.
+
+    Returns:
+        (H, 3 W, 3) uint8 RGB.
+    """
+    truth = ScoredTile(tile=scored.tile, predicted=scored.tile.mask.astype(np.uint8), score=scored.score)
+    row = np.hstack([scored.tile.image, draw_overlay(truth), draw_overlay(scored)])
+    factor = side / row.shape[0]
+    if factor >= 1:
+        return row
+    smaller: NDArray[np.uint8] = cv2.resize(row, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(
+        np.uint8
+    )
+    return smaller
+
+
 def encode_prediction(scored: ScoredTile) -> dict[str, bytes]:
     """Encode what was predicted, and beside it what a report shows without opening the dataset.
 

@@ -102,6 +102,16 @@ def _score(tile: Tile, counts: list[float]) -> TileScore:
     )
 
 
+def predict_tiles(
+    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+) -> Iterator[ScoredTile]:
+    """Predict tiles and score each; the arguments are those of ``score_split``."""
+    model.eval()
+    for tile, predicted, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight):
+        score = _score(tile, counts.tolist())
+        yield ScoredTile(tile=tile, predicted=predicted.byte().cpu().numpy(), score=score)
+
+
 def score_and_draw(
     model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
 ) -> tuple[SplitScore, dict[str, bytes]]:
@@ -117,11 +127,9 @@ def score_and_draw(
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
     """
-    model.eval()
     scores = []
     files: dict[str, bytes] = {}
-    for tile, predicted, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight):
-        score = _score(tile, counts.tolist())
-        files |= encode_prediction(ScoredTile(tile=tile, predicted=predicted.byte().cpu().numpy(), score=score))
-        scores.append(score)
+    for scored in predict_tiles(model, forward, tiles, recipe, batch_size=batch_size):
+        files |= encode_prediction(scored)
+        scores.append(scored.score)
     return SplitScore(tiles=tuple(scores)), files

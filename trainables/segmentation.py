@@ -8,7 +8,8 @@ import io
 import json
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ from trainables.storage import Storage
 from trainables.tracing import traced
 from trainables.training import EpochResult, Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
+from trainables.watching import Watcher
 
 TRACE_FILE = "trace.json.gz"
 HISTORY_FIELDS = (
@@ -65,11 +67,30 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     its folder holds, marked ``replayed``, and then goes on with the next one.
     """
 
-    def setup(self, config: dict[str, Any], data: TuningData | None = None) -> None:
-        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first."""
+    def setup(
+        self,
+        config: dict[str, Any],
+        data: TuningData | None = None,
+        watchers: Sequence[Watcher] = (),
+        shared: bool = False,
+    ) -> None:
+        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first.
+
+        Args:
+            config: See the class.
+            data: The tiles.
+            watchers: Follow every trial of this actor.
+            shared: Whether other trials may come after this one.
+        """
         assert data is not None
         self._all_data = data
+        self._watchers = watchers
+        self._shared = shared
         self._start(config)
+
+    def __repr__(self) -> str:
+        """Name the actor in Ray's lists and logs. Ray asks once, before the first epoch."""
+        return f"{self._attempt}, then others" if self._shared else self._attempt
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Make the actor serve another trial, with nothing left of the last one."""
@@ -160,6 +181,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         report = self._reports[self._reported]
         self._reported += 1
         paused = not report["done"] and self._reported >= self._until
+        if report["done"] or paused:
+            self._end_watch()
         return {**report, "replayed": replayed, "paused": paused, "done": report["done"] or paused}
 
     def _train_epoch(self) -> dict[str, Any]:
@@ -175,7 +198,10 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         return {"done": True, "finished": False, "failure": failure, "val_iou": math.nan}
 
     def _try_epoch(self) -> dict[str, Any]:
+        _name_process(self._attempt)
         if self._trainer is None:
+            for watcher in self._watchers:
+                watcher.begin(self._attempt, self._recipe, self._folder)
             self._trainer = self._make_trainer()
         trainer = self._trainer
         energy = EnergyMeter(self._device)
@@ -198,6 +224,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             "done": False,
             "finished": False,
         }
+        for watcher in self._watchers:
+            watcher.epoch(report, trainer)
         if result.improved:
             self._save_best(trainer)
         return report | self._finish(trainer) if result.finished else report
@@ -267,6 +295,10 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         )
         self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 
+    def _end_watch(self) -> None:
+        for watcher in self._watchers:
+            watcher.end()
+
     def _say_news(self) -> None:
         """Log what the trainer did to fit into memory."""
         if self._trainer:
@@ -280,6 +312,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         """Let go of the model and the device memory."""
+        self._end_watch()
         self._trainer = self._saved_trainer = None
         gc.collect()
         gc.freeze()  # half a million objects of imported modules, which took 0.2 s to look through after every trial
@@ -306,6 +339,18 @@ def _row(result: EpochResult) -> dict[str, Any]:
         "peak_memory_bytes": result.peak_memory_bytes,
         "memory_measures": result.memory_measures,
     }
+
+
+def _name_process(attempt: str) -> None:
+    """Show the trial in ``top``, ``nvidia-smi`` and the dashboard's list of processes until the epoch is over.
+
+    Ray resets the title after every call. Its own function is the only one that works beside it: the package
+    setproctitle does not find the title's place any more once Ray has moved it.
+    """
+    with suppress(ImportError):
+        from ray._raylet import setproctitle  # type: ignore[attr-defined]
+
+        setproctitle(f"ray::SegmentationTrainable({attempt})")
 
 
 def _total_memory(device: torch.device) -> int:

@@ -177,6 +177,31 @@ class Storage:
 
         self._insist(write, relative, "written")
 
+    def append(self, relative: str, data: bytes, before: bytes) -> None:
+        """Add to a file that nobody else writes. Object stores know no appending, so there it is written whole.
+
+        Args:
+            relative: The file, which need not be there yet.
+            data: What to add.
+            before: What it holds already.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        if not self.is_local:
+            self.write(relative, before + data)
+            return
+        path = self.path(relative)
+
+        def append() -> None:
+            if not Path(self.root).is_dir():
+                raise FileNotFoundError(f"the folder {self.root} is gone")
+            self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+            with self.filesystem.open_append_stream(path, compression=None) as stream:
+                stream.write(data)
+
+        self._insist(append, relative, "written")
+
     def delete(self, relative: str) -> None:
         """Delete a file; one that is not there is no error."""
 

@@ -20,14 +20,22 @@ from trainables.ema import WeightAverage
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.losses import bce_dice_loss
-from trainables.memory import MemoryLadder
-from trainables.metrics import SplitScore
+from trainables.memory import MemoryLadder, random_state, set_random_state
+from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import encoder_fingerprint
 from trainables.models.registry import build_model
 from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.scoring import Forward, centre_window, forward_on, scale, score_and_draw, score_split
+from trainables.scoring import (
+    Forward,
+    centre_window,
+    forward_on,
+    predict_tiles,
+    scale,
+    score_and_draw,
+    score_split,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +270,7 @@ class Trainer:
             Scalar mean loss, still on the device.
         """
         while True:
-            random = _random_state(self.device)
+            random = random_state(self.device)
             try:
                 return self._try_step(batch)
             except torch.OutOfMemoryError as error:
@@ -272,7 +280,7 @@ class Trainer:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             self.memory.climb(len(batch.images), reason)
-            _set_random_state(self.device, random)
+            set_random_state(self.device, random)
             scaler = self._scaler.state_dict()  # as before the step: only a whole one moves it
             self._scaler = self._make_scaler()
             self._scaler.load_state_dict(scaler)
@@ -303,6 +311,12 @@ class Trainer:
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
         return score_split(self.model, self._forward(), self._val, self.recipe, batch_size=self._windows_a_batch)
+
+    def preview(self, count: int) -> list[ScoredTile]:
+        """Predict the validation windows of the first ``count`` val tiles with the weights that are validated."""
+        with self._averaged():
+            some = self._val[:count]
+            return list(predict_tiles(self.model, self._forward(), some, self.recipe, batch_size=self._windows_a_batch))
 
     def finish(self) -> tuple[SplitScore, dict[str, bytes]]:
         """Score whole val tiles with the best weights, which the model has from then on.
@@ -383,14 +397,3 @@ class Trainer:
         self.best_iou = state["best_iou"]
         self.best_epoch = state["best_epoch"]
         self.best_state = state["best_state"]
-
-
-def _random_state(device: torch.device) -> list[Tensor]:
-    """Return the state of the random numbers that a step draws."""
-    return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
-
-
-def _set_random_state(device: torch.device, state: list[Tensor]) -> None:
-    torch.set_rng_state(state[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state[1], device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -173,6 +174,9 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         highlight=False,
         soft_wrap=True,
     )
+    if sweep.settings.overlays_every is not None and sweep.experiment.storage.is_local:
+        command = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
+        console.print(f"TensorBoard    {command}", highlight=False, soft_wrap=True)
     for line in packing.lines if packing else ():
         console.print(line, highlight=False, soft_wrap=True)
     if not data.leaks_checked:

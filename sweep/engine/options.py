@@ -122,6 +122,18 @@ class SweepOptions(StorageOptions):
     profile_trace: bool = False
     """Record the second epoch of each trial into trace.json.gz, for ui.perfetto.dev or chrome://tracing."""
 
+    tensorboard: bool = False
+    """Write each trial's curves and some val tiles' predictions for TensorBoard."""
+
+    overlays_every: Annotated[int, arg(metavar="N")] = 5
+    """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
+
+    mlflow: Annotated[str | None, arg(metavar="URI")] = None
+    """Tell this MLflow of every trial, such as sqlite:///mlflow.db or http://HOST:5000."""
+
+    wandb: Annotated[str | None, arg(metavar="PROJECT")] = None
+    """Tell Weights & Biases of every trial, in this project."""
+
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
     """A running Ray cluster; default: start one here."""
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from ray import tune
 
+from sweep.engine.actors import share_processes
 from sweep.engine.allocation import room
 from sweep.engine.estimate import Estimator
 from sweep.engine.event_stream import EventStream
 from sweep.engine.experiment import Experiment
+from sweep.engine.gauges import TrialGauges
 from sweep.engine.progress import Progress
 from sweep.engine.recorder import Recorder
 from sweep.engine.resources import Resources
@@ -28,6 +30,8 @@ from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.segmentation import SegmentationTrainable
+from trainables.tensorboard import EventFiles
+from trainables.watching import Watcher
 
 PLANNED = "planned"
 
@@ -139,10 +143,16 @@ def run_trials(
     searcher = RoundRobin(groups, config, lambda: room(resources))
     devices = resources.gpus_per_trial if settings.limits.device == "gpu" else float(resources.cpus_per_trial)
     stopper = SweepStopper(settings.limits, devices, settings.asked, settings.lost)
+    shared = share_processes(plan, data, resources)
+    watchers: list[Watcher] = [TrialGauges(experiment.name)]
+    if settings.overlays_every is not None:
+        watchers.append(EventFiles(settings.overlays_every))
     trainable = tune.with_resources(
-        tune.with_parameters(SegmentationTrainable, data=data),  # one copy of the tiles a node, in shared memory
+        # One copy of the tiles a node, in shared memory.
+        tune.with_parameters(SegmentationTrainable, data=data, watchers=watchers, shared=shared),
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )
+    trainable.__name__ = trainable.__qualname__ = SegmentationTrainable.__name__  # the wrapper's own says nothing
     with tempfile.TemporaryDirectory(prefix="tilesweep-") as scratch:
         tuner = tune.Tuner(
             trainable,
@@ -150,7 +160,7 @@ def run_trials(
                 search_alg=searcher,
                 scheduler=_scheduler(plan, groups, settings),
                 num_samples=-1,
-                reuse_actors=True,  # a fresh actor spends seconds on importing torch
+                reuse_actors=shared,
                 trial_name_creator=attempt_of,
                 trial_dirname_creator=_scratch_name,
             ),
@@ -163,6 +173,7 @@ def run_trials(
                     Recorder(experiment, records),
                     Progress(plan.total, resources.concurrent, records.all(), settings.output.console),
                     EventStream(settings.output.events),
+                    *settings.tracking.callbacks(experiment),
                 ],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
                 failure_config=tune.FailureConfig(max_failures=settings.max_failures),

@@ -22,6 +22,7 @@ from sweep.engine.provenance import provenance, typed_command
 from sweep.engine.resources import AUTO, read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
+from sweep.engine.tracking import Tracking
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC
@@ -77,6 +78,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         output.next(typed_command(without=("--plan", "--measure")))
         return 0
     storage.require_writable()
+    _tracking(options).require()
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
     found = experiment.exists
     if found:
@@ -125,7 +127,14 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
         gpus_per_trial=options.gpus_per_trial or _share_of(saved),
         device=saved["device"] if options.device == "auto" else options.device,
         compile=options.compile or saved.get("compile", False),
+        tensorboard=options.tensorboard or saved.get("tensorboard", False),
+        overlays_every=options.overlays_every if options.tensorboard else saved.get("overlays_every", 0),
+        mlflow=options.mlflow or saved.get("mlflow"),
+        wandb=options.wandb or saved.get("wandb"),
     )
+    if options.mlflow and "***" in options.mlflow:
+        raise ExperimentError(f"--mlflow: passwords are not stored; give the whole URI of {options.mlflow} again")
+    _tracking(options).require()
     plan = read_plan(experiment)
     patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
     data = TuningData.read(patches)
@@ -171,10 +180,16 @@ def _sweep(
         max_failures=options.max_failures,
         compiled=options.compile,
         trace=options.profile_trace,
+        overlays_every=options.overlays_every if options.tensorboard else None,
+        tracking=_tracking(options),
     )
     return Sweep(
         experiment=experiment, phase=phase, plan=plan, data=data, options=options, profile=profile, settings=settings
     )
+
+
+def _tracking(options: SweepOptions) -> Tracking:
+    return Tracking(mlflow=options.mlflow, wandb=options.wandb)
 
 
 def _check_flags(options: SweepOptions) -> None:
@@ -187,6 +202,11 @@ def _check_flags(options: SweepOptions) -> None:
     read_share(options.gpus_per_trial)
     if options.max_failures < 0:
         raise ExperimentError(f"--max-failures {options.max_failures}: must be at least 0")
+    if options.overlays_every < 0:
+        raise ExperimentError(f"--overlays-every {options.overlays_every}: must be at least 0")
+    for name, value in (("--mlflow", options.mlflow), ("--wandb", options.wandb)):
+        if value is not None and not value.strip():
+            raise ExperimentError(f"{name}: is empty; give {'a tracking URI' if name == '--mlflow' else 'a project'}")
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
 
@@ -257,6 +277,7 @@ def _description(
 ) -> dict[str, Any]:
     given = asdict(options)
     given.pop("optuna_storage", None)  # may hold a password; kept below without it
+    given |= _tracking(options).shown()
     return {
         "id": uuid.uuid4().hex,  # another training under the same name is another experiment
         "phase": phase.name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sweep.console import open_output
 from sweep.engine.limits import Limits
 from sweep.engine.output import Output
+from sweep.engine.tracking import Tracking
 
 Curves = Mapping[str, Mapping[int, float]]
 """Attempt to epoch to val IoU."""
@@ -24,6 +25,8 @@ class RunSettings:
         warm_curves: Group to curves of an earlier experiment, with which its rungs start; None for none.
         compiled: Whether ``torch.compile`` translates the training step.
         trace: Whether each trial records an epoch for a trace viewer.
+        overlays_every: Epochs between pictures for TensorBoard, 0 for none; None writes nothing for it.
+        tracking: Which services are told of the trials.
         max_failures: How often a trial whose process died is started again, from its last epoch.
         asked: Whether the sweep was asked to stop.
         lost: Says why the experiment cannot be written any more; empty while it can.
@@ -36,6 +39,8 @@ class RunSettings:
     warm_curves: Mapping[str, Curves] | None = None
     compiled: bool = False
     trace: bool = False
+    overlays_every: int | None = None
+    tracking: Tracking = field(default_factory=Tracking)
     max_failures: int = 2
     asked: Callable[[], bool] = lambda: False
     lost: Callable[[], str] = lambda: ""

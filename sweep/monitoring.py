@@ -1,0 +1,63 @@
+"""``python -m sweep.monitoring``: set-up files for Prometheus and Grafana."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from sweep.console import run_command
+from sweep.engine.options import OutputOptions
+from sweep.engine.output import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringOptions(OutputOptions):
+    """Write what Prometheus and Grafana need to show a sweep's trials, and say how to start them."""
+
+    out: Annotated[Path, arg(metavar="DIR")] = Path("monitoring")
+    """Where the files go; those of before are replaced."""
+
+    ray_temp: Annotated[str, arg(metavar="DIR")] = "/tmp/ray"
+    """Ray's temporary folder on its head node."""
+
+    prometheus: Annotated[str, arg(metavar="URL")] = "http://localhost:9090"
+    """Where Grafana finds Prometheus."""
+
+
+def main(options: MonitoringOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    from sweep.engine.dashboards import monitoring_files
+    from trainables.errors import ExperimentError
+
+    out = options.out.resolve()
+    files = monitoring_files(
+        ray_temp=options.ray_temp,
+        prometheus_url=options.prometheus,
+        dashboards_folder=str(out / "grafana" / "dashboards"),
+    )
+    try:
+        for name, text in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExperimentError(f"--out {options.out}: cannot be written ({error.strerror}); choose another") from error
+    provisioning = shlex.quote(str(out / "grafana" / "provisioning"))
+    output.results.print(
+        f"wrote          {out}: {', '.join(files)}\n"
+        f"Grafana        GF_PATHS_PROVISIONING={provisioning} grafana server --homepath /usr/share/grafana\n"
+        f"               or import grafana/dashboards/tilesweep.json",
+        highlight=False,
+        soft_wrap=True,
+    )
+    output.events.emit("monitoring", path=str(out), files=list(files))
+    output.next(shlex.join(["prometheus", f"--config.file={out / 'prometheus.yml'}"]))
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main, MonitoringOptions, prog="python -m sweep.monitoring")

@@ -1,0 +1,34 @@
+"""What follows a trial from inside the process that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from trainables.recipe import Recipe
+from trainables.storage import Storage
+from trainables.training import Trainer
+
+
+class Watcher(Protocol):
+    """Follows one trial after another; it is handed to the process by pickle, before the first one."""
+
+    def begin(self, attempt: str, recipe: Recipe, folder: Storage) -> None:
+        """A trial starts, or goes on.
+
+        Args:
+            attempt: Its name.
+            recipe: What it trains.
+            folder: Where its files go.
+        """
+
+    def epoch(self, report: Mapping[str, Any], trainer: Trainer) -> None:
+        """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again.
+
+        Args:
+            report: The epoch's row.
+            trainer: Has the epoch's weights.
+        """
+
+    def end(self) -> None:
+        """The trial is over, or pauses; also called where none has begun."""
