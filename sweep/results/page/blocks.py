@@ -35,12 +35,14 @@ class Cell:
         value: What it is sorted by; None sorts by the text.
         picture: Drawn above the text, which says the same.
         shade: From 0 to 1 where the cell is part of a heat map.
+        below: A smaller second line, such as an interval.
     """
 
     text: str
     value: float | None = None
     picture: Markup | None = None
     shade: float | None = None
+    below: str = ""
 
     @property
     def is_long(self) -> bool:

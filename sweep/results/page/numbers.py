@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sweep.engine.durations import duration
@@ -16,6 +17,13 @@ def score(value: float | None) -> str:
 def score_cell(value: float | None, mark: str = "") -> Cell:
     """Return a score's cell."""
     return Cell(text=score(value) + (mark if value is not None else ""), value=value)
+
+
+def mean_cell(row: dict[str, Any], name: str, mark: str = "") -> Cell:
+    """Return a mean's cell with its 95 % interval below."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    below = "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+    return replace(score_cell(row[name], mark), below=below)
 
 
 def number_cell(value: float | None, form: str = "{:,.0f}") -> Cell:

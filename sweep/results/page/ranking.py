@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sweep.results.leaderboard import AGAIN_MARK
 from sweep.results.page.blocks import Cell, Row, Section, Table, Text
-from sweep.results.page.numbers import count, number_cell, score, score_cell, span, time_cell
+from sweep.results.page.numbers import count, mean_cell, number_cell, score, score_cell, span, time_cell
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import Axis, interval
+from sweep.results.verdict import share
 
 TOP = 30
 """Rows that the page shows; leaderboard.csv holds all."""
@@ -65,10 +66,10 @@ def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
         "val IoU": score_cell(mean),
         "95 % interval": Cell(text=span(row, "val_iou"), value=mean, picture=picture),
         "to the best": Cell(text=difference, value=0.0 if row["rank"] == 1 else row["difference"]),
-        "chance to be best": Cell(text="" if chance is None else f"{chance:.0%}", value=chance),
-        "val F1": score_cell(row["val_f1"]),
-        "test IoU": score_cell(row["test_iou"], mark),
-        "test F1": score_cell(row["test_f1"], mark),
+        "chance to be best": Cell(text="" if chance is None else share(chance), value=chance),
+        "val F1": mean_cell(row, "val_f1"),
+        "test IoU": mean_cell(row, "test_iou", mark),
+        "test F1": mean_cell(row, "test_f1", mark),
         "trainings": Cell(text=f"{len(row['attempts'])}/{row['repeats']}", value=len(row["attempts"])),
         "best epoch": Cell(
             text="" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}", value=row["best_epoch"]
