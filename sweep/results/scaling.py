@@ -143,7 +143,7 @@ def _unfit(tiles: Sequence[int], val_tiles: int, draws: int, rise: Interval) -> 
     if draws < 2:
         return "one draw of each budget says nothing of others; --draws 3 does"
     if not (rise.low is not None and rise.low > 0.0):
-        return f"from {tiles[0]} to {tiles[-1]} tiles it does not rise for certain ({_signed(rise)})"
+        return f"that it rises from {tiles[0]} to {tiles[-1]} tiles is not certain, {_signed(rise)}"
     return ""
 
 

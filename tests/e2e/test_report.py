@@ -212,7 +212,7 @@ def test_one_trial_and_one_tile_need_no_interval(copy: Callable[..., Path]) -> N
     lines[-1]["final_tiles"] = dict(list(lines[-1]["final_tiles"].items())[:1])
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     html = write_report(folder.parent, NAME)
-    assert "Nothing to compare: only U-Net from scratch has a score." in html
+    assert "U-Net from scratch: val IoU 0." in html and "nothing to compare it with" in html
     assert "a single val tile" in html
 
 

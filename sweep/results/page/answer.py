@@ -66,6 +66,8 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
     if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
         worth = source.board.scalings[0].worth
         return f"{worth or 'What more tiles would bring cannot be said yet'}.".capitalize(), reasons
+    if len(source.rows) == 1:
+        return f"{name}: val IoU {score(best['val_iou'])}, and nothing to compare it with.", reasons
     if len(ranked) == 1:
         return f"Nothing to compare: only {name} has a score.", reasons
     tied = [row for row in ranked if row["tied"]]
