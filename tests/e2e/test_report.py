@@ -117,7 +117,7 @@ def test_it_shows_the_leaderboards_numbers(scored: Scored) -> None:
     html = write_report(scored.storage, NAME)
     for row in pq.read_table(scored.storage / NAME / "leaderboard.parquet").to_pylist():
         for name in ("val_iou", "val_f1", "test_iou", "test_f1"):
-            assert f">{row[name]:.3f}</td>" in html
+            assert f">{row[name]:.3f}<" in html
         assert f"{row['val_iou_low']:.3f} to {row['val_iou_high']:.3f}" in html
 
 
