@@ -20,12 +20,15 @@ $(DONE): pyproject.toml constraints.txt
 demo: $(DONE) ## Phase 1 in the demo profile, the test scores and the leaderboard
 	$(RUN) -m sweep.phase1 --profile demo
 	$(RUN) -m sweep.score
+	$(RUN) -m sweep.report
 
 demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and the budget curve
 	$(RUN) -m sweep.phase2 --profile demo
 	$(RUN) -m sweep.score
+	$(RUN) -m sweep.report
 	$(RUN) -m sweep.phase3 --profile demo --tiles 5,12,24
 	$(RUN) -m sweep.score
+	$(RUN) -m sweep.report
 
 test: $(DONE) ## The tests, but for the long end-to-end cases
 	$(RUN) -m pytest -m "not slow"

@@ -105,7 +105,7 @@ def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, outp
                 show(snapshot, console)
                 shown = snapshot.gist
         return snapshot
-    with Live(screen(snapshot), console=console, auto_refresh=False, vertical_overflow="visible") as live:
+    with Live(screen(snapshot), console=console, auto_refresh=False) as live:
         while snapshot.state == "running":
             time.sleep(seconds)
             snapshot = looks()

@@ -61,7 +61,9 @@ def _loaded(*words: str) -> set[str]:
     return {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
 
 
-@pytest.mark.parametrize("command", ["phase1", "phase2", "phase3", "score", "status", "patches", "monitoring"])
+@pytest.mark.parametrize(
+    "command", ["phase1", "phase2", "phase3", "score", "report", "status", "patches", "monitoring"]
+)
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")
     assert "tyro" in loaded and not loaded & HEAVY

@@ -20,6 +20,7 @@ from ray import tune
 from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
+from trainables.energy import EnergyMeter
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
@@ -203,6 +204,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
                 watcher.begin(self._attempt, self._recipe, self._folder)
             self._trainer = self._make_trainer()
         trainer = self._trainer
+        energy = EnergyMeter(self._device)
         with self._traced(trainer):
             result = trainer.train_epoch()
         self._say_news()
@@ -218,6 +220,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             **_row(result),
             "best_epoch": trainer.best_epoch,
             "best_val_iou": trainer.best_iou,
+            "gpu_joules": energy.joules(),
             "done": False,
             "finished": False,
         }

@@ -291,6 +291,7 @@ def _description(
             "synthetic": data.synthetic,
             "fingerprint": data.fingerprint,
             "metric": METRIC,
+            "sheet": dict(data.sheet),
             **describe_leaks(data),
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],

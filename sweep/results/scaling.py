@@ -54,22 +54,27 @@ class Scaling:
     withheld: str = ""
 
     @property
+    def worth(self) -> str | None:
+        """Whether labelling more is worth it, in a few words; None where that cannot be said."""
+        if self.gain is None or self.gain.low is None or self.gain.high is None:
+            return None
+        if self.gain.low >= WORTH:
+            return "labelling more is worth it"
+        if self.gain.high < WORTH:
+            return "labelling more is hardly worth it"
+        return "whether labelling more is worth it cannot be told"
+
+    @property
     def sentence(self) -> str:
         """Whether labelling more is worth it, in a sentence or two."""
         most = self.tiles[-1]
         step = ""
         if self.last_step is not None:
             step = f" From {self.tiles[-2]} to {most} tiles it gained {_signed(self.last_step)}, as measured."
-        if self.gain is None or self.gain.low is None or self.gain.high is None:
+        if self.gain is None or self.worth is None:
             return f"{self.title}: what more than {most} tiles would bring cannot be said: {self.withheld}.{step}"
-        if self.gain.low >= WORTH:
-            verdict = "labelling more is worth it"
-        elif self.gain.high < WORTH:
-            verdict = "labelling more is hardly worth it"
-        else:
-            verdict = "whether labelling more is worth it cannot be told"
         return (
-            f"{self.title}: {verdict}; {2 * most} tiles instead of {most} would add {_signed(self.gain)} IoU by "
+            f"{self.title}: {self.worth}; {2 * most} tiles instead of {most} would add {_signed(self.gain)} IoU by "
             f"extrapolation.{step}"
         )
 
@@ -138,7 +143,7 @@ def _unfit(tiles: Sequence[int], val_tiles: int, draws: int, rise: Interval) -> 
     if draws < 2:
         return "one draw of each budget says nothing of others; --draws 3 does"
     if not (rise.low is not None and rise.low > 0.0):
-        return f"from {tiles[0]} to {tiles[-1]} tiles it does not rise for certain ({_signed(rise)})"
+        return f"that it rises from {tiles[0]} to {tiles[-1]} tiles is not certain, {_signed(rise)}"
     return ""
 
 

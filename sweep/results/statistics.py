@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -105,6 +106,12 @@ class Resampling:
         return float(low), float(high)
 
 
+@lru_cache(maxsize=4)
+def _shared(tiles: int) -> Resampling:
+    """Return the resampling of so many tiles, which is the same one each time."""
+    return Resampling(tiles)
+
+
 def _weights(rng: np.random.Generator, number: int, resamples: int) -> Scores:
     """Draw number - 1 out of a number of things, with replacement; (resamples, number) shares that sum to 1."""
     drawn = max(1, number - 1)
@@ -129,7 +136,7 @@ def mean_interval(scores: Scores, resampling: Resampling | None = None) -> Inter
     mean = float(scores.mean())
     if scores.shape[1] == 1:
         return Interval(mean=mean)
-    resampling = resampling or Resampling(scores.shape[1])
+    resampling = resampling or _shared(scores.shape[1])
     low, high = resampling.percentiles(resampling.means(scores))
     return Interval(mean=mean, low=low, high=high)
 
@@ -146,7 +153,7 @@ def compare(contenders: Sequence[Scores]) -> list[Comparison]:
     if not contenders:
         return []
     tiles = contenders[0].shape[1]
-    resampling = Resampling(tiles)
+    resampling = _shared(tiles)
     means = np.stack([resampling.means(scores, stream) for stream, scores in enumerate(contenders)])
     top = means == means.max(axis=0)
     probabilities = (top / top.sum(axis=0)).mean(axis=1)

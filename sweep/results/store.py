@@ -53,6 +53,7 @@ TRIALS_SCHEMA = pa.schema(
         ("trainable_parameters", pa.int64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
+        ("gpu_joules", pa.float64()),  # of the whole GPU while the trial's epochs ran; null where no GPU tells
         ("memory_measures", pa.string()),  # what was done to fit into the device's memory
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
@@ -78,6 +79,7 @@ EPOCHS_SCHEMA = pa.schema(
         ("images_per_second", pa.float64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
+        ("gpu_joules", pa.float64()),
         ("memory_measures", pa.string()),
     ]
 )
@@ -196,6 +198,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "trainable_parameters": last.get("trainable_parameters"),
         "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
         "peak_memory_bytes": measured.get("peak_memory_bytes"),
+        "gpu_joules": sum(report.get("gpu_joules") or 0.0 for report in reports) or None,
         "memory_measures": measured.get("memory_measures"),
         "dataset": data["name"],
         "synthetic": data["synthetic"],

@@ -53,7 +53,7 @@ def state_text(snapshot: Snapshot) -> str:
         return f"running by {snapshot.driver.holder} for {duration(snapshot.running_seconds)}{seen}{eta}{failures}"
     if snapshot.state == "ended":
         return f"ended{failures}"
-    more = "" if left is None else f", about {duration(left)} of training left"
+    more = f", about {duration(left)} of training left" if left else ""
     return f"{_why(snapshot)}; nothing is lost{more}{failures}"
 
 

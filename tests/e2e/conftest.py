@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WriteDataset
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,6 +40,27 @@ def run() -> Run:
         )
 
     return command
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A finished and scored smoke sweep of two architectures, whose tiles were deleted afterwards."""
+
+    storage: Path
+    patches: Path
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset, run: Run) -> Scored:
+    """Sweep and score once for all tests that only read."""
+    folder = tmp_path_factory.mktemp("scored")
+    patches = write_dataset(folder / "patches", size=128)
+    storage = folder / "results"
+    arguments = ("--patches", patches, "--storage", storage, "--architectures", "unet,smp_unet_resnet34")
+    for done in (run("phase1", "--profile", "smoke", *arguments), run("score", "--storage", storage)):
+        assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(patches)
+    return Scored(storage, patches)
 
 
 def start(name: str, *arguments: object, stderr: int = subprocess.STDOUT, **variables: str) -> subprocess.Popen[str]:

@@ -61,6 +61,18 @@ class Manifest:
     notes: Mapping[str, Any] = field(default_factory=dict)
     leaks: tuple[Leak, ...] | None = None
 
+    @property
+    def sheet(self) -> dict[str, str]:
+        """What a reader of results has to know of the data; what is unknown is left out."""
+        distance = self.ground_sample_distance_m
+        known = {
+            "origin": self.origin,
+            "licence": self.licence,
+            "version": self.version,
+            "metres a pixel": "" if distance is None else f"{distance:g}",
+        }
+        return {name: text for name, text in known.items() if text}
+
     def sha256(self, path: str) -> str | None:
         """Return the recorded hash of a file, None where there is none."""
         return self.files.get(path, {}).get("sha256")

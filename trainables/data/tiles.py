@@ -6,8 +6,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,7 @@ class TuningData:
         name: The dataset's name, from its manifest or folder.
         synthetic: Whether the manifest says that the tiles were drawn by a program.
         fingerprint: Hex sha256 over split, name and content of every train and val file.
+        sheet: What the manifest says of the dataset: origin, licence, version, metres a pixel, where they are known.
         leaks: Tiles of different splits that show the same ground: identical files, and what the manifest names.
         leaks_checked: Whether the manifest says that somebody has looked for all kinds of them.
     """
@@ -79,6 +80,7 @@ class TuningData:
     name: str
     synthetic: bool
     fingerprint: str
+    sheet: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[Leak, ...] = ()
     leaks_checked: bool = False
 
@@ -117,6 +119,7 @@ class TuningData:
             name=manifest.name if manifest else root.resolve().name,
             synthetic=manifest.synthetic if manifest else False,
             fingerprint=digest.hexdigest(),
+            sheet=manifest.sheet if manifest else {},
             leaks=_known_leaks(found, manifest),
             leaks_checked=manifest is not None and manifest.leaks is not None,
         )

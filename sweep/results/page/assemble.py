@@ -1,0 +1,107 @@
+"""Puts the sections of a page together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sweep.results.page.answer import Answer, answer
+from sweep.results.page.blocks import Section
+from sweep.results.page.budget import budget_section
+from sweep.results.page.compare import comparison
+from sweep.results.page.cost import cost, failures
+from sweep.results.page.curves import learning_curves
+from sweep.results.page.gallery import MOST_TILES, galleries
+from sweep.results.page.heat import tile_heat
+from sweep.results.page.numbers import listing
+from sweep.results.page.origin import origin
+from sweep.results.page.ranking import leaderboard, test_readings
+from sweep.results.page.searches import search_sections
+from sweep.results.page.source import Source
+
+MOST_NAMES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One experiment.
+
+    Attributes:
+        name: The experiment's name.
+        data: What it was trained on.
+        answer: Its first screen.
+        sections: Those that apply.
+    """
+
+    name: str
+    data: str
+    answer: Answer
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A whole report.
+
+    Attributes:
+        title: Names the experiments.
+        made: When, UTC.
+        compared: Experiments side by side; None for a single one.
+        warnings: (what, in which experiments) of several experiments, for the first screen.
+        chapters: A part an experiment.
+        architectures: (name, title) of all that the page shows, for its filter.
+    """
+
+    title: str
+    made: str
+    compared: Section | None
+    warnings: Sequence[tuple[str, str]]
+    chapters: Sequence[Chapter]
+    architectures: Sequence[tuple[str, str]]
+
+
+def assemble(sources: Sequence[Source]) -> Page:
+    """Gather a page.
+
+    Args:
+        sources: At least one experiment.
+    """
+    tiles = max(1, MOST_TILES // len(sources))
+    names = {row["architecture"]: row["title"] for source in sources for row in source.rows}
+    chapters = [_chapter(source, tiles) for source in sources]
+    where: dict[str, list[str]] = {}
+    for chapter in chapters:
+        for what, _ in chapter.answer.warnings:
+            where.setdefault(what, []).append(chapter.name)
+    return Page(
+        title=" and ".join(source.experiment.name for source in sources),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        compared=comparison(sources) if len(sources) > 1 else None,
+        warnings=[(what, listing(found, MOST_NAMES)) for what, found in where.items()],
+        chapters=chapters,
+        architectures=list(names.items()),
+    )
+
+
+def _chapter(source: Source, tiles: int) -> Chapter:
+    sections = [
+        leaderboard(source),
+        budget_section(source),
+        test_readings(source),
+        learning_curves(source),
+        tile_heat(source),
+        galleries(source, tiles),
+        *search_sections(source),
+        cost(source),
+        failures(source),
+        origin(source),
+    ]
+    data = source.description["data"]
+    kind = "synthetic tiles, not photographs" if data["synthetic"] else "tiles"
+    return Chapter(
+        name=source.experiment.name,
+        data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val",
+        answer=answer(source),
+        sections=[section for section in sections if section],
+    )

@@ -1,0 +1,73 @@
+"""Several experiments: who may be ranked together, and why others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sweep.results.entries import Entry, Readings, read_entries
+from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
+from sweep.results.page.numbers import listing, score, score_cell, span
+from sweep.results.page.source import Source
+from sweep.results.standings import Standing, reasons_apart, stand
+
+TOP = 30
+
+
+def comparison(sources: Sequence[Source]) -> Section:
+    """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
+    standings = stand([entry for source in sources for entry in _entries(source)])
+    lines = [_verdict(one) for one in standings if len(one.ranked) > 1]
+    lines += reasons_apart(standings)
+    blocks: list[Block] = [Text(lines=lines)] if lines else []
+    blocks += [_table(one) for one in standings]
+    return Section(slug="compared", title="The experiments side by side", blocks=blocks)
+
+
+def _entries(source: Source) -> list[Entry]:
+    """Return an experiment's contenders under names that say whose they are."""
+    found = read_entries(source.experiment, source.trials, Readings(source.experiment))
+    name = source.experiment.name
+    return [replace(one, row={**one.row, "entry": f"{one.row['entry']} in {name}", "where": name}) for one in found]
+
+
+def _verdict(standing: Standing) -> str:
+    ranked = standing.ranked
+    tied = [row["entry"] for row in standing.tied]
+    if tied:
+        return f"Cannot be told apart on the same val tiles: {listing(tied)}."
+    return f"Best on the same val tiles: {ranked[0]['entry']}, val IoU {score(ranked[0]['val_iou'])}."
+
+
+def _table(standing: Standing) -> Table:
+    columns = ["contender", "experiment", "rank", "weights", "val IoU", "95 % interval", "to the best", "test IoU"]
+    rows = []
+    for row in standing.rows[:TOP]:
+        difference = "" if row["difference"] is None else f"{row['difference']:+.3f}"
+        if difference and span(row, "difference"):
+            difference += f" ({span(row, 'difference')})"
+        equal = " =" if row["tied"] and row["rank"] != 1 else ""
+        rows.append(
+            Row(
+                cells=[
+                    Cell(text=row["title"] + (f" [{row['unranked']}]" if row["unranked"] else "")),
+                    Cell(text=row["entry"].rpartition(" in ")[2]),
+                    Cell(text="" if row["rank"] is None else f"{row['rank']}{equal}", value=row["rank"]),
+                    Cell(text=row["weights"]),
+                    score_cell(row["val_iou"]),
+                    Cell(text=span(row, "val_iou"), value=row["val_iou"]),
+                    Cell(text=difference, value=row["difference"]),
+                    score_cell(row["test_iou"]),
+                ],
+                architecture=row["architecture"],
+                strong=row["rank"] == 1,
+            )
+        )
+    first = standing.rows[0]
+    return Table(
+        caption=f"{first['dataset']}, {standing.ground.tiles} train tiles, data {standing.ground.data[:12]}",
+        columns=columns,
+        rows=rows,
+        numeric=frozenset({"rank", "val IoU", "test IoU"}),
+        notes=[f"The first {TOP} of {len(standing.rows):,}."] if len(standing.rows) > TOP else [],
+    )

@@ -1,0 +1,375 @@
+"""The report from a sweep's records: what is on the page, and what becomes of records that are out of order."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from PIL import Image
+
+from sweep.console import open_output
+from sweep.engine.search.halving import Halving
+from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.trials import TrialPlan
+from sweep.report import ReportOptions, main
+from sweep.results.page.gallery import error_map
+from sweep.results.page.searches import importances
+from tests.e2e.conftest import Run, Scored, assert_refused
+from trainables.errors import ExperimentError
+from trainables.overlays import FALSE_ALARM, HIT, MISS
+
+EVIL = '<script>alert(1)</script> & "quotes" \'n =1+1 |'
+NAME = "phase1-smoke"
+
+
+def write_report(storage: Path, *names: str, out: Path | None = None) -> str:
+    """Return the page of some experiments."""
+    assert main(ReportOptions(storage=str(storage), names=names, out=out), open_output()) == 0
+    if out:
+        return out.read_text(encoding="utf-8")
+    found = storage / names[0] / "report.html" if len(names) == 1 else next(storage.glob("compared-*.html"))
+    return found.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copy(scored: Scored, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that copies the experiment into a storage of the test's own, under a name."""
+
+    def copied(name: str = NAME) -> Path:
+        shutil.copytree(scored.storage / NAME, tmp_path / name)
+        if not (tmp_path / "test_ledger.jsonl").exists():
+            shutil.copy(scored.storage / "test_ledger.jsonl", tmp_path)
+        return tmp_path / name
+
+    return copied
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Edit what an experiment says about itself."""
+    path = folder / "sweep.json"
+    values = json.loads(path.read_text())
+    edit(values)
+    path.write_text(json.dumps(values))
+
+
+def headings(html: str) -> list[str]:
+    return re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", html)
+
+
+def test_the_command_writes_one_page_and_its_markdown_and_says_where(scored: Scored, run: Run) -> None:
+    done = run("report", "--storage", scored.storage)
+    assert done.returncode == 0, done.stderr
+    page, text = scored.storage / NAME / "report.html", scored.storage / NAME / "report.md"
+    assert f"report         {page}" in done.stdout and f"markdown       {text}" in done.stdout
+    assert page.stat().st_size < 15_000_000
+    assert "| model | rank |" in text.read_text()
+
+
+def test_programs_are_told_where_it_is_and_people_what_comes_next(copy: Callable[..., Path], run: Run) -> None:
+    folder = copy()
+    (folder.parent / "test_ledger.jsonl").unlink()
+    done = run("report", "--json", "--storage", folder.parent)
+    events = {event["event"]: event for event in map(json.loads, done.stdout.splitlines())}
+    assert events["report"]["path"] == str(folder / "report.html")
+    assert events["report"]["bytes"] == (folder / "report.html").stat().st_size
+    assert events["end"]["next"] == f"python -m sweep.score {NAME} --storage {folder.parent}"
+
+
+def test_nothing_on_the_page_lies_elsewhere(scored: Scored) -> None:
+    html = write_report(scored.storage, NAME)
+    addresses = re.findall(r"(?:src|href|srcset|action|data)=\"([^\"]*)\"", html)
+    assert addresses and all(one.startswith(("#", "data:image/")) for one in addresses)
+    assert "url(" not in html and "@import" not in html
+    assert "default-src &#39;none&#39;" in html
+
+
+def test_answer_and_what_limits_it_come_first(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    change(folder, lambda values: values["data"].update(synthetic=True))
+    html = write_report(folder.parent, NAME)
+    first = html[: html.index("Leaderboard</h2>")]
+    for said in ('class="verdict"', "Synthetic tiles", "Random weights", "Tiny stand-ins", "Not known yet", "Phase 3"):
+        assert said in first
+
+
+def test_sections_that_do_not_apply_are_left_out(scored: Scored) -> None:
+    assert headings(write_report(scored.storage, NAME)) == [
+        "Leaderboard",
+        "Test readings",
+        "Learning curves",
+        "Tile by tile",
+        "What they predict",
+        "Cost",
+        "How it was made",
+    ]
+
+
+def test_it_shows_the_leaderboards_numbers(scored: Scored) -> None:
+    html = write_report(scored.storage, NAME)
+    for row in pq.read_table(scored.storage / NAME / "leaderboard.parquet").to_pylist():
+        for name in ("val_iou", "val_f1", "test_iou", "test_f1"):
+            assert f">{row[name]:.3f}</td>" in html
+        assert f"{row['val_iou_low']:.3f} to {row['val_iou_high']:.3f}" in html
+
+
+def test_no_file_of_the_dataset_is_opened(scored: Scored) -> None:
+    """The fixture's tiles have been deleted, so that pictures can only come from what training and scoring wrote."""
+    assert not scored.patches.exists()
+    html = write_report(scored.storage, NAME)
+    assert html.count('alt="Labels of ') == 4  # two val and two test tiles
+    assert html.count('alt="Errors of ') == 8
+
+
+def test_errors_are_told_apart_by_colour_and_by_pattern() -> None:
+    image = np.full((24, 24, 3), 128, np.uint8)
+    yes, no = np.ones((24, 24), bool), np.zeros((24, 24), bool)
+    drawn = {
+        "hit": error_map(image, yes, yes),
+        "false alarm": error_map(image, yes, no),
+        "miss": error_map(image, no, yes),
+        "rest": error_map(image, no, no),
+    }
+    shades = {name: len(np.unique(picture.mean(axis=2).round())) for name, picture in drawn.items()}
+    assert shades == {"hit": 1, "false alarm": 2, "miss": 2, "rest": 1}  # in grey, too
+    inked = {name: (picture.sum(axis=2) < 100).mean() for name, picture in drawn.items()}
+    assert inked["false alarm"] == pytest.approx(2 / 7, abs=0.03) and inked["miss"] == 0.0
+    assert (drawn["miss"] == 255).all(axis=2).mean() == pytest.approx(11 / 36, abs=0.03)
+    assert len({HIT, FALSE_ALARM, MISS}) == 3
+
+
+def test_damaged_and_missing_pictures_are_left_out(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    pictures = folder / "unet" / "predictions" / "val"
+    for path in pictures.glob("masks/*.png"):
+        path.write_bytes(b"no picture")
+    for path in (folder / "smp_unet_resnet34" / "predictions" / "val").glob("*/*"):
+        path.unlink()
+    html = write_report(folder.parent, NAME)
+    assert "What they predict" in html and "Mask that U-Net from scratch predicts on t4" not in html
+    for attempt in ("unet", "smp_unet_resnet34"):
+        shutil.rmtree(folder / attempt / "predictions")
+    assert "What they predict" not in headings(write_report(folder.parent, NAME))
+
+
+def test_names_are_text_and_never_markup(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    change(folder, lambda values: values["data"].update(name=EVIL, path=EVIL))
+    for reports in folder.glob("*/reports.jsonl"):
+        lines = [json.loads(line) for line in reports.read_text().splitlines()]
+        for line in lines:
+            if "final_tiles" in line:
+                line["final_tiles"] = {f"{EVIL}{tile}": score for tile, score in line["final_tiles"].items()}
+        reports.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    html = write_report(folder.parent, NAME)
+    assert "<script>alert" not in html and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &#34;quotes&#34;" in html
+    text = (folder / "report.md").read_text()
+    assert "<script>" not in text and "\\|" in text
+
+
+def test_an_unfinished_sweep_is_shown_as_such(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    change(folder, lambda values: values.update(ended=False))
+    reports = folder / "unet" / "reports.jsonl"
+    reports.write_text(reports.read_text().splitlines()[0] + "\n")
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    records[0]["state"] = "running"
+    (folder / "trials.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    html = write_report(folder.parent, NAME)
+    assert "1 of 2 trials have finished" in html and "Nothing to compare" in html
+    assert "--resume" in html
+
+
+def test_a_sweep_without_a_finished_trial_has_a_page(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    (folder.parent / "test_ledger.jsonl").unlink()
+    records = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    for record in records:
+        record.update(state="failed", reason=EVIL)
+        shutil.rmtree(folder / record["attempt"])
+    (folder / "trials.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    html = write_report(folder.parent, NAME)
+    assert "No answer: every training failed." in html
+    assert headings(html) == ["Leaderboard", "Failures and restarts", "How it was made"]
+
+
+def test_one_trial_and_one_tile_need_no_interval(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    (folder.parent / "test_ledger.jsonl").unlink()
+    (folder / "test_scores.parquet").unlink()
+    first = (folder / "trials.jsonl").read_text().splitlines()[0]
+    (folder / "trials.jsonl").write_text(first + "\n")
+    path = folder / "unet" / "reports.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[-1]["final_tiles"] = dict(list(lines[-1]["final_tiles"].items())[:1])
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    html = write_report(folder.parent, NAME)
+    assert "U-Net from scratch: val IoU 0." in html and "nothing to compare it with" in html
+    assert "a single val tile" in html
+
+
+def test_a_restart_is_told(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    log = folder / "unet" / "trial.log"
+    log.write_text("2026-01-01 10:00:00 unet  resumed after epoch 1\n" + log.read_text())
+    html = write_report(folder.parent, NAME)
+    assert "Failures and restarts" in headings(html) and "resumed after epoch 1" in html
+
+
+def test_a_thousand_trials_take_seconds_and_stay_small(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
+    many = [{**record, "attempt": f"t{number}", "contest": f"t{number}", "entry": ""} for number in range(1000)]
+    (folder / "trials.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in many))
+    for one in many:
+        (folder / one["attempt"]).mkdir()
+        shutil.copy(folder / "unet" / "reports.jsonl", folder / one["attempt"])
+    started = time.process_time()
+    html = write_report(folder.parent, NAME)
+    assert time.process_time() - started < 10.0  # of the processor: other work on the machine does not count
+    assert len(html) < 2_000_000
+    assert "The first 30 of 1,000" in html
+
+
+def test_experiments_are_ranked_together_only_on_the_same_ground(copy: Callable[..., Path]) -> None:
+    storage = copy("a").parent
+    copy("b")
+    change(copy("c"), lambda values: values["data"].update(fingerprint="0" * 64))
+    (storage / "test_ledger.jsonl").unlink()
+    html = write_report(storage, "a", "b", "c")
+    compared = html[html.index("The experiments side by side") : html.index('id="e0"')]
+    assert compared.count("<table") == 2
+    assert "<strong>Random weights</strong> in a, b and c" in html[: html.index("The experiments side by side")]
+    assert "other train or val tiles" in compared
+    assert html.count("<article") == 3
+
+
+def made_up(folder: Path, trials: list[dict[str, Any]], ious: list[float]) -> None:
+    """Replace an experiment's trials by others that reached some val IoU, and forget test."""
+    for name in ("test_scores.parquet", "../test_ledger.jsonl"):
+        (folder / name).unlink()
+    lines = [json.loads(line) for line in (folder / "unet" / "reports.jsonl").read_text().splitlines()]
+    (folder / "trials.jsonl").write_text("".join(f"{json.dumps(trial)}\n" for trial in trials))
+    for trial, iou in zip(trials, ious, strict=True):
+        tiles = {f"v{number}": {"iou": iou + number / 200, "f1": iou} for number in range(6)}
+        lines[-1] |= {"final_val_iou": iou + 0.0125, "final_tiles": tiles, "best_val_iou": iou}
+        (folder / trial["attempt"]).mkdir(exist_ok=True)
+        (folder / trial["attempt"] / "reports.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
+    grid = [(budget, draw) for budget in (3, 6, 12) for draw in (1, 2)]
+    trials = [
+        {
+            **record,
+            "attempt": f"unet-{budget}tiles-draw{draw}",
+            "contest": f"unet-{budget}tiles-draw{draw}",
+            "entry": f"unet-{budget}tiles",
+            "tiles": [f"t{number}" for number in range(budget)],
+            "draw": draw,
+        }
+        for budget, draw in grid
+    ]
+    change(folder, lambda values: values.update(phase="phase3"))
+    made_up(folder, trials, [0.8 - 0.9 / budget + draw / 500 for budget, draw in grid])
+    html = write_report(folder.parent, NAME)
+    first = html[: html.index("Leaderboard</h2>")]
+    assert "Labelling more is worth it." in first  # the headline: there is nothing else to compare
+    assert "labelling more is worth it; 24 tiles instead of 12 would add" in first
+    section = html[html.index("What more tiles are worth</h2>") :]
+    assert section.count('stroke-dasharray="5 4"') == 1  # the fitted curve
+    assert section.count('class="band"') == 1
+    assert "<title>U-Net from scratch, 12 tiles: val IoU 0.7" in section
+
+
+def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., Path]) -> None:
+    folder = copy()
+    record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
+    draw = np.random.default_rng(0)
+    template = TrialPlan.from_dict({name: value for name, value in record.items() if name not in ("state", "reason")})
+    space = {
+        "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "decoder_dropout": FloatDistribution(0.0, 0.6),
+        "augmentation": CategoricalDistribution(("LIGHT", "MEDIUM")),
+    }
+    study = StudyPlan(template=template, space=space, trials=30)
+    plan = SweepPlan(studies=(study,), halving=Halving(max_epochs=8, grace_epochs=1, reduction_factor=2, pausing=False))
+    trials, ious = [], []
+    for number in range(30):
+        rate = float(10 ** draw.uniform(-4, -2))
+        values = {
+            "learning_rate": rate,
+            "decoder_dropout": float(draw.uniform(0.0, 0.6)),
+            "augmentation": str(draw.choice(["LIGHT", "MEDIUM"])),
+        }
+        state = "stopped" if number % 3 == 2 else "finished"
+        trials.append({**study.trial(number, values).to_dict(), "state": state, "reason": ""})
+        ious.append(0.7 - 0.2 * abs(np.log10(rate) + 3))
+    change(folder, lambda values: values.update(phase="phase2", plan=plan.to_dict()))
+    made_up(folder, trials, ious)
+    html = write_report(folder.parent, NAME)
+    assert "stopped 10 of 30 trials" in html and "epoch 2: 10" in html
+    section = html[html.index("Hyperparameters</h2>") : html.index("Cost</h2>")]
+    shares = [int(share) for share in re.findall(r">(\d+)%</td>", section)]
+    assert len(shares) == 3 and shares[0] == max(shares)  # the learning rate's
+    assert section.count('class="mark"') == 3 * 20 and section.count('class="hollow"') == 3 * 10
+    assert section.count('class="thread s0') == 30
+
+
+def test_importance_finds_the_hyperparameter_that_matters() -> None:
+    draw = np.random.default_rng(0)
+    space = {"learning_rate": FloatDistribution(0.0, 1.0), "decoder_dropout": FloatDistribution(0.0, 1.0)}
+    rows = []
+    for _ in range(40):
+        values = {name: float(draw.random()) for name in space}
+        rows.append({"recipe": json.dumps(values), "best_epoch_val_iou": 1.0 - abs(values["learning_rate"] - 0.3)})
+    found = importances(space, rows)
+    assert found["learning_rate"] > 0.7 and sum(found.values()) == pytest.approx(1.0)
+    assert importances(space, [{**row, "best_epoch_val_iou": 0.5} for row in rows]) == {}
+
+
+def test_mistakes_are_told_in_one_line(copy: Callable[..., Path], run: Run, tmp_path: Path) -> None:
+    copy()
+    assert_refused(run("report", "phase1-smok", "--storage", tmp_path), "did you mean 'phase1-smoke'?")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for arguments, said in (
+        ({"out": blocked / "report.html"}, "cannot be written"),
+        ({"out": tmp_path / "report.pdf"}, "must end in .html"),
+        ({"names": tuple(f"e{number}" for number in range(9))}, "up to 8"),
+    ):
+        with pytest.raises(ExperimentError, match=said):
+            main(ReportOptions(storage=str(tmp_path), **arguments), open_output())
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("sweep.json", '{"format": 99, "phase": "", "profile": "", "ended": true, "data": {}, "plan": {}}', "newer"),
+        ("sweep.json", "{", "damaged"),
+        ("trials.jsonl", "{}\n", "line 1 is damaged"),
+        ("unet/reports.jsonl", "rubbish\n", "damaged"),
+    ],
+)
+def test_damaged_records_are_one_line(copy: Callable[..., Path], file: str, content: str, said: str) -> None:
+    folder = copy()
+    (folder / file).write_text(content)
+    with pytest.raises(ExperimentError, match=said) as caught:
+        write_report(folder.parent, NAME)
+    assert len(caught.value.faults) == 1
+
+
+def test_kept_images_are_small(scored: Scored) -> None:
+    kept = scored.storage / NAME / "unet" / "predictions" / "test"
+    with Image.open(kept / "images" / "t6.jpg") as image, Image.open(kept / "truth" / "t6.png") as truth:
+        assert image.size == truth.size == (128, 128)  # never enlarged
