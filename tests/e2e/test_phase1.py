@@ -135,11 +135,13 @@ def test_score_reads_test_once_and_refuses_a_second_time(swept: Swept, run: Run)
 
 def test_the_leaderboard_files_agree(swept: Swept) -> None:
     with (swept.experiment / "leaderboard.csv").open() as file:
-        rows = list(csv.reader(file))
-    columns = "model,weights,LR,aug,dropout,loss,best epoch,val IoU,val F1,test IoU,test F1,time"
-    assert rows[0] == columns.split(",")
+        rows = list(csv.DictReader(file))
+    columns = "rank,model,weights,LR,aug,dropout,loss,best epoch,val IoU,val F1,P(best),test IoU,test F1,time"
+    assert list(rows[0])[:14] == columns.split(",")
     parquet = pq.read_table(swept.experiment / "leaderboard.parquet").to_pylist()
-    assert [row[7] for row in rows[1:]] == [f"{row['val_iou']:.3f}" for row in parquet]
+    for name, key in (("val IoU", "val_iou"), ("val IoU low", "val_iou_low"), ("test F1 high", "test_f1_high")):
+        assert [row[name] for row in rows] == [f"{row[key]:.3f}" for row in parquet]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5"]
     ious = [row["val_iou"] for row in parquet]
     assert ious == sorted(ious, reverse=True)
 
