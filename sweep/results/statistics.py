@@ -4,6 +4,7 @@ Scores are matrices of trainings by tiles: a training for each seed or draw, all
 trainings are resampled independently of each other (Owen, 2007, "The pigeonhole bootstrap"), n - 1 out of n of each,
 which makes the variance of a mean unbiased (Rao and Wu, 1988). The percentiles that are read off are those that give a
 normal sample the width of Student's t (Hesterberg, 2015, "What teachers should know about the bootstrap").
+``scipy.stats.bootstrap`` resamples one axis only; with one training and many tiles a test finds the same interval.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,17 +96,6 @@ def resume_command(output: str) -> Sequence[str]:
     words = output.strip().splitlines()[-1].split()
     assert words[:3] == ["next", "python", "-m"] and "--resume" in words, output
     return words[4:]
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """Keep a list of processes, and end those that still run at the end."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
 
 
 def trial_workers(driver: int) -> list[int]:
