@@ -57,9 +57,10 @@ def resume(folder: Path) -> float:
     return seconds(lambda: run_module("sweep.phase1", "--resume", NAME, *storage, log=folder / "log.txt"))
 
 
-def status(folder: Path) -> float:
-    """Time the command that shows the last sweep, in a fresh process."""
-    return seconds(lambda: run_module("sweep.status", NAME, "--storage", folder / "tilesweep", log=folder / "log.txt"))
+def show(module: str, folder: Path) -> float:
+    """Time a command that shows the last sweep, in a fresh process."""
+    storage = ("--storage", folder / "tilesweep")
+    return seconds(lambda: run_module(f"sweep.{module}", NAME, *storage, log=folder / "log.txt"))
 
 
 def main() -> None:
@@ -90,7 +91,8 @@ def main() -> None:
             report.note(f"{name}: seconds a trial between {few} and {many} trials", round(late / (many - few), 4))
             for trials in counts:
                 report.note(f"{name}: bytes a trial of {trials}", round(sizes[word, trials] / trials))
-        report.note(f"tilesweep: seconds of sweep.status on {many} trials", round(status(folder), 1))
+        for module in ("status", "report"):
+            report.note(f"tilesweep: seconds of sweep.{module} on {many} trials", round(show(module, folder), 1))
         report.note(f"tilesweep: seconds to resume {many} trials of which none is left", round(resume(folder), 1))
     report.write()
 
