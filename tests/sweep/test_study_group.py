@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,12 @@ def _halving(pausing: bool) -> Halving:
 
 
 def _drive(
-    folder: Path, halving: Halving | None, trials: _Trials, countdown: Iterator[int], seed: int = 1
+    folder: Path,
+    halving: Halving | None,
+    trials: _Trials,
+    countdown: Iterator[int],
+    seed: int = 1,
+    plan: StudyPlan | None = None,
 ) -> StudyGroup:
     """Run the search as the driver does, one trial at a time; ``countdown`` runs out where the driver is killed."""
 
@@ -69,7 +75,7 @@ def _drive(
             raise _Killed
 
     experiment = Experiment(Storage.open(str(folder)), "e")
-    group = StudyGroup(_study(12), halving, open_studies(experiment, None), "e", TrialRecords(experiment), seed)
+    group = StudyGroup(plan or _study(12), halving, open_studies(experiment, None), "e", TrialRecords(experiment), seed)
     asha = GroupedASHA(halving, {"unet": group.curves()}) if halving and not halving.pausing else None
     while launch := group.next():
         moment()
@@ -240,3 +246,14 @@ def test_a_journal_on_another_machine_holds_the_same_studies(tmp_path: Path) -> 
         studies.append(study)
     trials = optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(RemoteJournal(experiment))).trials
     assert [(trial.value, trial.intermediate_values) for trial in trials] == [(0.7, {1: 0.5})] * 2
+
+
+@pytest.mark.parametrize("pausing", [False, True])
+def test_trainings_that_confirm_a_recipe_are_never_given_up(tmp_path: Path, pausing: bool) -> None:
+    trials = _Trials()
+    plan = replace(_study(9), confirm=3, repeats=2)
+    _drive(tmp_path, _halving(pausing), trials, repeat(0), plan=plan)
+    anew = {name: epochs for name, epochs in trials.done.items() if "-seed" in name}
+    assert len(anew) == 6
+    assert set(anew.values()) == {EPOCHS}
+    assert any(epochs < EPOCHS for name, epochs in trials.done.items() if name not in anew)

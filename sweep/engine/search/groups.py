@@ -83,7 +83,7 @@ class PlannedTrials(Group):
             return None
         self.launches += 1
         self._running += 1
-        return Launch(plan=self._waiting.pop(0))
+        return Launch(plan=self._waiting.pop(0), protected=True)
 
     @property
     def done(self) -> bool:

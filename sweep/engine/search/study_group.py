@@ -130,7 +130,7 @@ class StudyGroup(Group):
             return None
         final = self._finals.popleft()
         self._finals_running.add(final.attempt)
-        return Launch(plan=final)
+        return Launch(plan=final, protected=True)
 
     def _launch_new(self) -> Launch:
         number = len(self._trials())
