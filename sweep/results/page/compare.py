@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sweep.results.entries import Entry, Readings, read_entries
+from sweep.results.entries import Entry
 from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import listing, score, score_cell, span
 from sweep.results.page.source import Source
@@ -26,9 +26,11 @@ def comparison(sources: Sequence[Source]) -> Section:
 
 def _entries(source: Source) -> list[Entry]:
     """Return an experiment's contenders under names that say whose they are."""
-    found = read_entries(source.experiment, source.trials, Readings(source.experiment))
     name = source.experiment.name
-    return [replace(one, row={**one.row, "entry": f"{one.row['entry']} in {name}", "where": name}) for one in found]
+    return [
+        replace(one, row={**one.row, "entry": f"{one.row['entry']} in {name}", "where": name})
+        for one in source.board.entries
+    ]
 
 
 def _verdict(standing: Standing) -> str:
@@ -51,7 +53,7 @@ def _table(standing: Standing) -> Table:
             Row(
                 cells=[
                     Cell(text=row["title"] + (f" [{row['unranked']}]" if row["unranked"] else "")),
-                    Cell(text=row["entry"].rpartition(" in ")[2]),
+                    Cell(text=row["where"]),
                     Cell(text="" if row["rank"] is None else f"{row['rank']}{equal}", value=row["rank"]),
                     Cell(text=row["weights"]),
                     score_cell(row["val_iou"]),
