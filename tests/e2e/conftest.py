@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,8 @@ def start(name: str, *arguments: object, stderr: int = subprocess.STDOUT, **vari
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
+        # A shell that runs the tests in its background has them, and their children, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -71,6 +71,7 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does(
         assert run("score", "--storage", results).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once_and_a_stale_lock_is_taken_over(
     run: Run, write_dataset: WriteDataset, tmp_path: Path, tally: Tally, processes: list[subprocess.Popen[str]]
 ) -> None:
