@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
+from sweep.results.entries import label_of
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.scaling import Scaling
 from trainables.escaping import markdown_cell
@@ -81,11 +82,6 @@ def _markdown(trainings: Rows, board: Leaderboard) -> str:
         for (tiles, draw), names in sorted(drawn.items())
     ]
     return "\n".join([*lines, ""])
-
-
-def label_of(row: dict[str, Any]) -> str:
-    """Name an architecture with the weights that it started from."""
-    return f"{row['title']} ({row['weights']})"
 
 
 def print_curve(rows: Rows, console: Console) -> None:

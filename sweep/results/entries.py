@@ -184,6 +184,11 @@ def _means(split: str, scores: SplitScores | None) -> Row:
     return found
 
 
+def label_of(row: Row) -> str:
+    """Name an architecture with the weights that it started from."""
+    return f"{row['title']} ({row['weights']})"
+
+
 def interval_columns(name: str, interval: Interval | None) -> Row:
     """Return a mean and its interval as three columns of a row: ``NAME``, ``NAME_low`` and ``NAME_high``."""
     return {

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from sweep.engine.experiment import Experiment
+from sweep.results.entries import label_of
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 
 CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
@@ -48,7 +49,7 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     for column, row in enumerate(shown):
         x = GAP + column * (CELL + GAP)
         named = row["attempt"] != row["architecture"]  # one of several of its architecture
-        heading = row["attempt"] if named else f"{row['title']} ({row['weights']})"
+        heading = row["attempt"] if named else label_of(row)
         pen.text((x, HEADER), heading, fill="black", font=small)
         for line, tile in enumerate(tiles):
             y = HEADER + LABEL + line * (CELL + LABEL + GAP)

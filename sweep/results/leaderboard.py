@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -87,7 +88,7 @@ class Leaderboard:
         lines = [line for standing in self.standings for line in verdict(standing)]
         return lines + [scaling.sentence for scaling in self.scalings]
 
-    @property
+    @cached_property
     def scalings(self) -> list[Scaling]:
         """How val IoU grows with the number of train tiles; none where only one number was trained on."""
         return scalings(self.entries) if len(self.standings) > 1 else []

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.results.entries import Entry
+from sweep.results.entries import Entry, label_of
 from sweep.results.statistics import Interval, Resampling, Scores
 
 RATES = np.geomspace(0.05, 4.0, 80)
@@ -88,8 +88,7 @@ def scalings(entries: Sequence[Entry]) -> list[Scaling]:
     found: dict[str, dict[int, Scores]] = {}
     for entry in entries:
         if entry.val is not None:
-            title = f"{entry.row['title']} ({entry.row['weights']})"
-            found.setdefault(title, {})[entry.row["tiles"]] = entry.val.iou
+            found.setdefault(label_of(entry.row), {})[entry.row["tiles"]] = entry.val.iou
     return [fit(title, budgets) for title, budgets in found.items()]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -136,7 +136,7 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
             "" if summary.shared_val_iou is None else f"{summary.shared_val_iou:.3f}",
             "" if summary.best_val_iou is None else f"{summary.best_val_iou:.3f}",
             "" if summary.gain is None else f"{summary.gain:+.3f}",
-            ", ".join(f"{name} {_short(value)}" for name, value in summary.best_values.items()),
+            describe_recipe(summary.best_values),
         )
     console.print(table)
     run, full = (sum(getattr(one, name) for one in summaries) for name in ("epochs_run", "epochs_in_full"))
@@ -147,5 +147,8 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
 _STATES = ("finished", "stopped", "failed")
 
 
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def describe_recipe(values: Mapping[str, object]) -> str:
+    """Write a recipe's values for people: ``learning_rate 0.001, augmentation LIGHT``."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )

@@ -25,7 +25,7 @@ def verdict(standing: Standing) -> list[str]:
     what = f"has the highest val IoU of {len(ranked)}:" if len(ranked) > 1 else "has a val IoU of"
     lines = [f"{best['title']}{_tiles(best)} {what} {_with_interval(best)}."]
     if tied := standing.tied:
-        names = _list([row["title"] for row in tied[1:]])
+        names = listing([row["title"] for row in tied[1:]], len(tied))
         lines.append(f"{names} cannot be told from it with so few tiles and trainings.")
     elif len(ranked) > 1:
         second = ranked[1]
@@ -79,5 +79,8 @@ def _with_interval(row: Row) -> str:
     return f"{row['val_iou']:.3f} ({row['val_iou_low']:.3f} to {row['val_iou_high']:.3f})"
 
 
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def listing(words: list[str], limit: int = 4) -> str:
+    """Return ``a, b and c``; a long list is cut."""
+    if len(words) > limit:
+        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -15,6 +15,9 @@ import pytest
 
 from tests.conftest import ROOT, WriteDataset
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

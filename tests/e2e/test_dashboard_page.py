@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import start
-
-CHROMIUM = shutil.which("chromium")
+from tests.e2e.conftest import CHROMIUM, needs_chromium, start
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@needs_chromium
 def test_the_dashboard_asks_for_the_token_and_then_names_the_trial(dataset: Path, tmp_path: Path) -> None:
     browsers = pytest.importorskip("playwright.sync_api")
     (tmp_path / "long.toml").write_text("[unet]\nmax_epochs = 100000\npatience = 100000\n")

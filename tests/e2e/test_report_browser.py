@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,15 +9,14 @@ import pytest
 
 from sweep.console import open_output
 from sweep.report import ReportOptions, main
-from tests.e2e.conftest import Scored
+from tests.e2e.conftest import CHROMIUM, Scored, needs_chromium
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 Open = Callable[..., Page]
 
 

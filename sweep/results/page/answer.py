@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.engine.durations import duration
-from sweep.results.page.numbers import count, listing, score, span
+from sweep.results.page.numbers import count, score, span
 from sweep.results.page.source import Row, Source
-from sweep.results.verdict import verdict
+from sweep.results.verdict import listing, verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,11 @@ from sweep.results.page.cost import cost, failures
 from sweep.results.page.curves import learning_curves
 from sweep.results.page.gallery import MOST_TILES, galleries
 from sweep.results.page.heat import tile_heat
-from sweep.results.page.numbers import listing
 from sweep.results.page.origin import origin
 from sweep.results.page.ranking import leaderboard, test_readings
 from sweep.results.page.searches import search_sections
 from sweep.results.page.source import Source
+from sweep.results.verdict import listing
 
 MOST_NAMES = 8
 

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
+from sweep.results.entries import label_of
 from sweep.results.page.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table
 from sweep.results.page.numbers import score
 from sweep.results.page.source import Row as Record
@@ -98,7 +99,7 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
 
 def _fit(found: list[tuple[Record, float]], name: str, fits: Mapping[str, Scaling]) -> Scaling | None:
     row = next((row for row, _ in found if row["architecture"] == name), None)  # test may be read of some only
-    return fits.get(f"{row['title']} ({row['weights']})") if row else None
+    return fits.get(label_of(row)) if row else None
 
 
 def _ends(one: Interval, axis: Axis) -> tuple[float, float]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from sweep.results.entries import Entry
 from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
-from sweep.results.page.numbers import listing, score, score_cell, span
+from sweep.results.page.numbers import difference_cell, rank_cell, score, score_cell, span
 from sweep.results.page.source import Source
 from sweep.results.standings import Standing, reasons_apart, stand
+from sweep.results.verdict import listing
 
 TOP = 30
 
@@ -45,20 +46,16 @@ def _table(standing: Standing) -> Table:
     columns = ["contender", "experiment", "rank", "weights", "val IoU", "95 % interval", "to the best", "test IoU"]
     rows = []
     for row in standing.rows[:TOP]:
-        difference = "" if row["difference"] is None else f"{row['difference']:+.3f}"
-        if difference and span(row, "difference"):
-            difference += f" ({span(row, 'difference')})"
-        equal = " =" if row["tied"] and row["rank"] != 1 else ""
         rows.append(
             Row(
                 cells=[
                     Cell(text=row["title"] + (f" [{row['unranked']}]" if row["unranked"] else "")),
                     Cell(text=row["where"]),
-                    Cell(text="" if row["rank"] is None else f"{row['rank']}{equal}", value=row["rank"]),
+                    rank_cell(row),
                     Cell(text=row["weights"]),
                     score_cell(row["val_iou"]),
                     Cell(text=span(row, "val_iou"), value=row["val_iou"]),
-                    Cell(text=difference, value=row["difference"]),
+                    difference_cell(row),
                     score_cell(row["test_iou"]),
                 ],
                 architecture=row["architecture"],

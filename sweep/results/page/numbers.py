@@ -7,6 +7,7 @@ from typing import Any
 
 from sweep.engine.durations import duration
 from sweep.results.page.blocks import Cell
+from sweep.results.verdict import TIE_MARK
 
 
 def score(value: float | None) -> str:
@@ -42,11 +43,18 @@ def span(row: dict[str, Any], name: str) -> str:
     return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
-def listing(words: list[str], limit: int = 4) -> str:
-    """Return ``a, b and c``; a long list is cut."""
-    if len(words) > limit:
-        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+def rank_cell(row: dict[str, Any]) -> Cell:
+    """Return a rank's cell; those tied with the first one have a mark."""
+    mark = f" {TIE_MARK}" if row["tied"] and row["rank"] != 1 else ""
+    return Cell(text="" if row["rank"] is None else f"{row['rank']}{mark}", value=row["rank"])
+
+
+def difference_cell(row: dict[str, Any]) -> Cell:
+    """Return the cell of a difference to the winner, with its interval; empty for the winner."""
+    text = "" if row["difference"] is None else f"{row['difference']:+.3f}"
+    if text and span(row, "difference"):
+        text += f" ({span(row, 'difference')})"
+    return Cell(text=text, value=0.0 if row["rank"] == 1 else row["difference"])
 
 
 def count(number: int, word: str) -> str:

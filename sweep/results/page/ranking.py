@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from sweep.results.leaderboard import AGAIN_MARK
 from sweep.results.page.blocks import Cell, Row, Section, Table, Text
-from sweep.results.page.numbers import count, mean_cell, number_cell, score, score_cell, span, time_cell
+from sweep.results.page.numbers import (
+    count,
+    difference_cell,
+    mean_cell,
+    number_cell,
+    rank_cell,
+    score,
+    score_cell,
+    span,
+    time_cell,
+)
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import Axis, interval
@@ -48,24 +58,20 @@ def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
     if row["unranked"]:
         name += f" [{row['unranked']}]"
     number = source.numbers[row["entry"]]
-    rank = "" if row["rank"] is None else f"{row['rank']}{' =' if row['tied'] and row['rank'] != 1 else ''}"
     mean = row["val_iou"]
     picture = (
         None
         if mean is None
         else interval(low=row["val_iou_low"], middle=mean, high=row["val_iou_high"], axis=axis, number=number)
     )
-    difference = "" if row["difference"] is None else f"{row['difference']:+.3f}"
-    if difference and span(row, "difference"):
-        difference += f" ({span(row, 'difference')})"
     chance = row["probability_best"]
     cells = {
         "model": Cell(text=name),
-        "rank": Cell(text=rank, value=row["rank"]),
+        "rank": rank_cell(row),
         "weights": Cell(text=row["weights"]),
         "val IoU": score_cell(mean),
         "95 % interval": Cell(text=span(row, "val_iou"), value=mean, picture=picture),
-        "to the best": Cell(text=difference, value=0.0 if row["rank"] == 1 else row["difference"]),
+        "to the best": difference_cell(row),
         "chance to be best": Cell(text="" if chance is None else share(chance), value=chance),
         "val F1": mean_cell(row, "val_f1"),
         "test IoU": mean_cell(row, "test_iou", mark),

@@ -13,7 +13,7 @@ from sweep.results.page.numbers import count, number_cell, score, score_cell
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import SERIES, Axis, Mark, Series, chart, parallel
-from sweep.results.search_summary import GroupSummary
+from sweep.results.search_summary import GroupSummary, describe_recipe
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -73,7 +73,7 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
                     score_cell(one.shared_val_iou),
                     score_cell(one.best_val_iou),
                     number_cell(one.gain, "{:+.3f}"),
-                    Cell(text=", ".join(f"{name} {_short(value)}" for name, value in one.best_values.items())),
+                    Cell(text=describe_recipe(one.best_values)),
                 ],
                 architecture=_architecture(one),
             )
@@ -254,9 +254,5 @@ def _threads(summaries: list[GroupSummary]) -> Charts:
 
 def _tip(row: Record, *names: str) -> str:
     recipe = json.loads(row["recipe"])
-    values = ", ".join(f"{name} {_short(recipe[name])}" for name in names)
+    values = describe_recipe({name: recipe[name] for name in names})
     return f"{row['attempt']} ({row['status']}): {values}, best val IoU {score(row['best_epoch_val_iou'])}"
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
