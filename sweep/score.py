@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -232,19 +231,12 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
     """
-    import torch
+    from trainables.checkpoints import load_best_bytes
+    from trainables.inference import choose_device, ready
+    from trainables.scoring import score_and_draw
 
-    from trainables.checkpoints import load_best
-    from trainables.scoring import forward_on, score_and_draw
-    from trainables.training import choose_dtype
-
-    place = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "best.safetensors"
-        path.write_bytes(weights_file)
-        model, best = load_best(path)
-    model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    forward = forward_on(model, place, choose_dtype(best.recipe.precision, place))
+    model, best = load_best_bytes(weights_file)
+    forward = ready(model, best.recipe, choose_device(device))
     return score_and_draw(model, forward, tiles, best.recipe, batch_size=best.recipe.batch_size)
 
 

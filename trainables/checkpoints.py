@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
@@ -108,14 +109,29 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
         WeightsError: Its fixed encoder cannot be rebuilt as it was.
     """
     from trainables.models.base import encoder_fingerprint
+    from trainables.models.kept import release
 
     best = read_best(path)
-    model = build_model(best.recipe, best.weights)
-    if best.encoder_sha256 and encoder_fingerprint(model) != best.encoder_sha256:
-        raise WeightsError(
-            f"{path}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "
-            f"score it where it was trained, or with the same weights file and torch version"
-        )
+    if best.encoder_sha256:
+        model = build_model(best.recipe, best.weights)
+        if encoder_fingerprint(model) != best.encoder_sha256:
+            raise WeightsError(
+                f"{path}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "
+                f"use it where it was trained, or with the same weights file and torch version"
+            )
+    else:  # the file holds every tensor, so what they started from is not needed
+        release()
+        model = build_model(best.recipe, replace(best.weights, path=""))
     with safe_open(path, framework="pt") as file:
         model.load_portable_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    if not best.encoder_sha256:
+        release()  # a fixed encoder's tensors have just been replaced: nobody else is to have it
     return model.eval(), best
+
+
+def load_best_bytes(data: bytes) -> tuple[SegmentationModel, BestWeights]:
+    """Rebuild the model of a best-weights file's content; see ``load_best``."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "best.safetensors"
+        path.write_bytes(data)
+        return load_best(path)

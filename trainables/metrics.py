@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from trainables.data.tiles import Tile
 
-METRIC = "mean over whole tiles of the foreground's IoU, at a threshold of 0.5; 1 for a tile that is empty in both"
+METRIC = (
+    "mean over whole tiles, predicted through windows that fade into each other, of the foreground's IoU "
+    "at a threshold of 0.5; 1 for a tile that is empty in both"
+)
 """What a score is. Scores are ranked together only where this is the same: change it with any change of meaning."""
 
 

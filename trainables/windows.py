@@ -1,47 +1,168 @@
-"""Prediction of whole tiles through windows of the size that the model was trained on."""
+"""Prediction of images of any size through overlapping windows of the size that the model was trained on.
+
+The seams are blended: where two windows overlap, the outer quarter of the overlap is left to the window in which it
+lies deeper inside, and over the middle half one window fades into the next along a raised cosine. Fading from ``a`` to
+``b`` is ``a + weight (b - a)``, which is exactly ``a`` where both agree: a model that returns its input reproduces the
+image bit for bit, however it is cut. Windows start at multiples of 32 pixels, so that every encoder sees the image on
+the grid on which it would see the whole.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-
-def window_starts(length: int, window: int) -> list[int]:
-    """Place windows along one side so that they cover it and neighbours overlap by at least an eighth.
-
-    Args:
-        length: Side of the tile in pixels, at least ``window``.
-        window: Side of a window in pixels.
-
-    Returns:
-        Ascending first pixels; the last window ends at ``length``.
-    """
-    if length == window:
-        return [0]
-    stride = window - window // 8
-    count = -(-(length - window) // stride) + 1
-    return [round(step * (length - window) / (count - 1)) for step in range(count)]
+GRID = 32
+"""Windows start at multiples of this many pixels: encoders halve the image five times."""
+OVERLAP = 4
+"""Neighbouring windows share at least one in this many of their pixels along a side, where the grid allows that."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Window:
-    """One window: its image's number, its place there, and the part of it that is its own.
+class Side:
+    """How one side of an image is covered by windows.
 
     Attributes:
-        image: Index into the images.
-        place: Rows and columns of the image that it shows.
-        owned: Those of them that are taken from it.
-        last: It is the image's last one.
+        length: Pixels of the image's side.
+        window: Pixels of a window's side, a multiple of 32; of an image that is shorter, its side rounded up to one.
+        starts: Ascending first pixels of the windows; the last window ends where the side, rounded up to a multiple of
+            32, does, so it may hold up to 31 pixels more than the image.
     """
 
-    image: int
-    place: tuple[slice, slice]
-    owned: tuple[slice, slice]
-    last: bool
+    length: int
+    window: int
+    starts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, length: int, window: int) -> Side:
+        """Cover a side evenly.
+
+        Args:
+            length: Pixels of the image, at least 1.
+            window: Pixels of a window, a multiple of 32.
+        """
+        padded = math.ceil(length / GRID) * GRID
+        if padded <= window:
+            return cls(length=length, window=padded, starts=(0,))
+        way = (padded - window) // GRID
+        steps = math.ceil(way / max(1, (window - window // OVERLAP) // GRID))
+        return cls(
+            length=length, window=window, starts=tuple(GRID * (step * way // steps) for step in range(steps + 1))
+        )
+
+    @cached_property
+    def fades(self) -> tuple[tuple[int, int], ...]:
+        """Between each window and the next, the first pixel of the fade and the one after its last.
+
+        They never reach into each other: with an overlap of a quarter at least, every other window may meet as well,
+        but only farther out than a fade goes.
+        """
+        found = []
+        for first, second in itertools.pairwise(self.starts):
+            overlap = first + self.window - second
+            middle, half = second + overlap // 2, overlap // 4
+            found.append((middle - half, middle + half))
+        return tuple(found)
+
+    def share(self, number: int) -> tuple[int, int]:
+        """Return the pixels, from and to, that a window has a part in; none lies beyond the image."""
+        low = self.fades[number - 1][0] if number else 0
+        high = self.fades[number][1] if number < len(self.fades) else self.length
+        return low, min(high, self.length)
+
+    def cut(self, first: int, last: int) -> Side:
+        """Return some of the windows as the cover of the image's part that they alone decide, moved to begin at 0.
+
+        Args:
+            first: Number of the first window.
+            last: Number of the last window, itself included.
+        """
+        begin = self.starts[first]
+        end = self.length if last == len(self.starts) - 1 else self.starts[last] + self.window
+        starts = tuple(start - begin for start in self.starts[first : last + 1])
+        return Side(length=end - begin, window=self.window, starts=starts)
+
+
+def ramp(length: int) -> Tensor:
+    """Return the (length,) float32 weights of the second of two windows over a fade: a raised cosine, inside (0, 1)."""
+    return (1 - torch.cos(torch.pi * (torch.arange(length) + 0.5) / length)) / 2
+
+
+class Blender:
+    """Puts the windows of one image together; they come row by row, from left to right.
+
+    It holds one row of windows and the fade above it, on the device where the windows are.
+
+    Args:
+        rows: How the windows cover the image from top to bottom.
+        columns: How they cover it from left to right.
+    """
+
+    def __init__(self, rows: Side, columns: Side) -> None:
+        self._rows, self._columns = rows, columns
+        self._row = self._column = 0
+        self._strip: Tensor | None = None
+        self._faded: Tensor | None = None
+
+    def add(self, window: Tensor) -> Tensor | None:
+        """Take the next window.
+
+        Args:
+            window: (C, H, W) float; H and W are the sides' windows.
+
+        Returns:
+            After the last window of a row, the (C, h, W) rows of the image that are finished with it, in order; else
+            None.
+        """
+        if len(self._columns.starts) == 1:
+            self._strip = window[..., : self._columns.length]
+        else:
+            self._join(window)
+        self._column = (self._column + 1) % len(self._columns.starts)
+        return None if self._column else self._end_row()
+
+    def _join(self, window: Tensor) -> None:
+        """Fade the strip so far into a window."""
+        if self._strip is None:
+            self._strip = window.new_empty(*window.shape[:2], self._columns.length)
+        start = self._columns.starts[self._column]
+        low, high = self._columns.share(self._column)
+        if self._column:
+            end = min(self._columns.fades[self._column - 1][1], high)
+            old, new = self._strip[..., low:end], window[..., low - start : end - start]
+            old.lerp_(new, _weights(self._columns.fades[self._column - 1], window)[: end - low])
+            low = end
+        self._strip[..., low:high] = window[..., low - start : high - start]
+
+    def _end_row(self) -> Tensor:
+        """Fade the row above into the strip, keep what the next row fades into, return what is finished."""
+        assert self._strip is not None
+        strip, self._strip = self._strip, None
+        start = self._rows.starts[self._row]
+        low, high = self._rows.share(self._row)
+        parts = []
+        if self._faded is not None:
+            end = min(self._rows.fades[self._row - 1][1], high)
+            weights = _weights(self._rows.fades[self._row - 1], strip)[: end - low, None]
+            parts.append(torch.lerp(self._faded[:, : end - low], strip[:, low - start : end - start], weights))
+            low = end
+        if self._row < len(self._rows.fades):
+            first, last = (min(place, self._rows.length) for place in self._rows.fades[self._row])
+            self._faded = strip[:, first - start : last - start].clone()
+            high = first
+        self._row += 1
+        parts.append(strip[:, low - start : high - start])
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+
+
+def _weights(fade: tuple[int, int], like: Tensor) -> Tensor:
+    return ramp(fade[1] - fade[0]).to(like)
 
 
 def predict_by_windows(
@@ -49,60 +170,47 @@ def predict_by_windows(
 ) -> Iterator[Tensor]:
     """Run a model over images window by window; a batch may hold windows of several images.
 
-    Each output pixel comes from exactly one window, the one in which it lies farthest from an edge, so nothing is
-    averaged: a model that returns its input reproduces the image bit for bit.
-
     Args:
         predict: Maps (B, 3, S, S) to (B, C, S, S), maybe on another device.
         images: (3, H, W) tensors.
-        window: Side S of a window in pixels; a side of an image that is shorter is taken whole.
+        window: Side S of a window in pixels, a multiple of 32.
         batch_size: Windows a call, at least 1.
 
     Yields:
         (C, H, W) for each image, in order.
     """
-    output: Tensor | None = None
-    windows = itertools.chain.from_iterable(_windows(number, image, window) for number, image in enumerate(images))
-    for batch in _batched(windows, batch_size):
-        stacked = torch.stack([images[one.image][:, *one.place] for one in batch])
-        for one, logits in zip(batch, predict(stacked), strict=True):
-            if output is None:
-                output = logits.new_empty(logits.shape[0], *images[one.image].shape[1:])
-            inside = tuple(
-                slice(owned.start - place.start, owned.stop - place.start)
-                for owned, place in zip(one.owned, one.place, strict=True)
-            )
-            output[:, *one.owned] = logits[:, *inside]
-            if one.last:
-                yield output
-                output = None
+    covers = [tuple(Side.of(length, window) for length in image.shape[1:]) for image in images]
+    windows = itertools.chain.from_iterable(
+        cut_windows(image, *sides) for image, sides in zip(images, covers, strict=True)
+    )
+    predicted = predict_in_batches(predict, windows, batch_size)
+    for rows, columns in covers:
+        blender = Blender(rows, columns)
+        parts = [blender.add(next(predicted)) for _ in range(len(rows.starts) * len(columns.starts))]
+        finished = [part for part in parts if part is not None]
+        yield torch.cat(finished, dim=1) if len(finished) > 1 else finished[0]
 
 
-def _windows(number: int, image: Tensor, window: int) -> list[_Window]:
-    sides = [_pieces(length, min(window, length)) for length in image.shape[1:]]
-    found = [
-        _Window(image=number, place=(rows, columns), owned=(own_rows, own_columns), last=False)
-        for (rows, own_rows), (columns, own_columns) in itertools.product(*sides)
-    ]
-    return [*found[:-1], _Window(image=number, place=found[-1].place, owned=found[-1].owned, last=True)]
+def cut_windows(image: Tensor, rows: Side, columns: Side) -> Iterator[Tensor]:
+    """Yield the (C, H, W) windows of an image row by row; beyond its last pixels, these are repeated."""
+    down, right = (side.starts[-1] + side.window - side.length for side in (rows, columns))
+    if down or right:
+        height, width = torch.arange(rows.length + down), torch.arange(columns.length + right)
+        image = image[:, height.clamp(max=rows.length - 1)][:, :, width.clamp(max=columns.length - 1)]
+    for top, left in itertools.product(rows.starts, columns.starts):
+        yield image[:, top : top + rows.window, left : left + columns.window]
 
 
-def _pieces(length: int, window: int) -> list[tuple[slice, slice]]:
-    """Return the windows along one side, and the pixels that belong to each."""
-    starts = window_starts(length, window)
-    borders = [0, *((first + window + second) // 2 for first, second in itertools.pairwise(starts)), length]
-    return [
-        (slice(start, start + window), slice(low, high))
-        for start, (low, high) in zip(starts, itertools.pairwise(borders), strict=True)
-    ]
+def predict_in_batches(
+    predict: Callable[[Tensor], Tensor], windows: Iterable[Tensor], batch_size: int
+) -> Iterator[Tensor]:
+    """Predict windows in batches of equal shapes; yields (C, H, W) for each window, in order.
 
-
-def _batched(windows: Iterator[_Window], batch_size: int) -> Iterator[list[_Window]]:
-    """Group windows of one shape that follow each other."""
-
-    def shape(one: _Window) -> tuple[int, ...]:
-        return tuple(side.stop - side.start for side in one.place)
-
-    for _, alike in itertools.groupby(windows, shape):
+    Args:
+        predict: Maps (B, 3, H, W) to (B, C, H, W).
+        windows: (3, H, W) each; read only as far as batches need them.
+        batch_size: Windows a call, at least 1.
+    """
+    for _, alike in itertools.groupby(windows, lambda window: window.shape):
         while batch := list(itertools.islice(alike, batch_size)):
-            yield batch
+            yield from predict(torch.stack(batch))

@@ -1,0 +1,86 @@
+"""Trained models as forward passes: one alone, several as an ensemble, each view in its eight symmetries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from trainables.models.base import SegmentationModel
+from trainables.recipe import Recipe
+from trainables.scoring import Forward, forward_on
+from trainables.training import choose_dtype
+
+SYMMETRIES = tuple((turns, flipped) for flipped in (False, True) for turns in range(4))
+"""The dihedral group D4: quarter turns, with and without a flip before them."""
+EPSILON = 1e-7
+"""Probabilities are kept this far from 0 and 1, where their logit is infinite: about 16 as a logit."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda`` means on this machine."""
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def ready(model: SegmentationModel, recipe: Recipe, device: torch.device) -> Forward:
+    """Bring a model to a device and return its forward pass.
+
+    Args:
+        model: Is moved, and put into evaluation mode.
+        recipe: What trained it: its precision is the arithmetic.
+        device: Where to predict.
+    """
+    model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return forward_on(model, device, choose_dtype(recipe.precision, device))
+
+
+def ensemble(members: Sequence[Forward]) -> Forward:
+    """Average the probabilities of several models.
+
+    Args:
+        members: Their forward passes, at least one, on the same device.
+
+    Returns:
+        Gives the logits of the mean probability; one member's alone are returned as they are.
+    """
+
+    def forward(images: Tensor) -> Tensor:
+        return _mean_logits(member(images) for member in members)
+
+    return forward if len(members) > 1 else members[0]
+
+
+def with_symmetries(forward: Forward) -> Forward:
+    """Average the probabilities over the eight symmetries of each image (test-time augmentation by D4).
+
+    Args:
+        forward: A model's, or an ensemble's.
+
+    Returns:
+        Gives the logits of the mean probability.
+    """
+
+    def augmented(images: Tensor) -> Tensor:
+        return _mean_logits(_undo(forward(_apply(images, *one)), *one) for one in SYMMETRIES)
+
+    return augmented
+
+
+def _apply(images: Tensor, turns: int, flipped: bool) -> Tensor:
+    return torch.rot90(images.flip(-1) if flipped else images, turns, (-2, -1))
+
+
+def _undo(logits: Tensor, turns: int, flipped: bool) -> Tensor:
+    turned = torch.rot90(logits, -turns, (-2, -1))
+    return turned.flip(-1) if flipped else turned
+
+
+def _mean_logits(all_logits: Iterable[Tensor]) -> Tensor:
+    """Return the logits of the mean probability of at least one tensor."""
+    total, count = None, 0
+    for logits in all_logits:
+        probability = logits.sigmoid()
+        total, count = probability if total is None else total + probability, count + 1
+    assert total is not None
+    return torch.logit(total / count, eps=EPSILON)
