@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from trainables.errors import InfeasibleError
 from trainables.models.base import SegmentationModel
 from trainables.recipe import Recipe
 from trainables.scoring import Forward, forward_on
@@ -33,6 +34,39 @@ def ready(model: SegmentationModel, recipe: Recipe, device: torch.device) -> For
     """
     model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return forward_on(model, device, choose_dtype(recipe.precision, device))
+
+
+def default_batch(window: int, device: torch.device) -> int:
+    """Return how many windows go into a forward pass if nobody says otherwise: 16 on a GPU, four of 256 on a CPU.
+
+    Args:
+        window: Side of a window in pixels.
+        device: Where the model is.
+    """
+    return 16 if device.type == "cuda" else max(1, 4 * 256**2 // window**2)
+
+
+def within_memory(forward: Forward) -> Forward:
+    """Return a forward pass that halves its batches for good when the GPU's memory does not suffice.
+
+    Raises:
+        InfeasibleError: A single window does not fit.
+    """
+    largest: list[int] = []
+
+    def careful(images: Tensor) -> Tensor:
+        while True:
+            try:
+                return torch.cat([forward(some) for some in torch.split(images, min([len(images), *largest]))])
+            except torch.OutOfMemoryError as error:
+                size = min([len(images), *largest]) // 2
+                if not size:
+                    raise InfeasibleError(
+                        f"out of memory with one window of {images.shape[-1]} pixels; free the GPU, or --device cpu"
+                    ) from error
+                largest[:] = [size]
+
+    return careful
 
 
 def ensemble(members: Sequence[Forward]) -> Forward:

@@ -60,8 +60,9 @@ class Side:
     def fades(self) -> tuple[tuple[int, int], ...]:
         """Between each window and the next, the first pixel of the fade and the one after its last.
 
-        They never reach into each other: with an overlap of a quarter at least, every other window may meet as well,
-        but only farther out than a fade goes.
+        They never reach into each other: every other window may meet as well, but only farther out than a fade goes.
+        They lie inside the image: the last window begins 32 pixels or more after the one before, and ends less than
+        that beyond the image.
         """
         found = []
         for first, second in itertools.pairwise(self.starts):
@@ -71,10 +72,10 @@ class Side:
         return tuple(found)
 
     def share(self, number: int) -> tuple[int, int]:
-        """Return the pixels, from and to, that a window has a part in; none lies beyond the image."""
+        """Return the pixels of the image, from and to, that a window has a part in."""
         low = self.fades[number - 1][0] if number else 0
         high = self.fades[number][1] if number < len(self.fades) else self.length
-        return low, min(high, self.length)
+        return low, high
 
     def cut(self, first: int, last: int) -> Side:
         """Return some of the windows as the cover of the image's part that they alone decide, moved to begin at 0.
@@ -102,11 +103,13 @@ class Blender:
     Args:
         rows: How the windows cover the image from top to bottom.
         columns: How they cover it from left to right.
+        first_row: Number of the first row of windows that comes; where it is not 0, what is finished with that row is
+            not to be used, as it lacks the row above.
     """
 
-    def __init__(self, rows: Side, columns: Side) -> None:
+    def __init__(self, rows: Side, columns: Side, *, first_row: int = 0) -> None:
         self._rows, self._columns = rows, columns
-        self._row = self._column = 0
+        self._row, self._column = first_row, 0
         self._strip: Tensor | None = None
         self._faded: Tensor | None = None
 
@@ -134,9 +137,8 @@ class Blender:
         start = self._columns.starts[self._column]
         low, high = self._columns.share(self._column)
         if self._column:
-            end = min(self._columns.fades[self._column - 1][1], high)
-            old, new = self._strip[..., low:end], window[..., low - start : end - start]
-            old.lerp_(new, _weights(self._columns.fades[self._column - 1], window)[: end - low])
+            end = self._columns.fades[self._column - 1][1]
+            self._strip[..., low:end].lerp_(window[..., low - start : end - start], ramp(end - low).to(window))
             low = end
         self._strip[..., low:high] = window[..., low - start : high - start]
 
@@ -148,21 +150,16 @@ class Blender:
         low, high = self._rows.share(self._row)
         parts = []
         if self._faded is not None:
-            end = min(self._rows.fades[self._row - 1][1], high)
-            weights = _weights(self._rows.fades[self._row - 1], strip)[: end - low, None]
-            parts.append(torch.lerp(self._faded[:, : end - low], strip[:, low - start : end - start], weights))
+            end = self._rows.fades[self._row - 1][1]
+            weights = ramp(end - low).to(strip)[:, None]
+            parts.append(torch.lerp(self._faded, strip[:, low - start : end - start], weights))
             low = end
         if self._row < len(self._rows.fades):
-            first, last = (min(place, self._rows.length) for place in self._rows.fades[self._row])
-            self._faded = strip[:, first - start : last - start].clone()
-            high = first
+            high, end = self._rows.fades[self._row]
+            self._faded = strip[:, high - start : end - start].clone()
         self._row += 1
         parts.append(strip[:, low - start : high - start])
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-
-
-def _weights(fade: tuple[int, int], like: Tensor) -> Tensor:
-    return ramp(fade[1] - fade[0]).to(like)
 
 
 def predict_by_windows(
@@ -204,13 +201,35 @@ def cut_windows(image: Tensor, rows: Side, columns: Side) -> Iterator[Tensor]:
 def predict_in_batches(
     predict: Callable[[Tensor], Tensor], windows: Iterable[Tensor], batch_size: int
 ) -> Iterator[Tensor]:
-    """Predict windows in batches of equal shapes; yields (C, H, W) for each window, in order.
+    """Predict windows in batches of equal shapes.
 
     Args:
         predict: Maps (B, 3, H, W) to (B, C, H, W).
-        windows: (3, H, W) each; read only as far as batches need them.
+        windows: (3, H, W) each, read only as far as batches need them. One without pixels is not worth predicting:
+            it is returned as it is.
         batch_size: Windows a call, at least 1.
+
+    Yields:
+        (C, H, W) for each window, in order.
     """
-    for _, alike in itertools.groupby(windows, lambda window: window.shape):
-        while batch := list(itertools.islice(alike, batch_size)):
-            yield from predict(torch.stack(batch))
+    waiting: list[Tensor] = []
+    batch: list[Tensor] = []
+    for window in windows:
+        if window.numel():
+            if batch and (len(batch) == batch_size or window.shape != batch[0].shape):
+                yield from _predict_waiting(predict, waiting, batch)
+                waiting, batch = [], []
+            batch.append(window)
+        elif not batch:
+            yield window
+            continue
+        waiting.append(window)
+    yield from _predict_waiting(predict, waiting, batch)
+
+
+def _predict_waiting(
+    predict: Callable[[Tensor], Tensor], waiting: Sequence[Tensor], batch: list[Tensor]
+) -> Iterator[Tensor]:
+    predicted = iter(predict(torch.stack(batch)) if batch else ())
+    for window in waiting:
+        yield next(predicted) if window.numel() else window

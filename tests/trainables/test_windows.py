@@ -25,7 +25,7 @@ def test_windows_cover_the_side_on_the_grid_and_overlap_by_a_quarter(length: int
 def test_fades_lie_inside_both_windows_and_never_in_each_other(length: int, window: int) -> None:
     side = Side.of(length, window)
     edges = [edge for fade in side.fades for edge in fade]
-    assert edges == sorted(edges)
+    assert edges == sorted(edges) and all(0 < edge < length for edge in edges)
     for (low, high), (first, second) in zip(side.fades, itertools.pairwise(side.starts), strict=True):
         margin = (first + window - second) // 4
         assert second + margin <= low <= high <= first + window - margin

@@ -1,0 +1,163 @@
+"""One raster from its file to its map: checked, predicted part by part, written, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.mapping.cover import Cover
+from sweep.mapping.ground import metres_per_pixel
+from sweep.mapping.inputs import Input
+from sweep.mapping.mapper import Mapper
+from sweep.mapping.outputs import write_geotiff, write_overlay, write_picture
+from sweep.mapping.parts import Parts
+from sweep.mapping.progress import WindowProgress
+from sweep.mapping.raster import Raster, open_raster
+from sweep.mapping.record import Record, stamp
+from sweep.mapping.settings import MapSettings
+from sweep.mapping.team import Team
+from trainables.errors import ExperimentError
+
+FAR = 1.5
+"""Pixels so many times larger or smaller than the training data's are warned about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped:
+    """A raster that has been predicted.
+
+    Attributes:
+        files: What was written.
+        facts: What is worth knowing of it, for the record and for programs.
+        bad: Damaged blocks that were left out, in words.
+    """
+
+    files: tuple[Path, ...]
+    facts: dict[str, Any]
+    bad: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is done with every raster.
+
+    Attributes:
+        team: The models.
+        settings: How they predict and what comes out.
+        out: Folder of the results.
+        skip_bad: Leave damaged blocks out.
+        progress: Is told of every window.
+    """
+
+    team: Team
+    settings: MapSettings
+    out: Path
+    skip_bad: bool
+    progress: WindowProgress
+
+    @contextmanager
+    def open(self, one: Input) -> Iterator[Raster]:
+        """Open a raster for the duration of the block.
+
+        Raises:
+            ExperimentError: It cannot be used as it is.
+        """
+        settings = self.settings
+        with open_raster(
+            one.path, bands=settings.bands, scale=settings.scale, fill=self.team.fill, skip_bad=self.skip_bad
+        ) as raster:
+            if settings.polygons and raster.dataset.crs is None:
+                raise ExperimentError(
+                    f"{one.path}: has no reference system (CRS), so polygons have no place and no area; "
+                    f"give it one (rio edit-info --crs EPSG:...), or leave --polygons away"
+                )
+            yield raster
+
+    def warning(self, one: Input) -> str:
+        """Say that a raster's pixels are far from those of the training data; empty if they are not, or nobody knows.
+
+        Raises:
+            ExperimentError: It cannot be used as it is.
+        """
+        with self.open(one) as raster:
+            here, there = metres_per_pixel(raster.dataset), self.team.metres_per_pixel
+        if here is None or there is None or 1 / FAR < here / there < FAR:
+            return ""
+        return (
+            f"{one.path}: {here:.3g} m a pixel, but the model was trained at {there:.3g} m; what it looks for is "
+            f"{max(here / there, there / here):.2g} times {'smaller' if here > there else 'larger'} here: resample the "
+            f"raster first (gdalwarp -tr)"
+        )
+
+    def map(self, one: Input, record: Record) -> Mapped:
+        """Predict a raster and write its map; goes on after the parts that an earlier run finished.
+
+        Raises:
+            ExperimentError: The raster is damaged, or polygons cannot be written.
+            StorageError: There is no room.
+        """
+        with self.open(one) as raster:
+            cover = Cover.of(raster.height, raster.width, self.team.window)
+            parts = Parts(self.out / f".{one.name}.parts", cover, self._identity(one, raster, cover))
+            bad = self._predict(one.name, raster, cover, parts)
+            files, facts = self._write(one.name, raster, parts)
+        facts = {"windows": cover.windows, "seconds": round(self.progress.seconds, 2), "bad": bad, **facts}
+        record.add(one, files, facts)
+        parts.remove()
+        return Mapped(files=tuple(files), facts=facts, bad=tuple(bad))
+
+    def _identity(self, one: Input, raster: Raster, cover: Cover) -> dict[str, Any]:
+        """Return all that decides what a part holds."""
+        return {
+            "raster": stamp(one),
+            "size": [raster.height, raster.width],
+            "stripes": len(cover.stripes),
+            "window": self.team.window,
+            "models": list(self.team.hashes),
+            "tta": self.team.tta,
+            "skip_bad": self.skip_bad,
+            **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
+        }
+
+    def _predict(self, name: str, raster: Raster, cover: Cover, parts: Parts) -> list[str]:
+        """Predict what is missing; returns the damaged blocks that were left out."""
+        self.progress.begin(name, cover.windows)
+        mapper = Mapper(
+            forward=self.team.forward,
+            device=self.team.device,
+            batch_size=self.team.batch_size,
+            threshold=self.settings.threshold,
+            progress=self.progress.advance,
+        )
+        for stripe in cover.stripes:
+            first = parts.first_missing(stripe)
+            if first < len(cover.rows.starts):
+                self.progress.skip(max(first - 1, 0) * len(stripe.columns.starts))
+                for part in mapper.predict(raster, cover, stripe, first):
+                    parts.add(part, raster.bad)
+            else:
+                self.progress.skip(first * len(stripe.columns.starts))
+        return parts.bad
+
+    def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
+        """Write the results; returns the files and facts about them."""
+        out, settings = self.out, self.settings
+        if not raster.georeferenced:
+            files = [out / f"{name}_mask.png", out / f"{name}_overlay.jpg"]
+            write_picture(parts, "mask", raster, files[0])
+            write_overlay(parts, raster, files[1])
+            if settings.probability:
+                files.append(out / f"{name}_probability.png")
+                write_picture(parts, "probability", raster, files[-1])
+            return files, {}
+        files = [out / f"{name}_mask.tif"]
+        write_geotiff(parts, "mask", raster, files[0])
+        probability = (out if settings.probability else parts.folder) / f"{name}_probability.tif"
+        if settings.probability or settings.polygons:
+            write_geotiff(parts, "probability", raster, probability)
+        if settings.probability:
+            files.append(probability)
+        return files, {}

@@ -1,0 +1,167 @@
+"""Finished parts of a map on disk: a killed prediction goes on after the last of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from sweep.mapping.cover import Cover, Stripe
+from sweep.mapping.mapper import NODATA, PROBABILITY_STEPS, Part
+from sweep.mapping.raster import Raster
+from trainables.errors import StorageError
+
+JOB_FILE, BAD_FILE = "job.json", "bad.json"
+LAYERS = ("mask", "probability")
+"""What a part's bands hold."""
+LOOKUP = {"mask": "0:0,1:255,255:0", "probability": f"0:0,{PROBABILITY_STEPS}:255,{NODATA}:0"}
+"""Stored to shown values, between which GDAL interpolates."""
+
+
+class Parts:
+    """The folder of one raster's finished parts.
+
+    Args:
+        folder: Is made if it is not there; parts of another job in it are thrown away.
+        cover: How windows cover the raster.
+        job: All that decides what a part holds.
+
+    Attributes:
+        folder: Where they lie.
+        bad: Damaged blocks that parts leave out, in words.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+
+    def __init__(self, folder: Path, cover: Cover, job: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._cover = cover
+        self.bad: list[str] = []
+        text = json.dumps(job, indent=1, sort_keys=True)
+        with told(folder):
+            file = folder / JOB_FILE
+            if file.exists() and file.read_text(encoding="utf-8") == text:
+                if (found := folder / BAD_FILE).exists():
+                    self.bad = json.loads(found.read_text(encoding="utf-8"))
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+
+    def first_missing(self, stripe: Stripe) -> int:
+        """Return the first row of windows of a stripe that has no part; the number of rows when all have."""
+        rows = len(self._cover.rows.starts)
+        return next((row for row in range(rows) if not self._path(row, stripe.number).exists()), rows)
+
+    def add(self, part: Part, bad: Iterable[str] = ()) -> None:
+        """Write a part, whole or not at all.
+
+        Args:
+            part: The part.
+            bad: Damaged blocks that have been left out so far.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        path = self._path(part.row, part.stripe.number)
+        temporary = path.with_suffix(".tmp")
+        height, width = part.mask.shape
+        with told(self.folder, RasterioError):
+            if new := [block for block in bad if block not in self.bad]:
+                self.bad += new
+                (self.folder / BAD_FILE).write_text(json.dumps(self.bad), encoding="utf-8")
+            with rasterio.open(
+                temporary,
+                "w",
+                driver="GTiff",
+                height=height,
+                width=width,
+                count=2,
+                dtype="uint8",
+                compress="deflate",
+                zlevel=1,
+                photometric="minisblack",
+            ) as file:
+                file.write(part.mask, 1)
+                file.write(part.probability, 2)
+            temporary.replace(path)
+
+    def layer(self, layer: str, raster: Raster, *, picture: bool = False) -> Path:
+        """Write a virtual raster of the whole map; returns its path.
+
+        Args:
+            layer: ``mask`` or ``probability``.
+            raster: Whose size, place on earth and reference system the map has.
+            picture: For people to look at: foreground is 255, and so is a probability of 1; what is not known is 0.
+        """
+        dataset = raster.dataset
+        lines = [f'<VRTDataset rasterXSize="{raster.width}" rasterYSize="{raster.height}">']
+        if picture:
+            lines.append('<VRTRasterBand dataType="Byte" band="1">')
+            return self._write(f"{layer}_picture", [*lines, *self._sources(layer, LOOKUP[layer])])
+        if dataset.crs is not None:
+            lines.append(f"<SRS>{escape(dataset.crs.to_wkt())}</SRS>")
+        if not dataset.transform.is_identity:
+            lines.append(f"<GeoTransform>{', '.join(map(repr, dataset.transform.to_gdal()))}</GeoTransform>")
+        lines.append(f'<VRTRasterBand dataType="Byte" band="1"><NoDataValue>{NODATA}</NoDataValue>')
+        if layer == "probability":
+            lines.append(f"<Scale>{1 / PROBABILITY_STEPS!r}</Scale>")
+        return self._write(layer, [*lines, f"<Description>{layer}</Description>", *self._sources(layer)])
+
+    def _write(self, name: str, lines: list[str]) -> Path:
+        path = self.folder / f"{name}.vrt"
+        with told(self.folder):
+            path.write_text("\n".join([*lines, "</VRTRasterBand></VRTDataset>"]), encoding="utf-8")
+        return path
+
+    def _sources(self, layer: str, lookup: str = "") -> Iterator[str]:
+        kind = "ComplexSource" if lookup else "SimpleSource"
+        table = f"<LUT>{lookup}</LUT>" if lookup else ""
+        for stripe in self._cover.stripes:
+            left, width = stripe.own[0], stripe.own[1] - stripe.own[0]
+            for row in range(len(self._cover.rows.starts)):
+                top, bottom = self._cover.finished(row)
+                size = f'xSize="{width}" ySize="{bottom - top}"'
+                yield (
+                    f'<{kind}><SourceFilename relativeToVRT="1">{self._path(row, stripe.number).name}'
+                    f'</SourceFilename><SourceBand>{LAYERS.index(layer) + 1}</SourceBand><SrcRect xOff="0" yOff="0" '
+                    f'{size}/><DstRect xOff="{left}" yOff="{top}" {size}/>{table}</{kind}>'
+                )
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, row: int, stripe: int) -> Path:
+        return self.folder / f"row{row:06d}-stripe{stripe:03d}.tif"
+
+
+@contextmanager
+def told(place: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Tell in one line that a place cannot be written.
+
+    Args:
+        place: The file or folder.
+        kinds: What may be raised besides ``OSError``.
+
+    Raises:
+        StorageError: As said.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, (OSError, *kinds)):
+            raise
+        reason = getattr(error, "strerror", None) or str(error.__cause__ or error) or type(error).__name__
+        raise StorageError(
+            f"--out {place}: cannot be written ({' '.join(reason.split())}); make room or choose another folder, "
+            f"then the same command goes on"
+        ) from error

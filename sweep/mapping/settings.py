@@ -1,0 +1,46 @@
+"""How a prediction is made and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainables.errors import ExperimentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSettings:
+    """What the user decided about every raster.
+
+    Attributes:
+        threshold: Probability from which on a pixel is foreground, in (0, 1).
+        probability: Write probabilities, too.
+        polygons: Write polygons, too, in this format.
+        min_area: Square metres below which a polygon is dropped and a hole filled.
+        simplify: Metres by which a polygon's edge may move.
+        bands: Numbers of red, green and blue, from 1; empty guesses.
+        scale: The values that become 0 and 255; None for bytes.
+
+    Raises:
+        ExperimentError: A value outside its range, or one that has nothing to act on.
+    """
+
+    threshold: float = 0.5
+    probability: bool = False
+    polygons: Literal["gpkg", "geojson"] | None = None
+    min_area: float = 0.0
+    simplify: float = 0.0
+    bands: tuple[int, ...] = ()
+    scale: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ExperimentError(f"--threshold {self.threshold:g}: must lie between 0 and 1")
+        for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
+            if not 0 <= value < float("inf"):
+                raise ExperimentError(f"{flag} {value:g}: must be 0 or more metres")
+            if value and self.polygons is None:
+                raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            low, high = self.scale
+            raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")

@@ -1,0 +1,217 @@
+"""``python -m sweep.predict``: images and rasters of any size in, masks and polygons out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from sweep.console import run_command
+from sweep.engine.options import Numbers, StorageOptions
+from sweep.engine.output import Output
+from sweep.engine.provenance import typed_command
+from trainables.errors import ExperimentError, TilesweepError
+from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from sweep.mapping.inputs import Input
+    from sweep.mapping.job import Job, Mapped
+    from sweep.mapping.record import Record
+    from sweep.mapping.team import Team
+
+Scale = Annotated[
+    tuple[float, float] | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="LOW,HIGH",
+        instance_from_str=lambda args: _pair(args[0]),
+        is_instance=lambda value: value is None or isinstance(value, tuple),
+        str_from_instance=lambda value: ["none" if value is None else ",".join(map(str, value))],
+    ),
+]
+"""Two numbers with a comma between them."""
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, high = (float(part) for part in text.split(","))
+    return low, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(StorageOptions):
+    """Predict images and rasters with a sweep's winner.
+
+    A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG and an overlay.
+    The same command goes on after an interruption.
+    """
+
+    inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
+    """Images, GeoTIFFs of any size, folders, globs, or addresses that GDAL opens."""
+
+    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE.safetensors")]
+    """An experiment (its best by val IoU), one of its trials, or a weights file."""
+
+    out: Annotated[Path, arg(metavar="DIR")]
+    """Where results go."""
+
+    ensemble: Annotated[int, arg(metavar="K")] = 1
+    """Average the experiment's K best."""
+
+    tta: bool = False
+    """Average each window's eight symmetries (test-time augmentation); eight times the time."""
+
+    threshold: Annotated[float, arg(metavar="P")] = 0.5
+    """Probability from which on a pixel is foreground; sweep.export says which one is best on val."""
+
+    probability: bool = False
+    """Write probabilities, too."""
+
+    polygons: Literal["gpkg", "geojson"] | None = None
+    """Write polygons, too, with area in square metres and mean probability."""
+
+    min_area: Annotated[float, arg(metavar="M2")] = 0.0
+    """Drop polygons, and fill holes, smaller than this many square metres."""
+
+    simplify: Annotated[float, arg(metavar="METRES")] = 0.0
+    """Let polygons' edges move by this much to get rid of corners."""
+
+    bands: Numbers = ()
+    """Which bands are red, green and blue, from 1, such as 3,2,1; default: as the file says."""
+
+    scale: Scale = None
+    """The values that are black and white, for rasters that do not hold bytes."""
+
+    batch_size: Annotated[int | None, arg(metavar="N")] = None
+    """Windows a forward pass; default: what suits the device."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to predict."""
+
+    skip_bad: bool = False
+    """Leave damaged blocks of a raster out instead of giving up."""
+
+    overwrite: bool = False
+    """Replace what --out holds of other models or settings."""
+
+    patches: Annotated[Path | None, arg(metavar="DIR")] = None
+    """The dataset, whose val tiles show what --ensemble, --tta and --threshold bring; default: where it lay."""
+
+
+def main(options: PredictOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading torch and rasterio.
+    from sweep.mapping.extra import require_geo
+    from sweep.mapping.inputs import find_inputs
+    from sweep.mapping.settings import MapSettings
+    from sweep.results.chosen import find_models
+
+    require_geo()
+    for flag, value in (("--ensemble", options.ensemble), ("--batch-size", options.batch_size)):
+        if value is not None and value < 1:
+            raise ExperimentError(f"{flag} {value}: must be at least 1")
+    settings = MapSettings(
+        threshold=options.threshold,
+        probability=options.probability,
+        polygons=options.polygons,
+        min_area=options.min_area,
+        simplify=options.simplify,
+        bands=options.bands,
+        scale=options.scale,
+    )
+    inputs = find_inputs(options.inputs, options.out)
+    chosen = find_models(Storage.open(options.storage), options.model, count=options.ensemble)
+
+    from sweep.mapping.job import Job
+    from sweep.mapping.progress import WindowProgress
+    from sweep.mapping.record import Record
+    from sweep.mapping.team import Team
+
+    team = Team.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
+    record = Record(
+        options.out,
+        {"models": dict(zip(team.names, team.hashes, strict=True)), "tta": team.tta, **asdict(settings)},
+        overwrite=options.overwrite,
+    )
+    with WindowProgress(output.console) as progress:
+        job = Job(team=team, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
+        _check(job, inputs, record, output)
+        _say_models(team, output)
+        if options.ensemble > 1 or options.tta or options.threshold != 0.5:
+            _say_gain(team, options, output)
+        _map_all(job, inputs, record, output)
+    return 0
+
+
+def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
+    """Look at every raster before the first one is predicted.
+
+    Raises:
+        ExperimentError: Some cannot be used, all of them told at once.
+    """
+    faults: list[str] = []
+    for one in inputs:
+        if record.has(one):
+            continue
+        try:
+            if warning := job.warning(one):
+                output.results.print(f"warning        {warning}", highlight=False, soft_wrap=True)
+                output.events.emit("warning", input=one.path, text=warning)
+        except TilesweepError as error:
+            faults += error.faults
+    if faults:
+        raise ExperimentError(faults)
+
+
+def _say_models(team: Team, output: Output) -> None:
+    for name in team.names:
+        output.console.print(f"model          {name}", highlight=False, soft_wrap=True)
+    batch, symmetries = team.batch_size, ", eight symmetries each" if team.tta else ""
+    output.console.print(
+        f"windows        {team.window} pixels, {batch} a batch on {team.device.type}{symmetries}", highlight=False
+    )
+    output.events.emit("model", names=list(team.names), window=team.window, device=team.device.type, tta=team.tta)
+
+
+def _say_gain(team: Team, options: PredictOptions, output: Output) -> None:
+    """Show what the flags bring on val, before they are used."""
+    from sweep.mapping.gain import measure_gain, val_data
+
+    data = val_data(team, options.patches)
+    if isinstance(data, str):
+        output.results.print(f"gain on val    not known: {data}", highlight=False, soft_wrap=True)
+        return
+    with output.console.status("measuring on val what the flags bring"):
+        gain = measure_gain(team, options.threshold, data)
+    output.results.print(f"gain on val    {gain}", highlight=False, soft_wrap=True)
+    output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
+
+
+def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
+    """Predict one raster after the other."""
+    try:
+        for one in inputs:
+            if record.has(one):
+                output.console.print(f"{one.name}: is there already", highlight=False, soft_wrap=True)
+                continue
+            _say_mapped(one, job.map(one, record), output)
+    except KeyboardInterrupt:
+        output.results.print("interrupted; what is finished is kept", highlight=False)
+        output.next(typed_command())
+        raise
+    output.results.print(f"results        {job.out}", highlight=False, soft_wrap=True)
+
+
+def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
+    names = ", ".join(file.name for file in mapped.files)
+    output.results.print(f"{one.name}: {names}", highlight=False, soft_wrap=True)
+    for place in mapped.bad:
+        output.results.print(f"warning        {one.path}: {place} was damaged and left out", highlight=False)
+    output.events.emit("predicted", input=one.path, files=[str(file) for file in mapped.files], **mapped.facts)
+
+
+if __name__ == "__main__":
+    run_command(main, PredictOptions, prog="python -m sweep.predict")
