@@ -1,7 +1,8 @@
-"""The ground under a raster: where its pixels lie on the earth, how far apart they are, how large their polygons are."""
+"""The ground under a raster: where pixels lie on the earth, how far apart they are, how large polygons are."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sweep.mapping.outlines import Outlines, transformed
 from trainables.errors import ExperimentError
 
 LONGEST_EDGE_M = 1000.0
-"""Longer edges are split before areas are taken: an edge is straight in the raster, not along a geodesic (0.02 m off)."""
+"""Longer edges are split before areas are taken: they are straight in the raster, which geodesics are not."""
 
 
 class Ground:
@@ -42,7 +43,7 @@ class Ground:
         self._to_degrees = Transformer.from_crs(crs, degrees, always_xy=True)
         centre = np.array([[dataset.width / 2, dataset.height / 2]])
         steps = np.linalg.norm(self.metres_per_pixel(centre)[0], axis=0)
-        self._edge = max(1.0, LONGEST_EDGE_M / float(steps.max()))
+        self._edge = LONGEST_EDGE_M / float(steps.max())
 
     @property
     def on_earth(self) -> bool:
@@ -70,7 +71,7 @@ class Ground:
         ends = np.searchsorted(owner, np.arange(len(rings) + 1))
         measured = (
             self._geod.polygon_area_perimeter(longitude[begin:end], latitude[begin:end])[0]
-            for begin, end in zip(ends[:-1], ends[1:], strict=True)
+            for begin, end in itertools.pairwise(ends)
         )
         return np.abs(np.fromiter(measured, dtype=np.float64, count=len(rings)))
 
@@ -95,7 +96,8 @@ class Ground:
         # Radii of curvature across and along the meridian (Snyder, Map Projections, USGS PP 1395, 4-18 to 4-20).
         bend = 1 - self._geod.es * sine**2
         east, north = self._geod.a / np.sqrt(bend) * cosine, self._geod.a * (1 - self._geod.es) / bend**1.5
-        return np.radians(steps) * np.stack((east, north), axis=-1)[:, :, None]
+        metres: NDArray[np.float64] = np.radians(steps) * np.stack((east, north), axis=-1)[:, :, None]
+        return metres
 
     def _degrees(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (N, 2) longitude and latitude of pixel coordinates."""

@@ -126,7 +126,8 @@ def _outlines(rings: list[list[tuple[float, float]]], counts: list[int], to_pixe
 def transformed(places: NDArray[np.float64], transform: Any) -> NDArray[np.float64]:
     """Return (N, 2) places, moved by an affine transform."""
     linear = np.array([[transform.a, transform.b], [transform.d, transform.e]])
-    return places @ linear.T + np.array([transform.c, transform.f])
+    moved: NDArray[np.float64] = places @ linear.T + np.array([transform.c, transform.f])
+    return moved
 
 
 def mean_probabilities(outlines: Outlines, probability: Any, scale: float) -> NDArray[np.float64]:
@@ -168,7 +169,8 @@ def mean_probabilities(outlines: Outlines, probability: Any, scale: float) -> ND
             running = np.zeros((end - begin, last - first + 1), dtype=np.int64)
             np.cumsum(grid, axis=1, out=running[:, 1:])
             total += np.bincount(owners, weights=signs * running[rows, columns], minlength=len(outlines))
-    return np.divide(sums * scale, counts, out=np.full(len(outlines), np.nan), where=counts > 0)
+    means: NDArray[np.float64] = np.divide(sums * scale, counts, out=np.full(len(outlines), np.nan), where=counts > 0)
+    return means
 
 
 def _vertical_edges(outlines: Outlines) -> tuple[NDArray[np.int64], ...]:

@@ -166,7 +166,7 @@ def _polygon_areas(outlines: Outlines, ring_areas: NDArray[np.float64]) -> NDArr
     """Return the (P,) areas of polygons, without their holes, of the (R,) areas of their rings."""
     signed = -ring_areas
     signed[outlines.polygons[:-1]] *= -1
-    return np.bincount(outlines.polygon_of_ring, weights=signed, minlength=len(outlines))
+    return np.bincount(outlines.polygon_of_ring, weights=signed, minlength=len(outlines)).astype(np.float64)
 
 
 def _filter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,13 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
         if failure:
             raise failure[0] from None
         said = str(error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(f"--polygons {path}: cannot be written ({said[0]}); make room or choose another") from error
+        raise StorageError(
+            f"--polygons {path}: cannot be written ({said[0]}); make room or name another file"
+        ) from error
     finally:
-        for litter in (temporary, *(temporary.with_name(temporary.name + end) for end in ("-journal", "-wal", "-shm"))):
-            litter.unlink(missing_ok=True)
+        for litter in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            with suppress(OSError):
+                litter.unlink()
 
 
 def _require_complete(path: Path, last: bytes) -> None:
