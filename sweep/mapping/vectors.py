@@ -76,7 +76,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     Raises:
         StorageError: The file cannot be written, or the disk is full.
     """
-    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
     from pyogrio.raw import write_arrow
 
     failure: list[BaseException] = []
@@ -106,9 +106,13 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
             raise failure[0]
         _require_complete(temporary, LAST_BYTES.get(path.suffix, b""))
         temporary.replace(path)
-    except (OSError, DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, RuntimeError) as error:
+    except Exception as error:
         if failure:
             raise failure[0] from None
+        if not isinstance(
+            error, OSError | DataSourceError | DataLayerError | FeatureError | FieldError | GeometryError
+        ):
+            raise
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise StorageError(
             f"--polygons {path}: cannot be written ({said[0]}); make room or name another file"
