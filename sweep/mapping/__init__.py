@@ -1,1 +1,1 @@
-"""From a trained model to a map: rasters in, masks and polygons out."""
+"""Maps: what a trained model finds in a raster that lies on the earth."""

@@ -1,4 +1,4 @@
-"""The packages that only maps need."""
+"""The packages that maps need beyond a plain installation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from importlib.util import find_spec
 from trainables.errors import ExperimentError
 
 PACKAGES = ("rasterio", "pyogrio", "shapely", "pyproj")
-CACHE_MB = 256
-"""GDAL's cache of decoded blocks; its own default is a twentieth of the memory."""
+CACHE_BYTES = 256 * 2**20
+"""GDAL's cache of decoded blocks; its own default is a twentieth of the memory. In bytes: rasterio, unlike GDAL's own
+programs, does not take small numbers for megabytes."""
 
 
 def require_geo() -> None:
-    """Refuse to go on without the packages of the extra ``geo``.
+    """Refuse to go on without the packages of the extra ``geo``; loads none of them.
 
     Raises:
-        ExperimentError: One of them is missing.
+        ExperimentError: Some are missing; names them and how to install them.
     """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise ExperimentError(f"{', '.join(missing)}: not installed; pip install 'tilesweep[geo]'")
+        raise ExperimentError(
+            f"maps need the packages {', '.join(missing)}; install them with: pip install 'tilesweep[geo]'"
+        )

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from sweep.mapping.cover import Cover
-from sweep.mapping.ground import metres_per_pixel
+from sweep.mapping.ground import side_of_pixel
 from sweep.mapping.inputs import Input
-from sweep.mapping.mapper import Mapper
+from sweep.mapping.mapper import PROBABILITY_STEPS, Mapper
 from sweep.mapping.outputs import write_geotiff, write_overlay, write_picture
 from sweep.mapping.parts import Parts
+from sweep.mapping.polygons import ground_under, write_polygons
 from sweep.mapping.progress import WindowProgress
 from sweep.mapping.raster import Raster, open_raster
 from sweep.mapping.record import Record, stamp
 from sweep.mapping.settings import MapSettings
 from sweep.mapping.team import Team
-from trainables.errors import ExperimentError
 
 FAR = 1.5
 """Pixels so many times larger or smaller than the training data's are warned about."""
@@ -69,11 +69,8 @@ class Job:
         with open_raster(
             one.path, bands=settings.bands, scale=settings.scale, fill=self.team.fill, skip_bad=self.skip_bad
         ) as raster:
-            if settings.polygons and raster.dataset.crs is None:
-                raise ExperimentError(
-                    f"{one.path}: has no reference system (CRS), so polygons have no place and no area; "
-                    f"give it one (rio edit-info --crs EPSG:...), or leave --polygons away"
-                )
+            if options := settings.polygon_options(one.name):
+                ground_under(raster.dataset, one.path, options)
             yield raster
 
     def warning(self, one: Input) -> str:
@@ -83,7 +80,7 @@ class Job:
             ExperimentError: It cannot be used as it is.
         """
         with self.open(one) as raster:
-            here, there = metres_per_pixel(raster.dataset), self.team.metres_per_pixel
+            here, there = side_of_pixel(raster.dataset, one.path), self.team.metres_per_pixel
         if here is None or there is None or 1 / FAR < here / there < FAR:
             return ""
         return (
@@ -160,4 +157,7 @@ class Job:
             write_geotiff(parts, "probability", raster, probability)
         if settings.probability:
             files.append(probability)
-        return files, {}
+        if (options := settings.polygon_options(name, out)) is None:
+            return files, {}
+        found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS)
+        return [*files, options.path], {"polygons": found.number, "dropped": found.dropped, "area_m2": found.area_m2}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.mapping.bands import check_scale, choose_bands, to_bytes
-from sweep.mapping.extra import CACHE_MB
+from sweep.mapping.extra import CACHE_BYTES
 from trainables.errors import ExperimentError
 
 Span = tuple[int, int]
@@ -172,7 +172,7 @@ def open_raster(
     import rasterio
     from rasterio.errors import RasterioError
 
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_MB), quiet_gdal():
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), quiet_gdal():
         try:
             dataset = rasterio.open(path)
         except RasterioError as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from sweep.mapping.polygons import PolygonOptions
 from trainables.errors import ExperimentError
 
 
@@ -37,10 +39,21 @@ class MapSettings:
         if not 0 < self.threshold < 1:
             raise ExperimentError(f"--threshold {self.threshold:g}: must lie between 0 and 1")
         for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
-            if not 0 <= value < float("inf"):
-                raise ExperimentError(f"{flag} {value:g}: must be 0 or more metres")
             if value and self.polygons is None:
                 raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
+        self.polygon_options("any")
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             low, high = self.scale
             raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
+
+    def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
+        """Return what becomes of a raster's polygons; None where none are wanted.
+
+        Args:
+            name: What the raster's results are called after.
+            out: Their folder.
+        """
+        if self.polygons is None:
+            return None
+        path = out / f"{name}_polygons.{self.polygons}"
+        return PolygonOptions(path=path, min_area_m2=self.min_area, simplify_m=self.simplify)

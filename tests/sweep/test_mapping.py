@@ -20,7 +20,7 @@ from rasterio.enums import ColorInterp
 from torch import Tensor
 
 from sweep.mapping.cover import Cover
-from sweep.mapping.ground import metres_per_pixel
+from sweep.mapping.ground import side_of_pixel
 from sweep.mapping.inputs import find_inputs
 from sweep.mapping.mapper import NODATA, Mapper, Part
 from sweep.mapping.outputs import write_geotiff, write_overlay, write_picture
@@ -334,7 +334,7 @@ def test_pixels_are_measured_on_the_ground(
     write_raster: WriteRaster, crs: str | None, transform: Affine, expected: float | None
 ) -> None:
     with rasterio.open(write_raster(noise(64, 64), crs=crs, transform=transform)) as file:
-        assert metres_per_pixel(file) == (None if expected is None else pytest.approx(expected, rel=0.005))
+        assert side_of_pixel(file, "a") == (None if expected is None else pytest.approx(expected, rel=0.005))
 
 
 def test_inputs_are_files_folders_globs_and_addresses_in_natural_order(tmp_path: Path) -> None:

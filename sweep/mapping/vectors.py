@@ -1,0 +1,131 @@
+"""Polygons into a vector file: streamed through Arrow into GDAL, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trainables.errors import StorageError
+
+DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
+"""GDAL's name of the format by the file's ending."""
+LAYER = "polygons"
+GEOMETRY = "geom"
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("area_m2", pa.float64()),
+        ("mean_probability", pa.float64()),
+        (GEOMETRY, pa.binary()),
+    ]
+)
+OPTIONS: dict[str, dict[str, str]] = {
+    # Longitude and latitude on WGS 84, cut at the antimeridian, right-hand rule; 8 decimals are a millimetre.
+    ".geojson": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"},
+    ".gpkg": {},
+}
+LAST_BYTES = {".geojson": b"]\n}\n"}
+"""How a complete file ends, where a full disk goes unnoticed by GDAL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polygons:
+    """Some polygons that are ready to be written.
+
+    Attributes:
+        first_id: Id of the first; the others count on.
+        geometries: (P,) shapely polygons in the file's CRS.
+        areas_m2: (P,).
+        mean_probabilities: (P,) in [0, 1], or NaN.
+    """
+
+    first_id: int
+    geometries: Any
+    areas_m2: NDArray[np.float64]
+    mean_probabilities: NDArray[np.float64]
+
+    def to_arrow(self) -> pa.RecordBatch:
+        """Return them as rows of ``SCHEMA``."""
+        import shapely
+
+        columns = [
+            pa.array(np.arange(self.first_id, self.first_id + len(self.areas_m2))),
+            pa.array(self.areas_m2),
+            pa.array(self.mean_probabilities, from_pandas=True),  # NaN becomes null
+            pa.array(shapely.to_wkb(self.geometries), type=pa.binary()),
+        ]
+        return pa.record_batch(columns, schema=SCHEMA)
+
+
+def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
+    """Write polygons as one layer, ``polygons``.
+
+    Args:
+        batches: Taken one at a time; what they raise comes through.
+        path: Ends in one of ``DRIVERS``; replaced if it is there.
+        crs: The geometries' CRS as WKT. GeoPackage keeps it; GeoJSON is converted to WGS 84.
+
+    Raises:
+        StorageError: The file cannot be written, or the disk is full.
+    """
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+    from pyogrio.raw import write_arrow
+
+    failure: list[BaseException] = []
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                yield batch.to_arrow()
+        except BaseException as error:  # Arrow's C interface would keep its text only
+            failure.append(error)
+            raise
+
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrow(
+            pa.RecordBatchReader.from_batches(SCHEMA, rows()),
+            temporary,
+            layer=LAYER,
+            driver=DRIVERS[path.suffix],
+            geometry_name=GEOMETRY,
+            geometry_type="Polygon",
+            crs=crs,
+            layer_options=OPTIONS[path.suffix],
+        )
+        if failure:
+            raise failure[0]
+        _require_complete(temporary, LAST_BYTES.get(path.suffix, b""))
+        temporary.replace(path)
+    except Exception as error:
+        if failure:
+            raise failure[0] from None
+        if not isinstance(
+            error, OSError | DataSourceError | DataLayerError | FeatureError | FieldError | GeometryError
+        ):
+            raise
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise StorageError(
+            f"--polygons {path}: cannot be written ({said[0]}); make room or name another file"
+        ) from error
+    finally:
+        for litter in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            with suppress(OSError):
+                litter.unlink()
+
+
+def _require_complete(path: Path, last: bytes) -> None:
+    """Raise OSError unless a file ends as it should."""
+    with path.open("rb") as file:
+        file.seek(-min(len(last), path.stat().st_size), os.SEEK_END)
+        if file.read() != last and last:
+            raise OSError("the disk is full")
