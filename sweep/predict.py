@@ -11,6 +11,7 @@ from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.console import run_command
+from sweep.engine.durations import duration
 from sweep.engine.options import Numbers, StorageOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
@@ -184,8 +185,8 @@ def _say_gain(team: Team, options: PredictOptions, output: Output) -> None:
     if isinstance(data, str):
         output.results.print(f"gain on val    not known: {data}", highlight=False, soft_wrap=True)
         return
-    with output.console.status("measuring on val what the flags bring"):
-        gain = measure_gain(team, options.threshold, data)
+    output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring", highlight=False)
+    gain = measure_gain(team, options.threshold, data)
     output.results.print(f"gain on val    {gain}", highlight=False, soft_wrap=True)
     output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
 
@@ -206,8 +207,13 @@ def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> N
 
 
 def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
+    facts = mapped.facts
+    said = f"{facts['windows']} windows in {duration(facts['seconds'])}"
+    if "polygons" in facts:
+        dropped = f", {facts['dropped']} smaller ones dropped" if facts["dropped"] else ""
+        said += f"; {facts['polygons']} polygons, {facts['area_m2']:,.0f} m2{dropped}"
     names = ", ".join(file.name for file in mapped.files)
-    output.results.print(f"{one.name}: {names}", highlight=False, soft_wrap=True)
+    output.results.print(f"{one.name}: {names} ({said})", highlight=False, soft_wrap=True)
     for place in mapped.bad:
         output.results.print(f"warning        {one.path}: {place} was damaged and left out", highlight=False)
     output.events.emit("predicted", input=one.path, files=[str(file) for file in mapped.files], **mapped.facts)

@@ -1,0 +1,267 @@
+"""From winner to map, by the command that users type."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import tyro
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image
+
+from sweep.console import open_output
+from sweep.engine.experiment import Experiment
+from sweep.predict import PredictOptions, main
+from tests.conftest import SHARED, WriteDataset
+from tests.e2e.conftest import Run, Scored, assert_refused, start
+from trainables.errors import TilesweepError
+from trainables.storage import Storage
+
+Predict = Callable[..., str]
+HERE = Affine(0.3, 0, 325_000, 0, -0.3, 2_787_000)
+
+
+@pytest.fixture
+def predict(scored: Scored, capsys: pytest.CaptureFixture[str]) -> Predict:
+    """Return a function that runs the command in this process with the scored sweep's winner; gives what it says."""
+
+    def command(*arguments: object, model: str = "phase1-smoke", storage: Path = scored.storage) -> str:
+        words = [*map(str, arguments), "--model", model, "--storage", str(storage)]
+        options = tyro.cli(PredictOptions, args=words, config=(tyro.conf.FlagCreatePairsOff,))
+        assert main(options, open_output(options)) == 0
+        return capsys.readouterr().out
+
+    return command
+
+
+def scene(height: int, width: int) -> NDArray[np.uint8]:
+    """Bright rectangles on noise, like the tiles that the sweep was trained on."""
+    random = np.random.default_rng(5)
+    image = random.integers(40, 110, (height, width, 3), dtype=np.uint8)
+    for _ in range(height * width // 4000):
+        top, left = random.integers(0, height - 20), random.integers(0, width - 20)
+        image[top : top + 20, left : left + 20] = 200
+    return image
+
+
+def write_tif(path: Path, image: NDArray[np.uint8], **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {"crs": "EPSG:32640", "transform": HERE, "tiled": True, "blockxsize": 128, "blockysize": 128, **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(
+            path, "w", driver="GTiff", height=image.shape[0], width=image.shape[1], count=3, dtype="uint8", **profile
+        ) as file:
+            file.write(image.transpose(2, 0, 1))
+    return path
+
+
+def test_a_val_tile_is_predicted_as_the_sweep_predicted_it(
+    scored: Scored, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    val = write_dataset(tmp_path / "patches", size=128) / "val" / "images"
+    for attempt in ("unet", "smp_unet_resnet34"):
+        out = tmp_path / attempt
+        predict(val, "--out", out, model=f"phase1-smoke/{attempt}")
+        sweeps = sorted((scored.storage / "phase1-smoke" / attempt / "predictions" / "val" / "masks").iterdir())
+        assert len(sweeps) == 2
+        for mask in sweeps:
+            ours = np.asarray(Image.open(out / f"{mask.stem}_mask.png"))
+            assert np.array_equal(ours, np.asarray(Image.open(mask)))
+            assert Image.open(out / f"{mask.stem}_overlay.jpg").size == (128, 128)
+
+
+def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Predict, tmp_path: Path) -> None:
+    raster = write_tif(tmp_path / "in" / "city.tif", scene(400, 600), transform=HERE @ Affine.rotation(15))
+    said = predict(raster, "--out", tmp_path / "out", "--probability", "--polygons", "gpkg")
+    assert "city: city_mask.tif, city_probability.tif, city_polygons.gpkg" in said and "m2" in said
+    with rasterio.open(tmp_path / "out" / "city_mask.tif") as mask, rasterio.open(raster) as before:
+        assert (mask.crs, mask.shape) == (before.crs, before.shape) and mask.transform.almost_equals(before.transform)
+        found = mask.read(1)
+    with rasterio.open(tmp_path / "out" / "city_probability.tif") as file:
+        probability = file.read(1)
+    assert np.array_equal(found == 1, probability >= 125)  # 125 of 250 is 0.5
+    assert found.any()
+    meta, _, _, (_, area, mean) = pyogrio.raw.read(tmp_path / "out" / "city_polygons.gpkg")
+    assert meta["crs"] == "EPSG:32640"
+    assert area.sum() == pytest.approx(0.09 * (found == 1).sum(), rel=0.005)  # UTM stretches by up to 0.1 %
+    assert (area * mean).sum() / area.sum() == pytest.approx(probability[found == 1].mean() / 250, abs=1e-4)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "city_mask.tif", "city_polygons.gpkg", "city_probability.tif", "predictions.json",
+    ]  # fmt: skip
+
+
+def test_what_is_there_is_not_predicted_again_and_never_mixed(predict: Predict, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a", "b"):
+        write_tif(folder / f"{name}.tif", scene(100, 100))
+    predict(folder, "--out", out)
+    first = (out / "a_mask.tif").stat().st_mtime_ns
+    write_tif(folder / "c.tif", scene(100, 100))
+    said = predict(folder, "--out", out)
+    assert "a: is there already" in said and "c: c_mask.tif" in said
+    assert (out / "a_mask.tif").stat().st_mtime_ns == first
+    with pytest.raises(TilesweepError, match=r"made otherwise \(threshold\)"):
+        predict(folder, "--out", out, "--threshold", "0.6")
+    predict(folder, "--out", out, "--threshold", "0.6", "--overwrite")
+    assert (out / "a_mask.tif").stat().st_mtime_ns > first
+
+
+def test_ensemble_and_symmetries_show_their_gain_on_val_before_use(
+    scored: Scored, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    storage = tmp_path / "results"
+    shutil.copytree(scored.storage, storage)
+    patches = write_dataset(tmp_path / "patches", size=128)
+    raster = write_tif(tmp_path / "in" / "a.tif", scene(100, 100))
+    flags = ("--ensemble", "2", "--tta")
+    said = predict(raster, "--out", tmp_path / "out", *flags, "--patches", patches, storage=storage)
+    assert said.index("gain on val    val IoU") < said.index("a: a_mask.tif")
+    assert "eight symmetries" in said and said.count("model  ") == 2
+    experiment = Experiment(Storage.open(str(storage)), "phase1-smoke")
+    ((plain, chosen),) = json.loads(experiment.read("prediction_gains.json")).values()
+    rows = {
+        name: [row["iou"] for row in experiment.read_table("val_scores.parquet").to_pylist() if row["attempt"] == name]
+        for name in ("unet", "smp_unet_resnet34")
+    }
+    assert plain == max(rows.values(), key=sum)  # the leader's own scores, to the last digit
+    assert f"{np.mean(plain):.3f} -> {np.mean(chosen):.3f}" in said
+    again = predict(raster, "--out", tmp_path / "out2", *flags, "--patches", patches, storage=storage)
+    assert said.split("gain on val")[1].splitlines()[0] == again.split("gain on val")[1].splitlines()[0]
+    unknown = predict(raster, "--out", tmp_path / "out3", "--tta", storage=storage)
+    assert "gain on val    not known: " in unknown and "--patches" in unknown
+
+
+def test_a_prediction_that_was_killed_goes_on_after_its_last_part(
+    scored: Scored, run: Run, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    raster = write_tif(tmp_path / "in" / "big.tif", scene(1800, 1500))
+    model = ("--model", "phase1-smoke", "--storage", scored.storage, "--batch-size", "2")
+    out = tmp_path / "out"
+    process = start("predict", raster, *model, "--out", out)
+    processes.append(process)
+    parts = out / ".big.parts"
+    deadline = time.monotonic() + 120
+    while len(list(parts.glob("row*.tif"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("row*.tif")}
+    assert 3 <= len(kept) < 50 and not (out / "big_mask.tif").exists()
+    done = run("predict", raster, *model, "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["model", "predicted", "end"]
+    whole = run("predict", raster, *model, "--out", tmp_path / "whole", "--quiet")
+    assert whole.returncode == 0, whole.stderr
+    masks = [rasterio.open(folder / "big_mask.tif").read(1) for folder in (out, tmp_path / "whole")]
+    assert np.array_equal(*masks) and not parts.exists()
+
+
+def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_path: Path) -> None:
+    raster = write_tif(tmp_path / "in" / "a.tif", scene(400, 200))
+    with pytest.MonkeyPatch.context() as patch:
+        from sweep.mapping import job
+
+        patch.setattr(job, "write_geotiff", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            predict(raster, "--out", tmp_path / "out")
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".a.parts").glob("row*.tif")}
+    with pytest.MonkeyPatch.context() as patch:
+        from sweep.mapping import mapper
+
+        patch.setattr(mapper, "predict_in_batches", None)  # whoever predicts now, fails
+        predict(raster, "--out", tmp_path / "out")
+    assert len(kept) > 5 and (tmp_path / "out" / "a_mask.tif").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("{in}/a.tif", "--out", "{in}/../out", "--model", "gone"), "--model gone: "),
+        (("{in}/a.tif", "--out", "{in}/../out", "--model", "phase1-smoke/unte"), "did you mean 'unet'?"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--model", "none.safetensors"), "none.safetensors: cannot be read"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--model", "{in}/bad.safetensors"), "not a tilesweep weights file"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "9"), "--ensemble 9: phase1-smoke has 2 contenders"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "0"), "--ensemble 0: must be at least 1"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--threshold", "1"), "--threshold 1: must lie between 0 and 1"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--min-area", "5"), "--min-area 5: acts on polygons"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--scale", "9,3"), "--scale 9,3: the value of black comes first"),
+        (("{in}/none.tif", "--out", "{in}/../out"), "no such file or folder"),
+        (("{in}", "--out", "{in}/out"), "lies inside the input folder"),
+        (("{in}/no.tif", "--out", "{in}/../out"), "no raster that GDAL can open"),
+        (("{in}/nocrs.tif", "--out", "{in}/../out", "--polygons", "gpkg"), "nocrs.tif: has no CRS"),
+        (("{in}/a.tif", "--out", "{in}/a.tif/out"), "--out"),
+    ],
+)
+def test_mistakes_are_one_line_before_any_work(
+    scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    folder = tmp_path / "in"
+    write_tif(folder / "a.tif", scene(64, 64))
+    write_tif(folder / "nocrs.tif", scene(64, 64), crs=None)
+    (folder / "no.tif").write_text("no raster")
+    (folder / "bad.safetensors").write_bytes(b"no weights")
+    words = [word.replace("{in}", str(folder)) for word in arguments]
+    words += [] if "--model" in words else ["--model", "phase1-smoke"]
+    options = tyro.cli(PredictOptions, args=[*words, "--storage", str(scored.storage)])
+    with pytest.raises(TilesweepError) as caught:
+        main(options, open_output(options))
+    assert len(caught.value.faults) == 1 and said in caught.value.faults[0]
+    assert not list(tmp_path.rglob("*_mask*"))
+
+
+def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
+    scored: Scored, predict: Predict, tmp_path: Path
+) -> None:
+    storage = tmp_path / "results"
+    shutil.copytree(scored.storage, storage)
+    description = storage / "phase1-smoke" / "sweep.json"
+    content = json.loads(description.read_text())
+    content["data"]["sheet"] = {"metres a pixel": "0.3"}
+    description.write_text(json.dumps(content))
+    near = write_tif(tmp_path / "in" / "near.tif", scene(64, 64))
+    far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
+    said = predict(near, far, "--out", tmp_path / "out", storage=storage)
+    assert "far.tif: 0.6 m a pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
+
+
+def test_no_room_is_one_line_and_the_same_command_goes_on(scored: Scored, run: Run, tmp_path: Path) -> None:
+    raster = write_tif(tmp_path / "in" / "a.tif", scene(500, 700))
+    arguments = (raster, "--model", "phase1-smoke", "--storage", scored.storage, "--out", tmp_path / "out")
+    done = subprocess.run(
+        ["python", "-m", "sweep.predict", *map(str, arguments)],
+        executable=shutil.which("python3") and __import__("sys").executable,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )
+    assert_refused(done, "cannot be written", "the same command goes on")
+    assert run("predict", *arguments).returncode == 0
+
+
+@pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
+def test_a_real_tile_gives_one_mask_as_a_picture_and_as_a_map(predict: Predict, tmp_path: Path) -> None:
+    tile = SHARED / "dubai" / "tile4" / "images" / "image_part_001.jpg"
+    with rasterio.open(tile) as picture:
+        image = picture.read().transpose(1, 2, 0)
+    raster = write_tif(tmp_path / "in" / "map.tif", image)
+    predict(tile, raster, "--out", tmp_path / "out", "--polygons", "geojson")
+    mask = np.asarray(Image.open(tmp_path / "out" / "image_part_001_mask.png"))
+    with rasterio.open(tmp_path / "out" / "map_mask.tif") as file:
+        assert np.array_equal(file.read(1), mask // 255)
+    assert json.loads((tmp_path / "out" / "map_polygons.geojson").read_text())["type"] == "FeatureCollection"
