@@ -109,9 +109,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     except Exception as error:
         if failure:
             raise failure[0] from None
-        if not isinstance(
-            error, OSError | DataSourceError | DataLayerError | FeatureError | FieldError | GeometryError
-        ):
+        if not isinstance(error, OSError | DataSourceError | DataLayerError | FeatureError | GeometryError):
             raise
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise StorageError(
