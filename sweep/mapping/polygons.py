@@ -163,8 +163,7 @@ def _filter(
     outlines: Outlines, ring_areas: NDArray[np.float64], least: float
 ) -> tuple[Outlines, NDArray[np.float64], NDArray[np.bool_]]:
     """Fill small holes, drop small polygons; returns the rest, its areas, and which polygons stay."""
-    kept = ring_areas >= least
-    kept[outlines.polygons[:-1]] = True
+    kept = ring_areas >= least  # an outer ring that goes takes its holes along: they are smaller still
     areas = _polygon_areas(outlines, np.where(kept, ring_areas, 0.0))
     large = areas >= least
     kept &= large[outlines.polygon_of_ring]

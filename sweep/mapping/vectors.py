@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 """GDAL's name of the format by the file's ending."""
 LAYER = "polygons"
 GEOMETRY = "geom"
+GEOJSON_END = b"]\n}\n"
 SCHEMA = pa.schema(
     [
         ("id", pa.int64()),
@@ -32,8 +33,6 @@ OPTIONS: dict[str, dict[str, str]] = {
     ".geojson": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"},
     ".gpkg": {},
 }
-LAST_BYTES = {".geojson": b"]\n}\n"}
-"""How a complete file ends, where a full disk goes unnoticed by GDAL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +79,13 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     from pyogrio.raw import write_arrow
 
     failure: list[BaseException] = []
+    written = 0
 
     def rows() -> Iterator[pa.RecordBatch]:
+        nonlocal written
         try:
             for batch in batches:
+                written += len(batch.areas_m2)
                 yield batch.to_arrow()
         except BaseException as error:  # Arrow's C interface would keep its text only
             failure.append(error)
@@ -104,14 +106,12 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
         )
         if failure:
             raise failure[0]
-        _require_complete(temporary, LAST_BYTES.get(path.suffix, b""))
+        _require_complete(temporary, written)
         temporary.replace(path)
     except Exception as error:
         if failure:
             raise failure[0] from None
-        if not isinstance(
-            error, OSError | DataSourceError | DataLayerError | FeatureError | FieldError | GeometryError
-        ):
+        if not isinstance(error, OSError | DataSourceError | DataLayerError | FeatureError | GeometryError):
             raise
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise StorageError(
@@ -123,9 +123,41 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
                 litter.unlink()
 
 
-def _require_complete(path: Path, last: bytes) -> None:
-    """Raise OSError unless a file ends as it should."""
+def _require_complete(path: Path, number: int) -> None:
+    """Look at what GDAL writes last, as it does not tell of a disk that is full by then.
+
+    Args:
+        path: A GeoPackage or GeoJSON.
+        number: Features that it should have.
+
+    Raises:
+        OSError: It is not complete.
+    """
+    if path.suffix == ".geojson":
+        complete = _ending(path, len(GEOJSON_END)) == GEOJSON_END
+    else:
+        complete = _counts(path) == {number}
+    if not complete:
+        raise OSError("the disk is full")
+
+
+def _ending(path: Path, length: int) -> bytes:
     with path.open("rb") as file:
-        file.seek(-min(len(last), path.stat().st_size), os.SEEK_END)
-        if file.read() != last and last:
-            raise OSError("the disk is full")
+        file.seek(max(0, path.stat().st_size - length))
+        return file.read()
+
+
+def _counts(path: Path) -> set[int]:
+    """Return how many features a GeoPackage has by its table, its spatial index and its contents: one number."""
+    import sqlite3
+
+    queries = (
+        f"SELECT count(*) FROM {LAYER}",
+        f"SELECT count(*) FROM rtree_{LAYER}_{GEOMETRY}_rowid",
+        f"SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = '{LAYER}'",
+    )
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return {int(database.execute(query).fetchone()[0]) for query in queries}
+    except (sqlite3.Error, TypeError):  # no such table, no such row
+        return set()

@@ -283,8 +283,8 @@ def test_small_polygons_go_and_small_holes_are_filled(tmp_path: Path) -> None:
     assert list(done.fields["mean_probability"]) == pytest.approx([0.5, 0.5]), "of its own pixels, not the filled ones"
 
 
-@pytest.mark.parametrize("crs", [UTM, "EPSG:3857", "EPSG:4326"])
-def test_simplification_is_in_metres_on_the_ground(tmp_path: Path, crs: str) -> None:
+@pytest.mark.parametrize(("crs", "east_of"), [(UTM, 15), ("EPSG:3857", 9), ("EPSG:4326", 16), ("EPSG:3832", 180)])
+def test_simplification_is_in_metres_on_the_ground(tmp_path: Path, crs: str, east_of: float) -> None:
     """Teeth of 1 m on the northern and eastern side of a square go at 1.2 m and stay at 0.8 m, at 60 degrees."""
     mask = np.zeros((60, 60), dtype=np.uint8)
     mask[10:50, 10:50] = 1
@@ -296,8 +296,9 @@ def test_simplification_is_in_metres_on_the_ground(tmp_path: Path, crs: str) -> 
     east, north = metres_at(60)
     transform = {
         UTM: Affine(0.5, 0, 500_000, 0, -0.5, 6_651_000),
-        "EPSG:3857": Affine(1, 0, 1_000_000, 0, -1, y),
-        "EPSG:4326": Affine(0.5 / east, 0, 16, 0, -0.5 / north, 60),
+        "EPSG:3857": Affine(1, 0, math.radians(east_of) * SPHERE, 0, -1, y),
+        "EPSG:4326": Affine(0.5 / east, 0, east_of, 0, -0.5 / north, 60),
+        "EPSG:3832": Affine(1, 0, math.radians(east_of - 150) * SPHERE - 30, 0, -1, 8_362_000),  # its middle is at 180
     }[crs]
     vertices = {}
     for tolerance in (0.8, 1.2):
@@ -503,12 +504,15 @@ except StorageError as error:
 
 
 @pytest.mark.parametrize("ending", [".gpkg", ".geojson"])
-@pytest.mark.parametrize("room", [10_000, 150_000])
+@pytest.mark.parametrize("room", [10_000, 150_000, -1])
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path, ending: str, room: int) -> None:
-    """A limit on the size of files stands for the disk."""
+    """A limit on the size of files stands for the disk; -1 is a byte less than what is needed."""
     mask = (np.random.default_rng(0).random((128, 128)) < 0.5).astype(np.uint8)
     raster = write_raster(tmp_path / "mask.tif", mask, NORTH_UP, UTM)
     out = tmp_path / f"out{ending}"
+    if room < 0:
+        write_polygons(raster, raster, PolygonOptions(path=out))
+        room += out.stat().st_size
     out.write_text("old")
     command = [sys.executable, "-c", FULL_DISK, raster, out, str(room)]
     done = subprocess.run(
