@@ -124,7 +124,7 @@ def ground_under(dataset: Any, name: Path | str, options: PolygonOptions) -> Gro
     if options.path.suffix == ".geojson" and not ground.on_earth:
         raise ExperimentError(
             f"--polygons {options.path}: GeoJSON holds longitude and latitude, and the CRS of {name} does not relate "
-            f"to the earth; end it in .gpkg"
+            f"to the earth; --polygons gpkg keeps the CRS"
         )
     return ground
 

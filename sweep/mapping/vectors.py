@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     Raises:
         StorageError: The file cannot be written, or the disk is full.
     """
-    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
     from pyogrio.raw import write_arrow
 
     failure: list[BaseException] = []
@@ -91,7 +90,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
             failure.append(error)
             raise
 
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arrow(

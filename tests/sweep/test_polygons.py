@@ -26,7 +26,7 @@ from affine import Affine
 from rasterio.features import rasterize
 
 from sweep.mapping import extra, outlines
-from sweep.mapping.polygons import PolygonOptions, PolygonSummary, require_mappable, write_polygons
+from sweep.mapping.polygons import PolygonOptions, PolygonSummary, ground_under, write_polygons
 from sweep.mapping.vectors import DRIVERS, Polygons, write_vectors
 from tests.conftest import ROOT
 from trainables.errors import ExperimentError, StorageError
@@ -425,6 +425,11 @@ def test_small_batches_and_strips_give_the_same(tmp_path: Path, monkeypatch: pyt
         assert list(small.fields[name]) == pytest.approx(list(values)), name
 
 
+def require_mappable(raster: Path, options: PolygonOptions) -> None:
+    with rasterio.open(raster) as dataset:
+        ground_under(dataset, raster, options)
+
+
 def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
     options = PolygonOptions(path=tmp_path / "out.gpkg")
     lost = write_raster(tmp_path / "lost.tif", RECTANGLE, NORTH_UP, None)
@@ -438,7 +443,7 @@ def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
         require_mappable(loose, options)
     local = write_raster(tmp_path / "local.tif", RECTANGLE, NORTH_UP, 'LOCAL_CS["site",UNIT["metre",1]]')
     require_mappable(local, options)
-    with pytest.raises(ExperimentError, match=r"local\.tif does not relate to the earth; end it in \.gpkg"):
+    with pytest.raises(ExperimentError, match=r"local\.tif does not relate to the earth; --polygons gpkg"):
         require_mappable(local, PolygonOptions(path=tmp_path / "out.geojson"))
     assert not options.path.exists()
 
@@ -467,9 +472,9 @@ def test_an_error_on_the_way_comes_through_and_leaves_nothing(tmp_path: Path) ->
 def test_bad_options_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"--polygons out\.shp: unknown format; end it in \.gpkg or \.geojson"):
         PolygonOptions(path=Path("out.shp"))
-    for field in ("min_area_m2", "simplify_m"):
+    for field, flag in (("min_area_m2", "min-area"), ("simplify_m", "simplify")):
         for value in (-1.0, math.nan, math.inf):
-            with pytest.raises(ExperimentError, match=f"--{field.replace('_', '-')} {value}: must be"):
+            with pytest.raises(ExperimentError, match=f"--{flag} {value:g}: must be"):
                 PolygonOptions(path=Path("out.gpkg"), **{field: value})
     options = PolygonOptions(path=tmp_path / "out.gpkg")
     (tmp_path / "text.tif").write_text("no raster")
