@@ -20,7 +20,7 @@ from trainables.windows import Blender, Side, cut_windows, predict_in_batches
 NODATA = 255
 """In masks and probabilities: nothing is known here."""
 PROBABILITY_STEPS = 250
-"""A probability is stored as a whole number of 250ths."""
+"""A probability is stored as a whole number of 250ths, rounded down: from 125 on it is at least 0.5."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Part:
         stripe: The stripe.
         rows: The raster's rows, from and to.
         mask: (H, W) uint8: 1 foreground, 0 background, 255 nothing known.
-        probability: (H, W) uint8: of foreground in 250ths, 255 nothing known.
+        probability: (H, W) uint8: of foreground in 250ths, rounded down, 255 nothing known.
     """
 
     row: int
@@ -117,7 +117,7 @@ class Mapper:
         with torch.inference_mode():
             logits = logits[0, :, own]
             mask = logits >= math.log(self.threshold / (1 - self.threshold))
-            steps = logits.sigmoid().mul_(PROBABILITY_STEPS).round_()
+            steps = logits.sigmoid().mul_(PROBABILITY_STEPS).floor_()
             stored = torch.stack([mask.byte(), steps.byte()]).cpu().numpy()
         stored[:, ~known] = NODATA
         return Part(row=row, stripe=stripe, rows=rows, mask=stored[0], probability=stored[1])
