@@ -92,9 +92,7 @@ def test_it_is_the_best_of_all_thresholds(tiles: list[tuple[np.ndarray, np.ndarr
             logits >= 0 if threshold == 0.5 else torch.tensor(logits).sigmoid().numpy() >= np.float32(threshold)
             for logits, _ in tiles
         ]
-        scores = [
-            score_mask("t", mask.astype(np.uint8), truth) for mask, (_, truth) in zip(masks, tiles, strict=True)
-        ]
+        scores = [score_mask("t", mask.astype(np.uint8), truth) for mask, (_, truth) in zip(masks, tiles, strict=True)]
         return SplitScore(tiles=tuple(scores)).iou
 
     swept = [score(place / THRESHOLDS) for place in range(1, THRESHOLDS)]
