@@ -32,9 +32,11 @@ def write_best(path: Path, patches: Path, architecture: str, weights: Weights | 
     with torch.no_grad():
         for parameter in model.decoder_parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
-        for _ in range(8):  # nine tenths of the way to the statistics of the tiles, and the logits' mean to zero
+        for _ in range(8):  # nine tenths of the way to the statistics of the tiles
             views = torch.stack([torch.tensor(tile.image[:64, :64]).permute(2, 0, 1) for tile in data.train])
             model(views.float() / 255)
+        (bias,) = [one for name, one in model.named_parameters() if name.startswith("head.") and one.numel() == 1]
+        bias.sub_(model.eval()(views.float() / 255).median())  # half of all pixels are foreground
     best = BestWeights(
         recipe=recipe,
         weights=weights,

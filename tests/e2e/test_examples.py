@@ -24,6 +24,7 @@ from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import environment
 from tests.models import write_best
 from trainables.checkpoints import load_best
+from trainables.data.tiles import TuningData
 from trainables.scoring import forward_on
 from trainables.windows import predict_by_windows
 
@@ -35,11 +36,10 @@ def patches(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDatase
     return write_dataset(tmp_path_factory.mktemp("examples") / "patches", size=128)
 
 
-def _image(height: int, width: int) -> np.ndarray:
-    """Smooth blobs over a gradient, so that a mask of it has edges everywhere."""
-    rows, columns = np.mgrid[:height, :width]
-    waves = np.sin(rows / 9) * np.cos(columns / 13) + np.sin((rows + columns) / 21)
-    return np.stack([np.clip(127 + 60 * waves + 20 * shift, 0, 255) for shift in (-1, 0, 1)], axis=2).astype(np.uint8)
+def _image(patches: Path, height: int, width: int) -> np.ndarray:
+    """Return a tile, repeated up to a size."""
+    tile = TuningData.read(patches).val[0].image
+    return np.tile(tile, (height // 128 + 1, width // 128 + 1, 1))[:height, :width]
 
 
 def _logits(file: Path, image: np.ndarray) -> np.ndarray:
@@ -50,20 +50,21 @@ def _logits(file: Path, image: np.ndarray) -> np.ndarray:
     return logits[0].numpy()
 
 
-@pytest.mark.parametrize("architecture", ["unet", "sam_vit_b_unet"])
+@pytest.mark.parametrize("architecture", ["unet", pytest.param("sam_vit_b_unet", marks=pytest.mark.slow)])
 def test_onnxruntime_and_numpy_alone_give_tilesweep_s_mask(architecture: str, patches: Path, tmp_path: Path) -> None:
     file = write_best(tmp_path / "best.safetensors", patches, architecture)
     main(ExportOptions(model=str(file), patches=patches, out=tmp_path / "m.onnx"), open_output())
     for height, width in ((201, 150), (70, 333)):
-        image = _image(height, width)
+        image = _image(patches, height, width)
         np.save(tmp_path / "image.npy", image)
         script = NO_TILESWEEP + "import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
         words = [ROOT / "examples" / "use_exported.py", tmp_path / "m.onnx", tmp_path / "image.npy", tmp_path / "o.npy"]
         subprocess.run([sys.executable, "-c", script, *map(str, words)], check=True, timeout=60)
         logits, mask = _logits(file, image), np.load(tmp_path / "o.npy")
-        assert mask.dtype == np.uint8 and 0.02 < mask.mean() < 0.98
-        assert np.abs(logits).min() > 1e-6  # no pixel that rounding decides
-        np.testing.assert_array_equal(mask, logits >= 0)
+        assert mask.dtype == np.uint8 and 0.1 < mask.mean() < 0.9
+        sure = np.abs(logits) > 1e-5  # rounding decides the others
+        assert sure.mean() > 0.999
+        np.testing.assert_array_equal(mask[sure], (logits >= 0)[sure])
 
 
 def _post(url: str, body: bytes) -> tuple[int, bytes]:
@@ -84,14 +85,14 @@ def test_a_server_answers_with_masks(
     command = [sys.executable, ROOT / "examples" / "serve.py", "--model", file, "--port", port]
     server = subprocess.Popen(
         [str(word) for word in command],
-        env=environment(RAY_SERVE_ENABLE_HA_PROXY="0"),
+        env=environment(),
         cwd=tmp_path,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     processes.append(server)  # type: ignore[arg-type]
     url = f"http://127.0.0.1:{port}/"
-    image = _image(100, 180)
+    image = _image(patches, 100, 180)
     picture = io.BytesIO()
     Image.fromarray(image).save(picture, "PNG")
     give_up = time.monotonic() + 120
@@ -105,6 +106,7 @@ def test_a_server_answers_with_masks(
         assert server.poll() is None and time.monotonic() < give_up, capfd.readouterr().err[-3000:]
         time.sleep(0.5)
     mask = np.array(Image.open(io.BytesIO(answer)))
+    assert 0.1 < (mask > 0).mean() < 0.9
     np.testing.assert_array_equal(mask, 255 * (_logits(file, image) >= 0))
     status, answer = _post(url, b"no picture")
     assert status == 400 and answer.decode().startswith("the body is no PNG or JPEG") and answer.count(b"\n") == 1
