@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ from trainables.models.weights import Weights, resolve
 from trainables.scoring import score_split
 
 SAM = "sam_vit_b_unet"
+
+
+@pytest.fixture(autouse=True)
+def _no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep torch from composing a record of its tracing for pytest's log, which doubles the time of an export."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +101,18 @@ def noise(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(7))
 
 
-@pytest.mark.parametrize("name", ENDINGS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+QUICK = {("unet", "onnx"), ("smp_deeplabv3plus_resnet34", "onnx"), (SAM, "onnx"), ("unet", "torch"), (SAM, "torch")}
+"""Graphs that every run of the tests traces, which takes seconds each; the others are for ``make test-all``."""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "name"),
+    [
+        pytest.param(one, name, marks=[] if name == "safetensors" or (one, name) in QUICK else pytest.mark.slow)
+        for one in ARCHITECTURES
+        for name in ENDINGS
+    ],
+)
 def test_the_file_gives_the_model_s_logits_and_describes_itself(
     architecture: str, name: str, trained: Callable[[str], Path], patches: Path, tmp_path: Path
 ) -> None:
