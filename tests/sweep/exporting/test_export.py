@@ -36,12 +36,6 @@ from trainables.scoring import score_split
 SAM = "sam_vit_b_unet"
 
 
-@pytest.fixture(autouse=True)
-def _no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep torch from composing a record of its tracing for pytest's log, which doubles the time of an export."""
-    monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
-
-
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data") / "patches", size=96)
@@ -59,6 +53,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, patches: Path) -> Callable
 
 
 def export(model: Path, patches: Path, out: Path, name: str = "onnx", **options: Any) -> Path:
+    # pytest listens to this logger, so torch composes a record of every step of a trace: twice the time.
+    logging.getLogger("torch.__trace").handlers.clear()
     chosen = ExportOptions(model=str(model), patches=patches, format=name, out=out, **options)  # type: ignore[arg-type]
     assert main(chosen, open_output()) == 0
     return out
