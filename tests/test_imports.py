@@ -62,7 +62,7 @@ def _loaded(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["phase1", "phase2", "phase3", "score", "report", "status", "patches", "monitoring"]
+    "command", ["phase1", "phase2", "phase3", "score", "report", "status", "patches", "monitoring", "export"]
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")

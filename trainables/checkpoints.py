@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,11 +74,17 @@ def parse_state(data: bytes, origin: str) -> dict[str, Any]:
     return state
 
 
-def dump_best(tensors: dict[str, Tensor], best: BestWeights) -> bytes:
-    """Serialise best weights as safetensors, the description as metadata."""
+def dump_best(tensors: dict[str, Tensor], best: BestWeights, also: Mapping[str, str] | None = None) -> bytes:
+    """Serialise best weights as safetensors, the description as metadata.
+
+    Args:
+        tensors: All that a model's portable state holds.
+        best: The description.
+        also: More metadata, which ``read_best`` does not look at.
+    """
     import safetensors.torch
 
-    metadata = {"tilesweep": json.dumps({"format": FORMAT, **asdict(best)})}
+    metadata = {**(also or {}), "tilesweep": json.dumps({"format": FORMAT, **asdict(best)})}
     return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 
 

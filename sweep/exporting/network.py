@@ -1,0 +1,80 @@
+"""The network that is exported: bytes in, logits out, nothing else to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from trainables.models.base import SegmentationModel
+from trainables.models.registry import get_architecture
+from trainables.recipe import Recipe
+from trainables.windows import GRID
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from trainables.data.tiles import Tile
+
+INPUT, OUTPUT = "image", "logits"
+MOST_IMAGES = 4096
+"""Largest batch."""
+FEWEST_CELLS, MOST_CELLS = 2, 1024
+"""Smallest and largest free side, in units of 32 pixels: at one unit the encoder ends in a single pixel, which a traced
+graph takes for a constant."""
+
+
+class ExportNetwork(nn.Module):
+    """A model with its normalisation inside.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+    """
+
+    def __init__(self, model: SegmentationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, 3, H, W) uint8 RGB, H and W multiples of 32, to (B, 1, H, W) float32 logits."""
+        return self.model.logits((image.float() / 255 - self.model.mean) / self.model.std)
+
+
+def choose_side(recipe: Recipe, tiles: Sequence[Tile], asked: int | None) -> int | None:
+    """Return the side in pixels that the exported network is fixed at; None where it takes any multiple of 32.
+
+    SAM interpolates its position embeddings to the size that it sees, so a graph of it has one size: that of the views
+    that it was trained on, the crop or the smaller tile.
+
+    Args:
+        recipe: What trained the model.
+        tiles: Tiles of its dataset.
+        asked: ``--size``.
+    """
+    if asked is not None:
+        return asked
+    if not get_architecture(recipe.architecture).fixed_encoder and recipe.crop_size >= GRID * FEWEST_CELLS:
+        return None
+    smallest = min(min(tile.mask.shape) for tile in tiles)
+    return min(recipe.crop_size, int(smallest))
+
+
+def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
+    """Trace a model into a graph whose batch is free, and also its height and width unless a side is given.
+
+    Args:
+        model: In evaluation mode, on the CPU; gradients are switched off in it.
+        side: Fixed side in pixels, a multiple of 32, or None.
+    """
+    network = ExportNetwork(model).eval().requires_grad_(False)
+    dim = torch.export.Dim
+    free = {0: dim("batch", min=1, max=MOST_IMAGES)}
+    if side is None:
+        free |= {
+            axis: GRID * dim(name, min=FEWEST_CELLS, max=MOST_CELLS) for axis, name in ((2, "rows"), (3, "columns"))
+        }
+    # Two images of unequal sides: a size of one, or two equal ones, would be taken for constants.
+    example = torch.zeros(2, 3, side or 2 * GRID, side or 3 * GRID, dtype=torch.uint8)
+    return torch.export.export(network, (example,), dynamic_shapes={INPUT: free})

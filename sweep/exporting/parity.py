@@ -1,0 +1,101 @@
+"""The comparison that a file must pass before it is given out: the same logits as the model, on all val tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.calibration import Calibration, CalibrationCounts
+from trainables.data.tiles import Tile
+from trainables.errors import ExperimentError
+from trainables.metrics import SplitScore, score_mask
+from trainables.scoring import Forward
+from trainables.windows import predict_by_windows
+
+LARGEST_DIFFERENCE = 1e-3
+"""Of a logit: 0.00025 of a probability at most."""
+DECIMALS = 6
+"""To which the val IoU must be the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How an exported file compares with its model.
+
+    Attributes:
+        logit_difference: The largest absolute difference of a logit.
+        iou_difference: Mean val IoU at 0.5 of the file, less that of the model.
+        flipped: Pixels that only one of them calls foreground.
+        pixels: Pixels compared.
+    """
+
+    logit_difference: float
+    iou_difference: float
+    flipped: int
+    pixels: int
+
+    def require(self, what: str) -> None:
+        """Refuse a file that differs.
+
+        Raises:
+            ExperimentError: It does.
+        """
+        # Not "greater": a NaN is refused as well.
+        if not self.logit_difference < LARGEST_DIFFERENCE or round(self.iou_difference, DECIMALS) != 0:
+            raise ExperimentError(
+                f"{what}: differs from the model on val (largest logit difference {self.logit_difference:.2g}, allowed "
+                f"below {LARGEST_DIFFERENCE:g}; IoU difference {self.iou_difference:.2g}; {self.flipped} of "
+                f"{self.pixels} pixels flip), nothing was written; try another --format or --opset"
+            )
+
+
+def compare(
+    model: Forward, exported: Forward, tiles: Sequence[Tile], *, window: int, fixed: bool, batch_size: int
+) -> tuple[Parity, Calibration]:
+    """Predict tiles with both through the same windows, one tile in memory at a time.
+
+    Args:
+        model: The model's forward pass.
+        exported: That of the file.
+        tiles: The val tiles, at least one.
+        window: Side of a window in pixels.
+        fixed: Whether windows cannot be smaller, for smaller tiles.
+        batch_size: Windows a call.
+
+    Returns:
+        The comparison, and the calibration of the file.
+    """
+    images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
+    counts = CalibrationCounts()
+    largest, flipped, pixels = 0.0, 0, 0
+    scores: tuple[list[float], list[float]] = ([], [])
+    both = (_predict(one, images, window, fixed, batch_size) for one in (model, exported))
+    for tile, ours, theirs in zip(tiles, *both, strict=True):
+        difference = (ours - theirs).abs().max().item()
+        largest = difference if not difference <= largest else largest  # a NaN is kept
+        masks = [(logits >= 0).numpy().astype("uint8") for logits in (ours, theirs)]
+        flipped, pixels = flipped + int((masks[0] != masks[1]).sum()), pixels + masks[0].size
+        for ious, mask in zip(scores, masks, strict=True):
+            ious.append(SplitScore(tiles=(score_mask(tile.name, mask, tile.mask),)).iou)
+        counts.add(theirs, tile.mask)
+    iou_difference = (sum(scores[1]) - sum(scores[0])) / len(tiles)
+    parity = Parity(logit_difference=largest, iou_difference=iou_difference, flipped=flipped, pixels=pixels)
+    return parity, counts.result()
+
+
+def _predict(forward: Forward, images: Sequence[Tensor], window: int, fixed: bool, batch_size: int) -> Iterator[Tensor]:
+    """Yield the (H, W) logits of each (3, H, W) image; smaller ones are widened to a fixed window."""
+    wide = [_widen(image, window) for image in images] if fixed else images
+    for image, logits in zip(
+        images, predict_by_windows(forward, wide, window=window, batch_size=batch_size), strict=True
+    ):
+        yield logits[0, : image.shape[1], : image.shape[2]]
+
+
+def _widen(image: Tensor, side: int) -> Tensor:
+    """Repeat the last row and column of a (3, H, W) image up to a side."""
+    rows, columns = (torch.arange(max(length, side)).clamp(max=length - 1) for length in image.shape[1:])
+    return image[:, rows][:, :, columns]

@@ -1,0 +1,49 @@
+"""Best-weights files of small models, as a training would leave them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from trainables.checkpoints import BestWeights, dump_best
+from trainables.data.tiles import TuningData
+from trainables.models.base import encoder_fingerprint
+from trainables.models.registry import ARCHITECTURES, build_model
+from trainables.models.weights import Weights, resolve
+from trainables.recipe import Recipe
+
+
+def write_best(path: Path, patches: Path, architecture: str, weights: Weights | None = None, **fields: object) -> Path:
+    """Write the weights of a model that has seen some tiles: random ones, BatchNorm statistics of the tiles.
+
+    Args:
+        path: The file.
+        patches: The dataset.
+        architecture: Its name.
+        weights: What its encoder starts from; None is random.
+        fields: Of the recipe.
+    """
+    data = TuningData.read(patches)
+    recipe = Recipe(architecture=architecture, **{"model_size": "tiny", "crop_size": 64, **fields})  # type: ignore[arg-type]
+    weights = weights or resolve(ARCHITECTURES[architecture].needs, "random")
+    model = build_model(recipe, weights).train()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.decoder_parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+        for _ in range(8):  # nine tenths of the way to the statistics of the tiles
+            views = torch.stack([torch.tensor(tile.image[:64, :64]).permute(2, 0, 1) for tile in data.train])
+            model(views.float() / 255)
+        (bias,) = [one for name, one in model.named_parameters() if name.startswith("head.") and one.numel() == 1]
+        bias.sub_(model.eval()(views.float() / 255).median())  # half of all pixels are foreground
+    best = BestWeights(
+        recipe=recipe,
+        weights=weights,
+        epoch=3,
+        val_iou=0.5,
+        data_fingerprint=data.fingerprint,
+        encoder_sha256=encoder_fingerprint(model),
+    )
+    path.write_bytes(dump_best(model.portable_state_dict(), best))
+    return path
