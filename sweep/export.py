@@ -129,7 +129,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
         f"{calibration.threshold:.3f}: {calibration.iou:.4f}",
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on val",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
-        f"{abs(parity.iou_difference):.6f}, {parity.flipped} of {parity.pixels} pixels flip",
+        f"{abs(parity.iou_difference):.4f}, {parity.flipped} of {parity.pixels} pixels flip",
         "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
     }
     for label, text in lines.items():

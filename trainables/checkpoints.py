@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from trainables.errors import ExperimentError, TilesweepError, WeightsError
+from trainables.errors import ExperimentError, StorageError, TilesweepError, WeightsError
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -137,8 +137,17 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
 
 
 def load_best_bytes(data: bytes) -> tuple[SegmentationModel, BestWeights]:
-    """Rebuild the model of a best-weights file's content; see ``load_best``."""
+    """Rebuild the model of a best-weights file's content; see ``load_best``.
+
+    Raises:
+        StorageError: The folder of temporary files has no room for it.
+    """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "best.safetensors"
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: cannot be written ({error.strerror}); make room there, or name another folder by TMPDIR"
+            ) from error
         return load_best(path)

@@ -17,8 +17,9 @@ from trainables.windows import predict_by_windows
 
 LARGEST_DIFFERENCE = 1e-3
 """Of a logit: 0.00025 of a probability at most."""
-DECIMALS = 6
-"""To which the val IoU must be the same."""
+DECIMALS = 4
+"""To which the val IoU must be the same: one more than any table shows. Pixels whose logit is within rounding of zero
+may fall on either side (3 of 524,288 in an untrained ResNet34 U-Net)."""
 
 
 @dataclass(frozen=True, kw_only=True)

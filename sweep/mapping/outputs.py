@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,10 +52,19 @@ def _copy(source: Path, path: Path, driver: str, options: Mapping[str, Any]) -> 
     with told(path, RasterioError):
         try:
             shutil.copy(source, temporary, driver=driver, **options)
+            if _checksum(temporary) != _checksum(source):  # GDAL does not always notice that a disk is full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.replace(path)
             path.with_name(f"{temporary.name}.aux.xml").unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _checksum(path: Path) -> int:
+    import rasterio
+
+    with rasterio.open(path) as file:
+        return int(file.checksum(1))
 
 
 def write_overlay(parts: Parts, raster: Raster, path: Path) -> None:

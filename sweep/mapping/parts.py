@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+
+import numpy as np
 
 from sweep.mapping.cover import Cover, Stripe
 from sweep.mapping.mapper import NODATA, PROBABILITY_STEPS, Part
@@ -92,6 +96,9 @@ class Parts:
             ) as file:
                 file.write(part.mask, 1)
                 file.write(part.probability, 2)
+            with rasterio.open(temporary) as file:  # GDAL does not always notice that a disk is full
+                if not np.array_equal(file.read(), np.stack([part.mask, part.probability])):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.replace(path)
 
     def layer(self, layer: str, raster: Raster, *, picture: bool = False) -> Path:
