@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -173,7 +172,7 @@ def open_raster(
     import rasterio
     from rasterio.errors import RasterioError
 
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, CPL_LOG=os.devnull), quiet_gdal():
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), quiet_gdal():
         try:
             dataset = rasterio.open(path)
         except RasterioError as error:

