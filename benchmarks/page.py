@@ -56,6 +56,12 @@ CHAPTERS = {
         "Hundreds of trials",
         "No-op training: what the driver costs a trial, beside plain Ray Tune with reused actors.",
     ),
+    "predict": (
+        "Maps",
+        "A GeoTIFF to its mask: tilesweep with its parts and overviews, and one window at a time, averaged on the host. "
+        "With models of a real size, two CPU cores do little but the model's arithmetic, which is the same for both; "
+        "windows without data are not predicted; with a model of almost nothing, what the loop itself costs shows.",
+    ),
     "gpu": (
         "On a GPU",
         "At 1024 x 1024 pixels with the paper's batches.",

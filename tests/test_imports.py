@@ -50,7 +50,18 @@ def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> N
     assert readers == {"sweep/score.py"}
 
 
-HEAVY = {"torch", "ray", "optuna", "cv2", "albumentations", "matplotlib", "segmentation_models_pytorch", "timm"}
+HEAVY = {
+    "torch",
+    "rasterio",
+    "onnx",
+    "ray",
+    "optuna",
+    "cv2",
+    "albumentations",
+    "matplotlib",
+    "segmentation_models_pytorch",
+    "timm",
+}
 
 
 def _loaded(*words: str) -> set[str]:
@@ -62,7 +73,7 @@ def _loaded(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["phase1", "phase2", "phase3", "score", "report", "status", "patches", "monitoring", "export"]
+    "command", ["phase1", "phase2", "phase3", "score", "predict", "report", "status", "patches", "monitoring", "export"]
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")

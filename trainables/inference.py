@@ -37,13 +37,15 @@ def ready(model: SegmentationModel, recipe: Recipe, device: torch.device) -> For
 
 
 def default_batch(window: int, device: torch.device) -> int:
-    """Return how many windows go into a forward pass if nobody says otherwise: 16 on a GPU, four of 256 on a CPU.
+    """Return how many windows go into a forward pass if nobody says otherwise.
+
+    16 on a GPU. On a CPU two of 256 pixels: four took 0 to 20 % longer on two cores, one 0 to 10 %.
 
     Args:
         window: Side of a window in pixels.
         device: Where the model is.
     """
-    return 16 if device.type == "cuda" else max(1, 4 * 256**2 // window**2)
+    return 16 if device.type == "cuda" else max(1, 2 * 256**2 // window**2)
 
 
 def within_memory(forward: Forward) -> Forward:

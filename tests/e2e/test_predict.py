@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -278,3 +279,29 @@ def test_a_real_tile_gives_one_mask_as_a_picture_and_as_a_map(predict: Predict, 
     with rasterio.open(tmp_path / "out" / "map_mask.tif") as file:
         assert np.array_equal(file.read(1), mask // 255)
     assert json.loads((tmp_path / "more" / "map_polygons.geojson").read_text())["type"] == "FeatureCollection"
+
+
+@pytest.mark.slow
+def test_a_city_of_20_000_pixels_a_side_stays_under_two_gibibytes(scored: Scored, tmp_path: Path) -> None:
+    """Most of it holds no data, as the tiny model would need many minutes for the rest; all of it is read and written."""
+    side = 20_000
+    raster = tmp_path / "in" / "city.tif"
+    raster.parent.mkdir()
+    profile = {"crs": "EPSG:32640", "transform": HERE, "tiled": True, "compress": "deflate", "nodata": 0}
+    with rasterio.open(
+        raster, "w", driver="GTiff", height=side, width=side, count=3, dtype="uint8", sparse_ok=True, **profile
+    ) as file:
+        block = np.maximum(scene(1500, 1500), 1).transpose(2, 0, 1)
+        for top, left in ((0, 0), (9_000, 16_000), (18_500, 18_500)):
+            file.write(block, window=rasterio.windows.Window(left, top, 1500, 1500))
+    arguments = (raster, "--model", "phase1-smoke", "--storage", scored.storage, "--out", tmp_path / "out")
+    process = start("predict", *arguments, "--polygons", "gpkg")
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, said
+    assert usage.ru_maxrss * 1024 < 2 * 2**30, f"{usage.ru_maxrss / 2**20:.2f} GiB"
+    with rasterio.open(tmp_path / "out" / "city_mask.tif") as mask:
+        assert mask.shape == (side, side)
+        assert (mask.read(1, window=rasterio.windows.Window(18_500, 18_500, 1500, 1500)) != 255).all()
+        assert (mask.read(1, window=rasterio.windows.Window(5_000, 5_000, 100, 100)) == 255).all()

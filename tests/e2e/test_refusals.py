@@ -72,7 +72,7 @@ def test_score_refuses_what_is_not_there(run: Run, tmp_path: Path) -> None:
     assert_refused(run("score", "../x", "--storage", tmp_path), "../x")
 
 
-@pytest.mark.parametrize("command", ["phase1", "phase2", "phase3", "score", "status", "patches", "export"])
+@pytest.mark.parametrize("command", ["phase1", "phase2", "phase3", "score", "status", "patches", "predict", "export"])
 def test_help_is_quick_and_fits_a_screen(run: Run, command: str) -> None:
     done = run(command, "--help", timeout=20)
     assert done.returncode == 0

@@ -1,0 +1,185 @@
+"""Windows a second of ``sweep.predict`` beside the loop that tutorials show: one window at a time, blended on the host.
+
+Run with ``python -m benchmarks.predict``; about five minutes on two CPU cores. Both read the same GeoTIFF, use the same
+windows and the same fades, and write the mask; their masks and logits are compared. The second raster is a scene as
+satellites deliver it, turned in its frame, so that much of it holds no data: tilesweep does not predict such windows.
+Last comes a model so small that hardly anything but the loop is left: what a fast GPU would wait for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.tiles import synthetic_tiles
+from sweep.mapping.cover import Cover
+from sweep.mapping.mapper import NODATA, Mapper
+from sweep.mapping.outputs import write_geotiff
+from sweep.mapping.parts import Parts
+from sweep.mapping.raster import open_raster, quiet_gdal
+from trainables.data.tiles import TuningData
+from trainables.inference import default_batch, ready, within_memory
+from trainables.models.base import SegmentationModel
+from trainables.models.registry import ARCHITECTURES, build_model
+from trainables.models.weights import resolve
+from trainables.recipe import Recipe
+from trainables.windows import Side, ramp
+
+TURN = 30.0
+"""Degrees by which the turned scene lies in its frame."""
+
+
+def write_raster(path: Path, side: int, *, turned: bool) -> None:
+    """Write a synthetic scene; a turned one has no data beside its footprint."""
+    count = -(-side // 1024)
+    with synthetic_tiles((count**2, 1, 1), 1024) as patches:
+        tiles = [tile.image for tile in TuningData.read(patches).train]
+    image = np.vstack([np.hstack(tiles[row * count : (row + 1) * count]) for row in range(count)])[:side, :side]
+    image = np.maximum(image, 1)
+    if turned:
+        y, x = np.mgrid[:side, :side] - side / 2
+        angle = np.radians(TURN)
+        along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
+        image[np.maximum(abs(along), abs(across)) > 0.37 * side] = 0
+    profile = {"crs": "EPSG:32640", "transform": Affine(0.3, 0, 325_000, 0, -0.3, 2_787_000), "nodata": 0}
+    with rasterio.open(
+        path, "w", driver="GTiff", height=side, width=side, count=3, dtype="uint8", tiled=True, **profile
+    ) as file:
+        file.write(image.transpose(2, 0, 1))
+
+
+def weights_along(side: Side) -> list[NDArray[np.float64]]:
+    """Return the (W,) weights of each window along a side; over the side they add up to one."""
+    found = [np.ones(side.window) for _ in side.starts]
+    for number, (low, high) in enumerate(side.fades):
+        rise = ramp(high - low).double().numpy()
+        before, after = side.starts[number], side.starts[number + 1]
+        found[number][low - before : high - before] = 1 - rise
+        found[number][high - before :] = 0
+        found[number + 1][low - after : high - after] = rise
+        found[number + 1][: low - after] = 0
+    return found
+
+
+def naive(model: SegmentationModel, device: torch.device, path: Path, out: Path, window: int) -> None:
+    """Predict window by window, and average on the host."""
+    with rasterio.open(path) as source:
+        rows, columns = Side.of(source.height, window), Side.of(source.width, window)
+        total = np.zeros((source.height, source.width))
+        for (top, down), (left, right) in itertools.product(
+            zip(rows.starts, weights_along(rows), strict=True), zip(columns.starts, weights_along(columns), strict=True)
+        ):
+            image = source.read(window=Window(left, top, window, window))
+            batch = (torch.from_numpy(image).float()[None] / 255).to(device)
+            with torch.no_grad():
+                logits = model(batch)[0, 0].cpu().numpy()
+            total[top : top + window, left : left + window] += down[:, None] * right[None, :] * logits
+        valid = source.dataset_mask() > 0
+        mask = np.where(valid, (total >= 0).astype(np.uint8), NODATA)
+        profile = {**source.profile, "count": 1, "nodata": NODATA, "compress": "deflate"}
+    with rasterio.open(out, "w", **profile) as file:
+        file.write(mask, 1)
+
+
+def ours(model: SegmentationModel, recipe: Recipe, device: torch.device, path: Path, out: Path) -> None:
+    """Predict as the command does, its parts and its overviews included."""
+    with open_raster(str(path)) as raster:
+        cover = Cover.of(raster.height, raster.width, recipe.crop_size)
+        parts = Parts(out.parent / ".parts", cover, {})
+        mapper = Mapper(
+            forward=within_memory(ready(model, recipe, device)),
+            device=device,
+            batch_size=default_batch(recipe.crop_size, device),
+            threshold=0.5,
+            progress=lambda _: None,
+        )
+        for stripe in cover.stripes:
+            for part in mapper.predict(raster, cover, stripe):
+                parts.add(part)
+        write_geotiff(parts, "mask", raster, out)
+        parts.remove()
+
+
+@contextmanager
+def rasters(side: int) -> Iterator[dict[str, Path]]:
+    """Write both scenes into a folder that goes afterwards."""
+    with tempfile.TemporaryDirectory() as folder, quiet_gdal():
+        found = {"full": Path(folder) / "full.tif", "turned": Path(folder) / "turned.tif"}
+        for name, path in found.items():
+            write_raster(path, side, turned=name == "turned")
+        yield found
+
+
+def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
+    """Measure each architecture on both scenes."""
+    report = Report(name="predict")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with rasters(side) as scenes:
+        works = [(Recipe(architecture=name, crop_size=window), kind) for name in names for kind in scenes]
+        works.append((Recipe(architecture="unet", crop_size=64, model_size="tiny"), "full"))
+        for recipe, kind in works:
+            name, path = recipe.architecture, scenes[kind]
+            windows = len(Side.of(side, recipe.crop_size).starts) ** 2
+            weights = resolve(ARCHITECTURES[name].needs, "available")
+            plain, fast = (build_model(recipe, weights).eval().to(device) for _ in range(2))
+            outs = {"naive loop": path.parent / "naive.tif", "tilesweep": path.parent / "ours.tif"}
+
+            def measure_naive(
+                plain: SegmentationModel = plain,
+                recipe: Recipe = recipe,
+                path: Path = path,
+                out: Path = outs["naive loop"],
+                windows: int = windows,
+            ) -> float:
+                return windows / seconds(lambda: naive(plain, device, path, out, recipe.crop_size))
+
+            def measure_ours(
+                fast: SegmentationModel = fast,
+                recipe: Recipe = recipe,
+                path: Path = path,
+                out: Path = outs["tilesweep"],
+                windows: int = windows,
+            ) -> float:
+                return windows / seconds(lambda: ours(fast, recipe, device, path, out))
+
+            values = in_turn({"naive loop": measure_naive, "tilesweep": measure_ours}, repeats)
+            report.add(
+                Section(
+                    title=f"{name} ({recipe.model_size}), {kind} scene of {side} pixels, windows of "
+                    f"{recipe.crop_size}, {device.type}",
+                    unit="windows/s",
+                    values=values,
+                    baseline="naive loop",
+                    more_is_better=True,
+                )
+            )
+            masks = [rasterio.open(out).read(1) for out in outs.values()]
+            report.note(
+                f"{name} ({recipe.model_size}), {kind}: pixels that differ",
+                f"{(masks[0] != masks[1]).sum()} of {masks[0].size}",
+            )
+            if kind == "turned":
+                report.notes["share of the turned scene without data"] = float((masks[0] == NODATA).mean())
+    report.write()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--architectures", default="unet,smp_unet_resnet34,smp_unet_efficientnet_lite0", help="A,B,...")
+    parser.add_argument("--side", type=int, default=2048, help="pixels of the raster")
+    parser.add_argument("--window", type=int, default=256, help="pixels a side")
+    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    given = parser.parse_args()
+    run(tuple(given.architectures.split(",")), given.side, given.window, given.repeats)
