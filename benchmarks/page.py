@@ -58,7 +58,7 @@ CHAPTERS = {
     ),
     "predict": (
         "Maps",
-        "A GeoTIFF to its mask: tilesweep with its parts and overviews, and one window at a time, averaged on the host. "
+        "A GeoTIFF to its mask: tilesweep with parts and overviews, and one window at a time, averaged on the host. "
         "With models of a real size, two CPU cores do little but the model's arithmetic, which is the same for both; "
         "windows without data are not predicted; with a model of almost nothing, what the loop itself costs shows.",
     ),

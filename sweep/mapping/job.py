@@ -115,7 +115,6 @@ class Job:
             "window": self.team.window,
             "models": list(self.team.hashes),
             "tta": self.team.tta,
-            "skip_bad": self.skip_bad,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
         }
 

@@ -283,7 +283,7 @@ def test_a_real_tile_gives_one_mask_as_a_picture_and_as_a_map(predict: Predict, 
 
 @pytest.mark.slow
 def test_a_city_of_20_000_pixels_a_side_stays_under_two_gibibytes(scored: Scored, tmp_path: Path) -> None:
-    """Most of it holds no data, as the tiny model would need many minutes for the rest; all of it is read and written."""
+    """Most of it holds no data, as even the tiny model would need many minutes for all; every pixel is written."""
     side = 20_000
     raster = tmp_path / "in" / "city.tif"
     raster.parent.mkdir()

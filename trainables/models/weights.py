@@ -37,8 +37,8 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 
 IMAGENET_TERMS = "ImageNet's own images are for non-commercial research"
 LICENCES: Mapping[str, str] = {
-    "imagenet-resnet34": f"torchvision's ResNet34, by way of {RESNET34_REPOSITORY}: torchvision is BSD-3-Clause and names no other "
-    f"licence for its weights; {IMAGENET_TERMS}",
+    "imagenet-resnet34": f"torchvision's ResNet34, by way of {RESNET34_REPOSITORY}: torchvision is BSD-3-Clause and "
+    f"names no other licence for its weights; {IMAGENET_TERMS}",
     "imagenet-efficientnet-lite0": f"Apache-2.0 ({LITE0_PACKAGE}, from TensorFlow's TPU models); {IMAGENET_TERMS}",
     "sam-vit-b": "Apache-2.0 (Segment Anything)",
 }
