@@ -46,6 +46,7 @@ class FeatureCache:
         if limit_bytes is None:
             limit_bytes = int(1e9 * _number(os.environ.get(LIMIT_VARIABLE), LIMIT_GB))
         self._limit = limit_bytes
+        self._room = 0
 
     @property
     def enabled(self) -> bool:
@@ -104,7 +105,14 @@ class FeatureCache:
             raise
 
     def _make_room(self, size: int) -> bool:
-        """Delete what was not used for longest, until so many bytes more fit; False where they never will."""
+        """Delete what was not used for longest, until so many bytes more fit; False where they never will.
+
+        Looking at thousands of files takes longer than encoding a small view, so each look allows a sixteenth of what
+        is left to be written before the next one; other processes of the node write, too.
+        """
+        if size <= self._room:
+            self._room -= size
+            return True
         files = []
         for path in self._folder.glob("*.safetensors"):
             with suppress(OSError):
@@ -119,6 +127,7 @@ class FeatureCache:
                 break
             path.unlink(missing_ok=True)
             used -= one
+        self._room = (limit - used - size) // 16
         return True
 
 
