@@ -206,7 +206,7 @@ def predict_in_batches(
     Args:
         predict: Maps (B, 3, H, W) to (B, C, H, W).
         windows: (3, H, W) each, read only as far as batches need them. One without pixels is not worth predicting:
-            it is returned as it is.
+            it is returned as it is, and at most as many of them wait for a batch to be filled as fit into two.
         batch_size: Windows a call, at least 1.
 
     Yields:
@@ -215,10 +215,11 @@ def predict_in_batches(
     waiting: list[Tensor] = []
     batch: list[Tensor] = []
     for window in windows:
+        full = len(batch) == batch_size or len(waiting) >= 2 * batch_size
+        if batch and (full or (window.numel() and window.shape != batch[0].shape)):
+            yield from _predict_waiting(predict, waiting, batch)
+            waiting, batch = [], []
         if window.numel():
-            if batch and (len(batch) == batch_size or window.shape != batch[0].shape):
-                yield from _predict_waiting(predict, waiting, batch)
-                waiting, batch = [], []
             batch.append(window)
         elif not batch:
             yield window

@@ -107,7 +107,7 @@ class Mapper:
                 for window, known in zip(
                     cut_windows(torch.from_numpy(pixels.image), one_row, stripe.columns), seen, strict=True
                 ):
-                    yield window if known.any() else window[:, :0]
+                    yield window if known.any() else window.new_empty(0)
 
     def _part(self, cover: Cover, stripe: Stripe, row: int, logits: Tensor, valid: NDArray[np.bool_]) -> Part:
         """Turn finished logits into what is stored."""

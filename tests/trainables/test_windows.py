@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.windows import Blender, Side, cut_windows, predict_by_windows, ramp
+from trainables.windows import Blender, Side, cut_windows, predict_by_windows, predict_in_batches, ramp
 
 
 @given(length=st.integers(1, 3000), window=st.integers(2, 16).map(lambda count: 32 * count))
@@ -125,3 +126,26 @@ def test_a_part_of_the_columns_is_predicted_as_the_whole_is(first: int, last: in
     high = columns.fades[last][0] if last < 6 else 700
     assert strip.shape[-1] == part.length
     assert torch.equal(strip[..., low - begin : high - begin], expected[..., low:high])
+
+
+def test_windows_without_pixels_pass_by_and_hold_nothing_up() -> None:
+    taken = []
+
+    def windows() -> Iterator[torch.Tensor]:
+        for number in range(100):
+            taken.append(number)
+            yield torch.full((3, 4, 4), float(number)) if number % 40 == 0 else torch.empty(0)
+
+    results, sizes = [], []
+
+    def predict(views: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(views))
+        return views[:, :1]
+
+    for number, result in enumerate(predict_in_batches(predict, windows(), batch_size=4)):
+        assert len(taken) - number <= 9  # two batches are looked ahead at most
+        results.append(result)
+    assert [result.flatten()[0].item() if result.numel() else None for result in results] == [
+        float(number) if number % 40 == 0 else None for number in range(100)
+    ]
+    assert sizes == [1, 1, 1]
