@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from sweep.export import ExportOptions, main
 from sweep.exporting.formats import ENDINGS, OPSETS
 from sweep.exporting.network import ExportNetwork
 from sweep.exporting.onnx_file import OnnxFile
-from tests.conftest import WriteDataset
+from tests.conftest import SHARED, WriteDataset
 from tests.models import write_best
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData
@@ -246,3 +247,23 @@ def test_a_complete_file_needs_no_sam_file(sam_file: Path, patches: Path, tmp_pa
     assert found == {"encoder_started_from": "SAM", "sha256": digest, "licence": "Apache-2.0 (Segment Anything)"}
     with pytest.raises(TilesweepError):
         load_best(file)  # the trial's own file does need it
+
+
+@pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
+def test_a_model_of_a_real_size_is_the_same_on_real_tiles(tmp_path: Path) -> None:
+    patches = tmp_path / "patches"
+    for split, scene in (("train", "tile4"), ("val", "tile2")):
+        for number in (1, 2):
+            image = Image.open(SHARED / "dubai" / scene / "images" / f"image_part_00{number}.jpg").convert("RGB")
+            mask = Image.open(SHARED / "dubai" / scene / "masks" / f"image_part_00{number}.png").convert("RGB")
+            roofs = (np.asarray(mask) == (60, 16, 152)).all(axis=2)
+            assert roofs.any()
+            for kind, picture in (("images", image), ("masks", Image.fromarray(roofs))):
+                (patches / split / kind).mkdir(parents=True, exist_ok=True)
+                picture.crop((0, 0, 320, 320)).save(patches / split / kind / f"{scene}_{number}.png")
+    lite0 = "smp_unet_efficientnet_lite0"
+    weights = resolve(ARCHITECTURES[lite0].needs, "available")
+    model = write_best(tmp_path / "m.safetensors", patches, lite0, weights, model_size="full", crop_size=256)
+    about = metadata_of(export(model, patches, tmp_path / "m.onnx"))
+    assert about["parity"]["largest_logit_difference"] < 1e-3 and about["parity"]["pixels"] == 2 * 320 * 320
+    assert about["weights"]["licence"].startswith("Apache-2.0")
