@@ -20,8 +20,8 @@ Format = Literal["onnx", "torch", "safetensors"]
 ENDINGS: Mapping[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "safetensors": ".safetensors"}
 OPSETS = range(18, 24)
 """ONNX operator sets that torch writes and onnxruntime reads: each tried with convolutional models, the first and the
-last with SAM. Below 18 torch's converter fails on some models and silently stays at 18; onnxruntime 1.22 reads up to 23.
-"""
+last with SAM. Below 18 torch's converter fails on some models and silently stays at 18; onnxruntime 1.22 reads up to
+23."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 """What ``--format onnx`` needs."""
 
