@@ -44,10 +44,9 @@ def _pair(text: str) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(StorageOptions):
-    """Predict images and rasters with a sweep's winner.
+    """Predict images and rasters with a sweep's winner; the same command goes on after an interruption.
 
-    A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG and an overlay.
-    The same command goes on after an interruption.
+    A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG.
     """
 
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
