@@ -49,7 +49,8 @@ class ExportOptions(StorageOptions):
     """ONNX operator set, 18 to 23; default: 18, which most programs read."""
 
     size: Annotated[int | None, arg(metavar="N")] = None
-    """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM the size trained on."""
+    """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM and Lite0 the
+    size trained on."""
 
     patches: Annotated[Path | None, arg(metavar="DIR")] = None
     """Where the dataset lies now; default: where it lay when the sweep ran."""

@@ -42,20 +42,27 @@ class ExportNetwork(nn.Module):
         return self.model.logits((image.float() / 255 - self.model.mean) / self.model.std)
 
 
-def choose_side(recipe: Recipe, tiles: Sequence[Tile], asked: int | None) -> int | None:
+def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile], asked: int | None) -> int | None:
     """Return the side in pixels that the exported network is fixed at; None where it takes any multiple of 32.
 
     SAM interpolates its position embeddings to the size that it sees, so a graph of it has one size: that of the views
-    that it was trained on, the crop or the smaller tile.
+    that it was trained on, the crop or the smaller tile. So has one of an encoder that pads by its input's size, as
+    TensorFlow does: with free sides, torch traced EfficientNet-Lite0 for minutes without an end.
 
     Args:
+        model: The model.
         recipe: What trained the model.
         tiles: Tiles of its dataset.
         asked: ``--size``.
     """
     if asked is not None:
         return asked
-    if not get_architecture(recipe.architecture).fixed_encoder and recipe.crop_size >= GRID * FEWEST_CELLS:
+    from timm.layers import Conv2dSame
+
+    bound = get_architecture(recipe.architecture).fixed_encoder or any(
+        isinstance(module, Conv2dSame) for module in model.modules()
+    )
+    if not bound and recipe.crop_size >= GRID * FEWEST_CELLS:
         return None
     smallest = min(min(tile.mask.shape) for tile in tiles)
     return min(recipe.crop_size, int(smallest))

@@ -89,7 +89,7 @@ def produce(
                 f"({data.fingerprint[:12]}..., not {best.data_fingerprint[:12]}...); name that dataset's folder"
             )
         recipe = best.recipe
-        side = choose_side(recipe, (*data.train, *data.val), size)
+        side = choose_side(model, recipe, (*data.train, *data.val), size)
         reference = forward_on(model, torch.device("cpu"), torch.float32)
         file = prepare(name, model, best, side=side, opset=opset)
         tested = _write(file, path, {}, out)

@@ -265,5 +265,6 @@ def test_a_model_of_a_real_size_is_the_same_on_real_tiles(tmp_path: Path) -> Non
     weights = resolve(ARCHITECTURES[lite0].needs, "available")
     model = write_best(tmp_path / "m.safetensors", patches, lite0, weights, model_size="full", crop_size=256)
     about = metadata_of(export(model, patches, tmp_path / "m.onnx"))
+    assert about["size"]["fixed"] == 256
     assert about["parity"]["largest_logit_difference"] < 1e-3 and about["parity"]["pixels"] == 2 * 320 * 320
     assert about["weights"]["licence"].startswith("Apache-2.0")
