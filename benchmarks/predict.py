@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,11 @@ def rasters(side: int) -> Iterator[dict[str, Path]]:
         yield found
 
 
+def pace(windows: int, work: Callable[[], None]) -> Callable[[], float]:
+    """Return a function that does the work and gives windows a second."""
+    return lambda: windows / seconds(work)
+
+
 def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
     """Measure each architecture on both scenes."""
     report = Report(name="predict")
@@ -134,27 +140,12 @@ def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
             windows = len(Side.of(side, recipe.crop_size).starts) ** 2
             weights = resolve(ARCHITECTURES[name].needs, "available")
             plain, fast = (build_model(recipe, weights).eval().to(device) for _ in range(2))
-            outs = {"naive loop": path.parent / "naive.tif", "tilesweep": path.parent / "ours.tif"}
-
-            def measure_naive(
-                plain: SegmentationModel = plain,
-                recipe: Recipe = recipe,
-                path: Path = path,
-                out: Path = outs["naive loop"],
-                windows: int = windows,
-            ) -> float:
-                return windows / seconds(lambda: naive(plain, device, path, out, recipe.crop_size))
-
-            def measure_ours(
-                fast: SegmentationModel = fast,
-                recipe: Recipe = recipe,
-                path: Path = path,
-                out: Path = outs["tilesweep"],
-                windows: int = windows,
-            ) -> float:
-                return windows / seconds(lambda: ours(fast, recipe, device, path, out))
-
-            values = in_turn({"naive loop": measure_naive, "tilesweep": measure_ours}, repeats)
+            theirs, mine = (path.parent / f"{way}.tif" for way in ("naive", "ours"))
+            ways = {
+                "naive loop": partial(naive, plain, device, path, theirs, recipe.crop_size),
+                "tilesweep": partial(ours, fast, recipe, device, path, mine),
+            }
+            values = in_turn({way: pace(windows, work) for way, work in ways.items()}, repeats)
             report.add(
                 Section(
                     title=f"{name} ({recipe.model_size}), {kind} scene of {side} pixels, windows of "
@@ -165,7 +156,7 @@ def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
                     more_is_better=True,
                 )
             )
-            masks = [rasterio.open(out).read(1) for out in outs.values()]
+            masks = [rasterio.open(out).read(1) for out in (theirs, mine)]
             report.note(
                 f"{name} ({recipe.model_size}), {kind}: pixels that differ",
                 f"{(masks[0] != masks[1]).sum()} of {masks[0].size}",

@@ -41,7 +41,7 @@ class MapSettings:
         for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
             if value and self.polygons is None:
                 raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
-        self.polygon_options("any")
+        self.polygon_options("any")  # refuses values outside their range
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             low, high = self.scale
             raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
