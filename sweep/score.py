@@ -31,6 +31,7 @@ from trainables.data.tiles import Tile, TuningData, manifest_faults, scan_split
 from trainables.errors import DataError, ExperimentError, LedgerError, nearest
 from trainables.metrics import SplitScore
 from trainables.storage import Storage
+from trainables.task import Task
 from trainables.trial_states import BEST_FILE
 
 
@@ -104,8 +105,9 @@ class TestTiles:
 
 
 def _read_test(patches: Path) -> tuple[Tile, ...]:
-    files, faults = scan_split(patches, "test")
-    if manifest := Manifest.read(patches):
+    manifest = Manifest.read(patches)
+    files, faults = scan_split(patches, "test", manifest.task if manifest else Task())
+    if manifest:
         faults += manifest_faults(patches, manifest, {"test": files})
     if faults:
         raise DataError(dict.fromkeys(faults))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sweep.dataset.leaks import find_leaks
 from trainables.data.manifest import Leak, Manifest
-from trainables.data.tiles import SPLITS, TileFiles, cross_split_faults, manifest_faults, scan_split
+from trainables.data.tiles import (
+    SPLITS,
+    Tile,
+    TileFiles,
+    absent_class_faults,
+    cross_split_faults,
+    manifest_faults,
+    scan_split,
+)
 from trainables.errors import DataError
+from trainables.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,32 +33,47 @@ class Report:
         faults: One line a fault; empty for a sound dataset.
         manifest: The dataset's manifest, None where it has none or a damaged one.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
+        task: What the masks mean.
     """
 
     splits: dict[str, tuple[TileFiles, ...]]
     faults: tuple[str, ...]
     manifest: Manifest | None
     leaks: tuple[Leak, ...] | None = None
+    task: Task = field(default_factory=Task)
 
     def summary(self) -> str:
         """Describe a sound dataset in a line."""
         tiles = [files.tile for split in self.splits.values() for files in split]
         counts = "/".join(str(len(self.splits[split])) for split in SPLITS)
         sizes = sorted({f"{tile.mask.shape[1]}x{tile.mask.shape[0]}" for tile in tiles})
-        shares = [float(tile.mask.mean()) for tile in tiles]
         return (
             f"{len(tiles)} tiles ({counts} train/val/test) of {', '.join(sizes[:4])} pixels, "
-            f"foreground {min(shares):.1%} to {max(shares):.1%}"
+            f"{self._shares([class_shares(tile, self.task) for tile in tiles])}"
         )
 
+    def _shares(self, tiles: Sequence[Mapping[str, float]]) -> str:
+        if self.task.binary:
+            shares = [tile[self.task.classes[1]] for tile in tiles]
+            return f"{self.task.classes[1]} {min(shares):.1%} to {max(shares):.1%}"
+        means = {name: sum(tile[name] for tile in tiles) / len(tiles) for name in self.task.classes}
+        return ", ".join(f"{name} {share:.1%}" for name, share in means.items())
 
-def check(root: Path, *, against_manifest: bool = True, leaks: bool = True) -> Report:
+
+def class_shares(tile: Tile, task: Task) -> dict[str, float]:
+    """Return the share of a tile's labelled pixels a class, each in [0, 1]; they sum to 1."""
+    counts = np.bincount(tile.mask.reshape(-1), minlength=256)[: len(task.classes)]
+    return {name: float(count) / int(counts.sum()) for name, count in zip(task.classes, counts, strict=True)}
+
+
+def check(root: Path, *, against_manifest: bool = True, leaks: bool = True, task: Task | None = None) -> Report:
     """Read every file of every split.
 
     Args:
         root: The dataset.
         against_manifest: Also compare with the manifest.
         leaks: Also look for tiles of different splits that show the same ground, unless there are faults.
+        task: What the masks mean; None is what the manifest says.
     """
     faults: list[str] = []
     splits: dict[str, tuple[TileFiles, ...]] = {}
@@ -57,16 +83,19 @@ def check(root: Path, *, against_manifest: bool = True, leaks: bool = True) -> R
             manifest = Manifest.read(root)
         except DataError as error:
             faults += error.faults
+    task = task or (manifest.task if manifest else Task())
     for split in SPLITS:
-        splits[split], found = scan_split(root, split)
+        splits[split], found = scan_split(root, split, task)
         faults += found
     faults += cross_split_faults(root, splits)
+    faults += absent_class_faults(root, task, splits["train"])
     if manifest:
         faults += manifest_faults(root, manifest, splits)
     return Report(
         splits=splits,
         faults=tuple(dict.fromkeys(faults)),
         manifest=manifest,
+        task=task,
         leaks=tuple(find_leaks(splits)) if leaks and not faults else None,
     )
 
@@ -101,9 +130,10 @@ def describe(
         for files in split:
             height, width = files.tile.mask.shape
             common = {"width": width, "height": height, "source": (sources or {}).get(files.tile.name, "")}
-            share = round(float(files.tile.mask.mean()), 6)
+            shares = {name: round(share, 6) for name, share in class_shares(files.tile, report.task).items()}
+            found = {"foreground": shares[report.task.classes[1]]} if report.task.binary else {"shares": shares}
             entries[files.image] = {"sha256": files.image_sha256, **common}
-            entries[files.mask] = {"sha256": files.mask_sha256, "foreground": share, **common}
+            entries[files.mask] = {"sha256": files.mask_sha256, **found, **common}
     return Manifest(
         name=name,
         origin=origin,
@@ -115,4 +145,5 @@ def describe(
         files=entries,
         notes=notes or {},
         leaks=report.leaks,
+        task=report.task,
     )

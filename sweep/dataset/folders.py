@@ -15,6 +15,7 @@ from PIL import Image
 from trainables.data.manifest import MANIFEST_FILE
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
+from trainables.task import Task
 
 JPEG_QUALITY = 90
 
@@ -57,15 +58,21 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_tile(root: Path, split: str, name: str, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
-    """Write a tile: JPEG of quality 90 without chroma subsampling, and a PNG of 0 and 255.
+def write_tile(
+    root: Path, split: str, name: str, image: NDArray[np.uint8], mask: NDArray[np.uint8], task: Task
+) -> None:
+    """Write a tile: JPEG of quality 90 without chroma subsampling, and a PNG of 0 and 255, or of class indices.
 
     Args:
         root: The dataset.
         split: Which split.
         name: The tile's name.
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) in {0, 1}.
+        mask: (H, W) class indices; 255 does not count.
+        task: What they mean.
     """
     Image.fromarray(image).save(root / split / "images" / f"{name}.jpg", quality=JPEG_QUALITY, subsampling=0)
-    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(root / split / "masks" / f"{name}.png", optimize=True)
+    values = mask.astype(np.uint8)
+    if task.binary and not task.ignores_pixels:
+        values = values * np.uint8(255)
+    Image.fromarray(values).save(root / split / "masks" / f"{name}.png", optimize=True)

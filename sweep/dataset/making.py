@@ -13,6 +13,7 @@ from sweep.dataset.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.dataset.folders import write_tile
 from sweep.dataset.sources import Source, read_foreground, read_image
 from trainables.errors import DataError
+from trainables.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def cut_tiles(
             except DataError as error:
                 faults += error.faults
                 continue
-            write_tile(root, split, name, image, mask)
+            write_tile(root, split, name, image, mask, Task())
             cuts[name] = done
     if faults:
         raise DataError(faults)

@@ -10,6 +10,7 @@ from sweep.dataset.splits import numbered_split
 from trainables.data.synthetic import SCENE_KINDS, draw_scene
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
+from trainables.task import Task
 
 ORIGIN = (
     "Synthetic: drawn by tilesweep's seeded generator at 0.3 m a pixel (python -m sweep.patches synthesize). "
@@ -55,6 +56,6 @@ def draw_tiles(root: Path, splits: Mapping[str, list[str]], *, size: int, seed: 
             scene_seed = 1000 * seed + int(name.removeprefix("synth"))
             kind = SCENE_KINDS[index % len(SCENE_KINDS)]
             image, mask = draw_scene(scene_seed, size=size, kind=kind)
-            write_tile(root, split, name, image, mask)
+            write_tile(root, split, name, image, mask, Task())
             sources[name] = f"synthetic scene, kind {kind}, seed {scene_seed}"
     return sources

@@ -21,6 +21,7 @@ from sweep.dataset.splits import numbered_split
 from tests.conftest import ROOT, SHARED
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import TuningData, scan_split
+from trainables.task import Task
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -110,7 +111,7 @@ def test_tiles_are_cropped_and_never_resized(tmp_path: Path, monkeypatch: pytest
         entry = manifest.files[f"{split_name}/masks/{name}.png"]
         left, top = (int(part.split("=")[1]) for part in entry["source"].split()[1:])
         mask = tifffile.imread(source / "msks" / f"{name}.tif")[top : top + 64, left : left + 64]
-        tile = scan_split(tmp_path / "out", split_name)[0][0].tile
+        tile = scan_split(tmp_path / "out", split_name, Task())[0][0].tile
         assert np.array_equal(tile.mask * 255, mask)
         assert entry["foreground"] == pytest.approx(tile.mask.mean(), abs=1e-6) and (
             nudge != (0, 0) or tile.mask.mean() >= 0.05
@@ -137,7 +138,9 @@ def test_masks_in_palette_index_and_colours(tmp_path: Path, monkeypatch: pytest.
         split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
         arguments = ("make", "--src", source, "--dst", source / "out", "--split", split, "--size", "64")
         assert _run(monkeypatch, *arguments, "--foreground", flag) == 0
-        assert np.array_equal(scan_split(source / "out", "train")[0][0].tile.mask, (classes == 3).astype(np.uint8))
+        assert np.array_equal(
+            scan_split(source / "out", "train", Task())[0][0].tile.mask, (classes == 3).astype(np.uint8)
+        )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainables.errors import DataError
+from trainables.task import Task
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
@@ -45,9 +46,10 @@ class Manifest:
         ground_sample_distance_m: Metres a pixel, or None where unknown.
         splits: Split to tile names.
         files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source`` and, for a mask, ``foreground``
-            (share of foreground pixels, in [0, 1]).
+            (share of foreground pixels, in [0, 1]) or, in a multi-class task, ``shares`` a class.
         notes: Anything else worth knowing, such as what a colour threshold reaches.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
+        task: What the masks mean.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Manifest:
     ground_sample_distance_m: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     leaks: tuple[Leak, ...] | None = None
+    task: Task = field(default_factory=Task)
 
     @property
     def sheet(self) -> dict[str, str]:
@@ -79,7 +82,12 @@ class Manifest:
 
     def write(self, root: Path) -> None:
         """Write it into a dataset's folder."""
-        text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(
+            {"format": FORMAT, **asdict(self), "task": self.task.to_dict()},
+            indent=1,
+            sort_keys=True,
+            ensure_ascii=False,
+        )
         (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -99,9 +107,15 @@ class Manifest:
                 raise DataError(f"{path}: written by a newer tilesweep; update tilesweep")
             if (leaks := values.pop("leaks", None)) is not None:
                 values["leaks"] = tuple(Leak(**leak) for leak in leaks)
+            if "task" in values:
+                values["task"] = _read_task(path, values["task"])
             manifest = cls(**values)
             files = [(PurePosixPath(name), entry["sha256"]) for name, entry in manifest.files.items()]
             names = [name for split in manifest.splits.values() for name in split]
+        except DataError as error:
+            raise DataError(
+                f"{path}: {fault}" if not fault.startswith(str(path)) else fault for fault in error.faults
+            ) from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{path}: damaged ({type(error).__name__}: {error}); {mend}") from error
         for name, _ in files:
@@ -111,3 +125,12 @@ class Manifest:
         if twice:
             raise DataError(f"{path}: tile {twice[0]!r} is listed in two splits; keep it in one")
         return manifest
+
+
+def _read_task(path: Path, values: Any) -> Task:
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: task is {values!r}; it is an object with kind and classes, see docs/your-data.md")
+    try:
+        return Task.from_dict(values)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainables.data.manifest import Leak, Manifest
+from trainables.data.masks import classify
 from trainables.errors import DataError, nearest
+from trainables.task import Task
 
 SPLITS = ("train", "val", "test")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
@@ -33,7 +36,7 @@ class Tile:
     Attributes:
         name: File name without its ending.
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8, 0 background, 1 foreground.
+        mask: (H, W) uint8 class indices (0 background, 1 foreground in a binary task); 255 does not count.
     """
 
     name: str
@@ -73,6 +76,7 @@ class TuningData:
         sheet: What the manifest says of the dataset: origin, licence, version, metres a pixel, where they are known.
         leaks: Tiles of different splits that show the same ground: identical files, and what the manifest names.
         leaks_checked: Whether the manifest says that somebody has looked for all kinds of them.
+        task: What the masks mean.
     """
 
     train: tuple[Tile, ...]
@@ -83,6 +87,7 @@ class TuningData:
     sheet: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[Leak, ...] = ()
     leaks_checked: bool = False
+    task: Task = field(default_factory=Task)
 
     @classmethod
     def read(cls, root: Path) -> TuningData:
@@ -101,18 +106,22 @@ class TuningData:
             manifest = Manifest.read(root)
         except DataError as error:
             faults += error.faults
+        task = manifest.task if manifest else Task()
         for split in found:
-            found[split], missing = scan_split(root, split)
+            found[split], missing = scan_split(root, split, task)
             faults += missing
         faults += cross_split_faults(root, found)
         if manifest:
             faults += manifest_faults(root, manifest, found)
+        faults += absent_class_faults(root, task, found["train"])
         if faults:
             raise DataError(dict.fromkeys(faults))
         digest = hashlib.sha256()
         for split, tiles in found.items():
             for files in tiles:
                 digest.update(f"{split}/{files.tile.name} {files.image_sha256} {files.mask_sha256}\n".encode())
+        if task != Task():
+            digest.update(json.dumps(task.to_dict(), sort_keys=True).encode())
         return cls(
             train=tuple(files.tile for files in found["train"]),
             val=tuple(files.tile for files in found["val"]),
@@ -122,6 +131,7 @@ class TuningData:
             sheet=manifest.sheet if manifest else {},
             leaks=_known_leaks(found, manifest),
             leaks_checked=manifest is not None and manifest.leaks is not None,
+            task=task,
         )
 
     def only(self, names: Sequence[str]) -> TuningData:
@@ -141,8 +151,13 @@ class TuningData:
         return replace(self, train=tuple(by_name[name] for name in names))
 
 
-def scan_split(root: Path, split: str) -> tuple[tuple[TileFiles, ...], list[str]]:
+def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...], list[str]]:
     """Read what can be read of a split.
+
+    Args:
+        root: The dataset.
+        split: One of ``SPLITS``.
+        task: What the masks mean.
 
     Returns:
         The sound tiles, in the natural order of their names, and one line for everything that is wrong.
@@ -162,7 +177,7 @@ def scan_split(root: Path, split: str) -> tuple[tuple[TileFiles, ...], list[str]
     tiles = []
     for name in sorted(images.keys() & masks.keys(), key=natural_order):
         try:
-            tiles.append(_read_tile_files(root, name, images[name], masks[name]))
+            tiles.append(_read_tile_files(root, name, images[name], masks[name], task))
         except DataError as error:
             faults += error.faults
     return tuple(tiles), sorted(faults)
@@ -191,6 +206,19 @@ def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> 
             if twin != place:
                 faults.append(f"{place}: identical to {twin}; remove one")
     return faults
+
+
+def absent_class_faults(root: Path, task: Task, train: Sequence[TileFiles]) -> list[str]:
+    """Find the classes of a multi-class task that no train tile shows: nothing can learn them."""
+    if task.binary or not train:
+        return []
+    present = set().union(*(np.unique(files.tile.mask).tolist() for files in train))
+    return [
+        f"{root / 'train'}: no tile shows class {name!r}; move a tile that does there, or remap the class to another "
+        f"one in the manifest's task"
+        for index, name in enumerate(task.classes)
+        if index not in present
+    ]
 
 
 def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | None) -> tuple[Leak, ...]:
@@ -258,7 +286,7 @@ def _is_plain(name: str) -> bool:
     return name.isprintable() and len(os.fsencode(name)) <= MAX_NAME
 
 
-def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path) -> TileFiles:
+def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path, task: Task) -> TileFiles:
     image_bytes, mask_bytes = _read(image_path), _read(mask_path)
     faults: list[str] = []
     image = mask = None
@@ -267,7 +295,7 @@ def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path) -
     except DataError as error:
         faults += error.faults
     try:
-        mask = decode_mask(mask_bytes, mask_path)
+        mask = decode_mask(mask_bytes, mask_path, task)
     except DataError as error:
         faults += error.faults
     if image is not None:
@@ -311,30 +339,27 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture)
 
 
-def decode_mask(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode a binary mask of values {0, 1} or {0, 255}.
+def decode_mask(data: bytes, path: Path, task: Task) -> NDArray[np.uint8]:
+    """Decode a mask.
 
     Args:
         data: The file's content.
         path: Its name, for errors.
+        task: What its values mean.
 
     Returns:
-        (H, W) uint8 in {0, 1}.
+        (H, W) uint8 class indices; 255 for pixels that do not count.
 
     Raises:
-        DataError: Damaged, not single-channel, or with other values.
+        DataError: Damaged, or not what the task says.
     """
     picture = _open(data, path)
-    if picture.mode not in ("L", "1"):
+    if task == Task() and picture.mode not in ("L", "1"):
         raise DataError(
-            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, see sweep.patches make --foreground"
+            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, see sweep.patches make --foreground, "
+            "or name its classes and colours in the manifest's task"
         )
-    values = np.asarray(picture).astype(np.uint8)
-    found = np.unique(values)
-    if not (set(found.tolist()) <= {0, 1} or set(found.tolist()) <= {0, 255}):
-        shown = ", ".join(map(str, found[:6])) + (", ..." if len(found) > 6 else "")
-        raise DataError(f"{path}: holds the values {shown}; a mask holds 0 and 1, or 0 and 255")
-    return (values > 0).astype(np.uint8)
+    return classify(picture, task, str(path))
 
 
 def _read(path: Path) -> bytes:

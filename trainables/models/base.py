@@ -51,7 +51,7 @@ class SegmentationModel(nn.Module):
             images: (B, 3, H, W) float in [0, 1].
 
         Returns:
-            (B, 1, H, W) float logits.
+            (B, C, H, W) float logits, C the task's channels.
         """
         height, width = images.shape[-2:]
         return self.logits(self.prepare(images))[..., :height, :width]
@@ -69,7 +69,7 @@ class SegmentationModel(nn.Module):
             inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
 
         Returns:
-            (B, 1, H, W) float.
+            (B, C, H, W) float.
         """
         raise NotImplementedError
 

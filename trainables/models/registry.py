@@ -25,7 +25,7 @@ class Architecture:
         title: What tables print.
         track: ``cnn`` or ``sam``; decides the shared recipe's learning rate and batch size.
         needs: The pretrained weights that it wants.
-        factory: ``module:function`` that builds the model from a recipe and resolved weights.
+        factory: ``module:function`` that builds the model from a recipe, resolved weights and the number of channels.
         checkpoint_bytes: Size of the weights and statistics that its checkpoints hold, by ``Recipe.model_size``.
     """
 
@@ -41,12 +41,13 @@ class Architecture:
         """Whether the encoder is never trained, and so the same for all trials with the same weights."""
         return self.needs == "sam-vit-b"
 
-    def build(self, recipe: Recipe, weights: Weights) -> SegmentationModel:
+    def build(self, recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:
         """Build the model, its initial weights a function of ``recipe.seed`` and ``weights`` alone.
 
         Args:
             recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
             weights: What ``trainables.models.weights.resolve`` returned for ``needs``.
+            channels: Logits a pixel: 1 for a binary task, one a class else.
 
         Returns:
             The model on the CPU, in training mode, its encoder frozen only if it is fixed.
@@ -62,7 +63,7 @@ class Architecture:
         factory = getattr(import_module(module), function)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            return cast("SegmentationModel", factory(recipe, weights))
+            return cast("SegmentationModel", factory(recipe, weights, channels))
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
@@ -135,6 +136,6 @@ def get_architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def build_model(recipe: Recipe, weights: Weights) -> SegmentationModel:
+def build_model(recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:
     """Build the model that a recipe names; see ``Architecture.build``."""
-    return get_architecture(recipe.architecture).build(recipe, weights)
+    return get_architecture(recipe.architecture).build(recipe, weights, channels)

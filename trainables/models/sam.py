@@ -46,7 +46,7 @@ class SamModel(SegmentationModel):
             features: What ``encode`` made of the same images; None encodes them.
 
         Returns:
-            (B, 1, H, W) float logits.
+            (B, C, H, W) float logits.
         """
         if features is None:
             return super().forward(images)
@@ -54,7 +54,7 @@ class SamModel(SegmentationModel):
         return self.decode(self.prepare(images), features)[..., :height, :width]
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
+        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 16."""
         return self.decode(inputs, self._encode(inputs))
 
     def encode(self, images: Tensor) -> list[Tensor]:
@@ -74,7 +74,7 @@ class SamModel(SegmentationModel):
             return encode(self.encoder, inputs, self.taps)
 
     def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Map normalised (B, 3, H, W) inputs and their features to (B, 1, H, W)."""
+        """Map normalised (B, 3, H, W) inputs and their features to (B, C, H, W)."""
         raise NotImplementedError
 
 
@@ -90,18 +90,21 @@ class SamConv(SamModel):
         features: Channels of the neck.
         widths: Channels of the four stages.
         dropout: Probability that a channel is dropped between stages.
+        channels: Logits a pixel.
     """
 
-    def __init__(self, encoder: nn.Module, features: int, widths: tuple[int, ...], dropout: float) -> None:
+    def __init__(
+        self, encoder: nn.Module, features: int, widths: tuple[int, ...], dropout: float, channels: int
+    ) -> None:
         super().__init__(encoder)
         self.stages = nn.ModuleList(
             [double_conv(inputs, outputs) for inputs, outputs in zip((features, *widths), widths, strict=False)]
         )
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(widths[-1], 1, 1)
+        self.head = nn.Conv2d(widths[-1], channels, 1)
 
     def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Map the neck's features (B, C, H/16, W/16) to (B, 1, H, W)."""
+        """Map the neck's features (B, C, H/16, W/16) to (B, C, H, W)."""
         (x,) = features
         for number, stage in enumerate(self.stages):
             x = stage(_upsample(x if number == 0 else self.dropout(x)))
@@ -121,12 +124,19 @@ class SamUnet(SamModel):
         widths: Channels of the decoder at 1/16, 1/8, 1/4, 1/2 and 1 of the size.
         details: Channels of the detail path at 1, 1/2, 1/4 and 1/8 of the size.
         dropout: Probability that a channel is dropped between stages.
+        channels: Logits a pixel.
     """
 
     taps = SKIP_BLOCKS
 
     def __init__(
-        self, encoder: nn.Module, tokens: int, widths: tuple[int, ...], details: tuple[int, ...], dropout: float
+        self,
+        encoder: nn.Module,
+        tokens: int,
+        widths: tuple[int, ...],
+        details: tuple[int, ...],
+        dropout: float,
+        channels: int,
     ) -> None:
         super().__init__(encoder)
         self.details = nn.ModuleList(
@@ -151,10 +161,10 @@ class SamUnet(SamModel):
             ]
         )
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(widths[-1], 1, 1)
+        self.head = nn.Conv2d(widths[-1], channels, 1)
 
     def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Map normalised (B, 3, H, W) inputs and four blocks' outputs to (B, 1, H, W)."""
+        """Map normalised (B, 3, H, W) inputs and four blocks' outputs to (B, C, H, W)."""
         third, sixth, ninth, twelfth = features
         details = [self.details[0](inputs)]
         for stage in self.details[1:]:
@@ -179,18 +189,18 @@ def kept_encoder(recipe: Recipe, weights: Weights) -> nn.Module:
     return keep((weights, tiny, seed, place), lambda: build_encoder(weights, tiny=tiny), seed=seed)
 
 
-def build_sam_conv(recipe: Recipe, weights: Weights) -> SamConv:
+def build_sam_conv(recipe: Recipe, weights: Weights, channels: int) -> SamConv:
     """Build ``sam_vit_b_conv``: 1.3 million trainable parameters."""
     tiny = recipe.model_size == "tiny"
     encoder = kept_encoder(recipe, weights)
     widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
-    return SamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout)
+    return SamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
 
 
-def build_sam_unet(recipe: Recipe, weights: Weights) -> SamUnet:
+def build_sam_unet(recipe: Recipe, weights: Weights, channels: int) -> SamUnet:
     """Build ``sam_vit_b_unet``: 5 to 10 million trainable parameters."""
     tiny = recipe.model_size == "tiny"
     encoder = kept_encoder(recipe, weights)
     widths = (16, 16, 8, 8, 8) if tiny else (384, 256, 128, 64, 32)
     details = (4, 8, 8, 16) if tiny else (16, 32, 64, 128)
-    return SamUnet(encoder, 32 if tiny else 768, widths, details, recipe.decoder_dropout)
+    return SamUnet(encoder, 32 if tiny else 768, widths, details, recipe.decoder_dropout, channels)

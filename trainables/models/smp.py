@@ -21,7 +21,7 @@ class SmpModel(SegmentationModel):
     """An SMP model as a ``SegmentationModel``.
 
     Args:
-        model: An SMP model with one class, its decoder carrying the dropout already.
+        model: An SMP model, its decoder carrying the dropout already.
         mean: Of the encoder's training data, a channel, for inputs in [0, 1].
         std: Likewise.
     """
@@ -33,19 +33,19 @@ class SmpModel(SegmentationModel):
         self.head = model.segmentation_head
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 32."""
+        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 32."""
         result: Tensor = self.head(self.decoder(self.encoder(inputs)))
         return result
 
 
-def build_unet_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
+def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``smp_unet_resnet34``: 24.4 million parameters."""
-    model = _unet("resnet34", recipe)
+    model = _unet("resnet34", recipe, channels)
     _load_resnet(model.encoder, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
-def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
+def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``smp_deeplabv3plus_resnet34``: 22.4 million parameters.
 
     Its own element-wise dropout of 0.5 inside the ASPP is off: dropout here means whole channels between decoder
@@ -57,6 +57,7 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
     model = smp.DeepLabV3Plus(
         TINY_ENCODER if tiny else "resnet34",
         encoder_weights=None,
+        classes=channels,
         decoder_channels=32 if tiny else 256,
         decoder_aspp_dropout=0.0,
     )
@@ -65,21 +66,22 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights) -> SmpModel:
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
-def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights) -> SmpModel:
+def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``smp_unet_efficientnet_lite0``, whose ImageNet weights come from an installable package."""
-    model = _unet("tu-tf_efficientnet_lite0", recipe)
+    model = _unet("tu-tf_efficientnet_lite0", recipe, channels)
     if weights.path:
         _load_lite0(model.encoder, weights)
     return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD)
 
 
-def _unet(encoder: str, recipe: Recipe) -> Any:
+def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:
     import segmentation_models_pytorch as smp
 
     tiny = recipe.model_size == "tiny"
     model = smp.Unet(
         TINY_ENCODER if tiny else encoder,
         encoder_weights=None,
+        classes=channels,
         decoder_channels=(32, 24, 16, 16, 8) if tiny else (256, 128, 64, 32, 16),
     )
     for block in list(model.decoder.blocks)[:-1]:

@@ -46,11 +46,12 @@ class UNet(SegmentationModel):
     Args:
         base: Channels of the first stage, doubled at each of four downsamplings.
         dropout: Probability that a channel is dropped between decoder stages.
+        channels: Logits a pixel.
 
     Source: Ronneberger et al. 2015, with padded convolutions.
     """
 
-    def __init__(self, base: int, dropout: float) -> None:
+    def __init__(self, base: int, dropout: float, channels: int) -> None:
         super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=2**STAGES)
         widths = [base * 2**stage for stage in range(STAGES + 1)]
         self.down = nn.ModuleList(
@@ -59,10 +60,10 @@ class UNet(SegmentationModel):
         self.pool = nn.MaxPool2d(2)
         self.up = nn.ModuleList([UpStage(2 * width, width, width) for width in reversed(widths[:-1])])
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(base, 1, 1)
+        self.head = nn.Conv2d(base, channels, 1)
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, 1, H, W); H and W are multiples of 16."""
+        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 16."""
         skips = [self.down[0](inputs)]
         for stage in self.down[1:]:
             skips.append(stage(self.pool(skips[-1])))
@@ -73,6 +74,6 @@ class UNet(SegmentationModel):
         return result
 
 
-def build_unet(recipe: Recipe, weights: Weights) -> UNet:
+def build_unet(recipe: Recipe, weights: Weights, channels: int) -> UNet:
     """Build ``unet``; it has no pretrained weights to take."""
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout)
+    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels)
