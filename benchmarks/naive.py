@@ -19,11 +19,12 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from trainables.augment.presets import operations
 from trainables.data.tiles import Tile
-from trainables.losses import bce_dice_loss
+from trainables.losses import SegmentationLoss, bce_dice_loss
 from trainables.models.registry import build_model, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.scoring import centre_window, forward_on, score_split
+from trainables.task import Task
 
 BEST_FILE = "best.pt"
 Listener = Callable[[dict[str, float], bool], None]
@@ -101,7 +102,8 @@ def train(recipe: Recipe, patches: Path, output: Path, *, threads: int, listen: 
     def validate(crop: int) -> float:
         tiles = [centre_window(read_tile(image), crop) for image in val_images]
         forward = forward_on(model, torch.device("cpu"), torch.float32)
-        return score_split(model, forward, tiles, recipe, batch_size=1).iou
+        loss = SegmentationLoss(task=Task(), cross_entropy_weight=recipe.bce_weight)
+        return score_split(model, forward, tiles, recipe, loss, batch_size=1).iou
 
     best = -1.0
     for _ in range(recipe.max_epochs):

@@ -235,11 +235,13 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     """
     from trainables.checkpoints import load_best_bytes
     from trainables.inference import choose_device, ready
+    from trainables.losses import SegmentationLoss
     from trainables.scoring import score_and_draw
 
     model, best = load_best_bytes(weights_file)
     forward = ready(model, best.recipe, choose_device(device))
-    return score_and_draw(model, forward, tiles, best.recipe, batch_size=best.recipe.batch_size)
+    loss = SegmentationLoss(task=best.task, cross_entropy_weight=best.recipe.bce_weight)
+    return score_and_draw(model, forward, tiles, best.recipe, loss, batch_size=best.recipe.batch_size)
 
 
 def _predict(
@@ -325,7 +327,16 @@ def score(options: ScoreOptions, output: Output) -> None:
 def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
     """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
     rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt]
-    rows += [{"attempt": attempt, "tile": tile.name, "iou": tile.iou, "f1": tile.f1} for tile in result.tiles]
+    rows += [
+        {
+            "attempt": attempt,
+            "tile": tile.name,
+            "iou": tile.iou,
+            "f1": tile.f1,
+            "confusion": [list(row) for row in tile.confusion],
+        }
+        for tile in result.tiles
+    ]
     experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
 
 

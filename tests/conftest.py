@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trainables.task import Task
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -64,6 +66,55 @@ def write_dataset() -> WriteDataset:
         return root
 
     return write
+
+
+SCENES = Task(
+    kind="multiclass",
+    classes=("ground", "roof", "tree"),
+    colours=((90, 70, 50), (230, 159, 0), (0, 158, 115)),
+)
+"""What the masks of ``scenes`` mean."""
+
+
+def _scene(seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw bright and green rectangles on noise, and a strip that nobody has labelled."""
+    image, mask = _picture(seed, size)
+    random = np.random.default_rng(1000 + seed)
+    top, left = random.integers(0, size - size // 3, 2)
+    tree = (slice(top, top + size // 3), slice(left, left + size // 3))
+    mask[tree], image[tree] = 2, image[tree] // 3
+    image[tree][..., 1] += np.uint8(120)
+    mask[:3] = 255
+    return image, mask
+
+
+@pytest.fixture(scope="session")
+def write_scenes() -> WriteDataset:
+    """Return a function that writes a valid dataset of three classes with its manifest."""
+
+    def write(root: Path, *, train: int = 3, val: int = 2, test: int = 2, size: int = 64, task: Task = SCENES) -> Path:
+        from sweep.dataset.checking import check, describe
+        from sweep.dataset.folders import write_tile
+
+        number = 0
+        for split, count in (("train", train), ("val", val), ("test", test)):
+            for kind in ("images", "masks"):
+                (root / split / kind).mkdir(parents=True)
+            for _ in range(count):
+                number += 1
+                write_tile(root, split, f"t{number}", *_scene(number, size), task)
+        report = check(root, task=task)
+        assert not report.faults
+        describe(report, name="scenes", origin="drawn by a test", licence="CC0-1.0", synthetic=True).write(root)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def scenes(tmp_path: Path, write_scenes: WriteDataset) -> Path:
+    """A valid dataset of 3, 2 and 2 tiles of 64 pixels with three classes."""
+    return write_scenes(tmp_path / "scenes")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def write_best(path: Path, patches: Path, architecture: str, weights: Weights | 
     data = TuningData.read(patches)
     recipe = Recipe(architecture=architecture, **{"model_size": "tiny", "crop_size": 64, **fields})  # type: ignore[arg-type]
     weights = weights or resolve(ARCHITECTURES[architecture].needs, "random")
-    model = build_model(recipe, weights).train()
+    model = build_model(recipe, weights, data.task.channels).train()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.decoder_parameters():
@@ -35,8 +35,10 @@ def write_best(path: Path, patches: Path, architecture: str, weights: Weights | 
         for _ in range(8):  # nine tenths of the way to the statistics of the tiles
             views = torch.stack([torch.tensor(tile.image[:64, :64]).permute(2, 0, 1) for tile in data.train])
             model(views.float() / 255)
-        (bias,) = [one for name, one in model.named_parameters() if name.startswith("head.") and one.numel() == 1]
-        bias.sub_(model.eval()(views.float() / 255).median())  # half of all pixels are foreground
+        (bias,) = [one for name, one in model.named_parameters() if name.startswith("head.") and one.ndim == 1]
+        logits = model.eval()(views.float() / 255)
+        # Half of all pixels are foreground; no class wins everywhere.
+        bias.sub_(logits.transpose(0, 1).flatten(1).median(1).values)
     best = BestWeights(
         recipe=recipe,
         weights=weights,
@@ -44,6 +46,7 @@ def write_best(path: Path, patches: Path, architecture: str, weights: Weights | 
         val_iou=0.5,
         data_fingerprint=data.fingerprint,
         encoder_sha256=encoder_fingerprint(model),
+        task=data.task,
     )
     path.write_bytes(dump_best(model.portable_state_dict(), best))
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from trainables.errors import ExperimentError, StorageError, TilesweepError, Wei
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,7 @@ class BestWeights:
         val_iou: Its val IoU in the epoch's validation, in [0, 1].
         data_fingerprint: Hash of the train and val tiles.
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
+        task: What it predicts.
     """
 
     recipe: Recipe
@@ -44,6 +46,7 @@ class BestWeights:
     val_iou: float
     data_fingerprint: str
     encoder_sha256: str = ""
+    task: Task = field(default_factory=Task)
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -84,7 +87,10 @@ def dump_best(tensors: dict[str, Tensor], best: BestWeights, also: Mapping[str, 
     """
     import safetensors.torch
 
-    metadata = {**(also or {}), "tilesweep": json.dumps({"format": FORMAT, **asdict(best)})}
+    metadata = {
+        **(also or {}),
+        "tilesweep": json.dumps({"format": FORMAT, **asdict(best), "task": best.task.to_dict()}),
+    }
     return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 
 
@@ -101,6 +107,8 @@ def read_best(path: Path) -> BestWeights:
             raise ExperimentError(f"{path}: written by a newer tilesweep; update tilesweep")
         values["recipe"] = Recipe.from_dict(values["recipe"])
         values["weights"] = Weights(**values["weights"])
+        if "task" in values:
+            values["task"] = Task.from_dict(values["task"])
         return BestWeights(**values)
     except TilesweepError:
         raise
@@ -120,7 +128,7 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
 
     best = read_best(path)
     if best.encoder_sha256:
-        model = build_model(best.recipe, best.weights)
+        model = build_model(best.recipe, best.weights, best.task.channels)
         if encoder_fingerprint(model) != best.encoder_sha256:
             raise WeightsError(
                 f"{path}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "
@@ -128,7 +136,7 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
             )
     else:  # the file holds every tensor, so what they started from is not needed
         release()
-        model = build_model(best.recipe, replace(best.weights, path=""))
+        model = build_model(best.recipe, replace(best.weights, path=""), best.task.channels)
     with safe_open(path, framework="pt") as file:
         model.load_portable_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     if not best.encoder_sha256:

@@ -1,29 +1,46 @@
-"""The loss of the study: a weighted sum of binary cross-entropy and soft Dice."""
+"""The losses: a weighted sum of cross-entropy and soft Dice, binary or over classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from trainables.data.tiles import Tile
+from trainables.errors import RecipeError
+from trainables.recipe import Recipe
+from trainables.task import IGNORE_INDEX, Task
 
 DICE_SMOOTH = 1.0
 """Pixels added to both parts of the Dice ratio, so that an empty mask has a defined loss and gradient."""
 
 
-def soft_dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def soft_dice_loss(logits: Tensor, targets: Tensor, valid: Tensor | None = None) -> Tensor:
     """Return ``1 - (2*sum(p*t) + s) / (sum(p) + sum(t) + s)`` a view, averaged over the batch.
 
     Args:
         logits: (B, 1, H, W) float.
         targets: (B, 1, H, W) float in {0, 1}.
+        valid: (B, 1, H, W) bool; pixels that are not do not count. None counts all.
 
     Returns:
         Scalar float32 in [0, 1). Source: Milletari et al. 2016 (V-Net), with p and t summed, not squared.
     """
-    probabilities = logits.float().sigmoid().flatten(1)
-    truth = targets.float().flatten(1)
-    overlap = (probabilities * truth).sum(1)
-    total = probabilities.sum(1) + truth.sum(1)
-    return (1 - (2 * overlap + DICE_SMOOTH) / (total + DICE_SMOOTH)).mean()
+    probabilities = logits.float().sigmoid()
+    if valid is not None:
+        probabilities, targets = probabilities * valid, targets * valid
+    return _dice(probabilities.flatten(1), targets.float().flatten(1)).mean()
+
+
+def _dice(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """Return one minus the soft Dice ratio over the last dimension."""
+    overlap = (probabilities * truth).sum(-1)
+    total = probabilities.sum(-1) + truth.sum(-1)
+    return 1 - (2 * overlap + DICE_SMOOTH) / (total + DICE_SMOOTH)
 
 
 def bce_dice_loss(logits: Tensor, targets: Tensor, bce_weight: float) -> Tensor:
@@ -39,3 +56,116 @@ def bce_dice_loss(logits: Tensor, targets: Tensor, bce_weight: float) -> Tensor:
     """
     bce = F.binary_cross_entropy_with_logits(logits.float(), targets.float())
     return bce_weight * bce + (1 - bce_weight) * soft_dice_loss(logits, targets)
+
+
+def ce_dice_loss(logits: Tensor, targets: Tensor, ce_weight: float, class_weights: Tensor | None = None) -> Tensor:
+    """Return ``w*CE + (1-w)*Dice`` over classes, computed in float32.
+
+    The cross-entropy is the mean over pixels that count, each weighted by its class. The soft Dice is the plain mean
+    over classes and views: it counts every class the same already.
+
+    Args:
+        logits: (B, C, H, W) float.
+        targets: (B, H, W) integer class indices; pixels of 255 count in neither part.
+        ce_weight: w, in [0, 1].
+        class_weights: (C,) float, at least 0, for the cross-entropy; None weights all the same.
+
+    Returns:
+        Scalar float32, at least 0; with no pixel that counts, 0.
+    """
+    logits, targets = logits.float(), targets.long()
+    valid = targets != IGNORE_INDEX
+    total = F.cross_entropy(logits, targets, weight=class_weights, ignore_index=IGNORE_INDEX, reduction="sum")
+    known = torch.where(valid, targets, 0)
+    counted = valid.float() if class_weights is None else class_weights[known] * valid
+    ce = total / counted.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    truth = F.one_hot(known, logits.shape[1]).permute(0, 3, 1, 2) * valid[:, None]
+    probabilities = logits.softmax(1) * valid[:, None]
+    dice = _dice(probabilities.flatten(2), truth.float().flatten(2)).mean()
+    return ce_weight * ce + (1 - ce_weight) * dice
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationLoss:
+    """The loss of one training.
+
+    Attributes:
+        task: What the masks mean.
+        cross_entropy_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1].
+        class_weights: (C,) float32 on the CPU, one a class of the task; None weights all the same.
+    """
+
+    task: Task
+    cross_entropy_weight: float
+    class_weights: Tensor | None = None
+
+    def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Compare logits with masks.
+
+        Args:
+            logits: (B, C, H, W) float, C the task's channels.
+            masks: (B, 1, H, W) uint8 class indices; 255 does not count where the task ignores pixels.
+
+        Returns:
+            Scalar float32, at least 0.
+        """
+        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+        if not self.task.binary:
+            return ce_dice_loss(logits, masks[:, 0], self.cross_entropy_weight, weights)
+        if weights is None and not self.task.ignores_pixels:
+            return bce_dice_loss(logits, masks, self.cross_entropy_weight)
+        return self._partial_binary(logits, masks, weights)
+
+    def _partial_binary(self, logits: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
+        """Leave ignored pixels out, and weight the others by class."""
+        valid = masks != IGNORE_INDEX
+        targets = (masks * valid).float()
+        counted = valid.float() if weights is None else weights[targets.long()] * valid
+        each = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
+        bce = (each * counted).sum() / counted.sum().clamp(min=torch.finfo(torch.float32).tiny)
+        dice = soft_dice_loss(logits, targets, valid)
+        return self.cross_entropy_weight * bce + (1 - self.cross_entropy_weight) * dice
+
+
+def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile]) -> SegmentationLoss:
+    """Return the loss that a recipe names.
+
+    Args:
+        recipe: Uses ``bce_weight`` and ``class_weights``.
+        task: What the masks mean.
+        train: The train tiles that the training sees; inverse frequencies are theirs.
+
+    Raises:
+        RecipeError: As many weights as there are classes were not given.
+    """
+    weights = class_weights_of(recipe, task, train)
+    tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    return SegmentationLoss(task=task, cross_entropy_weight=recipe.bce_weight, class_weights=tensor)
+
+
+def class_weights_of(recipe: Recipe, task: Task, train: Sequence[Tile]) -> tuple[float, ...] | None:
+    """Return the weights a class that a recipe names; see ``loss_of``."""
+    if recipe.class_weights == "inverse_frequency":
+        return inverse_frequency(train, len(task.classes))
+    given = recipe.given_class_weights
+    if given and len(given) != len(task.classes):
+        raise RecipeError(
+            f"recipe field class_weights is {recipe.class_weights!r}: {len(given)} weights for {len(task.classes)} "
+            f"classes ({', '.join(task.classes)}); give one a class"
+        )
+    return given or None
+
+
+def inverse_frequency(tiles: Sequence[Tile], classes: int) -> tuple[float, ...]:
+    """Return ``N / (C * n)`` a class: N labelled pixels, n of them of the class, C classes.
+
+    Args:
+        tiles: Whose masks are counted.
+        classes: C.
+
+    Returns:
+        Their mean over pixels is 1 where all classes occur; 0 for a class that does not. Source: scikit-learn's
+        ``class_weight="balanced"`` (King and Zeng, 2001).
+    """
+    counts = sum((np.bincount(tile.mask.reshape(-1), minlength=256)[:classes] for tile in tiles), np.zeros(classes))
+    return tuple(float(counts.sum() / (classes * count)) if count else 0.0 for count in counts)

@@ -1,50 +1,114 @@
-"""IoU and F1 of one tile, and their summary over tiles."""
+"""How well tiles were segmented: from each tile's confusion matrix to IoU, F1 and accuracy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.tiles import Tile
+from trainables.task import IGNORE_INDEX, Task
 
 METRIC = (
     "mean over whole tiles, predicted through windows that fade into each other, of the foreground's IoU "
     "at a threshold of 0.5; 1 for a tile that is empty in both"
 )
-"""What a score is. Scores are ranked together only where this is the same: change it with any change of meaning."""
+"""What a binary score is. Scores are ranked together only where this is the same: change it with any change of
+meaning."""
+CLASS_METRIC = (
+    "mean over whole tiles, predicted through windows that fade into each other, of the mean IoU over the classes that "
+    "truth or prediction show in the tile; ignored pixels do not count"
+)
+"""What a multi-class score is."""
+
+Confusion = tuple[tuple[int, ...], ...]
+"""Pixels by true class (row) and predicted class (column)."""
+
+
+def metric_of(task: Task) -> str:
+    """Say what a score of a task is, with its classes where they matter."""
+    return METRIC if task.binary else f"{CLASS_METRIC}; classes: {', '.join(task.classes)}"
+
+
+def _ratio(above: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide, with NaN for a class that neither truth nor prediction show."""
+    ratio: NDArray[np.float64] = np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    return ratio
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileScore:
+class ClassScore:
+    """What a confusion matrix says.
+
+    Attributes:
+        confusion: C rows of C counts of pixels, by true and by predicted class; ignored pixels are in none.
+        scored: The classes whose scores are averaged; the foreground alone in a binary task.
+    """
+
+    confusion: Confusion
+    scored: tuple[int, ...] = (1,)
+
+    @property
+    def _counts(self) -> NDArray[np.int64]:
+        return np.array(self.confusion, dtype=np.int64)
+
+    @property
+    def class_iou(self) -> tuple[float, ...]:
+        """IoU a class, in [0, 1]; NaN for one that neither truth nor prediction show."""
+        counts = self._counts
+        hits = counts.diagonal()
+        return tuple(_ratio(hits, counts.sum(0) + counts.sum(1) - hits).tolist())
+
+    @property
+    def class_f1(self) -> tuple[float, ...]:
+        """F1 (Dice) a class, in [0, 1]; NaN for one that neither truth nor prediction show."""
+        counts = self._counts
+        return tuple(_ratio(2 * counts.diagonal(), counts.sum(0) + counts.sum(1)).tolist())
+
+    @property
+    def iou(self) -> float:
+        """Mean IoU over the scored classes that truth or prediction show, in [0, 1]; 1 where they show none."""
+        return self._mean(self.class_iou)
+
+    @property
+    def f1(self) -> float:
+        """Mean F1 (Dice) over the same classes, in [0, 1]; 1 where there are none."""
+        return self._mean(self.class_f1)
+
+    def _mean(self, each: tuple[float, ...]) -> float:
+        present = [each[index] for index in self.scored if not np.isnan(each[index])]
+        return sum(present) / len(present) if present else 1.0
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of pixels of the right class, in [0, 1]; 1 where none counts."""
+        counts = self._counts
+        return float(counts.trace() / counts.sum()) if counts.any() else 1.0
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """Mean IoU a class weighted by its share of the true pixels, in [0, 1]; 1 where none counts."""
+        counts = self._counts
+        frequency = counts.sum(1)
+        present = frequency > 0
+        if not present.any():
+            return 1.0
+        return float((frequency[present] * np.array(self.class_iou)[present]).sum() / frequency.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileScore(ClassScore):
     """How well one tile was segmented.
 
     Attributes:
         name: The tile's name.
-        true_positives: Foreground pixels found.
-        false_positives: Background pixels called foreground.
-        false_negatives: Foreground pixels missed.
         loss: Mean loss of the tile.
     """
 
     name: str
-    true_positives: int
-    false_positives: int
-    false_negatives: int
     loss: float
-
-    @property
-    def iou(self) -> float:
-        """Intersection over union, in [0, 1]. 1 where truth and prediction are both empty."""
-        union = self.true_positives + self.false_positives + self.false_negatives
-        return self.true_positives / union if union else 1.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall (Dice), in [0, 1]. 1 where truth and prediction are both empty."""
-        total = 2 * self.true_positives + self.false_positives + self.false_negatives
-        return 2 * self.true_positives / total if total else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +137,21 @@ class SplitScore:
         """The tile of the lowest IoU; the first one by name among equals."""
         return min(self.tiles, key=lambda tile: (tile.iou, tile.name))
 
+    @property
+    def pooled(self) -> ClassScore:
+        """All tiles' pixels in one confusion matrix, as the field's benchmarks count."""
+        return _pool([tile.confusion for tile in self.tiles], self.tiles[0].scored)
+
+
+def pool(confusions: Iterable[Sequence[Sequence[int]]], task: Task) -> ClassScore:
+    """Put the pixels of at least one tile into one confusion matrix."""
+    return _pool(confusions, task.scored_classes)
+
+
+def _pool(confusions: Iterable[Sequence[Sequence[int]]], scored: tuple[int, ...]) -> ClassScore:
+    total = np.sum(list(confusions), axis=0)
+    return ClassScore(confusion=tuple(tuple(int(count) for count in row) for row in total), scored=scored)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredTile:
@@ -80,32 +159,41 @@ class ScoredTile:
 
     Attributes:
         tile: The tile.
-        predicted: (H, W) uint8 in {0, 1}, probability at least 0.5.
+        predicted: (H, W) uint8 class indices: of the largest logit, or in {0, 1} from a probability of 0.5 on.
         score: The counts over those pixels.
+        task: What its classes mean.
     """
 
     tile: Tile
     predicted: NDArray[np.uint8]
     score: TileScore
+    task: Task = field(default_factory=Task)
 
 
-def score_mask(name: str, predicted: NDArray[np.uint8], truth: NDArray[np.uint8], loss: float = 0.0) -> TileScore:
+def score_mask(
+    name: str,
+    predicted: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    loss: float = 0.0,
+    *,
+    task: Task | None = None,
+) -> TileScore:
     """Count the confusion of one tile.
 
     Args:
         name: The tile's name.
-        predicted: (H, W) in {0, 1}.
-        truth: (H, W) in {0, 1}.
+        predicted: (H, W) class indices.
+        truth: (H, W) class indices; where the task ignores pixels, 255 does not count.
         loss: Mean loss of the tile.
+        task: What the masks mean; None is binary.
 
     Returns:
         The counts, from which IoU and F1 follow.
     """
-    found, real = predicted.astype(bool), truth.astype(bool)
-    return TileScore(
-        name=name,
-        true_positives=int(np.count_nonzero(found & real)),
-        false_positives=int(np.count_nonzero(found & ~real)),
-        false_negatives=int(np.count_nonzero(~found & real)),
-        loss=loss,
-    )
+    task = task or Task()
+    classes = len(task.classes)
+    counted = truth != IGNORE_INDEX if task.ignores_pixels else np.ones(truth.shape, bool)
+    places = truth[counted].astype(np.int64) * classes + predicted[counted]
+    counts = np.bincount(places, minlength=classes**2).reshape(classes, classes)
+    rows = tuple(tuple(int(count) for count in row) for row in counts)
+    return TileScore(name=name, confusion=rows, scored=task.scored_classes, loss=loss)

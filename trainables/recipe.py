@@ -14,6 +14,10 @@ from trainables.errors import RecipeError, nearest
 AUGMENTATIONS = ("LIGHT", "MEDIUM", "HEAVY", "EXTREME")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MODEL_SIZES = ("full", "tiny")
+OPTIMIZERS = ("AdamW", "Adam")
+SCHEDULES = ("plateau", "cosine", "constant")
+PLATEAU_METRICS = ("iou", "f1")
+CLASS_WEIGHTS = ("none", "inverse_frequency")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +29,15 @@ class Recipe:
 
     Attributes:
         architecture: A name in the registry of architectures.
-        learning_rate: AdamW's step size, in (0, 1].
-        weight_decay: AdamW's decoupled weight decay, in [0, 1].
-        bce_weight: w in ``w*BCE + (1-w)*Dice``, in [0, 1].
+        optimizer: ``AdamW`` (decoupled weight decay) or ``Adam`` (weight decay as a part of the gradient).
+        learning_rate: The optimizer's step size, in (0, 1].
+        weight_decay: The optimizer's weight decay, in [0, 1].
+        bce_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1]; CE is the binary cross-entropy in a binary task, the
+            cross-entropy over classes else. 1 is cross-entropy alone.
+        class_weights: Of the cross-entropy: ``none``, ``inverse_frequency`` (of the train tiles that the trial sees),
+            or one number a class, ``0.5,1.5,3,4``, each at least 0.
+        auxiliary_weight: What the loss of an auxiliary head counts beside the main one's, at least 0; architectures
+            without such a head ignore it.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset.
         crop_size: Side of a training view in pixels, a multiple of 32; a smaller tile is used whole.
@@ -35,8 +45,13 @@ class Recipe:
         batch_size: Sample draws a step, at least 2: BatchNorm has no statistics over one pooled value.
         max_epochs: Epochs after which training ends, at least 1.
         patience: Epochs without a better val IoU before training ends early, at least 1.
-        plateau_factor: What the learning rate is multiplied with on a plateau of val IoU, in (0, 1).
-        plateau_patience: Epochs without a better val IoU before that happens, at least 0.
+        schedule: ``plateau`` lowers the learning rate when val stands still, ``cosine`` takes it down to
+            ``min_learning_rate`` along half a cosine over ``max_epochs`` (with two stages, over those of each),
+            ``constant`` leaves it.
+        plateau_metric: What has to stand still: val ``iou`` or val ``f1`` (Dice).
+        plateau_factor: What the learning rate is multiplied with on a plateau, in (0, 1).
+        plateau_patience: Epochs without a better value before that happens, at least 0.
+        min_learning_rate: What no schedule goes below, at least 0.
         frozen_epochs: Epochs with the pretrained encoder frozen, at least 0. Permanently frozen encoders
             (SAM) and models without a pretrained encoder ignore it.
         unfrozen_rate_factor: The encoder's learning rate once unfrozen, as a share of ``learning_rate``, in (0, 1].
@@ -50,9 +65,12 @@ class Recipe:
     """
 
     architecture: str = "unet"
+    optimizer: str = "AdamW"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     bce_weight: float = 0.5
+    class_weights: str = "none"
+    auxiliary_weight: float = 0.5
     decoder_dropout: float = 0.3
     augmentation: str = "MEDIUM"
     crop_size: int = 1024
@@ -60,8 +78,11 @@ class Recipe:
     batch_size: int = 4
     max_epochs: int = 60
     patience: int = 10
+    schedule: str = "plateau"
+    plateau_metric: str = "iou"
     plateau_factor: float = 0.5
     plateau_patience: int = 3
+    min_learning_rate: float = 0.0
     frozen_epochs: int = 20
     unfrozen_rate_factor: float = 0.1
     ema_decay: float = 0.0
@@ -77,6 +98,10 @@ class Recipe:
         _check_name("augmentation", self.augmentation, AUGMENTATIONS)
         _check_name("precision", self.precision, PRECISIONS)
         _check_name("model_size", self.model_size, MODEL_SIZES)
+        _check_name("optimizer", self.optimizer, OPTIMIZERS)
+        _check_name("schedule", self.schedule, SCHEDULES)
+        _check_name("plateau_metric", self.plateau_metric, PLATEAU_METRICS)
+        _ = self.given_class_weights
         _check(self, "learning_rate", 0 < self.learning_rate <= 1, "in (0, 1]")
         _check(self, "weight_decay", 0 <= self.weight_decay <= 1, "in [0, 1]")
         _check(self, "bce_weight", 0 <= self.bce_weight <= 1, "in [0, 1]")
@@ -85,7 +110,8 @@ class Recipe:
         _check(self, "plateau_factor", 0 < self.plateau_factor < 1, "in (0, 1)")
         _check(self, "unfrozen_rate_factor", 0 < self.unfrozen_rate_factor <= 1, "in (0, 1]")
         _check(self, "ema_decay", 0 <= self.ema_decay < 1, "in [0, 1)")
-        _check(self, "clip_norm", self.clip_norm >= 0, "at least 0")
+        for name in ("clip_norm", "auxiliary_weight", "min_learning_rate"):
+            _check(self, name, getattr(self, name) >= 0, "at least 0")
         _check(
             self,
             "validation_crop",
@@ -98,6 +124,26 @@ class Recipe:
             _check(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("plateau_patience", "frozen_epochs", "seed"):
             _check(self, name, getattr(self, name) >= 0, "at least 0")
+
+    @property
+    def given_class_weights(self) -> tuple[float, ...]:
+        """The numbers in ``class_weights``; none where it is a word.
+
+        Raises:
+            RecipeError: It is neither.
+        """
+        if self.class_weights in CLASS_WEIGHTS:
+            return ()
+        try:
+            weights = tuple(float(part) for part in self.class_weights.split(","))
+        except ValueError:
+            weights = ()
+        if not weights or not all(math.isfinite(one) and one >= 0 for one in weights) or not any(weights):
+            raise RecipeError(
+                f"recipe field class_weights is {self.class_weights!r}; it must be {' or '.join(CLASS_WEIGHTS)}, or a "
+                f"number a class that is at least 0, such as 0.5,1.5,3"
+            )
+        return weights
 
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some fields changed, validated anew."""

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import Tile
-from trainables.losses import bce_dice_loss
+from trainables.losses import SegmentationLoss
 from trainables.metrics import ScoredTile, SplitScore, TileScore
 from trainables.models.base import SegmentationModel
 from trainables.overlays import encode_prediction
 from trainables.recipe import Recipe
+from trainables.task import IGNORE_INDEX, Task
 from trainables.windows import predict_by_windows
 
 Forward = Callable[[Tensor], Tensor]
-"""Maps (B, 3, S, S) uint8 on the CPU to (B, 1, S, S) float32 logits on the model's device, without gradients."""
+"""Maps (B, 3, S, S) uint8 on the CPU to (B, C, S, S) float32 logits on the model's device, without gradients."""
 
 
 def centre_window(tile: Tile, side: int) -> Tile:
@@ -56,24 +57,52 @@ def scale(images: Tensor, device: torch.device) -> Tensor:
     return moved.contiguous(memory_format=torch.channels_last)
 
 
+def decide(logits: Tensor) -> Tensor:
+    """Return the predicted class a pixel.
+
+    Args:
+        logits: (..., C, H, W) float. One channel is the foreground's logit, more are one a class.
+
+    Returns:
+        (..., H, W) int64: 1 from a probability of 0.5 on, or the class of the largest logit.
+    """
+    return (logits.squeeze(-3) >= 0).long() if logits.shape[-3] == 1 else logits.argmax(-3)
+
+
 def _predict(
-    forward: Forward, tiles: Sequence[Tile], window: int, batch_size: int, bce_weight: float
+    forward: Forward, tiles: Sequence[Tile], window: int, batch_size: int, loss: SegmentationLoss
 ) -> Iterator[tuple[Tile, Tensor, Tensor]]:
-    """Yield each tile, its predicted (H, W) bool mask, and its counts: found, false, missed pixels and loss."""
+    """Yield each tile, its predicted (H, W) classes, and its counts: the confusion matrix row by row, then the loss."""
     images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
     for tile, logits in zip(
         tiles, predict_by_windows(forward, images, window=window, batch_size=batch_size), strict=True
     ):
         with torch.inference_mode():
-            truth = torch.tensor(tile.mask).to(logits.device, non_blocking=True).bool()
-            predicted = logits[0] >= 0
-            loss = bce_dice_loss(logits[None], truth[None, None], bce_weight)
-            counts = [(predicted & truth).sum(), (predicted & ~truth).sum(), (~predicted & truth).sum(), loss]
-            yield tile, predicted, torch.stack([count.double() for count in counts])
+            truth = torch.tensor(tile.mask).to(logits.device, non_blocking=True)
+            predicted = decide(logits)
+            counts = _confusion(predicted, truth, loss.task).double()
+            yield tile, predicted, torch.cat([counts, loss(logits[None], truth[None, None]).double()[None]])
+
+
+def _confusion(predicted: Tensor, truth: Tensor, task: Task) -> Tensor:
+    """Return the (C*C,) counts of pixels by true and then by predicted class, without waiting for a GPU."""
+    classes = len(task.classes)
+    places = truth.long() * classes + predicted
+    if task.ignores_pixels:
+        places = torch.where(truth == IGNORE_INDEX, classes**2, places)  # a place of its own, left out below
+    counts = torch.zeros(classes**2 + 1, dtype=torch.int64, device=truth.device)
+    one = torch.ones((), dtype=torch.int64, device=truth.device).expand(places.numel())
+    return counts.scatter_add_(0, places.flatten(), one)[:-1]
 
 
 def score_split(
-    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+    model: SegmentationModel,
+    forward: Forward,
+    tiles: Sequence[Tile],
+    recipe: Recipe,
+    loss: SegmentationLoss,
+    *,
+    batch_size: int,
 ) -> SplitScore:
     """Score tiles at full resolution, and wait for the device once, at the end.
 
@@ -81,39 +110,46 @@ def score_split(
         model: Is put into evaluation mode.
         forward: Its forward pass.
         tiles: What to score.
-        recipe: Its crop is the prediction's window; its loss weight goes into the loss.
+        recipe: Its crop is the prediction's window.
+        loss: Is averaged over tiles; its task says what the masks mean.
         batch_size: Windows a forward pass, at least 1.
     """
     model.eval()
-    rows = [counts for _, _, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight)]
-    return SplitScore(
-        tiles=tuple(_score(tile, row) for tile, row in zip(tiles, torch.stack(rows).tolist(), strict=True))
-    )
+    rows = [counts for _, _, counts in _predict(forward, tiles, recipe.crop_size, batch_size, loss)]
+    scored = zip(tiles, torch.stack(rows).tolist(), strict=True)
+    return SplitScore(tiles=tuple(_score(tile, row, loss.task) for tile, row in scored))
 
 
-def _score(tile: Tile, counts: list[float]) -> TileScore:
-    found, wrong, missed, loss = counts
-    return TileScore(
-        name=tile.name,
-        true_positives=int(found),
-        false_positives=int(wrong),
-        false_negatives=int(missed),
-        loss=loss,
-    )
+def _score(tile: Tile, counts: list[float], task: Task) -> TileScore:
+    classes = len(task.classes)
+    rows = tuple(tuple(map(int, counts[classes * row : classes * (row + 1)])) for row in range(classes))
+    return TileScore(name=tile.name, confusion=rows, scored=task.scored_classes, loss=counts[-1])
 
 
 def predict_tiles(
-    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+    model: SegmentationModel,
+    forward: Forward,
+    tiles: Sequence[Tile],
+    recipe: Recipe,
+    loss: SegmentationLoss,
+    *,
+    batch_size: int,
 ) -> Iterator[ScoredTile]:
     """Predict tiles and score each; the arguments are those of ``score_split``."""
     model.eval()
-    for tile, predicted, counts in _predict(forward, tiles, recipe.crop_size, batch_size, recipe.bce_weight):
-        score = _score(tile, counts.tolist())
-        yield ScoredTile(tile=tile, predicted=predicted.byte().cpu().numpy(), score=score)
+    for tile, predicted, counts in _predict(forward, tiles, recipe.crop_size, batch_size, loss):
+        score = _score(tile, counts.tolist(), loss.task)
+        yield ScoredTile(tile=tile, predicted=predicted.byte().cpu().numpy(), score=score, task=loss.task)
 
 
 def score_and_draw(
-    model: SegmentationModel, forward: Forward, tiles: Sequence[Tile], recipe: Recipe, *, batch_size: int
+    model: SegmentationModel,
+    forward: Forward,
+    tiles: Sequence[Tile],
+    recipe: Recipe,
+    loss: SegmentationLoss,
+    *,
+    batch_size: int,
 ) -> tuple[SplitScore, dict[str, bytes]]:
     """Score whole tiles and draw what is predicted.
 
@@ -122,6 +158,7 @@ def score_and_draw(
         forward: See there.
         tiles: See there.
         recipe: See there.
+        loss: See there.
         batch_size: See there.
 
     Returns:
@@ -129,7 +166,7 @@ def score_and_draw(
     """
     scores = []
     files: dict[str, bytes] = {}
-    for scored in predict_tiles(model, forward, tiles, recipe, batch_size=batch_size):
+    for scored in predict_tiles(model, forward, tiles, recipe, loss, batch_size=batch_size):
         files |= encode_prediction(scored)
         scores.append(scored.score)
     return SplitScore(tiles=tuple(scores)), files

@@ -30,6 +30,7 @@ from trainables.models.registry import get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
+from trainables.task import Task
 from trainables.tracing import traced
 from trainables.training import EpochResult, Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
@@ -43,6 +44,8 @@ HISTORY_FIELDS = (
     "val_loss",
     "val_iou",
     "val_f1",
+    "val_pixel_accuracy",
+    "val_frequency_weighted_iou",
     "worst_tile",
     "encoder_frozen",
     "step_seconds",
@@ -123,7 +126,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     def _take_up(self) -> None:
         """Read what an earlier start of the trial left."""
         saved, damaged = self._states.newest()
-        if saved and saved["recipe"] == self._recipe.to_dict():
+        if saved and Recipe.from_dict(saved["recipe"]) == self._recipe:
             self._reports, self._log, self._saved_trainer = saved["reports"], saved["log"], saved["trainer"]
             self._say(f"resumed after epoch {len(self._reports)}")
         for line in damaged:
@@ -214,10 +217,11 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
                 result,
                 steps=trainer.steps_per_epoch,
                 total_memory_bytes=_total_memory(self._device),
+                task=self._data.task,
             ).rstrip()
         )
         report = {
-            **_row(result),
+            **_row(result, self._data.task),
             "best_epoch": trainer.best_epoch,
             "best_val_iou": trainer.best_iou,
             "gpu_joules": energy.joules(),
@@ -253,7 +257,10 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             "final_val_iou": final.iou,
             "final_val_f1": final.f1,
             "final_seconds": time.perf_counter() - started,
-            "final_tiles": {score.name: {"iou": score.iou, "f1": score.f1} for score in final.tiles},
+            "final_tiles": {
+                score.name: {"iou": score.iou, "f1": score.f1, "confusion": [list(row) for row in score.confusion]}
+                for score in final.tiles
+            },
             "trainable_parameters": sum(
                 parameter.numel()
                 for parameter in trainer.model.parameters()
@@ -292,6 +299,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             val_iou=trainer.best_iou,
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
+            task=self._data.task,
         )
         self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 
@@ -320,8 +328,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             torch.cuda.empty_cache()
 
 
-def _row(result: EpochResult) -> dict[str, Any]:
+def _row(result: EpochResult, task: Task) -> dict[str, Any]:
     """Flatten an epoch's result to the plain values that Tune reports and stores."""
+    pooled = result.val.pooled
     return {
         "epoch": result.epoch,
         "learning_rate": result.learning_rate,
@@ -329,6 +338,11 @@ def _row(result: EpochResult) -> dict[str, Any]:
         "val_loss": result.val_loss,
         "val_iou": result.val.iou,
         "val_f1": result.val.f1,
+        "val_pixel_accuracy": pooled.pixel_accuracy,
+        "val_frequency_weighted_iou": pooled.frequency_weighted_iou,
+        "class_iou": {
+            name: None if math.isnan(iou) else iou for name, iou in zip(task.classes, pooled.class_iou, strict=True)
+        },
         "tile_iou": {tile.name: tile.iou for tile in result.val.tiles},
         "worst_tile": result.val.worst.name,
         "encoder_frozen": result.encoder_frozen,

@@ -19,7 +19,7 @@ from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
-from trainables.losses import bce_dice_loss
+from trainables.losses import loss_of
 from trainables.memory import MemoryLadder, random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import encoder_fingerprint
@@ -46,7 +46,7 @@ class EpochResult:
         epoch: From 1.
         train_loss: Mean loss over the epoch's draws.
         val_loss: Mean loss over val tiles.
-        val: IoU and F1 a val tile, of the recipe's validation window.
+        val: The scores a val tile, of the recipe's validation window.
         learning_rate: The decoder's step size during the epoch.
         encoder_frozen: Whether the encoder stood still.
         step_seconds: Mean time of a training step.
@@ -125,7 +125,8 @@ class Trainer:
         self._stale_epochs = 0
         self._data = data
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
-        self.model = build_model(recipe, self.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._loss = loss_of(recipe, data.task, data.train)
+        self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run = torch.compile(self.model) if compiled else self.model
         self._encoder = self._make_encoder(features)
         self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
@@ -137,7 +138,7 @@ class Trainer:
         if self._two_stages:
             self.model.freeze_encoder()
         self._optimizer = self._make_optimizer()
-        self._plateau = self._make_plateau()
+        self._schedule = self._make_schedule()
         self._scaler = self._make_scaler()
         trained = {
             name: parameter
@@ -165,16 +166,33 @@ class Trainer:
         if self.model.encoder_parameters() and not self.model.encoder_is_fixed:
             factor = self.recipe.unfrozen_rate_factor if self._two_stages else 1.0
             groups.append({"params": self.model.encoder_parameters(), "lr": rate * factor})
-        return torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
+        kind = torch.optim.AdamW if self.recipe.optimizer == "AdamW" else torch.optim.Adam
+        return kind(groups, weight_decay=self.recipe.weight_decay, fused=True)
 
-    def _make_plateau(self) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self._optimizer,
-            mode="max",
-            factor=self.recipe.plateau_factor,
-            patience=self.recipe.plateau_patience,
-            threshold=0.0,
-        )
+    def _make_schedule(self) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return the schedule of the stage that begins."""
+        schedulers, recipe = torch.optim.lr_scheduler, self.recipe
+        if recipe.schedule == "plateau":
+            return schedulers.ReduceLROnPlateau(
+                self._optimizer,
+                mode="max",
+                factor=recipe.plateau_factor,
+                patience=recipe.plateau_patience,
+                threshold=0.0,
+                min_lr=recipe.min_learning_rate,
+            )
+        if recipe.schedule == "constant":
+            return schedulers.ConstantLR(self._optimizer, factor=1.0)
+        frozen = min(recipe.frozen_epochs, recipe.max_epochs) if self._two_stages else 0
+        epochs = recipe.max_epochs - frozen if self.epoch >= frozen else frozen
+        return schedulers.CosineAnnealingLR(self._optimizer, max(epochs, 1), eta_min=recipe.min_learning_rate)
+
+    def _end_epoch(self, val: SplitScore) -> None:
+        """Move the schedule on."""
+        if isinstance(self._schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            self._schedule.step(val.iou if self.recipe.plateau_metric == "iou" else val.f1)
+        else:
+            self._schedule.step()
 
     def _make_scaler(self) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
@@ -209,7 +227,7 @@ class Trainer:
                 self.best_iou, self.best_epoch = val.iou, self.epoch
                 self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
         self._stale_epochs = 0 if improved else self._stale_epochs + 1
-        self._plateau.step(val.iou)
+        self._end_epoch(val)
         return EpochResult(
             epoch=self.epoch,
             train_loss=train_loss,
@@ -234,12 +252,12 @@ class Trainer:
         return self.epoch >= self.recipe.max_epochs or (not waiting and self._stale_epochs >= self.recipe.patience)
 
     def _start_second_stage(self) -> None:
-        """Unfreeze the encoder and start rates, plateau and patience afresh, as a training of its own would."""
+        """Unfreeze the encoder and start rates, schedule and patience afresh, as a training of its own would."""
         self.model.unfreeze_encoder()
         decoder, encoder = self._optimizer.param_groups
         decoder["lr"] = self.recipe.learning_rate
         encoder["lr"] = self.recipe.learning_rate * self.recipe.unfrozen_rate_factor
-        self._plateau = self._make_plateau()
+        self._schedule = self._make_schedule()
         self._stale_epochs = 0
 
     def _train(self) -> tuple[float, float, float]:
@@ -296,7 +314,7 @@ class Trainer:
         ):
             with self._autocast():
                 logits = self._run(some_images.float().div_(255), *([some_features] if features else []))
-            loss = bce_dice_loss(logits, some_masks, self.recipe.bce_weight) * (len(some_images) / len(images))
+            loss = self._loss(logits, some_masks) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         if self.recipe.clip_norm:
@@ -310,13 +328,23 @@ class Trainer:
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
-        return score_split(self.model, self._forward(), self._val, self.recipe, batch_size=self._windows_a_batch)
+        return score_split(
+            self.model, self._forward(), self._val, self.recipe, self._loss, batch_size=self._windows_a_batch
+        )
 
     def preview(self, count: int) -> list[ScoredTile]:
         """Predict the validation windows of the first ``count`` val tiles with the weights that are validated."""
         with self._averaged():
-            some = self._val[:count]
-            return list(predict_tiles(self.model, self._forward(), some, self.recipe, batch_size=self._windows_a_batch))
+            return list(
+                predict_tiles(
+                    self.model,
+                    self._forward(),
+                    self._val[:count],
+                    self.recipe,
+                    self._loss,
+                    batch_size=self._windows_a_batch,
+                )
+            )
 
     def finish(self) -> tuple[SplitScore, dict[str, bytes]]:
         """Score whole val tiles with the best weights, which the model has from then on.
@@ -326,7 +354,7 @@ class Trainer:
         """
         self.model.load_portable_state_dict(self.best_state)
         return score_and_draw(
-            self.model, self._forward(), self._data.val, self.recipe, batch_size=self._windows_a_batch
+            self.model, self._forward(), self._data.val, self.recipe, self._loss, batch_size=self._windows_a_batch
         )
 
     @property
@@ -367,7 +395,7 @@ class Trainer:
         return {
             "model": self.model.portable_state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "plateau": self._plateau.state_dict(),
+            "schedule": self._schedule.state_dict(),
             "scaler": self._scaler.state_dict(),
             "average": self._average.state_dict() if self._average else {},
             "encoder_frozen": self.model.encoder_frozen,
@@ -388,7 +416,7 @@ class Trainer:
         else:
             self.model.unfreeze_encoder()
         self._optimizer.load_state_dict(state["optimizer"])
-        self._plateau.load_state_dict(state["plateau"])
+        self._schedule.load_state_dict(state.get("schedule") or state["plateau"])  # the name before there were others
         self._scaler.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])

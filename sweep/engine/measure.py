@@ -34,6 +34,7 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     """
     import torch
 
+    from trainables.losses import loss_of
     from trainables.scoring import forward_on, score_split
     from trainables.training import Trainer
 
@@ -47,7 +48,8 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     validation = result.seconds - result.step_seconds * trainer.steps_per_epoch
     started = time.perf_counter()
     forward = forward_on(trainer.model, trainer.device, trainer.dtype)
-    score_split(trainer.model, forward, data.val[:1], recipe, batch_size=recipe.batch_size)
+    loss = loss_of(recipe, data.task, data.train)
+    score_split(trainer.model, forward, data.val[:1], recipe, loss, batch_size=recipe.batch_size)
     final = (time.perf_counter() - started) * len(data.val)
     seconds = recipe.max_epochs * (steps * result.step_seconds + validation) + final
     cores = threads if device == "cpu" else 1

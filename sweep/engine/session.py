@@ -25,7 +25,8 @@ from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.metrics import METRIC
+from trainables.losses import class_weights_of
+from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.storage import Storage
@@ -73,6 +74,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     if options.address is None and not options.plan:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
+    for trial in plan.known():
+        class_weights_of(trial.recipe, data.task, data.train)  # refuses a wrong number of them
     if options.plan:
         output.events.emit("plan", **show_plan(options, profile, plan, data, output.results))
         output.next(typed_command(without=("--plan", "--measure")))
@@ -290,7 +293,8 @@ def _description(
             "name": data.name,
             "synthetic": data.synthetic,
             "fingerprint": data.fingerprint,
-            "metric": METRIC,
+            "metric": metric_of(data.task),
+            "task": data.task.to_dict(),
             "sheet": dict(data.sheet),
             **describe_leaks(data),
             "train": [tile.name for tile in data.train],

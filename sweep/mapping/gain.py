@@ -17,6 +17,7 @@ from sweep.mapping.team import Team
 from sweep.results.statistics import Interval, mean_interval
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, StorageError
+from trainables.losses import loss_of
 from trainables.scoring import score_split
 
 GAINS_FILE = "prediction_gains.json"
@@ -66,8 +67,9 @@ def measure_gain(team: Team, threshold: float, data: TuningData) -> Gain:
         def shifted(images: Tensor) -> Tensor:
             return team.forward(images) - shift
 
+        loss = loss_of(team.best.recipe, data.task, data.train)
         for forward in (team.plain, shifted):
-            score = score_split(team.leader, forward, data.val, team.best.recipe, batch_size=team.batch_size)
+            score = score_split(team.leader, forward, data.val, team.best.recipe, loss, batch_size=team.batch_size)
             known.setdefault(key, []).append([tile.iou for tile in score.tiles])
         if team.experiment is not None:
             with suppress(StorageError):  # a shared folder that is only read can do without

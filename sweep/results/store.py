@@ -12,8 +12,9 @@ import pyarrow as pa
 from sweep.engine.experiment import Experiment
 from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
-from trainables.metrics import METRIC
+from trainables.metrics import METRIC, pool
 from trainables.models.registry import get_architecture
+from trainables.task import Task
 
 TRIALS_FILE = "trials.parquet"
 EPOCHS_FILE = "epochs.parquet"
@@ -50,6 +51,9 @@ TRIALS_SCHEMA = pa.schema(
         ("best_epoch_val_iou", pa.float64()),  # of the epoch's validation windows
         ("val_iou", pa.float64()),  # of whole val tiles, best weights; null until the trial has finished
         ("val_f1", pa.float64()),
+        ("val_pixel_accuracy", pa.float64()),  # over all val tiles' pixels
+        ("val_pooled_iou", pa.float64()),  # mean over classes of one confusion matrix of all val tiles
+        ("val_frequency_weighted_iou", pa.float64()),
         ("trainable_parameters", pa.int64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
@@ -72,6 +76,9 @@ EPOCHS_SCHEMA = pa.schema(
         ("val_loss", pa.float64()),
         ("val_iou", pa.float64()),
         ("val_f1", pa.float64()),
+        ("val_pixel_accuracy", pa.float64()),
+        ("val_frequency_weighted_iou", pa.float64()),
+        ("class_iou", pa.map_(pa.string(), pa.float64())),  # null for a class that neither truth nor prediction show
         ("tile_iou", pa.map_(pa.string(), pa.float64())),
         ("worst_tile", pa.string()),
         ("encoder_frozen", pa.bool_()),
@@ -84,7 +91,13 @@ EPOCHS_SCHEMA = pa.schema(
     ]
 )
 SCORES_SCHEMA = pa.schema(
-    [("attempt", pa.string()), ("tile", pa.string()), ("iou", pa.float64()), ("f1", pa.float64())]
+    [
+        ("attempt", pa.string()),
+        ("tile", pa.string()),
+        ("iou", pa.float64()),
+        ("f1", pa.float64()),
+        ("confusion", pa.list_(pa.list_(pa.int64()))),  # pixels by true, then predicted class
+    ]
 )
 
 
@@ -195,6 +208,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "best_epoch_val_iou": measured.get("best_val_iou"),
         "val_iou": last.get("final_val_iou"),
         "val_f1": last.get("final_val_f1"),
+        **_pooled(last.get("final_tiles", {}), data),
         "trainable_parameters": last.get("trainable_parameters"),
         "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
         "peak_memory_bytes": measured.get("peak_memory_bytes"),
@@ -206,6 +220,19 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "metric": data.get("metric", METRIC),
         "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
+    }
+
+
+def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> dict[str, float]:
+    """Return what all val tiles' pixels in one confusion matrix say; nothing where an earlier version counted none."""
+    counts = [tile["confusion"] for tile in tiles.values() if "confusion" in tile]
+    if not counts or len(counts) < len(tiles):
+        return {}
+    pooled = pool(counts, Task.from_dict(data.get("task", {})))
+    return {
+        "val_pixel_accuracy": pooled.pixel_accuracy,
+        "val_pooled_iou": pooled.iou,
+        "val_frequency_weighted_iou": pooled.frequency_weighted_iou,
     }
 
 

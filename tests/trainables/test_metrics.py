@@ -19,7 +19,7 @@ def test_identical_masks_score_one() -> None:
 def test_half_overlap() -> None:
     predicted = np.roll(TRUTH, 1, axis=1)  # two pixels found, two false, two missed
     score = score_mask("a", predicted, TRUTH)
-    assert (score.true_positives, score.false_positives, score.false_negatives) == (2, 2, 2)
+    assert score.confusion == ((TRUTH.size - 6, 2), (2, 2))
     assert score.iou == pytest.approx(2 / 6)
     assert score.f1 == pytest.approx(4 / 8)
 

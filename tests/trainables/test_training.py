@@ -190,7 +190,7 @@ def test_validation_scores_the_window_and_every_tile_is_reported(data: TuningDat
     result = Trainer(SMALL.replace(validation_crop=64), data, CPU).train_epoch()
     assert [tile.name for tile in result.val.tiles] == ["t10", "t11"]
     first = result.val.tiles[0]
-    assert first.true_positives + first.false_negatives == int(data.val[0].mask[16:80, 16:80].sum())
+    assert sum(first.confusion[1]) == int(data.val[0].mask[16:80, 16:80].sum())
 
 
 def test_arithmetic_follows_the_device() -> None:
