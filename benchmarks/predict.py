@@ -36,6 +36,7 @@ from trainables.models.base import SegmentationModel
 from trainables.models.registry import ARCHITECTURES, build_model
 from trainables.models.weights import resolve
 from trainables.recipe import Recipe
+from trainables.task import Task
 from trainables.windows import Side, ramp
 
 TURN = 30.0
@@ -104,12 +105,13 @@ def ours(model: SegmentationModel, recipe: Recipe, device: torch.device, path: P
             device=device,
             batch_size=default_batch(recipe.crop_size, device),
             threshold=0.5,
+            channels=1,
             progress=lambda _: None,
         )
         for stripe in cover.stripes:
             for part in mapper.predict(raster, cover, stripe):
                 parts.add(part)
-        write_geotiff(parts, "mask", raster, out)
+        write_geotiff(parts, "mask", raster, Task(), out)
         parts.remove()
 
 

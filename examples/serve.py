@@ -22,6 +22,8 @@ from starlette.responses import Response
 from sweep.results.chosen import find_models
 from trainables.errors import TilesweepError
 from trainables.inference import choose_device, ready
+from trainables.overlays import mask_picture
+from trainables.scoring import decide
 from trainables.storage import Storage
 from trainables.windows import predict_by_windows
 
@@ -34,17 +36,18 @@ class Segmenter:
         """Rebuild the model: `weights_file` is a ChosenModel, so replicas need no storage."""
         model, best = weights_file.load()
         self.window, self.batch_size = best.recipe.crop_size, best.recipe.batch_size
+        self.task = best.task
         self.forward = ready(model, best.recipe, choose_device("auto"))
 
     @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.02)
     async def masks(self, images):
-        """Return the (H, W) bool mask of each (3, H, W) image."""
+        """Return the (H, W) uint8 mask of each (3, H, W) image."""
         return await asyncio.to_thread(self.predict, images)
 
     def predict(self, images):
         """Predict a batch; called outside the event loop, which takes requests meanwhile."""
         logits = predict_by_windows(self.forward, images, window=self.window, batch_size=self.batch_size)
-        return [(one[0] >= 0).cpu().numpy() for one in logits]
+        return [decide(one).byte().cpu().numpy() for one in logits]
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
@@ -54,7 +57,7 @@ class Segmenter:
             return Response(f"the body is no PNG or JPEG ({type(error).__name__}); POST the file itself\n", 400)
         mask = await self.masks(torch.from_numpy(image).permute(2, 0, 1))
         picture = io.BytesIO()
-        Image.fromarray(mask.astype(np.uint8) * 255).save(picture, "PNG")
+        mask_picture(mask, self.task).save(picture, "PNG")
         return Response(picture.getvalue(), media_type="image/png")
 
 

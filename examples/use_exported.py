@@ -2,7 +2,8 @@
 
     python examples/use_exported.py model.onnx image.npy mask.npy
 
-The image is uint8 (H, W, 3), the mask uint8 (H, W) in {0, 1}. Windows fade into each other as in tilesweep.
+The image is uint8 (H, W, 3), the mask uint8 (H, W): 0 and 1, or class indices. Windows
+fade into each other as in tilesweep.
 """
 
 import json
@@ -48,7 +49,11 @@ image, (height, width, _) = np.pad(image, extra, mode="edge"), image.shape
 strips = []
 for top in tops:
     windows = [image[top : top + rows, left : left + columns].transpose(2, 0, 1)[None] for left in lefts]
-    logits = [session.run(["logits"], {"image": np.ascontiguousarray(one)})[0][0, 0] for one in windows]
-    strips.append(fade(logits, lefts, columns).T)
-logits = fade(strips, tops, rows).T[:height, :width]
-np.save(mask_file, (logits >= np.log(about["threshold"] / (1 - about["threshold"]))).astype(np.uint8))
+    logits = [session.run(["logits"], {"image": np.ascontiguousarray(one)})[0][0] for one in windows]
+    strips.append(fade(logits, lefts, columns).swapaxes(1, 2))
+logits = fade(strips, tops, rows).swapaxes(1, 2)[:, :height, :width]
+if about["threshold"] is None:  # a logit a class
+    mask = logits.argmax(0)
+else:
+    mask = logits[0] >= np.log(about["threshold"] / (1 - about["threshold"]))
+np.save(mask_file, mask.astype(np.uint8))

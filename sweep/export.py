@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -19,6 +19,7 @@ from trainables.storage import Storage
 
 if TYPE_CHECKING:
     from sweep.exporting.production import Exported
+    from trainables.calibration import Calibration
 
 SIZE_MULTIPLE = 32
 LARGEST_SIZE = 4096
@@ -125,9 +126,8 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     lines = {
         "written": f"{out} ({exported.bytes / 1e6:.1f} MB, {name}{opset})",
         "input": f"image: uint8 RGB (batch, 3, height, width), {sides}; windows of {metadata['windows']['side']}",
-        "output": "logits: float32 (batch, 1, height, width)",
-        "threshold": f"0.5: val IoU {calibration.iou_at_half:.4f}; best on val "
-        f"{calibration.threshold:.3f}: {calibration.iou:.4f}",
+        "output": f"logits: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
+        **_decision(metadata, calibration),
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on val",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
         f"{abs(parity.iou_difference):.4f}, {parity.flipped} of {parity.pixels} pixels flip",
@@ -136,6 +136,14 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     for label, text in lines.items():
         output.results.print(f"{label:{LABEL_WIDTH}}{text}", highlight=False, soft_wrap=True)
     output.events.emit("exported", path=str(out), bytes=exported.bytes, format=name, metadata=metadata)
+
+
+def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:
+    """Say how logits become a mask, and how good that is."""
+    at_half = f"val IoU {calibration.iou_at_half:.4f}"
+    if calibration.threshold is None:
+        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half}"}
+    return {"threshold": f"0.5: {at_half}; best on val {calibration.threshold:.3f}: {calibration.iou:.4f}"}
 
 
 if __name__ == "__main__":

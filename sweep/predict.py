@@ -131,6 +131,11 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.mapping.team import Team
 
     team = Team.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
+    if options.threshold != 0.5 and not team.best.task.binary:
+        raise ExperimentError(
+            f"--threshold {options.threshold:g}: decides on one foreground class, but {team.names[0]} tells "
+            f"{len(team.best.task.classes)} classes apart; leave it out"
+        )
     record = Record(
         options.out,
         {"models": dict(zip(team.names, team.hashes, strict=True)), "tta": team.tta, **asdict(settings)},

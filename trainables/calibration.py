@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.metrics import score_mask
+from trainables.task import IGNORE_INDEX, Task
+
 THRESHOLDS = 1024
 """Thresholds are multiples of 1/1024: a power of two, so that float32 probabilities fall into bins without rounding."""
 ERROR_BINS = 15
@@ -22,14 +25,16 @@ class Calibration:
 
     Attributes:
         threshold: The multiple of 1/1024 inside (0, 1) with the best mean IoU; the one nearest to 0.5 among equals.
+            None for classes, which have none; so is ``iou``.
         iou: Mean IoU over the tiles at that threshold, in [0, 1].
-        iou_at_half: Mean IoU over the tiles at 0.5, in [0, 1].
-        calibration_error: Expected calibration error of the foreground's probability over all pixels, in [0, 1].
+        iou_at_half: Mean IoU over the tiles at 0.5, or of the most probable class, in [0, 1].
+        calibration_error: Expected calibration error over all pixels that count, in [0, 1]: of the foreground's
+            probability, or of that of the most probable class.
         tiles: How many tiles.
     """
 
-    threshold: float
-    iou: float
+    threshold: float | None
+    iou: float | None
     iou_at_half: float
     calibration_error: float
     tiles: int
@@ -52,19 +57,18 @@ class CalibrationCounts:
         """Count a tile.
 
         Args:
-            logits: (H, W) float32, on any device.
-            truth: (H, W) in {0, 1}.
+            logits: (1, H, W) float32, on any device.
+            truth: (H, W) in {0, 1}; 255 does not count.
         """
-        flat, real = logits.flatten(), torch.tensor(truth.reshape(-1)).to(logits.device).bool()
+        known = torch.tensor(truth.reshape(-1)).to(logits.device)
+        flat, real = logits.flatten()[known != IGNORE_INDEX], known[known != IGNORE_INDEX].bool()
         probability = flat.sigmoid()
         # The sign decides at 0.5, as it does in scoring: the smallest negative logits round to a probability of 0.5.
         half = THRESHOLDS // 2
         places = (probability * THRESHOLDS).long().clamp(max=THRESHOLDS - 1)
         places = torch.where(flat < 0, places.clamp(max=half - 1), places)
         self._ious += _iou_by_threshold(*(_histogram(places[kind]) for kind in (real, ~real)))
-        bins = (probability.double() * ERROR_BINS).long().clamp(max=ERROR_BINS - 1)
-        for row, weights in enumerate((None, probability.double(), real.double())):
-            self._bins[row] += torch.bincount(bins, weights=weights, minlength=ERROR_BINS).cpu().numpy()
+        self._bins += _count_bins(probability, real)
         self._tiles += 1
 
     def result(self) -> Calibration:
@@ -72,14 +76,66 @@ class CalibrationCounts:
         ious = self._ious / self._tiles
         half = THRESHOLDS // 2
         best = min(range(1, THRESHOLDS), key=lambda place: (-ious[place], abs(place - half), place))
-        pixels, probabilities, foreground = self._bins
         return Calibration(
             threshold=best / THRESHOLDS,
             iou=float(ious[best]),
             iou_at_half=float(ious[half]),
-            calibration_error=float(np.abs(probabilities - foreground).sum() / pixels.sum()),
+            calibration_error=_error(self._bins),
             tiles=self._tiles,
         )
+
+
+class ClassCalibrationCounts:
+    """The same for classes: how far the probability of the most probable class can be trusted (Guo et al. 2017).
+
+    Args:
+        task: What the masks mean.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._bins = np.zeros((3, ERROR_BINS))
+        self._ious: list[float] = []
+
+    def add(self, logits: Tensor, truth: NDArray[np.uint8]) -> None:
+        """Count a tile.
+
+        Args:
+            logits: (C, H, W) float32, on any device.
+            truth: (H, W) class indices; 255 does not count.
+        """
+        known = torch.tensor(truth).to(logits.device)
+        confidence, predicted = logits.softmax(0).max(0)
+        counted = known != IGNORE_INDEX
+        self._bins += _count_bins(confidence[counted], (predicted == known)[counted])
+        self._ious.append(score_mask("", predicted.byte().cpu().numpy(), truth, task=self._task).iou)
+
+    def result(self) -> Calibration:
+        """Return what at least one tile says."""
+        return Calibration(
+            threshold=None,
+            iou=None,
+            iou_at_half=float(np.mean(self._ious)),
+            calibration_error=_error(self._bins),
+            tiles=len(self._ious),
+        )
+
+
+def counts_for(task: Task) -> CalibrationCounts | ClassCalibrationCounts:
+    """Return empty counts of a task."""
+    return CalibrationCounts() if task.binary else ClassCalibrationCounts(task)
+
+
+def _count_bins(probability: Tensor, right: Tensor) -> NDArray[np.float64]:
+    """Return (3, 15): pixels, sums of their probabilities, and how many of them are right, by bin."""
+    bins = (probability.double() * ERROR_BINS).long().clamp(max=ERROR_BINS - 1)
+    rows = (torch.bincount(bins, weights, ERROR_BINS) for weights in (None, probability.double(), right.double()))
+    return np.stack([row.cpu().numpy() for row in rows]).astype(np.float64)
+
+
+def _error(bins: NDArray[np.float64]) -> float:
+    pixels, probabilities, right = bins
+    return float(np.abs(probabilities - right).sum() / max(pixels.sum(), 1))
 
 
 def logit(threshold: float) -> float:

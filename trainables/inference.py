@@ -114,10 +114,11 @@ def _undo(logits: Tensor, turns: int, flipped: bool) -> Tensor:
 
 
 def _mean_logits(all_logits: Iterable[Tensor]) -> Tensor:
-    """Return the logits of the mean probability of at least one tensor."""
+    """Return the logits of the mean probability of at least one tensor; of classes, the logarithm of it."""
     total, count = None, 0
     for logits in all_logits:
-        probability = logits.sigmoid()
+        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
         total, count = probability if total is None else total + probability, count + 1
     assert total is not None
-    return torch.logit(total / count, eps=EPSILON)
+    mean = total / count
+    return torch.logit(mean, eps=EPSILON) if mean.shape[1] == 1 else mean.clamp(min=EPSILON).log()

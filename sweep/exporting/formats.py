@@ -33,7 +33,7 @@ class ExportedFile(Protocol):
         """Write the file, the metadata inside; an OSError where that fails."""
 
     def open(self, path: Path) -> Forward:
-        """Open what ``write`` wrote, as another program would; maps (B, 3, S, S) uint8 to (B, 1, S, S) logits."""
+        """Open what ``write`` wrote, as another program would; maps (B, 3, S, S) uint8 to (B, C, S, S) logits."""
 
 
 def check_format(name: Format, opset: int | None) -> int | None:

@@ -18,7 +18,7 @@ from trainables.windows import GRID, OVERLAP
 
 FORMAT = 1
 THRESHOLD = 0.5
-"""The metric's, and the default of whoever uses the file."""
+"""The metric's, and the default of whoever uses the file; classes have none."""
 
 
 def describe(
@@ -34,12 +34,15 @@ def describe(
         opset: ONNX operator set, or None.
     """
     height, width = ("height", "width") if side is None else (side, side)
+    task = best.task
     return {
         "format": FORMAT,
         "name": chosen.name,
         "architecture": best.recipe.architecture,
         "title": chosen.title or get_architecture(best.recipe.architecture).title,
-        "classes": ["background", "foreground"],
+        "task": task.kind,
+        "classes": list(task.classes),
+        "colours": [list(colour) for colour in task.shown_colours],
         "input": {
             "name": INPUT,
             "dtype": "uint8",
@@ -49,8 +52,10 @@ def describe(
         "output": {
             "name": OUTPUT,
             "dtype": "float32",
-            "shape": ["batch", 1, height, width],
-            "meaning": "logit of the foreground's probability: 1 / (1 + exp(-logit))",
+            "shape": ["batch", task.channels, height, width],
+            "meaning": "logit of the foreground's probability: 1 / (1 + exp(-logit))"
+            if task.binary
+            else "a logit a class: the largest decides, softmax gives probabilities",
         },
         "size": {"fixed": side, "multiple_of": GRID, "smallest": side or GRID * FEWEST_CELLS},
         "windows": {
@@ -59,7 +64,7 @@ def describe(
             "overlap": 1 / OVERLAP,
             "fade": "raised cosine over the middle half of each overlap, of logits",
         },
-        "threshold": THRESHOLD,
+        "threshold": THRESHOLD if task.binary else None,
         "epoch": best.epoch,
         "recipe": best.recipe.to_dict(),
         "weights": {

@@ -38,7 +38,7 @@ class ExportNetwork(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, 3, H, W) uint8 RGB, H and W multiples of 32, to (B, 1, H, W) float32 logits."""
+        """Map (B, 3, H, W) uint8 RGB, H and W multiples of 32, to (B, C, H, W) float32 logits."""
         return self.model.logits((image.float() / 255 - self.model.mean) / self.model.std)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.calibration import Calibration, CalibrationCounts
+from trainables.calibration import Calibration, counts_for
 from trainables.data.tiles import Tile
 from trainables.errors import ExperimentError
-from trainables.metrics import SplitScore, score_mask
-from trainables.scoring import Forward
+from trainables.metrics import score_mask
+from trainables.scoring import Forward, decide
+from trainables.task import Task
 from trainables.windows import predict_by_windows
 
 LARGEST_DIFFERENCE = 1e-3
@@ -29,7 +30,7 @@ class Parity:
     Attributes:
         logit_difference: The largest absolute difference of a logit.
         iou_difference: Mean val IoU at 0.5 of the file, less that of the model.
-        flipped: Pixels that only one of them calls foreground.
+        flipped: Pixels that they put into different classes.
         pixels: Pixels compared.
     """
 
@@ -54,7 +55,7 @@ class Parity:
 
 
 def compare(
-    model: Forward, exported: Forward, tiles: Sequence[Tile], *, window: int, fixed: bool, batch_size: int
+    model: Forward, exported: Forward, tiles: Sequence[Tile], task: Task, *, window: int, fixed: bool, batch_size: int
 ) -> tuple[Parity, Calibration]:
     """Predict tiles with both through the same windows, one tile in memory at a time.
 
@@ -62,6 +63,7 @@ def compare(
         model: The model's forward pass.
         exported: That of the file.
         tiles: The val tiles, at least one.
+        task: What their masks mean.
         window: Side of a window in pixels.
         fixed: Whether windows cannot be smaller, for smaller tiles.
         batch_size: Windows a call.
@@ -70,17 +72,17 @@ def compare(
         The comparison, and the calibration of the file.
     """
     images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
-    counts = CalibrationCounts()
+    counts = counts_for(task)
     largest, flipped, pixels = 0.0, 0, 0
     scores: tuple[list[float], list[float]] = ([], [])
     both = (_predict(one, images, window, fixed, batch_size) for one in (model, exported))
     for tile, ours, theirs in zip(tiles, *both, strict=True):
         difference = (ours - theirs).abs().max().item()
         largest = difference if not difference <= largest else largest  # a NaN is kept
-        masks = [(logits >= 0).numpy().astype("uint8") for logits in (ours, theirs)]
+        masks = [decide(logits).numpy().astype("uint8") for logits in (ours, theirs)]
         flipped, pixels = flipped + int((masks[0] != masks[1]).sum()), pixels + masks[0].size
         for ious, mask in zip(scores, masks, strict=True):
-            ious.append(SplitScore(tiles=(score_mask(tile.name, mask, tile.mask),)).iou)
+            ious.append(score_mask(tile.name, mask, tile.mask, task=task).iou)
         counts.add(theirs, tile.mask)
     iou_difference = (sum(scores[1]) - sum(scores[0])) / len(tiles)
     parity = Parity(logit_difference=largest, iou_difference=iou_difference, flipped=flipped, pixels=pixels)
@@ -88,12 +90,12 @@ def compare(
 
 
 def _predict(forward: Forward, images: Sequence[Tensor], window: int, fixed: bool, batch_size: int) -> Iterator[Tensor]:
-    """Yield the (H, W) logits of each (3, H, W) image; smaller ones are widened to a fixed window."""
+    """Yield the (C, H, W) logits of each (3, H, W) image; smaller ones are widened to a fixed window."""
     wide = [_widen(image, window) for image in images] if fixed else images
     for image, logits in zip(
         images, predict_by_windows(forward, wide, window=window, batch_size=batch_size), strict=True
     ):
-        yield logits[0, : image.shape[1], : image.shape[2]]
+        yield logits[:, : image.shape[1], : image.shape[2]]
 
 
 def _widen(image: Tensor, side: int) -> Tensor:

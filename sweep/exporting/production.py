@@ -97,6 +97,7 @@ def produce(
             reference,
             tested,
             data.val,
+            best.task,
             window=side or recipe.crop_size,
             fixed=side is not None,
             batch_size=recipe.batch_size,

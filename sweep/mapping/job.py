@@ -126,6 +126,7 @@ class Job:
             device=self.team.device,
             batch_size=self.team.batch_size,
             threshold=self.settings.threshold,
+            channels=self.team.best.task.channels,
             progress=self.progress.advance,
         )
         for stripe in cover.stripes:
@@ -140,23 +141,23 @@ class Job:
 
     def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
         """Write the results; returns the files and facts about them."""
-        out, settings = self.out, self.settings
+        out, settings, task = self.out, self.settings, self.team.best.task
         if not raster.georeferenced:
             files = [out / f"{name}_mask.png", out / f"{name}_overlay.jpg"]
-            write_picture(parts, "mask", raster, files[0])
-            write_overlay(parts, raster, files[1])
+            write_picture(parts, "mask", raster, task, files[0])
+            write_overlay(parts, raster, task, files[1])
             if settings.probability:
                 files.append(out / f"{name}_probability.png")
-                write_picture(parts, "probability", raster, files[-1])
+                write_picture(parts, "probability", raster, task, files[-1])
             return files, {}
         files = [out / f"{name}_mask.tif"]
-        write_geotiff(parts, "mask", raster, files[0])
+        write_geotiff(parts, "mask", raster, task, files[0])
         probability = (out if settings.probability else parts.folder) / f"{name}_probability.tif"
         if settings.probability or settings.polygons:
-            write_geotiff(parts, "probability", raster, probability)
+            write_geotiff(parts, "probability", raster, task, probability)
         if settings.probability:
             files.append(probability)
         if (options := settings.polygon_options(name, out)) is None:
             return files, {}
-        found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS)
+        found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)
         return [*files, options.path], {"polygons": found.number, "dropped": found.dropped, "area_m2": found.area_m2}

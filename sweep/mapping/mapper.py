@@ -31,8 +31,9 @@ class Part:
         row: Number of the row of windows.
         stripe: The stripe.
         rows: The raster's rows, from and to.
-        mask: (H, W) uint8: 1 foreground, 0 background, 255 nothing known.
-        probability: (H, W) uint8: of foreground in 250ths, rounded down, 255 nothing known.
+        mask: (H, W) uint8 class indices (1 foreground, 0 background in a binary task), 255 nothing known.
+        probability: (H, W) uint8: of the foreground, or of the class in the mask, in 250ths, rounded down, 255 nothing
+            known.
     """
 
     row: int
@@ -50,7 +51,8 @@ class Mapper:
         forward: The forward pass.
         device: Where it runs.
         batch_size: Windows a forward pass.
-        threshold: Probability from which on a pixel is foreground, in (0, 1).
+        threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
+        channels: Logits a pixel.
         progress: Is told of every window that is predicted or skipped.
     """
 
@@ -58,6 +60,7 @@ class Mapper:
     device: torch.device
     batch_size: int
     threshold: float
+    channels: int
     progress: Callable[[int], None]
 
     def predict(self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0) -> Iterator[Part]:
@@ -76,7 +79,7 @@ class Mapper:
         valid: dict[int, NDArray[np.bool_]] = {}
         blender = Blender(cover.rows, stripe.columns, first_row=begin)
         side = cover.rows.window
-        empty = torch.zeros(1, 1, 1, device=self.device).expand(1, side, stripe.columns.window)
+        empty = torch.zeros(1, 1, 1, device=self.device).expand(self.channels, side, stripe.columns.window)
         row = begin
         for logits in predict_in_batches(
             self.forward, self._windows(raster, cover, stripe, begin, valid), self.batch_size
@@ -115,9 +118,13 @@ class Mapper:
         own = slice(stripe.own[0] - stripe.begin, stripe.own[1] - stripe.begin)
         known = valid[rows[0] - begin : rows[1] - begin, own]
         with torch.inference_mode():
-            logits = logits[0, :, own]
-            mask = logits >= math.log(self.threshold / (1 - self.threshold))
-            steps = logits.sigmoid().mul_(PROBABILITY_STEPS).floor_()
+            logits = logits[:, :, own]
+            if self.channels == 1:
+                mask = logits[0] >= math.log(self.threshold / (1 - self.threshold))
+                probability = logits[0].sigmoid()
+            else:
+                probability, mask = logits.softmax(0).max(0)
+            steps = probability.mul(PROBABILITY_STEPS).floor_()
             stored = torch.stack([mask.byte(), steps.byte()]).cpu().numpy()
         stored[:, ~known] = NODATA
         return Part(row=row, stripe=stripe, rows=rows, mask=stored[0], probability=stored[1])

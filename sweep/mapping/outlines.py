@@ -6,8 +6,8 @@ whatever the raster's transform.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -80,8 +80,8 @@ class Outlines:
         )
 
 
-def read_outlines(mask: Any) -> Iterator[Outlines]:
-    """Outline the foreground of a mask, in batches, roughly from top to bottom.
+def read_outlines(mask: Any, values: Collection[int] = (FOREGROUND,)) -> Iterator[tuple[int, Outlines]]:
+    """Outline what has some values in a mask, in batches of one value, roughly from top to bottom.
 
     Pixels that share a side belong together; pixels that only touch at a corner do not, so that every polygon is valid
     by the rules of simple features: joined at a corner, two pixels would be one self-touching outline.
@@ -89,27 +89,39 @@ def read_outlines(mask: Any) -> Iterator[Outlines]:
     GDAL reads the mask line by line and keeps all its polygons in memory, about 0.6 KB each where they are simple.
 
     Args:
-        mask: An open rasterio dataset; band 1 is uint8, with 1 for foreground.
+        mask: An open rasterio dataset; band 1 is uint8.
+        values: Those that are outlined.
     """
     from rasterio import band
     from rasterio.features import shapes
 
     only = band(mask, 1)
     to_pixels = ~mask.transform  # of a band, GDAL gives coordinates in the raster's CRS
-    rings: list[list[tuple[float, float]]] = []
-    counts: list[int] = []
-    vertices = 0
-    for polygon, value in shapes(only, mask=only, connectivity=4):
-        if value != FOREGROUND:
+    found = {value: _Batch() for value in values}
+    for polygon, value in shapes(only, mask=None if 0 in found else only, connectivity=4):
+        if (batch := found.get(int(value))) is None:
             continue
-        rings += polygon["coordinates"]
-        counts.append(len(polygon["coordinates"]))
-        vertices += sum(map(len, polygon["coordinates"]))
-        if len(counts) >= MOST_POLYGONS or vertices >= MOST_VERTICES:
-            yield _outlines(rings, counts, to_pixels)
-            rings, counts, vertices = [], [], 0
-    if counts:
-        yield _outlines(rings, counts, to_pixels)
+        batch.add(polygon["coordinates"])
+        if len(batch.counts) >= MOST_POLYGONS or batch.vertices >= MOST_VERTICES:
+            yield int(value), _outlines(batch.rings, batch.counts, to_pixels)
+            found[int(value)] = _Batch()
+    for value, batch in found.items():
+        if batch.counts:
+            yield value, _outlines(batch.rings, batch.counts, to_pixels)
+
+
+@dataclass
+class _Batch:
+    """Polygons of one value that wait to be outlined."""
+
+    rings: list[list[tuple[float, float]]] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    vertices: int = 0
+
+    def add(self, rings: list[list[tuple[float, float]]]) -> None:
+        self.rings += rings
+        self.counts.append(len(rings))
+        self.vertices += sum(map(len, rings))
 
 
 def _outlines(rings: list[list[tuple[float, float]]], counts: list[int], to_pixels: Any) -> Outlines:

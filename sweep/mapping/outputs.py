@@ -15,6 +15,7 @@ from PIL import Image
 from sweep.mapping.parts import Parts, told
 from sweep.mapping.raster import Raster
 from trainables.overlays import HIT
+from trainables.task import Colour, Task
 
 OVERLAY_SIDE = 4096
 """Longest side, in pixels, of an overlay: a look at the whole, not a map."""
@@ -23,25 +24,29 @@ RESAMPLING = {"mask": "mode", "probability": "average"}
 """How overviews are made."""
 
 
-def write_geotiff(parts: Parts, layer: str, raster: Raster, path: Path) -> None:
+def write_geotiff(parts: Parts, layer: str, raster: Raster, task: Task, path: Path) -> None:
     """Write a layer as a cloud-optimised GeoTIFF: tiled, compressed, with overviews.
 
     Args:
         parts: All of the raster's parts.
-        layer: ``mask``: 1 foreground, 0 background; ``probability``: in 250ths, which its band's scale says. 255 is
-            declared as nodata in both.
+        layer: ``mask``: class indices (1 foreground, 0 background in a binary task); ``probability``: in 250ths, which
+            its band's scale says. 255 is declared as nodata in both.
         raster: What was predicted.
+        task: What the mask's values mean.
         path: The file to write, whole or not at all.
 
     Raises:
         StorageError: It cannot be written.
     """
-    _copy(parts.layer(layer, raster), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
+    _copy(parts.layer(layer, raster, task), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
 
 
-def write_picture(parts: Parts, layer: str, raster: Raster, path: Path) -> None:
-    """Write a layer as a grey PNG of the raster's size: 255 is foreground, or a probability of 1; see above."""
-    _copy(parts.layer(layer, raster, picture=True), path, "PNG", {})
+def write_picture(parts: Parts, layer: str, raster: Raster, task: Task, path: Path) -> None:
+    """Write a layer as a PNG of the raster's size, see above.
+
+    Grey: 255 is foreground, or a probability of 1. A mask of classes has their indices, under a palette.
+    """
+    _copy(parts.layer(layer, raster, task, picture=True), path, "PNG", {})
 
 
 def _copy(source: Path, path: Path, driver: str, options: Mapping[str, Any]) -> None:
@@ -67,7 +72,7 @@ def _checksum(path: Path) -> int:
         return int(file.checksum(1))
 
 
-def write_overlay(parts: Parts, raster: Raster, path: Path) -> None:
+def write_overlay(parts: Parts, raster: Raster, task: Task, path: Path) -> None:
     """Tint what was found over the image, as a JPEG of at most 4096 pixels a side.
 
     Raises:
@@ -78,18 +83,22 @@ def write_overlay(parts: Parts, raster: Raster, path: Path) -> None:
     factor = min(1.0, OVERLAY_SIDE / max(raster.height, raster.width))
     shape = (max(1, round(raster.height * factor)), max(1, round(raster.width * factor)))
     image = raster.shrunk(shape)
-    with rasterio.open(parts.layer("mask", raster, picture=True)) as mask:
-        found = mask.read(1, out_shape=shape) > 0
+    with rasterio.open(parts.layer("mask", raster, task, picture=True)) as mask:
+        found = mask.read(1, out_shape=shape)
+    classes = [(found > 0, HIT)] if task.binary else [(found == i, c) for i, c in enumerate(task.shown_colours)]
+    for pixels, colour in classes:
+        image = draw_found(image, pixels, colour)
     with told(path):
-        Image.fromarray(draw_found(image, found)).save(path, quality=88)
+        Image.fromarray(image).save(path, quality=88)
 
 
-def draw_found(image: NDArray[np.uint8], found: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def draw_found(image: NDArray[np.uint8], found: NDArray[np.bool_], colour: Colour = HIT) -> NDArray[np.uint8]:
     """Tint pixels over an image and outline them in white.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         found: (H, W) bool.
+        colour: The tint.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -97,7 +106,7 @@ def draw_found(image: NDArray[np.uint8], found: NDArray[np.bool_]) -> NDArray[np
     import cv2
 
     picture = image.copy()
-    picture[found] = (picture[found] // 2) + np.array(HIT, dtype=np.uint8) // 2
+    picture[found] = (picture[found] // 2) + np.array(colour, dtype=np.uint8) // 2
     outlines, _ = cv2.findContours(found.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(picture, outlines, -1, (255, 255, 255), 1)
     return picture

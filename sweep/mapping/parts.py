@@ -18,6 +18,7 @@ from sweep.mapping.cover import Cover, Stripe
 from sweep.mapping.mapper import NODATA, PROBABILITY_STEPS, Part
 from sweep.mapping.raster import Raster
 from trainables.errors import StorageError
+from trainables.task import Task
 
 JOB_FILE, BAD_FILE = "job.json", "bad.json"
 LAYERS = ("mask", "probability")
@@ -101,24 +102,31 @@ class Parts:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.replace(path)
 
-    def layer(self, layer: str, raster: Raster, *, picture: bool = False) -> Path:
+    def layer(self, layer: str, raster: Raster, task: Task, *, picture: bool = False) -> Path:
         """Write a virtual raster of the whole map; returns its path.
 
         Args:
             layer: ``mask`` or ``probability``.
             raster: Whose size, place on earth and reference system the map has.
+            task: What the mask's values mean; classes bring a colour table, and their names as metadata.
             picture: For people to look at: foreground is 255, and so is a probability of 1; what is not known is 0.
         """
+        colours = [] if task.binary or layer != "mask" else _colour_table(task)
         dataset = raster.dataset
         lines = [f'<VRTDataset rasterXSize="{raster.width}" rasterYSize="{raster.height}">']
         if picture:
-            lines.append('<VRTRasterBand dataType="Byte" band="1">')
-            return self._write(f"{layer}_picture", [*lines, *self._sources(layer, LOOKUP[layer])])
+            lookup = "" if colours else LOOKUP[layer]
+            lines += ['<VRTRasterBand dataType="Byte" band="1">', *colours]
+            return self._write(f"{layer}_picture", [*lines, *self._sources(layer, lookup)])
         if dataset.crs is not None:
             lines.append(f"<SRS>{escape(dataset.crs.to_wkt())}</SRS>")
         if not dataset.transform.is_identity:
             lines.append(f"<GeoTransform>{', '.join(map(repr, dataset.transform.to_gdal()))}</GeoTransform>")
+        if colours:
+            names = ",".join(f"{index}={name}" for index, name in enumerate(task.classes))
+            lines.append(f'<Metadata><MDI key="CLASSES">{escape(names)}</MDI></Metadata>')
         lines.append(f'<VRTRasterBand dataType="Byte" band="1"><NoDataValue>{NODATA}</NoDataValue>')
+        lines += colours
         if layer == "probability":
             lines.append(f"<Scale>{1 / PROBABILITY_STEPS!r}</Scale>")
         return self._write(layer, [*lines, f"<Description>{layer}</Description>", *self._sources(layer)])
@@ -149,6 +157,13 @@ class Parts:
 
     def _path(self, row: int, stripe: int) -> Path:
         return self.folder / f"row{row:06d}-stripe{stripe:03d}.tif"
+
+
+def _colour_table(task: Task) -> list[str]:
+    """Return a band's colour table as VRT has it: black for what is not known."""
+    colours = [*task.shown_colours, *[(0, 0, 0)] * (256 - len(task.classes))]
+    entries = "".join(f'<Entry c1="{red}" c2="{green}" c3="{blue}" c4="255"/>' for red, green, blue in colours)
+    return ["<ColorInterp>Palette</ColorInterp>", f"<ColorTable>{entries}</ColorTable>"]
 
 
 @contextmanager

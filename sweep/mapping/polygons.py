@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from sweep.mapping.extra import CACHE_BYTES, require_geo
 from sweep.mapping.ground import Ground, require_georeference
-from sweep.mapping.outlines import Outlines, mean_probabilities, read_outlines
+from sweep.mapping.outlines import FOREGROUND, Outlines, mean_probabilities, read_outlines
 from sweep.mapping.vectors import DRIVERS, Polygons, write_vectors
 from trainables.errors import ExperimentError
+from trainables.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +57,21 @@ class PolygonSummary:
     area_m2: float
 
 
-def write_polygons(mask: Path, probability: Path, options: PolygonOptions, *, scale: float = 0.005) -> PolygonSummary:
-    """Outline the foreground of a mask and write the polygons.
+def write_polygons(
+    mask: Path, probability: Path, options: PolygonOptions, *, scale: float = 0.005, task: Task | None = None
+) -> PolygonSummary:
+    """Outline the foreground of a mask, or each of its classes, and write the polygons.
 
     Each has ``id`` (from 1), ``area_m2`` (of what is written, see ``Ground``), and ``mean_probability`` (of its
     original pixels; null where none has one). Memory grows with the polygons, not with the pixels. The file appears
     when it is complete; one that was there is replaced.
 
     Args:
-        mask: Raster with band 1 of uint8: 1 is foreground, all else is not.
+        mask: Raster with band 1 of uint8 class indices.
         probability: Raster on the same grid; band 1 is uint8 or uint16.
         options: What to write, and where.
         scale: Probability of one unit of the band.
+        task: What the mask's values mean; None is binary. Polygons of classes say theirs as ``class``.
 
     Raises:
         ExperimentError: No CRS or transform; GeoJSON of a CRS that does not relate to the earth; rasters that cannot be
@@ -86,8 +90,9 @@ def write_polygons(mask: Path, probability: Path, options: PolygonOptions, *, sc
         if (mask_raster.shape, mask_raster.transform) != (probability_raster.shape, probability_raster.transform):
             raise ExperimentError(f"{probability}: lies on another grid than {mask}; write both from one prediction")
         tally = _Tally()
-        batches = _batches(mask_raster, probability_raster, ground, options, scale, tally)
-        write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt())
+        names = {FOREGROUND: ""} if task is None or task.binary else dict(enumerate(task.classes))
+        batches = _batches(mask_raster, names, probability_raster, ground, options, scale, tally)
+        write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt(), classes=len(names) > 1)
     return PolygonSummary(number=tally.number, dropped=tally.dropped, area_m2=tally.area_m2)
 
 
@@ -130,10 +135,16 @@ def ground_under(dataset: Any, name: Path | str, options: PolygonOptions) -> Gro
 
 
 def _batches(
-    mask: Any, probability: Any, ground: Ground, options: PolygonOptions, scale: float, tally: _Tally
+    mask: Any,
+    names: Mapping[int, str],
+    probability: Any,
+    ground: Ground,
+    options: PolygonOptions,
+    scale: float,
+    tally: _Tally,
 ) -> Iterator[Polygons]:
     """Yield what is written, and count it."""
-    for found in read_outlines(mask):
+    for value, found in read_outlines(mask, names):
         probabilities = mean_probabilities(found, probability, scale)
         outlines, areas, large = _filter(found, ground.ring_areas(found), options.min_area_m2)
         tally.dropped += int((~large).sum())
@@ -147,6 +158,7 @@ def _batches(
             geometries=_located(outlines, ground),
             areas_m2=areas,
             mean_probabilities=probabilities[large],
+            class_name=names[value],
         )
         tally.number += len(outlines)
         tally.area_m2 += float(areas.sum())

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         (GEOMETRY, pa.binary()),
     ]
 )
+CLASS_FIELD = pa.field("class", pa.string())
 OPTIONS: dict[str, dict[str, str]] = {
     # Longitude and latitude on WGS 84, cut at the antimeridian, right-hand rule; 8 decimals are a millimetre.
     ".geojson": {"RFC7946": "YES", "COORDINATE_PRECISION": "8"},
@@ -43,15 +44,17 @@ class Polygons:
         geometries: (P,) shapely polygons in the file's CRS.
         areas_m2: (P,).
         mean_probabilities: (P,) in [0, 1], or NaN.
+        class_name: Of all of them; empty where there is one class alone.
     """
 
     first_id: int
     geometries: Any
     areas_m2: NDArray[np.float64]
     mean_probabilities: NDArray[np.float64]
+    class_name: str = ""
 
-    def to_arrow(self) -> pa.RecordBatch:
-        """Return them as rows of ``SCHEMA``."""
+    def to_arrow(self, schema: pa.Schema) -> pa.RecordBatch:
+        """Return them as rows of ``SCHEMA``, maybe with ``CLASS_FIELD``."""
         import shapely
 
         columns = [
@@ -60,16 +63,19 @@ class Polygons:
             pa.array(self.mean_probabilities, from_pandas=True),  # NaN becomes null
             pa.array(shapely.to_wkb(self.geometries), type=pa.binary()),
         ]
-        return pa.record_batch(columns, schema=SCHEMA)
+        if len(schema) > len(columns):
+            columns.append(pa.array([self.class_name] * len(self.areas_m2)))
+        return pa.record_batch(columns, schema=schema)
 
 
-def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
+def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes: bool = False) -> None:
     """Write polygons as one layer, ``polygons``.
 
     Args:
         batches: Taken one at a time; what they raise comes through.
         path: Ends in one of ``DRIVERS``; replaced if it is there.
         crs: The geometries' CRS as WKT. GeoPackage keeps it; GeoJSON is converted to WGS 84.
+        classes: Whether polygons say their class.
 
     Raises:
         StorageError: The file cannot be written, or the disk is full.
@@ -77,6 +83,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
     from pyogrio.raw import write_arrow
 
+    schema = SCHEMA.append(CLASS_FIELD) if classes else SCHEMA
     failure: list[BaseException] = []
     written = 0
 
@@ -85,7 +92,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
         try:
             for batch in batches:
                 written += len(batch.areas_m2)
-                yield batch.to_arrow()
+                yield batch.to_arrow(schema)
         except BaseException as error:  # Arrow's C interface would keep its text only
             failure.append(error)
             raise
@@ -94,7 +101,7 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arrow(
-            pa.RecordBatchReader.from_batches(SCHEMA, rows()),
+            pa.RecordBatchReader.from_batches(schema, rows()),
             temporary,
             layer=LAYER,
             driver=DRIVERS[path.suffix],

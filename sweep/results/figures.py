@@ -9,8 +9,10 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from sweep.engine.experiment import Experiment
+from sweep.results.classes import task_of
 from sweep.results.entries import label_of
 from trainables.overlays import FALSE_ALARM, HIT, MISS
+from trainables.task import Task
 
 CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
 MAX_TILES, MAX_COLUMNS = 3, 8
@@ -45,7 +47,7 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     pen = ImageDraw.Draw(page)
     large, small = ImageFont.load_default(20), ImageFont.load_default(14)
     pen.text((GAP, 6), title, fill="black", font=large)
-    _legend(pen, small)
+    _legend(pen, small, task_of(experiment))
     for column, row in enumerate(shown):
         x = GAP + column * (CELL + GAP)
         named = row["attempt"] != row["architecture"]  # one of several of its architecture
@@ -80,9 +82,13 @@ def _centre(overlay: Image.Image) -> Image.Image:
     return cut if side == CELL else cut.resize((CELL, CELL), Image.Resampling.NEAREST)
 
 
-def _legend(pen: ImageDraw.ImageDraw, font: Any) -> None:
+def _legend(pen: ImageDraw.ImageDraw, font: Any, task: Task) -> None:
+    """Say what colours mean; of many classes, those that fit."""
     x = GAP
-    for colour, text in ((HIT, "found"), (FALSE_ALARM, "false alarm"), (MISS, "missed"), ((255, 255, 255), "truth")):
+    kinds = [(HIT, "found"), (FALSE_ALARM, "false alarm"), (MISS, "missed")]
+    if not task.binary:
+        kinds = list(zip(task.shown_colours, task.classes, strict=True))
+    for colour, text in (*kinds, ((255, 255, 255), "truth's outlines")):
         pen.rectangle((x, 38, x + 16, 54), fill=colour, outline="black")
         pen.text((x + 22, 37), text, fill="black", font=font)
-        x += 130
+        x += 40 + int(pen.textlength(text, font=font))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from sweep.engine.durations import duration
 from sweep.engine.experiment import Experiment
+from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
@@ -21,6 +23,7 @@ from sweep.results.standings import Standing, stand
 from sweep.results.store import collect
 from sweep.results.verdict import TIE_MARK, caveats, share, verdict
 from trainables.escaping import csv_cell, markdown_cell
+from trainables.task import Task
 
 COLUMNS = {
     "rank": "right",
@@ -109,6 +112,8 @@ class Leaderboard:
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if self._earlier:
             notes.append("Test was read before by an earlier training under this name, whose scores are not shown.")
+        if not task_of(self.experiment).binary:
+            notes.append("IoU and F1 are means over the classes that a tile's truth or prediction show.")
         if not any(row["test_readings"] for row in self.rows):
             notes.append("Test has not been read yet.")
         return notes
@@ -151,8 +156,16 @@ class Leaderboard:
         console.print(self.rich(console.width))
         self.print_notes(console)
 
+    @cached_property
+    def class_rows(self) -> list[ClassRow]:
+        """The contenders' scores a class; none for a binary task."""
+        read = {row["attempt"] for entry in self.entries for row in entry.trainings if row["test_iou"] is not None}
+        return class_rows(self.experiment, self.rows, {"val": {row["attempt"] for row in self.trials}, "test": read})
+
     def print_notes(self, console: Console) -> None:
-        """Show the answer, the notes and where everything lies."""
+        """Show scores a class, the answer, the notes and where everything lies."""
+        if self.class_rows:
+            console.print(class_table(task_of(self.experiment), self.class_rows))
         for line in (*self.answer, *self.notes):
             console.print(line, highlight=False, soft_wrap=True)
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
@@ -187,7 +200,7 @@ def _cells(row: dict[str, Any], interval: str) -> list[str]:
         f"{row['learning_rate']:.2g}",
         row["augmentation"],
         f"{row['decoder_dropout']:.2g}",
-        f"{row['bce_weight']:.2g} BCE",
+        loss_name(row),
         "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
         mean("val_iou"),
         mean("val_f1"),
@@ -196,6 +209,12 @@ def _cells(row: dict[str, Any], interval: str) -> list[str]:
         mean("test_f1"),
         "" if row["seconds"] is None else duration(row["seconds"]),
     ]
+
+
+def loss_name(row: dict[str, Any]) -> str:
+    """Return what a contender's loss is made of besides soft Dice."""
+    kind = "BCE" if Task.from_dict(json.loads(row["task"])).binary else "CE"
+    return f"{row['bce_weight']:.2g} {kind}"
 
 
 def _name(row: dict[str, Any]) -> str:

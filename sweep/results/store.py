@@ -63,6 +63,7 @@ TRIALS_SCHEMA = pa.schema(
         ("synthetic", pa.bool_()),
         ("data_fingerprint", pa.string()),
         ("metric", pa.string()),  # what a score is
+        ("task", pa.string()),  # JSON: what the masks mean
         ("leaks", pa.int64()),  # pairs of tiles in different splits that show the same ground
         ("recipe", pa.string()),  # JSON
     ]
@@ -218,6 +219,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "synthetic": data["synthetic"],
         "data_fingerprint": data["fingerprint"],
         "metric": data.get("metric", METRIC),
+        "task": json.dumps(data.get("task", {})),
         "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
     }

@@ -28,6 +28,7 @@ from sweep.mapping.parts import Parts
 from sweep.mapping.raster import Raster, open_raster
 from sweep.mapping.record import Record
 from trainables.errors import ExperimentError
+from trainables.task import Task
 from trainables.windows import Side
 
 UTM = "EPSG:32637"
@@ -72,7 +73,12 @@ def predict(
     """Predict a whole raster by its redness."""
     cover = Cover.of(raster.height, raster.width, window, widest)
     mapper = Mapper(
-        forward=redness, device=torch.device("cpu"), batch_size=batch, threshold=threshold, progress=lambda _: None
+        forward=redness,
+        device=torch.device("cpu"),
+        batch_size=batch,
+        threshold=threshold,
+        channels=1,
+        progress=lambda _: None,
     )
     return [part for stripe in cover.stripes for part in mapper.predict(raster, cover, stripe, first)]
 
@@ -152,7 +158,9 @@ def test_windows_without_a_valid_pixel_are_not_predicted(write_raster: WriteRast
 
     cover = Cover.of(128, 640, 64)
     with open_raster(str(write_raster(values, nodata=0))) as raster:
-        mapper = Mapper(forward=model, device=torch.device("cpu"), batch_size=4, threshold=0.5, progress=lambda _: None)
+        mapper = Mapper(
+            forward=model, device=torch.device("cpu"), batch_size=4, threshold=0.5, channels=1, progress=lambda _: None
+        )
         mask, _ = whole(list(mapper.predict(raster, cover, cover.stripes[0])), (128, 640))
     assert np.array_equal(mask[:, :100], (values[0, :, :100] >= 128).astype(np.uint8))
     assert sum(seen) < cover.windows / 3
@@ -248,7 +256,9 @@ def test_a_damaged_block_is_named_and_left_out_only_when_asked(write_raster: Wri
 def finish(raster: Raster, folder: Path, *, job: str = "one") -> Parts:
     cover = Cover.of(raster.height, raster.width, 64, 200)
     parts = Parts(folder / ".parts", cover, {"job": job})
-    mapper = Mapper(forward=redness, device=torch.device("cpu"), batch_size=3, threshold=0.5, progress=lambda _: None)
+    mapper = Mapper(
+        forward=redness, device=torch.device("cpu"), batch_size=3, threshold=0.5, channels=1, progress=lambda _: None
+    )
     for stripe in cover.stripes:
         for part in mapper.predict(raster, cover, stripe, parts.first_missing(stripe)):
             parts.add(part)
@@ -275,7 +285,7 @@ def test_the_map_lies_where_the_raster_lies(
         assert raster.georeferenced
         parts = finish(raster, tmp_path)
         for layer in ("mask", "probability"):
-            write_geotiff(parts, layer, raster, tmp_path / f"{layer}.tif")
+            write_geotiff(parts, layer, raster, Task(), tmp_path / f"{layer}.tif")
     with rasterio.open(tmp_path / "mask.tif") as mask:
         assert mask.crs == (rasterio.CRS.from_user_input(crs) if crs else None)
         assert mask.transform.almost_equals(transform)
@@ -295,9 +305,9 @@ def test_a_raster_without_a_place_becomes_pictures(write_raster: WriteRaster, tm
     with open_raster(str(write_raster(values, crs=None, transform=Affine.identity(), nodata=0))) as raster:
         assert not raster.georeferenced
         parts = finish(raster, tmp_path)
-        write_picture(parts, "mask", raster, tmp_path / "mask.png")
-        write_picture(parts, "probability", raster, tmp_path / "probability.png")
-        write_overlay(parts, raster, tmp_path / "overlay.jpg")
+        write_picture(parts, "mask", raster, Task(), tmp_path / "mask.png")
+        write_picture(parts, "probability", raster, Task(), tmp_path / "probability.png")
+        write_overlay(parts, raster, Task(), tmp_path / "overlay.jpg")
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
     found = values[0] >= 128
     assert np.array_equal(mask[10:], 255 * found[10:]) and not mask[:10].any()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sweep.results.classes import task_of
 from sweep.results.page.answer import Answer, answer
 from sweep.results.page.blocks import Section
 from sweep.results.page.budget import budget_section
+from sweep.results.page.classes import class_section
 from sweep.results.page.compare import comparison
 from sweep.results.page.cost import cost, failures
 from sweep.results.page.curves import learning_curves
@@ -90,6 +92,7 @@ def _chapter(source: Source, tiles: int) -> Chapter:
         budget_section(source),
         test_readings(source),
         learning_curves(source),
+        class_section(source),
         tile_heat(source),
         galleries(source, tiles),
         *search_sections(source),
@@ -101,7 +104,8 @@ def _chapter(source: Source, tiles: int) -> Chapter:
     kind = "synthetic tiles, not photographs" if data["synthetic"] else "tiles"
     return Chapter(
         name=source.experiment.name,
-        data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val",
+        data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val; "
+        f"{task_of(source.experiment).summary}",
         answer=answer(source),
         sections=[section for section in sections if section],
     )

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweep.results.classes import task_of
 from sweep.results.page.blocks import Gallery, Picture, Prediction, Section, TilePictures
 from sweep.results.page.heat import hardest_first, ious_of
+from sweep.results.page.masks import Marks, Mask, MaskReader
 from sweep.results.page.numbers import count
 from sweep.results.page.source import Row, Source
 from trainables.errors import ExperimentError
 from trainables.overlays import FALSE_ALARM, HIT, MISS
+from trainables.task import Task
 
 SIDE = 512
 """Pixels of a picture in the page."""
 MOST_COLUMNS, MOST_TILES = 6, 3
 
-Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,19 @@ class _Files:
     attempt: str
     split: str
 
-    def picture(self, kind: str, name: str, mode: str) -> Image.Image | None:
+    def picture(self, kind: str, name: str) -> Image.Image | None:
+        return self._open(kind, name, lambda file: file.convert("RGB"))
+
+    def mask(self, kind: str, name: str, masks: MaskReader) -> Mask | None:
+        return self._open(kind, name, masks.read)
+
+    def _open(self, kind: str, name: str, read: Callable[[Image.Image], Read]) -> Read | None:
         path = f"{self.attempt}/predictions/{self.split}/{kind}/{name}"
         try:
             if not self.source.experiment.has(path):
                 return None
             with Image.open(io.BytesIO(self.source.experiment.read(path))) as file:
-                return file.convert(mode)
+                return read(file)
         except (OSError, ValueError, SyntaxError, ExperimentError, Image.DecompressionBombError):
             return None
 
@@ -56,10 +67,11 @@ def galleries(source: Source, tiles: int = MOST_TILES) -> Section | None:
 
 
 def _gallery(source: Source, split: str, most: int) -> Gallery | None:
+    masks = MaskReader(task_of(source.experiment))
     rows = [row for row in source.rows if ious_of(source, row, split)][:MOST_COLUMNS]
     scores = [ious_of(source, row, split) for row in rows]
     order = hardest_first(scores)[:most]
-    tiles = [tile for name, mean in order if (tile := _tile(source, rows, split, name, mean))]
+    tiles = [tile for name, mean in order if (tile := _tile(source, masks, rows, split, name, mean))]
     if not tiles:
         return None
     total = len({tile for one in scores for tile in one})
@@ -69,17 +81,20 @@ def _gallery(source: Source, split: str, most: int) -> Gallery | None:
     caption = (
         f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
     )
-    return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(), notes=notes)
+    return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(masks.task), notes=notes)
 
 
-def _tile(source: Source, rows: list[Row], split: str, name: str, mean: float) -> TilePictures | None:
+def _tile(
+    source: Source, masks: MaskReader, rows: list[Row], split: str, name: str, mean: float
+) -> TilePictures | None:
     files = [_Files(source, row["attempts"][0], split) for row in rows]
-    image = next((found for one in files if (found := one.picture("images", f"{name}.jpg", "RGB"))), None)
-    truth = next((found for one in files if (found := one.picture("truth", f"{name}.png", "L"))), None)
+    image = next((found for one in files if (found := one.picture("images", f"{name}.jpg"))), None)
+    truths = (one.mask("truth", f"{name}.png", masks) for one in files)
+    truth = next((found for found in truths if found is not None), None)
     predictions = []
     for row, own in zip(rows, files, strict=True):
         iou = source.tile_scores[split].get(own.attempt, {}).get(name)
-        pictures = _predicted(source.label(row), own, name, image, truth)
+        pictures = _predicted(source.label(row), own, masks, name, image, truth)
         if pictures and iou is not None:
             predictions.append(
                 Prediction(
@@ -91,41 +106,33 @@ def _tile(source: Source, rows: list[Row], split: str, name: str, mean: float) -
     given = []
     if image:
         given.append(Picture(uri=photo(_shrink(image)), alt=f"Tile {name}", caption="image"))
-    if truth:
-        share = float((np.asarray(truth) > 127).mean())
-        given.append(Picture(uri=drawing(_shrink(truth)), alt=f"Labels of {name}: {share:.0%} of it", caption="truth"))
+    if truth is not None:
+        alt = f"Labels of {name}: {masks.shares(truth)}"
+        given.append(Picture(uri=drawing(_shrink(masks.draw(truth))), alt=alt, caption="truth"))
     return TilePictures(name=name, score=f"mean IoU {mean:.3f}", given=given, predictions=predictions)
 
 
 def _predicted(
-    label: str, files: _Files, name: str, image: Image.Image | None, truth: Image.Image | None
+    label: str, files: _Files, masks: MaskReader, name: str, image: Image.Image | None, truth: Mask | None
 ) -> list[Picture]:
     """Return predicted mask and error map; the overlay in its place where image or truth are not there."""
-    mask = files.picture("masks", f"{name}.png", "L")
+    mask = files.mask("masks", f"{name}.png", masks)
     found = []
-    if mask:
-        share = float((np.asarray(mask) > 127).mean())
-        alt = f"Mask that {label} predicts on {name}: {share:.0%} of it"
-        found.append(Picture(uri=drawing(_shrink(mask)), alt=alt, caption="prediction"))
-    if mask and image and truth and mask.size == truth.size:
-        predicted, wanted = np.asarray(mask) > 127, np.asarray(truth) > 127
+    if mask is not None:
+        alt = f"Mask that {label} predicts on {name}: {masks.shares(mask)}"
+        found.append(Picture(uri=drawing(_shrink(masks.draw(mask))), alt=alt, caption="prediction"))
+    if mask is not None and image and truth is not None and mask.shape == truth.shape:
+        predicted, wanted = masks.compare(mask, truth)
         small = _shrink(image)
         errors = error_map(np.asarray(small), *(_resized(one, small.size) for one in (predicted, wanted)))
-        alt = f"Errors of {label} on {name}: {_in_words(predicted, wanted)}"
+        alt = f"Errors of {label} on {name}: {masks.in_words(predicted, wanted)}"
         found.append(Picture(uri=photo(Image.fromarray(errors)), alt=alt, caption="errors"))
-    elif overlay := files.picture("overlays", f"{name}.jpg", "RGB"):
+    elif overlay := files.picture("overlays", f"{name}.jpg"):
         found.append(Picture(uri=photo(_shrink(overlay)), alt=f"Errors of {label} on {name}", caption="errors"))
     return found
 
 
-def _in_words(predicted: Mask, wanted: Mask) -> str:
-    hits = int((predicted & wanted).sum())
-    there, claimed = int(wanted.sum()), int(predicted.sum())
-    found = f"{hits / there:.0%} of the labelled pixels found" if there else "nothing is labelled"
-    return found + (f", {1 - hits / claimed:.0%} of the predicted ones false" if claimed else ", nothing predicted")
-
-
-def error_map(image: Pixels, predicted: Mask, wanted: Mask) -> Pixels:
+def error_map(image: Pixels, predicted: Marks, wanted: Marks) -> Pixels:
     """Draw errors over a grey image: hits plain green, false alarms orange with stripes, misses magenta with a grid.
 
     Args:
@@ -152,16 +159,21 @@ def error_map(image: Pixels, predicted: Mask, wanted: Mask) -> Pixels:
     return drawn
 
 
-def _legend() -> list[tuple[Picture, str]]:
+def _legend(task: Task) -> list[tuple[Picture, str]]:
     shape = (18, 30)
     blank, yes, no = np.full((*shape, 3), 128, np.uint8), np.ones(shape, bool), np.zeros(shape, bool)
-    return [
+    if task.binary:
+        kinds = [(yes, yes, "found (plain green)"), (yes, no, "false alarm (orange, striped)")]
+        kinds.append((no, yes, "missed (magenta, grid)"))
+    else:
+        kinds = [(yes, yes, "right class (plain green)"), (no, yes, "wrong class (magenta, grid)")]
+    legend = [
         (Picture(uri=drawing(Image.fromarray(error_map(blank, predicted, wanted))), alt=""), meaning)
-        for predicted, wanted, meaning in (
-            (yes, yes, "found (plain green)"),
-            (yes, no, "false alarm (orange, striped)"),
-            (no, yes, "missed (magenta, grid)"),
-        )
+        for predicted, wanted, meaning in kinds
+    ]
+    classes = zip(task.shown_colours, task.classes, strict=True) if not task.binary else ()
+    return legend + [
+        (Picture(uri=drawing(Image.new("RGB", shape[::-1], colour)), alt=""), name) for colour, name in classes
     ]
 
 
@@ -171,7 +183,7 @@ def _shrink(picture: Image.Image) -> Image.Image:
     return small
 
 
-def _resized(mask: Mask, size: tuple[int, int]) -> Mask:
+def _resized(mask: Marks, size: tuple[int, int]) -> Marks:
     small = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BOX)
     return np.asarray(small) > 127
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.results.leaderboard import AGAIN_MARK
+from sweep.results.leaderboard import AGAIN_MARK, loss_name
 from sweep.results.page.blocks import Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import (
     count,
@@ -84,7 +84,7 @@ def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
         "learning rate": number_cell(row["learning_rate"], "{:.2g}"),
         "augmentation": Cell(text=row["augmentation"]),
         "dropout": number_cell(row["decoder_dropout"], "{:.2g}"),
-        "loss": Cell(text=f"{row['bce_weight']:.2g} BCE", value=row["bce_weight"]),
+        "loss": Cell(text=loss_name(row), value=row["bce_weight"]),
     }
     return Row(
         cells=[cells[column] for column in columns],

@@ -28,6 +28,7 @@ from tests.models import write_best
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, TilesweepError
+from trainables.losses import loss_of
 from trainables.models.kept import release
 from trainables.models.registry import ARCHITECTURES
 from trainables.models.sam_encoder import build_encoder
@@ -141,7 +142,10 @@ def test_the_val_iou_is_the_score_of_the_trial(trained: Callable[[str], Path], p
     out = export(trained("smp_unet_resnet34"), patches, tmp_path / "m.safetensors", "safetensors")
     model, best = load_best(trained("smp_unet_resnet34"))
     forward = lambda images: model(images.float() / 255).detach()  # noqa: E731
-    score = score_split(model, forward, TuningData.read(patches).val, best.recipe, batch_size=4)
+    data = TuningData.read(patches)
+    score = score_split(
+        model, forward, data.val, best.recipe, loss_of(best.recipe, data.task, data.train), batch_size=4
+    )
     val = metadata_of(out)["val"]
     assert val["iou"] == pytest.approx(score.iou, abs=1e-9)
     assert val["iou_at_best_threshold"] >= val["iou"] and 0 < val["best_threshold"] < 1
