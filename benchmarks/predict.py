@@ -105,7 +105,6 @@ def ours(model: SegmentationModel, recipe: Recipe, device: torch.device, path: P
             device=device,
             batch_size=default_batch(recipe.crop_size, device),
             threshold=0.5,
-            channels=1,
             progress=lambda _: None,
         )
         for stripe in cover.stripes:

@@ -52,16 +52,16 @@ class Mapper:
         device: Where it runs.
         batch_size: Windows a forward pass.
         threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
-        channels: Logits a pixel.
         progress: Is told of every window that is predicted or skipped.
+        channels: Logits a pixel.
     """
 
     forward: Forward
     device: torch.device
     batch_size: int
     threshold: float
-    channels: int
     progress: Callable[[int], None]
+    channels: int = 1
 
     def predict(self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0) -> Iterator[Part]:
         """Predict a stripe, from a row of windows on.

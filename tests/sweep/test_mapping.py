@@ -158,9 +158,7 @@ def test_windows_without_a_valid_pixel_are_not_predicted(write_raster: WriteRast
 
     cover = Cover.of(128, 640, 64)
     with open_raster(str(write_raster(values, nodata=0))) as raster:
-        mapper = Mapper(
-            forward=model, device=torch.device("cpu"), batch_size=4, threshold=0.5, channels=1, progress=lambda _: None
-        )
+        mapper = Mapper(forward=model, device=torch.device("cpu"), batch_size=4, threshold=0.5, progress=lambda _: None)
         mask, _ = whole(list(mapper.predict(raster, cover, cover.stripes[0])), (128, 640))
     assert np.array_equal(mask[:, :100], (values[0, :, :100] >= 128).astype(np.uint8))
     assert sum(seen) < cover.windows / 3
@@ -256,9 +254,7 @@ def test_a_damaged_block_is_named_and_left_out_only_when_asked(write_raster: Wri
 def finish(raster: Raster, folder: Path, *, job: str = "one") -> Parts:
     cover = Cover.of(raster.height, raster.width, 64, 200)
     parts = Parts(folder / ".parts", cover, {"job": job})
-    mapper = Mapper(
-        forward=redness, device=torch.device("cpu"), batch_size=3, threshold=0.5, channels=1, progress=lambda _: None
-    )
+    mapper = Mapper(forward=redness, device=torch.device("cpu"), batch_size=3, threshold=0.5, progress=lambda _: None)
     for stripe in cover.stripes:
         for part in mapper.predict(raster, cover, stripe, parts.first_missing(stripe)):
             parts.add(part)
