@@ -28,6 +28,7 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.results.next_step import next_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
+from trainables.task import Task
 
 if TYPE_CHECKING:
     from sweep.engine.runner import RunEnd
@@ -154,6 +155,7 @@ def _run_trials(sweep: Sweep, resources: Resources, interrupt: Interrupt, lease:
 def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, output: Output, *, again: bool) -> None:
     data, plan, console = sweep.data, sweep.plan, output.console
     kind = ", synthetic" if data.synthetic else ""
+    task = "" if data.task == Task() else f"; {data.task.summary}"
     seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
     output.events.emit(
         "started",
@@ -166,10 +168,11 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         concurrent=resources.concurrent,
         estimated_seconds=seconds,
         data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
+        task=data.task.to_dict(),
     )
     console.print(
         f"experiment     {sweep.experiment.address}\n"
-        f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles\n"
+        f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles{task}\n"
         f"trials         {plan.total}, {resources}; about {duration(seconds)}",
         highlight=False,
         soft_wrap=True,

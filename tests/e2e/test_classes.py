@@ -55,7 +55,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, write_scenes: WriteDataset, 
 
 
 def test_the_scores_are_those_of_the_kept_masks(swept: Path) -> None:
-    experiment = Experiment(Storage.open(swept / "results"), NAME)
+    experiment = Experiment(Storage.open(str(swept / "results")), NAME)
     rows = {(row["attempt"], row["tile"]): row for row in experiment.read_table("test_scores.parquet").to_pylist()}
     assert len(rows) == 6
     for (attempt, tile), row in rows.items():
@@ -67,7 +67,7 @@ def test_the_scores_are_those_of_the_kept_masks(swept: Path) -> None:
 
 
 def test_the_leaderboard_tells_classes_apart(swept: Path) -> None:
-    board = Leaderboard(Experiment(Storage.open(swept / "results"), NAME))
+    board = Leaderboard(Experiment(Storage.open(str(swept / "results")), NAME))
     found = {(row.entry, row.split): row.pooled for row in board.class_rows}
     assert set(found) == {(entry, split) for entry in ("unet", "smp_unet_resnet34") for split in ("val", "test")}
     row = next(row for row in board.rows if row["entry"] == "unet")
@@ -81,7 +81,7 @@ def test_the_leaderboard_tells_classes_apart(swept: Path) -> None:
 def test_history_and_log_name_the_classes(swept: Path) -> None:
     folder = swept / "results" / NAME / "unet"
     assert "val_pixel_accuracy" in (folder / "history.csv").read_text().splitlines()[0]
-    assert "  class  ground 0." in (folder / "train.log").read_text()
+    assert "  class  ground 0." in (folder / "trial.log").read_text()
 
 
 def test_the_report_shows_classes(swept: Path, run: Run) -> None:
