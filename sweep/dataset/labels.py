@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +17,9 @@ from trainables.errors import DataError, nearest
 from trainables.task import IGNORE, IGNORE_INDEX, Task
 
 KINDS = "CVAT XML, COCO JSON, a folder of LabelMe JSON, GeoJSON or GeoPackage"
+
+MAX_COORDINATE = 1e6
+"""In pixels; the decoder takes memory for every pixel of an outline."""
 
 
 class Labels(Protocol):
@@ -60,10 +63,11 @@ class LabelNames:
         """
         if self.task is None:
             return 1
-        if name == IGNORE:
+        ignore = (IGNORE,) if self.task.ignores_pixels else ()
+        if name in ignore:
             return IGNORE_INDEX
         if name not in self.task.classes:
-            known = nearest(name, (*self.task.classes, IGNORE))
+            known = nearest(name, (*self.task.classes, *ignore))
             raise DataError(f"{place}: label {name!r} is no class of --task; add it there, {known}")
         return self.task.classes.index(name)
 
@@ -86,17 +90,20 @@ def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) ->
     if path.is_dir():
         from sweep.dataset.labels_json import LabelMe
 
+        _require_coco(path)
         return LabelMe(path, sources, names)
     if not path.is_file():
         raise DataError(f"--labels {path}: no such file or folder; give {KINDS}")
     ending = path.suffix.lower()
     if ending == ".xml":
+        _require_coco(path)
         from sweep.dataset.labels_cvat import Cvat
 
         return Cvat(path, sources, names)
     if ending == ".json" and not _is_geojson(path):
         from sweep.dataset.labels_json import Coco
 
+        _require_coco(path)
         return Coco(path, sources, names)
     if ending in (".json", ".geojson", ".gpkg"):
         from sweep.dataset.labels_geo import Footprints
@@ -134,20 +141,31 @@ def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
         found = np.array(points, dtype=np.float64)
     except (TypeError, ValueError):
         found = np.zeros(0)
-    if found.ndim != 2 or found.shape[1] != 2 or len(found) < 3 or not np.isfinite(found).all():
-        raise DataError(f"{place}: a polygon without three points of two numbers; mend or remove it")
+    if found.ndim != 2 or found.shape[1] != 2 or len(found) < 3 or not (np.abs(found) <= MAX_COORDINATE).all():
+        raise DataError(f"{place}: a polygon without three points of two numbers in pixels; mend or remove it")
     return found
 
 
 def paint(mask: NDArray[np.uint8], polygon: NDArray[np.float64], value: int) -> None:
-    """Paint a polygon into a mask: the pixels whose centre it holds, and those that its outline touches.
+    """Paint a polygon into a mask by pycocotools: the pixels whose centre it holds.
 
-    Coordinates follow CVAT, COCO and LabelMe: the upper left pixel reaches from 0 to 1, its centre is at 0.5.
+    Coordinates follow CVAT, COCO and LabelMe: the upper left pixel reaches from 0 to 1, its centre is at 0.5. OpenCV
+    and Pillow would also paint every pixel that the outline touches.
+
+    Args:
+        mask: (H, W) uint8, changed in place.
+        polygon: (N, 2) x and y in pixels; it may leave the mask.
+        value: What to paint.
     """
-    bits = 4
-    bound = 2**26  # OpenCV holds coordinates in 32 bits
-    fixed = np.clip(np.round((polygon - 0.5) * 2**bits), -bound, bound).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], value, shift=bits)
+    from pycocotools import mask as coco
+
+    height, width = mask.shape
+    left, top = np.clip(np.floor(polygon.min(0)), 0, (width, height)).astype(int)
+    right, bottom = np.clip(np.ceil(polygon.max(0)), 0, (width, height)).astype(int)
+    if left < right and top < bottom:
+        ring = (polygon - (left, top)).ravel().tolist()
+        runs = coco.frPyObjects([ring], int(bottom - top), int(right - left))
+        mask[top:bottom, left:right][coco.decode(runs)[..., 0].astype(bool)] = value
 
 
 def check_size(place: str, width: Any, height: Any, shape: tuple[int, int]) -> None:
@@ -200,6 +218,11 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     if faults:
         raise DataError(faults)
     return found
+
+
+def _require_coco(path: Path) -> None:
+    if find_spec("pycocotools") is None:
+        raise DataError(f"--labels {path}: needs pycocotools; install it with: pip install 'tilesweep[labels]'")
 
 
 def _is_geojson(path: Path) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,33 +59,64 @@ class Footprints:
             if CLASS_COLUMN not in table:
                 raise DataError(f"{path}: has no attribute 'class', which names each area's class; add it")
             values = [names.index(str(name), str(path)) for name in table[CLASS_COLUMN]]
-        self._table = table[["geometry"]].assign(value=values)
-        self._touched = False
+        table = table[["geometry"]].assign(value=values)
+        faults: list[str] = []
+        self._places: dict[str, _Place] = {}
+        for name, source in sources.items():
+            try:
+                self._places[name] = _lay_over(table, path, source)
+            except DataError as error:
+                faults += error.faults
+        if faults:
+            raise DataError(faults)
+        if not any(len(place.table) for place in self._places.values()):
+            raise DataError(f"{path}: none of its areas lies on an image; check both coordinate reference systems")
 
     def rasterise(self, source: Source, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Paint the areas that touch a source, see ``Labels.rasterise``."""
-        import rasterio
-        from rasterio.errors import NotGeoreferencedWarning, RasterioError
         from rasterio.features import rasterize
 
-        try:
-            import warnings
-
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                with rasterio.open(source.image) as image:
-                    crs, transform, bounds = image.crs, image.transform, image.bounds
-        except RasterioError as error:
-            raise DataError(f"{source.image}: not readable as a raster ({error}); replace it") from error
-        if crs is None or transform.is_identity:
-            raise DataError(f"{source.image}: is not georeferenced, so footprints have no place on it; use a GeoTIFF")
-        try:
-            table = self._table.to_crs(crs)
-        except Exception as error:  # pyproj raises many kinds where no transformation exists
-            reason = " ".join(str(error).split())
-            raise DataError(f"{self._path}: has no way into the CRS of {source.image} ({reason}); reproject it") from error
-        table = table.cx[bounds.left : bounds.right, bounds.bottom : bounds.top]
+        place = self._places[source.name]
         mask = np.zeros(shape, np.uint8)
-        if len(table):
-            rasterize(zip(table.geometry, table["value"], strict=True), out=mask, transform=transform)
+        if len(place.table):
+            shapes = zip(place.table.geometry, place.table["value"], strict=True)
+            rasterize(shapes, out=mask, transform=place.transform)
         return mask
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What lies on an image: a table of ``geometry`` and ``value`` in its CRS, and the way from pixels to it."""
+
+    table: Any
+    transform: Any
+
+
+def _lay_over(table: Any, path: Path, source: Source) -> _Place:
+    """Reproject areas to an image and keep those that touch it.
+
+    Raises:
+        DataError: The image is damaged or not georeferenced, or no transformation leads to its CRS.
+    """
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(source.image) as image:
+                crs, transform, bounds = image.crs, image.transform, image.bounds
+    except RasterioError as error:
+        raise DataError(f"{source.image}: not readable as a raster ({error}); replace it") from error
+    if crs is None or transform.is_identity:
+        raise DataError(f"{source.image}: is not georeferenced, so footprints have no place on it; use a GeoTIFF")
+    try:
+        table = table.to_crs(crs)
+    except Exception as error:  # pyproj raises many kinds where no transformation exists
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: has no way into the CRS of {source.image} ({reason}); reproject it") from error
+    # A raster may be turned: its bounds are those of its corners only where rows run west to east.
+    left, right = sorted((bounds.left, bounds.right))
+    bottom, top = sorted((bounds.bottom, bounds.top))
+    turned = bool(transform.b or transform.d)
+    return _Place(table if turned else table.cx[left:right, bottom:top], transform)

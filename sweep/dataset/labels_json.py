@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,10 @@ class Coco:
         names: What index a category paints.
 
     Raises:
-        DataError: Damaged, of another kind, not of these images, or pycocotools is missing.
+        DataError: Damaged, of another kind, or not of these images.
     """
 
     def __init__(self, path: Path, sources: Mapping[str, Source], names: LabelNames) -> None:
-        if find_spec("pycocotools") is None:
-            raise DataError(f"--labels {path}: needs pycocotools; install it with: pip install 'tilesweep[labels]'")
         self._path = path
         values = read_json(path)
         try:
@@ -56,20 +53,27 @@ class Coco:
         mask = np.zeros(shape, np.uint8)
         for one in self._annotations[image["id"]]:
             place = f"{self._path}, annotation {one.get('id')}"
-            mask[_decode(one.get("segmentation"), shape, place)] = self._values[one["category_id"]]
+            segmentation, value = one.get("segmentation"), self._values[one["category_id"]]
+            if isinstance(segmentation, list) and segmentation:
+                for ring in segmentation:
+                    paint(mask, _ring(ring, place), value)
+            else:
+                mask[_decode(segmentation, shape, place)] = value
         return mask
 
 
+def _ring(numbers: Any, place: str) -> NDArray[np.float64]:
+    """Return (N, 2) of x, y, x, y, ..."""
+    flat = isinstance(numbers, list) and all(isinstance(one, int | float) for one in numbers) and len(numbers) % 2 == 0
+    return as_polygon(list(zip(numbers[::2], numbers[1::2], strict=True)) if flat else None, place)
+
+
 def _decode(segmentation: Any, shape: tuple[int, int], place: str) -> NDArray[np.bool_]:
-    """Return (H, W) bool of COCO polygons, or of run lengths, compressed or not."""
+    """Return (H, W) bool of run lengths, compressed or not."""
     from pycocotools import mask as coco
 
     height, width = shape
-    if isinstance(segmentation, list) and segmentation:
-        for ring in segmentation:
-            as_polygon(np.reshape(ring, (-1, 2)) if isinstance(ring, list) and len(ring) % 2 == 0 else None, place)
-        runs = coco.merge(coco.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
+    if isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
         counts = segmentation.get("counts")
         whole = isinstance(counts, list) and all(type(one) is int and one >= 0 for one in counts)
         if whole and sum(counts) == height * width:
