@@ -211,8 +211,8 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     found = {}
     faults = []
     for name, source in sources.items():
-        if file := whole.get(source.image.name) or stems.get(source.image.stem):
-            found[name] = file
+        if labelled := whole.get(source.image.name) or stems.get(source.image.stem):
+            found[name] = labelled
         else:
             faults.append(f"{source.image}: has no labels in {path}; label it (an empty list counts), or move it away")
     if faults:

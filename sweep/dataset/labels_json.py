@@ -75,8 +75,8 @@ def _decode(segmentation: Any, shape: tuple[int, int], place: str) -> NDArray[np
     height, width = shape
     if isinstance(segmentation, dict) and segmentation.get("size") == [height, width]:
         counts = segmentation.get("counts")
-        whole = isinstance(counts, list) and all(type(one) is int and one >= 0 for one in counts)
-        if whole and sum(counts) == height * width:
+        listed = counts if isinstance(counts, list) and all(type(one) is int and one >= 0 for one in counts) else []
+        if listed and sum(listed) == height * width:
             runs = coco.frPyObjects(segmentation, height, width)
         elif isinstance(counts, str) and counts.isascii() and _pixels(counts) == height * width:
             runs = {"size": [height, width], "counts": counts.encode()}

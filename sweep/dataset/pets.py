@@ -231,14 +231,14 @@ def read_pet(pet: Pet) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8]]:
     return path.stem, image, trimap
 
 
-def _damaged(pet: Pet) -> str:
+def _damaged(pet: Pet) -> Path:
     """Find which of the two files cannot be decoded."""
-    for path in (pet.dataset._images[pet.index], pet.dataset._segs[pet.index]):
-        try:
-            Image.open(path).load()
-        except Exception:  # see read_pet
-            return os.path.realpath(path)
-    return os.path.realpath(pet.dataset._images[pet.index])
+    image, trimap = (Path(os.path.realpath(files[pet.index])) for files in (pet.dataset._images, pet.dataset._segs))
+    try:
+        Image.open(image).load()
+    except Exception:  # see read_pet
+        return image
+    return trimap
 
 
 def binary_mask(name: str, trimap: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
@@ -278,4 +278,5 @@ def fit_tile(pixels: NDArray[np.uint8], reading: Reading, ignored: int) -> NDArr
     part = pixels[top : top + size, left : left + size]
     missing = [size - side for side in part.shape[:2]]
     width = [(one // 2, one - one // 2) for one in missing] + [(0, 0)] * (pixels.ndim - 2)
-    return np.pad(part, width, constant_values=ignored if reading.task.ignores else 0)
+    fitted: NDArray[np.uint8] = np.pad(part, width, constant_values=ignored if reading.task.ignores else 0)
+    return fitted
