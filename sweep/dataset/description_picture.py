@@ -75,8 +75,7 @@ def _draw_sharpness(axes: Any, looks: Mapping[str, SplitLook]) -> None:
         axes.plot([np.median(values)] * 2, [number - 0.25, number + 0.25], color="black")
     axes.set_yticks(range(len(looks)), list(looks))
     axes.invert_yaxis()
-    if min(look.features["sharpness"].min() for look in looks.values()) > 0:
-        axes.set_xscale("log")
+    axes.set_xlim(left=0)
     axes.set_title("sharpness a tile: variance of the Laplacian; bar: median")
 
 

@@ -252,7 +252,7 @@ def binary_mask(name: str, trimap: NDArray[np.uint8], reading: Reading) -> NDArr
     Returns:
         (H, W) uint8 of 0 (background), 1 (pet) and, where uncertain pixels are ignored, 255.
     """
-    mask = (trimap == PET).astype(np.uint8)
+    mask: NDArray[np.uint8] = (trimap == PET).astype(np.uint8)
     uncertain = trimap == UNCERTAIN
     if reading.uncertain == "random":
         random = np.random.default_rng([reading.seed, zlib.crc32(name.encode())])

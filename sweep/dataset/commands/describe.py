@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from sweep.dataset.commands.shared import command, read_sound, title
@@ -77,7 +78,7 @@ def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Table:
         sizes = ", ".join(f"{size} ({count})" for size, count in sorted(look.sizes.items())[:3])
         sizes += f" and {len(look.sizes) - 3} more" if len(look.sizes) > 3 else ""
         colours = [f"{mean:.0f} ± {sd:.0f}" for mean, sd in zip(look.means, look.deviations, strict=True)]
-        sharpness = sorted(look.features["sharpness"])[len(look.features["sharpness"]) // 2]
+        sharpness = float(np.median(look.features["sharpness"]))
         table.add_row(split, str(look.tiles), sizes, *colours, f"{sharpness:.0f}")
     return table
 
