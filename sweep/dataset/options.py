@@ -23,8 +23,9 @@ class DatasetOptions(OutputOptions):
 class Make(OutputOptions):
     """Cut one tile out of each source raster.
 
-    The tile is the geometric centre; where under 5 % of that is foreground (with --task: labelled and not of the first
-    class), the nearest window with at least 5 % (multiples of size/16 away from the centre). Nothing is ever resized.
+    - The tile is the geometric centre; where under 5 % of that is foreground, the nearest window with 5 %.
+    - With --task, what is labelled and not of the first class counts as foreground there.
+    - Windows lie multiples of size/16 away from the centre. Nothing is ever resized.
     """
 
     src: Annotated[Path, arg(metavar="DIR")]
@@ -71,8 +72,8 @@ class Make(OutputOptions):
 class Check(DatasetOptions):
     """Read every file and report all faults and leaks at once; exit code 2 on any.
 
-    Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again. They go
-    into the manifest, which is written where there is none, and stop a sweep unless --allow-leak.
+    - Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again.
+    - They go into the manifest, which is written where there is none, and stop a sweep unless --allow-leak.
     """
 
     update: bool = False
@@ -94,8 +95,8 @@ class Overview(DatasetOptions):
 class Describe(DatasetOptions):
     """Say what the tiles look like: sizes, class balance, colours, sharpness, drift between splits, class weights.
 
-    The test split is described too, to show whether it differs from train. That is no score of a model, and the
-    suggested class weights are computed on train alone.
+    - The test split is described too, to show whether it differs from train; that is no score of a model.
+    - The suggested class weights are computed on train alone.
     """
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -127,10 +128,10 @@ class Synthesize(OutputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPets(OutputOptions):
-    """Make a dataset out of the Oxford-IIIT Pet images and trimaps: pet (1) and uncertain (3) are the foreground.
+    """Make a dataset out of the Oxford-IIIT Pet images and trimaps: pet (1) and uncertain (3) are foreground.
 
-    Images keep their pixels: larger sides are cropped around the centre, smaller ones padded with black, which the
-    mask calls background (with --uncertain ignore: pixels that do not count). Nothing is ever resized.
+    - Larger sides are cropped around the centre, smaller ones padded with black. Nothing is ever resized.
+    - Masks call the padding background; with --uncertain ignore it does not count.
     """
 
     src: Annotated[Path, arg(metavar="DIR")]

@@ -50,8 +50,8 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
     pen = ImageDraw.Draw(page)
     large, small = ImageFont.load_default(22), ImageFont.load_default(13)
     pen.text((GAP, 8), title, fill="black", font=large)
-    for x, y, name, colour in legend:
-        pen.rectangle((x, HEADER + y, x + SWATCH, HEADER + y + SWATCH), fill=colour, outline="black")
+    for x, y, name, _ in legend:
+        pen.rectangle((x, HEADER + y, x + SWATCH, HEADER + y + SWATCH), outline="black")
         pen.text((x + SWATCH + GAP, HEADER + y - 1), name, fill="black", font=small)
     for split, tiles in splits.items():
         part = f", the first {SHOWN} of them" if len(tiles) > SHOWN else ""
@@ -63,7 +63,9 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
             caption = f"{files.tile.name}  {_share(files.tile):.0%}"
             pen.text((x, y + THUMBNAIL), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
-    return page.quantize(256, dither=Image.Dither.NONE)
+    page = page.quantize(256 - len(legend), dither=Image.Dither.NONE)
+    _fill_legend(page, legend)
+    return page
 
 
 def write_overview(path: Path, title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> None:
@@ -91,6 +93,16 @@ def _lay_out_legend(task: Task, width: int, *, ignored: bool) -> list[tuple[int,
         entries.append((x, y, name, colour))
         x += needed
     return entries
+
+
+def _fill_legend(page: Image.Image, legend: list[tuple[int, int, str, Colour]]) -> None:
+    """Fill the legend's squares with its very colours, which a palette of the whole page would blur."""
+    known = (page.getpalette() or [])[: 3 * (256 - len(legend))]
+    first = len(known) // 3
+    page.putpalette([*known, *(part for *_, colour in legend for part in colour)])
+    pen = ImageDraw.Draw(page)
+    for index, (x, y, _, _) in enumerate(legend, first):
+        pen.rectangle((x + 1, HEADER + y + 1, x + SWATCH - 1, HEADER + y + SWATCH - 1), fill=index)
 
 
 def _thumbnail(tile: Tile, task: Task) -> NDArray[np.uint8]:
