@@ -52,7 +52,11 @@ def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> N
 
 HEAVY = {
     "torch",
+    "torchvision",
     "rasterio",
+    "geopandas",
+    "pycocotools",
+    "scipy",
     "onnx",
     "ray",
     "optuna",
@@ -78,6 +82,11 @@ def _loaded(*words: str) -> set[str]:
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")
     assert "tyro" in loaded and not loaded & HEAVY
+
+
+@pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "describe"])
+def test_help_of_a_patches_subcommand_loads_nothing_heavy(subcommand: str) -> None:
+    assert not _loaded("sweep.patches", subcommand, "--help") & HEAVY
 
 
 def test_a_plan_builds_no_model(dataset: Path) -> None:

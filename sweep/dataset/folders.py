@@ -52,6 +52,9 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             temporary.rename(destination)
+    except DataError as error:
+        shown = (fault.replace(str(temporary), str(destination)) for fault in error.faults)
+        raise DataError(shown) from error
     except OSError as error:
         raise DataError(f"--dst {destination}: cannot be written ({error.strerror}); choose another folder") from error
     finally:

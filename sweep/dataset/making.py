@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from sweep.dataset.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.dataset.folders import write_tile
-from sweep.dataset.sources import Source, read_foreground, read_image
+from sweep.dataset.sources import Source, read_image
 from trainables.errors import DataError
-from trainables.task import Task
+from trainables.task import IGNORE_INDEX, Task
+
+ReadTruth = Callable[[Source, tuple[int, int]], NDArray[np.uint8]]
+"""Gives a source's (H, W) uint8 class indices, 255 for pixels that do not count; takes its image's height and width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class Cut:
     Attributes:
         window: Where.
         source: The image's path and the window's place, for the manifest.
-        poor: No window of the source has meaningful foreground.
+        poor: No window of the source has a meaningful share of foreground, or of pixels beyond the first class.
     """
 
     window: Window
@@ -54,7 +57,8 @@ def cut_tiles(
     splits: Mapping[str, list[str]],
     *,
     size: int,
-    foreground: str,
+    truth: ReadTruth,
+    task: Task,
     nudges: Mapping[str, tuple[int, int]],
 ) -> dict[str, Cut]:
     """Cut one tile from every source that a split names, and write them.
@@ -64,7 +68,8 @@ def cut_tiles(
         sources: Name to source.
         splits: Split to names.
         size: Side of a tile in pixels.
-        foreground: How masks are coded, see ``read_foreground``.
+        truth: Reads a source's mask.
+        task: What its values mean.
         nudges: Name to pixels right and down from where the tile would be cut.
 
     Returns:
@@ -79,42 +84,48 @@ def cut_tiles(
     for split, names in splits.items():
         for name in names:
             try:
-                image, mask, done = _cut(sources[name], size, foreground, nudges.get(name, (0, 0)))
+                image = read_image(sources[name].image)
+                mask = truth(sources[name], image.shape[:2])
+                window = _place(sources[name], image, mask, size, nudges.get(name, (0, 0)))
             except DataError as error:
                 faults += error.faults
                 continue
-            write_tile(root, split, name, image, mask, Task())
-            cuts[name] = done
+            rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
+            write_tile(root, split, name, np.ascontiguousarray(image[rows, columns]), mask[rows, columns], task)
+            path = sources[name].image
+            cuts[name] = Cut(
+                window=window,
+                source=f"{path.parent.name}/{path.name} x={window.left} y={window.top}",
+                poor=window.share < MEANINGFUL_SHARE,
+            )
     if faults:
         raise DataError(faults)
     return cuts
 
 
-def _cut(
-    source: Source, size: int, foreground: str, nudge: tuple[int, int]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Cut]:
-    image = read_image(source.image)
-    truth = read_foreground(source.mask, foreground)
-    height, width = truth.shape
-    if image.shape[:2] != truth.shape:
+def _place(
+    source: Source, image: NDArray[np.uint8], mask: NDArray[np.uint8], size: int, nudge: tuple[int, int]
+) -> Window:
+    """Choose where to cut a tile: where it has a meaningful share beyond the first class, then any labelled pixel."""
+    height, width = mask.shape
+    if image.shape[:2] != mask.shape:
         raise DataError(
             f"{source.mask}: is {width}x{height} but its image is {image.shape[1]}x{image.shape[0]}; make them match"
         )
     if min(height, width) < size:
         raise DataError(f"{source.image}: is {width}x{height}, smaller than --size {size}; choose a smaller --size")
-    window = choose_window(truth, size)
-    if nudge != (0, 0):
-        left, top = window.left + nudge[0], window.top + nudge[1]
-        if not (0 <= left <= width - size and 0 <= top <= height - size):
-            raise DataError(
-                f"--nudge {source.name}={nudge[0]},{nudge[1]}: leaves the source; from its place, dx may be "
-                f"{-window.left} to {width - size - window.left} and dy {-window.top} to {height - size - window.top}"
-            )
-        window = cut(truth, top, left, size)
-    rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
-    place = f"{source.image.parent.name}/{source.image.name} x={window.left} y={window.top}"
-    return (
-        np.ascontiguousarray(image[rows, columns]),
-        truth[rows, columns].astype(np.uint8),
-        Cut(window=window, source=place, poor=window.share < MEANINGFUL_SHARE),
-    )
+    labelled = mask != IGNORE_INDEX
+    meaningful = labelled & (mask != 0)
+    window = choose_window(meaningful, size)
+    if not cut(labelled, window.top, window.left, size).share:
+        best = choose_window(labelled, size)
+        window = cut(meaningful, best.top, best.left, size)
+    if nudge == (0, 0):
+        return window
+    left, top = window.left + nudge[0], window.top + nudge[1]
+    if not (0 <= left <= width - size and 0 <= top <= height - size):
+        raise DataError(
+            f"--nudge {source.name}={nudge[0]},{nudge[1]}: leaves the source; from its place, dx may be "
+            f"{-window.left} to {width - size - window.left} and dy {-window.top} to {height - size - window.top}"
+        )
+    return cut(meaningful, top, left, size)

@@ -1,4 +1,4 @@
-"""A picture of all tiles with the outlines of their masks."""
+"""A picture of all tiles with the outlines of their masks, or with their classes in colours."""
 
 from __future__ import annotations
 
@@ -11,56 +11,115 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from trainables.data.tiles import Tile, TileFiles
+from trainables.task import IGNORE_INDEX, Colour, Task
 
 THUMBNAIL = 224
 COLUMNS = 6
-HEADER, CAPTION, GAP = 40, 18, 6
+SHOWN = 60
+"""Tiles a split; thousands would make a picture that nothing opens."""
+HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
 OUTLINE = (255, 40, 200)
+IGNORED: Colour = (128, 128, 128)
+TINT = 0.5
+"""Weight of a class's colour over the image, in [0, 1]."""
 
 
-def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]]) -> Image.Image:
+def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> Image.Image:
     """Draw a grid of thumbnails by split; the tiles themselves are not changed.
+
+    A binary mask is outlined. In a multi-class task every class but the first tints the image in its colour. Captions
+    say which share of the labelled pixels is foreground, or not of the first class.
 
     Args:
         title: Written at the top.
-        splits: Split to tiles.
+        splits: Split to tiles; the first 60 of each are drawn.
+        task: What the masks mean.
 
     Returns:
         A picture of 256 colours.
     """
     cell = THUMBNAIL + GAP
-    rows = {split: -(-len(tiles) // COLUMNS) for split, tiles in splits.items()}
-    height = HEADER + sum(HEADER + count * (cell + CAPTION) for count in rows.values()) + GAP
-    page = Image.new("RGB", (COLUMNS * cell + GAP, height), "white")
+    width = COLUMNS * cell + GAP
+    shown = {split: tiles[:SHOWN] for split, tiles in splits.items()}
+    ignored = any((files.tile.mask == IGNORE_INDEX).any() for tiles in shown.values() for files in tiles)
+    legend = [] if task.binary else _lay_out_legend(task, width, ignored=ignored)
+    top = HEADER + (legend[-1][1] + HEADER // 2 if legend else 0)
+    rows = {split: -(-len(tiles) // COLUMNS) for split, tiles in shown.items()}
+    height = top + sum(HEADER + count * (cell + CAPTION) for count in rows.values()) + GAP
+    page = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(page)
     large, small = ImageFont.load_default(22), ImageFont.load_default(13)
     pen.text((GAP, 8), title, fill="black", font=large)
-    top = HEADER
+    for x, y, name, _ in legend:
+        pen.rectangle((x, HEADER + y, x + SWATCH, HEADER + y + SWATCH), outline="black")
+        pen.text((x + SWATCH + GAP, HEADER + y - 1), name, fill="black", font=small)
     for split, tiles in splits.items():
-        pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles", fill="black", font=large)
+        part = f", the first {SHOWN} of them" if len(tiles) > SHOWN else ""
+        pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles{part}", fill="black", font=large)
         top += HEADER
-        for number, files in enumerate(tiles):
+        for number, files in enumerate(shown[split]):
             x, y = GAP + number % COLUMNS * cell, top + number // COLUMNS * (cell + CAPTION)
-            page.paste(Image.fromarray(_thumbnail(files.tile)), (x, y))
-            pen.text((x, y + THUMBNAIL), f"{files.tile.name}  {files.tile.mask.mean():.0%}", fill="black", font=small)
+            page.paste(Image.fromarray(_thumbnail(files.tile, task)), (x, y))
+            caption = f"{files.tile.name}  {_share(files.tile):.0%}"
+            pen.text((x, y + THUMBNAIL), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
-    return page.quantize(256, dither=Image.Dither.NONE)
+    page = page.quantize(256 - len(legend), dither=Image.Dither.NONE)
+    _fill_legend(page, legend)
+    return page
 
 
-def write_overview(path: Path, title: str, splits: Mapping[str, tuple[TileFiles, ...]]) -> None:
+def write_overview(path: Path, title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> None:
     """Write the picture as PNG."""
-    draw_overview(title, splits).save(path, format="PNG", optimize=True)
+    draw_overview(title, splits, task).save(path, format="PNG", optimize=True)
 
 
-def _thumbnail(tile: Tile) -> NDArray[np.uint8]:
-    """Shrink the image for show, padded to a square, and outline the mask."""
+def _share(tile: Tile) -> float:
+    """Return which share of the labelled pixels is not of the first class."""
+    labelled = tile.mask != IGNORE_INDEX
+    return float((labelled & (tile.mask != 0)).sum() / max(1, labelled.sum()))
+
+
+def _lay_out_legend(task: Task, width: int, *, ignored: bool) -> list[tuple[int, int, str, Colour]]:
+    """Return x, y, text and colour of every entry, in lines that fit the page."""
+    font = ImageFont.load_default(13)
+    names = [f"{task.classes[0]} (not tinted)", *task.classes[1:], *(["ignored"] if ignored else [])]
+    colours = [*task.shown_colours, *([IGNORED] if ignored else [])]
+    x, y = GAP, 0
+    entries = []
+    for name, colour in zip(names, colours, strict=True):
+        needed = SWATCH + GAP + round(font.getlength(name)) + 3 * GAP
+        if x > GAP and x + needed > width:
+            x, y = GAP, y + HEADER // 2
+        entries.append((x, y, name, colour))
+        x += needed
+    return entries
+
+
+def _fill_legend(page: Image.Image, legend: list[tuple[int, int, str, Colour]]) -> None:
+    """Fill the legend's squares with its very colours, which a palette of the whole page would blur."""
+    known = (page.getpalette() or [])[: 3 * (256 - len(legend))]
+    first = len(known) // 3
+    page.putpalette([*known, *(part for *_, colour in legend for part in colour)])
+    pen = ImageDraw.Draw(page)
+    for index, (x, y, _, _) in enumerate(legend, first):
+        pen.rectangle((x + 1, HEADER + y + 1, x + SWATCH - 1, HEADER + y + SWATCH - 1), fill=index)
+
+
+def _thumbnail(tile: Tile, task: Task) -> NDArray[np.uint8]:
+    """Shrink the image for show, padded to a square, and outline or tint the mask."""
     height, width = tile.mask.shape
     scale = THUMBNAIL / max(height, width)
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(tile.image, shape, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(tile.mask, shape, interpolation=cv2.INTER_NEAREST)
-    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(small, outlines, -1, OUTLINE, 1)
+    if task.binary:
+        outlines, _ = cv2.findContours((mask == 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(small, outlines, -1, OUTLINE, 1)
+    if task.ignores_pixels:
+        table = np.full((256, 3), IGNORED, dtype=np.float32)
+        table[: len(task.classes)] = task.shown_colours
+        tinted = mask == IGNORE_INDEX if task.binary else mask != 0
+        small[tinted] = ((1 - TINT) * small[tinted] + TINT * table[mask[tinted]]).astype(np.uint8)
     square = np.full((THUMBNAIL, THUMBNAIL, 3), 255, dtype=np.uint8)
     square[: shape[1], : shape[0]] = small
     return square

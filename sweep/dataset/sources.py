@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.data.masks import classify
 from trainables.errors import DataError
+from trainables.task import Task
 
 IMAGE_FOLDERS, MASK_FOLDERS = ("imgs", "images"), ("msks", "masks")
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -18,11 +20,30 @@ ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An image raster and its mask raster."""
+    """An image raster and what its truth is read from: its mask raster, or a file of polygons."""
 
     name: str
     image: Path
     mask: Path
+
+
+def find_images(folder: Path, labels: Path) -> dict[str, Source]:
+    """Find the image rasters of a folder whose truth lies in polygons.
+
+    Args:
+        folder: Holds ``imgs/`` (or ``images/``), or the images themselves.
+        labels: The polygons' file or folder, which errors name.
+
+    Raises:
+        DataError: No such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"--src {folder}: no such folder; it holds the images")
+    place = _child(folder, IMAGE_FOLDERS) or folder
+    found = {name: Source(name=name, image=path, mask=labels) for name, path in _rasters(place).items()}
+    if not found:
+        raise DataError(f"--src {folder}: holds no image ({', '.join(ENDINGS)}); put the labelled images there")
+    return found
 
 
 def find_sources(folder: Path) -> dict[str, Source]:
@@ -101,6 +122,27 @@ def read_foreground(path: Path, foreground: str) -> NDArray[np.bool_]:
     return np.asarray(values > 0)
 
 
+def read_classes(path: Path, task: Task) -> NDArray[np.uint8]:
+    """Read a mask raster as (H, W) uint8 class indices, 255 for pixels that do not count.
+
+    Args:
+        path: The raster: indices, a palette, or colours.
+        task: What its values mean.
+
+    Raises:
+        DataError: Damaged, or not what the task says.
+    """
+    pixels = _read(path, colours=True)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8)
+    if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3) or pixels.ndim > 3:
+        bands = pixels.shape[2] if pixels.ndim == 3 else 1
+        raise DataError(f"{path}: has {bands} band(s) of {pixels.dtype}, not 1 or 3 of uint8; save it as 8-bit indices")
+    return classify(Image.fromarray(pixels), task, str(path))
+
+
 def parse_foreground(text: str) -> int | tuple[int, int, int] | None:
     """Parse ``--foreground``: empty, an index, or a colour.
 
@@ -132,7 +174,12 @@ def _read(path: Path, *, colours: bool = False) -> NDArray[np.uint8]:
         if path.suffix.lower() in (".tif", ".tiff"):
             import tifffile
 
-            return np.asarray(tifffile.imread(path))
+            with tifffile.TiffFile(path) as raster:
+                colour_map = raster.pages.first.colormap if colours else None
+                pixels = raster.asarray()
+            if colour_map is not None:  # (3, 256) of 16 bits
+                return np.asarray((colour_map >> 8).astype(np.uint8).T[pixels])
+            return np.asarray(pixels)
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB") if colours and picture.mode == "P" else picture)
     except Exception as error:  # decoders raise many kinds on damaged input

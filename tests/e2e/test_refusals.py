@@ -78,3 +78,11 @@ def test_help_is_quick_and_fits_a_screen(run: Run, command: str) -> None:
     assert done.returncode == 0
     assert f"python -m sweep.{command}" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "describe"])
+def test_help_of_patches_subcommands_fits_a_screen(run: Run, subcommand: str) -> None:
+    done = run("patches", subcommand, "--help", timeout=20)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 120 and len(lines) <= 45

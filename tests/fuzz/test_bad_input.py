@@ -229,7 +229,7 @@ def test_tile_folders(sound: Path, cases: int) -> None:
                 if report.faults:
                     raise TilesweepError(report.faults)
             before = _content(root)
-            code = patches_command.check(patches_command.Check(patches=root), open_output())
+            code = patches_command.main(patches_command.Check(patches=root), open_output())
             assert code == 0 or (code == 2 and (report.faults or report.leaks))
             assert {k: v for k, v in _content(root).items() if MANIFEST_FILE not in k} == {
                 k: v for k, v in before.items() if MANIFEST_FILE not in k
@@ -376,7 +376,7 @@ def test_sources_become_a_whole_dataset_or_none(tmp_path: Path, cases: int) -> N
                     one(copy / relative, dice)
             out = copy.with_name("out")
             with works_or_says_why(copy):
-                patches_command.make(patches_command.Make(src=copy, dst=out, split=str(split), size=64), open_output())
+                patches_command.main(patches_command.Make(src=copy, dst=out, split=str(split), size=64), open_output())
             if out.exists():
                 assert not check(out).faults
             assert {path.name for path in copy.parent.iterdir()} <= {"copy", "out"}, "nothing half-written is left"

@@ -19,9 +19,11 @@ from sweep.dataset.synthesis import draw_tiles
 from tests.conftest import SHARED
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import SPLITS, Tile, TileFiles, TuningData
+from trainables.task import Task
 
 Picture = NDArray[np.uint8]
 SIDE = 384
+MASK = np.eye(SIDE, dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +96,8 @@ def test_check_writes_what_it_found_and_a_sweep_reads_it_there(pictures: list[Pi
     for split in SPLITS:
         for kind in ("images", "masks"):
             (tmp_path / split / kind).mkdir(parents=True)
-        write_tile(tmp_path, split, name := next(names), pictures["abcd".index(name)], np.eye(SIDE, dtype=np.uint8))
-    write_tile(tmp_path, "test", "copy", pictures[0][::-1].copy(), np.eye(SIDE, dtype=np.uint8))
+        write_tile(tmp_path, split, name := next(names), pictures["abcd".index(name)], MASK, Task())
+    write_tile(tmp_path, "test", "copy", pictures[0][::-1].copy(), MASK, Task())
     report = check(tmp_path)
     assert not report.faults and report.leaks
     assert [(leak.first, leak.second) for leak in report.leaks] == [("train/images/a.jpg", "test/images/copy.jpg")]
@@ -111,7 +113,14 @@ def test_an_overlap_in_real_imagery_is_found(tmp_path: Path) -> None:
         for path in sorted((SHARED / "dubai" / tile / "images").iterdir()):
             picture = np.asarray(Image.open(path).convert("RGB"))
             height, width = (side // 32 * 32 for side in picture.shape[:2])
-            write_tile(tmp_path, split, f"{tile}_{path.stem}", picture[:height, :width], np.eye(height, width))
+            write_tile(
+                tmp_path,
+                split,
+                f"{tile}_{path.stem}",
+                picture[:height, :width],
+                np.eye(height, width, dtype=np.uint8),
+                Task(),
+            )
     report = check(tmp_path)
     assert not report.faults
     assert report.leaks is not None and len(report.leaks) == 1

@@ -38,11 +38,11 @@ def fractal_noise(random: np.random.Generator, size: int, *, coarsest: int, octa
 
 @dataclass
 class Canvas:
-    """The picture, its roof mask, and noise fields to texture with.
+    """The picture, its mask, and noise fields to texture with.
 
     Attributes:
         image: (S, S, 3) float32, reflectance in 0..255.
-        mask: (S, S) uint8, 1 where a roof is.
+        mask: (S, S) uint8 class indices, such as 1 where a roof is.
         fine: (S, S) float32 noise of about a pixel.
         coarse: (S, S) float32 noise of a few metres.
     """
@@ -114,11 +114,11 @@ class Canvas:
         tint = np.array([factor * 0.92, factor, factor * 1.12], dtype=np.float32)
         self.image[box] *= 1 - self.coverage(points, box)[..., None] * (1 - tint)
 
-    def mark_roof(self, points: Points) -> None:
-        """Add a polygon to the mask: the pixels of which it covers at least half."""
+    def mark(self, points: Points, value: int = 1) -> None:
+        """Write a class index into the mask where a polygon covers at least half of a pixel."""
         box = self.box(points)
         if box is not None:
-            self.mask[box] |= (self.coverage(points, box) >= 0.5).astype(np.uint8)
+            self.mask[box][self.coverage(points, box) >= 0.5] = value
 
     def line(self, start: Points, end: Points, width: float, colour: Colour, opacity: float = 1.0) -> None:
         """Draw a straight band of a width in pixels."""

@@ -113,7 +113,7 @@ class Building:
     def draw(self, canvas: Canvas, sun: Sun, random: np.random.Generator) -> None:
         """Draw the roof and mark it in the mask."""
         for outline in self.outlines():
-            canvas.mark_roof(outline)
+            canvas.mark(outline)
             canvas.darken(_grow(outline, 0.7), 0.75)  # the gutter line under the eaves
         for wing in self.wings:
             if self.shape == "flat":

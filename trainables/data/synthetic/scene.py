@@ -98,7 +98,7 @@ def draw_scene(seed: int, *, size: int = 1024, kind: str | None = None) -> tuple
         scene = _draw(random, size, style)
         if scene.canvas.mask.mean() >= MIN_FOREGROUND:
             break
-    return _photograph(scene.canvas.image, random), scene.canvas.mask
+    return photograph(scene.canvas.image, random), scene.canvas.mask
 
 
 def _draw(random: np.random.Generator, size: int, style: Style) -> _Scene:
@@ -206,8 +206,16 @@ def _park_cars(scene: _Scene, cell: tuple[float, float, float, float]) -> None:
                 draw_car(scene.canvas, spot, scene.sun, scene.random)
 
 
-def _photograph(scene: Floats, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Take the picture: uneven light, colour cast, haze, exposure, softness and sensor noise."""
+def photograph(scene: Floats, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Take the picture: uneven light, colour cast, haze, exposure, softness and sensor noise.
+
+    Args:
+        scene: (S, S, 3) float32 in 0..255.
+        random: Where randomness comes from.
+
+    Returns:
+        (S, S, 3) uint8.
+    """
     size = scene.shape[0]
     angle = random.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]

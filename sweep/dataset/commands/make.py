@@ -1,0 +1,76 @@
+"""``python -m sweep.patches make``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.dataset.checking import describe
+from sweep.dataset.commands.shared import check_size, finish, read_sound, say_made
+from sweep.dataset.folders import new_dataset
+from sweep.dataset.making import Cut, ReadTruth, cut_tiles, parse_nudges
+from sweep.dataset.options import Make
+from sweep.dataset.sources import Source, find_images, find_sources, parse_foreground, read_classes, read_foreground
+from sweep.dataset.splits import read_split
+from sweep.dataset.tasks import as_written, read_task
+from sweep.engine.output import Output
+from trainables.errors import DataError
+from trainables.task import Task
+
+
+def make(options: Make, output: Output) -> None:
+    """Cut a dataset out of source rasters and their masks or polygons.
+
+    Raises:
+        DataError: Everything that is wrong with the flags or the files; nothing is written then.
+    """
+    check_size(options.size)
+    parse_foreground(options.foreground)
+    if options.foreground and (options.task or options.labels):
+        other = "--task" if options.task else "--labels"
+        raise DataError(f"--foreground {options.foreground}: does not go with {other}; leave one of them out")
+    nudges = parse_nudges(options.nudge)
+    sources, truth, task = _inputs(options)
+    splits = read_split(options.split, sources)
+    with new_dataset(options.dst, force=options.force) as root:
+        cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, nudges=nudges)
+        report = read_sound(root, task=task)
+        manifest = describe(
+            report,
+            name=options.name or options.dst.resolve().name,
+            origin=options.origin,
+            licence=options.licence,
+            ground_sample_distance_m=options.gsd,
+            sources={name: done.source for name, done in cuts.items()},
+        )
+        finish(root, manifest, report)
+    _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)
+    say_made(options.dst, report, output)
+
+
+def _inputs(options: Make) -> tuple[dict[str, Source], ReadTruth, Task]:
+    """Return the sources, how to read their truth, and the task of what is written."""
+    task = read_task(options.task) if options.task else None
+    if options.labels:
+        from sweep.dataset.labels import open_labels
+
+        sources = find_images(options.src, options.labels)
+        labels = open_labels(options.labels, sources, task)
+        return sources, labels.rasterise, as_written(task or Task())
+
+    def truth(source: Source, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        if task:
+            return read_classes(source.mask, task)
+        return read_foreground(source.mask, options.foreground).astype(np.uint8)
+
+    return find_sources(options.src), truth, as_written(task or Task())
+
+
+def _say_what_is_odd(cuts: dict[str, Cut], unused: int, task: Task, output: Output) -> None:
+    wanted = "foreground" if task.binary else f"beyond {task.classes[0]}"
+    for name, done in cuts.items():
+        if done.poor:
+            line = f"{name}: no window reaches 5 % {wanted}; took {done.window.share:.1%}"
+            output.console.print(line, highlight=False)
+    if unused:
+        output.console.print(f"{unused} sources are in no split and were left out", highlight=False)

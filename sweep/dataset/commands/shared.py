@@ -1,0 +1,116 @@
+"""What several subcommands do: check a dataset, draw it, say what was made and what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.table import Table
+
+from sweep.dataset.checking import Report
+from sweep.dataset.checking import check as check_dataset
+from sweep.dataset.overview import write_overview
+from sweep.engine.output import LABEL_WIDTH, Output
+from trainables.data.manifest import Leak, Manifest
+from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
+from trainables.errors import DataError
+from trainables.task import Task
+
+OVERVIEW_FILE = "overview.png"
+
+
+def command(words: str, root: Path) -> str:
+    """Return a command on a dataset, ready to be pasted."""
+    return f"python -m sweep.{words} --patches {shlex.quote(str(root))}"
+
+
+def check_size(size: int) -> None:
+    """Refuse a tile size that no model takes.
+
+    Raises:
+        DataError: Too small, or no multiple of 32.
+    """
+    if size < MIN_SIDE or size % SIDE_MULTIPLE:
+        raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no random generator takes.
+
+    Raises:
+        DataError: It is negative.
+    """
+    if seed < 0:
+        raise DataError(f"--seed {seed}: must be at least 0")
+
+
+def read_sound(root: Path, *, leaks: bool = True, task: Task | None = None) -> Report:
+    """Read a dataset, and look for leaks if asked.
+
+    Args:
+        root: The dataset.
+        leaks: Also look for tiles of different splits that show the same ground.
+        task: What the masks mean; None is what the manifest says.
+
+    Raises:
+        DataError: It is not sound.
+    """
+    report = check_dataset(root, leaks=leaks, task=task)
+    if report.faults:
+        raise DataError(report.faults)
+    return report
+
+
+def draw_overview_of(root: Path, title: str, report: Report, out: Path | None = None) -> Path:
+    """Draw the overview of a dataset; returns where it lies.
+
+    Raises:
+        DataError: It cannot be written there.
+    """
+    path = out or root / OVERVIEW_FILE
+    try:
+        write_overview(path, title, report.splits, report.task)
+    except OSError as error:
+        raise DataError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from error
+    return path
+
+
+def finish(root: Path, manifest: Manifest, report: Report) -> None:
+    """Write the manifest and the overview of a dataset that was just made."""
+    manifest.write(root)
+    draw_overview_of(root, title(manifest), report)
+
+
+def title(manifest: Manifest) -> str:
+    """Return a dataset's name as pictures show it."""
+    return manifest.name + (" (synthetic)" if manifest.synthetic else "")
+
+
+def say_made(root: Path, report: Report, output: Output) -> None:
+    """Say what was made, and what to do with it."""
+    output.results.print(f"{root}: {report.summary()}", highlight=False)
+    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", highlight=False, soft_wrap=True)
+    emit_dataset(root, report, output)
+    if report.leaks:
+        show_leaks(root, report.leaks, output)
+    output.next(command("patches check", root))
+
+
+def emit_dataset(root: Path, report: Report, output: Output) -> None:
+    """Emit how many tiles a dataset has."""
+    tiles = {split: len(files) for split, files in report.splits.items()}
+    output.events.emit("dataset", path=str(root), tiles=tiles)
+
+
+def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
+    """List the leaks."""
+    table = Table(title=f"{root}: leaks between splits: {len(leaks)}", title_justify="left")
+    for heading in ("tile", "and", "show"):
+        table.add_column(heading, overflow="fold")
+    for leak in leaks:
+        table.add_row(leak.first, leak.second, leak.how)
+        output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
+    output.results.print(table)
+    output.results.print(
+        "A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False
+    )

@@ -1,0 +1,171 @@
+"""What the tiles of a dataset look like, in numbers: class balance, colours, sharpness, drift between splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from trainables.data.tiles import SPLITS, Tile, TileFiles
+from trainables.task import IGNORE_INDEX, Task
+
+CHANNELS = ("red", "green", "blue")
+LARGE = 0.8
+"""Standardised mean difference that is called large. Source: Cohen 1988."""
+SURE = 0.05
+"""Probability, after Holm's correction, below which a drift is not called chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitLook:
+    """What a split looks like.
+
+    Attributes:
+        tiles: How many.
+        sizes: ``WIDTHxHEIGHT`` to how many tiles have it.
+        pixels: (C,) labelled pixels a class.
+        ignored: Share of pixels that do not count, in [0, 1].
+        means: (3,) mean of red, green and blue over all pixels, in 0..255.
+        deviations: (3,) their standard deviation over all pixels.
+        features: Name to one number a tile, (tiles,): the means of the channels, ``contrast`` (standard deviation of
+            grey), ``sharpness`` (variance of the Laplacian of grey), and the share of every class but the first.
+    """
+
+    tiles: int
+    sizes: Mapping[str, int]
+    pixels: NDArray[np.int64]
+    ignored: float
+    means: NDArray[np.float64]
+    deviations: NDArray[np.float64]
+    features: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """(C,) share of the labelled pixels a class; they sum to 1."""
+        return np.asarray(self.pixels / max(1, self.pixels.sum()), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """How one feature of a split's tiles differs from train's.
+
+    Attributes:
+        split: ``val`` or ``test``.
+        feature: A key of ``SplitLook.features``.
+        difference: Standardised mean difference to train, see ``standardised_difference``; NaN where a split has one
+            tile or none varies.
+        statistic: Two-sample Kolmogorov-Smirnov statistic, in [0, 1].
+        probability: Of so large a statistic by chance, after Holm's correction over all features of the split.
+    """
+
+    split: str
+    feature: str
+    difference: float
+    statistic: float
+    probability: float
+
+    @property
+    def verdict(self) -> str:
+        """``differs``, ``maybe`` (large, but the tiles are too few to be sure) or nothing."""
+        if self.probability < SURE:
+            return "differs"
+        return "maybe" if abs(self.difference) >= LARGE else ""
+
+
+def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
+    """Describe the tiles of a split.
+
+    Args:
+        tiles: At least one.
+        task: What their masks mean.
+    """
+    sizes: dict[str, int] = {}
+    count = len(task.classes)
+    pixels = np.zeros(count, np.int64)
+    total, squares, area = np.zeros(3), np.zeros(3), 0
+    features: dict[str, list[float]] = {}
+    for tile in tiles:
+        height, width = tile.mask.shape
+        sizes[f"{width}x{height}"] = sizes.get(f"{width}x{height}", 0) + 1
+        found = np.bincount(tile.mask.reshape(-1), minlength=IGNORE_INDEX + 1)[:count]
+        pixels += found
+        values = tile.image.reshape(-1, 3).astype(np.float64)
+        total, squares, area = total + values.sum(0), squares + (values**2).sum(0), area + len(values)
+        grey = cv2.cvtColor(np.ascontiguousarray(tile.image), cv2.COLOR_RGB2GRAY)
+        row = dict(zip(CHANNELS, values.mean(0).tolist(), strict=True))
+        row |= {"contrast": float(grey.std()), "sharpness": float(cv2.Laplacian(grey, cv2.CV_64F).var())}
+        shares = found / max(1, found.sum())
+        row |= {f"share of {name}": float(share) for name, share in zip(task.classes[1:], shares[1:], strict=True)}
+        for name, value in row.items():
+            features.setdefault(name, []).append(value)
+    means = total / area
+    return SplitLook(
+        tiles=len(tiles),
+        sizes=sizes,
+        pixels=pixels,
+        ignored=1 - float(pixels.sum()) / area,
+        means=means,
+        deviations=np.sqrt(np.maximum(0, squares / area - means**2)),
+        features={name: np.array(values) for name, values in features.items()},
+    )
+
+
+def look_at_all(splits: Mapping[str, Sequence[TileFiles]], task: Task) -> dict[str, SplitLook]:
+    """Describe every split."""
+    return {split: look_at([files.tile for files in splits[split]], task) for split in SPLITS}
+
+
+def standardised_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the difference of means in units of the pooled standard deviation. Source: Cohen's d (1988).
+
+    Args:
+        first: (N,).
+        second: (M,); positive where its mean is larger.
+
+    Returns:
+        The difference; NaN where the pooled deviation is 0 or undefined.
+    """
+    degrees = len(first) + len(second) - 2
+    if degrees < 1:
+        return float("nan")
+    squares = ((first - first.mean()) ** 2).sum() + ((second - second.mean()) ** 2).sum()
+    return float((second.mean() - first.mean()) / np.sqrt(squares / degrees)) if squares > 0 else float("nan")
+
+
+def find_drift(looks: Mapping[str, SplitLook]) -> list[Drift]:
+    """Compare val and test with train, tile by tile."""
+    drifts = []
+    for split in SPLITS[1:]:
+        pairs = {name: (looks["train"].features[name], values) for name, values in looks[split].features.items()}
+        tests = {name: stats.ks_2samp(*pair) for name, pair in pairs.items()}
+        corrected = holm([float(test.pvalue) for test in tests.values()])
+        for (name, test), probability in zip(tests.items(), corrected, strict=True):
+            difference = standardised_difference(*pairs[name])
+            statistic = float(test.statistic)
+            drifts.append(
+                Drift(split=split, feature=name, difference=difference, statistic=statistic, probability=probability)
+            )
+    return drifts
+
+
+def holm(probabilities: Sequence[float]) -> list[float]:
+    """Correct probabilities of several tests for their number. Source: Holm 1979."""
+    count = len(probabilities)
+    order = np.argsort(probabilities)
+    scaled = np.array(probabilities)[order] * np.arange(count, 0, -1)
+    corrected = np.empty(count)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(scaled))
+    return [float(one) for one in corrected]
+
+
+def class_weights(train: SplitLook) -> list[float]:
+    """Return inverse-frequency weights: N / (C n_c), N labelled pixels, C classes, n_c pixels of class c.
+
+    Source: scikit-learn's ``class_weight="balanced"`` (King and Zeng 2001). A class without a pixel gets 0.
+    """
+    total, count = int(train.pixels.sum()), len(train.pixels)
+    return [total / (count * int(found)) if found else 0.0 for found in train.pixels]
