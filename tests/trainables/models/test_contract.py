@@ -70,7 +70,7 @@ def test_a_checkpoint_s_size_is_known_without_the_model(name: str, size: str) ->
     with torch.device("meta"):  # shapes without memory
         state = _build(name, size=size).portable_state_dict()
     held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
-    assert ARCHITECTURES[name].checkpoint_bytes[size] == held
+    assert ARCHITECTURES[name].checkpoint_bytes(size) == held
 
 
 def test_tiny_models_are_tiny(name: str) -> None:
