@@ -64,7 +64,7 @@ class OwnModel(SegmentationModel):
     def _check(self, output: object, batch: int) -> None:
         if not isinstance(output, Tensor):
             raise RecipeError(
-                f"architecture {self._name}: forward returns {type(output).__name__}; return a tensor of logits, {GUIDE}"
+                f"architecture {self._name}: forward returns {type(output).__name__}; return a tensor, {GUIDE}"
             )
         if output.ndim != 4 or output.shape[0] != batch or output.shape[1] != self._channels:
             raise RecipeError(
