@@ -133,7 +133,7 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
     try:
         model = getattr(smp, architecture)(
             encoder,
-            encoder_weights="imagenet" if "pretrained_cfg_overlay" in options else None,
+            encoder_weights=True if "pretrained_cfg_overlay" in options else None,
             classes=channels,
             **options,
         )
