@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sweep.engine.experiment import Experiment
 from tests.conftest import ROOT
 from tests.e2e.conftest import Run
+from trainables.storage import Storage
 
 GUIDE = (ROOT / "docs" / "your-architecture.md").read_text(encoding="utf-8")
 
@@ -45,7 +47,7 @@ def test_the_guide_s_sweep_trains_it_beside_another(folder: Path, run: Run) -> N
     (arguments,) = [arguments for name, arguments in _commands() if name == "phase1"]
     done = run("phase1", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
-    description = json.loads((folder / "ray_results" / "mine" / "experiment.json").read_text())
+    description = Experiment(Storage.open(str(folder / "ray_results")), "mine").description
     assert description["ended"]
     trials = [trial["attempt"] for trial in description["plan"]["trials"]]
     assert trials == ["my_models-build", "unet"]

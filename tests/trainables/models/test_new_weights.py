@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def _mobile_sam_names() -> dict[str, tuple[int, ...]]:
         convolution(f"layers.0.blocks.{block}.conv2", 256, 1, 3)
         convolution(f"layers.0.blocks.{block}.conv3", 64, 256, 1)
     widths, heads, windows = (64, 128, 160, 320), (2, 4, 5, 10), (7, 7, 14, 7)
-    for stage, (narrow, wide) in enumerate(zip(widths, widths[1:], strict=False)):
+    for stage, (narrow, wide) in enumerate(itertools.pairwise(widths)):
         convolution(f"layers.{stage}.downsample.conv1", wide, narrow, 1)
         convolution(f"layers.{stage}.downsample.conv2", wide, 1, 3)
         convolution(f"layers.{stage}.downsample.conv3", wide, wide, 1)
@@ -111,7 +112,7 @@ def test_a_user_s_checksum_of_mobile_sam_is_checked(tmp_path: Path) -> None:
     found = resolve("mobile-sam", "pretrained", files={"mobile-sam": WeightsFile(path=path)})
     with pytest.raises(WeightsError, match="file of another model"):
         build_model(Recipe(architecture="mobile_sam_conv"), found)
-    with pytest.raises(WeightsError, match="--mobile-sam-checkpoint .*no such file"):
+    with pytest.raises(WeightsError, match=r"--mobile-sam-checkpoint .*no such file"):
         resolve("mobile-sam", "pretrained", files={"mobile-sam": WeightsFile(path=tmp_path / "gone.pt")})
 
 
