@@ -102,7 +102,7 @@ def _faults(architecture: str, name: str, values: object, shared: Recipe) -> lis
         return [f"{name} cannot be searched: {FIXED[name]}"]
     if name not in known:
         return [f"{name!r} is no recipe field; {nearest(name, known)}"]
-    if name in TWO_STAGE_ONLY and not get_architecture(architecture).needs.startswith("imagenet"):
+    if name in TWO_STAGE_ONLY and not get_architecture(architecture).two_stages:
         return [f"{name} does nothing without a pretrained encoder that is trained; leave it out"]
     if not isinstance(values, BaseDistribution):
         return [f"{name} is {values!r}; give a distribution such as FloatDistribution(1e-4, 1e-2, log=True)"]

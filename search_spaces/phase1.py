@@ -12,8 +12,9 @@ from trainables.recipe import Recipe
 TRACKS: dict[str, dict[str, float | int]] = {
     "cnn": {"learning_rate": 1e-3, "batch_size": 4},
     "sam": {"learning_rate": 1e-4, "batch_size": 2},
+    "transformer": {"learning_rate": 1e-4, "batch_size": 4},
 }
-"""The shared recipe's one exception: what differs between CNNs and models on a frozen SAM encoder."""
+"""The shared recipe's one exception: what differs between CNNs, trained transformers and models on SAM's encoder."""
 
 
 def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Recipe:
@@ -25,14 +26,15 @@ def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Rec
         seed: At least 0.
 
     Raises:
-        RecipeError: Unknown architecture.
+        RecipeError: Unknown architecture, or one whose packages are not installed.
     """
-    track = get_architecture(architecture).track
-    return Recipe.from_dict({"architecture": architecture, **TRACKS[track], **profile.changes, "seed": seed})
+    entry = get_architecture(architecture)
+    entry.require()
+    return Recipe.from_dict({"architecture": entry.name, **TRACKS[entry.pace], **profile.changes, "seed": seed})
 
 
 def require_distinct(architectures: Sequence[str]) -> None:
-    """Refuse an architecture that is named twice.
+    """Refuse an architecture that is named twice, and two whose folders would have one name.
 
     Raises:
         RecipeError: As said.
@@ -40,6 +42,12 @@ def require_distinct(architectures: Sequence[str]) -> None:
     for name in architectures:
         if list(architectures).count(name) > 1:
             raise RecipeError(f"--architectures {name}: is named more than once")
+    slugs: dict[str, str] = {}
+    for name in architectures:
+        slug = get_architecture(name).slug
+        if slug in slugs:
+            raise RecipeError(f"--architectures {name}: would share the folder {slug} with {slugs[slug]}; rename one")
+        slugs[slug] = name
 
 
 def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42, repeats: int = 1) -> list[Recipe]:

@@ -14,8 +14,8 @@ from trainables.recipe import AUGMENTATIONS
 Space = Mapping[str, BaseDistribution]
 """Recipe field to the values that are searched."""
 
-LEARNING_RATES = MappingProxyType({"cnn": (1e-4, 1e-2), "sam": (1e-5, 1e-3)})
-"""Bounds by track: a decade below and above the shared recipe's."""
+LEARNING_RATES = MappingProxyType({"cnn": (1e-4, 1e-2), "sam": (1e-5, 1e-3), "transformer": (1e-5, 1e-3)})
+"""Bounds by pace: a decade below and above the shared recipe's."""
 
 EXTRA_KNOBS: Space = MappingProxyType(
     {
@@ -35,7 +35,7 @@ def space(architecture: str) -> Space:
     Raises:
         RecipeError: Unknown architecture.
     """
-    low, high = LEARNING_RATES[get_architecture(architecture).track]
+    low, high = LEARNING_RATES[get_architecture(architecture).pace]
     return {
         "learning_rate": FloatDistribution(low, high, log=True),
         "augmentation": CategoricalDistribution(AUGMENTATIONS),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainables.errors import ExperimentError
+from trainables.models.registry import get_architecture
 
 TILE_BUDGETS = (5, 12, 24)
 """What Phase 3 compares by default."""
@@ -28,7 +29,12 @@ class Condition:
     @property
     def attempt(self) -> str:
         """The name of its trial."""
-        return f"{self.architecture}-{self.tiles}tiles-draw{self.draw}"
+        return f"{self.entry}-draw{self.draw}"
+
+    @property
+    def entry(self) -> str:
+        """The name that its draws share."""
+        return f"{get_architecture(self.architecture).slug}-{self.tiles}tiles"
 
 
 def conditions(architectures: Sequence[str], budgets: Sequence[int], draws: int) -> list[Condition]:

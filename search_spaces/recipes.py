@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.errors import RecipeError, nearest
-from trainables.models.registry import ARCHITECTURES
+from trainables.errors import RecipeError
+from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
 
 Changes = Mapping[str, Mapping[str, Any]]
@@ -18,6 +19,9 @@ Changes = Mapping[str, Mapping[str, Any]]
 
 def read_recipes(path: Path) -> Changes:
     """Read a recipe file.
+
+    Returns:
+        What it says, by the names that the registry knows the architectures by.
 
     Raises:
         RecipeError: It cannot be read, or all its faults at once: unknown architectures and fields, values out of
@@ -30,17 +34,20 @@ def read_recipes(path: Path) -> Changes:
         raise RecipeError(f"--recipes {path}: cannot be read ({reason}); give a file like best_recipes.toml") from error
     faults = []
     for name, fields in tables.items():
-        if name not in ARCHITECTURES:
-            faults.append(f"--recipes {path}: [{name}] is no architecture; {nearest(name, ARCHITECTURES)}")
-        elif not isinstance(fields, dict):
-            faults.append(f"--recipes {path}: {name} must be a table, [{name}]")
+        try:
+            get_architecture(name)
+        except RecipeError as error:
+            faults.append(f"--recipes {path}: [{name}] is no architecture ({error})")
+            continue
+        if not isinstance(fields, dict):
+            faults.append(f"--recipes {path}: {name} must be a table, [{_key(name)}]")
         else:
             faults += [f"--recipes {path}: [{name}] {fault}" for fault in _faults(name, fields)]
     if not tables:
         faults.append(f"--recipes {path}: holds no recipe; give a file like best_recipes.toml")
     if faults:
         raise RecipeError(faults)
-    return tables
+    return {get_architecture(name).name: fields for name, fields in tables.items()}
 
 
 def _faults(architecture: str, fields: Mapping[str, Any]) -> list[str]:
@@ -55,6 +62,11 @@ def _faults(architecture: str, fields: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _key(name: str) -> str:
+    """Return a table's name as TOML wants it: quoted where it holds more than letters, digits, ``_`` and ``-``."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
 def write_recipes(recipes: Changes, comments: Mapping[str, str]) -> str:
     """Return a recipe file.
 
@@ -64,6 +76,10 @@ def write_recipes(recipes: Changes, comments: Mapping[str, str]) -> str:
     """
     tables = []
     for name, fields in recipes.items():
-        lines = [f"# {comments[name]}", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
+        lines = [
+            f"# {comments[name]}",
+            f"[{_key(name)}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in fields.items()),
+        ]
         tables.append("\n".join(lines))
     return "\n\n".join(tables) + "\n"

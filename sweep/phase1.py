@@ -34,6 +34,7 @@ def main(options: Phase1Options, output: Output) -> int:
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
     from trainables.errors import RecipeError
+    from trainables.models.registry import get_architecture
     from trainables.recipe import Recipe
 
     if options.resume is not None:
@@ -42,7 +43,8 @@ def main(options: Phase1Options, output: Output) -> int:
         raise RecipeError(f"--repeats {options.repeats}: must be at least 1")
     profile = get_profile(options.profile)
     changes = read_recipes(options.recipes) if options.recipes else {}
-    names = options.architectures or tuple(changes) or profile.architectures
+    asked = options.architectures or tuple(changes) or profile.architectures
+    names = tuple(get_architecture(name).name for name in asked)
     recipes = [
         recipe.replace(**changes.get(recipe.architecture, {}))
         for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)
@@ -50,7 +52,8 @@ def main(options: Phase1Options, output: Output) -> int:
 
     def attempt_of(number: int, recipe: Recipe) -> str:
         repeat = number // len(names) + 1
-        return f"{recipe.architecture}-{repeat}" if options.repeats > 1 else recipe.architecture
+        slug = get_architecture(recipe.architecture).slug
+        return f"{slug}-{repeat}" if options.repeats > 1 else slug
 
     attempts = {attempt_of(number, recipe): recipe for number, recipe in enumerate(recipes)}
 
@@ -61,7 +64,7 @@ def main(options: Phase1Options, output: Output) -> int:
                     attempt=name,
                     group=name,
                     contest=name,
-                    entry=recipe.architecture,
+                    entry=get_architecture(recipe.architecture).slug,
                     recipe=recipe,
                     weights=weights[recipe.architecture],
                 )

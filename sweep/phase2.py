@@ -39,12 +39,14 @@ def main(options: Phase2Options, output: Output) -> int:
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
     from trainables.errors import ExperimentError
+    from trainables.models.registry import get_architecture
 
     if options.resume is not None:
         return resume_sweep(options, options.resume, output, options.optuna_storage)
     profile = get_profile(options.profile)
-    names = options.architectures or profile.search
-    recipes = shared_recipes(names, profile, options)
+    recipes = shared_recipes(options.architectures or profile.search, profile, options)
+    names = tuple(recipes)
+    slugs = {name: get_architecture(name).slug for name in names}
     spaces = make_spaces(recipes, options)
     number = trials_each(names, profile, options)
     if not 0 <= options.confirm <= number:
@@ -56,7 +58,13 @@ def main(options: Phase2Options, output: Output) -> int:
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
         studies = tuple(
             StudyPlan(
-                template=TrialPlan(attempt=name, group=name, contest=name, recipe=recipes[name], weights=weights[name]),
+                template=TrialPlan(
+                    attempt=slugs[name],
+                    group=slugs[name],
+                    contest=slugs[name],
+                    recipe=recipes[name],
+                    weights=weights[name],
+                ),
                 space=spaces[name],
                 trials=number,
                 confirm=options.confirm,

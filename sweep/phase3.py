@@ -54,11 +54,12 @@ def main(options: Phase3Options, output: Output) -> int:
         raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
     profile = get_profile(options.profile)
     changes = read_recipes(options.recipes) if options.recipes else {}
-    names = options.architectures or tuple(changes) or profile.search
+    asked = options.architectures or tuple(changes) or profile.search
     recipes = {
         name: recipe.replace(**changes.get(name, {}))
-        for name, recipe in shared_recipes(names, profile, options).items()
+        for name, recipe in shared_recipes(asked, profile, options).items()
     }
+    names = tuple(recipes)
     spaces = make_spaces(recipes, options)
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
     draws = profile.draws if options.draws is None else options.draws
@@ -73,7 +74,7 @@ def main(options: Phase3Options, output: Output) -> int:
                 attempt=attempt,
                 group=group,
                 contest=condition.attempt,
-                entry=f"{condition.architecture}-{condition.tiles}tiles",
+                entry=condition.entry,
                 recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
                 weights=weights[condition.architecture],
                 tiles=drawn[condition.draw - 1][condition.tiles],
@@ -84,7 +85,7 @@ def main(options: Phase3Options, output: Output) -> int:
             return SweepPlan(trials=tuple(trial(one, one.attempt, one.attempt) for one in grid))
         studies = []
         for first in (one for one in grid if one.draw == 1):
-            name = f"{first.architecture}-{first.tiles}tiles"
+            name = first.entry
             finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
             studies.append(
                 StudyPlan(

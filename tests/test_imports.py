@@ -77,7 +77,8 @@ def _loaded(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["phase1", "phase2", "phase3", "score", "predict", "report", "status", "patches", "monitoring", "export"]
+    "command",
+    ["phase1", "phase2", "phase3", "score", "predict", "report", "status", "patches", "monitoring", "export", "doctor"],
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from trainables.errors import ExperimentError, StorageError, TilesweepError, WeightsError
-from trainables.models.registry import build_model
+from trainables.models.registry import build_model, source_sha256
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.task import Task
@@ -38,6 +38,7 @@ class BestWeights:
         data_fingerprint: Hash of the train and val tiles.
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
         task: What it predicts.
+        source_sha256: Hash of the file that defines an architecture of one's own; empty for the others.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class BestWeights:
     data_fingerprint: str
     encoder_sha256: str = ""
     task: Task = field(default_factory=Task)
+    source_sha256: str = ""
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -127,6 +129,9 @@ def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
     from trainables.models.kept import release
 
     best = read_best(path)
+    name = best.recipe.architecture
+    if best.source_sha256 and source_sha256(name) != best.source_sha256:
+        raise ExperimentError(f"{path}: {name} has changed since these weights were trained; bring the old file back")
     if best.encoder_sha256:
         model = build_model(best.recipe, best.weights, best.task.channels)
         if encoder_fingerprint(model) != best.encoder_sha256:

@@ -36,8 +36,6 @@ class Recipe:
             cross-entropy over classes else. 1 is cross-entropy alone.
         class_weights: Of the cross-entropy: ``none``, ``inverse_frequency`` (of the train tiles that the trial sees),
             or one number a class, ``0.5,1.5,3,4``, each at least 0.
-        auxiliary_weight: What the loss of an auxiliary head counts beside the main one's, at least 0; architectures
-            without such a head ignore it.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset.
         crop_size: Side of a training view in pixels, a multiple of 32; a smaller tile is used whole.
@@ -70,7 +68,6 @@ class Recipe:
     weight_decay: float = 1e-4
     bce_weight: float = 0.5
     class_weights: str = "none"
-    auxiliary_weight: float = 0.5
     decoder_dropout: float = 0.3
     augmentation: str = "MEDIUM"
     crop_size: int = 1024
@@ -110,7 +107,7 @@ class Recipe:
         _check(self, "plateau_factor", 0 < self.plateau_factor < 1, "in (0, 1)")
         _check(self, "unfrozen_rate_factor", 0 < self.unfrozen_rate_factor <= 1, "in (0, 1]")
         _check(self, "ema_decay", 0 <= self.ema_decay < 1, "in [0, 1)")
-        for name in ("clip_norm", "auxiliary_weight", "min_learning_rate"):
+        for name in ("clip_norm", "min_learning_rate"):
             _check(self, name, getattr(self, name) >= 0, "at least 0")
         _check(
             self,

@@ -26,7 +26,7 @@ from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
 from trainables.models.base import encoder_fingerprint
 from trainables.models.kept import release
-from trainables.models.registry import get_architecture
+from trainables.models.registry import get_architecture, source_sha256
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
@@ -263,8 +263,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             },
             "trainable_parameters": sum(
                 parameter.numel()
-                for parameter in trainer.model.parameters()
-                if not trainer.model.encoder_is_fixed or parameter.requires_grad
+                for name, parameter in trainer.model.named_parameters()
+                if not trainer.model.is_fixed(name)
             ),
         }
 
@@ -300,6 +300,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
             task=self._data.task,
+            source_sha256=source_sha256(self._recipe.architecture),
         )
         self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 

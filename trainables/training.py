@@ -127,23 +127,24 @@ class Trainer:
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self._loss = loss_of(recipe, data.task, data.train)
         self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._run = torch.compile(self.model) if compiled else self.model
+        run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
+        self._run = torch.compile(run) if compiled else run
         self._encoder = self._make_encoder(features)
         self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
         augmented_on = torch.device("cpu") if self._encodes_once else device
         self._batches = Batches(data.train, recipe, augmented_on, workers=workers)
         self.memory = MemoryLadder(self.model)
-        self._two_stages = self.weights.kind == "imagenet" and recipe.frozen_epochs > 0
+        self._two_stages = (
+            self.weights.two_stages and recipe.frozen_epochs > 0 and bool(self.model.encoder_parameters())
+        )
         if self._two_stages:
             self.model.freeze_encoder()
         self._optimizer = self._make_optimizer()
         self._schedule = self._make_schedule()
         self._scaler = self._make_scaler()
         trained = {
-            name: parameter
-            for name, parameter in self.model.named_parameters()
-            if not (self.model.encoder_is_fixed and name.startswith("encoder."))
+            name: parameter for name, parameter in self.model.named_parameters() if not self.model.is_fixed(name)
         }
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
 
@@ -163,7 +164,7 @@ class Trainer:
         """One group for the decoder, one for an encoder that is ever trained; frozen weights get no update."""
         rate = self.recipe.learning_rate
         groups: list[dict[str, Any]] = [{"params": self.model.decoder_parameters(), "lr": rate}]
-        if self.model.encoder_parameters() and not self.model.encoder_is_fixed:
+        if self.model.encoder_parameters():
             factor = self.recipe.unfrozen_rate_factor if self._two_stages else 1.0
             groups.append({"params": self.model.encoder_parameters(), "lr": rate * factor})
         kind = torch.optim.AdamW if self.recipe.optimizer == "AdamW" else torch.optim.Adam
@@ -313,8 +314,8 @@ class Trainer:
             *(one.chunk(parts) for one in (images, masks, *features)), strict=True
         ):
             with self._autocast():
-                logits = self._run(some_images.float().div_(255), *([some_features] if features else []))
-            loss = self._loss(logits, some_masks) * (len(some_images) / len(images))
+                found = self._run(some_images.float().div_(255), *([some_features] if features else []))
+            loss = self._loss_of(found, some_masks) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
         if self.recipe.clip_norm:
@@ -325,6 +326,13 @@ class Trainer:
         if self._average:
             self._average.update()
         return total
+
+    def _loss_of(self, found: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
+        """Return the loss of logits, with that of auxiliary ones where there are any."""
+        if isinstance(found, Tensor):
+            return self._loss(found, masks)
+        losses = torch.stack([self._loss(logits, masks) for logits in found])
+        return losses[0] + self.model.auxiliary * losses[1:].sum()
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""

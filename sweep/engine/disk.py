@@ -24,7 +24,7 @@ def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
     Returns:
         Bytes of an ended trial (best weights, predictions), and of one state to go on from.
     """
-    weights = get_architecture(recipe.architecture).checkpoint_bytes[recipe.model_size]
+    weights = get_architecture(recipe.architecture).checkpoint_bytes(recipe.model_size)
     moments = 2 * weights  # AdamW's two averages of each weight
     average = weights if recipe.ema_decay else 0
     pixels = sum(tile.mask.size for tile in data.val)

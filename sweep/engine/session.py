@@ -24,11 +24,12 @@ from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.data.tiles import TuningData
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, RecipeError
 from trainables.losses import class_weights_of
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
+from trainables.recipe import Recipe
 from trainables.storage import Storage
 
 
@@ -74,8 +75,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     if options.address is None and not options.plan:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
-    for trial in plan.known():
-        class_weights_of(trial.recipe, data.task, data.train)  # refuses a wrong number of them
+    _require_trainable(plan, data)
     if options.plan:
         output.events.emit("plan", **show_plan(options, profile, plan, data, output.results))
         output.next(typed_command(without=("--plan", "--measure")))
@@ -227,6 +227,24 @@ def _weights(phase: Phase, options: SweepOptions, profile: Profile) -> Mapping[s
         sam_sha256=options.sam_sha256,
         offline=options.offline,
     )
+
+
+def _require_trainable(plan: SweepPlan, data: TuningData) -> None:
+    """Refuse what would fail in every trial: a wrong number of class weights, an own architecture that breaks.
+
+    Raises:
+        RecipeError: All faults at once.
+    """
+    own: dict[str, Recipe] = {}
+    for trial in plan.known():
+        class_weights_of(trial.recipe, data.task, data.train)
+        if get_architecture(trial.recipe.architecture).own:
+            own.setdefault(trial.recipe.architecture, trial.recipe)
+    if own:
+        from trainables.models.contract import verdict
+
+        if faults := [fault for name, recipe in own.items() for fault in verdict(name, data.task.channels, recipe)]:
+            raise RecipeError(faults)
 
 
 def _warm(storage: Storage, plan: SweepPlan, data: TuningData) -> Any:

@@ -59,7 +59,7 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
         return asked
     from timm.layers import Conv2dSame
 
-    bound = get_architecture(recipe.architecture).fixed_encoder or any(
+    bound = get_architecture(recipe.architecture).track == "sam" or any(
         isinstance(module, Conv2dSame) for module in model.modules()
     )
     if not bound and recipe.crop_size >= GRID * FEWEST_CELLS:

@@ -67,7 +67,7 @@ def class_rows(
                 found.append(
                     ClassRow(
                         entry=row["entry"],
-                        label=row["title"] if row["entry"] == row["architecture"] else row["entry"],
+                        label=row["title"] if row["entry"] == row["slug"] else row["entry"],
                         architecture=row["architecture"],
                         split=split,
                         pooled=pool(own, task),

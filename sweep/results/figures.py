@@ -50,7 +50,7 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     _legend(pen, small, task_of(experiment))
     for column, row in enumerate(shown):
         x = GAP + column * (CELL + GAP)
-        named = row["attempt"] != row["architecture"]  # one of several of its architecture
+        named = row["attempt"] != row["slug"]  # one of several of its architecture
         heading = row["attempt"] if named else label_of(row)
         pen.text((x, HEADER), heading, fill="black", font=small)
         for line, tile in enumerate(tiles):

@@ -104,7 +104,7 @@ class Leaderboard:
         if leaks:
             more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
             notes.append(f"{LEAK_MARK} Splits share ground, so no score can be trusted: {leaks[0]}{more}.")
-        random = dict.fromkeys(row["architecture"] for row in self.rows if row["weights"] == "random")
+        random = dict.fromkeys(row["slug"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
         notes += caveats(self.entries)
@@ -220,9 +220,9 @@ def loss_name(row: dict[str, Any]) -> str:
 def _name(row: dict[str, Any]) -> str:
     """Return a contender's name with what is particular about it."""
     name: str = row["title"]
-    if row["entry"] != row["architecture"]:
+    if row["entry"] != row["slug"]:
         name += f" ({row['entry']})"
-    elif row["candidate"] not in ("", row["architecture"]):
+    elif row["candidate"] not in ("", row["slug"]):
         name += f" ({row['candidate']})"
     if len(row["attempts"]) > 1:
         name += f", {len(row['attempts'])} trainings"

@@ -26,6 +26,7 @@ TRIALS_SCHEMA = pa.schema(
         ("attempt", pa.string()),
         ("architecture", pa.string()),
         ("title", pa.string()),
+        ("slug", pa.string()),  # the architecture's name for folders
         ("group", pa.string()),  # whose trials ASHA and Optuna compare
         ("contest", pa.string()),  # whose best candidate by val IoU may read test
         ("candidate", pa.string()),  # trainings of one recipe with several seeds
@@ -184,6 +185,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         reports: What the trial reported.
     """
     plan = record.plan
+    entry = get_architecture(plan.recipe.architecture)
     recipe = plan.recipe.to_dict()
     last = reports[-1] if reports else {}
     measured: Mapping[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
@@ -191,7 +193,8 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
     return {
         **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},
         "attempt": plan.attempt,
-        "title": get_architecture(plan.recipe.architecture).title,
+        "title": entry.title,
+        "slug": entry.slug,
         "group": plan.group,
         "contest": plan.contest,
         "candidate": plan.candidate or plan.attempt,

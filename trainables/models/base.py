@@ -14,24 +14,28 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _FINGERPRINTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
-"""Of fixed encoders, which are shared by the trials of a process and never change."""
+"""Of encoders with weights that never change; such an encoder may be shared by the trials of a process."""
 
 
 class SegmentationModel(nn.Module):
     """A network that maps images to logits of the same size and knows its encoder.
 
-    A subclass implements ``logits``, fills ``encoder`` if it has a pretrained one, and calls ``fix_encoder`` if that is
-    never to be trained. Normalising and padding happen here, once for all, so that all architectures eat identical
-    bytes of any size.
+    A subclass implements ``raw_logits``, fills ``encoder`` if it has a pretrained one, and calls ``fix_encoder`` if
+    that is never to be trained. Normalising, padding, upsampling and cropping happen here, once for all, so that all
+    architectures eat identical bytes of any size.
 
     Attributes:
         encoder: The part that pretrained weights fill, or ``None`` for a model trained from scratch.
-        encoder_is_fixed: The encoder is never trained; it is left out of checkpoints.
+        encoder_prefix: What the names of its tensors begin with in the state dict.
+        encoder_is_fixed: Nothing in the encoder is ever trained; it is left out of checkpoints.
+        auxiliary: Weight of each auxiliary output's loss, at least 0; 0 means that there are none.
         mean: (1, 3, 1, 1) float buffer, subtracted from the input in [0, 1].
         std: (1, 3, 1, 1) float buffer, what the difference is divided by.
     """
 
     encoder: nn.Module | None
+    encoder_prefix = "encoder."
+    auxiliary: float
     mean: Tensor
     std: Tensor
 
@@ -41,6 +45,7 @@ class SegmentationModel(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.encoder = None
         self.encoder_is_fixed = False
+        self.auxiliary = 0.0
         self._stride = stride
         self._encoder_frozen = False
 
@@ -55,6 +60,21 @@ class SegmentationModel(nn.Module):
         """
         height, width = images.shape[-2:]
         return self.logits(self.prepare(images))[..., :height, :width]
+
+    def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Segment a batch as ``forward`` does, the outputs included that only the training loss looks at.
+
+        The loss is that of the first output, plus ``auxiliary`` times that of each other one.
+
+        Args:
+            images: (B, 3, H, W) float in [0, 1].
+
+        Returns:
+            (B, C, H, W) float logits each: the main ones first.
+        """
+        height, width = images.shape[-2:]
+        inputs = self.prepare(images)
+        return tuple(_enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise (B, 3, H, W) in [0, 1] and pad it to multiples of the model's stride."""
@@ -71,15 +91,39 @@ class SegmentationModel(nn.Module):
         Returns:
             (B, C, H, W) float.
         """
+        return _enlarge(self.raw_logits(inputs), inputs)
+
+    def raw_logits(self, inputs: Tensor) -> Tensor:
+        """Segment normalised inputs at whatever size the network predicts at; what a subclass implements.
+
+        Args:
+            inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
+
+        Returns:
+            (B, C, h, w) float; upsampled bilinearly where h and w are not H and W.
+        """
         raise NotImplementedError
 
+    def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return what ``raw_logits`` does, then the auxiliary outputs: each (B, C, h, w) of any size."""
+        return (self.raw_logits(inputs),)
+
+    def in_encoder(self, name: str) -> bool:
+        """Whether a parameter or buffer, named as in the state dict, is the encoder's."""
+        return self.encoder is not None and name.startswith(self.encoder_prefix)
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether a parameter or buffer, named as in the state dict, never changes and so stays out of checkpoints."""
+        return self.encoder_is_fixed and self.in_encoder(name)
+
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the encoder's parameters; empty for a model trained from scratch."""
-        return list(self.encoder.parameters()) if self.encoder is not None else []
+        """Return the parameters that are ever trained with the encoder's learning rate."""
+        named = self.named_parameters()
+        return [parameter for name, parameter in named if self.in_encoder(name) and not self.is_fixed(name)]
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Return every parameter that is not the encoder's."""
-        return [parameter for name, parameter in self.named_parameters() if not name.startswith("encoder.")]
+        return [parameter for name, parameter in self.named_parameters() if not self.in_encoder(name)]
 
     @property
     def encoder_frozen(self) -> bool:
@@ -91,7 +135,7 @@ class SegmentationModel(nn.Module):
         self._set_frozen(True)
 
     def unfreeze_encoder(self) -> None:
-        """Let the encoder train again. Does nothing for a fixed encoder."""
+        """Let the encoder train again, but for what is fixed. Does nothing for a fixed encoder."""
         if not self.encoder_is_fixed:
             self._set_frozen(False)
 
@@ -104,7 +148,9 @@ class SegmentationModel(nn.Module):
         if self.encoder is None:
             return
         self._encoder_frozen = frozen
-        self.encoder.requires_grad_(not frozen)
+        for name, parameter in self.named_parameters():
+            if self.in_encoder(name):
+                parameter.requires_grad_(not frozen and not self.is_fixed(name))
         self.train(self.training)
 
     def train(self, mode: bool = True) -> SegmentationModel:
@@ -115,12 +161,8 @@ class SegmentationModel(nn.Module):
         return self
 
     def portable_state_dict(self) -> dict[str, Tensor]:
-        """Return all weights and statistics as detached tensors, a fixed encoder's left out."""
-        return {
-            name: tensor.detach()
-            for name, tensor in self.state_dict().items()
-            if not (self.encoder_is_fixed and name.startswith("encoder."))
-        }
+        """Return all weights and statistics as detached tensors, fixed ones left out."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items() if not self.is_fixed(name)}
 
     def load_portable_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over what ``portable_state_dict`` returned for the same architecture.
@@ -134,14 +176,29 @@ class SegmentationModel(nn.Module):
             raise RuntimeError(f"missing tensors: {sorted(missing)}; left over: {sorted(result.unexpected_keys)}")
 
 
+def _enlarge(logits: Tensor, inputs: Tensor) -> Tensor:
+    """Bring logits to the size of their inputs: before the loss and the argmax, or classes get blocky edges."""
+    if logits.shape[-2:] == inputs.shape[-2:]:
+        return logits
+    return F.interpolate(logits, inputs.shape[-2:], mode="bilinear", align_corners=False)
+
+
 def encoder_fingerprint(model: SegmentationModel) -> str:
-    """Return the hex sha256 of a fixed encoder's tensors; empty for an encoder that travels in checkpoints."""
-    if not model.encoder_is_fixed or model.encoder is None:
+    """Return the hex sha256 of an encoder's fixed tensors; empty for an encoder that travels in checkpoints."""
+    encoder = model.encoder
+    if encoder is None:
         return ""
-    if model.encoder not in _FINGERPRINTS:
+    if encoder not in _FINGERPRINTS:
+        fixed = [
+            (name, tensor)
+            for name, tensor in sorted(encoder.state_dict().items())
+            if model.is_fixed(model.encoder_prefix + name)
+        ]
+        if not fixed:
+            return ""
         digest = hashlib.sha256()
-        for name, tensor in sorted(model.encoder.state_dict().items()):
+        for name, tensor in fixed:
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().data)
-        _FINGERPRINTS[model.encoder] = digest.hexdigest()
-    return _FINGERPRINTS[model.encoder]
+        _FINGERPRINTS[encoder] = digest.hexdigest()
+    return _FINGERPRINTS[encoder]

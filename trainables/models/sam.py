@@ -1,4 +1,4 @@
-"""Two decoders on SAM's frozen ViT-B encoder."""
+"""Two decoders on SAM's ViT-B encoder, which is frozen."""
 
 from __future__ import annotations
 
@@ -22,20 +22,43 @@ SKIP_BLOCKS = (3, 6, 9, 12)
 """The ViT blocks whose outputs are skips, counted from 1."""
 
 
-class SamModel(SegmentationModel):
-    """A decoder on a fixed SAM encoder, which no gradient enters.
+class SamBase(SegmentationModel):
+    """A decoder on a SAM encoder.
 
     A subclass implements ``decode`` and sets ``taps``.
 
     Attributes:
         taps: Numbers of the blocks whose outputs the decoder wants; none means the neck's features alone.
+        stride: What heights and widths are padded to a multiple of.
+        normalisation: Mean and standard deviation a channel, for inputs in [0, 1].
     """
 
     taps: tuple[int, ...] = ()
+    stride = PATCH
+    normalisation: tuple[Sequence[float], Sequence[float]] = (SAM_MEAN, SAM_STD)
 
     def __init__(self, encoder: nn.Module) -> None:
-        super().__init__(mean=SAM_MEAN, std=SAM_STD, stride=PATCH)
+        mean, std = self.normalisation
+        super().__init__(mean=mean, std=std, stride=self.stride)
         self.encoder: nn.Module = encoder
+
+    def raw_logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of the stride."""
+        return self.decode(inputs, self._encode(inputs))
+
+    def _encode(self, inputs: Tensor) -> list[Tensor]:
+        return encode(self.encoder, inputs, self.taps)
+
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map normalised (B, 3, H, W) inputs and their features to (B, C, H, W)."""
+        raise NotImplementedError
+
+
+class SamModel(SamBase):
+    """A decoder on a fixed SAM encoder, which no gradient enters, and whose features can be kept."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__(encoder)
         self.fix_encoder()
 
     def forward(self, images: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
@@ -53,10 +76,6 @@ class SamModel(SegmentationModel):
         height, width = images.shape[-2:]
         return self.decode(self.prepare(images), features)[..., :height, :width]
 
-    def logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 16."""
-        return self.decode(inputs, self._encode(inputs))
-
     def encode(self, images: Tensor) -> list[Tensor]:
         """Return what the decoder needs of the encoder.
 
@@ -71,11 +90,7 @@ class SamModel(SegmentationModel):
     def _encode(self, inputs: Tensor) -> list[Tensor]:
         # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.
         with torch.no_grad():
-            return encode(self.encoder, inputs, self.taps)
-
-    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Map normalised (B, 3, H, W) inputs and their features to (B, C, H, W)."""
-        raise NotImplementedError
+            return super()._encode(inputs)
 
 
 def _upsample(x: Tensor) -> Tensor:
@@ -112,7 +127,7 @@ class SamConv(SamModel):
         return result
 
 
-class SamUnet(SamModel):
+class UnetOnSam(SamBase):
     """A U-Net decoder: ViT blocks as skips, and a shallow convolutional path for what 16-pixel patches blur.
 
     The skips all lie at 1/16 of the size; each is projected, brought to the size of its stage and joined there with
@@ -181,6 +196,10 @@ class SamUnet(SamModel):
         return result
 
 
+class SamUnet(UnetOnSam, SamModel):
+    """The U-Net decoder on a fixed encoder."""
+
+
 def kept_encoder(recipe: Recipe, weights: Weights) -> nn.Module:
     """Return the encoder that a trial before this one used, if it is the same, and else build it."""
     tiny = recipe.model_size == "tiny"
@@ -200,7 +219,9 @@ def build_sam_conv(recipe: Recipe, weights: Weights, channels: int) -> SamConv:
 def build_sam_unet(recipe: Recipe, weights: Weights, channels: int) -> SamUnet:
     """Build ``sam_vit_b_unet``: 5 to 10 million trainable parameters."""
     tiny = recipe.model_size == "tiny"
-    encoder = kept_encoder(recipe, weights)
-    widths = (16, 16, 8, 8, 8) if tiny else (384, 256, 128, 64, 32)
-    details = (4, 8, 8, 16) if tiny else (16, 32, 64, 128)
-    return SamUnet(encoder, 32 if tiny else 768, widths, details, recipe.decoder_dropout, channels)
+    return SamUnet(kept_encoder(recipe, weights), *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
+
+
+def unet_widths(*, tiny: bool) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Return the width of the ViT, and the channels of the U-Net decoder and of its detail path."""
+    return (32, (16, 16, 8, 8, 8), (4, 8, 8, 16)) if tiny else (768, (384, 256, 128, 64, 32), (16, 32, 64, 128))

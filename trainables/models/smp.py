@@ -32,7 +32,7 @@ class SmpModel(SegmentationModel):
         self.decoder = model.decoder
         self.head = model.segmentation_head
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 32."""
         result: Tensor = self.head(self.decoder(self.encoder(inputs)))
         return result
@@ -41,7 +41,7 @@ class SmpModel(SegmentationModel):
 def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``smp_unet_resnet34``: 24.4 million parameters."""
     model = _unet("resnet34", recipe, channels)
-    _load_resnet(model.encoder, weights)
+    load_resnet(model.encoder, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
@@ -62,7 +62,7 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int
         decoder_aspp_dropout=0.0,
     )
     model.decoder.aspp.append(nn.Dropout2d(recipe.decoder_dropout))
-    _load_resnet(model.encoder, weights)
+    load_resnet(model.encoder, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
@@ -90,7 +90,8 @@ def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:
     return model
 
 
-def _load_resnet(encoder: nn.Module, weights: Weights) -> None:
+def load_resnet(encoder: nn.Module, weights: Weights) -> None:
+    """Fill a ResNet34 encoder of SMP, if there is a file to fill it from."""
     if not weights.path:
         return
     wanted = {name: tensor.shape for name, tensor in encoder.state_dict().items()}

@@ -40,6 +40,23 @@ class UpStage(nn.Module):
         return result
 
 
+class BilinearUpStage(nn.Module):
+    """Doubles the size bilinearly, convolves once, joins a skip, and convolves twice."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.up = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+        )
+        self.convs = double_conv(outputs + skip, outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) and (B, skip, 2H, 2W) to (B, outputs, 2H, 2W)."""
+        result: Tensor = self.convs(torch.cat([self.up(x), skip], dim=1))
+        return result
+
+
 class UNet(SegmentationModel):
     """U-Net with BatchNorm, four downsamplings and a skip at every size.
 
@@ -47,26 +64,28 @@ class UNet(SegmentationModel):
         base: Channels of the first stage, doubled at each of four downsamplings.
         dropout: Probability that a channel is dropped between decoder stages.
         channels: Logits a pixel.
+        bilinear: Upsample bilinearly instead of by transposed convolutions, which can leave a checkerboard.
 
     Source: Ronneberger et al. 2015, with padded convolutions.
     """
 
-    def __init__(self, base: int, dropout: float, channels: int) -> None:
+    def __init__(self, base: int, dropout: float, channels: int, *, bilinear: bool = False) -> None:
         super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=2**STAGES)
         widths = [base * 2**stage for stage in range(STAGES + 1)]
         self.down = nn.ModuleList(
             [double_conv(inputs, outputs) for inputs, outputs in zip([3, *widths], widths, strict=False)]
         )
         self.pool = nn.MaxPool2d(2)
-        self.up = nn.ModuleList([UpStage(2 * width, width, width) for width in reversed(widths[:-1])])
+        stage = BilinearUpStage if bilinear else UpStage
+        self.up = nn.ModuleList([stage(2 * width, width, width) for width in reversed(widths[:-1])])
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(base, channels, 1)
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 16."""
         skips = [self.down[0](inputs)]
-        for stage in self.down[1:]:
-            skips.append(stage(self.pool(skips[-1])))
+        for down in self.down[1:]:
+            skips.append(down(self.pool(skips[-1])))
         x = skips.pop()
         for up in self.up:
             x = up(self.dropout(x), skips.pop())
@@ -77,3 +96,8 @@ class UNet(SegmentationModel):
 def build_unet(recipe: Recipe, weights: Weights, channels: int) -> UNet:
     """Build ``unet``; it has no pretrained weights to take."""
     return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels)
+
+
+def build_unet_bilinear(recipe: Recipe, weights: Weights, channels: int) -> UNet:
+    """Build ``unet_bilinear``; it has no pretrained weights to take."""
+    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bilinear=True)

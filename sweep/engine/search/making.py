@@ -16,7 +16,7 @@ from trainables.recipe import Recipe
 
 
 def shared_recipes(names: Sequence[str], profile: Profile, options: SearchOptions) -> dict[str, Recipe]:
-    """Return each architecture's shared recipe at the search's number of epochs.
+    """Return each architecture's shared recipe at the search's number of epochs, by the registry's names.
 
     Raises:
         RecipeError: An unknown architecture, one named twice, or a maximum of epochs below 1.
@@ -25,8 +25,8 @@ def shared_recipes(names: Sequence[str], profile: Profile, options: SearchOption
     if options.max_epochs is not None and options.max_epochs < 1:
         raise RecipeError(f"--max-epochs {options.max_epochs}: must be at least 1")
     epochs = options.max_epochs or profile.search_epochs
-    recipes = {name: shared_recipe(name, profile, seed=options.seed) for name in names}
-    return {name: recipe.replace(max_epochs=epochs or recipe.max_epochs) for name, recipe in recipes.items()}
+    recipes = [shared_recipe(name, profile, seed=options.seed) for name in names]
+    return {one.architecture: one.replace(max_epochs=epochs or one.max_epochs) for one in recipes}
 
 
 def make_spaces(recipes: Mapping[str, Recipe], options: SearchOptions) -> dict[str, Space]:

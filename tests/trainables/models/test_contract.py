@@ -1,6 +1,8 @@
-"""The contract that every registered architecture keeps, in its full and in its tiny size."""
+"""The contract that every architecture keeps, in its full and in its tiny size."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +10,18 @@ from torch import Tensor
 
 from trainables.errors import RecipeError, WeightsError
 from trainables.models.base import SegmentationModel, encoder_fingerprint
+from trainables.models.contract import CHECKS, Check, Subject
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE, build_model, get_architecture
 from trainables.models.weights import Weights, resolve
 from trainables.recipe import Recipe
 
 NAMES = tuple(ARCHITECTURES)
+FAMILIES = (
+    "smp:UnetPlusPlus/resnet18",
+    "smp:FPN/efficientnet-b0",
+    "smp:PAN/resnet18",
+    "smp:DPT/tu-vit_tiny_patch16_224",
+)
 TRAINABLE_MILLIONS = {
     "unet": (7.0, 31.0),
     "smp_unet_resnet34": (24.3, 24.5),
@@ -20,12 +29,33 @@ TRAINABLE_MILLIONS = {
     "sam_vit_b_conv": (1.0, 3.0),
     "sam_vit_b_unet": (5.0, 10.0),
     "smp_unet_efficientnet_lite0": (4.0, 7.0),
+    "unet_bilinear": (8.6, 8.7),
+    "resnet34_unet": (24.4, 24.5),
+    "torchvision_deeplabv3_resnet50": (41.9, 42.1),
+    "segformer_b0": (3.6, 3.8),
+    "segformer_b1": (13.6, 13.8),
+    "segformer_b2": (24.6, 27.5),
+    "segformer_b3": (44.5, 47.3),
+    "segformer_b4": (61.3, 64.1),
+    "segformer_b5": (81.9, 84.7),
+    "mobile_sam_conv": (1.0, 3.0),
+    "sam_vit_b_unet_lora": (6.5, 6.6),
+    "sam2_hiera_t_conv": (1.0, 3.0),
 }
 
 
 def _build(name: str, *, size: str = "tiny", seed: int = 42, dropout: float = 0.3) -> SegmentationModel:
     recipe = Recipe(architecture=name, model_size=size, seed=seed, decoder_dropout=dropout)
-    return build_model(recipe, resolve(ARCHITECTURES[name].needs, "random"))
+    return build_model(recipe, resolve(get_architecture(name).needs, "random"))
+
+
+def _build_large(name: str) -> SegmentationModel:
+    """Build at full size, without memory where the library allows it."""
+    try:
+        with torch.device("meta"):
+            return _build(name, size="full")
+    except (NotImplementedError, RuntimeError):
+        return _build(name, size="full")
 
 
 def _images(batch: int = 2, height: int = 64, width: int = 64) -> Tensor:
@@ -35,6 +65,13 @@ def _images(batch: int = 2, height: int = 64, width: int = 64) -> Tensor:
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name.replace(" ", "-"))
+@pytest.mark.parametrize("architecture", (*NAMES, *FAMILIES))
+def test_it_keeps_the_contract(architecture: str, check: Check) -> None:
+    recipe = Recipe(architecture=architecture, model_size="tiny")
+    check.run(Subject(entry=get_architecture(architecture), recipe=recipe))
 
 
 def test_the_grid_is_the_study_s_five() -> None:
@@ -47,11 +84,29 @@ def test_the_grid_is_the_study_s_five() -> None:
     )
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(RecipeError, match="'smp_unet_resnet34'"):
-        get_architecture("smp_unet_resnet43")
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("smp_unet_resnet43", "'smp_unet_resnet34'"),
+        ("smp:UnetPlusPlu/resnet34", "'UnetPlusPlus'"),
+        ("smp:Unet/resnet43", "'resnet34'"),
+        ("smp:Unet/tu-convnext_tny", "'convnext_tiny'"),
+        ("smp:Unet", "smp:ARCHITECTURE/ENCODER"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(typed: str, nearest: str) -> None:
+    with pytest.raises(RecipeError, match=nearest):
+        get_architecture(typed)
 
 
+def test_slugs_are_names_of_folders_and_differ() -> None:
+    slugs = {get_architecture(name).slug for name in (*NAMES, *FAMILIES)}
+    assert len(slugs) == len(NAMES) + len(FAMILIES)
+    assert all(set(slug) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") for slug in slugs)
+    assert get_architecture("smp:Unet/resnet34").slug == "smp-Unet-resnet34"
+
+
+@pytest.mark.slow
 def test_a_thousand_pixels_of_zeros_give_as_many_logits(name: str) -> None:
     model = _build(name, size="full").eval()
     with torch.inference_mode():
@@ -59,18 +114,23 @@ def test_a_thousand_pixels_of_zeros_give_as_many_logits(name: str) -> None:
 
 
 def test_the_number_of_trainable_parameters_is_the_study_s(name: str) -> None:
-    model = _build(name, size="full")
-    millions = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) / 1e6
+    model = _build_large(name)
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     low, high = TRAINABLE_MILLIONS[name]
-    assert low <= millions <= high
+    assert low <= trainable / 1e6 <= high
+    guide = Path(__file__).resolve().parents[3] / "docs" / "your-architecture.md"
+    (row,) = [line for line in guide.read_text().splitlines() if line.startswith(f"| `{name}` |")]
+    assert f"{trainable:,}" in row
 
 
-@pytest.mark.parametrize("size", ["full", "tiny"])
-def test_a_checkpoint_s_size_is_known_without_the_model(name: str, size: str) -> None:
-    with torch.device("meta"):  # shapes without memory
-        state = _build(name, size=size).portable_state_dict()
-    held = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
-    assert ARCHITECTURES[name].checkpoint_bytes[size] == held
+def test_a_checkpoint_s_size_is_known_without_the_model(name: str) -> None:
+    for size, model in (("full", _build_large(name)), ("tiny", _build(name))):
+        held = sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())
+        assert ARCHITECTURES[name].known_bytes[size] == ARCHITECTURES[name].checkpoint_bytes(size) == held
+
+
+def test_a_family_s_checkpoint_size_is_measured() -> None:
+    assert get_architecture("smp:Unet/resnet34").checkpoint_bytes("full") == 97_821_876
 
 
 def test_tiny_models_are_tiny(name: str) -> None:
@@ -81,18 +141,6 @@ def test_a_tiny_model_takes_no_pretrained_weights(name: str) -> None:
     recipe = Recipe(architecture=name, model_size="tiny")
     with pytest.raises(WeightsError, match="tiny"):
         build_model(recipe, Weights(kind="imagenet", path="/some/file"))
-
-
-@pytest.mark.parametrize("size", [(64, 64), (96, 64), (65, 100)])
-def test_any_size_gives_logits_of_that_size(name: str, size: tuple[int, int]) -> None:
-    with torch.inference_mode():
-        assert _build(name).eval()(_images(2, *size)).shape == (2, 1, *size)
-
-
-def test_the_seed_alone_decides_the_initial_weights(name: str) -> None:
-    first, second, third = _build(name), _build(name), _build(name, seed=43)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), third.parameters(), strict=True))
 
 
 def test_building_leaves_the_global_random_state_alone(name: str) -> None:
@@ -115,53 +163,47 @@ def test_every_model_normalises_by_itself(name: str) -> None:
     assert model.mean.shape == model.std.shape == (1, 3, 1, 1)
 
 
-def test_dropout_bites_in_training_and_only_there(name: str) -> None:
-    images = _images(4)
-    for dropout, varies in ((0.5, True), (0.0, False)):
-        model = _build(name, dropout=dropout).train()
-        with torch.no_grad():
-            assert torch.equal(model(images), model(images)) is not varies
-        model.eval()
-        with torch.no_grad():
-            assert torch.equal(model(images), model(images))
-
-
 def test_dropout_drops_whole_channels_and_is_the_only_kind(name: str) -> None:
     kinds = {type(m) for m in _build(name).modules() if "dropout" in type(m).__name__.lower() and getattr(m, "p", 0)}
     assert kinds == {torch.nn.Dropout2d}
 
 
+def test_logits_of_a_quarter_are_upsampled_bilinearly() -> None:
+    model = _build("segformer_b0").eval()
+    images = _images()
+    with torch.no_grad():
+        quarter = model.raw_logits(model.prepare(images))
+        whole = model(images)
+    assert quarter.shape[-2:] == (16, 16)
+    assert torch.equal(whole, torch.nn.functional.interpolate(quarter, (64, 64), mode="bilinear", align_corners=False))
+
+
 def test_gradient_reaches_what_is_trainable_and_nothing_else(name: str) -> None:
     model = _build(name, dropout=0.0).train()
-    model(_images(4)).square().mean().backward()
+    torch.stack([one.square().mean() for one in model.forward_with_auxiliary(_images(4))]).sum().backward()
     for parameter in model.parameters():
         assert (parameter.grad is not None) == parameter.requires_grad
 
 
-def test_parameters_are_the_encoder_s_or_the_decoder_s(name: str) -> None:
+def test_an_auxiliary_head_is_seen_by_the_training_loss_alone(name: str) -> None:
+    model = _build(name, dropout=0.0).train()
+    outputs = model.forward_with_auxiliary(_images())
+    assert len(outputs) == (2 if model.auxiliary else 1)
+    assert bool(model.auxiliary) is (name == "torchvision_deeplabv3_resnet50")
+    assert all(output.shape == (2, 1, 64, 64) for output in outputs)
+    assert torch.allclose(outputs[0], model(_images()), atol=1e-5)
+
+
+def test_parameters_are_fixed_or_the_encoder_s_or_the_decoder_s(name: str) -> None:
     model = _build(name)
     encoder, decoder = model.encoder_parameters(), model.decoder_parameters()
-    assert len(encoder) + len(decoder) == len(list(model.parameters()))
+    fixed = [parameter for key, parameter in model.named_parameters() if model.is_fixed(key)]
+    assert len(encoder) + len(decoder) + len(fixed) == len(list(model.parameters()))
     assert not {id(p) for p in encoder} & {id(p) for p in decoder}
-    assert bool(encoder) is (model.encoder is not None)
+    assert bool(encoder) is (model.encoder is not None and not model.encoder_is_fixed)
 
 
-def test_a_frozen_encoder_stands_still_statistics_included(name: str) -> None:
-    model = _build(name, dropout=0.0)
-    if model.encoder is None:
-        return
-    model.freeze_encoder()
-    model.train()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    model(_images(4)).square().mean().backward()
-    optimizer.step()
-    changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
-    assert changed
-    assert not [key for key in changed if key.startswith("encoder.")]
-
-
-def test_an_encoder_unfreezes_unless_it_is_fixed(name: str) -> None:
+def test_an_encoder_unfreezes_but_for_what_is_fixed(name: str) -> None:
     model = _build(name)
     if model.encoder is None:
         return
@@ -170,34 +212,30 @@ def test_an_encoder_unfreezes_unless_it_is_fixed(name: str) -> None:
     model.train()
     assert model.encoder_frozen is model.encoder_is_fixed
     assert model.encoder.training is not model.encoder_is_fixed
-    assert all(p.requires_grad is not model.encoder_is_fixed for p in model.encoder_parameters())
+    assert all(p.requires_grad is not model.is_fixed(key) for key, p in model.named_parameters())
 
 
-def test_only_sam_s_encoder_is_fixed(name: str) -> None:
-    assert _build(name).encoder_is_fixed is (ARCHITECTURES[name].track == "sam")
+def test_fixed_encoders_are_those_of_the_sams(name: str) -> None:
+    assert _build(name).encoder_is_fixed is ARCHITECTURES[name].fixed_encoder
+    assert ARCHITECTURES[name].fixed_encoder is (ARCHITECTURES[name].track == "sam" and "lora" not in name)
 
 
-def test_the_state_round_trips_without_a_fixed_encoder(name: str) -> None:
-    model, other = _build(name, seed=1).eval(), _build(name, seed=1).eval()
-    with torch.no_grad():
-        for parameter in model.decoder_parameters():
-            parameter.add_(0.01)
-    state = model.portable_state_dict()
-    assert any(key.startswith("encoder.") for key in state) is (
-        model.encoder is not None and not model.encoder_is_fixed
-    )
-    other.load_portable_state_dict(state)
-    with torch.inference_mode():
-        assert torch.equal(model(_images()), other(_images()))
+def test_adapters_are_in_checkpoints_and_what_they_adapt_is_not() -> None:
+    model = _build("sam_vit_b_unet_lora")
+    state = [key for key in model.portable_state_dict() if key.startswith("encoder.")]
+    assert len(state) == 24 and all(".lora_" in key for key in state)  # two a block
+    assert len(model.encoder_parameters()) == 24
 
 
-def test_a_fixed_encoder_has_a_fingerprint_that_follows_its_weights(name: str) -> None:
+def test_fixed_tensors_have_a_fingerprint_that_follows_them(name: str) -> None:
     model = _build(name)
-    assert bool(encoder_fingerprint(model)) is model.encoder_is_fixed
-    if model.encoder_is_fixed:
+    assert bool(encoder_fingerprint(model)) is any(model.is_fixed(key) for key in model.state_dict())
+    if encoder_fingerprint(model):
         assert encoder_fingerprint(model) == encoder_fingerprint(_build(name))
         assert encoder_fingerprint(model) != encoder_fingerprint(_build(name, seed=1))
 
 
-def test_a_batch_of_two_trains(name: str) -> None:
-    _build(name).train()(_images(2)).mean().backward()
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.models.architecture.find_spec", lambda _: None)
+    with pytest.raises(RecipeError, match=r"needs the package peft; .*'tilesweep\[lora\]'"):
+        _build("sam_vit_b_unet_lora")

@@ -1,0 +1,64 @@
+"""``python -m sweep.doctor``: what is wrong, and how to mend it, before a sweep finds out."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from sweep.console import MISTAKE, run_command
+from sweep.engine.options import OutputOptions
+from sweep.engine.output import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(OutputOptions):
+    """Check whether an architecture keeps to what every one here does."""
+
+    architecture: Annotated[str, arg(metavar="NAME")]
+    """A built-in's name, smp:ARCHITECTURE/ENCODER, or a file of your own: my_models.py:build."""
+
+    classes: Annotated[int, arg(metavar="N")] = 2
+    """Classes of the task; with two, the model has one logit a pixel."""
+
+    size: Annotated[int, arg(metavar="PIXELS")] = 64
+    """Side of the images that it is tried on."""
+
+    model_size: Literal["tiny", "full"] = "tiny"
+    """Try the tiny stand-in, in seconds, or the model at its full size."""
+
+
+def main(options: DoctorOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    from trainables.errors import RecipeError
+    from trainables.models.registry import get_architecture
+    from trainables.task import MAX_CLASSES
+
+    if not 2 <= options.classes <= MAX_CLASSES:
+        raise RecipeError(f"--classes {options.classes}: must be 2 to {MAX_CLASSES}")
+    if not 32 <= options.size <= 4096:
+        raise RecipeError(f"--size {options.size}: must be 32 to 4096")
+    entry = get_architecture(options.architecture)
+    entry.require()
+
+    from trainables.models.contract import Subject, examine
+    from trainables.recipe import Recipe
+
+    recipe = Recipe(architecture=entry.name, model_size=options.model_size)
+    channels = 1 if options.classes == 2 else options.classes
+    found = examine(Subject(entry=entry, recipe=recipe, channels=channels, size=options.size))
+    for one in found:
+        word = "fail" if one.failed else "note" if one.fault else "ok"
+        line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.mend))))))
+        output.results.print(line, highlight=False, soft_wrap=True)
+        output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.mend)
+    if any(one.failed for one in found):
+        return MISTAKE
+    output.next(shlex.join(["python", "-m", "sweep.phase1", "--architectures", options.architecture]))
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main, DoctorOptions, prog="python -m sweep.doctor")

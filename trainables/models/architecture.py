@@ -1,0 +1,137 @@
+"""``Architecture``: an entry of the registry, and what can be known of it without loading model code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, cast
+
+from trainables.errors import RecipeError, WeightsError
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+
+if TYPE_CHECKING:
+    from trainables.models.base import SegmentationModel
+
+OWN = "own"
+"""What ``needs`` begins with for an architecture that a user wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """An entry of the registry.
+
+    Attributes:
+        name: What users type; for a file, its absolute path and function.
+        title: What tables print.
+        track: ``cnn`` or ``sam``; decides the shared recipe's batch size and what an epoch is estimated to cost.
+        needs: The pretrained weights that it wants; see ``trainables.models.weights``.
+        factory: ``module:function`` that builds the model from a recipe, resolved weights and the number of channels.
+        transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
+        fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
+        extra: The extra to install for it; empty for none.
+        packages: The packages of that extra.
+        known_bytes: ``checkpoint_bytes`` where they are known without building the model.
+    """
+
+    name: str
+    title: str
+    track: Literal["cnn", "sam"]
+    needs: str
+    factory: str
+    transformer: bool = False
+    fixed_encoder: bool = False
+    extra: str = ""
+    packages: tuple[str, ...] = ()
+    known_bytes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def own(self) -> bool:
+        """Whether a user wrote it."""
+        return self.needs.startswith(f"{OWN}:")
+
+    @property
+    def slug(self) -> str:
+        """The name for folders and attempts: letters, digits, ``_``, ``.`` and ``-`` alone."""
+        name = self.name
+        if self.own and ".py:" in name:
+            file, _, function = name.replace("\\", "/").rpartition("/")[2].rpartition(":")
+            name = f"{file.removesuffix('.py')}-{function}"
+        return re.sub(r"[^A-Za-z0-9_.-]", "_", re.sub(r"[:/]", "-", name)).lstrip(".-") or OWN
+
+    @property
+    def pace(self) -> Literal["cnn", "sam", "transformer"]:
+        """Which learning rates suit it."""
+        return "transformer" if self.transformer else self.track
+
+    @property
+    def two_stages(self) -> bool:
+        """Whether it may have a pretrained encoder that is frozen first and trained later."""
+        return self.needs.startswith(("imagenet", f"{OWN}:"))
+
+    def checkpoint_bytes(self, model_size: str) -> int:
+        """Return the size of the weights and statistics that its checkpoints hold, for one logit a pixel.
+
+        Args:
+            model_size: As in a recipe: ``full`` or ``tiny``.
+        """
+        return self.known_bytes[model_size] if model_size in self.known_bytes else _measure(self.name, model_size)
+
+    def require(self) -> None:
+        """Check that what it needs is installed.
+
+        Raises:
+            RecipeError: A package is missing.
+        """
+        if missing := [package for package in self.packages if find_spec(package) is None]:
+            raise RecipeError(
+                f"architecture {self.name}: needs the package {', '.join(missing)}; install it with: "
+                f"pip install 'tilesweep[{self.extra}]'"
+            )
+
+    def build(self, recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:
+        """Build the model, its initial weights a function of ``recipe.seed`` and ``weights`` alone.
+
+        Args:
+            recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
+            weights: What ``trainables.models.weights.resolve`` returned for ``needs``.
+            channels: Logits a pixel: 1 for a binary task, one a class else.
+
+        Returns:
+            The model on the CPU, in training mode, its encoder frozen only if it is fixed.
+
+        Raises:
+            RecipeError: A package that it needs is missing, or an architecture of one's own that does not build.
+            WeightsError: Weights that are damaged, of another model, or asked for a tiny stand-in.
+        """
+        import torch
+
+        if recipe.model_size == "tiny" and weights.path:
+            raise WeightsError(f"{weights.path}: a tiny stand-in of {self.name} takes no pretrained weights")
+        self.require()
+        module, _, function = self.factory.partition(":")
+        factory = getattr(import_module(module), function)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            return cast("SegmentationModel", factory(recipe, weights, channels))
+
+
+@lru_cache
+def _measure(name: str, model_size: str) -> int:
+    """Build a model to see how large its checkpoints are, without memory for its weights where that works."""
+    import torch
+
+    from trainables.models.registry import get_architecture
+
+    entry = get_architecture(name)
+    recipe, weights = Recipe(architecture=name, model_size=model_size), Weights(kind="random", needs=entry.needs)
+    try:
+        with torch.device("meta"):
+            model = entry.build(recipe, weights)
+    except (NotImplementedError, RuntimeError):  # some libraries read numbers off tensors while they build
+        model = entry.build(recipe, weights)
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())

@@ -1,0 +1,104 @@
+"""Architectures that are named by a pattern instead of listed: SMP's, and installed or written by users."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.errors import RecipeError, nearest
+from trainables.models.architecture import OWN, Architecture
+
+SMP = "smp:"
+ENTRY_POINTS = "tilesweep.architectures"
+"""The group in which an installed package registers ``NAME = module:build``."""
+FILE = re.compile(r"(?P<file>.+\.py)(?::(?P<function>[A-Za-z_]\w*))?")
+TRANSFORMERS = ("mit_b", "tu-vit", "tu-swin", "tu-deit", "tu-beit", "tu-maxvit", "tu-eva", "tu-hiera", "tu-tiny_vit")
+"""How the names of encoders begin that learn at a transformer's rate."""
+
+
+@lru_cache
+def smp_architecture(name: str) -> Architecture:
+    """Return the entry of ``smp:ARCHITECTURE/ENCODER``.
+
+    Raises:
+        RecipeError: SMP has no such architecture or encoder.
+    """
+    from trainables.models.smp_family import check_names
+
+    architecture, slash, encoder = name.removeprefix(SMP).partition("/")
+    if not slash or not architecture or not encoder:
+        raise RecipeError(
+            f"architecture {name!r}: give smp:ARCHITECTURE/ENCODER; like smp:UnetPlusPlus/efficientnet-b3"
+        )
+    check_names(name, architecture, encoder)
+    return Architecture(
+        name=name,
+        title=f"SMP {architecture} + {encoder}",
+        track="cnn",
+        needs="imagenet-resnet34" if encoder == "resnet34" else f"imagenet:{encoder}",
+        factory="trainables.models.smp_family:build",
+        transformer=encoder.startswith(TRANSFORMERS),
+    )
+
+
+def file_architecture(name: str) -> Architecture:
+    """Return the entry of ``FILE.py:FUNCTION``; the function is ``build`` where none is named.
+
+    The file itself is read when the model is built.
+
+    Raises:
+        RecipeError: A relative name of a file that does not exist.
+    """
+    matched = FILE.fullmatch(name)
+    assert matched is not None
+    path, function = Path(matched["file"]).expanduser(), matched["function"] or "build"
+    if not path.is_absolute():
+        if not path.is_file():
+            raise RecipeError(f"architecture {name!r}: there is no file {path}; see docs/your-architecture.md")
+        path = path.resolve()
+    return Architecture(
+        name=f"{path}:{function}",
+        title=path.stem if function == "build" else f"{path.stem} {function}",
+        track="cnn",
+        needs=f"{OWN}:{path}:{function}",
+        factory="trainables.models.own:build",
+    )
+
+
+@lru_cache
+def installed() -> dict[str, Architecture]:
+    """Return the architectures that installed packages register, by name."""
+    from importlib.metadata import entry_points
+
+    return {
+        point.name: Architecture(
+            name=point.name,
+            title=point.name,
+            track="cnn",
+            needs=f"{OWN}:{point.name}",
+            factory="trainables.models.own:build",
+        )
+        for point in entry_points(group=ENTRY_POINTS)
+    }
+
+
+def find(name: str) -> Architecture | None:
+    """Return the entry of a name that no built-in has; None for one that means nothing.
+
+    Raises:
+        RecipeError: The name follows a pattern, but what it names does not exist.
+    """
+    if name.startswith(SMP):
+        return smp_architecture(name)
+    if FILE.fullmatch(name):
+        return file_architecture(name)
+    return installed().get(name)
+
+
+def unknown(name: str, known: tuple[str, ...]) -> RecipeError:
+    """Return the error for a name that means nothing."""
+    return RecipeError(
+        f"architecture {name!r} does not exist (--architectures); {nearest(name, (*known, *installed()))}, "
+        f"smp:ARCHITECTURE/ENCODER, or a file of your own: my_models.py:build"
+    )

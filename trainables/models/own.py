@@ -1,0 +1,121 @@
+"""An architecture that a user wrote, as a ``SegmentationModel``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainables.errors import RecipeError, WeightsError
+from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
+from trainables.models.own_source import GUIDE, source_of, told
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+
+STRIDE = 32
+"""What inputs are padded to, unless the module says otherwise."""
+
+
+class OwnModel(SegmentationModel):
+    """A user's module, which maps normalised (B, 3, H, W) to (B, C, h, w) logits.
+
+    Args:
+        network: The module. Its optional attributes are ``encoder`` (a submodule), ``mean`` and ``std`` (three numbers
+            each), ``stride`` and ``auxiliary`` (the weight of the auxiliary outputs' loss).
+        name: The architecture's, for messages.
+        channels: Logits a pixel.
+    """
+
+    encoder_prefix = "network.encoder."
+
+    def __init__(self, network: nn.Module, name: str, channels: int) -> None:
+        mean, std = _three(network, "mean", IMAGENET_MEAN, name), _three(network, "std", IMAGENET_STD, name)
+        stride = getattr(network, "stride", STRIDE)
+        if type(stride) is not int or stride < 1:
+            raise RecipeError(f"architecture {name}: stride is {stride!r}; give a whole number, at least 1")
+        super().__init__(mean=mean, std=std, stride=stride)
+        self.network = network
+        encoder = getattr(network, "encoder", None)
+        if encoder is not None and not isinstance(encoder, nn.Module):
+            raise RecipeError(f"architecture {name}: encoder is {type(encoder).__name__}; give a submodule, or none")
+        object.__setattr__(self, "encoder", encoder)  # not registered again: its tensors have one name each
+        self.auxiliary = float(getattr(network, "auxiliary", 0.0))
+        self._name = name
+        self._channels = channels
+
+    def raw_logits(self, inputs: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, C, h, w)."""
+        return self.raw_logits_with_auxiliary(inputs)[0]
+
+    def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Map (B, 3, H, W) to (B, C, h, w): the main logits, then auxiliary ones.
+
+        Raises:
+            RecipeError: The module returned something else.
+        """
+        found: Any = self.network(inputs)
+        outputs = tuple(found) if isinstance(found, tuple | list) and self.auxiliary else (found,)
+        for output in outputs:
+            self._check(output, len(inputs))
+        return cast("tuple[Tensor, ...]", outputs) if self.auxiliary else outputs[:1]
+
+    def _check(self, output: object, batch: int) -> None:
+        if not isinstance(output, Tensor):
+            raise RecipeError(
+                f"architecture {self._name}: forward returns {type(output).__name__}; return a tensor, {GUIDE}"
+            )
+        if output.ndim != 4 or output.shape[0] != batch or output.shape[1] != self._channels:
+            raise RecipeError(
+                f"architecture {self._name}: forward returns the shape {tuple(output.shape)}; return "
+                f"({batch}, {self._channels}, h, w) logits"
+            )
+
+
+def build(recipe: Recipe, weights: Weights, channels: int) -> OwnModel:
+    """Build the model of a user's file or package; ``weights`` only tell what its encoder holds."""
+    name = recipe.architecture
+    function = source_of(name).load()
+    try:
+        network = function(recipe, channels)
+    except RecipeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise RecipeError(f"architecture {name}: building it fails ({told(error)}); mend it, {GUIDE}") from error
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"architecture {name}: returns {type(network).__name__}; return a torch.nn.Module, {GUIDE}")
+    return OwnModel(network, name, channels)
+
+
+def comes_pretrained(name: str, model_size: str) -> bool:
+    """Whether a user's module says that its encoder is pretrained, by ``pretrained = True``.
+
+    Raises:
+        WeightsError: It does not build.
+    """
+    recipe = Recipe(architecture=name, model_size=model_size)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            network = build(recipe, Weights(kind="none"), 1).network
+    except RecipeError as error:
+        raise WeightsError(str(error)) from error
+    pretrained = bool(getattr(network, "pretrained", False))
+    if pretrained and getattr(network, "encoder", None) is None:
+        raise WeightsError(
+            f"architecture {name}: is pretrained but has no encoder; name the pretrained submodule encoder"
+        )
+    return pretrained
+
+
+def _three(network: nn.Module, attribute: str, default: Sequence[float], name: str) -> tuple[float, ...]:
+    value = getattr(network, attribute, default)
+    numbers = value.flatten().tolist() if isinstance(value, Tensor) else value
+    try:
+        found = tuple(float(number) for number in numbers)
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != 3 or (attribute == "std" and min(found) <= 0):
+        raise RecipeError(f"architecture {name}: {attribute} is {value!r}; give three numbers, one a channel")
+    return found

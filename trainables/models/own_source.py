@@ -1,0 +1,111 @@
+"""The code of an architecture that a user wrote: where it is, and whether it is what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from trainables.errors import RecipeError
+from trainables.models.families import ENTRY_POINTS, FILE, file_architecture
+
+GUIDE = "see docs/your-architecture.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a builder is written.
+
+    Attributes:
+        name: The architecture's.
+        path: The file; None for a package whose file is not known.
+        function: Its name there.
+        entry_point: For an installed package's.
+    """
+
+    name: str
+    path: Path | None
+    function: str
+    entry_point: EntryPoint | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the file; empty where none is known."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else ""
+
+    def load(self) -> Callable[..., Any]:
+        """Run the file, and return the builder.
+
+        Raises:
+            RecipeError: It does not run, or has no such function.
+        """
+        try:
+            if self.entry_point is not None:
+                function = self.entry_point.load()
+            else:
+                assert self.path is not None
+                function = getattr(_module(self.path), self.function, None)
+        except RecipeError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise RecipeError(f"architecture {self.name}: does not run ({told(error)}); mend it") from error
+        if not callable(function):
+            raise RecipeError(
+                f"architecture {self.name}: has no function {self.function}(recipe, channels); define it, {GUIDE}"
+            )
+        found: Callable[..., Any] = function
+        return found
+
+
+def told(error: BaseException) -> str:
+    """Return an exception's kind and the last line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+
+
+def source_of(name: str) -> Source:
+    """Find the code of an architecture that a user wrote.
+
+    A file that does not lie where it did is looked for in the current folder.
+
+    Raises:
+        RecipeError: There is no such file, or no package that registers the name.
+    """
+    if FILE.fullmatch(name):
+        path, _, function = file_architecture(name).name.rpartition(":")
+        places = (Path(path), Path.cwd() / Path(path).name)
+        for place in places:
+            if place.is_file():
+                return Source(name=name, path=place, function=function)
+        raise RecipeError(f"architecture {name}: there is no such file, nor {places[1]}; bring it back")
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        specification = importlib.util.find_spec(point.module)
+        origin = specification.origin if specification else None
+        path_of = Path(origin) if origin and Path(origin).is_file() else None
+        return Source(name=name, path=path_of, function=point.attr, entry_point=point)
+    raise RecipeError(f"architecture {name}: no installed package registers it; install the one that it came from")
+
+
+def _module(path: Path) -> Any:
+    """Import a file anew, its neighbours included if it asks for them."""
+    name = f"tilesweep_own_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise RecipeError(f"architecture {path}: is no Python file; {GUIDE}")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses and pickling look their module up
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
