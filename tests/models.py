@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from trainables.checkpoints import BestWeights, dump_best
@@ -12,6 +15,21 @@ from trainables.models.base import encoder_fingerprint
 from trainables.models.registry import ARCHITECTURES, build_model
 from trainables.models.weights import Weights, resolve
 from trainables.recipe import Recipe
+
+LIKE_B0 = tuple(f"segformer_b{number}" for number in range(1, 6))
+"""Their tiny stand-in is that of ``segformer_b0``."""
+
+
+def skipped(name: str) -> Any:
+    """Return an architecture as a parameter of a test, skipped where its packages are not installed."""
+    missing = [package for package in ARCHITECTURES[name].packages if find_spec(package) is None]
+    return pytest.param(name, marks=pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}"))
+
+
+NAMES = [skipped(name) for name in ARCHITECTURES]
+"""All built-in architectures, for ``parametrize``."""
+TINY = [skipped(name) for name in ARCHITECTURES if name not in LIKE_B0]
+"""Those whose tiny stand-ins differ."""
 
 
 def write_best(path: Path, patches: Path, architecture: str, weights: Weights | None = None, **fields: object) -> Path:

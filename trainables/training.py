@@ -332,7 +332,8 @@ class Trainer:
         if isinstance(found, Tensor):
             return self._loss(found, masks)
         losses = torch.stack([self._loss(logits, masks) for logits in found])
-        return losses[0] + self.model.auxiliary * losses[1:].sum()
+        total: Tensor = losses[0] + self.model.auxiliary * losses[1:].sum()
+        return total
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""

@@ -16,9 +16,9 @@ from search_spaces.phase2 import EXTRA_KNOBS, space, with_extras
 from search_spaces.phase3 import conditions
 from search_spaces.profiles import PROFILES, get_profile
 from search_spaces.recipes import read_recipes, write_recipes
+from tests.models import NAMES, TINY
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import ExperimentError, RecipeError, SpaceError
-from trainables.models.registry import ARCHITECTURES
 from trainables.recipe import Recipe
 from trainables.training import Trainer
 
@@ -38,7 +38,7 @@ def _data() -> TuningData:
     return TuningData(train=(tile,), val=(tile,), name="d", synthetic=True, fingerprint="f")
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", TINY)
 def test_every_knob_changes_the_training(architecture: str) -> None:
     data = _data()
     base = shared_recipe(architecture, get_profile("smoke"))
@@ -57,7 +57,7 @@ def test_every_knob_changes_the_training(architecture: str) -> None:
         assert len(set(curves)) == len(curves), f"{name} does nothing for {architecture}"
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NAMES)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_spaces_hold_the_shared_recipe_and_nothing_that_a_recipe_cannot(architecture: str, profile: str) -> None:
     recipe = shared_recipe(architecture, get_profile(profile))
@@ -147,11 +147,11 @@ def test_choices_take_in_the_shared_recipe() -> None:
 
 
 def test_phase_3_is_a_grid() -> None:
-    found = conditions(("a", "b"), (5, 12), 2)
+    found = conditions(("unet", "smp:FPN/resnet18"), (5, 12), 2)
     assert len(found) == 8 and len({one.attempt for one in found}) == 8
-    assert found[0].attempt == "a-5tiles-draw1"
+    assert [one.attempt for one in found[:2]] == ["unet-5tiles-draw1", "smp-FPN-resnet18-5tiles-draw1"]
     with pytest.raises(ExperimentError, match="--draws 0"):
-        conditions(("a",), (5,), 0)
+        conditions(("unet",), (5,), 0)
 
 
 def test_recipe_files_round_trip(tmp_path: Path) -> None:

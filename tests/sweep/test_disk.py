@@ -12,10 +12,10 @@ from sweep.engine.experiment import Experiment
 from sweep.engine.search.halving import Halving
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
+from tests.models import TINY
 from trainables.checkpoints import dump_state
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
-from trainables.models.registry import ARCHITECTURES
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
@@ -27,7 +27,7 @@ def _plan(architecture: str = "unet", **changes: object) -> TrialPlan:
     return TrialPlan(attempt=architecture, group="g", contest="g", recipe=recipe, weights=Weights(kind="random"))
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", TINY)
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_states_size_is_foreseen(dataset: Path, architecture: str, ema: float) -> None:
     import torch

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.models import TINY
 from trainables.data.tiles import TuningData
 from trainables.errors import InfeasibleError
 from trainables.losses import bce_dice_loss
@@ -96,7 +97,7 @@ def test_small_batches_go_to_checkpointing_at_once() -> None:
     assert ladder.rung == 2 and ladder.parts(3) == 1
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", TINY)
 def test_activation_checkpointing_changes_no_number(data: TuningData, architecture: str) -> None:
     weights = Weights(kind="none" if ARCHITECTURES[architecture].needs == "none" else "random")
     plain, checkpointed = (Trainer(_recipe(architecture), data, CPU, weights) for _ in range(2))

@@ -24,7 +24,7 @@ from sweep.exporting.formats import ENDINGS, OPSETS
 from sweep.exporting.network import ExportNetwork
 from sweep.exporting.onnx_file import OnnxFile
 from tests.conftest import SHARED, WriteDataset
-from tests.models import write_best
+from tests.models import TINY, write_best
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, TilesweepError
@@ -106,8 +106,12 @@ QUICK = {("unet", "onnx"), ("smp_deeplabv3plus_resnet34", "onnx"), (SAM, "onnx")
 @pytest.mark.parametrize(
     ("architecture", "name"),
     [
-        pytest.param(one, name, marks=[] if name == "safetensors" or (one, name) in QUICK else pytest.mark.slow)
-        for one in ARCHITECTURES
+        pytest.param(
+            *one.values,
+            name,
+            marks=[*one.marks, *([] if name == "safetensors" or (*one.values, name) in QUICK else [pytest.mark.slow])],
+        )
+        for one in TINY
         for name in ENDINGS
     ],
 )
