@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from trainables.errors import ExperimentError
 from trainables.models.base import SegmentationModel
 from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
@@ -74,6 +75,9 @@ def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
     Args:
         model: In evaluation mode, on the CPU; gradients are switched off in it.
         side: Fixed side in pixels, a multiple of 32, or None.
+
+    Raises:
+        ExperimentError: torch cannot trace it.
     """
     network = ExportNetwork(model).eval().requires_grad_(False)
     dim = torch.export.Dim
@@ -84,4 +88,11 @@ def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
         }
     # Two images of unequal sides: a size of one, or two equal ones, would be taken for constants.
     example = torch.zeros(2, 3, side or 2 * GRID, side or 3 * GRID, dtype=torch.uint8)
-    return torch.export.export(network, (example,), dynamic_shapes={INPUT: free})
+    try:
+        return torch.export.export(network, (example,), dynamic_shapes={INPUT: free})
+    except Exception as error:  # torch raises many kinds, of its own and whatever the model's code does
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        sizes = "" if side else "fix its size with --size, or "
+        raise ExperimentError(
+            f"--format: torch cannot trace this architecture ({reason}); {sizes}take --format safetensors"
+        ) from error

@@ -58,7 +58,7 @@ class OwnModel(SegmentationModel):
         found: Any = self.network(inputs)
         outputs = tuple(found) if isinstance(found, tuple | list) and self.auxiliary else (found,)
         for output in outputs:
-            self._check(output, len(inputs))
+            self._check(output, inputs.shape[0])
         return cast("tuple[Tensor, ...]", outputs) if self.auxiliary else outputs[:1]
 
     def _check(self, output: object, batch: int) -> None:
