@@ -63,7 +63,30 @@ def test_a_loop_over_train_epoch_is_a_full_training_and_learns(data: TuningData)
     assert results[-1].finished and not results[0].finished
 
 
-@pytest.mark.parametrize("architecture", ["unet", "smp_deeplabv3plus_resnet34", "sam_vit_b_unet"])
+def test_an_auxiliary_head_is_part_of_the_loss(data: TuningData) -> None:
+    trainer = Trainer(SMALL.replace(architecture="torchvision_deeplabv3_resnet50", draws_per_epoch=4), data, CPU)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items() if "aux" in name}
+    with_both = trainer.train_epoch().train_loss
+    after = trainer.model.state_dict()
+    assert before and all(not torch.equal(value, after[name]) for name, value in before.items())
+    alone = Trainer(trainer.recipe, data, CPU)
+    alone.model.auxiliary = 0.0
+    assert alone.train_epoch().train_loss < with_both
+
+
+RESUMED = [
+    "unet",
+    "smp_deeplabv3plus_resnet34",
+    "sam_vit_b_unet",
+    "torchvision_deeplabv3_resnet50",
+    "sam_vit_b_unet_lora",
+    "segformer_b0",
+    "mobile_sam_conv",
+    "resnet34_unet",
+]
+
+
+@pytest.mark.parametrize("architecture", RESUMED)
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_resumed_training_takes_the_same_steps(data: TuningData, architecture: str, ema: float) -> None:
     recipe = SMALL.replace(architecture=architecture, ema_decay=ema, batch_size=2)
