@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
@@ -26,6 +27,7 @@ from trainables.models.base import encoder_fingerprint
 from trainables.models.registry import build_model
 from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
+from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
 from trainables.scoring import (
     Forward,
@@ -140,7 +142,7 @@ class Trainer:
         )
         if self._two_stages:
             self.model.freeze_encoder()
-        self._optimizer = self._make_optimizer()
+        self._optimizer = make_optimizer(self.model, recipe, two_stages=self._two_stages)
         self._schedule = self._make_schedule()
         self._scaler = self._make_scaler()
         trained = {
@@ -160,40 +162,11 @@ class Trainer:
 
         return CachedEncoder(encode, f"{encoder_fingerprint(model)} {model.taps} {self.dtype}", self.device, features)
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        """One group for the decoder, one for an encoder that is ever trained; frozen weights get no update."""
-        rate = self.recipe.learning_rate
-        groups: list[dict[str, Any]] = [{"params": self.model.decoder_parameters(), "lr": rate}]
-        if self.model.encoder_parameters():
-            factor = self.recipe.unfrozen_rate_factor if self._two_stages else 1.0
-            groups.append({"params": self.model.encoder_parameters(), "lr": rate * factor})
-        kind = torch.optim.AdamW if self.recipe.optimizer == "AdamW" else torch.optim.Adam
-        return kind(groups, weight_decay=self.recipe.weight_decay, fused=True)
-
-    def _make_schedule(self) -> torch.optim.lr_scheduler.LRScheduler:
+    def _make_schedule(self) -> LRScheduler:
         """Return the schedule of the stage that begins."""
-        schedulers, recipe = torch.optim.lr_scheduler, self.recipe
-        if recipe.schedule == "plateau":
-            return schedulers.ReduceLROnPlateau(
-                self._optimizer,
-                mode="max",
-                factor=recipe.plateau_factor,
-                patience=recipe.plateau_patience,
-                threshold=0.0,
-                min_lr=recipe.min_learning_rate,
-            )
-        if recipe.schedule == "constant":
-            return schedulers.ConstantLR(self._optimizer, factor=1.0)
-        frozen = min(recipe.frozen_epochs, recipe.max_epochs) if self._two_stages else 0
-        epochs = recipe.max_epochs - frozen if self.epoch >= frozen else frozen
-        return schedulers.CosineAnnealingLR(self._optimizer, max(epochs, 1), eta_min=recipe.min_learning_rate)
-
-    def _end_epoch(self, val: SplitScore) -> None:
-        """Move the schedule on."""
-        if isinstance(self._schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            self._schedule.step(val.iou if self.recipe.plateau_metric == "iou" else val.f1)
-        else:
-            self._schedule.step()
+        frozen = min(self.recipe.frozen_epochs, self.recipe.max_epochs) if self._two_stages else 0
+        epochs = self.recipe.max_epochs - frozen if self.epoch >= frozen else frozen
+        return make_schedule(self._optimizer, self.recipe, epochs=epochs)
 
     def _make_scaler(self) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
@@ -228,7 +201,7 @@ class Trainer:
                 self.best_iou, self.best_epoch = val.iou, self.epoch
                 self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
         self._stale_epochs = 0 if improved else self._stale_epochs + 1
-        self._end_epoch(val)
+        end_epoch(self._schedule, self.recipe, val)
         return EpochResult(
             epoch=self.epoch,
             train_loss=train_loss,

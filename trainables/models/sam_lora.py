@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from trainables.models.sam import UnetOnSam, unet_widths
 from trainables.models.sam_encoder import build_encoder
 from trainables.models.weights import Weights
@@ -25,18 +23,6 @@ class SamUnetLora(UnetOnSam):
     Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
     """
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        tokens: int,
-        widths: tuple[int, ...],
-        details: tuple[int, ...],
-        dropout: float,
-        channels: int,
-    ) -> None:
-        super().__init__(encoder, tokens, widths, details, dropout, channels)
-        self.unfreeze_encoder()
-
     def is_fixed(self, name: str) -> bool:
         """Whether a tensor is one of the encoder's own."""
         return self.in_encoder(name) and ADAPTER not in name
@@ -49,4 +35,6 @@ def build_sam_unet_lora(recipe: Recipe, weights: Weights, channels: int) -> SamU
     tiny = recipe.model_size == "tiny"
     encoder = build_encoder(weights, tiny=tiny)
     inject_adapter_in_model(LoraConfig(r=RANK, lora_alpha=SCALE, lora_dropout=0.0, target_modules=["qkv"]), encoder)
-    return SamUnetLora(encoder, *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
+    model = SamUnetLora(encoder, *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
+    model.unfreeze_encoder()
+    return model
