@@ -53,7 +53,7 @@ def write_best(path: Path, patches: Path, architecture: str, weights: Weights | 
         for _ in range(8):  # nine tenths of the way to the statistics of the tiles
             views = torch.stack([torch.tensor(tile.image[:64, :64]).permute(2, 0, 1) for tile in data.train])
             model(views.float() / 255)
-        (bias,) = [one for name, one in model.named_parameters() if name.startswith("head.") and one.ndim == 1]
+        bias = [one for name, one in model.named_parameters() if name.startswith("head.") and one.ndim == 1][-1]
         logits = model.eval()(views.float() / 255)
         # Half of all pixels are foreground; no class wins everywhere.
         bias.sub_(logits.transpose(0, 1).flatten(1).median(1).values)

@@ -44,8 +44,6 @@ HISTORY_FIELDS = (
     "val_loss",
     "val_iou",
     "val_f1",
-    "val_pixel_accuracy",
-    "val_frequency_weighted_iou",
     "worst_tile",
     "encoder_frozen",
     "step_seconds",
@@ -54,6 +52,8 @@ HISTORY_FIELDS = (
     "seconds",
     "peak_memory_bytes",
     "memory_measures",
+    "val_pixel_accuracy",
+    "val_frequency_weighted_iou",
 )
 
 
