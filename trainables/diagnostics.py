@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from trainables.epoch_result import EpochResult
 from trainables.recipe import Recipe
 from trainables.task import Task
-from trainables.training import EpochResult
 
 
 def epoch_block(

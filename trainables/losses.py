@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.class_balance import class_weights_of
 from trainables.data.tiles import Tile
-from trainables.errors import RecipeError
 from trainables.recipe import Recipe
 from trainables.task import IGNORE_INDEX, Task
 
@@ -79,9 +78,9 @@ def ce_dice_loss(logits: Tensor, targets: Tensor, ce_weight: float, class_weight
     known = torch.where(valid, targets, 0)
     counted = valid.float() if class_weights is None else class_weights[known] * valid
     ce = total / counted.sum().clamp(min=torch.finfo(torch.float32).tiny)
-    truth = F.one_hot(known, logits.shape[1]).permute(0, 3, 1, 2) * valid[:, None]
     probabilities = logits.softmax(1) * valid[:, None]
-    dice = _dice(probabilities.flatten(2), truth.float().flatten(2)).mean()
+    truth = torch.zeros_like(probabilities).scatter_(1, known[:, None], valid[:, None].float())
+    dice = _dice(probabilities.flatten(2), truth.flatten(2)).mean()
     return ce_weight * ce + (1 - ce_weight) * dice
 
 
@@ -92,7 +91,7 @@ class SegmentationLoss:
     Attributes:
         task: What the masks mean.
         cross_entropy_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1].
-        class_weights: (C,) float32 on the CPU, one a class of the task; None weights all the same.
+        class_weights: (C,) float32 where the logits are, one a class of the task; None weights all the same.
     """
 
     task: Task
@@ -109,63 +108,35 @@ class SegmentationLoss:
         Returns:
             Scalar float32, at least 0.
         """
-        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         if not self.task.binary:
-            return ce_dice_loss(logits, masks[:, 0], self.cross_entropy_weight, weights)
-        if weights is None and not self.task.ignores_pixels:
+            return ce_dice_loss(logits, masks[:, 0], self.cross_entropy_weight, self.class_weights)
+        if self.class_weights is None and not self.task.ignores_pixels:
             return bce_dice_loss(logits, masks, self.cross_entropy_weight)
-        return self._partial_binary(logits, masks, weights)
+        return self._partial_binary(logits, masks)
 
-    def _partial_binary(self, logits: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
+    def _partial_binary(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Leave ignored pixels out, and weight the others by class."""
         valid = masks != IGNORE_INDEX
         targets = (masks * valid).float()
-        counted = valid.float() if weights is None else weights[targets.long()] * valid
+        counted = valid.float() if self.class_weights is None else self.class_weights[targets.long()] * valid
         each = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
         bce = (each * counted).sum() / counted.sum().clamp(min=torch.finfo(torch.float32).tiny)
         dice = soft_dice_loss(logits, targets, valid)
         return self.cross_entropy_weight * bce + (1 - self.cross_entropy_weight) * dice
 
 
-def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile]) -> SegmentationLoss:
+def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.device | None = None) -> SegmentationLoss:
     """Return the loss that a recipe names.
 
     Args:
         recipe: Uses ``bce_weight`` and ``class_weights``.
         task: What the masks mean.
         train: The train tiles that the training sees; inverse frequencies are theirs.
+        device: Where logits will be; None is the CPU.
 
     Raises:
         RecipeError: As many weights as there are classes were not given.
     """
     weights = class_weights_of(recipe, task, train)
-    tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+    tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
     return SegmentationLoss(task=task, cross_entropy_weight=recipe.bce_weight, class_weights=tensor)
-
-
-def class_weights_of(recipe: Recipe, task: Task, train: Sequence[Tile]) -> tuple[float, ...] | None:
-    """Return the weights a class that a recipe names; see ``loss_of``."""
-    if recipe.class_weights == "inverse_frequency":
-        return inverse_frequency(train, len(task.classes))
-    given = recipe.given_class_weights
-    if given and len(given) != len(task.classes):
-        raise RecipeError(
-            f"recipe field class_weights is {recipe.class_weights!r}: {len(given)} weights for {len(task.classes)} "
-            f"classes ({', '.join(task.classes)}); give one a class"
-        )
-    return given or None
-
-
-def inverse_frequency(tiles: Sequence[Tile], classes: int) -> tuple[float, ...]:
-    """Return ``N / (C * n)`` a class: N labelled pixels, n of them of the class, C classes.
-
-    Args:
-        tiles: Whose masks are counted.
-        classes: C.
-
-    Returns:
-        Their mean over pixels is 1 where all classes occur; 0 for a class that does not. Source: scikit-learn's
-        ``class_weight="balanced"`` (King and Zeng, 2001).
-    """
-    counts = sum((np.bincount(tile.mask.reshape(-1), minlength=256)[:classes] for tile in tiles), np.zeros(classes))
-    return tuple(float(counts.sum() / (classes * count)) if count else 0.0 for count in counts)

@@ -140,17 +140,22 @@ class SplitScore:
     @property
     def pooled(self) -> ClassScore:
         """All tiles' pixels in one confusion matrix, as the field's benchmarks count."""
-        return _pool([tile.confusion for tile in self.tiles], self.tiles[0].scored)
+        return pool([tile.confusion for tile in self.tiles], self.tiles[0].scored)
 
 
-def pool(confusions: Iterable[Sequence[Sequence[int]]], task: Task) -> ClassScore:
-    """Put the pixels of at least one tile into one confusion matrix."""
-    return _pool(confusions, task.scored_classes)
+def as_confusion(counts: Iterable[Iterable[float]]) -> Confusion:
+    """Return C rows of C counts as plain whole numbers."""
+    return tuple(tuple(int(count) for count in row) for row in counts)
 
 
-def _pool(confusions: Iterable[Sequence[Sequence[int]]], scored: tuple[int, ...]) -> ClassScore:
-    total = np.sum(list(confusions), axis=0)
-    return ClassScore(confusion=tuple(tuple(int(count) for count in row) for row in total), scored=scored)
+def pool(confusions: Iterable[Sequence[Sequence[int]]], scored: tuple[int, ...]) -> ClassScore:
+    """Put the pixels of at least one tile into one confusion matrix.
+
+    Args:
+        confusions: C rows of C counts each.
+        scored: The classes whose scores are averaged.
+    """
+    return ClassScore(confusion=as_confusion(np.sum(list(confusions), axis=0)), scored=scored)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +188,7 @@ def score_mask(
     Args:
         name: The tile's name.
         predicted: (H, W) class indices.
-        truth: (H, W) class indices; where the task ignores pixels, 255 does not count.
+        truth: (H, W) class indices; 255 does not count.
         loss: Mean loss of the tile.
         task: What the masks mean; None is binary.
 
@@ -192,8 +197,7 @@ def score_mask(
     """
     task = task or Task()
     classes = len(task.classes)
-    counted = truth != IGNORE_INDEX if task.ignores_pixels else np.ones(truth.shape, bool)
+    counted = truth != IGNORE_INDEX
     places = truth[counted].astype(np.int64) * classes + predicted[counted]
     counts = np.bincount(places, minlength=classes**2).reshape(classes, classes)
-    rows = tuple(tuple(int(count) for count in row) for row in counts)
-    return TileScore(name=name, confusion=rows, scored=task.scored_classes, loss=loss)
+    return TileScore(name=name, confusion=as_confusion(counts), scored=task.scored_classes, loss=loss)

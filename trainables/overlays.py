@@ -29,7 +29,7 @@ def draw_overlay(scored: ScoredTile) -> NDArray[np.uint8]:
         (H, W, 3) uint8 RGB.
     """
     task, mask = scored.task, scored.tile.mask
-    counted = mask != IGNORE_INDEX if task.ignores_pixels else np.ones(mask.shape, bool)
+    counted = mask != IGNORE_INDEX
     if task.binary:
         predicted, truth = scored.predicted.astype(bool) & counted, (mask == 1)
         tints = [(predicted & truth, HIT), (predicted & ~truth, FALSE_ALARM), (~predicted & truth & counted, MISS)]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.data.tiles import Tile
 from trainables.losses import SegmentationLoss
-from trainables.metrics import ScoredTile, SplitScore, TileScore
+from trainables.metrics import ScoredTile, SplitScore, TileScore, as_confusion
 from trainables.models.base import SegmentationModel
 from trainables.overlays import encode_prediction
 from trainables.recipe import Recipe
@@ -122,7 +122,7 @@ def score_split(
 
 def _score(tile: Tile, counts: list[float], task: Task) -> TileScore:
     classes = len(task.classes)
-    rows = tuple(tuple(map(int, counts[classes * row : classes * (row + 1)])) for row in range(classes))
+    rows = as_confusion(counts[classes * row : classes * (row + 1)] for row in range(classes))
     return TileScore(name=tile.name, confusion=rows, scored=task.scored_classes, loss=counts[-1])
 
 

@@ -21,6 +21,7 @@ from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.energy import EnergyMeter
+from trainables.epoch_result import EpochResult
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
@@ -32,7 +33,7 @@ from trainables.recipe import Recipe
 from trainables.storage import Storage
 from trainables.task import Task
 from trainables.tracing import traced
-from trainables.training import EpochResult, Trainer
+from trainables.training import Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
 from trainables.watching import Watcher
 
@@ -142,6 +143,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # sizes never change within a trial
             torch.cuda.reset_peak_memory_stats()
+        self._source_sha256 = source_sha256(self._recipe.architecture)  # the file may change while this trains
         trainer = Trainer(
             self._recipe,
             self._data,
@@ -300,7 +302,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
             task=self._data.task,
-            source_sha256=source_sha256(self._recipe.architecture),
+            source_sha256=self._source_sha256,
         )
         self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
 

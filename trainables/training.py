@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
+from trainables.epoch_result import EpochResult
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.losses import loss_of
@@ -38,43 +38,6 @@ from trainables.scoring import (
     score_and_draw,
     score_split,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochResult:
-    """What one epoch reports.
-
-    Attributes:
-        epoch: From 1.
-        train_loss: Mean loss over the epoch's draws.
-        val_loss: Mean loss over val tiles.
-        val: The scores a val tile, of the recipe's validation window.
-        learning_rate: The decoder's step size during the epoch.
-        encoder_frozen: Whether the encoder stood still.
-        step_seconds: Mean time of a training step.
-        images_per_second: Views trained on a second.
-        data_share: Share of the steps' time that the trainer waited for views, in [0, 1].
-        seconds: Duration of the epoch, validation included.
-        peak_memory_bytes: Most memory held so far: the device's on CUDA, else the process's.
-        memory_measures: What was done to fit into the device's memory; empty for nothing.
-        improved: This epoch has the best val IoU so far.
-        finished: The training ends here.
-    """
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val: SplitScore
-    learning_rate: float
-    encoder_frozen: bool
-    step_seconds: float
-    images_per_second: float
-    data_share: float
-    seconds: float
-    peak_memory_bytes: int
-    memory_measures: str
-    improved: bool
-    finished: bool
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -127,7 +90,7 @@ class Trainer:
         self._stale_epochs = 0
         self._data = data
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
-        self._loss = loss_of(recipe, data.task, data.train)
+        self._loss = loss_of(recipe, data.task, data.train, device)
         self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
         self._run = torch.compile(run) if compiled else run

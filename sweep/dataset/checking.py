@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sweep.dataset.leaks import find_leaks
+from trainables.class_balance import count_classes
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import (
     SPLITS,
@@ -62,7 +61,7 @@ class Report:
 
 def class_shares(tile: Tile, task: Task) -> dict[str, float]:
     """Return the share of a tile's labelled pixels a class, each in [0, 1]; they sum to 1."""
-    counts = np.bincount(tile.mask.reshape(-1), minlength=256)[: len(task.classes)]
+    counts = count_classes(tile, len(task.classes))
     return {name: float(count) / int(counts.sum()) for name, count in zip(task.classes, counts, strict=True)}
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from trainables.class_balance import count_classes
 from trainables.data.tiles import SPLITS, Tile, TileFiles
-from trainables.task import IGNORE_INDEX, Task
+from trainables.task import Task
 
 CHANNELS = ("red", "green", "blue")
 LARGE = 0.8
@@ -91,7 +92,7 @@ def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
     for tile in tiles:
         height, width = tile.mask.shape
         sizes[f"{width}x{height}"] = sizes.get(f"{width}x{height}", 0) + 1
-        found = np.bincount(tile.mask.reshape(-1), minlength=IGNORE_INDEX + 1)[:count]
+        found = count_classes(tile, count)
         pixels += found
         values = tile.image.reshape(-1, 3).astype(np.float64)
         total, squares, area = total + values.sum(0), squares + (values**2).sum(0), area + len(values)
@@ -160,12 +161,3 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     corrected = np.empty(count)
     corrected[order] = np.minimum(1, np.maximum.accumulate(scaled))
     return [float(one) for one in corrected]
-
-
-def class_weights(train: SplitLook) -> list[float]:
-    """Return inverse-frequency weights: N / (C n_c), N labelled pixels, C classes, n_c pixels of class c.
-
-    Source: scikit-learn's ``class_weight="balanced"`` (King and Zeng 2001). A class without a pixel gets 0.
-    """
-    total, count = int(train.pixels.sum()), len(train.pixels)
-    return [total / (count * int(found)) if found else 0.0 for found in train.pixels]

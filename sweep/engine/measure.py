@@ -48,7 +48,7 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     validation = result.seconds - result.step_seconds * trainer.steps_per_epoch
     started = time.perf_counter()
     forward = forward_on(trainer.model, trainer.device, trainer.dtype)
-    loss = loss_of(recipe, data.task, data.train)
+    loss = loss_of(recipe, data.task, data.train, trainer.device)
     score_split(trainer.model, forward, data.val[:1], recipe, loss, batch_size=recipe.batch_size)
     final = (time.perf_counter() - started) * len(data.val)
     seconds = recipe.max_epochs * (steps * result.step_seconds + validation) + final

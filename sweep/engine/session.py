@@ -23,9 +23,9 @@ from sweep.engine.resources import AUTO, read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
+from trainables.class_balance import require_class_weights
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, RecipeError
-from trainables.losses import class_weights_of
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
@@ -237,7 +237,7 @@ def _require_trainable(plan: SweepPlan, data: TuningData) -> None:
     """
     own: dict[str, Recipe] = {}
     for trial in plan.known():
-        class_weights_of(trial.recipe, data.task, data.train)
+        require_class_weights(trial.recipe, data.task)
         if get_architecture(trial.recipe.architecture).own:
             own.setdefault(trial.recipe.architecture, trial.recipe)
     if own:

@@ -67,7 +67,7 @@ def measure_gain(team: Team, threshold: float, data: TuningData) -> Gain:
         def shifted(images: Tensor) -> Tensor:
             return team.forward(images) - shift
 
-        loss = loss_of(team.best.recipe, data.task, data.train)
+        loss = loss_of(team.best.recipe, data.task, data.train, team.device)
         for forward in (team.plain, shifted):
             score = score_split(team.leader, forward, data.val, team.best.recipe, loss, batch_size=team.batch_size)
             known.setdefault(key, []).append([tile.iou for tile in score.tiles])

@@ -70,7 +70,7 @@ def class_rows(
                         label=row["title"] if row["entry"] == row["slug"] else row["entry"],
                         architecture=row["architecture"],
                         split=split,
-                        pooled=pool(own, task),
+                        pooled=pool(own, task.scored_classes),
                     )
                 )
     return found

@@ -233,7 +233,7 @@ def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> 
     counts = [tile["confusion"] for tile in tiles.values() if "confusion" in tile]
     if not counts or len(counts) < len(tiles):
         return {}
-    pooled = pool(counts, Task.from_dict(data.get("task", {})))
+    pooled = pool(counts, Task.from_dict(data.get("task", {})).scored_classes)
     return {
         "val_pixel_accuracy": pooled.pixel_accuracy,
         "val_pooled_iou": pooled.iou,

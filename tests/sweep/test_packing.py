@@ -31,10 +31,11 @@ from sweep.phase1 import Phase1Options, main
 from tests.conftest import WriteDataset
 from trainables.data.batches import Batch
 from trainables.data.tiles import TuningData
+from trainables.epoch_result import EpochResult
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.training import EpochResult, Trainer
+from trainables.training import Trainer
 
 GB = 10**9
 AUTO = SweepOptions(gpus_per_trial="auto")

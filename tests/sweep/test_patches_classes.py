@@ -12,10 +12,11 @@ import tifffile
 from PIL import Image
 
 from sweep.dataset.cropping import choose_window
-from sweep.dataset.description import class_weights, holm, look_at, standardised_difference
+from sweep.dataset.description import holm, look_at, standardised_difference
 from sweep.dataset.overview import draw_overview
 from tests.conftest import SHARED
 from tests.sweep.test_patches import _refused, _run, _split_file
+from trainables.class_balance import inverse_frequency
 from trainables.data.manifest import Manifest
 from trainables.data.synthetic import ROAD_CLASSES, draw_road_scene
 from trainables.data.tiles import Tile, TileFiles, TuningData, scan_split
@@ -327,7 +328,7 @@ def test_weights_are_scikit_learn_s_balanced_ones() -> None:
     mask[0, :30], mask[0, 30:40] = 0, 1
     tile = Tile(name="t", image=np.zeros((64, 64, 3), np.uint8), mask=mask)
     look = look_at([tile], Task(kind="multiclass", classes=("a", "b", "c")))
-    assert class_weights(look) == [40 / (3 * 30), 40 / (3 * 10), 0.0]
+    assert inverse_frequency(look.pixels) == (40 / (3 * 30), 40 / (3 * 10), 0.0)
     assert look.shares.tolist() == [0.75, 0.25, 0.0] and look.ignored == pytest.approx(1 - 40 / 4096)
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainables.class_balance import count_classes, inverse_frequency
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import RecipeError
-from trainables.losses import SegmentationLoss, ce_dice_loss, inverse_frequency, loss_of
+from trainables.losses import SegmentationLoss, ce_dice_loss, loss_of
 from trainables.metrics import SplitScore, metric_of, score_mask
 from trainables.recipe import Recipe
 from trainables.scoring import decide, score_split
@@ -129,8 +130,9 @@ def _tile(mask: list[list[int]]) -> Tile:
 
 def test_inverse_frequency_by_hand() -> None:
     tiles = [_tile([[0, 0, 0, 255]]), _tile([[1, 0, 0, 0]])]
-    assert inverse_frequency(tiles, 2) == pytest.approx((7 / (2 * 6), 7 / (2 * 1)))
-    assert inverse_frequency(tiles, 3)[2] == 0.0, "nothing is weighted by a class that does not occur"
+    pixels = sum(count_classes(tile, 3) for tile in tiles)
+    assert inverse_frequency(pixels[:2]) == pytest.approx((7 / (2 * 6), 7 / (2 * 1)))
+    assert inverse_frequency(pixels)[2] == 0.0, "nothing is weighted by a class that does not occur"
 
 
 def test_weights_of_a_recipe() -> None:

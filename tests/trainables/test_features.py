@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import TuningData
+from trainables.epoch_result import EpochResult
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.models import kept
 from trainables.recipe import Recipe
-from trainables.training import EpochResult, Trainer
+from trainables.training import Trainer
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.models.kept import keep
-from trainables.models.sam import SamConv
+from trainables.models.sam import SamConv, conv_on, kept_encoder
 from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
 
@@ -62,12 +61,7 @@ class MobileSamConv(SamConv):
 
 def build_mobile_sam_conv(recipe: Recipe, weights: Weights, channels: int) -> MobileSamConv:
     """Build ``mobile_sam_conv``."""
-    tiny = recipe.model_size == "tiny"
-    seed = 0 if weights.path else recipe.seed
-    key = ("mobile-sam", weights, tiny, seed, str(torch.get_default_device()))
-    encoder = keep(key, lambda: build_encoder(weights, tiny=tiny), seed=seed)
-    widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
-    return MobileSamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
+    return conv_on(MobileSamConv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 
 
 def build_encoder(weights: Weights, *, tiny: bool) -> MobileSamEncoder:

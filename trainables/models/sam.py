@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from trainables.recipe import Recipe
 
 SAM_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 SAM_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
+BuildEncoder = Callable[..., nn.Module]
+"""Takes resolved weights and ``tiny``, whether the stand-in is wanted."""
 SKIP_BLOCKS = (3, 6, 9, 12)
 """The ViT blocks whose outputs are skips, counted from 1."""
 
@@ -200,20 +203,33 @@ class SamUnet(UnetOnSam, SamModel):
     """The U-Net decoder on a fixed encoder."""
 
 
-def kept_encoder(recipe: Recipe, weights: Weights) -> nn.Module:
-    """Return the encoder that a trial before this one used, if it is the same, and else build it."""
+Conv = TypeVar("Conv", bound=SamConv)
+
+
+def kept_encoder(recipe: Recipe, weights: Weights, build: BuildEncoder = build_encoder) -> nn.Module:
+    """Return the encoder that a trial before this one used, if it is the same, and else build it.
+
+    Args:
+        recipe: Uses ``model_size``, and ``seed`` where the weights are random.
+        weights: Resolved weights.
+        build: Builds it.
+    """
     tiny = recipe.model_size == "tiny"
     seed = 0 if weights.path else recipe.seed  # a file's encoder is the same whatever the seed
     place = str(torch.get_default_device())  # models are also built on the meta device, which holds no numbers
-    return keep((weights, tiny, seed, place), lambda: build_encoder(weights, tiny=tiny), seed=seed)
+    return keep((build, weights, tiny, seed, place), lambda: build(weights, tiny=tiny), seed=seed)
 
 
 def build_sam_conv(recipe: Recipe, weights: Weights, channels: int) -> SamConv:
     """Build ``sam_vit_b_conv``: 1.3 million trainable parameters."""
+    return conv_on(SamConv, kept_encoder(recipe, weights), recipe, channels)
+
+
+def conv_on(model: type[Conv], encoder: nn.Module, recipe: Recipe, channels: int) -> Conv:
+    """Put the convolutional decoder, of the same widths for all, on an encoder of SAM's kind."""
     tiny = recipe.model_size == "tiny"
-    encoder = kept_encoder(recipe, weights)
     widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
-    return SamConv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
+    return model(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
 
 
 def build_sam_unet(recipe: Recipe, weights: Weights, channels: int) -> SamUnet:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
-from trainables.models.kept import keep
-from trainables.models.sam import SamConv
+from trainables.models.sam import SamConv, conv_on, kept_encoder
 from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
 
@@ -35,12 +34,7 @@ class Sam2Conv(SamConv):
 
 def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int) -> Sam2Conv:
     """Build ``sam2_hiera_t_conv``."""
-    tiny = recipe.model_size == "tiny"
-    seed = 0 if weights.path else recipe.seed
-    key = ("sam2", weights, tiny, seed, str(torch.get_default_device()))
-    encoder = keep(key, lambda: build_encoder(weights, tiny=tiny), seed=seed)
-    widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
-    return Sam2Conv(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
+    return conv_on(Sam2Conv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 
 
 def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:

@@ -9,11 +9,12 @@ import numpy as np
 from rich.table import Table
 
 from sweep.dataset.commands.shared import command, read_sound, title
-from sweep.dataset.description import CHANNELS, Drift, SplitLook, class_weights, find_drift, look_at_all
+from sweep.dataset.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
 from sweep.dataset.description_picture import write_picture
 from sweep.dataset.leaks import find_leaks
 from sweep.dataset.options import Describe
 from sweep.engine.output import LABEL_WIDTH, Output
+from trainables.class_balance import inverse_frequency
 from trainables.data.manifest import Leak
 from trainables.data.tiles import TileFiles
 from trainables.errors import DataError
@@ -34,7 +35,7 @@ def describe(options: Describe, output: Output) -> None:
     report = read_sound(root, leaks=False)
     looks = look_at_all(report.splits, report.task)
     drifts = find_drift(looks)
-    weights = class_weights(looks["train"])
+    weights = inverse_frequency(looks["train"].pixels)
     name = title(report.manifest) if report.manifest else root.resolve().name
     path = options.out or root / DESCRIPTION_FILE
     _write(path, name, looks, drifts, report.task)

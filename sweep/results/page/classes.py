@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sweep.results.classes import ClassRow, class_rows, class_scores, task_of, text
+from sweep.results.classes import ClassRow, class_scores, task_of, text
 from sweep.results.page.blocks import Cell, Row, Section, Table, Text
 from sweep.results.page.source import Source
 from trainables.task import Task
@@ -18,7 +18,7 @@ SUMMARIES = ("mean", "weighted by frequency", "pixel accuracy")
 def class_section(source: Source) -> Section | None:
     """Return IoU a class of each contender, and the leader's confusion matrices; None for a binary task."""
     task = task_of(source.experiment)
-    rows = class_rows(source.experiment, source.rows, {split: set(own) for split, own in source.tile_scores.items()})
+    rows = source.board.class_rows
     if not rows:
         return None
     intro = Text(

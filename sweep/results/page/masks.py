@@ -49,7 +49,7 @@ class MaskReader:
 
         The foreground in a binary task; else the pixels that are right, and those that count.
         """
-        counted = (truth != IGNORE_INDEX) | (self.task == Task())
+        counted = truth != IGNORE_INDEX
         if self.task.binary:
             return (predicted == 1) & counted, (truth == 1)
         return (predicted == truth) & counted, counted
