@@ -13,18 +13,20 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
-import tyro
 from rich.console import Console
 
 from sweep.engine.interrupts import INTERRUPTED, end_on_signals
 from sweep.engine.options import OutputOptions
 from sweep.engine.output import Events, Output
-from trainables.errors import TilesweepError
+from sweep.engine.usage import parse
+from trainables.errors import TilesweepError, nearest
+from trainables.invocation import call
 
 PIPE_WIDTH = 140
 """Characters a line where the output is no terminal: tables are not squeezed into a guess."""
@@ -52,30 +54,93 @@ def open_output(options: OutputOptions | None = None) -> Output:
     return Output(silent if options.quiet or options.json else results, results, events)
 
 
-def run_command(main: Callable[[Any, Output], int | None], options: Any, *, prog: str) -> None:
-    """Parse the command line, run the command, and exit; the module's docstring lists the exit codes.
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command: its options, what it does, and how one uses it.
 
-    Args:
+    Attributes:
+        name: ``phase1``, or ``patches make``.
+        options: The options' dataclass, an ``OutputOptions``.
         main: Takes the parsed options, and where to say what; returns an exit code, or None for 0.
-        options: The options' dataclass, an ``OutputOptions``, or a union of them for subcommands.
-        prog: How the command is called, for its help.
+        examples: Arguments that many want -> what they bring; shown by ``--help``.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    end_on_signals()
-    parsed = tyro.cli(options, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
-    output = open_output(parsed)
-    errors: tuple[str, ...] = ()
-    try:
-        with redirect_stdout(sys.stderr) if parsed.json else nullcontext():  # what a library prints is no event
-            code = main(parsed, output) or 0
-    except TilesweepError as error:
-        code, errors = MISTAKE, tuple(" ".join(line.split()) for line in error.faults)
-        for line in errors:
-            sys.stderr.write(f"error: {line}\n")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    output.end(code, errors)
-    sys.exit(code)
+
+    name: str
+    options: type[OutputOptions]
+    main: Callable[[Any, Output], int | None]
+    examples: Mapping[str, str]
+
+    def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """Parse the command line, run the command, and exit; the module's docstring lists the exit codes.
+
+        Args:
+            arguments: Words after the command's name; None takes the process's own.
+        """
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+        end_on_signals()
+        words = sys.argv[1:] if arguments is None else arguments
+        parsed = parse(self.options, words, program=call(self.name), examples=self.examples)
+        output = open_output(parsed)
+        errors: tuple[str, ...] = ()
+        try:
+            with redirect_stdout(sys.stderr) if parsed.json else nullcontext():  # what a library prints is no event
+                code = self.main(parsed, output) or 0
+        except TilesweepError as error:
+            code, errors = MISTAKE, tuple(" ".join(line.split()) for line in error.faults)
+            for line in errors:
+                sys.stderr.write(f"error: {line}\n")
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        output.end(code, errors)
+        sys.exit(code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Commands under one name, listed in the order in which one uses them.
+
+    Attributes:
+        name: ``patches``; empty for all of tilesweep.
+        about: What they are for.
+        stages: Stage of the work -> command -> what it is for.
+        load: Returns the command of a name; loads nothing heavy.
+        begin: Arguments to begin with.
+    """
+
+    name: str
+    about: str
+    stages: Mapping[str, Mapping[str, str]]
+    load: Callable[[str], Command | Group]
+    begin: str
+
+    def names(self) -> list[str]:
+        """Return the commands' names, in order."""
+        return [name for commands in self.stages.values() for name in commands]
+
+    def overview(self) -> str:
+        """Return the list of commands."""
+        width = max(map(len, self.names())) + 2
+        lines = [self.about, ""]
+        for stage, commands in self.stages.items():
+            lines += [f"{stage}:", *(f"  {name:{width}}{purpose}" for name, purpose in commands.items())]
+        lines += ["", f"{self._call('NAME')} --help   a command's usual options, and examples; --help-all: all of them"]
+        lines += [f"begin with:  {self._call(*self.begin.split())}"]
+        return "\n".join(lines)
+
+    def _call(self, name: str, *arguments: str) -> str:
+        return " ".join([call(f"{self.name} {name}".strip()), *arguments])
+
+    def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """Run the command that the first argument names, and exit; without one, list the commands."""
+        words = sys.argv[1:] if arguments is None else arguments
+        first = words[0] if words else "--help"
+        if first in self.names():
+            self.load(first).run(words[1:])
+        if first in ("-h", "--help", "--help-all"):
+            sys.stdout.write(self.overview() + "\n")
+            sys.exit(0)
+        sys.stderr.write(f"error: {self._call(first)}: no such command; {nearest(first, self.names())}\n")
+        sys.exit(MISTAKE)

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from sweep.console import MISTAKE, run_command
+from sweep.console import MISTAKE, Command
 from sweep.engine.options import OutputOptions
 from sweep.engine.output import Output
+from trainables.invocation import words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,20 @@ def main(options: DoctorOptions, output: Output) -> int:
         output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.mend)
     if any(one.failed for one in found):
         return MISTAKE
-    output.next(shlex.join(["python", "-m", "sweep.phase1", "--architectures", options.architecture]))
+    output.next(shlex.join([*words("phase1"), "--architectures", options.architecture]))
     return 0
 
 
+COMMAND = Command(
+    name="doctor",
+    options=DoctorOptions,
+    main=main,
+    examples={
+        "": "check this machine",
+        "--profile paper --patches my_tiles/": "... for a sweep of these",
+        "--architecture my_models.py:build": "check an architecture of your own",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, DoctorOptions, prog="python -m sweep.doctor")
+    COMMAND.run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.options import StorageOptions
 from sweep.engine.output import LABEL_WIDTH, Output
 from sweep.exporting.formats import ENDINGS, Format, check_format
@@ -34,7 +34,7 @@ class ExportOptions(StorageOptions):
     """
 
     model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
-    """An experiment (its leader by val IoU), one of its trials, or a weights file FILE.safetensors."""
+    """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
 
     format: Format = "onnx"
     """onnx: for onnxruntime and the like; torch: a program for torch.export.load; safetensors: all tensors, for
@@ -49,7 +49,7 @@ class ExportOptions(StorageOptions):
     opset: Annotated[int | None, arg(metavar="N")] = None
     """ONNX operator set, 18 to 23; default: 18, which most programs read."""
 
-    size: Annotated[int | None, arg(metavar="N")] = None
+    size: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM and Lite0 the
     size trained on."""
 
@@ -146,5 +146,15 @@ def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, s
     return {"threshold": f"0.5: {at_half}; best on val {calibration.threshold:.3f}: {calibration.iou:.4f}"}
 
 
+COMMAND = Command(
+    name="export",
+    options=ExportOptions,
+    main=main,
+    examples={
+        "--model phase1-demo": "its best as ONNX",
+        "--model phase1-demo/unet --format torch --out unet.pt2": "one trial, for PyTorch",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, ExportOptions, prog="python -m sweep.export")
+    COMMAND.run()

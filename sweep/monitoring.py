@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.options import OutputOptions
 from sweep.engine.output import Output
 
@@ -59,5 +59,14 @@ def main(options: MonitoringOptions, output: Output) -> int:
     return 0
 
 
+COMMAND = Command(
+    name="monitoring",
+    options=MonitoringOptions,
+    main=main,
+    examples={
+        "": "write monitoring/, and say how to start Prometheus and Grafana",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, MonitoringOptions, prog="python -m sweep.monitoring")
+    COMMAND.run()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sweep.console import run_command
+from tyro.conf import arg
+
+from sweep.console import Command
 from sweep.engine.options import RecipeOptions, SweepOptions
 from sweep.engine.output import Output
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 class Phase1Options(SweepOptions, RecipeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
-    repeats: int = 1
+    repeats: Annotated[int, arg(metavar="R")] = 1
     """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
 
 
@@ -75,5 +77,18 @@ def main(options: Phase1Options, output: Output) -> int:
     return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile, output)
 
 
+COMMAND = Command(
+    name="phase1",
+    options=Phase1Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--patches my_tiles/": "your own tiles, on every GPU",
+        "--plan": "what it would do, and how long; runs nothing",
+        "--max-concurrent 1 --storage /content/drive/runs": "on Colab",
+        "--address auto --storage s3://bucket/runs": "on a running Ray cluster",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, Phase1Options, prog="python -m sweep.phase1")
+    COMMAND.run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.options import SearchOptions
 from sweep.engine.output import Output
 
@@ -78,5 +78,16 @@ def main(options: Phase2Options, output: Output) -> int:
     return run_sweep(phase, options, profile, output)
 
 
+COMMAND = Command(
+    name="phase2",
+    options=Phase2Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--trials 90 --time 8h": "stops after a night; the same again goes on",
+        "--architectures unet --trials 30 --confirm 3": "the three best trained anew",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, Phase2Options, prog="python -m sweep.phase2")
+    COMMAND.run()

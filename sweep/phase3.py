@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.options import Numbers, RecipeOptions, SearchOptions
 from sweep.engine.output import Output
 
@@ -101,5 +101,15 @@ def main(options: Phase3Options, output: Output) -> int:
     return run_sweep(phase, options, profile, output)
 
 
+COMMAND = Command(
+    name="phase3",
+    options=Phase3Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--tiles 5,12,24 --recipes best_recipes.toml": "with the recipes that Phase 2 found",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, Phase3Options, prog="python -m sweep.phase3")
+    COMMAND.run()

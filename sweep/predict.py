@@ -10,11 +10,12 @@ import tyro
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.durations import duration
-from sweep.engine.options import Numbers, StorageOptions
+from sweep.engine.options import DeviceOptions, Numbers, StorageOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
+from sweep.engine.usage import RARE
 from trainables.errors import ExperimentError, TilesweepError
 from trainables.storage import Storage
 
@@ -43,7 +44,7 @@ def _pair(text: str) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(StorageOptions):
+class PredictOptions(DeviceOptions, StorageOptions):
     """Predict images and rasters with a sweep's winner; the same command goes on after an interruption.
 
     A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG.
@@ -52,8 +53,8 @@ class PredictOptions(StorageOptions):
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
     """Images, GeoTIFFs of any size, folders, globs, or addresses that GDAL opens."""
 
-    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE.safetensors")]
-    """An experiment (its best by val IoU), one of its trials, or a weights file."""
+    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
+    """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
 
     out: Annotated[Path, arg(metavar="DIR")]
     """Where results go."""
@@ -70,7 +71,7 @@ class PredictOptions(StorageOptions):
     probability: bool = False
     """Write probabilities, too."""
 
-    polygons: Literal["gpkg", "geojson"] | None = None
+    polygons: Annotated[Literal["gpkg", "geojson"] | None, arg(metavar="gpkg|geojson")] = None
     """Write polygons, too, with area in square metres and mean probability."""
 
     min_area: Annotated[float, arg(metavar="M2")] = 0.0
@@ -79,19 +80,16 @@ class PredictOptions(StorageOptions):
     simplify: Annotated[float, arg(metavar="METRES")] = 0.0
     """Let polygons' edges move by this much to get rid of corners."""
 
-    bands: Numbers = ()
+    bands: Annotated[Numbers, RARE] = ()
     """Which bands are red, green and blue, from 1, such as 3,2,1; default: as the file says."""
 
-    scale: Scale = None
+    scale: Annotated[Scale, RARE] = None
     """The values that are black and white, for rasters that do not hold bytes."""
 
-    batch_size: Annotated[int | None, arg(metavar="N")] = None
+    batch_size: Annotated[int | None, arg(metavar="N"), RARE] = None
     """Windows a forward pass; default: what suits the device."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to predict."""
-
-    skip_bad: bool = False
+    skip_bad: Annotated[bool, RARE] = False
     """Leave damaged blocks of a raster out instead of giving up."""
 
     overwrite: bool = False
@@ -223,5 +221,16 @@ def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
     output.events.emit("predicted", input=one.path, files=[str(file) for file in mapped.files], **mapped.facts)
 
 
+COMMAND = Command(
+    name="predict",
+    options=PredictOptions,
+    main=main,
+    examples={
+        "city.tif --model phase1-demo --out map/": "masks by the experiment's best",
+        "city.tif --model phase1-demo --out map/ --polygons gpkg": "polygons, too",
+        "'images/*.png' --model best.safetensors --out masks/": "images, by a weights file",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, PredictOptions, prog="python -m sweep.predict")
+    COMMAND.run()

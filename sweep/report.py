@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import arg
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import StorageOptions
 from sweep.engine.output import Output
@@ -102,5 +102,15 @@ def _say(page: Page, written: list[str], size: int, output: Output) -> None:
     output.events.emit("report", path=written[0], markdown=written[1], bytes=size)
 
 
+COMMAND = Command(
+    name="report",
+    options=ReportOptions,
+    main=main,
+    examples={
+        "": "the experiment that changed last",
+        "phase1-paper phase2-paper": "two side by side",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, ReportOptions, prog="python -m sweep.report")
+    COMMAND.run()

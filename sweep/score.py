@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pyarrow as pa
 import tyro
 from tyro.conf import arg
 
 from search_spaces.recipes import read_recipes
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
-from sweep.engine.options import Names, RecipeOptions, StorageOptions
+from sweep.engine.options import ClusterOptions, Names, RecipeOptions, StorageOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
 from sweep.results.audit import audit, show_audit
@@ -36,7 +36,7 @@ from trainables.trial_states import BEST_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(StorageOptions, RecipeOptions):
+class ScoreOptions(ClusterOptions, StorageOptions, RecipeOptions):
     """Score the test split with each winner's best-by-val weights: once, recorded in the ledger.
 
     Phase 1: every attempt. Phase 2: each architecture's best trial. Phase 3: every budget and draw.
@@ -54,14 +54,8 @@ class ScoreOptions(StorageOptions, RecipeOptions):
     again: Annotated[str, arg(metavar="REASON")] = ""
     """Score attempts a second time; the reason goes into the ledger and the leaderboard marks the row."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to predict."""
-
     verify: bool = False
     """Score nothing: say whether the ledger is whole and matches the weights and tiles on disk."""
-
-    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
-    """Predict in a task of this Ray cluster instead of here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,5 +370,16 @@ def main(options: ScoreOptions, output: Output) -> int:
     return 0
 
 
+COMMAND = Command(
+    name="score",
+    options=ScoreOptions,
+    main=main,
+    examples={
+        "": "the winners of the experiment that changed last",
+        "phase2-paper": "those of this one",
+        "--verify": "score nothing: is the ledger whole?",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, ScoreOptions, prog="python -m sweep.score")
+    COMMAND.run()

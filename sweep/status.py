@@ -12,7 +12,7 @@ from rich.live import Live
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from sweep.console import run_command
+from sweep.console import Command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import StorageOptions
 from sweep.engine.output import Output
@@ -113,5 +113,16 @@ def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, outp
     return snapshot
 
 
+COMMAND = Command(
+    name="status",
+    options=StatusOptions,
+    main=main,
+    examples={
+        "": "the experiment that changed last",
+        "phase1-paper --watch": "again every 5 seconds",
+        "--storage s3://bucket/runs --json": "for programs",
+    },
+)
+
 if __name__ == "__main__":
-    run_command(main, StatusOptions, prog="python -m sweep.status")
+    COMMAND.run()

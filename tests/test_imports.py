@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sweep.commands import ALL
+
 ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
 MODULES = sorted(
@@ -78,7 +80,7 @@ def _loaded(*words: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["phase1", "phase2", "phase3", "score", "predict", "report", "status", "patches", "monitoring", "export", "doctor"],
+    ALL.names(),
 )
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = _loaded(f"sweep.{command}", "--help")

@@ -52,13 +52,13 @@ class Make(OutputOptions):
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
     """Polygons in place of masks: CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
 
-    name: str = ""
-    """The dataset's name; default: the folder's."""
+    title: Annotated[str, arg(metavar="NAME")] = ""
+    """What the dataset is called; default: the folder's name."""
 
-    origin: str = "unknown"
+    origin: Annotated[str, arg(metavar="TEXT")] = "unknown"
     """Where the imagery comes from."""
 
-    licence: str = "unknown"
+    licence: Annotated[str, arg(metavar="TEXT")] = "unknown"
     """Under which terms."""
 
     gsd: Annotated[float | None, arg(metavar="METRES")] = None
@@ -113,13 +113,13 @@ class Synthesize(OutputOptions):
     kind: Literal["roofs", "roads"] = "roofs"
     """Roofs seen from above (binary), or a road with vehicles and pedestrians (four classes)."""
 
-    tiles: Numbers = (24, 6, 6)
+    counts: Annotated[Numbers, arg(metavar="N,N,N")] = (24, 6, 6)
     """Tiles for train, val and test."""
 
     size: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Side of a tile, a multiple of 32 from 64 up; default: 1024 for roofs, 256 for roads."""
 
-    seed: int = 0
+    seed: Annotated[int, arg(metavar="N")] = 0
     """Another seed draws other scenes."""
 
     force: bool = False
@@ -149,16 +149,16 @@ class ImportPets(OutputOptions):
     uncertain: Literal["foreground", "random", "background", "ignore"] = "foreground"
     """What a pixel of value 3 becomes; random: either, with probability 0.5."""
 
-    count: Annotated[int | None, arg(metavar="N")] = None
+    subset: Annotated[int | None, arg(metavar="N")] = None
     """Take N images by the seed, divided between the splits as all of them are; default: all."""
 
     val_share: Annotated[float, arg(metavar="SHARE")] = 0.15
     """Share of trainval.txt that becomes val, by the seed; test.txt is test."""
 
-    split: Annotated[Numbers | None, arg(metavar="N,N,N")] = None
+    counts: Annotated[Numbers | None, arg(metavar="N,N,N")] = None
     """Tiles for train, val and test instead; without the lists they are drawn from all images."""
 
-    seed: int = 0
+    seed: Annotated[int, arg(metavar="N")] = 0
     """Decides which images, which of them are val, and random uncertain pixels."""
 
     force: bool = False

@@ -118,7 +118,7 @@ def choose_splits(
     lists: Mapping[str, Sequence[Pet]],
     *,
     counts: tuple[int, ...] | None,
-    count: int | None,
+    subset: int | None,
     val_share: float,
     seed: int,
 ) -> dict[str, list[Pet]]:
@@ -127,7 +127,7 @@ def choose_splits(
     Args:
         lists: What ``open_pets`` gave.
         counts: How many of each, all but test out of ``trainval`` where there are lists; None follows the lists.
-        count: How many in all, divided as the lists are; None is all.
+        subset: How many in all, divided as the lists are; None is all.
         val_share: Share of ``trainval`` that becomes val.
         seed: At least 0.
 
@@ -141,25 +141,25 @@ def choose_splits(
     shuffled = {name: [pets[index] for index in random.permutation(len(pets))] for name, pets in lists.items()}
     learn = shuffled.get("all", shuffled.get("trainval", []))
     lengths = {name: len(pets) for name, pets in lists.items()}
-    train, val, test = counts or _sizes(lengths, count, val_share)
+    train, val, test = counts or _sizes(lengths, subset, val_share)
     rest = learn[train + val :] if "all" in lists else shuffled["test"]
     if train + val > len(learn) or test > len(rest):
         there = " and ".join(f"{len(pets)} in {name}" for name, pets in lists.items())
-        raise DataError(f"--split {train},{val},{test}: there are only {there}; give smaller counts")
+        raise DataError(f"--counts {train},{val},{test}: there are only {there}; give smaller counts")
     return {"train": learn[:train], "val": learn[train : train + val], "test": rest[:test]}
 
 
-def _sizes(lengths: Mapping[str, int], count: int | None, val_share: float) -> tuple[int, int, int]:
-    """Divide all images, or ``count`` of them, as the lists and the share of val say."""
+def _sizes(lengths: Mapping[str, int], subset: int | None, val_share: float) -> tuple[int, int, int]:
+    """Divide all images, or ``subset`` of them, as the lists and the share of val say."""
     total = sum(lengths.values())
-    if count is not None and not 3 <= count <= total:
-        raise DataError(f"--count {count}: must be 3 to {total}, the number of images in the lists")
-    wanted = count or total
+    if subset is not None and not 3 <= subset <= total:
+        raise DataError(f"--subset {subset}: must be 3 to {total}, the number of images in the lists")
+    wanted = subset or total
     test = min(max(1, round(wanted * lengths["test"] / total)), wanted - 2)
     val = min(max(1, round((wanted - test) * val_share)), wanted - test - 1)
     train = wanted - test - val
     if train < 1 or train + val > lengths["trainval"]:
-        raise DataError(f"--src: {total} images in the lists make no three splits; give --split N,N,N")
+        raise DataError(f"--src: {total} images in the lists make no three splits; give --counts N,N,N")
     return train, val, test
 
 

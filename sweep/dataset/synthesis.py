@@ -66,7 +66,7 @@ def split_names(counts: tuple[int, ...]) -> Mapping[str, list[str]]:
         DataError: Not three counts of at least 1.
     """
     if len(counts) != len(SPLITS) or min(counts) < 1:
-        raise DataError(f"--tiles {','.join(map(str, counts))}: give three counts of at least 1, such as 24,6,6")
+        raise DataError(f"--counts {','.join(map(str, counts))}: give three counts of at least 1, such as 24,6,6")
     if counts == STUDY_COUNTS:
         return numbered_split("synth")
     ends = [sum(counts[: index + 1]) for index in range(len(counts))]

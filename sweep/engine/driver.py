@@ -28,6 +28,7 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.results.next_step import next_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
+from trainables.invocation import call
 from trainables.task import Task
 
 if TYPE_CHECKING:
@@ -183,5 +184,5 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
     for line in packing.lines if packing else ():
         console.print(line, highlight=False, soft_wrap=True)
     if not data.leaks_checked:
-        command = f"python -m sweep.patches check --patches {sweep.options.patches}"
+        command = f"{call('patches')} check --patches {sweep.options.patches}"
         console.print(f"leaks          never looked for; do so with {command}", highlight=False, soft_wrap=True)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.errors import ExperimentError, nearest
+from trainables.invocation import call
+from trainables.invocation import words as call_words
 from trainables.storage import DEFAULT_STORAGE, Storage
 
 DESCRIPTION_FILE = "sweep.json"
@@ -63,9 +65,7 @@ class Experiment:
             for recent in storage.names():
                 if _NAME.fullmatch(recent) and cls(storage, recent).exists:
                     return cls(storage, recent)
-            raise ExperimentError(
-                f"{storage.address}: holds no experiment; run python -m sweep.phase1 --profile demo first"
-            )
+            raise ExperimentError(f"{storage.address}: holds no experiment; run {call('phase1')} --profile demo first")
         experiment = cls(storage, name)
         if not experiment.exists:
             known = [other for other in storage.names() if not other.startswith(".")]
@@ -97,9 +97,9 @@ class Experiment:
         """Return the folder of one trial."""
         return self.storage.child(self.name).child(attempt)
 
-    def command(self, module: str, *arguments: str) -> str:
+    def command(self, name: str, *arguments: str) -> str:
         """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""
-        words = ["python", "-m", f"sweep.{module}", *arguments, self.name]
+        words = [*call_words(name), *arguments, self.name]
         if self.storage.address != Storage.open(DEFAULT_STORAGE).address:
             words += ["--storage", self.storage.address]
         return shlex.join(words)

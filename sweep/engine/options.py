@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from sweep.engine.usage import RARE
 from trainables.models.weights import SAM_SHA256
 from trainables.storage import DEFAULT_STORAGE
 
@@ -57,6 +58,22 @@ class StorageOptions(OutputOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """What models run on."""
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], RARE] = "auto"
+    """What models run on; auto: a GPU where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions(DeviceOptions):
+    """Which machines do the work."""
+
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
+    """Work on this running Ray cluster; default: on this machine alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeOptions:
     """Recipes other than the shared one."""
 
@@ -65,7 +82,7 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(StorageOptions):
+class SweepOptions(ClusterOptions, StorageOptions):
     """What every sweep understands."""
 
     profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "paper"
@@ -74,7 +91,7 @@ class SweepOptions(StorageOptions):
     patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """The dataset: {train,val,test}/{images,masks}/."""
 
-    allow_leak: bool = False
+    allow_leak: Annotated[bool, RARE] = False
     """Sweep although tiles of different splits show the same ground; every row is marked."""
 
     architectures: Names = ()
@@ -86,22 +103,22 @@ class SweepOptions(StorageOptions):
     resume: Annotated[str | None, arg(metavar="NAME")] = None
     """Go on with an unfinished experiment, as it was started."""
 
-    trust_owner: bool = False
+    trust_owner: Annotated[bool, RARE] = False
     """Resume although the experiment's folder belongs to another user."""
 
     plan: bool = False
     """Print trials, resources and an estimated time; run nothing."""
 
-    measure: bool = False
+    measure: Annotated[bool, RARE] = False
     """With --plan: calibrate the estimate by training a few steps of each architecture here."""
 
     time: Annotated[str | None, arg(metavar="8h|90min")] = None
     """Stop cleanly after this wall-clock time; --resume goes on."""
 
-    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours")] = None
+    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE] = None
     """Stop cleanly after this much training; --resume goes on."""
 
-    seed: int = 42
+    seed: Annotated[int, arg(metavar="N"), RARE] = 42
     """Seeds initial weights, draws and dropout."""
 
     max_concurrent: Annotated[int | None, arg(metavar="N")] = None
@@ -110,43 +127,37 @@ class SweepOptions(StorageOptions):
     gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto")] = None
     """Share of a GPU a trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
 
-    max_failures: Annotated[int, arg(metavar="N")] = 2
+    max_failures: Annotated[int, arg(metavar="N"), RARE] = 2
     """How often a trial that crashed is started again, from its last epoch."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where trials train."""
-
-    compile: bool = False
+    compile: Annotated[bool, RARE] = False
     """Translate each trial's training step by torch.compile: minutes at its start, for long trainings on GPUs."""
 
-    profile_trace: bool = False
+    profile_trace: Annotated[bool, RARE] = False
     """Record the second epoch of each trial into trace.json.gz, for ui.perfetto.dev or chrome://tracing."""
 
-    tensorboard: bool = False
+    tensorboard: Annotated[bool, RARE] = False
     """Write each trial's curves and some val tiles' predictions for TensorBoard."""
 
-    overlays_every: Annotated[int, arg(metavar="N")] = 5
+    overlays_every: Annotated[int, arg(metavar="N"), RARE] = 5
     """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
 
-    mlflow: Annotated[str | None, arg(metavar="URI")] = None
+    mlflow: Annotated[str | None, arg(metavar="URI"), RARE] = None
     """Tell this MLflow of every trial, such as sqlite:///mlflow.db or http://HOST:5000."""
 
-    wandb: Annotated[str | None, arg(metavar="PROJECT")] = None
+    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE] = None
     """Tell Weights & Biases of every trial, in this project."""
 
-    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
-    """A running Ray cluster; default: start one here."""
-
-    weights: Literal["pretrained", "random"] | None = None
+    weights: Annotated[Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE] = None
     """pretrained refuses to start without real weights; default: the profile's."""
 
-    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None
+    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
     """sam_vit_b_01ec64.pth, if it is not in the cache."""
 
-    sam_sha256: Annotated[str, arg(metavar="HEX")] = SAM_SHA256
+    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE] = SAM_SHA256
     """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
 
-    offline: bool = False
+    offline: Annotated[bool, RARE] = False
     """Never download weights."""
 
 
@@ -157,27 +168,27 @@ class SearchOptions(SweepOptions):
     trials: Annotated[int | None, arg(metavar="N")] = None
     """Trials in all, shared equally by the architectures; default: the profile's for each."""
 
-    space: Annotated[Path | None, arg(metavar="FILE")] = None
+    space: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
     """Python file with a function space(architecture) of your own; it is run."""
 
-    extra_knobs: Names = ()
+    extra_knobs: Annotated[Names, RARE] = ()
     """Search these too: weight_decay, ema_decay."""
 
-    max_epochs: Annotated[int | None, arg(metavar="N")] = None
+    max_epochs: Annotated[int | None, arg(metavar="N"), RARE] = None
     """Epochs of a full training; default: the profile's."""
 
-    grace_period: Annotated[int | None, arg(metavar="N")] = None
+    grace_period: Annotated[int | None, arg(metavar="N"), RARE] = None
     """Epochs before a trial can be given up; default: the profile's."""
 
-    reduction_factor: Annotated[int | None, arg(metavar="N")] = None
+    reduction_factor: Annotated[int | None, arg(metavar="N"), RARE] = None
     """One in this many trials passes each rung; default: the profile's."""
 
-    halving: Literal["auto", "stop", "pause", "off"] = "auto"
+    halving: Annotated[Literal["auto", "stop", "pause", "off"], RARE] = "auto"
     """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
     trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
 
-    warm_from: Annotated[str | None, arg(metavar="NAME")] = None
+    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE] = None
     """Start ASHA's rungs with this experiment's curves of the same architectures."""
 
-    optuna_storage: Annotated[str | None, arg(metavar="URL")] = None
+    optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE] = None
     """Any Optuna storage; default: a journal in the experiment's folder."""

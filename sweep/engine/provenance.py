@@ -53,12 +53,9 @@ def provenance() -> dict[str, Any]:
 def typed_command(without: Collection[str] = ()) -> str:
     """Return the command line, without passwords in URLs and without some flags."""
     words = [re.sub(r"(://[^/@:]*):[^/@]+@", r"\1:***@", word) for word in sys.argv[1:] if word not in without]
-    return shlex.join(["python", "-m", _module(), *words])
-
-
-def _module() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return spec.name if spec else Path(sys.argv[0]).name
+    program = ["python", "-m", spec.name.removesuffix(".__main__")] if spec else [Path(sys.argv[0]).name]
+    return shlex.join([*program, *words])
 
 
 def _git_state() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sweep.engine.experiment import Experiment
 from sweep.results.ledger import Ledger
 from sweep.results.winners import winners
 from trainables.errors import LedgerError
+from trainables.invocation import call
 
 
 def resume_command(experiment: Experiment, description: Mapping[str, Any]) -> str:
@@ -51,7 +52,7 @@ def _same_again(description: Mapping[str, Any]) -> str:
     """Return the command that started an experiment, without the name, which is taken."""
     words = shlex.split(description.get("provenance", {}).get("command", ""))
     if not words:
-        return f"python -m sweep.{description['phase']} --profile {description['profile']}"
+        return f"{call(description['phase'])} --profile {description['profile']}"
     kept = []
     for before, word in zip(["", *words], words, strict=False):
         if word != "--name" and before != "--name" and not word.startswith("--name="):

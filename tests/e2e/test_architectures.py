@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     folder = tmp_path_factory.mktemp("architectures")
     (folder / "my_models.py").write_text(OWN)
     made = run(
-        "patches", "synthesize", "--kind", "roads", "--dst", "roads", "--tiles", "5,2,2", "--size", "64", cwd=folder
+        "patches", "synthesize", "--kind", "roads", "--dst", "roads", "--counts", "5,2,2", "--size", "64", cwd=folder
     )
     assert made.returncode == 0, made.stderr
     where = ("--profile", "smoke", "--patches", "roads", "--name", "all")

@@ -24,9 +24,11 @@ from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import with_extras
 from search_spaces.profiles import get_profile
 from search_spaces.recipes import read_recipes
-from sweep import patches as patches_command
 from sweep.console import open_output
 from sweep.dataset.checking import check
+from sweep.dataset.commands.check import check as check_command
+from sweep.dataset.commands.make import make
+from sweep.dataset.options import Check, Make
 from sweep.dataset.splits import read_split
 from sweep.engine.experiment import Experiment
 from sweep.engine.search.journal import open_studies
@@ -229,7 +231,7 @@ def test_tile_folders(sound: Path, cases: int) -> None:
                 if report.faults:
                     raise TilesweepError(report.faults)
             before = _content(root)
-            code = patches_command.main(patches_command.Check(patches=root), open_output())
+            code = check_command(Check(patches=root), open_output())
             assert code == 0 or (code == 2 and (report.faults or report.leaks))
             assert {k: v for k, v in _content(root).items() if MANIFEST_FILE not in k} == {
                 k: v for k, v in before.items() if MANIFEST_FILE not in k
@@ -376,7 +378,7 @@ def test_sources_become_a_whole_dataset_or_none(tmp_path: Path, cases: int) -> N
                     one(copy / relative, dice)
             out = copy.with_name("out")
             with works_or_says_why(copy):
-                patches_command.main(patches_command.Make(src=copy, dst=out, split=str(split), size=64), open_output())
+                make(Make(src=copy, dst=out, split=str(split), size=64), open_output())
             if out.exists():
                 assert not check(out).faults
             assert {path.name for path in copy.parent.iterdir()} <= {"copy", "out"}, "nothing half-written is left"

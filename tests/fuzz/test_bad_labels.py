@@ -13,8 +13,8 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweep import patches
 from sweep.console import open_output
+from sweep.dataset.commands.make import make
 from sweep.dataset.options import Make
 from sweep.dataset.tasks import read_task
 from tests.fuzz.test_bad_input import CASES, JSON, _flip, _truncate, each, works_or_says_why
@@ -35,7 +35,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _make(images: Path, labels: Path, out: Path) -> None:
     common = {"src": images, "dst": out, "split": str(images / "split.toml"), "size": 64, "quiet": True}
-    patches.main(Make(**common, labels=labels, task=images / "task.json"), open_output())
+    make(Make(**common, labels=labels, task=images / "task.json"), open_output())
 
 
 @pytest.mark.parametrize("cases", CASES)

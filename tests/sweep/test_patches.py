@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sweep import patches
-from sweep.console import run_command
 from sweep.dataset.cropping import choose_window
 from sweep.dataset.splits import numbered_split
 from tests.conftest import ROOT, SHARED
@@ -27,7 +26,7 @@ from trainables.task import Task
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["patches", *map(str, arguments)])
     with pytest.raises(SystemExit) as caught:
-        run_command(patches.main, patches.Command, prog="python -m sweep.patches")
+        patches.COMMAND.run()
     return int(caught.value.code or 0)
 
 
@@ -197,7 +196,7 @@ def test_a_bad_split_file_is_refused(
 def test_an_existing_dataset_is_replaced_only_by_force_and_other_folders_never(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("synthesize", "--dst", tmp_path / "out", "--tiles", "1,1,1", "--size", "64")
+    arguments = ("synthesize", "--dst", tmp_path / "out", "--counts", "1,1,1", "--size", "64")
     assert _run(monkeypatch, *arguments) == 0
     _refused(monkeypatch, capsys, "exists already", *arguments)
     assert _run(monkeypatch, *arguments, "--force") == 0
@@ -209,7 +208,7 @@ def test_an_existing_dataset_is_replaced_only_by_force_and_other_folders_never(
 
 def test_synthesize_says_everywhere_that_it_is_synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("one", "two"):
-        assert _run(monkeypatch, "synthesize", "--dst", tmp_path / folder, "--tiles", "5,1,1", "--size", "128") == 0
+        assert _run(monkeypatch, "synthesize", "--dst", tmp_path / folder, "--counts", "5,1,1", "--size", "128") == 0
     manifest = Manifest.read(tmp_path / "one")
     assert manifest is not None and manifest.synthetic and "ynthetic" in manifest.origin
     assert all(name.startswith("synth") for names in manifest.splits.values() for name in names)

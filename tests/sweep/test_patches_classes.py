@@ -304,7 +304,7 @@ def test_colours_alone_do_not_tell_the_classes_of_a_road_scene_apart() -> None:
 def test_synthesized_roads_are_a_sound_dataset(
     counts: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ("synthesize", "--kind", "roads", "--tiles", counts, "--size", size, "--dst")
+    arguments = ("synthesize", "--kind", "roads", "--counts", counts, "--size", size, "--dst")
     assert _run(monkeypatch, *arguments, tmp_path / "one") == _run(monkeypatch, *arguments, tmp_path / "two") == 0
     manifest, again = Manifest.read(tmp_path / "one"), Manifest.read(tmp_path / "two")
     assert manifest is not None and again is not None and manifest.files == again.files
@@ -319,7 +319,7 @@ def test_synthesize_refuses(
     common = ("synthesize", "--dst", tmp_path / "out", "--kind", "roads")
     _refused(monkeypatch, capsys, "--seed -1", *common, "--seed", "-1")
     _refused(monkeypatch, capsys, "--size 100", *common, "--size", "100")
-    _refused(monkeypatch, capsys, "--tiles 4,0,1", *common, "--tiles", "4,0,1")
+    _refused(monkeypatch, capsys, "--counts 4,0,1", *common, "--counts", "4,0,1")
     _refused(monkeypatch, capsys, "rivers", "synthesize", "--dst", tmp_path / "out", "--kind", "rivers")
 
 
@@ -353,7 +353,7 @@ def test_drift_s_measures_are_hand_computed() -> None:
 def test_describe_finds_drift_and_copies_and_suggests_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    counts = ("--tiles", "12,8,8", "--size", "128")
+    counts = ("--counts", "12,8,8", "--size", "128")
     assert _run(monkeypatch, "synthesize", "--kind", "roads", *counts, "--dst", tmp_path / "d") == 0
     for path in (tmp_path / "d/test/images").iterdir():
         dark = np.asarray(Image.open(path)) // 3

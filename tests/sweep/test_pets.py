@@ -78,10 +78,10 @@ def test_the_seed_alone_decides_who_is_val(pets: Path, monkeypatch: pytest.Monke
 
 
 def test_a_count_is_divided_as_the_lists_are(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, *_import(pets, "--count", "15")) == 0
+    assert _run(monkeypatch, *_import(pets, "--subset", "15")) == 0
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [8, 2, 5]
-    assert _run(monkeypatch, *_import(pets, "--split", "3,1,1", "--force")) == 0
+    assert _run(monkeypatch, *_import(pets, "--counts", "3,1,1", "--force")) == 0
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [3, 1, 1]
     assert int(splits["test"][0].removeprefix("cat_")) >= 20
@@ -140,12 +140,12 @@ def test_ignored_pixels_are_written_and_read_again(pets: Path, monkeypatch: pyte
         (["--seed", "-1"], "--seed -1"),
         (["--val-share", "1"], "--val-share 1"),
         (["--val-share", "nan"], "--val-share nan"),
-        (["--count", "2"], "--count 2: must be 3 to 30"),
-        (["--count", "31"], "--count 31"),
-        (["--count", "5", "--split", "3,1,1"], "does not go with --split"),
-        (["--split", "3,1"], "--split 3,1: give three counts"),
-        (["--split", "3,0,1"], "--split 3,0,1"),
-        (["--split", "20,1,1"], "there are only 20 in trainval and 10 in test"),
+        (["--subset", "2"], "--subset 2: must be 3 to 30"),
+        (["--subset", "31"], "--subset 31"),
+        (["--subset", "5", "--counts", "3,1,1"], "does not go with --counts"),
+        (["--counts", "3,1"], "--counts 3,1: give three counts"),
+        (["--counts", "3,0,1"], "--counts 3,0,1"),
+        (["--counts", "20,1,1"], "there are only 20 in trainval and 10 in test"),
         (["--fit", "crop", "--size", "256"], "leaves a split without images"),
         (["--src", "nowhere"], "has no images/"),
     ],
@@ -199,9 +199,9 @@ def test_lists_that_are_missing_or_damaged(
     (pets / "annotations" / "test.txt").unlink()
     _refused(monkeypatch, capsys, "test.txt: no such file, but the other list", *_import(pets))
     (pets / "annotations" / "trainval.txt").unlink()
-    _refused(monkeypatch, capsys, "give --split N,N,N", *_import(pets))
-    assert _run(monkeypatch, *_import(pets, "--split", "5,2,3")) == 0
-    _refused(monkeypatch, capsys, "there are only 30 in all", *_import(pets, "--split", "25,3,3", "--force"))
+    _refused(monkeypatch, capsys, "give --counts N,N,N", *_import(pets))
+    assert _run(monkeypatch, *_import(pets, "--counts", "5,2,3")) == 0
+    _refused(monkeypatch, capsys, "there are only 30 in all", *_import(pets, "--counts", "25,3,3", "--force"))
     shutil.rmtree(pets / "annotations" / "trimaps")
     _refused(monkeypatch, capsys, "has no annotations/trimaps/", *_import(pets, "--force"))
 
@@ -211,8 +211,8 @@ def test_real_pets_without_lists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ("import-pets", "--src", REAL, "--dst", tmp_path / "out")
-    _refused(monkeypatch, capsys, "give --split N,N,N", *common)
-    assert _run(monkeypatch, *common, "--split", "3,1,1", "--size", "512") == 0
+    _refused(monkeypatch, capsys, "give --counts N,N,N", *common)
+    assert _run(monkeypatch, *common, "--counts", "3,1,1", "--size", "512") == 0
     seen = {}
     for split in SPLITS:
         tiles, faults = scan_split(tmp_path / "out", split, Task(classes=("background", "pet")))

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainables.errors import DataError
+from trainables.invocation import call
 from trainables.task import Task
 
 MANIFEST_FILE = "manifest.json"
@@ -100,7 +101,7 @@ class Manifest:
         path = root / MANIFEST_FILE
         if not path.exists():
             return None
-        mend = "restore it, or delete it and run python -m sweep.patches check"
+        mend = f"restore it, or delete it and run {call('patches')} check"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values.pop("format") > FORMAT:

@@ -18,6 +18,7 @@ from PIL import Image
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.masks import classify
 from trainables.errors import DataError, nearest
+from trainables.invocation import call
 from trainables.task import Task
 
 SPLITS = ("train", "val", "test")
@@ -245,7 +246,7 @@ def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | 
 def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
     """Compare the files of some splits with the manifest."""
     faults = []
-    mend = "restore the file, or run python -m sweep.patches check --update"
+    mend = f"restore the file, or run {call('patches')} check --update"
     for split, tiles in splits.items():
         for files in tiles:
             for path, digest in ((files.image, files.image_sha256), (files.mask, files.mask_sha256)):

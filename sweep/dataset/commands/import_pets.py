@@ -24,12 +24,13 @@ def import_pets(options: ImportPets, output: Output) -> None:
     _check(options)
     reading = Reading(size=options.size, fit=options.fit, uncertain=options.uncertain, seed=options.seed)
     with open_pets(options.src) as lists, new_dataset(options.dst, force=options.force) as root:
-        if "all" in lists and options.split is None:
+        if "all" in lists and options.counts is None:
             raise DataError(
-                f"--src {options.src}: has no annotations/trainval.txt and test.txt; unpack them, or give --split N,N,N"
+                f"--src {options.src}: has no annotations/trainval.txt and test.txt; "
+                "unpack them, or give --counts N,N,N"
             )
         splits = choose_splits(
-            lists, counts=options.split, count=options.count, val_share=options.val_share, seed=options.seed
+            lists, counts=options.counts, subset=options.subset, val_share=options.val_share, seed=options.seed
         )
         sources, left_out = write_pets(root, splits, reading)
         if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
@@ -68,8 +69,8 @@ def _check(options: ImportPets) -> None:
     check_seed(options.seed)
     if not 0 < options.val_share < 1:
         raise DataError(f"--val-share {options.val_share:g}: must lie between 0 and 1, both excluded")
-    if options.split is not None and options.count is not None:
-        raise DataError(f"--count {options.count}: does not go with --split; leave one of them out")
-    if options.split is not None and (len(options.split) != len(SPLITS) or min(options.split) < 1):
-        shown = ",".join(map(str, options.split))
-        raise DataError(f"--split {shown}: give three counts of at least 1, such as 3,1,1")
+    if options.counts is not None and options.subset is not None:
+        raise DataError(f"--subset {options.subset}: does not go with --counts; leave one of them out")
+    if options.counts is not None and (len(options.counts) != len(SPLITS) or min(options.counts) < 1):
+        shown = ",".join(map(str, options.counts))
+        raise DataError(f"--counts {shown}: give three counts of at least 1, such as 3,1,1")

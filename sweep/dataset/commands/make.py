@@ -37,7 +37,7 @@ def make(options: Make, output: Output) -> None:
         report = read_sound(root, task=task)
         manifest = describe(
             report,
-            name=options.name or options.dst.resolve().name,
+            name=options.title or options.dst.resolve().name,
             origin=options.origin,
             licence=options.licence,
             ground_sample_distance_m=options.gsd,

@@ -14,6 +14,7 @@ from sweep.engine.output import LABEL_WIDTH, Output
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
 from trainables.errors import DataError
+from trainables.invocation import call
 from trainables.task import Task
 
 OVERVIEW_FILE = "overview.png"
@@ -21,7 +22,7 @@ OVERVIEW_FILE = "overview.png"
 
 def command(words: str, root: Path) -> str:
     """Return a command on a dataset, ready to be pasted."""
-    return f"python -m sweep.{words} --patches {shlex.quote(str(root))}"
+    return f"{call(words)} --patches {shlex.quote(str(root))}"
 
 
 def check_size(size: int) -> None:

@@ -21,7 +21,7 @@ def synthesize(options: Synthesize, output: Output) -> None:
     size = kind.size if options.size is None else options.size
     check_size(size)
     check_seed(options.seed)
-    splits = split_names(options.tiles)
+    splits = split_names(options.counts)
     with new_dataset(options.dst, force=options.force) as root:
         sources = draw_tiles(root, splits, size=size, seed=options.seed, kind=options.kind)
         report = read_sound(root, task=kind.task)

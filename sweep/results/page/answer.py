@@ -11,6 +11,7 @@ from sweep.engine.durations import duration
 from sweep.results.page.numbers import count, score, span
 from sweep.results.page.source import Row, Source
 from sweep.results.verdict import listing, verdict
+from trainables.invocation import call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ def _labelling(source: Source) -> tuple[list[str], list[str]]:
         return [one.sentence for one in found], []
     return [], [
         "Whether labelling more tiles would help: this sweep used one number of tiles. Phase 3 asks that "
-        "(python -m sweep.phase3)."
+        f"({call('phase3')})."
     ]
 
 
@@ -144,7 +145,6 @@ def _unknown(source: Source) -> list[str]:
         found.append("How much another seed would change: each was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
         found.append(
-            "How good each is with its own best recipe: all share one here. "
-            "Phase 2 searches it (python -m sweep.phase2)."
+            f"How good each is with its own best recipe: all share one here. Phase 2 searches it ({call('phase2')})."
         )
     return found

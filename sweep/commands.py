@@ -1,0 +1,51 @@
+"""All commands, in the order in which one uses them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from sweep.console import Command, Group
+
+
+def load(name: str) -> Command | Group:
+    """Import a command; that loads nothing heavy.
+
+    Args:
+        name: ``phase1``, ``patches``, ...
+    """
+    command: Command | Group = import_module(f"sweep.{name}").COMMAND
+    return command
+
+
+ALL = Group(
+    name="",
+    about="Which segmentation architecture is best on a couple of dozen labelled aerial tiles?",
+    stages={
+        "prepare": {
+            "doctor": "check this machine, the weights and the dataset, or an architecture of your own",
+            "patches": "make, check, show and describe datasets of labelled tiles",
+        },
+        "sweep": {
+            "phase1": "compare architectures under one shared recipe",
+            "phase2": "search each architecture's best recipe",
+            "phase3": "what fewer tiles would cost, and whether more would help",
+        },
+        "watch": {
+            "status": "what a sweep does, or how it ended",
+            "monitoring": "files for Prometheus and Grafana",
+        },
+        "judge": {
+            "score": "read the test split, once an attempt, and keep the ledger",
+            "report": "one page with everything that came out",
+        },
+        "use": {
+            "predict": "masks and polygons of images and rasters of any size",
+            "export": "one file for onnxruntime, PyTorch or tilesweep elsewhere",
+        },
+        "shell": {
+            "completion": "let the Tab key complete commands and flags",
+        },
+    },
+    load=load,
+    begin="phase1 --profile smoke",
+)
