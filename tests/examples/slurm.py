@@ -28,7 +28,7 @@ SCONTROL = """#!/usr/bin/env bash
 echo "$*" >>"$SLURM_CALLS"
 """
 APART = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net")
-"""Sees no process and no port of others: `ray symmetric-run` refuses a machine with a Ray, and its end stops them all."""
+"""Sees no process and no port of others: `ray symmetric-run` refuses a machine with a Ray, and its end stops all."""
 
 
 def can_stand_apart() -> bool:
