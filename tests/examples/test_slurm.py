@@ -131,27 +131,17 @@ def real(tmp_path: Path) -> Iterator[Slurm]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_stand_apart(), reason="needs the right to make namespaces")
-def test_a_sweep_that_reaches_the_time_limit_is_queued_again_and_completes(
+def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_completes_on_one(
     real: Slurm, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
     patches = write_dataset(tmp_path / "patches", size=128)
     experiment = tmp_path / "runs" / "night"
     command = [sys.executable, "-m", "sweep.phase1", "--patches", str(patches), "--profile", "smoke", "--name", "night"]
-    command += [
-        "--storage",
-        str(experiment.parent),
-        "--repeats",
-        "4",
-        "--architectures",
-        "unet",
-        "--max-concurrent",
-        "1",
-    ]
-    job = {"apart": True, "RAY_TMPDIR": str(real.folder)}
+    command += ["--storage", str(experiment.parent), "--repeats", "6", "--architectures", "unet"]
 
-    process = real.submit(*command, **job)
+    process = real.submit(*command, apart=2, RAY_TMPDIR=str(real.folder))
     try:
-        wait_for(lambda: process.poll() is not None or len(list(experiment.glob("*/predictions"))) > 1, 400)
+        wait_for(lambda: process.poll() is not None or len(list(experiment.glob("*/predictions"))) > 2, 400)
         batch_script(process).send_signal(signal.SIGUSR1)
         told = time.monotonic()
         out, _ = process.communicate(timeout=300)
@@ -159,15 +149,16 @@ def test_a_sweep_that_reaches_the_time_limit_is_queued_again_and_completes(
         process.kill()
     assert process.returncode == 130, out
     assert time.monotonic() - told < 180, "longer than the script asks Slurm for"
+    assert "2 at a time, 1 CPU each, of 2 CPUs" in out  # one on each node
     assert "nothing is lost" in out
     assert real.calls == [f"requeue {JOB}"]
     assert stat.S_IMODE(real.token.stat().st_mode) == 0o600
     token = real.token.read_text()
     assert token and token not in out
     before = finished(experiment)
-    assert 0 < len(before) < 4
+    assert 0 < len(before) < 6
 
-    process = real.submit(*command, **job)
+    process = real.submit(*command, apart=1, RAY_TMPDIR=str(real.folder))
     try:
         out, _ = process.communicate(timeout=500)
     finally:
@@ -176,7 +167,7 @@ def test_a_sweep_that_reaches_the_time_limit_is_queued_again_and_completes(
     assert real.calls == [f"requeue {JOB}"]
     assert real.token.read_text() == token
     after = finished(experiment)
-    assert len(after) == 4
+    assert len(after) == 6
     assert {name: after[name] for name in before} == before
 
 
