@@ -19,7 +19,7 @@ SRUN = """#!/usr/bin/env bash
 # Runs a task here, and one on the second machine if there is one. Its code is the worse of both.
 while [[ $1 == --* ]]; do shift; done
 if ((SLURM_JOB_NUM_NODES == 2)); then
-  printf '%q ' "$@" >"$SLURM_STEP.new"; mv "$SLURM_STEP.new" "$SLURM_STEP"
+  { export -p; printf 'cd %q\\n' "$PWD"; printf '%q ' "$@"; } >"$SLURM_STEP.new"; mv "$SLURM_STEP.new" "$SLURM_STEP"
 fi
 "$@" &
 trap 'kill -TERM $!' TERM

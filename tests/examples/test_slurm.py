@@ -27,11 +27,12 @@ fi
 until [[ $1 == -- ]]; do shift; done
 shift
 [[ ${NO_RAY:-} ]] && exit 0
+[[ ${SLOW_RAY:-} ]] && exec sleep "$SLOW_RAY"
 "$@"
 """
 SWEEP = """
 import pathlib, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(sys.argv[4])))
 pathlib.Path(sys.argv[1]).touch()
 time.sleep(float(sys.argv[2]))
 sys.exit(int(sys.argv[3]))
@@ -48,9 +49,9 @@ def slurm(tmp_path: Path) -> Slurm:
     return Slurm(folder=tmp_path, venv=tmp_path / "venv")
 
 
-def sweep(folder: Path, *, seconds: float, code: int = 0) -> list[str]:
-    """Return a command that takes some time, and ends with 130 when it is told to stop."""
-    return [sys.executable, "-c", SWEEP, str(folder / "begun"), str(seconds), str(code)]
+def sweep(folder: Path, *, seconds: float, code: int = 0, told: int = 130) -> list[str]:
+    """Return a command that takes some time, and ends with another code when it is told to stop."""
+    return [sys.executable, "-c", SWEEP, str(folder / "begun"), str(seconds), str(code), str(told)]
 
 
 def test_the_script_passes_bash_and_shellcheck() -> None:
@@ -81,17 +82,29 @@ def test_a_sweep_that_ended_is_not_queued_again(slurm: Slurm, tmp_path: Path, co
 
 
 @pytest.mark.parametrize(
-    ("number", "calls"), [(signal.SIGUSR1, [f"requeue {JOB}"]), (signal.SIGTERM, [])], ids=["time limit", "scancel"]
+    ("number", "code", "calls"),
+    [(signal.SIGUSR1, 130, [f"requeue {JOB}"]), (signal.SIGUSR1, 0, []), (signal.SIGTERM, 130, [])],
+    ids=["time limit", "complete at the time limit", "scancel"],
 )
-def test_the_sweep_alone_is_told_to_stop_and_queued_again_unless_it_was_cancelled(
-    slurm: Slurm, tmp_path: Path, number: signal.Signals, calls: list[str]
+def test_the_sweep_alone_is_told_to_stop_and_queued_again_if_it_can_go_on_and_was_not_cancelled(
+    slurm: Slurm, tmp_path: Path, number: signal.Signals, code: int, calls: list[str]
 ) -> None:
-    process = slurm.submit(*sweep(tmp_path, seconds=300))
+    process = slurm.submit(*sweep(tmp_path, seconds=300, told=code))
     wait_for((tmp_path / "begun").exists)
     batch_script(process).send_signal(number)
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, out
+    assert process.returncode == code, out
     assert slurm.calls == calls
+
+
+def test_a_job_whose_time_ends_before_ray_has_started_is_queued_again(slurm: Slurm, tmp_path: Path) -> None:
+    process = slurm.submit(*sweep(tmp_path, seconds=0), SLOW_RAY="300")
+    calls = slurm.folder / "home" / "ray_calls"
+    wait_for(lambda: calls.exists() and "symmetric-run" in calls.read_text())
+    batch_script(process).send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert slurm.calls == [f"requeue {JOB}"]
 
 
 @pytest.mark.parametrize("code", [130, 143])
@@ -142,7 +155,8 @@ def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_co
     process = real.submit(*command, apart=2, RAY_TMPDIR=str(real.folder))
     try:
         wait_for(lambda: process.poll() is not None or len(list(experiment.glob("*/predictions"))) > 2, 400)
-        batch_script(process).send_signal(signal.SIGUSR1)
+        if process.poll() is None:
+            batch_script(process).send_signal(signal.SIGUSR1)
         told = time.monotonic()
         out, _ = process.communicate(timeout=300)
     finally:
