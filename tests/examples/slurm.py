@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -74,10 +76,12 @@ class Slurm:
     Attributes:
         folder: Holds the commands, the home folder and Ray's files.
         venv: Whose ``bin`` holds ``ray``.
+        jobs: What was started.
     """
 
     folder: Path
     venv: Path
+    jobs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
@@ -125,9 +129,24 @@ class Slurm:
         script = ["bash", str(SCRIPT), *command]
         if apart:
             script = [*APART, "bash", "-c", MACHINES, "machines", *script]
-        return subprocess.Popen(
-            script, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        job = subprocess.Popen(
+            script,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        self.jobs.append(job)
+        return job
+
+    def end(self) -> None:
+        """Leave nothing of any job behind."""
+        for job in self.jobs:
+            with suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
 
 
 def batch_script(process: subprocess.Popen[str]) -> psutil.Process:

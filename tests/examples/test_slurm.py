@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -40,13 +40,15 @@ sys.exit(int(sys.argv[3]))
 
 
 @pytest.fixture
-def slurm(tmp_path: Path) -> Slurm:
-    """Return a queue whose Ray only runs the command."""
+def slurm(tmp_path: Path) -> Iterator[Slurm]:
+    """Yield a queue whose Ray only runs the command."""
     ray = tmp_path / "venv" / "bin" / "ray"
     ray.parent.mkdir(parents=True)
     ray.write_text(RAY)
     ray.chmod(0o755)
-    return Slurm(folder=tmp_path, venv=tmp_path / "venv")
+    queue = Slurm(folder=tmp_path, venv=tmp_path / "venv")
+    yield queue
+    queue.end()
 
 
 def sweep(folder: Path, *, seconds: float, code: int = 0, told: int = 130) -> list[str]:
@@ -137,15 +139,21 @@ def test_the_token_is_readable_by_its_owner_alone_and_shown_to_nobody(slurm: Slu
 
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Slurm]:
-    """Return a queue with the real Ray, whose sockets need a short path."""
+    """Yield a queue with the real Ray, whose sockets need a short path."""
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        yield Slurm(folder=Path(folder), venv=Path(sys.prefix))
+        queue = Slurm(folder=Path(folder), venv=Path(sys.prefix))
+        yield queue
+        queue.end()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.skipif(not can_stand_apart(), reason="needs the right to make namespaces")
 def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_completes_on_one(
-    real: Slurm, write_dataset: WriteDataset, tmp_path: Path
+    real: Slurm,
+    write_dataset: WriteDataset,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     patches = write_dataset(tmp_path / "patches", size=128)
     experiment = tmp_path / "runs" / "night"
@@ -153,16 +161,15 @@ def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_co
     command += ["--storage", str(experiment.parent), "--repeats", "6", "--architectures", "unet"]
 
     process = real.submit(*command, apart=2, RAY_TMPDIR=str(real.folder))
-    try:
-        wait_for(lambda: process.poll() is not None or len(list(experiment.glob("*/predictions"))) > 2, 400)
-        if process.poll() is None:
-            batch_script(process).send_signal(signal.SIGUSR1)
-        told = time.monotonic()
-        out, _ = process.communicate(timeout=300)
-    finally:
-        process.kill()
+    wait_for(lambda: process.poll() is not None or len(list(experiment.glob("*/predictions"))) > 2, 400)
+    if process.poll() is None:
+        batch_script(process).send_signal(signal.SIGUSR1)
+    told = time.monotonic()
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 130, out
-    assert time.monotonic() - told < 180, "longer than the script asks Slurm for"
+    seconds = time.monotonic() - told
+    assert seconds < 180, "longer than the script asks Slurm for"
+    record_property("seconds_from_signal_to_requeue", round(seconds))
     assert "2 at a time, 1 CPU each, of 2 CPUs" in out  # one on each node
     assert "nothing is lost" in out
     assert real.calls == [f"requeue {JOB}"]
@@ -173,10 +180,7 @@ def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_co
     assert 0 < len(before) < 6
 
     process = real.submit(*command, apart=1, RAY_TMPDIR=str(real.folder))
-    try:
-        out, _ = process.communicate(timeout=500)
-    finally:
-        process.kill()
+    out, _ = process.communicate(timeout=500)
     assert process.returncode == 0, out
     assert real.calls == [f"requeue {JOB}"]
     assert real.token.read_text() == token
