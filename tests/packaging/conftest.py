@@ -37,19 +37,25 @@ class Built:
     wheel: Path
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def build(folder: Path) -> Built:
     """Build the sdist, and the wheel out of the sdist, with the setuptools that is here."""
-    clean, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
+    clean, out = folder / "checkout", folder / "dist"
     for name in checked_out():
         (clean / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, clean / name)
+    out.mkdir()
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(clean)]
     # In a folder without a folder "build", which would hide the package of that name.
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, timeout=MINUTES, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
     return Built(sdist, wheel)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Build once for all tests of what comes out."""
+    return build(tmp_path_factory.mktemp("built"))
 
 
 def new_environment(folder: Path, wheel: Path | None = None) -> Path:

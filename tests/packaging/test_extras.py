@@ -15,8 +15,12 @@ from tests.conftest import ROOT, WriteDataset
 
 BLOCKED = [
     ("geo", "rasterio", ["sweep.predict", "photo.png", "--model", "any", "--out", "map"]),
-    ("geo", "geopandas", ["sweep.patches", "make", "--src", ".", "--dst", "out", "--labels", "areas.gpkg"]),
-    ("labels", "pycocotools", ["sweep.patches", "make", "--src", ".", "--dst", "out", "--labels", "coco.json"]),
+    ("geo", "geopandas", ["sweep.patches", "make", "--src", "patches/train", "--dst", "out", "--labels", "areas.gpkg"]),
+    (
+        "labels",
+        "pycocotools",
+        ["sweep.patches", "make", "--src", "patches/train", "--dst", "out", "--labels", "coco.json"],
+    ),
     ("export", "onnx", ["sweep.export", "--model", "any", "--format", "onnx"]),
     ("lora", "peft", ["sweep.doctor", "--architecture", "sam_vit_b_unet_lora"]),
     ("sam2", "sam2", ["sweep.doctor", "--architecture", "sam2_hiera_t_conv"]),
