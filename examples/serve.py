@@ -15,9 +15,6 @@ import numpy as np
 import ray
 import torch
 from PIL import Image
-from ray import serve
-from starlette.requests import Request
-from starlette.responses import Response
 
 from sweep.results.chosen import find_models
 from trainables.errors import TilesweepError
@@ -26,6 +23,13 @@ from trainables.overlays import mask_picture
 from trainables.scoring import decide
 from trainables.storage import Storage
 from trainables.windows import predict_by_windows
+
+try:
+    from ray import serve
+    from starlette.requests import Request
+    from starlette.responses import Response
+except ImportError as error:
+    sys.exit(f"error: {error}; install what serves: pip install 'tilesweep[serve]'")
 
 
 @serve.deployment

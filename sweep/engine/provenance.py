@@ -15,8 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sweep import __version__
+
 _PACKAGES = (
-    "tilesweep",
     "torch",
     "torchvision",
     "ray",
@@ -45,7 +46,7 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {"tilesweep": __version__} | {name: version(name) for name in _PACKAGES},
         "git": _git_state(),
     }
 

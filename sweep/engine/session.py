@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +26,7 @@ from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.class_balance import require_class_weights
 from trainables.data.tiles import TuningData
-from trainables.errors import ExperimentError, RecipeError
+from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
@@ -70,6 +71,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     _check_flags(options)
     if options.name is not None:
         check_name(options.name)
+    _require_folder(options.patches)
     data = TuningData.read(options.patches)
     require_no_leak(data, options.patches, allowed=options.allow_leak)
     if options.address is None and not options.plan:
@@ -212,6 +214,17 @@ def _check_flags(options: SweepOptions) -> None:
             raise ExperimentError(f"{name}: is empty; give {'a tracking URI' if name == '--mlflow' else 'a project'}")
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
+
+
+def _require_folder(patches: Path) -> None:
+    """Refuse a dataset's folder that is not there, such as the default outside a checkout.
+
+    Raises:
+        DataError: As said; names what draws tiles there.
+    """
+    if not patches.is_dir():
+        draw = shlex.join(["python", "-m", "sweep.patches", "synthesize", "--dst", str(patches)])
+        raise DataError(f"--patches {patches}: no such folder; mend the path, or draw synthetic tiles there: {draw}")
 
 
 def _weights(phase: Phase, options: SweepOptions, profile: Profile) -> Mapping[str, Weights]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sweep import __version__
 from sweep.exporting.network import FEWEST_CELLS, INPUT, OUTPUT
 from sweep.exporting.parity import Parity
 from sweep.results.chosen import ChosenModel
@@ -79,7 +80,7 @@ def describe(
             "sheet": dict(data.sheet),
         },
         "opset": opset,
-        "versions": {name: version(name) for name in ("tilesweep", "torch")} | _onnx_version(opset),
+        "versions": {"tilesweep": __version__, "torch": version("torch")} | _onnx_version(opset),
     }
 
 

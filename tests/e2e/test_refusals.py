@@ -22,7 +22,7 @@ from tests.e2e.conftest import Run, assert_refused
         (["--gpus-per-trial", "banana"], "--gpus-per-trial 'banana': give"),
         (["--repeats", "0"], "--repeats 0"),
         (["--max-failures", "-1"], "--max-failures -1"),
-        (["--patches", "nowhere"], "nowhere/train: split folder is missing"),
+        (["--patches", "nowhere"], "python -m sweep.patches synthesize --dst nowhere"),
         (["--storage", "nowhere://x"], "--storage nowhere://x"),
         (["--storage", "s3://key:secret@bucket/runs"], "--storage s3://***@bucket/runs"),
         (["--resume", "phase1-smoke"], "no experiment 'phase1-smoke'"),

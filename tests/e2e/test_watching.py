@@ -79,9 +79,9 @@ def test_a_sweep_is_watched_interrupted_resumed_and_scored(
 
 def test_a_mistake_is_an_event_too_and_one_line_on_stderr(run: Run, tmp_path: Path) -> None:
     done = run("phase1", "--patches", tmp_path / "nowhere", "--storage", tmp_path, "--profile", "smoke", "--json")
-    assert_refused(done, "split folder is missing")
+    assert_refused(done, "no such folder")
     (end,) = _events(done.stdout)
-    assert end["exit_code"] == 2 and any("split folder is missing" in error for error in end["errors"])
+    assert end["exit_code"] == 2 and any("no such folder" in error for error in end["errors"])
     quiet = run("status", "nothing", "--storage", tmp_path, "--quiet")
     assert_refused(quiet, "holds no experiment 'nothing'")
 

@@ -1,0 +1,49 @@
+"""The installed wheel, used from an empty folder outside the checkout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweep import __version__
+from tests.conftest import WriteDataset
+from tests.packaging.conftest import Installed
+
+
+def test_commands_run_from_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
+    where = installed("-c", "import sweep; print(sweep.__file__, sweep.__version__)", cwd=tmp_path).stdout.split()
+    assert "site-packages" in where[0] and where[1] == __version__
+    helped = installed("-m", "sweep.phase1", "--help", cwd=tmp_path)
+    assert helped.returncode == 0 and "--max-concurrent" in helped.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_tiles_the_mend_is_told_and_works(installed: Installed, tmp_path: Path) -> None:
+    refused = installed("-m", "sweep.phase1", "--profile", "smoke", "--plan", cwd=tmp_path)
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+    mend = "python -m sweep.patches synthesize --dst patches"
+    assert refused.stderr.startswith("error: --patches patches: no such folder") and mend in refused.stderr
+    small = ("--tiles", "2,1,1", "--size", "128")
+    drawn = installed(*mend.split()[1:], *small, cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stdout + drawn.stderr
+    planned = installed("-m", "sweep.phase1", "--profile", "smoke", "--plan", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "sam_vit_b_unet" in planned.stdout
+
+
+@pytest.mark.slow
+def test_a_sweep_is_trained_scored_and_reported(
+    installed: Installed, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    write_dataset(tmp_path / "patches", size=128)
+    sweep = ("-m", "sweep.phase1", "--profile", "smoke", "--architectures", "unet,smp_unet_resnet34")
+    for words in (sweep, ("-m", "sweep.score"), ("-m", "sweep.report")):
+        done = installed(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    results = tmp_path / "ray_results" / "phase1-smoke"
+    description = json.loads((results / "sweep.json").read_text())
+    assert description["ended"] and description["provenance"]["packages"]["tilesweep"] == __version__
+    page = (results / "report.html").read_text()
+    assert "<style" in page and "<script" in page and "SMP U-Net" in page
