@@ -12,7 +12,7 @@ from sweep.checkup.running import told
 from sweep.checkup.subject import Subject
 from sweep.engine.lease import PRESUMED_DEAD_SECONDS
 
-CLUSTER_SECONDS = 45.0
+CLUSTER_SECONDS = 60.0
 
 
 def check_cluster(subject: Subject) -> Sequence[Finding]:
@@ -20,18 +20,32 @@ def check_cluster(subject: Subject) -> Sequence[Finding]:
     address = subject.options.address
     if address is None:
         return [ok("none named with --address: a sweep starts its own on this machine")]
-    wanted = subject.profile.needs_gpu
-    return judge_cluster(probe("cluster_probe", address, seconds=CLUSTER_SECONDS - 1), address, wants_gpu=wanted)
+    found = probe("cluster_probe", address, seconds=CLUSTER_SECONDS - 5)
+    folder = subject.storage.root if subject.storage.is_local else ""
+    return judge_cluster(found, address, folder=folder, wants_gpu=subject.profile.needs_gpu)
 
 
-def judge_cluster(found: Mapping[str, Any], address: str, *, wants_gpu: bool) -> list[Finding]:
-    """Judge what ``cluster_probe`` found."""
+def judge_cluster(
+    found: Mapping[str, Any], address: str, *, folder: str = "", wants_gpu: bool = False
+) -> list[Finding]:
+    """Judge a cluster.
+
+    Args:
+        found: From ``cluster_probe``.
+        address: Where it was looked for.
+        folder: The folder for results; empty for a storage that every node reaches.
+        wants_gpu: Whether the profile refuses to start without GPUs.
+    """
     if found["fault"]:
-        return [_refused(found["fault"], " ".join(found.get("cause", "").split()), address)]
-    text = f"{address}: {found['nodes']} nodes, {found['cpus']:g} CPUs, {found['gpus']:g} GPUs; same Ray and Python"
+        return [_refused(found, address)]
+    nodes = f"{found['nodes']} node{'' if found['nodes'] == 1 else 's'}"
+    text = f"{address}: {nodes}, {found['cpus']:g} CPUs, {found['gpus']:g} GPUs; same Ray and Python"
     findings = [ok(text)]
     if wants_gpu and not found["gpus"]:
         findings = [fail(f"{text}, and the profile needs a GPU", "python -m sweep.doctor --profile demo")]
+    if folder and found["nodes"] > 1:
+        shared = "--storage s3://bucket/path, or a folder on a disk that all nodes share"
+        findings.append(warn(f"all {found['nodes']} nodes must see the folder {folder} under that name", shared))
     for node, skew in found["clocks"]:
         if abs(skew) > SKEW_SECONDS:
             judge = fail if abs(skew) >= PRESUMED_DEAD_SECONDS else warn
@@ -41,15 +55,16 @@ def judge_cluster(found: Mapping[str, Any], address: str, *, wants_gpu: bool) ->
     return findings
 
 
-def _refused(fault: str, cause: str, address: str) -> Finding:
+def _refused(found: Mapping[str, Any], address: str) -> Finding:
+    cause = " ".join(found["cause"].split())
     if "Version mismatch" in cause:
         return fail(
             f"--address {address}: {cause.partition('Version mismatch:')[2].strip()}",
-            "install the same Python and ray on both: pip install ray==VERSION",
+            "install the same Python and the same ray on both, such as pip install ray==VERSION",
         )
-    if "token" in cause.lower() or "unauthenticated" in cause.lower():
+    if "AuthToken" in found["stderr"] or "token" in cause:
         return fail(
-            f"--address {address}: the cluster does not take this machine's token",
-            "ray get-auth-token on its head, then put that into ~/.ray/auth_token here",
+            f"--address {address}: the cluster does not take this machine's token, or there is none here",
+            "ray get-auth-token on the cluster's head, then put it into ~/.ray/auth_token here",
         )
-    return told(fault)
+    return told(found["fault"])

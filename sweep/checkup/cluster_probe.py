@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from trainables.errors import ExperimentError
 
 NODE_SECONDS = 15.0
 """How long the nodes have to answer."""
+FEW_RETRIES = {"RAY_NUM_REDIS_GET_RETRIES": "4"}
+"""Ray asks a cluster that does not take the token every second, twenty times by default."""
 
 
 def look(address: str) -> dict[str, Any]:
@@ -26,6 +29,8 @@ def look(address: str) -> dict[str, Any]:
         ``silent`` (nodes that gave no answer) and ``clocks`` (of those that did: address, and by how many seconds it is
         ahead of this one).
     """
+    for name, value in FEW_RETRIES.items():
+        os.environ.setdefault(name, value)
     try:
         with ray_cluster(address, Console(quiet=True)):
             import ray

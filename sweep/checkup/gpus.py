@@ -137,7 +137,7 @@ def supported(capability: tuple[int, int], archs: Sequence[str]) -> bool:
 
     Args:
         capability: The GPU's, such as (9, 0).
-        archs: Such as ``sm_80``, ``sm_90a`` (which runs on that one alone), ``compute_120``; empty where it is not known.
+        archs: Such as ``sm_80``, ``sm_90a`` (which runs on that one alone), ``compute_120``; empty if not known.
     """
     if not archs:
         return True

@@ -31,8 +31,8 @@ FEW_FILES, FILES = 1024, 4096
 def check_python(subject: Subject) -> Sequence[Finding]:
     """Compare Python with what tilesweep wants."""
     try:
-        wanted = metadata("tilesweep").get("Requires-Python", "")
-    except PackageNotFoundError:
+        wanted = metadata("tilesweep")["Requires-Python"] or ""
+    except (PackageNotFoundError, KeyError):
         wanted = ""
     return [judge_python(platform.python_version(), wanted, sys.platform)]
 

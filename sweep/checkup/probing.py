@@ -26,6 +26,9 @@ def probe(module: str, *arguments: str, seconds: float) -> dict[str, Any]:
         arguments: Given to it.
         seconds: After which it is ended.
 
+    Returns:
+        The object, and under ``stderr`` what was said besides.
+
     Raises:
         ProbeError: It crashed, or did not answer in time.
     """
@@ -46,7 +49,7 @@ def probe(module: str, *arguments: str, seconds: float) -> dict[str, Any]:
         raise ProbeError(f"no answer within {seconds:.0f} s; try again when the machine is idle") from None
     try:
         answer: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
-        return answer
+        return {**answer, "stderr": done.stderr}
     except ValueError:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         reason = said[-1] if said else f"exit code {done.returncode}"

@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sweep.checkup.finding import Finding, fail, ok, warn
@@ -19,8 +19,8 @@ LONGEST = "session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1"
 """What Ray puts into its folder."""
 PORTS = {
     8265: "the dashboard takes the next free one",
-    6379: "ray start --head needs another --port; a sweep's own Ray does not mind",
-    10001: "ray start --head needs another --ray-client-server-port; a sweep's own Ray does not mind",
+    6379: "ray start --head needs another --port",
+    10001: "ray start --head needs another --ray-client-server-port",
 }
 """Ray's ports, and what happens where one is taken."""
 
@@ -64,15 +64,18 @@ def try_to_write(folder: Path) -> None:
 
 def check_ports(subject: Subject) -> Sequence[Finding]:
     """Tell which of Ray's ports are taken."""
-    taken = [port for port in PORTS if _is_taken(port)]
-    return [judge_ports(taken)]
+    return [judge_ports(PORTS)]
 
 
-def judge_ports(taken: Sequence[int]) -> Finding:
-    """Tell what follows from ports that are taken; no sweep fails of it."""
-    if not taken:
-        return ok(f"{', '.join(map(str, PORTS))} are free")
-    return ok("; ".join(f"{port} is taken: {PORTS[port]}" for port in taken))
+def judge_ports(ports: Mapping[int, str]) -> Finding:
+    """Tell which ports are taken, and what follows; no sweep fails of it.
+
+    Args:
+        ports: Port to what follows.
+    """
+    if taken := [port for port in ports if _is_taken(port)]:
+        return ok("; ".join(f"{port} is taken: {ports[port]}" for port in taken))
+    return ok(f"{', '.join(map(str, ports))} are free")
 
 
 def _is_taken(port: int) -> bool:

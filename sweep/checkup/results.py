@@ -29,14 +29,6 @@ def check_storage(subject: Subject) -> Sequence[Finding]:
     there.require_writable()
     if there.root != storage.root:
         return [ok(f"{storage.address}: can be made")]
-    shared = subject.options.address is not None and storage.is_local
-    if shared:
-        return [
-            warn(
-                f"{storage.address}: a folder of this machine; all nodes of the cluster must see it under that name",
-                "--storage s3://bucket/path, or a folder on a disk that all nodes share",
-            )
-        ]
     return [ok(f"{storage.address}: can be written")]
 
 
