@@ -15,6 +15,7 @@ from sweep.checkup.subject import Subject
 from sweep.engine.disk import size, sweep_bytes
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
+from trainables.errors import DataError
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Weights, cache
 
@@ -69,8 +70,8 @@ def judge_places(places: Sequence[Place], profile: str) -> Sequence[Finding]:
     for place in places:
         disks.setdefault(place.disk, []).append(place)
     told = "; ".join(f"{size(on[0].free)} free for {', '.join(one.use for one in on)}" for on in disks.values())
-    results = [f"; {profile} takes about {size(place.needed)}" for place in places if place.use == RESULTS]
-    return [ok(told + "".join(results))]
+    needed = sum(place.needed for place in places if place.use == RESULTS)
+    return [ok(told + (f"; {profile} takes about {size(needed)}" if needed else ""))]
 
 
 def judge_place(place: Place) -> Finding | None:
@@ -103,7 +104,11 @@ def _measure(use: str, chosen_by: str, path: Path, needed: float) -> Place:
 
 
 def _needed(subject: Subject) -> float:
-    """Estimate Phase 1's results, as a sweep does before it starts."""
+    """Estimate Phase 1's results, as a sweep does before it starts; 0 where the tiles cannot be read."""
+    try:
+        data = subject.data()
+    except DataError:  # told by the check of the tiles
+        return 0.0
     trials = tuple(
         TrialPlan(
             attempt=recipe.architecture,
@@ -114,4 +119,4 @@ def _needed(subject: Subject) -> float:
         )
         for recipe in grid(subject.profile, subject.architectures)
     )
-    return sweep_bytes(SweepPlan(trials=trials), subject.data(), subject.resources().concurrent)
+    return sweep_bytes(SweepPlan(trials=trials), data, subject.resources().concurrent)
