@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sweep.checkup.finding import Finding, fail, ok, warn
-from sweep.checkup.ray_files import nearest_storage
 from sweep.checkup.subject import Subject
 from sweep.engine.lease import PRESUMED_DEAD_SECONDS
 from sweep.results.ledger import Ledger
@@ -28,7 +27,11 @@ def check_clock(subject: Subject) -> Sequence[Finding]:
     wall, steady = time.time(), time.monotonic()
     time.sleep(WATCHED_SECONDS)
     drift = (time.time() - wall) - (time.monotonic() - steady)
-    return [judge_clock(drift, storage_skew(subject.storage), _last_reading(subject.storage), time.time())]
+    try:
+        there = subject.reach()
+    except StorageError:  # told by the check of the storage
+        return [judge_clock(drift, None, None, time.time())]
+    return [judge_clock(drift, storage_skew(there), _last_reading(subject.storage), time.time())]
 
 
 def judge_clock(drift: float, skew: float | None, last: float | None, now: float) -> Finding:
@@ -53,15 +56,12 @@ def judge_clock(drift: float, skew: float | None, last: float | None, now: float
 
 
 def storage_skew(storage: Storage) -> float | None:
-    """Write a file and see by how many seconds its time is off; None where nothing can be written."""
-    there, name = nearest_storage(storage), f".tilesweep-clock-{os.getpid()}"
-    try:
-        before = time.time()
-        there.write(name, b"")
-        after, changed = time.time(), there.changed(name)
-        there.delete(name)
-    except StorageError:
-        return None  # told by the check of the storage
+    """Write a file and see by how many seconds its time is off; None where the storage keeps no times."""
+    name = f".tilesweep-clock-{os.getpid()}"
+    before = time.time()
+    storage.write(name, b"")
+    after, changed = time.time(), storage.changed(name)
+    storage.delete(name)
     if changed is None:
         return None
     # A storage that counts whole seconds rounds down.
@@ -71,6 +71,6 @@ def storage_skew(storage: Storage) -> float | None:
 def _last_reading(storage: Storage) -> float | None:
     try:
         moments = [datetime.fromisoformat(reading.time) for reading in Ledger(storage).readings()]
-    except (LedgerError, StorageError, ValueError):
+    except (LedgerError, ValueError):
         return None  # told by the check of the ledger
     return max((one.replace(tzinfo=one.tzinfo or UTC).timestamp() for one in moments), default=None)

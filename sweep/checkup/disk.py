@@ -15,9 +15,10 @@ from sweep.checkup.subject import Subject
 from sweep.engine.disk import size, sweep_bytes
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
-from trainables.errors import DataError
+from trainables.errors import DataError, RecipeError
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Weights, cache
+from trainables.recipe import Recipe
 
 RESULTS, RAY = "results", "Ray"
 FULL_SHARE = 0.95
@@ -104,19 +105,17 @@ def _measure(use: str, chosen_by: str, path: Path, needed: float) -> Place:
 
 
 def _needed(subject: Subject) -> float:
-    """Estimate Phase 1's results, as a sweep does before it starts; 0 where the tiles cannot be read."""
+    """Estimate Phase 1's results, as a sweep does before it starts; 0 where tiles or architectures cannot be read."""
     try:
         data = subject.data()
-    except DataError:  # told by the check of the tiles
+        recipes = grid(subject.profile, subject.architectures)
+        trials = tuple(_trial(recipe) for recipe in recipes)
+        return sweep_bytes(SweepPlan(trials=trials), data, subject.resources().concurrent)
+    except (DataError, RecipeError):  # told by the checks of the tiles and of the extras
         return 0.0
-    trials = tuple(
-        TrialPlan(
-            attempt=recipe.architecture,
-            group=recipe.architecture,
-            contest=recipe.architecture,
-            recipe=recipe,
-            weights=Weights(kind="random", needs=get_architecture(recipe.architecture).needs),
-        )
-        for recipe in grid(subject.profile, subject.architectures)
-    )
-    return sweep_bytes(SweepPlan(trials=trials), data, subject.resources().concurrent)
+
+
+def _trial(recipe: Recipe) -> TrialPlan:
+    name = recipe.architecture
+    weights = Weights(kind="random", needs=get_architecture(name).needs)
+    return TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=weights)

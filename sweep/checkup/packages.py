@@ -18,6 +18,7 @@ from sweep.checkup.finding import Finding, fail, ok, warn
 from sweep.checkup.probing import ROOT
 from sweep.checkup.subject import Subject
 from trainables.errors import ExperimentError
+from trainables.models.registry import get_architecture
 
 OURS = "tilesweep"
 SHOWN = 4
@@ -58,7 +59,13 @@ def judge_packages(needed: Sequence[Requirement], pins: Mapping[str, str] | None
 
 
 def check_extras(subject: Subject) -> Sequence[Finding]:
-    """Tell which extras are installed, and find those that are there in a version that does not fit."""
+    """Tell which extras are installed, and find those that the architectures lack, or in a version that does not fit.
+
+    Raises:
+        RecipeError: An architecture lacks a package.
+    """
+    for name in subject.architectures:
+        get_architecture(name).require()
     file = constraints_file(subject.options.constraints)
     asked = asked_for()
     return [judge_extras(asked, file)] if asked else [_not_installed(file)]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sweep.checkup.finding import Finding, fail, ok, warn
 from sweep.checkup.subject import Subject
-from trainables.storage import Storage
 
 SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
 """Longest path of a socket; the kernel's sun_path less its end. Ray refuses longer ones."""
@@ -134,13 +133,3 @@ def is_exposed(path: Path) -> bool:
     group = not private and file.st_mode & 0o040 and all(one & 0o010 for one in above)
     others = file.st_mode & 0o004 and all(one & 0o001 for one in above)
     return bool(group or others)
-
-
-def nearest_storage(storage: Storage) -> Storage:
-    """Return a local storage's nearest folder that exists: itself, or one around it; a remote one as it is."""
-    if not storage.is_local:
-        return storage
-    place = Path(storage.root)
-    while not place.exists():
-        place = place.parent
-    return Storage.open(str(place))

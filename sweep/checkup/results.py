@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from sweep.checkup.finding import Finding, fail, ok, warn
-from sweep.checkup.ray_files import nearest_storage
 from sweep.checkup.subject import Subject
 from sweep.engine.experiment import Experiment
 from sweep.engine.lease import Lease
 from sweep.results.ledger import Ledger
 from sweep.results.next_step import resume_command
-from trainables.errors import ExperimentError, LedgerError
+from trainables.errors import ExperimentError, LedgerError, StorageError
 from trainables.storage import Storage
 
 SHOWN = 5
@@ -22,18 +20,23 @@ SHOWN = 5
 
 def check_storage(subject: Subject) -> Sequence[Finding]:
     """Try to write where results are to lie; a folder that does not exist yet is not made."""
-    storage = subject.storage
-    there = nearest_storage(storage)
-    if storage.is_local and not Path(there.root).is_dir():
-        return [fail(f"--storage {storage.address}: {there.root} is a file", "choose another folder for --storage")]
-    there.require_writable()
-    if there.root != storage.root:
-        return [ok(f"{storage.address}: can be made")]
-    return [ok(f"{storage.address}: can be written")]
+    there = subject.reach()
+    can = "can be written" if there.root == subject.storage.root else "can be made"
+    return [ok(f"{subject.storage.address}: {can}")]
+
+
+def _out_of_reach(subject: Subject) -> list[Finding]:
+    try:
+        subject.reach()
+    except StorageError:  # told by the check of the storage
+        return [warn("not looked at: the storage is out of reach", "bring the storage back first")]
+    return []
 
 
 def check_experiments(subject: Subject) -> Sequence[Finding]:
     """List what runs, what is unfinished and how to go on with it, and what is damaged."""
+    if out := _out_of_reach(subject):
+        return out
     states: dict[str, list[Finding]] = {"running": [], "ended": [], "unfinished": [], "damaged": []}
     for name in subject.storage.names():
         if name.startswith("."):
@@ -74,6 +77,8 @@ def judge_experiment(experiment: Experiment) -> tuple[str, Finding]:
 
 def check_ledger(subject: Subject) -> Sequence[Finding]:
     """Check the chain of the ledger of test readings."""
+    if out := _out_of_reach(subject):
+        return out
     ledger = Ledger(subject.storage)
     try:
         readings = ledger.readings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,7 @@ from sweep.checkup.options import CheckupOptions
 from sweep.checkup.probing import ProbeError, probe
 from sweep.engine.resources import Resources, divide
 from trainables.data.tiles import TuningData
+from trainables.errors import StorageError
 from trainables.models.registry import get_architecture
 from trainables.storage import Storage
 
@@ -62,6 +64,7 @@ class Subject:
         architectures: The registry's names of what it trains.
         storage: Where its results are to lie.
         data: Reads its train and val tiles.
+        reach: Writes in the storage, or in the folder around it in which it can be made; returns which of both.
         torch: Asks PyTorch, in a process of its own, for versions and GPUs: see ``torch_probe``.
 
     Raises:
@@ -75,6 +78,7 @@ class Subject:
         self.architectures = tuple(get_architecture(name).name for name in names)
         self.storage = Storage.open(options.storage)
         self.data = Once(lambda: TuningData.read(options.patches))
+        self.reach = Once(lambda: _try(self.storage))
         self.torch: Once[dict[str, Any]] = Once(lambda: probe("torch_probe", seconds=TORCH_SECONDS))
 
     @property
@@ -89,3 +93,24 @@ class Subject:
         except ProbeError:  # told by the check of torch
             gpus = 0
         return divide(trials=len(self.architectures), total_cpus=os.cpu_count() or 1, total_gpus=gpus)
+
+
+def _try(storage: Storage) -> Storage:
+    """Write a file in a storage, or in the nearest folder around it, and delete it.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        StorageError: It cannot be, or the storage's name leads through a file.
+    """
+    there = storage
+    if storage.is_local:
+        place = Path(storage.root)
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise StorageError(f"--storage {storage.address}: {place} is a file; choose another folder")
+        there = Storage.open(str(place))
+    there.require_writable()
+    return there

@@ -53,7 +53,8 @@ def judge_missing(needs: str, names: Sequence[str], *, refuses: bool, offline: b
     """
     users = ", ".join(names)
     mend = how_to_get(needs)
-    if not refuses:
+    if not refuses:  # such a profile fetches nothing by itself
+        mend = mend.replace("run once online", "run once online with --weights pretrained")
         return warn(f"{needs} is not on this machine: {users} would start from random weights", mend)
     if offline:
         return fail(f"{needs} is not on this machine, and --offline forbids fetching it (for {users})", mend)

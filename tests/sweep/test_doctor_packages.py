@@ -22,7 +22,7 @@ from sweep.checkup.packages import (
 )
 from sweep.checkup.subject import Subject
 from tests.conftest import ROOT
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, RecipeError
 
 NUMPY = importlib.metadata.version("numpy")
 
@@ -186,3 +186,13 @@ def test_gpus_are_judged_by_driver_torch_and_environment(
 )
 def test_kernels_run_on_gpus_of_their_major_version(capability: tuple[int, int], archs: list[str], runs: bool) -> None:
     assert supported(capability, archs) is runs
+
+
+def test_an_architecture_whose_package_is_missing_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweep.checkup.packages import check_extras
+    from trainables.models import architecture
+
+    subject = Subject(CheckupOptions(architectures=("sam_vit_b_unet_lora",)))
+    monkeypatch.setattr(architecture, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"pip install 'tilesweep\[lora\]'"):
+        check_extras(subject)

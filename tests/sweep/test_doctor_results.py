@@ -22,6 +22,7 @@ from sweep.engine.experiment import Experiment
 from sweep.engine.lease import Lease
 from sweep.results.ledger import LEDGER_FILE, Ledger, Reading
 from tests.conftest import WriteDataset
+from trainables.errors import StorageError
 from trainables.storage import Storage
 
 
@@ -128,10 +129,30 @@ def test_a_storage_is_tried_and_none_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_storage_that_is_a_file_fails(tmp_path: Path) -> None:
+def test_a_storage_that_is_a_file_fails_once(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("")
-    (found,) = check_storage(_subject(storage=str(tmp_path / "f" / "results")))
-    assert found.outcome == "fail" and "is a file" in found.text
+    subject = _subject(storage=str(tmp_path / "f" / "results"))
+    with pytest.raises(StorageError, match="is a file; choose another folder"):
+        check_storage(subject)
+    for check in (check_experiments, check_ledger):
+        (found,) = check(subject)
+        assert found.outcome == "warn" and "out of reach" in found.text
+    assert check_clock(subject)[0].outcome == "ok"
+
+
+def test_a_folder_that_cannot_be_written_fails() -> None:
+    with pytest.raises(StorageError, match="cannot write there"):
+        check_storage(_subject(storage="/proc/results"))  # no right helps there, not even root's
+
+
+@pytest.mark.slow
+def test_an_object_store_that_nobody_answers_for_fails_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.setenv(name, "true")
+    subject = _subject(storage="s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http")
+    with pytest.raises(StorageError, match="cannot write there"):
+        check_storage(subject)
+    assert "out of reach" in check_ledger(subject)[0].text
 
 
 def _experiment(folder: Path, name: str, **description: Any) -> Experiment:
