@@ -20,7 +20,8 @@ def check_dataset(subject: Subject) -> Sequence[Finding]:
     root = subject.options.patches
     check = shlex.join(["python", "-m", "sweep.patches", "check", "--patches", str(root)])
     if not root.is_dir():
-        return [fail(f"--patches {root}: no such folder", "see docs/your-data.md, or mend --patches")]
+        draw = shlex.join(["python", "-m", "sweep.patches", "synthesize", "--dst", str(root)])
+        return [fail(f"--patches {root}: no such folder", f"{draw}, or see docs/your-data.md for tiles of your own")]
     try:
         data = subject.data()
     except DataError as error:

@@ -75,12 +75,14 @@ def ask_driver() -> Driver:
 
 def check_gpu(subject: Subject) -> Sequence[Finding]:
     """Compare the driver's GPUs with PyTorch's, and both with the profile."""
-    wanted = subject.profile.needs_gpu and subject.options.address is None
-    return judge_gpus(ask_driver(), subject.torch(), os.environ.get(VISIBLE), subject.profile.name, wanted=wanted)
+    profile, away = subject.profile, subject.options.address is not None
+    place = "trials run on the cluster" if away else f"{profile.name} runs on the CPU"
+    wanted = profile.needs_gpu and not away
+    return judge_gpus(ask_driver(), subject.torch(), os.environ.get(VISIBLE), place, wanted=wanted)
 
 
 def judge_gpus(
-    driver: Driver, found: Mapping[str, Any], visible: str | None, profile: str, *, wanted: bool
+    driver: Driver, found: Mapping[str, Any], visible: str | None, place: str, *, wanted: bool
 ) -> Sequence[Finding]:
     """Judge GPUs.
 
@@ -88,7 +90,7 @@ def judge_gpus(
         driver: What the driver says.
         found: What ``torch_probe`` found.
         visible: ``CUDA_VISIBLE_DEVICES``; None where it is not set.
-        profile: The profile's name.
+        place: Where trials run without one, in words.
         wanted: Whether a sweep refuses to start without one.
     """
     seen = found["devices"]
@@ -98,8 +100,10 @@ def judge_gpus(
         return cards + ([ok(f"{VISIBLE}={visible} shows {len(seen)} of {len(driver.cards)}")] if hidden else [])
     if not driver.cards:
         if wanted:
-            return [fail(f"none; --profile {profile} takes days on the CPU", "python -m sweep.doctor --profile demo")]
-        return [ok(f"none; {profile} runs on the CPU")]
+            return [
+                fail("none; the profile needs one, and takes days on the CPU", "python -m sweep.doctor --profile demo")
+            ]
+        return [ok(f"none; {place}")]
     there = f"{len(driver.cards)} x {driver.cards[0]}, but PyTorch sees none"
     judge = fail if wanted else warn
     if visible is not None:

@@ -97,18 +97,18 @@ def cgroup_limits(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("
 
 
 def check_memory(subject: Subject) -> Sequence[Finding]:
-    """Compare memory with what as many trials as would run side by side take."""
-    concurrent = subject.resources().concurrent
+    """Compare memory with what as many trials as would run side by side here take; on a cluster, none does."""
+    concurrent = 0 if subject.options.address else subject.resources().concurrent
     return [judge_memory(measure_memory(), subject.profile.name, concurrent)]
 
 
 def judge_memory(memory: Memory, profile: str, concurrent: int) -> Finding:
-    """Judge memory by what a profile's trials need."""
+    """Judge memory by what a profile needs for the driver and so many trials."""
     each = TRIAL_BYTES[profile]
     needed = BASE_BYTES + concurrent * each
     of = size(memory.total) if memory.limit is None else f"the {size(memory.limit)} that this container may use"
-    side = f"{concurrent} trials" if concurrent > 1 else "one trial"
-    text = f"{size(memory.usable)} free of {of}; {profile} takes about {size(needed)} for {side} at a time"
+    side = ("its driver", "one trial at a time", f"{concurrent} trials at a time")[min(concurrent, 2)]
+    text = f"{size(memory.usable)} free of {of}; {profile} takes about {size(needed)} for {side}"
     if memory.usable >= needed:
         return ok(text)
     fits = int((memory.usable - BASE_BYTES) // each)

@@ -71,6 +71,12 @@ def test_memory_is_held_against_the_trials_side_by_side(
     assert said in f"{found.text} {found.mend}" and "5.1 GB for 2 trials" in found.text
 
 
+@pytest.mark.parametrize(("available", "outcome"), [(2 * GB, "ok"), (GB, "fail")])
+def test_a_machine_that_only_drives_a_cluster_needs_little(available: int, outcome: str) -> None:
+    found = judge_memory(Memory(total=4 * GB, available=available), "paper", 0)
+    assert found.outcome == outcome and "1.5 GB for its driver" in found.text
+
+
 def test_a_container_s_limit_is_found_in_both_versions_of_cgroups(tmp_path: Path) -> None:
     second, first = tmp_path / "job", tmp_path / "memory" / "old" / "inner"
     second.mkdir()

@@ -162,7 +162,7 @@ NEW = Driver(version="580.1", cuda=(13, 0), cards=("H200", "H200"))
 def test_gpus_are_judged_by_driver_torch_and_environment(
     driver: Driver, probe: Mapping[str, Any], visible: str | None, wanted: bool, outcomes: list[str], said: str
 ) -> None:
-    found = judge_gpus(driver, {**PROBE, **probe}, visible, "paper" if wanted else "demo", wanted=wanted)
+    found = judge_gpus(driver, {**PROBE, **probe}, visible, "demo runs on the CPU", wanted=wanted)
     assert [one.outcome for one in found] == outcomes
     assert any(said in one.text for one in found), found
     assert all(one.mend for one in found if one.outcome != "ok")
