@@ -8,31 +8,58 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from sweep.checkup.options import CheckupOptions
 from sweep.console import MISTAKE, Command
-from sweep.engine.options import OutputOptions
 from sweep.engine.output import Output
 from trainables.invocation import words
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoctorOptions(OutputOptions):
-    """Check whether an architecture keeps to what every one here does."""
+class DoctorOptions(CheckupOptions):
+    """Check whether this machine, these tiles and this storage are fit for a sweep; changes and fetches nothing.
 
-    architecture: Annotated[str, arg(metavar="NAME")]
+    With --architecture, check instead whether an architecture keeps to what every one here does.
+    """
+
+    architecture: Annotated[str | None, arg(metavar="NAME")] = None
     """A built-in's name, smp:ARCHITECTURE/ENCODER, or a file of your own: my_models.py:build."""
 
     classes: Annotated[int, arg(metavar="N")] = 2
-    """Classes of the task; with two, the model has one logit a pixel."""
+    """With --architecture: classes of the task; with two, the model has one logit a pixel."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 64
-    """Side of the images that it is tried on."""
+    """With --architecture: side of the images that it is tried on."""
 
     model_size: Literal["tiny", "full"] = "tiny"
-    """Try the tiny stand-in, in seconds, or the model at its full size."""
+    """With --architecture: try the tiny stand-in, in seconds, or the model at its full size."""
 
 
 def main(options: DoctorOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
+    if options.architecture is not None:
+        return examine_architecture(options.architecture, options, output)
+    from sweep.checkup.listing import CHECKS
+    from sweep.checkup.running import run_checks
+    from sweep.checkup.subject import Subject
+    from sweep.checkup.telling import tell
+
+    return tell(run_checks(CHECKS, Subject(options)), options, output)
+
+
+def examine_architecture(name: str, options: DoctorOptions, output: Output) -> int:
+    """Run the contract suite on one architecture.
+
+    Args:
+        name: The architecture.
+        options: How it is tried.
+        output: Where to say what was found.
+
+    Returns:
+        The exit code: 0, or 2 where it cannot be used.
+
+    Raises:
+        RecipeError: No such architecture, or an option out of range.
+    """
     from trainables.errors import RecipeError
     from trainables.models.registry import get_architecture
     from trainables.task import MAX_CLASSES
@@ -41,7 +68,7 @@ def main(options: DoctorOptions, output: Output) -> int:
         raise RecipeError(f"--classes {options.classes}: must be 2 to {MAX_CLASSES}")
     if not 32 <= options.size <= 4096:
         raise RecipeError(f"--size {options.size}: must be 32 to 4096")
-    entry = get_architecture(options.architecture)
+    entry = get_architecture(name)
     entry.require()
 
     from trainables.models.contract import Subject, examine
@@ -57,7 +84,7 @@ def main(options: DoctorOptions, output: Output) -> int:
         output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.mend)
     if any(one.failed for one in found):
         return MISTAKE
-    output.next(shlex.join([*words("phase1"), "--architectures", options.architecture]))
+    output.next(shlex.join([*words("phase1"), "--architectures", name]))
     return 0
 
 
@@ -67,7 +94,7 @@ COMMAND = Command(
     main=main,
     examples={
         "": "check this machine",
-        "--profile paper --patches my_tiles/": "... for a sweep of these",
+        "--profile paper --patches my_tiles/": "this machine, for a sweep of these",
         "--architecture my_models.py:build": "check an architecture of your own",
     },
 )

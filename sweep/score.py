@@ -18,7 +18,7 @@ from search_spaces.recipes import read_recipes
 from sweep.console import Command
 from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
-from sweep.engine.options import ClusterOptions, Names, RecipeOptions, StorageOptions
+from sweep.engine.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
 from sweep.results.audit import audit, show_audit
@@ -36,7 +36,7 @@ from trainables.trial_states import BEST_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(ClusterOptions, StorageOptions, RecipeOptions):
+class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions):
     """Score the test split with each winner's best-by-val weights: once, recorded in the ledger.
 
     Phase 1: every attempt. Phase 2: each architecture's best trial. Phase 3: every budget and draw.

@@ -66,7 +66,7 @@ class DeviceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterOptions(DeviceOptions):
+class AddressOptions:
     """Which machines do the work."""
 
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
@@ -82,8 +82,8 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(ClusterOptions, StorageOptions):
-    """What every sweep understands."""
+class ContestOptions:
+    """What is trained on what."""
 
     profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "paper"
     """How big the run is."""
@@ -91,11 +91,30 @@ class SweepOptions(ClusterOptions, StorageOptions):
     patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """The dataset: {train,val,test}/{images,masks}/."""
 
-    allow_leak: Annotated[bool, RARE] = False
-    """Sweep although tiles of different splits show the same ground; every row is marked."""
-
     architectures: Names = ()
     """Which architectures; default: the profile's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsOptions:
+    """Where pretrained weights come from."""
+
+    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
+    """sam_vit_b_01ec64.pth, if it is not in the cache."""
+
+    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE] = SAM_SHA256
+    """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
+
+    offline: Annotated[bool, RARE] = False
+    """Never download weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, ContestOptions):
+    """What every sweep understands."""
+
+    allow_leak: Annotated[bool, RARE] = False
+    """Sweep although tiles of different splits show the same ground; every row is marked."""
 
     name: Annotated[str | None, arg(metavar="NAME")] = None
     """The experiment's name; default: made from phase and profile."""
@@ -150,15 +169,6 @@ class SweepOptions(ClusterOptions, StorageOptions):
 
     weights: Annotated[Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE] = None
     """pretrained refuses to start without real weights; default: the profile's."""
-
-    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
-    """sam_vit_b_01ec64.pth, if it is not in the cache."""
-
-    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE] = SAM_SHA256
-    """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
-
-    offline: Annotated[bool, RARE] = False
-    """Never download weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
