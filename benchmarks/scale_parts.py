@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import resource
+import socket
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,14 +50,18 @@ def records(size: int, folder: Path) -> Figures:
     found = TrialRecords(experiment)
     trials = [plan.studies[0].trial(number, {}) for number in range(size)]
     found.add(*trials)
-    flush = getattr(found, "flush", lambda: None)
+    flush = getattr(found, "write_waiting", lambda: None)  # an earlier checkout wrote at once
     flush()
     written.clear()
-    changed = iter(trials[: min(size, REPORTS)])
-    took = cpu_ms(lambda: found.set_state(next(changed).attempt, "running"), min(size, REPORTS))
-    flush()
+    changed = trials[: min(size, REPORTS)]
     changes = min(size, REPORTS)
-    return {"CPU ms a change": took, "bytes written a change": sum(written) / changes}
+
+    def change_all() -> None:
+        for trial in changed:
+            found.set_state(trial.attempt, "running")
+        flush()
+
+    return {"CPU ms a change": cpu_ms(change_all) / changes, "bytes written a change": sum(written) / changes}
 
 
 def progress(size: int, folder: Path) -> Figures:
@@ -207,6 +215,43 @@ def events(size: int, folder: Path) -> Figures:
         ray.shutdown()
 
 
+def requests(size: int, folder: Path) -> Figures:
+    """What a trial asks of an object store an epoch, weights left out: requests to a real S3 server, by kind."""
+    import boto3
+
+    from trainables.storage import Storage
+    from trainables.trial_states import TrialStates
+
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
+    os.environ |= keys
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "requests.txt"
+    program = str(Path(sys.executable).parent / "moto_server")
+    with log.open("w") as stream:
+        server = subprocess.Popen([program, "-p", str(port)], stdout=stream, stderr=stream)
+        try:
+            while socket.socket().connect_ex(("127.0.0.1", port)):
+                time.sleep(0.2)
+            client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
+            client.create_bucket(Bucket="bucket")
+            address = f"s3://bucket/runs?endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
+            trial = Storage.open(address).child("e").child("unet-001")
+            trial.create()
+            lines = len(log.read_text().splitlines())
+            for epoch in range(1, size + 1):
+                for name in ("history.csv", "reports.jsonl", "trial.log", "best.safetensors"):
+                    trial.write(name, b"x" * 1000)
+                TrialStates(trial).save(epoch, {"epoch": epoch})
+            told = log.read_text().splitlines()[lines:]
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+    kinds = Counter(kind for line in told for kind in ("GET", "HEAD", "PUT", "POST", "DELETE") if f'"{kind} ' in line)
+    return {f"{kind} an epoch": count / size for kind, count in kinds.items()}
+
+
 def _command(module: str, folder: Path) -> Figures:
     """Run a command in this process and tell its time and memory; Python's start and imports are included."""
     import importlib
@@ -234,7 +279,9 @@ def main() -> None:
     elif part in ("searched", "planned"):
         figures = make_experiment(Path(sys.argv[3]), size, planned=part == "planned")
     else:
-        parts = {one.__name__: one for one in (records, progress, rungs, search, pausing, remote_journal, events)}
+        parts = {
+            one.__name__: one for one in (records, progress, rungs, search, pausing, remote_journal, events, requests)
+        }
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
             figures = parts[part](size, Path(folder))
     sys.stdout.write(json.dumps(figures) + "\n")
