@@ -29,11 +29,11 @@ PARTS = {
     "rungs": ("a report to ASHA", TRIALS),
     "search": ("a study, trials stop", TRIALS),
     "pausing": ("a study, trials pause", TRIALS),
-    "remote_journal": ("an entry in a journal on an object store, by entries", TRIALS),
+    "remote_journal": ("an entry in a journal on an object store, by entries in it", TRIALS),
     "events": ("an event of Ray's manager of actors, by calls under way", (8, 64, 1000)),
-    "requests": ("requests to S3 of a trial, mean of epochs", (10,)),
+    "requests": ("requests to S3 of a running trial, mean of epochs", (10,)),
 }
-SAME = ("rungs", "events", "requests")
+SAME = ("rungs", "events")
 """Parts that another checkout is not measured in."""
 NEW, OLD = "tilesweep", "the other checkout"
 
@@ -73,8 +73,7 @@ def measure_parts(report: Report, names: list[str], most: int, checkouts: dict[s
             found = {word: part(path, name, size) for word, path in ways.items()}
             for figure in found[NEW]:
                 values = {word: [figures.get(figure, 0.0)] for word, figures in found.items()}
-                unit, _, per = figure.partition(" a")
-                report.add(Section(title=f"{size} {what}:{per or figure}", unit=unit, values=values, baseline=NEW))
+                report.add(Section(title=f"{what}: {size:,}", unit=figure, values=values, baseline=NEW))
 
 
 def measure_reading(report: Report, path: Path, trials: int) -> None:
