@@ -29,7 +29,9 @@ SIDE = 64
 """Of the tiles, which nobody trains on."""
 
 
-def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], int]) -> float:
+def measure(
+    word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], int], cpu: dict[tuple[str, int], float]
+) -> float:
     """Run a way in a fresh process.
 
     Args:
@@ -37,6 +39,7 @@ def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], i
         trials: How many.
         folder: Holds the dataset and gets the way's experiment, which replaces an earlier one.
         sizes: Gets the bytes of the experiment.
+        cpu: Gets the CPU seconds of the driver's process, its start and end included.
 
     Returns:
         Seconds a trial, Ray's start not counted, the first actors' counted.
@@ -44,9 +47,10 @@ def measure(word: str, trials: int, folder: Path, sizes: dict[tuple[str, int], i
     shutil.rmtree(folder / word, ignore_errors=True)
     run_module("benchmarks.scale_ways", word, trials, folder, log=folder / "log.txt")
     sizes[word, trials] = sum(file.stat().st_size for file in (folder / word).rglob("*") if file.is_file())
-    took = float(json.loads((folder / "seconds.json").read_text()))
+    found = json.loads((folder / "seconds.json").read_text())
+    took, cpu[word, trials] = found["seconds"], found["driver_cpu_seconds"]
     Console().print(f"{word}, {trials} trials: {took:.1f} s", highlight=False)
-    return took / trials
+    return float(took) / trials
 
 
 def resume(folder: Path) -> float:
@@ -74,12 +78,13 @@ def main() -> None:
     repeats = 1 if options.quick else options.repeats
     report = Report(name="scale")
     sizes: dict[tuple[str, int], int] = {}
+    cpu: dict[tuple[str, int], float] = {}
     found: dict[int, dict[str, list[float]]] = {}
     with synthetic_tiles((2, 1, 1), SIDE) as patches:
         folder = patches.parent
 
         def way(word: str, trials: int) -> Callable[[], float]:
-            return lambda: measure(word, trials, folder, sizes)
+            return lambda: measure(word, trials, folder, sizes, cpu)
 
         for trials in counts:
             found[trials] = in_turn({name: way(word, trials) for name, word in WAYS.items()}, repeats)
@@ -89,6 +94,8 @@ def main() -> None:
         for name, word in WAYS.items():
             late = median(found[many][name]) * many - (median(found[few][name]) * few if few else 0)
             report.note(f"{name}: seconds a trial between {few} and {many} trials", round(late / (many - few), 4))
+            busy = (cpu[word, many] - (cpu[word, few] if few else 0)) / (many - few)
+            report.note(f"{name}: CPU seconds of the driver a trial between {few} and {many} trials", round(busy, 4))
             for trials in counts:
                 report.note(f"{name}: bytes a trial of {trials}", round(sizes[word, trials] / trials))
         for module in ("status", "report"):

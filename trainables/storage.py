@@ -19,6 +19,8 @@ from trainables.errors import ExperimentError, StorageError
 DEFAULT_STORAGE = "ray_results"
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Pauses between the tries on a storage behind a network; a dropped connection is back by then, or it is gone."""
+FLAT = ("s3", "gcs")
+"""Stores that know no folders: to make those above a file took several requests, more than the file itself."""
 
 Result = TypeVar("Result")
 
@@ -58,7 +60,7 @@ class Storage:
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         try:
-            filesystem, root = pafs.FileSystem.from_uri(address)
+            filesystem, root = _reach(address)
         except (pa.ArrowInvalid, OSError) as error:
             raise ExperimentError(
                 f"--storage {address}: {_first_line(error)}; give a folder or s3://, gs://"
@@ -164,7 +166,8 @@ class Storage:
             if self.is_local and not Path(self.root).is_dir():
                 raise FileNotFoundError(f"the folder {self.root} is gone")
             try:
-                self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+                if self.filesystem.type_name not in FLAT:
+                    self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
                 with self.filesystem.open_output_stream(target, compression=None) as stream:
                     stream.write(data)
                 if target != path:
@@ -252,6 +255,19 @@ class Storage:
                     ) from error
                 time.sleep(pause)
         raise AssertionError("unreachable")
+
+
+def _reach(address: str) -> tuple[pafs.FileSystem, str]:
+    """Return a URI's filesystem and path; S3's sends a small file in one request, where it would take three."""
+    if address.startswith("s3://") and "allow_delayed_open" not in address:
+        with suppress(pa.ArrowInvalid):  # an earlier pyarrow, which does not know it; or what the next line tells
+            return _from_uri(f"{address}{'&' if '?' in address else '?'}allow_delayed_open=true")
+    return _from_uri(address)
+
+
+def _from_uri(uri: str) -> tuple[pafs.FileSystem, str]:
+    filesystem, root = pafs.FileSystem.from_uri(uri)
+    return filesystem, root
 
 
 def _first_line(error: Exception) -> str:

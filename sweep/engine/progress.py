@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sweep.engine.durations import duration
 from sweep.engine.search.searcher import outcome_of
+from sweep.engine.sparing import Sparing
 from sweep.engine.trial_table import TrialRow, TrialTable
 from sweep.engine.trials import ENDED, ERROR_FILE, TrialRecord
 
@@ -32,6 +33,8 @@ class Progress(tune.Callback):  # type: ignore[misc]
         for row in self._trials.rows.values():
             row.state = row.state if row.state in ENDED else "waiting"
         self._live: Live | None = None
+        self._estimating = Sparing()
+        self._remaining: float | None = None
         self._console = console
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,8 +106,10 @@ class Progress(tune.Callback):  # type: ignore[misc]
             self._console.print(line, highlight=False, soft_wrap=True)
 
     def _clock(self) -> str:
-        remaining = self._trials.remaining_seconds()
-        eta = "" if remaining is None else f"  ETA {duration(remaining)}"
+        if self._estimating.due:
+            with self._estimating.done():
+                self._remaining = self._trials.remaining_seconds()
+        eta = "" if self._remaining is None else f"  ETA {duration(self._remaining)}"
         return f"({duration(time.monotonic() - self._started)}{eta})"
 
     def table(self) -> Table:

@@ -181,6 +181,7 @@ def run_trials(
         )
         try:
             tuner.fit()
+            records.write_waiting()
         except Exception as error:
             if (fault := _storage_fault(error)) is None:
                 raise

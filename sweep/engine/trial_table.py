@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ MAX_ROWS = 12
 """Trials, or groups, that a terminal can show a line each."""
 SHOWN_ALWAYS = ("running", "broken off")
 """States of trials that have a line of their own also in a large sweep."""
+MAX_RUNNING = 24
+"""Of these, lines that are drawn: a terminal holds no more, and a hundred took a tenth of the driver's time."""
 
 
 @dataclass
@@ -34,7 +36,8 @@ class TrialRow:
         best: Best val IoU of an epoch so far.
         loss: Train loss of the last epoch.
         rate: Learning rate of the last epoch.
-        epoch_seconds: How long each epoch took.
+        epochs_timed: Epochs whose time is known.
+        seconds: How long these took together.
     """
 
     attempt: str
@@ -47,7 +50,8 @@ class TrialRow:
     best: float | None = None
     loss: float | None = None
     rate: float | None = None
-    epoch_seconds: list[float] = field(default_factory=list)
+    epochs_timed: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, record: TrialRecord) -> TrialRow:
@@ -58,7 +62,7 @@ class TrialRow:
     @property
     def pace(self) -> float:
         """Mean seconds an epoch; there must have been one."""
-        return fmean(self.epoch_seconds)
+        return self.seconds / self.epochs_timed
 
     def learn(self, report: Mapping[str, Any]) -> bool:
         """Take up the report of an epoch.
@@ -70,7 +74,8 @@ class TrialRow:
             return False
         self.epoch, self.val_iou, self.best = report["epoch"], report["val_iou"], report["best_val_iou"]
         self.loss, self.rate = report["train_loss"], report["learning_rate"]
-        self.epoch_seconds.append(report["seconds"])
+        self.epochs_timed += 1
+        self.seconds += report["seconds"]
         return True
 
 
@@ -111,16 +116,16 @@ class TrialTable:
         A trial that has begun is taken to run to its last epoch, one that is planned likewise and at the mean pace of
         the others; a search's coming trials are taken to cost what its ended ones did.
         """
-        paces = [row.pace for row in self.rows.values() if row.epoch_seconds]
+        paces = [row.pace for row in self.rows.values() if row.epochs_timed]
         if not paces:
             return None
         usual = fmean(paces)
         remaining = [
-            (row.max_epochs - row.epoch) * (row.pace if row.epoch_seconds else usual)
+            (row.max_epochs - row.epoch) * (row.pace if row.epochs_timed else usual)
             for row in self.rows.values()
             if row.state == "waiting" or row.state in SHOWN_ALWAYS
         ]
-        ended = [sum(row.epoch_seconds) for row in self.rows.values() if row.state in ENDED and row.epoch_seconds]
+        ended = [row.seconds for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
         longest = max(row.max_epochs for row in self.rows.values()) * usual
         remaining += [fmean(ended) if ended else longest] * (self.total - len(self.rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
@@ -141,19 +146,21 @@ class TrialTable:
         if large:
             for name, rows in self._families().items():
                 _add_family(table, name, rows)
-        for row in self.rows.values():
-            if not large or row.state in SHOWN_ALWAYS:
-                table.add_row(
-                    row.attempt,
-                    row.state,
-                    f"{row.epoch}/{row.max_epochs}",
-                    _number(row.val_iou),
-                    _number(row.best),
-                    _number(row.loss),
-                    "" if row.rate is None else f"{row.rate:.2g}",
-                    f"{row.pace:.1f}" if row.epoch_seconds else "",
-                    duration(sum(row.epoch_seconds)) if row.epoch_seconds else "",
-                )
+        shown = [row for row in self.rows.values() if not large or row.state in SHOWN_ALWAYS]
+        for row in shown[:MAX_RUNNING]:
+            table.add_row(
+                row.attempt,
+                row.state,
+                f"{row.epoch}/{row.max_epochs}",
+                _number(row.val_iou),
+                _number(row.best),
+                _number(row.loss),
+                "" if row.rate is None else f"{row.rate:.2g}",
+                f"{row.pace:.1f}" if row.epochs_timed else "",
+                duration(row.seconds) if row.epochs_timed else "",
+            )
+        if len(shown) > MAX_RUNNING:
+            table.add_row(f"and {len(shown) - MAX_RUNNING} more", style="dim")
         return table
 
     def _families(self) -> dict[str, list[TrialRow]]:
@@ -169,7 +176,7 @@ def _add_family(table: Table, name: str, rows: Sequence[TrialRow]) -> None:
     counts = Counter(row.state for row in rows)
     best = max((row.best for row in rows if row.best is not None), default=None)
     states = ", ".join(f"{counts[state]} {state}" for state in counts)
-    seconds = sum(sum(row.epoch_seconds) for row in rows)
+    seconds = sum(row.seconds for row in rows)
     table.add_row(name, states, "", "", _number(best), "", "", "", duration(seconds), style="bold")
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.sparing import Sparing
 from trainables.errors import ExperimentError, StorageError, TilesweepError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -24,6 +25,8 @@ TO_THE_END = 1_000_000
 """``until`` of a trial that never pauses."""
 READERS = 16
 """Files read at the same time; behind a network each of them takes a while."""
+SMALL_BYTES = 256_000
+"""A record up to this size, about 300 trials, is written with every change; a larger one when it is cheap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,10 @@ class TrialRecord:
 class TrialRecords:
     """The trials of an experiment in the order in which they were planned; a line each in ``trials.jsonl``.
 
+    The file is written whole. That of thousands of trials would be most of what a driver does, so its changes may wait
+    for a moment; a driver that dies before it loses nothing that a resume does not find in the studies and the trials'
+    own states.
+
     Args:
         experiment: Whose trials.
     """
@@ -102,6 +109,9 @@ class TrialRecords:
         self._experiment = experiment
         self._records: dict[str, TrialRecord] = {}
         self._lines: dict[str, tuple[TrialRecord, str]] = {}
+        self._sparing = Sparing()
+        self._size = 0
+        self._waiting = False
         if (data := experiment.find_file(TRIALS_FILE)) is not None:
             for record in _parse_lines(experiment, TRIALS_FILE, data, _parse_record):
                 self._records[record.plan.attempt] = record
@@ -142,8 +152,23 @@ class TrialRecords:
         return line
 
     def _write(self) -> None:
-        lines = [self._line(record) for record in self._records.values()]
-        self._experiment.write(TRIALS_FILE, "".join(f"{line}\n" for line in lines).encode())
+        self._waiting = True
+        self.write_if_due()
+
+    def write_if_due(self) -> None:
+        """Write changes that have waited, if it is time."""
+        if self._waiting and (self._size <= SMALL_BYTES or self._sparing.due):
+            self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Write changes that have waited."""
+        if not self._waiting:
+            return
+        with self._sparing.done():
+            lines = [self._line(record) for record in self._records.values()]
+            data = "".join(f"{line}\n" for line in lines).encode()
+            self._experiment.write(TRIALS_FILE, data)
+        self._size, self._waiting = len(data), False
 
 
 def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:

@@ -84,7 +84,8 @@ def stand(entries: Iterable[Entry]) -> list[Standing]:
 def _rank(entries: Sequence[Entry]) -> list[Row]:
     complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
     complete.sort(key=lambda entry: -entry.row["val_iou"])
-    rest = [entry for entry in entries if entry not in complete]
+    placed = {id(entry) for entry in complete}  # to compare whole entries would take hours with thousands
+    rest = [entry for entry in entries if id(entry) not in placed]
     rest.sort(key=lambda entry: -1.0 if entry.row["val_iou"] is None else entry.row["val_iou"], reverse=True)
     compared = compare([entry.val.iou for entry in complete if entry.val is not None])
     ranked = [

@@ -152,5 +152,5 @@ def _trial(row: TrialRow) -> dict[str, Any]:
         "best_val_iou": row.best,
         "train_loss": row.loss,
         "learning_rate": row.rate,
-        "seconds": sum(row.epoch_seconds),
+        "seconds": row.seconds,
     }

@@ -16,10 +16,14 @@ from sweep.engine.experiment import Experiment
 from trainables.errors import ExperimentError, StorageError
 
 JOURNAL_FILE = "studies.log"
+PART_BYTES = 256_000
+"""Of a remote journal, which is written in parts: each entry writes the last one anew."""
 
 
 class RemoteJournal(BaseJournalBackend):
-    """A journal in a remote experiment's folder. One driver writes it, so it is read once.
+    """A journal in a remote experiment's folder: ``studies.log``, ``studies.log.1``, ``studies.log.2`` and so on.
+
+    One driver writes it, so it is read once.
 
     Args:
         experiment: Whose folder.
@@ -27,17 +31,31 @@ class RemoteJournal(BaseJournalBackend):
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        text = experiment.read(JOURNAL_FILE).decode() if experiment.has(JOURNAL_FILE) else ""
-        self._lines = text.splitlines()
+        self._lines: list[str] = []
+        self._part = 0
+        self._text = ""  # of the last part
+        while (data := experiment.find_file(self._file)) is not None:
+            self._text = data.decode()
+            self._lines += self._text.splitlines()
+            self._part += 1
+        self._part = max(0, self._part - 1)
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         """Return the entries from a number on."""
         return (json.loads(line) for line in self._lines[log_number_from:])
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add entries; object stores know no appending, so the file is written whole."""
-        self._lines += [json.dumps(log, separators=(",", ":")) for log in logs]
-        self._experiment.write(JOURNAL_FILE, "".join(f"{line}\n" for line in self._lines).encode())
+        """Add entries; object stores know no appending, so the last part is written whole."""
+        lines = [json.dumps(log, separators=(",", ":")) for log in logs]
+        self._lines += lines
+        if len(self._text) > PART_BYTES:
+            self._part, self._text = self._part + 1, ""
+        self._text += "".join(f"{line}\n" for line in lines)
+        self._experiment.write(self._file, self._text.encode())
+
+    @property
+    def _file(self) -> str:
+        return f"{JOURNAL_FILE}.{self._part}" if self._part else JOURNAL_FILE
 
 
 def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:

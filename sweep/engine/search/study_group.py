@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep.engine.search.groups import Group, Launch, Outcome
 from sweep.engine.search.halving import Halving, Standing, choose_promotion
@@ -69,6 +69,7 @@ class StudyGroup(Group):
             load_if_exists=True,
         )
         self._running: dict[str, optuna.Trial] = {}
+        self._views: dict[int, Uncopied] = {}
         self._to_resume: deque[FrozenTrial] = deque()
         for trial in self._trials():
             self._take_up(trial)
@@ -172,17 +173,15 @@ class StudyGroup(Group):
         """
         view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
         for trial in filter(_is_inside, self._trials()):
-            paused = self._standing(trial).paused
-            view.add_trial(
-                create_trial(
-                    state=TrialState.PRUNED if paused else trial.state,
-                    value=max(trial.intermediate_values.items())[1] if paused else trial.value,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    intermediate_values=trial.intermediate_values,
-                )
-            )
+            view.add_trial(self._views.get(trial.number) or self._view(trial))
         return view.ask(dict(self._plan.space)).params
+
+    def _view(self, trial: FrozenTrial) -> Uncopied:
+        """Return a trial as TPE is to see it; that of an ended one is kept."""
+        view = Uncopied.of(trial, paused=self._standing(trial).paused)
+        if trial.state in STATES:
+            self._views[trial.number] = view
+        return view
 
     def _until(self, trial: FrozenTrial) -> int:
         return int(trial.user_attrs.get("until", self._first_stop(trial.number)))
@@ -242,7 +241,7 @@ class StudyGroup(Group):
             self._report(self._running[attempt], epoch, val_iou)
 
     def _report(self, trial: optuna.Trial, epoch: int, val_iou: float) -> None:
-        if epoch not in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values:
+        if epoch not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
             trial.report(val_iou, epoch)
 
     def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
@@ -264,6 +263,31 @@ class StudyGroup(Group):
     def curves(self) -> Mapping[str, Mapping[int, float]]:
         """Return every trial's val IoU by epoch."""
         return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
+
+
+class Uncopied(FrozenTrial):  # type: ignore[misc]
+    """A trial that nobody changes. Optuna copies every trial that it is shown, which was most of a proposal's time."""
+
+    @classmethod
+    def of(cls, trial: FrozenTrial, *, paused: bool) -> Uncopied:
+        """Return a trial of a study; a paused one as pruned."""
+        ended = paused or trial.state in STATES
+        return cls(
+            number=trial.number,
+            trial_id=trial.number,
+            state=TrialState.PRUNED if paused else trial.state,
+            value=max(trial.intermediate_values.items())[1] if paused else trial.value,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete or (trial.datetime_start if ended else None),
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values=trial.intermediate_values,
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Uncopied:
+        return self
 
 
 def _is_inside(trial: FrozenTrial) -> bool:
