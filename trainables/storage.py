@@ -38,11 +38,12 @@ class Storage:
     address: str
 
     @classmethod
-    def open(cls, address: str) -> Storage:
+    def open(cls, address: str, flag: str = "--storage") -> Storage:
         """Open a folder or URI.
 
         Args:
             address: ``ray_results``, ``/data/runs``, ``s3://bucket/path?endpoint_override=...``.
+            flag: What the user gave it to, for messages.
 
         Raises:
             ExperimentError: An unknown kind of URI, or one with a password.
@@ -54,15 +55,13 @@ class Storage:
         if at and ":" in login:
             hidden = address.replace(login, "***", 1)
             raise ExperimentError(
-                f"--storage {hidden}: would write its secret into every record; give it by the environment, such as "
+                f"{flag} {hidden}: would write its secret into every record; give it by the environment, such as "
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         try:
             filesystem, root = pafs.FileSystem.from_uri(address)
         except (pa.ArrowInvalid, OSError) as error:
-            raise ExperimentError(
-                f"--storage {address}: {_first_line(error)}; give a folder or s3://, gs://"
-            ) from error
+            raise ExperimentError(f"{flag} {address}: {_first_line(error)}; give a folder or s3://, gs://") from error
         return cls(filesystem, root, address)
 
     @property
