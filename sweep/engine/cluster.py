@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from sweep.engine.cargo import cargo
-from sweep.engine.joining import Target, could_not_join, prepare_to_join
+from sweep.engine.joining import Target, could_not_join, prepare_to_join, silent_core
 from trainables.errors import ExperimentError
 
 QUIET = {
@@ -55,7 +55,8 @@ def ray_cluster(address: str | None, console: Console, architectures: Sequence[s
         with cargo(architectures) as modules:
             runtime_env = {"env_vars": variables, **modules}
             try:
-                context = ray.init(address=target.address, runtime_env=runtime_env, **arguments)
+                with silent_core():
+                    context = ray.init(address=target.address, runtime_env=runtime_env, **arguments)
             except (Exception, SystemExit) as error:  # Ray's own kinds, and its way to give up on a silent server
                 ray.shutdown()
                 raise could_not_join(target, error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +59,21 @@ def prepare_to_join(target: Target) -> None:
     Raises:
         ExperimentError: Nothing answers, or the address has another form.
     """
-    # What is wrong is told in a line of ours; else Ray's core repeats it each second.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     _require_answer(target)
     _present_token()
+
+
+@contextmanager
+def silent_core() -> Iterator[None]:
+    """Keep what Ray's core writes to standard error to itself: a wrong token is told in a line of ours."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def could_not_join(target: Target, error: BaseException) -> ExperimentError:

@@ -63,7 +63,10 @@ def local_copy(patches: Path, splits: Sequence[str]) -> Path:
 
 def _uri(patches: Path) -> str | None:
     matched = _URI.fullmatch(str(patches))
-    return f"{matched['scheme']}://{matched['rest']}" if matched and not patches.exists() else None
+    if matched is None or patches.exists():
+        return None
+    slashes = ":///" if matched["scheme"] == "file" else "://"  # file:// names no host
+    return f"{matched['scheme']}{slashes}{matched['rest']}"
 
 
 def _listed(storage: Storage, splits: Sequence[str]) -> list[pafs.FileInfo]:
