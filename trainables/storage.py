@@ -225,6 +225,9 @@ class Storage:
 
     def size(self, relative: str) -> int:
         """Return the bytes of a file, or of everything below a folder; 0 where nothing is there."""
+        itself = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
+        if itself.is_file:
+            return int(itself.size)
         selector = pafs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
         infos = self._insist(lambda: self.filesystem.get_file_info(selector), relative, "listed")
         return sum(info.size for info in infos if info.is_file)

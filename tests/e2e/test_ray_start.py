@@ -41,10 +41,10 @@ def _rows(experiment: Path) -> list[dict[str, object]]:
     return list(pq.read_table(experiment / "trials.parquet").to_pylist())
 
 
-def test_one_node_a_job_and_what_is_refused(
+def test_a_cluster_that_ray_address_names_is_joined_and_a_wrong_token_is_one_line(
     nodes: RayNodes, run: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
-    """The quick one: what is asked of a cluster before anything trains."""
+    """The node was given two GPUs by CUDA_VISIBLE_DEVICES; Ray and the plan count two."""
     patches = write_dataset(tmp_path / "patches")
     nodes.add(arguments=("--num-gpus", "2"), CUDA_VISIBLE_DEVICES="5,7")
     common = ["--profile", "smoke", "--patches", patches, "--architectures", "unet", "--storage", tmp_path / "results"]
@@ -54,14 +54,33 @@ def test_one_node_a_job_and_what_is_refused(
     assert "1 GPU and 1 CPU each, of 2 GPUs and 1 CPUs" in plan.stdout
     home = tmp_path / "stranger"
     home.mkdir()
-    for token in ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}, {"RAY_AUTH_MODE": "disabled"}):
-        done = run("phase1", *common, "--address", nodes.address, HOME=str(home), **token)
-        assert_refused(done, f"--address {nodes.address}: does not let us in; its token")
-        assert "InvalidAuthToken" not in done.stderr
-    job = nodes.submit(*common[:-1], "results")
-    status, said = nodes.result(job)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}
+    done = run("phase1", *common, "--address", nodes.address, HOME=str(home), **token)
+    assert_refused(done, f"--address {nodes.address}: does not let us in; its token")
+    assert "InvalidAuthToken" not in done.stderr
+
+
+@pytest.mark.slow
+def test_what_a_cluster_cannot_do_is_one_line(
+    nodes: RayNodes, run: Run, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    patches = write_dataset(tmp_path / "patches")
+    nodes.add(cpus=0)
+    common = ["--profile", "smoke", "--patches", patches, "--architectures", "unet", "--storage"]
+    status, said = nodes.result(nodes.submit(*common, "results"))
     assert status == JobStatus.FAILED
-    assert "lies in this Ray job's own folder" in said and "Traceback" not in said.partition("Running entrypoint")[2]
+    assert "lies in this Ray job's own folder" in said
+    joined = ["--address", nodes.address]
+    home = tmp_path / "stranger"
+    home.mkdir()
+    assert_refused(
+        run("phase1", *common, tmp_path / "results", *joined, HOME=str(home), RAY_AUTH_MODE="disabled"), "its token"
+    )
+    done = run("phase1", *common, tmp_path / "results", *joined, **nodes.token)
+    assert_refused(done, "the cluster has no CPU to train on; add a node")
+    nodes.add()
+    done = run("phase1", *common, tmp_path / "results", *joined, "--device", "cuda", **nodes.token)
+    assert_refused(done, "the cluster has 0 GPUs")
 
 
 @pytest.mark.slow
