@@ -27,6 +27,8 @@ from torch import nn
 def head(channels):
     return nn.Conv2d(3, channels, 3, padding=1)
 """
+LONG = "[unet]\nmax_epochs = 60\npatience = 60\n[sam_vit_b_conv]\nmax_epochs = 20\npatience = 20\n"
+"""Trainings that last until another node has started."""
 
 
 @pytest.fixture
@@ -92,7 +94,8 @@ def test_a_job_over_http_survives_a_killed_node_and_uses_a_late_one(
     nodes.add(cpus=0)
     doomed = nodes.add()
     other = nodes.add()
-    grid = ["--profile", "smoke", "--patches", patches, "--architectures", "unet,sam_vit_b_conv", "--repeats", "6"]
+    (tmp_path / "long.toml").write_text(LONG)
+    grid = ["--profile", "smoke", "--patches", patches, "--recipes", tmp_path / "long.toml", "--repeats", "6"]
     job = nodes.submit(*grid, "--storage", results)
     experiment = results / "phase1-smoke"
     wait_for(lambda: len(list(experiment.glob("*/history.csv"))) >= 3 and doomed.trials() and other.trials())

@@ -94,7 +94,8 @@ def test_trials_that_start_together_fetch_once(weights: Weights, storage: Storag
     code = (
         "import sys; from pathlib import Path; from trainables.models.delivery import on_this_node; "
         "from trainables.models.weights import Weights; from trainables.storage import Storage; "
-        "found = on_this_node(Weights(kind='imagenet', path=sys.argv[1], sha256=sys.argv[2]), Storage.open(sys.argv[3]));"
+        "weights = Weights(kind='imagenet', path=sys.argv[1], sha256=sys.argv[2]); "
+        "found = on_this_node(weights, Storage.open(sys.argv[3])); "
         "print(Path(found.path).stat().st_mtime_ns)"
     )
     command = [sys.executable, "-c", code, weights.path, weights.sha256, storage.address]
