@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +45,7 @@ def ray_cluster(address: str | None, console: Console, architectures: Sequence[s
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     target = Target.of(address)
+    on_term = signal.getsignal(signal.SIGTERM)
     if target is not None:
         prepare_to_join(target)
     import ray
@@ -60,10 +63,13 @@ def ray_cluster(address: str | None, console: Console, architectures: Sequence[s
             except (Exception, SystemExit) as error:  # Ray's own kinds, and its way to give up on a silent server
                 ray.shutdown()
                 raise could_not_join(target, error) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray's own handler ends the process without a word
     try:
         if target is not None:
             nodes = [node for node in ray.nodes() if node["Alive"]]
-            console.print(f"cluster        {target}: {len(nodes)} nodes", highlight=False, soft_wrap=True)
+            count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+            console.print(f"cluster        {target}: {count}", highlight=False, soft_wrap=True)
             _require_cpus(target)
         if context.dashboard_url:
             console.print(

@@ -52,7 +52,7 @@ def test_a_cluster_that_ray_address_names_is_joined_and_a_wrong_token_is_one_lin
     common = ["--profile", "smoke", "--patches", patches, "--architectures", "unet", "--storage", tmp_path / "results"]
     plan = run("phase1", *common, "--plan", RAY_ADDRESS=nodes.address, **nodes.token)
     assert plan.returncode == 0, plan.stdout + plan.stderr
-    assert f"{nodes.address}, as RAY_ADDRESS says: 1 nodes" in plan.stdout
+    assert f"{nodes.address}, as RAY_ADDRESS says: 1 node\n" in plan.stdout
     assert "1 GPU and 1 CPU each, of 2 GPUs and 1 CPUs" in plan.stdout
     home = tmp_path / "stranger"
     home.mkdir()
