@@ -90,6 +90,11 @@ def could_not_join(target: Target, error: BaseException) -> ExperimentError:
             f"{target.named}: the cluster runs other versions than this machine ({versions}: the cluster's first); "
             f"install the same Ray and Python on both"
         )
+    if "No node info found" in said:
+        return ExperimentError(
+            f"{target.named}: this machine is no node of that cluster; run on one of its nodes, make it one (ray start "
+            f"--address HOST:PORT --num-cpus 0), or submit a job (ray job submit)"
+        )
     if "no authentication token was found" in said:
         return ExperimentError(
             f"{target.named}: RAY_AUTH_MODE is token and there is no token here; bring the cluster's (there: ray "

@@ -64,6 +64,15 @@ def test_another_version_is_one_line_with_both() -> None:
     assert "\n" not in said and "Ray: 2.40.0, Python: 3.9.1, Ray: 2" in said and "install the same" in said
 
 
+def test_a_machine_outside_the_cluster_is_told_apart_from_a_wrong_token() -> None:
+    outside = RuntimeError("No node info found matching attributes: 'x' when trying to resolve node to connect to.")
+    refused = ConnectionError("Failed to connect to Ray cluster at h:1")
+    target = Target(address="h:1", origin="--address")
+    assert "its token is another one" in str(could_not_join(target, refused))
+    refused.__cause__ = outside
+    assert "this machine is no node of that cluster" in str(could_not_join(target, refused))
+
+
 def test_inside_a_job_results_must_not_lie_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     require_kept(Storage.open("ray_results"))
