@@ -27,7 +27,7 @@ from torch import nn
 def head(channels):
     return nn.Conv2d(3, channels, 3, padding=1)
 """
-LONG = "[unet]\nmax_epochs = 60\npatience = 60\n[sam_vit_b_conv]\nmax_epochs = 20\npatience = 20\n"
+LONG = "[unet]\nmax_epochs = 40\npatience = 40\n[sam_vit_b_conv]\nmax_epochs = 12\npatience = 12\n"
 """Trainings that last until another node has started."""
 
 
@@ -107,7 +107,7 @@ def test_a_job_over_http_survives_a_killed_node_and_uses_a_late_one(
     assert "as RAY_ADDRESS says: 3 nodes" in said, "the job joined its own cluster"
     rows = _rows(experiment)
     assert len(rows) == 12 and {row["status"] for row in rows} == {"finished"}
-    unbroken = run("phase1", *grid, "--storage", results, "--name", "unbroken", "--max-concurrent", "2")
+    unbroken = run("phase1", *grid, "--storage", results, "--name", "unbroken", "--max-concurrent", "2", timeout=900)
     assert unbroken.returncode == 0, unbroken.stderr
     assert differences(results / "unbroken", experiment) == 0 and trained_again([said]) == 0
 
