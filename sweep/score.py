@@ -16,6 +16,7 @@ from tyro.conf import arg
 
 from search_spaces.recipes import read_recipes
 from sweep.console import Command
+from sweep.engine.cluster import joins, ray_cluster
 from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
 from sweep.engine.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions
@@ -27,6 +28,7 @@ from sweep.results.next_step import next_command, resume_command
 from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
 from sweep.results.winners import winners
 from trainables.data.manifest import Manifest
+from trainables.data.remote import local_copy
 from trainables.data.tiles import Tile, TuningData, manifest_faults, scan_split
 from trainables.errors import DataError, ExperimentError, LedgerError, nearest
 from trainables.metrics import SplitScore
@@ -99,6 +101,7 @@ class TestTiles:
 
 
 def _read_test(patches: Path) -> tuple[Tile, ...]:
+    patches = local_copy(patches, ("test",))
     manifest = Manifest.read(patches)
     files, faults = scan_split(patches, "test", manifest.task if manifest else Task())
     if manifest:
@@ -247,7 +250,7 @@ def _predict(
         raise ExperimentError(
             f"{attempt.name}: its weights changed while test was read; let only one process write them"
         )
-    if options.address is None:
+    if not joins(options.address):
         return predict_test(weights_file, tiles, options.device)
     import ray
 
@@ -360,11 +363,9 @@ def main(options: ScoreOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     if options.verify:
         return verify(options, output)
-    if options.address is None:
+    if not joins(options.address):
         score(options, output)
         return 0
-    from sweep.engine.cluster import ray_cluster
-
     with ray_cluster(options.address, output.console):
         score(options, output)
     return 0

@@ -26,6 +26,7 @@ from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
 from trainables.models.base import encoder_fingerprint
+from trainables.models.delivery import on_this_node
 from trainables.models.kept import release
 from trainables.models.registry import get_architecture, source_sha256
 from trainables.models.weights import Weights
@@ -64,8 +65,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
     (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``until`` (the epoch after which it
     pauses), ``device`` (``cpu`` or ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by
-    ``torch.compile``, and an epoch recorded), and ``folder`` (path or URI of everything that it writes). The tiles
-    come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
+    ``torch.compile``, and an epoch recorded), ``folder`` (path or URI of everything that it writes), and maybe
+    ``weights_at`` (the storage from which nodes take pretrained weights that they lack). The tiles come through
+    ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then goes on with the next one.
@@ -115,6 +117,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
         self._folder = Storage.open(trial["folder"])
+        self._weights_at: str | None = trial.get("weights_at")
         self._states = TrialStates(self._folder)
         self._trainer: Trainer | None = None
         self._saved_trainer: dict[str, Any] | None = None
@@ -148,7 +151,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._recipe,
             self._data,
             self._device,
-            self._weights,
+            on_this_node(self._weights, Storage.open(self._weights_at) if self._weights_at else None),
             workers=threads,
             features=FeatureCache(),
             compiled=self._compiled,

@@ -40,11 +40,12 @@ class Storage:
     address: str
 
     @classmethod
-    def open(cls, address: str) -> Storage:
+    def open(cls, address: str, flag: str = "--storage") -> Storage:
         """Open a folder or URI.
 
         Args:
             address: ``ray_results``, ``/data/runs``, ``s3://bucket/path?endpoint_override=...``.
+            flag: What the user gave it to, for messages.
 
         Raises:
             ExperimentError: An unknown kind of URI, or one with a password.
@@ -56,15 +57,13 @@ class Storage:
         if at and ":" in login:
             hidden = address.replace(login, "***", 1)
             raise ExperimentError(
-                f"--storage {hidden}: would write its secret into every record; give it by the environment, such as "
+                f"{flag} {hidden}: would write its secret into every record; give it by the environment, such as "
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         try:
             filesystem, root = _reach(address)
         except (pa.ArrowInvalid, OSError) as error:
-            raise ExperimentError(
-                f"--storage {address}: {_first_line(error)}; give a folder or s3://, gs://"
-            ) from error
+            raise ExperimentError(f"{flag} {address}: {_first_line(error)}; give a folder or s3://, gs://") from error
         return cls(filesystem, root, address)
 
     @property
@@ -229,6 +228,9 @@ class Storage:
 
     def size(self, relative: str) -> int:
         """Return the bytes of a file, or of everything below a folder; 0 where nothing is there."""
+        itself = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
+        if itself.is_file:
+            return int(itself.size)
         selector = pafs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
         infos = self._insist(lambda: self.filesystem.get_file_info(selector), relative, "listed")
         return sum(info.size for info in infos if info.is_file)

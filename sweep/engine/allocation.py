@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from rich.console import Console
 
 from search_spaces.profiles import Profile
-from sweep.engine.cluster import ray_cluster
+from sweep.engine.cluster import joins, ray_cluster
 from sweep.engine.options import SweepOptions
 from sweep.engine.resources import AUTO, Resources, divide, read_share
 from trainables.errors import ExperimentError
 
 
 @contextmanager
-def cluster_for(options: SweepOptions, trials: int, console: Console) -> Iterator[Resources]:
-    """Start or join Ray and divide it among the trials."""
-    with ray_cluster(options.address, console):
+def cluster_for(
+    options: SweepOptions, trials: int, console: Console, architectures: Sequence[str] = ()
+) -> Iterator[Resources]:
+    """Start or join Ray, bring it the architectures' code, and divide it among the trials."""
+    with ray_cluster(options.address, console, architectures):
         import ray
 
         total = ray.cluster_resources()
         largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
         found = _divide(options, trials, int(total.get("CPU", 1)), total.get("GPU", 0.0), largest)
-        yield replace(found, grows=options.address is not None and options.max_concurrent is None)
+        yield replace(found, grows=joins(options.address) and options.max_concurrent is None)
 
 
 def room(resources: Resources) -> int:
@@ -62,7 +64,7 @@ def one_at_a_time(options: SweepOptions) -> bool:
     """Whether only one trial will run at any time, as far as that is known before Ray starts."""
     if options.max_concurrent == 1:
         return True
-    return options.address is None and here(options, 2).concurrent == 1
+    return not joins(options.address) and here(options, 2).concurrent == 1
 
 
 def require_gpu(options: SweepOptions, profile: Profile, resources: Resources) -> None:

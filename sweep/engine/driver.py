@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import cluster_for, require_gpu
+from sweep.engine.cluster import joins
 from sweep.engine.disk import require_room, sweep_bytes
 from sweep.engine.durations import duration
 from sweep.engine.estimate import Estimator
@@ -88,13 +91,19 @@ def drive(
         output.end(INTERRUPTED)
 
     try:
-        with _alone(experiment) as lease, cluster_for(sweep.options, sweep.plan.total, console) as whole:
+        architectures = sorted({trial.recipe.architecture for trial in sweep.plan.known()})
+        with (
+            _alone(experiment) as lease,
+            cluster_for(sweep.options, sweep.plan.total, console, architectures) as whole,
+        ):
             require_gpu(sweep.options, sweep.profile, whole)
             resources, packing = share_gpus(
                 sweep.options, sweep.plan, sweep.data, whole, console, probe=probe, kept=sweep.packing
             )
             packed = {"packing": packing.to_dict()} if packing else {}
             require_room(experiment, sweep_bytes(sweep.plan, sweep.data, resources.concurrent))
+            if joins(sweep.options.address):
+                sweep = replace(sweep, settings=_for_nodes(sweep, console))
             if description is not None:
                 experiment.describe({**description, **packed})
             else:
@@ -128,6 +137,15 @@ def drive(
         return 1 if board.failures else 0
     go_on(end.limit or INTERRUPTION)
     return 0 if end.limit else INTERRUPTED
+
+
+def _for_nodes(sweep: Sweep, console: Console) -> RunSettings:
+    """Make sure that all nodes of a running cluster can write results, and bring weights within their reach."""
+    from sweep.engine.nodes import bring_weights, require_shared
+
+    storage = sweep.experiment.storage
+    require_shared(storage)
+    return replace(sweep.settings, weights_at=bring_weights(sweep.plan, storage, console))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import cluster_for, here
+from sweep.engine.cluster import joins
 from sweep.engine.disk import size, sweep_bytes
 from sweep.engine.durations import duration
 from sweep.engine.estimate import Estimator, plan_tables
@@ -42,7 +43,7 @@ def show_plan(
     Returns:
         The same in plain values, for programs.
     """
-    if options.address is None:
+    if not joins(options.address):
         whole = here(options, plan.total)
         resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_here)
     else:

@@ -137,6 +137,7 @@ def run_trials(
                 "compiled": settings.compiled,
                 "trace": settings.trace,
                 "folder": folder.address,
+                "weights_at": settings.weights_at,
             }
         }
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import here, require_gpu
+from sweep.engine.cluster import joins
 from sweep.engine.driver import Sweep, drive
 from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.jobs import require_kept
 from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
@@ -25,6 +27,7 @@ from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.class_balance import require_class_weights
+from trainables.data.remote import dataset_address
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.metrics import metric_of
@@ -68,13 +71,14 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         TilesweepError: Anything that a user can mend, before the first trial is scheduled.
     """
     storage = Storage.open(options.storage)
+    require_kept(storage)
     _check_flags(options)
     if options.name is not None:
         check_name(options.name)
     _require_folder(options.patches)
     data = TuningData.read(options.patches)
     require_no_leak(data, options.patches, allowed=options.allow_leak)
-    if options.address is None and not options.plan:
+    if not joins(options.address) and not options.plan:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
     plan = phase.build(data, _weights(phase, options, profile))
     _require_trainable(plan, data)
@@ -320,7 +324,7 @@ def _description(
         "options": {name: str(value) if isinstance(value, Path) else value for name, value in given.items()},
         "optuna_storage": _shown(phase.optuna_url),
         "data": {
-            "path": str(options.patches.resolve()),
+            "path": dataset_address(options.patches),
             "name": data.name,
             "synthetic": data.synthetic,
             "fingerprint": data.fingerprint,

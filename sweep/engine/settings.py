@@ -28,6 +28,7 @@ class RunSettings:
         overlays_every: Epochs between pictures for TensorBoard, 0 for none; None writes nothing for it.
         tracking: Which services are told of the trials.
         max_failures: How often a trial whose process died is started again, from its last epoch.
+        weights_at: Address of the storage from which nodes that lack the pretrained weights take them; None for none.
         asked: Whether the sweep was asked to stop.
         lost: Says why the experiment cannot be written any more; empty while it can.
         output: Where to show progress.
@@ -42,6 +43,7 @@ class RunSettings:
     overlays_every: int | None = None
     tracking: Tracking = field(default_factory=Tracking)
     max_failures: int = 2
+    weights_at: str | None = None
     asked: Callable[[], bool] = lambda: False
     lost: Callable[[], str] = lambda: ""
     output: Output = field(default_factory=open_output)

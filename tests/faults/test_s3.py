@@ -17,6 +17,8 @@ import pytest
 
 from tests.conftest import WriteDataset
 from tests.faults.conftest import Row, Run, Tally, start, trained_again, wait_for
+from trainables.data.tiles import TuningData
+from trainables.errors import DataError
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
 BUCKET = "bucket"
@@ -115,6 +117,25 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
 
 def _uri(line: Line) -> str:
     return f"s3://{BUCKET}/runs?endpoint_override=127.0.0.1:{line.port}&scheme=http&region=us-east-1"
+
+
+def test_tiles_in_a_bucket_are_read_once_and_are_the_same(
+    write_dataset: WriteDataset, tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path / "cache"))
+    patches = write_dataset(tmp_path / "tiles")
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{line.port}", region_name="us-east-1")
+    for path in patches.rglob("*.png"):
+        client.upload_file(str(path), BUCKET, f"tiles/{path.relative_to(patches)}")
+    uri = Path(_uri(line).replace("/runs?", "/tiles?"))
+    there = TuningData.read(uri)
+    assert there.fingerprint == TuningData.read(patches).fingerprint and there.name == "tiles"
+    copies = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.png")}
+    assert len(copies) == 10, "three train and two val tiles, no test tile"
+    assert TuningData.read(uri).fingerprint == there.fingerprint
+    assert {path: path.stat().st_mtime_ns for path in copies} == copies
+    with pytest.raises(DataError, match=r"--patches s3://bucket/nothing\?.*: holds no train or val split"):
+        TuningData.read(Path(_uri(line).replace("/runs?", "/nothing?")))
 
 
 def test_a_sweep_on_s3_is_stopped_resumed_and_scored_across_a_dropped_connection(

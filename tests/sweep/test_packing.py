@@ -333,7 +333,7 @@ class Sweeps:
         self.ran: list[Resources] = []
 
         @contextmanager
-        def cluster(options: SweepOptions, trials: int, console: Console) -> Iterator[Resources]:
+        def cluster(options: SweepOptions, trials: int, *_: object) -> Iterator[Resources]:
             yield allocation._divide(options, trials, 16, 1)
 
         def run(sweep: driver.Sweep, resources: Resources, *rest: Any) -> RunEnd:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.masks import classify
+from trainables.data.remote import local_copy
 from trainables.errors import DataError, nearest
 from trainables.invocation import call
 from trainables.task import Task
@@ -95,11 +96,12 @@ class TuningData:
         """Read the train and val tiles of a dataset; nothing under ``test/`` is opened.
 
         Args:
-            root: Folder with ``{train,val}/{images,masks}/`` and maybe a manifest.
+            root: Folder with ``{train,val}/{images,masks}/`` and maybe a manifest; or a URI, see ``local_copy``.
 
         Raises:
             DataError: Everything that is wrong, all at once.
         """
+        root = local_copy(root, ("train", "val"))
         faults: list[str] = []
         found: dict[str, tuple[TileFiles, ...]] = {"train": (), "val": ()}
         manifest = None

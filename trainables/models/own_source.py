@@ -15,6 +15,8 @@ from trainables.errors import RecipeError
 from trainables.models.families import ENTRY_POINTS, FILE, file_architecture
 
 GUIDE = "see docs/your-architecture.md"
+CARRIED = "tilesweep_carried"
+"""Package in which a driver brings users' files to the nodes of a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,24 +73,36 @@ def told(error: BaseException) -> str:
 def source_of(name: str) -> Source:
     """Find the code of an architecture that a user wrote.
 
-    A file that does not lie where it did is looked for in the current folder.
+    A file that does not lie where it did is looked for among those that the driver brought to this node, and in the
+    current folder.
 
     Raises:
         RecipeError: There is no such file, or no package that registers the name.
     """
     if FILE.fullmatch(name):
         path, _, function = file_architecture(name).name.rpartition(":")
-        places = (Path(path), Path.cwd() / Path(path).name)
-        for place in places:
+        here = Path.cwd() / Path(path).name
+        for place in (*_brought(Path(path)), Path(path), here):
             if place.is_file():
                 return Source(name=name, path=place, function=function)
-        raise RecipeError(f"architecture {name}: there is no such file, nor {places[1]}; bring it back")
+        raise RecipeError(f"architecture {name}: there is no such file, nor {here}; bring it back")
     for point in entry_points(group=ENTRY_POINTS, name=name):
         specification = importlib.util.find_spec(point.module)
         origin = specification.origin if specification else None
         path_of = Path(origin) if origin and Path(origin).is_file() else None
         return Source(name=name, path=path_of, function=point.attr, entry_point=point)
     raise RecipeError(f"architecture {name}: no installed package registers it; install the one that it came from")
+
+
+def carried(path: Path) -> Path:
+    """Return where a file lies beside the packages that a driver brings to a node; files of a folder stay together."""
+    return Path(CARRIED) / hashlib.sha256(str(path.parent).encode()).hexdigest()[:16] / path.name
+
+
+def _brought(path: Path) -> list[Path]:
+    specification = importlib.util.find_spec(CARRIED)
+    places = specification.submodule_search_locations if specification else None
+    return [Path(place).parent / carried(path) for place in places or ()]
 
 
 def _module(path: Path) -> Any:
