@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -92,7 +93,7 @@ def own_options(owner: type[Any]) -> list[Option]:
     return [
         _option(one, hints[one.name], texts.get(one.name, ""))
         for one in fields(owner)
-        if one.name in owner.__dict__.get("__annotations__", {})
+        if one.name in inspect.get_annotations(owner)
     ]
 
 

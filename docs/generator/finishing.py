@@ -27,16 +27,12 @@ def finish(built: Path, site: Path) -> None:
         ForeignError: A page loads something else from another host.
     """
     for path in built.rglob("*.html"):
-        up = "../" * len(path.relative_to(built).parent.parts)
+        own = f'<script src="{"../" * len(path.relative_to(built).parent.parts)}{OWN_SHIM}"></script>'
         text = path.read_text(encoding="utf-8")
-        path.write_text(FOREIGN.sub(lambda match: _own(match[0], up, path), text), encoding="utf-8")
+        for tag in FOREIGN.findall(text):
+            if SHIM not in tag:
+                raise ForeignError(f"{path}: loads {tag}")
+            text = text.replace(tag, own)
+        path.write_text(text, encoding="utf-8")
     shutil.rmtree(site, ignore_errors=True)
     shutil.move(built, site)
-
-
-def _own(tag: str, up: str, path: Path) -> str:
-    if SHIM in tag:
-        return f'<script src="{up}{OWN_SHIM}"></script>'
-    if 'rel="canonical"' in tag:
-        return tag
-    raise ForeignError(f"{path}: loads {tag}")

@@ -41,8 +41,8 @@ def _overview(commands: list[Command]) -> str:
     )
     return (
         "# Commands\n\n"
-        "Each is `python -m sweep.NAME`. These pages are made from the commands' own options whenever the site is built; "
-        "`--help` says the same in a terminal.\n\n"
+        "Each is `python -m sweep.NAME`. These pages are made from the commands' own options whenever the site is "
+        "built; `--help` says the same in a terminal.\n\n"
         f"| command | what it does |\n|---|---|\n{rows}\n"
         "Exit codes are the same for all of them: see [watching](../watching.md#exit-codes).\n"
     )

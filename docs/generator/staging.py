@@ -1,7 +1,7 @@
 """Gathers what the site shows into one folder that is laid out like the project.
 
-A page's links are the same on a plain view of the project and on the site: the README is the first page, the guides lie in
-``docs/``, and a file or folder that a page links to becomes a page that shows it.
+A page's links are the same on a plain view of the project and on the site: the README is the first page, the guides
+lie in ``docs/``, and a file or folder that a page links to becomes a page that shows it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 
-TOP_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+TOP_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LINK = re.compile(r"(?<!!)(\[(?:[^\]\[]|\[[^\]]*\])*\]\()([^)\s#]+)(#[^)\s]*)?\)")
 PICTURES = {".png", ".jpg", ".svg"}
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".yaml": "yaml", ".ipynb": "json", ".sh": "bash"}
@@ -27,7 +27,7 @@ def stage(root: Path, target: Path) -> None:
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    waiting = [name for name in TOP_PAGES if (root / name).suffix == ".md"]
+    waiting = [*TOP_PAGES]
     waiting += sorted(path.relative_to(root).as_posix() for path in (root / "docs").glob("*.md"))
     done: set[str] = set()
     while waiting:
@@ -90,7 +90,7 @@ def _page(root: Path, name: str) -> tuple[str, list[str]]:
 
 def _shown(path: Path, name: str) -> str:
     text = path.read_text(encoding="utf-8")[:MOST_CHARACTERS]
-    return f"# {name}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n"
+    return f"---\nsearch:\n  exclude: true\n---\n# {name}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n"
 
 
 def _listing(folder: Path) -> str:
