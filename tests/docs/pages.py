@@ -20,8 +20,8 @@ RUN = re.compile(r"<!-- (run|run in smoke) -->\n+((?:```bash\n.*?```)|(?:(?: {4}
 def command_lines(text: str) -> list[tuple[str, list[str]]]:
     """Return every command line of a page: the command's name and its arguments.
 
-    ``SEED`` stands for a number. What stands behind ``#``, ``|``, ``>`` or ``;`` is not the command's, and ``...`` stands for anything: it is left
-    out with the flag before it.
+    ``SEED`` stands for a number. What stands behind ``#``, ``|``, ``>`` or ``;`` is not the command's, and ``...``
+    stands for anything: it is left out with the flag before it.
     """
     found = []
     for name, rest in COMMAND.findall(text):
