@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from html import escape
 from pathlib import Path
 
 from docs.generator.commands import Command, Option
@@ -72,9 +73,9 @@ def _usage(command: Command) -> str:
 
 
 def _row(option: Option) -> str:
-    typed = f"{option.flag} {option.value}".strip().replace("|", "\\|")
+    typed = escape(f"{option.flag} {option.value}".strip()).replace("|", "&#124;")
     default = "required" if option.required else f"`{option.default}`" if option.default else ""
-    return f"| `{typed}` | {default} | {_escaped(option.text)} |\n"
+    return f'| <code class="option">{typed}</code> | {default} | {_escaped(option.text)} |\n'
 
 
 def _title(owner: type) -> str:
