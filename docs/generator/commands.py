@@ -69,7 +69,7 @@ def find_commands(folder: Path) -> list[Command]:
         folder: Holds modules that call ``run_command(main, OPTIONS, ...)``.
     """
     found: list[Command] = []
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob("[!_]*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_command":
                 options = getattr(importlib.import_module(f"{folder.name}.{path.stem}"), ast.unparse(node.args[1]))

@@ -89,7 +89,7 @@ def _page(root: Path, name: str) -> tuple[str, list[str]]:
 
 
 def _shown(path: Path, name: str) -> str:
-    text = path.read_text(encoding="utf-8")[:MOST_CHARACTERS]
+    text = path.read_text(encoding="utf-8", errors="replace")[:MOST_CHARACTERS]
     return f"---\nsearch:\n  exclude: true\n---\n# {name}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n"
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+from docs.generator.commands import find_commands
 from tests.conftest import ROOT
 from tests.e2e.conftest import environment
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMAND = re.compile(r"python(?:\S*/python)? -m sweep\.([a-z]\w*)((?:\\\n|[^\n`])*)")
-RUN = re.compile(r"<!-- (run|run in smoke) -->\n+((?:```bash\n.*?```)|(?:(?: {4}[^\n]*\n)+))", re.DOTALL)
+COMMANDS = find_commands(ROOT / "sweep")
+NAMES = sorted({command.words.split()[0] for command in COMMANDS})
+COMMAND = re.compile(
+    rf"(?:python -m sweep\.([a-z]\w*)|^(?: {{4}})?tilesweep ({'|'.join(NAMES)})\b|`tilesweep ([a-z]\w*))((?:\\\n|[^\n`])*)",
+    re.MULTILINE,
+)
+"""Either way of calling a command."""
+RUN = re.compile(r"<!-- (run|run in smoke) -->\n+((?:```(?:bash|python)\n.*?```)|(?:(?: {4}[^\n]*\n)+))", re.DOTALL)
 """Marks the block after it: run as it stands there, or in the smoke profile."""
 
 
@@ -24,7 +32,7 @@ def command_lines(text: str) -> list[tuple[str, list[str]]]:
     stands for anything: it is left out with the flag before it.
     """
     found = []
-    for name, rest in COMMAND.findall(text):
+    for module, line, inline, rest in COMMAND.findall(text):
         lexer = shlex.shlex(rest.replace("\\\n", " "), posix=True, punctuation_chars="|;><&()")
         lexer.whitespace_split, lexer.commenters = True, "#"
         words: list[str] = []
@@ -35,17 +43,17 @@ def command_lines(text: str) -> list[tuple[str, list[str]]]:
                 words = words[:-1]
                 continue
             words.append(word.replace("SEED", "42"))
-        found.append((name, words))
+        found.append((module or line or inline, words))
     return found
 
 
-def run_block(block: str, folder: Path, timeout: float = 900) -> str:
+def run_block(block: str, folder: Path, timeout: float = 1800) -> str:
     """Run a block of commands as a shell does, with this Python; returns what it printed."""
-    script = "set -e\n" + block.replace("python -m", f"{shlex.quote(sys.executable)} -m")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script],
+        ["bash", "-c", f"set -e\n{block}"],
         cwd=folder,
-        env=environment(),
+        env=environment(PATH=path),
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -61,5 +69,7 @@ def marked_blocks(text: str) -> list[str]:
     for how, block in RUN.findall(text):
         lines = block.splitlines()
         script = "\n".join(lines[1:-1] if lines[0].startswith("```") else [line[4:] for line in lines])
+        if lines[0] == "```python":
+            script = f"python - <<'END_OF_BLOCK'\n{script}\nEND_OF_BLOCK"
         found.append(re.sub(r"\b(demo|paper)\b", "smoke", script) if how == "run in smoke" else script)
     return found

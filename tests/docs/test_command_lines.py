@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from docs.generator.commands import find_commands
-from tests.conftest import ROOT
-from tests.docs.pages import PAGES, command_lines
+from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
-COMMANDS = find_commands(ROOT / "sweep")
 FLAGS = {option.flag for command in COMMANDS for _, options in command.groups() for option in options}
 OTHERS = {"--help", "--help-all", "--head", "--small"}
 """Flags that pages name by themselves and that belong to other programs, or that every command has."""
@@ -47,7 +44,7 @@ def test_every_command_line_parses(name: str, arguments: list[str]) -> None:
     if arguments:
         parse(name, arguments)
     else:  # the command is only named
-        assert name in {command.words.split()[0] for command in COMMANDS}
+        assert name in NAMES
 
 
 def test_a_wrong_flag_would_be_found() -> None:
@@ -63,5 +60,7 @@ def test_every_flag_that_is_named_exists(page: Path) -> None:
 
 
 def test_a_line_ends_where_the_shell_would_end_it() -> None:
-    text = "`python -m sweep.score --verify` and\n    python -m sweep.phase1 --json \\\n  --seed 1 | jq  # x\n"
-    assert command_lines(text) == [("score", ["--verify"]), ("phase1", ["--json", "--seed", "1"])]
+    text = "`python -m sweep.score --verify` and\n    tilesweep phase1 --json \\\n  --seed 1 | jq  # x\n"
+    text += "tilesweep answers and tilesweep reports; `tilesweep report a`\n"
+    expected = [("score", ["--verify"]), ("phase1", ["--json", "--seed", "1"]), ("report", ["a"])]
+    assert command_lines(text) == expected

@@ -14,6 +14,7 @@ HEAVY = {"quick-start", "tutorial"}
 MARKED = {page.stem: marked_blocks(page.read_text(encoding="utf-8")) for page in PAGES}
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name, blocks in MARKED.items() if blocks],
@@ -21,6 +22,8 @@ MARKED = {page.stem: marked_blocks(page.read_text(encoding="utf-8")) for page in
 def test_a_page_s_blocks_work_one_after_the_other(name: str, tmp_path: Path) -> None:
     if name in HEAVY:
         run_block("python -m sweep.patches synthesize --dst patches --tiles 24,6,6 --size 128", tmp_path)
+    else:
+        (tmp_path / "patches").symlink_to(ROOT / "patches")
     for block in MARKED[name]:
         run_block(block, tmp_path)
     if name == "tutorial":
@@ -33,5 +36,5 @@ def test_marked_blocks_are_found_as_they_are_meant() -> None:
     text = "<!-- run -->\n\n    one\n    two \\\n        three\n\ntext\n"
     text += "<!-- run in smoke -->\n\n```bash\nx --profile demo\n```\n"
     assert marked_blocks(text) == ["one\ntwo \\\n    three", "x --profile smoke"]
-    assert {name for name in MARKED if MARKED[name]} >= HEAVY | {"watching"}
+    assert {name for name in MARKED if MARKED[name]} >= HEAVY | {"watching", "design"}
     assert (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8").count("<!-- run") == len(MARKED["tutorial"])

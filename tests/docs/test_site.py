@@ -58,8 +58,8 @@ def test_the_reference_has_every_option_with_its_text(command: Command, site: Pa
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
         tyro.cli(command.options, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
-    shown = set(re.findall(r"^. (--[a-z][a-z0-9-]*)", said.getvalue(), re.MULTILINE))
-    assert shown and shown <= {option.flag for option in options}
+    shown = set(re.findall(r"^\W*(--[a-z][a-z0-9-]*)", said.getvalue(), re.MULTILINE))
+    assert shown and shown <= {option.flag for option in options} | {"--help", "--help-all"}
 
 
 def test_the_reference_tells_defaults_and_what_is_required(site: Path) -> None:
