@@ -17,7 +17,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS = find_commands(ROOT / "sweep")
 NAMES = sorted({command.words.split()[0] for command in COMMANDS})
 COMMAND = re.compile(
-    rf"(?:python -m sweep\.([a-z]\w*)|^(?: {{4}})?tilesweep ({'|'.join(NAMES)})\b|`tilesweep ([a-z]\w*))((?:\\\n|[^\n`])*)",
+    r"(?:python -m sweep\.([a-z]\w*)"
+    rf"|^(?: {{4}})?tilesweep ({'|'.join(NAMES)})\b"
+    r"|`tilesweep ([a-z]\w*))"
+    r"((?:\\\n|[^\n`])*)",
     re.MULTILINE,
 )
 """Either way of calling a command."""
