@@ -62,7 +62,7 @@ def _section(command: Command, users: dict[type, list[str]]) -> str:
         text += f"\n{level} {title}\n\n"
         if others and not own:
             text += f"Shared with {', '.join(f'`{one}`' for one in others)}.\n\n"
-        text += "| option | default | |\n|---|---|---|\n" + "".join(map(_row, options))
+        text += "| option | default | what it is for |\n|---|---|---|\n" + "".join(map(_row, options))
     return text
 
 

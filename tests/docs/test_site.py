@@ -80,8 +80,9 @@ def test_a_planned_page_is_left_out_until_it_is_there(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_it_opens_from_the_disk_and_is_searched_there(site: Path) -> None:
+def test_it_opens_from_the_disk_on_a_phone_for_everybody_and_is_searched_there(site: Path) -> None:
     api = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     asked: list[str] = []
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -95,5 +96,13 @@ def test_it_opens_from_the_disk_and_is_searched_there(site: Path) -> None:
         found = page.get_by_role("option")
         api.expect(found).to_have_count(1, timeout=60_000)
         assert "How sure is a number?" in found.inner_text()
+        for name in ("index", "docs/tutorial", "docs/troubleshooting", "docs/reference/phase1"):
+            page = browser.new_page(viewport={"width": 400, "height": 900})
+            page.goto((site / f"{name}.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
+            faults = axe.Axe().run(page).response["violations"]
+            assert not [
+                (one["id"], one["nodes"][0]["html"]) for one in faults if one["impact"] in ("serious", "critical")
+            ]
         browser.close()
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
