@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 DONE := $(VENV)/.installed
 
-.PHONY: help setup demo demo-all test test-all lint types audit check clean
+.PHONY: help setup demo demo-all test test-all lint types docs docs-serve audit check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ lint: $(DONE) ## ruff: rules and format
 types: $(DONE) ## mypy, strict, on the three packages
 	$(RUN) -m mypy
 
+docs: $(DONE) ## The documentation as a site that opens offline: site/index.html
+	$(RUN) -m docs.generator
+
+docs-serve: docs ## The same, on http://127.0.0.1:8000
+	$(RUN) -m http.server --bind 127.0.0.1 --directory site 8000
+
 audit: ## pip-audit over constraints.txt (asks PyPI; by hand)
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
@@ -51,4 +57,4 @@ audit: ## pip-audit over constraints.txt (asks PyPI; by hand)
 check: test lint types ## What has to pass before a change lands
 
 clean: ## Remove the virtual environment and caches; results stay
-	rm -rf $(VENV) .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info site build

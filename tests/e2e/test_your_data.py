@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import environment
+from tests.docs.pages import run_block
 from trainables.data.tiles import TuningData
 from trainables.task import Task
 
@@ -86,18 +83,7 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
     said = ""
     assert len(BLOCKS) == 8
     for block in BLOCKS:
-        script = "set -e\n" + block.replace("python -m", f"{shlex.quote(sys.executable)} -m")
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, block + done.stdout + done.stderr
-        said += done.stdout
+        said += run_block(block, tmp_path)
     counts = {
         "roofs": (6, 2),
         "land_use": (6, 2),

@@ -1,0 +1,130 @@
+"""Which commands there are, and which options each one takes, read from the commands themselves."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal
+
+import docstring_parser
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of a command.
+
+    Attributes:
+        flag: As it is typed, such as ``--max-concurrent``; for a positional one its name.
+        value: What stands behind it, such as ``N``; empty for a switch.
+        default: As it is typed; empty where there is none.
+        required: Whether it must be given.
+        text: What it is for.
+    """
+
+    flag: str
+    value: str
+    default: str
+    required: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command, or a subcommand.
+
+    Attributes:
+        words: What is typed behind ``python -m sweep.``.
+        options: The dataclass of its options.
+    """
+
+    words: str
+    options: type[Any]
+
+    @property
+    def description(self) -> str:
+        """What it does."""
+        return self.options.__doc__ or ""
+
+    def groups(self) -> Iterator[tuple[type[Any], list[Option]]]:
+        """Yield its options by the class that brings them, its own ones first."""
+        told: set[str] = set()
+        for owner in self.options.__mro__:
+            if is_dataclass(owner):
+                own = own_options(owner)
+                yield owner, [one for one in own if one.flag not in told]
+                told |= {one.flag for one in own}
+
+
+def find_commands(folder: Path) -> list[Command]:
+    """Return every command of a folder: each module there that runs one.
+
+    Args:
+        folder: Holds modules that call ``run_command(main, OPTIONS, ...)``.
+    """
+    found: list[Command] = []
+    for path in sorted(folder.glob("[!_]*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_command":
+                options = getattr(importlib.import_module(f"{folder.name}.{path.stem}"), ast.unparse(node.args[1]))
+                found += _commands(path.stem, options)
+    return found
+
+
+def _commands(name: str, options: Any) -> list[Command]:
+    if is_dataclass(options):
+        return [Command(words=name, options=typing.cast("type[Any]", options))]
+    kinds = [typing.get_args(one)[0] for one in typing.get_args(options)]
+    names = [one.__metadata__[0].name for one in typing.get_args(options)]
+    return [Command(words=f"{name} {word}", options=kind) for word, kind in zip(names, kinds, strict=True)]
+
+
+def own_options(owner: type[Any]) -> list[Option]:
+    """Return the options that a dataclass itself brings, without those that it inherits."""
+    own = docstring_parser.parse_from_object(owner)
+    texts = {one.args[1]: " ".join((one.description or "").split()) for one in own.params}
+    hints = typing.get_type_hints(owner, include_extras=True)
+    return [
+        _option(one, hints[one.name], texts.get(one.name, ""))
+        for one in fields(owner)
+        if one.name in inspect.get_annotations(owner)
+    ]
+
+
+def _option(one: Field[Any], hint: Any, text: str) -> Option:
+    extras = getattr(hint, "__metadata__", ())
+    kind = typing.get_args(hint)[0] if extras else hint
+    shown = next((extra.metavar for extra in extras if getattr(extra, "metavar", None)), None)
+    named = shown or _value(kind)
+    positional = any(extra is tyro.conf.Positional for extra in extras)
+    return Option(
+        flag=named if positional else f"--{one.name.replace('_', '-')}",
+        value="" if positional else named,
+        default=_default(one.default),
+        required=one.default is MISSING and one.default_factory is MISSING,
+        text=text,
+    )
+
+
+def _value(kind: Any) -> str:
+    """Return what a type's values look like on the command line."""
+    if kind is bool:
+        return ""
+    kinds = [one for one in typing.get_args(kind) if one is not NoneType]
+    if typing.get_origin(kind) is Literal:
+        return "|".join(map(str, kinds))
+    if kinds and kind is not kinds[0]:
+        return _value(kinds[0])
+    return {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}.get(kind, "VALUE")
+
+
+def _default(value: Any) -> str:
+    if value is None or value is MISSING or value is False or value == () or value == "":
+        return ""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,49 @@
+"""Links of the pages lead somewhere on a plain view of the project, too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.docs.pages import PAGES
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+SETTINGS = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, made as the usual viewers make them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    dead = []
+    for address in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", address):
+            continue
+        path, _, anchor = address.partition("#")
+        aim = (page.parent / path).resolve() if path else page
+        if not aim.exists() or (anchor and aim.suffix == ".md" and anchor not in anchors(aim)):
+            dead.append(address)
+    assert not dead
+
+
+def listed(nav: list[dict[str, object]]) -> list[str]:
+    """Return the pages of a navigation."""
+    held = [one for entry in nav for one in entry.values()]
+    return [page for one in held for page in (listed(one) if isinstance(one, list) else [str(one)])]
+
+
+def test_every_page_stands_in_the_navigation_once() -> None:
+    pages = listed(SETTINGS["nav"])
+    assert len(pages) == len(set(pages))
+    assert {page.relative_to(ROOT).as_posix() for page in PAGES} <= set(pages)
+    planned = set(SETTINGS["extra"]["planned"])
+    assert not [page for page in pages if not (ROOT / page).exists() and page not in planned | {"docs/reference"}]

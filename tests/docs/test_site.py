@@ -1,0 +1,108 @@
+"""The site: built strictly from the pages and the code, complete, and open without a network."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import tyro
+
+from docs.generator.__main__ import complete, make
+from docs.generator.commands import Command, find_commands
+from tests.conftest import ROOT
+from tests.e2e.conftest import CHROMIUM, needs_chromium
+
+pytest.importorskip("zensical", reason="needs the dev extra: pip install '.[dev]'")
+
+COMMANDS = find_commands(ROOT / "sweep")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    assert make(ROOT, folder, folder / "site") == 0
+    return folder / "site"
+
+
+def test_every_page_of_the_project_is_there(site: Path) -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        assert (site / "docs" / f"{page.stem}.html").is_file()
+    assert (site / "index.html").is_file() and (site / "CONTRIBUTING.html").is_file()
+    assert (site / "docs" / "report_demo.png").is_file()
+
+
+def test_a_file_that_a_page_links_to_is_shown(site: Path) -> None:
+    text = (site / "examples" / "use_exported.py.html").read_text(encoding="utf-8")
+    assert "onnxruntime" in text
+    assert (site / "examples" / "recipes" / "pets.toml.html").is_file()
+
+
+def test_nothing_is_loaded_from_another_host(site: Path) -> None:
+    loading = re.compile(r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(https?:)?//|<link[^>]*\shref=["']?(https?:)?//""")
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 30
+    assert not [page for page in pages if loading.search(page.read_text(encoding="utf-8"))]
+    assert not [path for path in site.rglob("*.css") if re.search(r"url\(.?https?:", path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_the_reference_has_every_option_with_its_text(command: Command, site: Path) -> None:
+    options = [option for _, group in command.groups() for option in group]
+    assert len(options) == len(fields(command.options)) and all(option.text for option in options)
+    page = (site / "docs" / "reference" / f"{command.words.split()[0]}.html").read_text(encoding="utf-8")
+    assert not [option.flag for option in options if option.flag.startswith("--") and option.flag not in page]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
+        tyro.cli(command.options, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
+    shown = set(re.findall(r"^\W*(--[a-z][a-z0-9-]*)", said.getvalue(), re.MULTILINE))
+    assert shown and shown <= {option.flag for option in options} | {"--help", "--help-all"}
+
+
+def test_the_reference_tells_defaults_and_what_is_required(site: Path) -> None:
+    (predict,) = [one for one in COMMANDS if one.words == "predict"]
+    options = {option.flag: option for _, group in predict.groups() for option in group}
+    assert options["--model"].required and options["--threshold"].default == "0.5"
+    assert options["--polygons"].value == "gpkg|geojson" and options["--tta"].value == ""
+    text = (site / "docs" / "reference" / "predict.html").read_text(encoding="utf-8")
+    assert "Average the experiment's K best" in text.replace("&#39;", "'")
+
+
+def test_a_planned_page_is_left_out_until_it_is_there(tmp_path: Path) -> None:
+    nav = [{"Running": [{"Now": "docs/now.md"}, {"Later": "docs/later.md"}]}]
+    (tmp_path / "docs").mkdir()
+    assert complete(nav, tmp_path, {"docs/later.md"}) == [{"Running": [{"Now": "docs/now.md"}]}]
+    (tmp_path / "docs" / "later.md").touch()
+    assert complete(nav, tmp_path, {"docs/later.md"}) == nav
+
+
+@needs_chromium
+def test_it_opens_from_the_disk_on_a_phone_for_everybody_and_is_searched_there(site: Path) -> None:
+    api = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    asked: list[str] = []
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 400, "height": 900})
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "docs" / "statistics.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.keyboard.press("Control+k")
+        page.locator("input").last.fill("pigeonhole")
+        found = page.get_by_role("option")
+        api.expect(found).to_have_count(1, timeout=60_000)
+        assert "How sure is a number?" in found.inner_text()
+        for name in ("index", "docs/tutorial", "docs/troubleshooting", "docs/reference/phase1"):
+            page = browser.new_page(viewport={"width": 400, "height": 900})
+            page.goto((site / f"{name}.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
+            faults = axe.Axe().run(page).response["violations"]
+            assert not [
+                (one["id"], one["nodes"][0]["html"]) for one in faults if one["impact"] in ("serious", "critical")
+            ]
+        browser.close()
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
