@@ -153,7 +153,7 @@ def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_co
     real: Slurm,
     write_dataset: WriteDataset,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     patches = write_dataset(tmp_path / "patches", size=128)
     experiment = tmp_path / "runs" / "night"
@@ -169,7 +169,7 @@ def test_a_sweep_on_two_nodes_that_reaches_the_time_limit_is_queued_again_and_co
     assert process.returncode == 130, out
     seconds = time.monotonic() - told
     assert seconds < 180, "longer than the script asks Slurm for"
-    record_property("seconds_from_signal_to_requeue", round(seconds))
+    record_testsuite_property("seconds_from_signal_to_requeue", round(seconds))
     assert "2 at a time, 1 CPU each, of 2 CPUs" in out  # one on each node
     assert "nothing is lost" in out
     assert real.calls == [f"requeue {JOB}"]
