@@ -11,6 +11,7 @@ from typing import Any
 
 from sweep.checkup.finding import Finding, fail, ok, warn
 from sweep.checkup.packages import constraints_file, install_command
+from sweep.checkup.probing import ProbeError
 from sweep.checkup.subject import Subject
 from sweep.engine.disk import size
 from trainables.invocation import call
@@ -76,10 +77,16 @@ def ask_driver() -> Driver:
 
 def check_gpu(subject: Subject) -> Sequence[Finding]:
     """Compare the driver's GPUs with PyTorch's, and both with the profile."""
+    try:
+        found = subject.torch()
+    except ProbeError:
+        found = {"fault": "told by the check of torch"}
+    if found["fault"]:
+        return [warn("not looked at: torch does not load", "mend torch first")]
     profile, away = subject.profile, subject.options.address is not None
     place = "trials run on the cluster" if away else f"{profile.name} runs on the CPU"
     wanted = profile.needs_gpu and not away
-    return judge_gpus(ask_driver(), subject.torch(), os.environ.get(VISIBLE), place, wanted=wanted)
+    return judge_gpus(ask_driver(), found, os.environ.get(VISIBLE), place, wanted=wanted)
 
 
 def judge_gpus(

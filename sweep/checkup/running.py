@@ -41,7 +41,7 @@ def _run(check: Check, subject: Subject, answer: Queue[Sequence[Finding]]) -> No
         answer.put(check.run(subject))
     except TilesweepError as error:
         answer.put([told(fault) for fault in error.faults])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         answer.put([fail(f"the check itself broke ({reason})", "a bug in tilesweep: report this line")])
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from sweep.checkup.gpus import Driver, judge_gpus, judge_torch, supported
+from sweep.checkup.gpus import Driver, check_gpu, check_torch, judge_gpus, judge_torch, supported
 from sweep.checkup.options import CheckupOptions
 from sweep.checkup.packages import (
     asked_for,
@@ -20,6 +20,7 @@ from sweep.checkup.packages import (
     judge_packages,
     read_constraints,
 )
+from sweep.checkup.probing import ProbeError
 from sweep.checkup.subject import Subject
 from tests.conftest import ROOT
 from trainables.errors import ExperimentError, RecipeError
@@ -196,3 +197,27 @@ def test_an_architecture_whose_package_is_missing_is_told_with_the_extra(monkeyp
     monkeypatch.setattr(architecture, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"pip install 'tilesweep\[lora\]'"):
         check_extras(subject)
+
+
+def _fake(folder: Path, name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a package of that name before the real one, for processes that are started from now on."""
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_a_torchvision_of_another_build_is_found_by_loading_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "raise RuntimeError('operator torchvision::nms does not exist')"
+    _fake(tmp_path, "torchvision", code, monkeypatch)
+    (found,) = check_torch(Subject(CheckupOptions()))
+    assert found.outcome == "fail"
+    assert found.text.endswith("with torchvision not loaded: operator torchvision::nms does not exist")
+
+
+def test_a_torch_that_ends_its_process_does_not_end_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fake(tmp_path, "torch", "import os\nos.abort()", monkeypatch)
+    subject = Subject(CheckupOptions())
+    with pytest.raises(ProbeError, match=r"crashed .*see all of it with python -m sweep\.checkup\.torch_probe"):
+        check_torch(subject)
+    assert check_gpu(subject)[0].text == "not looked at: torch does not load"
+    assert subject.resources().device == "cpu", "the others go on"
