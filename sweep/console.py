@@ -120,6 +120,11 @@ class Group:
         """Return the commands' names, in order."""
         return [name for commands in self.stages.values() for name in commands]
 
+    def commands(self) -> list[Command]:
+        """Return all its commands, those of groups within included, in order."""
+        members = [self.load(name) for name in self.names()]
+        return [one for member in members for one in (member.commands() if isinstance(member, Group) else [member])]
+
     def overview(self) -> str:
         """Return the list of commands."""
         width = max(map(len, self.names())) + 2

@@ -11,7 +11,7 @@ import yaml
 
 from docs.generator.commands import find_commands
 from docs.generator.finishing import finish
-from docs.generator.reference import write_reference
+from docs.generator.reference import page_name, write_reference
 from docs.generator.staging import stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def complete(nav: Nav, source: Path, planned: set[str]) -> Nav:
         if isinstance(held, list):
             kept.append({title: complete(held, source, planned)})
         elif held == REFERENCE:
-            pages = sorted(path.stem for path in (source / REFERENCE).glob("[!R]*.md"))
+            pages = dict.fromkeys(page_name(one).removesuffix(".md") for one in find_commands())
             kept.append({title: [{"All": f"{held}/README.md"}, *({page: f"{held}/{page}.md"} for page in pages)]})
         elif held not in planned or (source / held).exists():
             kept.append(entry)
@@ -55,7 +55,7 @@ def make(root: Path, work: Path, site: Path) -> int:
     """
     source = work / "docs-source"
     stage(root, source)
-    write_reference(find_commands(root / "sweep"), source / REFERENCE)
+    write_reference(find_commands(), source / REFERENCE)
     settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
     planned = set(settings["extra"].pop("planned"))
     settings |= {"docs_dir": source.name, "site_dir": "html", "nav": complete(settings["nav"], source, planned)}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
@@ -14,6 +12,8 @@ from typing import Any, Literal
 
 import docstring_parser
 import tyro
+
+from sweep.commands import ALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,12 @@ class Command:
     Attributes:
         words: What is typed behind ``python -m sweep.``.
         options: The dataclass of its options.
+        examples: Arguments -> what they bring.
     """
 
     words: str
     options: type[Any]
+    examples: Mapping[str, str]
 
     @property
     def description(self) -> str:
@@ -62,27 +64,9 @@ class Command:
                 told |= {one.flag for one in own}
 
 
-def find_commands(folder: Path) -> list[Command]:
-    """Return every command of a folder: each module there that runs one.
-
-    Args:
-        folder: Holds modules that call ``run_command(main, OPTIONS, ...)``.
-    """
-    found: list[Command] = []
-    for path in sorted(folder.glob("[!_]*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_command":
-                options = getattr(importlib.import_module(f"{folder.name}.{path.stem}"), ast.unparse(node.args[1]))
-                found += _commands(path.stem, options)
-    return found
-
-
-def _commands(name: str, options: Any) -> list[Command]:
-    if is_dataclass(options):
-        return [Command(words=name, options=typing.cast("type[Any]", options))]
-    kinds = [typing.get_args(one)[0] for one in typing.get_args(options)]
-    names = [one.__metadata__[0].name for one in typing.get_args(options)]
-    return [Command(words=f"{name} {word}", options=kind) for word, kind in zip(names, kinds, strict=True)]
+def find_commands() -> list[Command]:
+    """Return every command, in the order in which one uses them."""
+    return [Command(words=one.name, options=one.options, examples=one.examples) for one in ALL.commands()]
 
 
 def own_options(owner: type[Any]) -> list[Option]:

@@ -42,8 +42,9 @@ def _overview(commands: list[Command]) -> str:
     )
     return (
         "# Commands\n\n"
-        "Each is `python -m sweep.NAME`. These pages are made from the commands' own options whenever the site is "
-        "built; `--help` says the same in a terminal.\n\n"
+        "Each is `python -m sweep.NAME`, or `tilesweep NAME` where tilesweep is installed. These "
+        "pages are made from the commands' own options whenever the site is "
+        "built; `--help` shows the usual options in a terminal, `--help-all` all of them.\n\n"
         f"| command | what it does |\n|---|---|\n{rows}\n"
         "Exit codes are the same for all of them: see [watching](../watching.md#exit-codes).\n"
     )
@@ -53,6 +54,7 @@ def _section(command: Command, users: dict[type, list[str]]) -> str:
     text = f"\n## {command.words}\n" if " " in command.words else ""
     level = "###" if text else "##"
     text += f"\n    python -m sweep.{_usage(command)}\n\n{_paragraphs(command.description)}\n"
+    text += "\n" + "".join(f"    python -m sweep.{_example(command, *one)}\n" for one in command.examples.items())
     for owner, options in command.groups():
         if not options:
             continue
@@ -70,6 +72,10 @@ def _usage(command: Command) -> str:
     given = [one for _, options in command.groups() for one in options if one.required]
     named = [f"{one.flag} {one.value}" for one in given if one.flag.startswith("--")]
     return " ".join([command.words, *(one.flag for one in given if not one.flag.startswith("--")), *named, "[OPTIONS]"])
+
+
+def _example(command: Command, arguments: str, purpose: str) -> str:
+    return f"{command.words} {arguments}".rstrip() + (f"  # {purpose}" if purpose else "")
 
 
 def _row(option: Option) -> str:

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import environment
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMANDS = find_commands(ROOT / "sweep")
+COMMANDS = find_commands()
 NAMES = sorted({command.words.split()[0] for command in COMMANDS})
 COMMAND = re.compile(
     r"(?:python -m sweep\.([a-z]\w*)"

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-import tyro
 
+from sweep.engine import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
 FLAGS = {option.flag for command in COMMANDS for _, options in command.groups() for option in options}
@@ -31,7 +31,7 @@ def parse(name: str, arguments: list[str]) -> object:
             said = io.StringIO()
             try:
                 with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-                    return tyro.cli(command.options, args=rest, config=(tyro.conf.FlagCreatePairsOff,))
+                    return usage.parse(command.options, rest, program=name, examples=command.examples)
             except SystemExit as end:
                 if "--help" in rest:
                     return None

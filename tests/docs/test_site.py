@@ -9,16 +9,16 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import tyro
 
 from docs.generator.__main__ import complete, make
 from docs.generator.commands import Command, find_commands
+from sweep.engine import usage
 from tests.conftest import ROOT
 from tests.e2e.conftest import CHROMIUM, needs_chromium
 
 pytest.importorskip("zensical", reason="needs the dev extra: pip install '.[dev]'")
 
-COMMANDS = find_commands(ROOT / "sweep")
+COMMANDS = find_commands()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_reference_has_every_option_with_its_text(command: Command, site: Pa
     assert not [option.flag for option in options if option.flag.startswith("--") and option.flag not in page]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        tyro.cli(command.options, args=["--help"], config=(tyro.conf.FlagCreatePairsOff,))
+        usage.parse(command.options, ["--help-all"], program=command.words, examples=command.examples)
     shown = set(re.findall(r"^\W*(--[a-z][a-z0-9-]*)", said.getvalue(), re.MULTILINE))
     assert shown and shown <= {option.flag for option in options} | {"--help", "--help-all"}
 

@@ -17,7 +17,6 @@ import pytest
 from sweep import __version__
 from sweep.commands import ALL
 from sweep.completion import script
-from sweep.console import Command, Group
 from sweep.engine.usage import describe, parse, rare
 from sweep.patches import COMMAND as PATCHES
 from tests.conftest import ROOT
@@ -29,10 +28,19 @@ SCREEN = 45
 SWEEPS = ("phase1", "phase2", "phase3")
 MADE = ("patches make", "patches import-pets", "patches synthesize")
 SHARED_FLAGS = {
-    "storage": (*SWEEPS, "status", "score", "report", "predict", "export"),
-    "patches": ("patches check", "patches overview", "patches describe", *SWEEPS, "score", "predict", "export"),
+    "storage": ("doctor", *SWEEPS, "status", "score", "report", "predict", "export"),
+    "patches": (
+        "patches check",
+        "patches overview",
+        "patches describe",
+        "doctor",
+        *SWEEPS,
+        "score",
+        "predict",
+        "export",
+    ),
     "device": (*SWEEPS, "score", "predict"),
-    "address": (*SWEEPS, "score"),
+    "address": ("doctor", *SWEEPS, "score"),
     "recipes": ("phase1", "phase3", "score"),
     "seed": ("patches import-pets", "patches synthesize", *SWEEPS),
     "src": ("patches make", "patches import-pets"),
@@ -45,6 +53,7 @@ SHARED_FLAGS = {
     "overwrite": ("predict", "export"),
     "model": ("predict", "export"),
     "repeats": ("phase1", "phase2"),
+    **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
 }
 """Flags -> the commands that take them."""
 OWN_FLAGS = {
@@ -52,10 +61,9 @@ OWN_FLAGS = {
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",
-    ("doctor",): "architecture classes model_size",
-    SWEEPS: """profile architectures allow_leak name resume trust_owner plan measure time budget max_concurrent
-        gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights
-        sam_checkpoint sam_sha256 offline""",
+    ("doctor",): "architecture classes model_size constraints",
+    SWEEPS: """allow_leak name resume trust_owner plan measure time budget max_concurrent
+        gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from
         optuna_storage""",
     ("phase2",): "confirm",
@@ -69,15 +77,7 @@ OWN_FLAGS = {
 """Commands -> the flags that they alone take."""
 
 
-def _commands(group: Group = ALL) -> dict[str, Command]:
-    found: dict[str, Command] = {}
-    for name in group.names():
-        one = group.load(name)
-        found |= _commands(one) if isinstance(one, Group) else {one.name: one}
-    return found
-
-
-COMMANDS = _commands()
+COMMANDS = {one.name: one for one in ALL.commands()}
 
 
 @dataclass(frozen=True)
