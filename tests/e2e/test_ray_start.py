@@ -25,7 +25,7 @@ def build(recipe, channels):
 LAYERS = """
 from torch import nn
 def head(channels):
-    return nn.Conv2d(3, channels, 3, padding=1)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, channels, 1))
 """
 LONG = "[unet]\nmax_epochs = 40\npatience = 40\n[sam_vit_b_conv]\nmax_epochs = 12\npatience = 12\n"
 """Trainings that last until another node has started."""
