@@ -265,7 +265,7 @@ class StudyGroup(Group):
         return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
 
 
-class Uncopied(FrozenTrial):  # type: ignore[misc]
+class Uncopied(FrozenTrial):
     """A trial that nobody changes. Optuna copies every trial that it is shown, which was most of a proposal's time."""
 
     @classmethod
