@@ -74,7 +74,7 @@ def measure_parts(report: Report, names: list[str], most: int, checkouts: dict[s
             for figure in found[NEW]:
                 values = {word: [figures.get(figure, 0.0)] for word, figures in found.items()}
                 report.add(Section(title=f"{what}: {size:,}", unit=figure, values=values, baseline=NEW))
-        report.write()  # the next part may be the one that somebody breaks off
+            report.write()  # the next part may be the one that somebody breaks off
 
 
 def measure_reading(report: Report, path: Path, trials: int) -> None:
