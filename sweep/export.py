@@ -53,7 +53,7 @@ class ExportOptions(StorageOptions):
     """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM and Lite0 the
     size trained on."""
 
-    patches: Annotated[Path | None, arg(metavar="DIR")] = None
+    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
     """Where the dataset lies now; default: where it lay when the sweep ran."""
 
 

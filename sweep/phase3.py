@@ -30,7 +30,7 @@ class Phase3Options(RecipeOptions, SearchOptions):
     """Draws of each budget, each with a seed of its own; default: the profile's."""
 
     tune: Annotated[int, arg(metavar="N")] = 0
-    """Search the recipe anew at every budget, with N trials an architecture, on the first draw."""
+    """Search the recipe anew at every budget, with N trials an architecture."""
 
 
 def main(options: Phase3Options, output: Output) -> int:

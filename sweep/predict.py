@@ -77,7 +77,7 @@ class PredictOptions(DeviceOptions, StorageOptions):
     min_area: Annotated[float, arg(metavar="M2")] = 0.0
     """Drop polygons, and fill holes, smaller than this many square metres."""
 
-    simplify: Annotated[float, arg(metavar="METRES")] = 0.0
+    simplify: Annotated[float, arg(metavar="METRES"), RARE] = 0.0
     """Let polygons' edges move by this much to get rid of corners."""
 
     bands: Annotated[Numbers, RARE] = ()
@@ -95,7 +95,7 @@ class PredictOptions(DeviceOptions, StorageOptions):
     overwrite: bool = False
     """Replace what --out holds of other models or settings."""
 
-    patches: Annotated[Path | None, arg(metavar="DIR")] = None
+    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
     """The dataset, whose val tiles show what --ensemble, --tta and --threshold bring; default: where it lay."""
 
 

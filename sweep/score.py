@@ -50,7 +50,7 @@ class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions)
     attempts: Names = ()
     """Which attempts; default: each contest's winner by val IoU that has not been scored."""
 
-    patches: Annotated[Path | None, arg(metavar="DIR")] = None
+    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
     """Where the dataset lies now; default: where it lay when the sweep ran."""
 
     again: Annotated[str, arg(metavar="REASON")] = ""

@@ -21,23 +21,21 @@ REFERENCE = "docs/reference"
 Nav = list[dict[str, Any]]
 
 
-def complete(nav: Nav, source: Path, planned: set[str]) -> Nav:
-    """Return the navigation with a page a command, and without the planned pages that are not there yet.
+def complete(nav: Nav) -> Nav:
+    """Return the navigation with a page a command.
 
     Args:
         nav: As ``mkdocs.yml`` has it: titles to pages or to sections of the same form.
-        source: The folder that holds all pages.
-        planned: Pages that may be missing, relative to it.
     """
     kept: Nav = []
     for entry in nav:
         ((title, held),) = entry.items()
         if isinstance(held, list):
-            kept.append({title: complete(held, source, planned)})
+            kept.append({title: complete(held)})
         elif held == REFERENCE:
             pages = dict.fromkeys(page_name(one).removesuffix(".md") for one in find_commands())
             kept.append({title: [{"All": f"{held}/README.md"}, *({page: f"{held}/{page}.md"} for page in pages)]})
-        elif held not in planned or (source / held).exists():
+        else:
             kept.append(entry)
     return kept
 
@@ -57,8 +55,7 @@ def make(root: Path, work: Path, site: Path) -> int:
     stage(root, source)
     write_reference(find_commands(), source / REFERENCE)
     settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
-    planned = set(settings["extra"].pop("planned"))
-    settings |= {"docs_dir": source.name, "site_dir": "html", "nav": complete(settings["nav"], source, planned)}
+    settings |= {"docs_dir": source.name, "site_dir": "html", "nav": complete(settings["nav"])}
     config = work / "mkdocs.yml"
     config.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(config)]

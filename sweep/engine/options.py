@@ -70,7 +70,7 @@ class AddressOptions:
     """Which machines do the work."""
 
     address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
-    """Work on this running Ray cluster; default: on this machine alone."""
+    """Work on this running Ray cluster; default: RAY_ADDRESS's, else this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,8 @@ class ContestOptions:
     profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "paper"
     """How big the run is."""
 
-    patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
-    """The dataset: {train,val,test}/{images,masks}/."""
+    patches: Annotated[Path, arg(metavar="DIR|URI")] = Path("patches")
+    """The dataset: {train,val,test}/{images,masks}/, also at s3://, gs://."""
 
     architectures: Names = ()
     """Which architectures; default: the profile's."""
@@ -176,7 +176,7 @@ class SearchOptions(SweepOptions):
     """What every search understands."""
 
     trials: Annotated[int | None, arg(metavar="N")] = None
-    """Trials in all, shared equally by the architectures; default: the profile's for each."""
+    """Trials in all, shared equally by the architectures; default: the profile's."""
 
     space: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
     """Python file with a function space(architecture) of your own; it is run."""

@@ -32,10 +32,12 @@ def command_lines(text: str) -> list[tuple[str, list[str]]]:
     """Return every command line of a page: the command's name and its arguments.
 
     ``SEED`` stands for a number. What stands behind ``#``, ``|``, ``>`` or ``;`` is not the command's, and ``...``
-    stands for anything: it is left out with the flag before it.
+    stands for anything: it is left out with the flag before it. A quote that was opened before the command ends it.
     """
     found = []
     for module, line, inline, rest in COMMAND.findall(text):
+        quote = next((one for one in "'\"" if rest.count(one) % 2), None)
+        rest = rest.rpartition(quote)[0] if quote else rest
         lexer = shlex.shlex(rest.replace("\\\n", " "), posix=True, punctuation_chars="|;><&()")
         lexer.whitespace_split, lexer.commenters = True, "#"
         words: list[str] = []

@@ -13,8 +13,13 @@ from sweep.engine import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
 FLAGS = {option.flag for command in COMMANDS for _, options in command.groups() for option in options}
-OTHERS = {"--help", "--help-all", "--head", "--small"}
-"""Flags that pages name by themselves and that belong to other programs, or that every command has."""
+OTHERS = {
+    *("--help", "--help-all", "--small"),
+    *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),
+    *("--object-manager-port", "--min-worker-port", "--max-worker-port"),
+    *("--env-file", "--shm-size", "--exclusive", "--requeue"),
+}
+"""Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's."""
 LINES = [
     pytest.param(name, arguments, id=f"{page.name}: {name} {' '.join(arguments)}")
     for page in PAGES

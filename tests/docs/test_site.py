@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.generator.__main__ import complete, make
+from docs.generator.__main__ import make
 from docs.generator.commands import Command, find_commands
 from sweep.engine import usage
 from tests.conftest import ROOT
@@ -69,14 +69,6 @@ def test_the_reference_tells_defaults_and_what_is_required(site: Path) -> None:
     assert options["--polygons"].value == "gpkg|geojson" and options["--tta"].value == ""
     text = (site / "docs" / "reference" / "predict.html").read_text(encoding="utf-8")
     assert "Average the experiment's K best" in text.replace("&#39;", "'")
-
-
-def test_a_planned_page_is_left_out_until_it_is_there(tmp_path: Path) -> None:
-    nav = [{"Running": [{"Now": "docs/now.md"}, {"Later": "docs/later.md"}]}]
-    (tmp_path / "docs").mkdir()
-    assert complete(nav, tmp_path, {"docs/later.md"}) == [{"Running": [{"Now": "docs/now.md"}]}]
-    (tmp_path / "docs" / "later.md").touch()
-    assert complete(nav, tmp_path, {"docs/later.md"}) == nav
 
 
 @needs_chromium

@@ -130,8 +130,8 @@ def test_the_set_of_flags_is_as_promised() -> None:
 
 def test_a_flag_takes_the_same_everywhere() -> None:
     differing = {flag: forms for flag, forms in _flags().items() if len(set(forms.values())) > 1}
-    assert set(differing) == {"out"}  # a file or a folder, as the metavar says
-    assert {form.type for form in differing["out"].values()} == {str(Path)}
+    assert set(differing) == {"out", "patches"}  # a file or a folder; and only what is left unchanged may be remote
+    assert {form.type for forms in differing.values() for form in forms.values()} == {str(Path)}
 
 
 def test_every_file_at_the_top_of_sweep_is_a_listed_command() -> None:
