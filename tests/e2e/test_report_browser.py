@@ -9,7 +9,7 @@ import pytest
 
 from sweep.console import open_output
 from sweep.report import ReportOptions, main
-from tests.e2e.conftest import CHROMIUM, Scored, needs_chromium
+from tests.e2e.conftest import CHROMIUM, Run, Scored, assert_refused, needs_chromium
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
@@ -151,3 +151,20 @@ def test_the_policy_lets_no_other_script_run(show: Open, report: Path, tmp_path:
     page = show(java_script_enabled=True).context.new_page()
     page.goto(changed.as_uri())
     assert page.evaluate("typeof window.broken") == "undefined"
+
+
+def test_it_is_printed_as_a_pdf_beside_the_page(scored: Scored, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.html"
+    done = run("report", "phase1-smoke", "--storage", scored.storage, "--out", out, "--pdf")
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = out.with_suffix(".pdf")
+    assert f"pdf            {printed}" in done.stdout
+    content = printed.read_bytes()
+    assert content.startswith(b"%PDF") and content.count(b"/Type /Page\n") > 2
+
+
+def test_a_machine_without_chromium_says_so_before_it_writes(scored: Scored, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.html"
+    done = run("report", "phase1-smoke", "--storage", scored.storage, "--out", out, "--pdf", PATH=str(tmp_path))
+    assert_refused(done, "--pdf: needs Chromium or Chrome", "apt-get install chromium")
+    assert not out.exists()

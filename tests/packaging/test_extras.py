@@ -21,6 +21,7 @@ BLOCKED = [
         "pycocotools",
         ["sweep.patches", "make", "--src", "patches/train", "--dst", "out", "--labels", "coco.json"],
     ),
+    ("report", "playwright", ["sweep.report", "--pdf"]),
     ("export", "onnx", ["sweep.export", "--model", "any", "--format", "onnx"]),
     ("lora", "peft", ["sweep.doctor", "--architecture", "sam_vit_b_unet_lora"]),
     ("sam2", "sam2", ["sweep.doctor", "--architecture", "sam2_hiera_t_conv"]),

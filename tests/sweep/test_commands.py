@@ -71,6 +71,7 @@ OWN_FLAGS = {
     ("status",): "watch",
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
+    ("report",): "pdf",
     ("predict",): "ensemble tta threshold probability polygons min_area simplify bands scale batch_size skip_bad",
     ("export",): "format opset",
 }
