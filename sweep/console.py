@@ -4,7 +4,7 @@ Exit codes of all commands:
 
 - 0: done, also when a limit such as ``--time`` ended a sweep.
 - 1: a trial failed, or ``score --verify`` found something wrong; with a traceback, a bug in tilesweep.
-- 2: a user's mistake, or a dataset with faults; told in one line a fault on stderr.
+- 2: a user's mistake, a dataset with faults, told in one line a fault on stderr; or a check of the doctor that failed.
 - 130: interrupted: Ctrl-C, SIGTERM, a closed terminal.
 """
 

@@ -36,7 +36,7 @@ def to_pdf(html: str, browser: str) -> bytes:
         browser: What ``require_printer`` returned.
 
     Returns:
-        A PDF of A4 sheets, as the page's print style has it.
+        A PDF of A4 sheets on their long side, as the page's print style has it.
 
     Raises:
         ExperimentError: The browser could not print it.
@@ -48,7 +48,7 @@ def to_pdf(html: str, browser: str) -> bytes:
             running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             page = running.new_page(java_script_enabled=False)
             page.set_content(html, wait_until="load")
-            printed: bytes = page.pdf(format="A4", print_background=True, margin=MARGINS)
+            printed: bytes = page.pdf(format="A4", landscape=True, print_background=True, margin=MARGINS)
             running.close()
     except Error as error:
         reason = str(error).splitlines()[0]
