@@ -18,8 +18,9 @@ OTHERS = {
     *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),
     *("--object-manager-port", "--min-worker-port", "--max-worker-port"),
     *("--env-file", "--shm-size", "--exclusive", "--requeue"),
+    "--count",
 }
-"""Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's."""
+"""Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's, and one of an earlier version."""
 LINES = [
     pytest.param(name, arguments, id=f"{page.name}: {name} {' '.join(arguments)}")
     for page in PAGES

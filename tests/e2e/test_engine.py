@@ -202,6 +202,7 @@ def test_paused_trials_are_promoted_by_rank_and_the_rest_given_up(
     assert {row["status"] for row in collect(experiment).to_pylist()} == {"finished", "stopped"}
 
 
+@pytest.mark.slow
 def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
     four_gpus: None, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_the_best_recipes_never_lose_to_the_shared_one(searched: Searched) -> No
         assert all(stored[field] == value for field, value in recipes[name].items())
 
 
+@pytest.mark.slow
 def test_the_same_seed_finds_the_same_trials_and_scores(searched: Searched, run: Run) -> None:
     arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1", "--name", "again")
     assert run("phase2", *searched.common, *arguments).returncode == 0
@@ -192,6 +193,7 @@ def test_a_limit_stops_cleanly_and_resume_goes_on(run: Run, write_dataset: Write
     assert sorted(kept("phase2-smoke")) == sorted(kept("unbroken")), "a limit and a resume change no decision"
 
 
+@pytest.mark.slow
 def test_rungs_start_warm_from_an_earlier_experiment(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "patches")
     common = ("--profile", "smoke", "--patches", patches, "--storage", tmp_path / "results")
@@ -208,6 +210,7 @@ def test_rungs_start_warm_from_an_earlier_experiment(run: Run, write_dataset: Wr
     )
 
 
+@pytest.mark.slow
 def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "patches")
     (tmp_path / "my_space.py").write_text(

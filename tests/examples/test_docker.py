@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep import __version__
 from tests.conftest import ROOT
 
 FILE = ROOT / "examples" / "cluster" / "docker" / "Dockerfile"
@@ -49,8 +50,21 @@ def test_everything_that_is_copied_exists_and_reaches_docker() -> None:
         assert not any(fnmatch(source, pattern) for pattern in patterns[1:] if not pattern.startswith("!"))
 
 
+def test_the_layer_of_packages_can_be_built_before_the_code_is_there(tmp_path: Path) -> None:
+    """What that layer runs, up to pip's resolving: the project's name, version and requirements are found."""
+    (command,) = re.findall(r"^    (mkdir .*?) \\$", FILE.read_text(), re.MULTILINE)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    build = "from setuptools.build_meta import prepare_metadata_for_build_wheel as make; print(make('.'))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (metadata,) = tmp_path.glob("tilesweep-*.dist-info/METADATA")
+    assert "Requires-Dist: torch" in metadata.read_text()
+
+
 def test_every_package_of_the_project_is_installed() -> None:
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks", "docs"}
     assert packages <= set(copied())
 
 
@@ -77,4 +91,4 @@ def test_the_container_runs_without_rights_as_the_user_of_the_kubernetes_pods() 
     assert users[-1] == "1000"
     assert "--uid 1000" in FILE.read_text()
     assert "runAsUser: 1000" in (FILE.parents[1] / "kuberay" / "rayjob.yaml").read_text()
-    assert f"tilesweep:{PROJECT['version']}" in (FILE.parents[1] / "kuberay" / "rayjob.yaml").read_text()
+    assert f"tilesweep:{__version__}" in (FILE.parents[1] / "kuberay" / "rayjob.yaml").read_text()

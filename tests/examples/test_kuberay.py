@@ -126,7 +126,7 @@ def test_every_pod_has_shared_memory_least_rights_and_credentials_from_a_secret_
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["envFrom"] == [{"secretRef": {"name": "tilesweep-storage", "optional": True}}]
-        assert "env" not in container
+        assert container["env"] == [{"name": "RAY_JOB_STOP_WAIT_TIME_S", "value": "60"}]  # and no secret
         assert pod["restartPolicy"] == "Never" and pod["terminationGracePeriodSeconds"] >= 60
 
 

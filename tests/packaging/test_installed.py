@@ -25,7 +25,7 @@ def test_without_tiles_the_mend_is_told_and_works(installed: Installed, tmp_path
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     mend = "python -m sweep.patches synthesize --dst patches"
     assert refused.stderr.startswith("error: --patches patches: no such folder") and mend in refused.stderr
-    small = ("--tiles", "2,1,1", "--size", "128")
+    small = ("--counts", "2,1,1", "--size", "128")
     drawn = installed(*mend.split()[1:], *small, cwd=tmp_path)
     assert drawn.returncode == 0, drawn.stdout + drawn.stderr
     planned = installed("-m", "sweep.phase1", "--profile", "smoke", "--plan", cwd=tmp_path)
