@@ -84,8 +84,8 @@ COMMAND = Command(
     examples={
         "--profile demo": "minutes on a laptop",
         "--patches my_tiles/": "your own tiles, on every GPU",
-        "--plan": "what it would do, and how long; runs nothing",
-        "--max-concurrent 1 --storage /content/drive/runs": "on Colab",
+        "--plan": "what it would do, and how long",
+        "--max-concurrent 1 --storage /content/drive/MyDrive": "on Colab",
         "--address auto --storage s3://bucket/runs": "on a running Ray cluster",
     },
 )
