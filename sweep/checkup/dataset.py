@@ -9,6 +9,7 @@ from pathlib import Path
 from sweep.checkup.finding import Finding, fail, ok, warn
 from sweep.checkup.subject import Subject
 from trainables.data.manifest import Manifest
+from trainables.data.remote import count_files, dataset_address, is_remote
 from trainables.errors import DataError
 from trainables.invocation import words
 
@@ -16,10 +17,20 @@ SHOWN = 3
 """Faults that are told; ``patches check`` lists all of them."""
 
 
+def _remote(root: Path) -> Finding:
+    where = dataset_address(root)
+    files = count_files(root, ("train", "val"))
+    if not files:
+        return fail(f"--patches {where}: holds no train or val split", "mend the URI")
+    return ok(f"{where}: {files} files of train and val, which a sweep fetches and checks")
+
+
 def check_dataset(subject: Subject) -> Sequence[Finding]:
     """Read the train and val tiles, and list the names of the test tiles, which are not opened."""
     root = subject.options.patches
     check = shlex.join([*words("patches"), "check", "--patches", str(root)])
+    if is_remote(root):
+        return [_remote(root)]
     if not root.is_dir():
         draw = shlex.join([*words("patches"), "synthesize", "--dst", str(root)])
         return [fail(f"--patches {root}: no such folder", f"{draw}, or see docs/your-data.md for tiles of your own")]

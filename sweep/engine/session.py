@@ -27,9 +27,10 @@ from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from trainables.class_balance import require_class_weights
-from trainables.data.remote import dataset_address
+from trainables.data.remote import dataset_address, is_remote
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
+from trainables.invocation import words
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Mode, Weights, resolve_all
@@ -226,8 +227,8 @@ def _require_folder(patches: Path) -> None:
     Raises:
         DataError: As said; names what draws tiles there.
     """
-    if not patches.is_dir():
-        draw = shlex.join(["python", "-m", "sweep.patches", "synthesize", "--dst", str(patches)])
+    if not is_remote(patches) and not patches.is_dir():
+        draw = shlex.join([*words("patches"), "synthesize", "--dst", str(patches)])
         raise DataError(f"--patches {patches}: no such folder; mend the path, or draw synthetic tiles there: {draw}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -119,15 +120,20 @@ def _uri(line: Line) -> str:
     return f"s3://{BUCKET}/runs?endpoint_override=127.0.0.1:{line.port}&scheme=http&region=us-east-1"
 
 
+def _upload(patches: Path, line: Line) -> str:
+    """Put a dataset into the bucket; returns its URI."""
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{line.port}", region_name="us-east-1")
+    for path in patches.rglob("*.*"):
+        client.upload_file(str(path), BUCKET, f"tiles/{path.relative_to(patches)}")
+    return _uri(line).replace("/runs?", "/tiles?")
+
+
 def test_tiles_in_a_bucket_are_read_once_and_are_the_same(
     write_dataset: WriteDataset, tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path / "cache"))
     patches = write_dataset(tmp_path / "tiles")
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{line.port}", region_name="us-east-1")
-    for path in patches.rglob("*.png"):
-        client.upload_file(str(path), BUCKET, f"tiles/{path.relative_to(patches)}")
-    uri = Path(_uri(line).replace("/runs?", "/tiles?"))
+    uri = Path(_upload(patches, line))
     there = TuningData.read(uri)
     assert there.fingerprint == TuningData.read(patches).fingerprint and there.name == "tiles"
     copies = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.png")}
@@ -145,10 +151,15 @@ def test_a_sweep_on_s3_is_stopped_resumed_and_scored_across_a_dropped_connection
     tally: Tally,
     line: Line,
     processes: list[subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    patches = write_dataset(tmp_path / "patches")
+    monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path / "cache"))
+    tiles = _upload(write_dataset(tmp_path / "patches"), line)
+    shutil.rmtree(tmp_path / "patches")
     storage = ["--storage", _uri(line)]
-    arguments = ["--profile", "smoke", "--patches", patches, "--max-concurrent", "1", *storage]
+    arguments = ["--profile", "smoke", "--patches", tiles, "--max-concurrent", "1", *storage]
+    seen = run("doctor", "--profile", "smoke", "--patches", tiles, *storage)
+    assert "ok    tiles" in seen.stdout and "10 files of train and val" in seen.stdout, seen.stdout + seen.stderr
     first = run("phase2", *arguments, "--trials", "12", "--budget", "0.0004cpu-hours")
     assert first.returncode == 0 and "stopped by --budget; nothing is lost" in first.stdout, first.stdout + first.stderr
     stopped = run("status", *storage)

@@ -19,9 +19,28 @@ from trainables.storage import Storage
 _URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.+)")
 
 
+def is_remote(patches: Path) -> bool:
+    """Whether a dataset lies at a URI."""
+    return _uri(patches) is not None
+
+
 def dataset_address(patches: Path) -> str:
     """Return where a dataset lies, as it is stored: its URI, else its absolute path."""
     return _uri(patches) or str(patches.resolve())
+
+
+def count_files(patches: Path, splits: Sequence[str]) -> int:
+    """Return how many files, the manifest left out, the splits of a dataset at a URI have; fetches none.
+
+    Raises:
+        DataError: It cannot be listed.
+        ExperimentError: An unknown kind of URI, or one with a password.
+    """
+    uri = dataset_address(patches)
+    try:
+        return sum(info.base_name != MANIFEST_FILE for info in _listed(Storage.open(uri, "--patches"), splits))
+    except (OSError, StorageError) as error:
+        raise DataError(f"--patches {uri}: cannot be listed ({' '.join(str(error).split())})") from error
 
 
 def local_copy(patches: Path, splits: Sequence[str]) -> Path:
