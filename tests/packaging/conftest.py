@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,18 +78,24 @@ def new_environment(folder: Path, wheel: Path | None = None) -> Path:
     return python
 
 
-Installed = Callable[..., subprocess.CompletedProcess[str]]
+@dataclass(frozen=True)
+class Installed:
+    """The installed wheel; its commands run in a folder outside the checkout."""
 
+    python: Path
 
-@pytest.fixture(scope="session")
-def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Return a function that runs the installed wheel's ``python ...`` in a folder outside the checkout."""
-    python = new_environment(tmp_path_factory.mktemp("installed") / "venv", built.wheel)
+    def __call__(self, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run ``python WORDS``."""
+        return self._run(self.python, *words, cwd=cwd)
 
-    def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def script(self, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run ``tilesweep WORDS``."""
+        return self._run(self.python.with_name("tilesweep"), *words, cwd=cwd)
+
+    def _run(self, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.run(
-            [str(python), *map(str, words)],
+            [*map(str, words)],
             cwd=cwd,
             env={**variables, "HF_HUB_OFFLINE": "1"},
             capture_output=True,
@@ -99,4 +104,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
             check=False,
         )
 
-    return run
+
+@pytest.fixture(scope="session")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Install once for all tests of what is installed."""
+    return Installed(new_environment(tmp_path_factory.mktemp("installed") / "venv", built.wheel))

@@ -47,3 +47,20 @@ def test_a_sweep_is_trained_scored_and_reported(
     assert description["ended"] and description["provenance"]["packages"]["tilesweep"] == __version__
     page = (results / "report.html").read_text()
     assert "<style" in page and "<script" in page and "SMP U-Net" in page
+
+
+def test_the_script_runs_the_same_commands(installed: Installed, write_dataset: WriteDataset, tmp_path: Path) -> None:
+    """Its hints name the script, too."""
+    assert installed.script("--version", cwd=tmp_path).stdout == f"tilesweep {__version__}\n"
+    listed = installed.script(cwd=tmp_path).stdout
+    assert "\n  phase1 " in listed and "tilesweep NAME --help" in listed
+    write_dataset(tmp_path / "patches")
+    flags = ("--profile", "smoke", "--architectures", "unet", "--plan")
+    done = installed.script("phase1", *flags, cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.endswith(f"next           tilesweep phase1 {' '.join(flags[:-1])}\n")
+    same = installed("-m", "sweep.phase1", *flags, cwd=tmp_path).stdout.replace("python -m sweep.", "tilesweep ")
+    assert [line for line in done.stdout.splitlines() if "free" not in line] == [
+        line for line in same.splitlines() if "free" not in line
+    ]
+    checked = installed.script("patches", "check", cwd=tmp_path)
+    assert checked.returncode == 0 and "next           tilesweep " in checked.stdout, checked.stdout + checked.stderr
