@@ -19,6 +19,7 @@ from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Output
+from sweep.engine.own_code import own_code, require_same_code
 from sweep.engine.packing import Packing
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance, typed_command
@@ -93,6 +94,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     found = experiment.exists
     if found:
         experiment.require_own(trusted=options.trust_owner)
+        require_same_code(experiment)
         _require_same(experiment, plan, data, phase.optuna_url)
     elif phase.optuna_url and plan.studies:
         from sweep.engine.search.journal import require_new_studies
@@ -126,6 +128,7 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
     description = experiment.description
     if description.get("ended"):
         raise ExperimentError(f"--resume {experiment.name}: it has ended; {_next_step(experiment)}")
+    require_same_code(experiment)
     from search_spaces.profiles import get_profile
 
     profile = get_profile(description["profile"])
@@ -337,6 +340,7 @@ def _description(
             "val": [tile.name for tile in data.val],
         },
         "plan": plan.to_dict(),
+        "code": own_code(plan),
         "provenance": provenance(),
     }
 
