@@ -23,7 +23,7 @@ def test_the_tutorial_s_commands_give_a_scored_leaderboard(run: Run, tmp_path: P
     (tmp_path / "roofs.toml").write_text(SPLIT)
     roofs, storage = tmp_path / "roofs", ("--storage", tmp_path / "results")
     cut = ("--src", SHARED / "dubai", "--dst", roofs, "--split", tmp_path / "roofs.toml")
-    made = run("patches", "make", *cut, "--size", "480", "--foreground", "60,16,152", "--name", "dubai-roofs")
+    made = run("patches", "make", *cut, "--size", "480", "--foreground", "60,16,152", "--title", "dubai-roofs")
     assert made.returncode == 0, made.stderr
     assert "45 tiles (27/9/9 train/val/test) of 480x480 pixels" in made.stdout
     assert run("patches", "check", "--patches", roofs).returncode == 0
