@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +19,28 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 WriteDataset = Callable[..., Path]
+
+
+ENDED = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember the exit status."""
+    session.config.stash[ENDED] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End without tearing down the native libraries of all tests in one process: two GDALs, Ray, torch, ONNX, MLflow.
+
+    The interpreter once crashed there, after the last test and its summary. Commands run in processes of
+    their own, and tests look at their exit codes.
+    """
+    if ENDED in config.stash:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[ENDED])
 
 
 @pytest.fixture(scope="session", autouse=True)

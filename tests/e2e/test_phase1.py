@@ -156,6 +156,7 @@ def test_another_dataset_is_not_scored_and_nothing_is_recorded(swept: Swept, run
     assert (swept.folder / "results" / "test_ledger.jsonl").read_text() == before
 
 
+@pytest.mark.slow
 def test_the_same_command_again_starts_a_second_experiment_and_a_taken_name_is_refused(swept: Swept, run: Run) -> None:
     common = ("--profile", "smoke", "--patches", swept.patches, *swept.storage, "--architectures", "unet")
     assert_refused(run("phase1", *common, "--name", "phase1-smoke"), "--name phase1-smoke", "exists")

@@ -166,6 +166,7 @@ def test_a_loser_may_not_read_test(searched: Searched, run: Run) -> None:
     assert_refused(run("score", "phase2-smoke", *storage, "--attempts", losers[0]["attempt"]), "no ground for a choice")
 
 
+@pytest.mark.slow
 def test_a_limit_stops_cleanly_and_resume_goes_on(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "patches")
     storage = ("--storage", tmp_path / "results")

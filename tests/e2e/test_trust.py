@@ -45,6 +45,7 @@ def test_a_manifest_that_does_not_match_stops_a_sweep_and_a_reading(
     assert_refused(run("phase1", *SMALL, "--patches", patches, *storage), "t5.png: differs from the manifest")
 
 
+@pytest.mark.slow
 def test_a_reading_belongs_to_its_weights(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     """A scoring job that was killed is completed; another training under the same name buys no second reading."""
     patches = write_dataset(tmp_path / "patches")
@@ -90,6 +91,7 @@ def test_another_users_folder_is_resumed_only_when_told(run: Run, write_dataset:
     assert run("phase1", "--resume", "phase1-smoke", *storage, "--trust-owner").returncode == 0
 
 
+@pytest.mark.slow
 def test_names_that_would_be_markup_or_formulas_are_shown_as_they_are(
     run: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, run: Run) 
     assert said in line
 
 
+@pytest.mark.slow
 def test_programs_get_a_check_a_line(run: Run) -> None:
     done = run("doctor", "--architecture", "smp:FPN/resnet18", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]

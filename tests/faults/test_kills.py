@@ -64,6 +64,7 @@ def test_a_search_killed_at_random_moments_ends_like_an_unbroken_one(
     assert kills >= 15 and again_trained == 0 and different == 0
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_finished_epoch(
     write_dataset: WriteDataset, tmp_path: Path, tally: Tally, processes: list[subprocess.Popen[str]]
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_disk_that_fills_up_in_mid_run(write_dataset: WriteDataset, tmp_path: 
     assert again == 0
 
 
+@pytest.mark.slow
 def test_a_storage_that_vanishes_in_mid_run_and_comes_back(
     run: Run, write_dataset: WriteDataset, tmp_path: Path, tally: Tally, processes: list[subprocess.Popen[str]]
 ) -> None:

@@ -144,7 +144,7 @@ def test_a_text_is_wrapped_in_its_column_and_a_mend_stays_whole() -> None:
 def test_the_next_command_carries_what_the_doctor_was_told() -> None:
     options = CheckupOptions(profile="paper", storage="/data/my runs", architectures=("unet", "smp_unet_resnet34"))
     assert command("phase1", options, SweepOptions) == (
-        "python -m sweep.phase1 --storage '/data/my runs' --architectures unet,smp_unet_resnet34"
+        "python -m sweep.phase1 --architectures unet,smp_unet_resnet34 --storage '/data/my runs'"
     )
     assert command("phase1", CheckupOptions(offline=True), SweepOptions).endswith("--profile demo --offline")
 

@@ -186,6 +186,7 @@ def test_every_stated_opset_works(
     assert {entry.version for entry in onnx.load(out).opset_import if not entry.domain} == {opset}
 
 
+@pytest.mark.slow
 def test_the_newest_stated_opset_works(trained: Callable[[str], Path], patches: Path, tmp_path: Path) -> None:
     out = export(trained(SAM), patches, tmp_path / "m.onnx", opset=OPSETS[-1])
     assert {entry.version for entry in onnx.load(out).opset_import if not entry.domain} == {OPSETS[-1]}
