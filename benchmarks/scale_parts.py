@@ -21,9 +21,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.scale_made import experiment_at, make_experiment, plan_of, report_of
+
+if TYPE_CHECKING:
+    from sweep.engine.experiment import Experiment
 
 Figures = dict[str, float]
 REPORTS = 200
@@ -38,15 +41,26 @@ def cpu_ms(action: Callable[[], object], times: int = 1) -> float:
     return (time.process_time() - started) * 1000 / times
 
 
+def count_writes(experiment: Experiment) -> list[int]:
+    """Return a list to which the bytes of each file are added that an experiment writes from now on."""
+    written: list[int] = []
+    write = experiment.write
+
+    def counted(name: str, data: bytes) -> None:
+        written.append(len(data))
+        write(name, data)
+
+    experiment.write = counted
+    return written
+
+
 def records(size: int, folder: Path) -> Figures:
     """Cost of a change in the record of trials that holds so many."""
     from sweep.engine.trials import TrialRecords
 
     plan = plan_of(size)
     experiment = experiment_at(folder)
-    written: list[int] = []
-    write = experiment.write
-    experiment.write = lambda name, data: (written.append(len(data)), write(name, data))[1]  # type: ignore
+    written = count_writes(experiment)
     found = TrialRecords(experiment)
     trials = [plan.studies[0].trial(number, {}) for number in range(size)]
     found.add(*trials)
@@ -169,9 +183,7 @@ def remote_journal(size: int, folder: Path) -> Figures:
     from sweep.engine.search.journal import RemoteJournal
 
     experiment = experiment_at(folder)
-    written: list[int] = []
-    write = experiment.write
-    experiment.write = lambda name, data: (written.append(len(data)), write(name, data))[1]  # type: ignore
+    written = count_writes(experiment)
     journal = RemoteJournal(experiment)
     entry = {"op_code": 7, "worker_id": "0" * 36, "trial_id": 1, "step": 3, "intermediate_value": 0.5123456789}
     journal.append_logs([entry] * size)

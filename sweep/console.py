@@ -70,6 +70,11 @@ class Command:
     main: Callable[[Any, Output], int | None]
     examples: Mapping[str, str]
 
+    @property
+    def description(self) -> str:
+        """What it does, in the words of its options' docstring."""
+        return self.options.__doc__ or ""
+
     def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
         """Parse the command line, run the command, and exit; the module's docstring lists the exit codes.
 

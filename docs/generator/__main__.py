@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from docs.generator.commands import find_commands
 from docs.generator.finishing import finish
 from docs.generator.reference import page_name, write_reference
 from docs.generator.staging import stage
+from sweep.commands import ALL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ def complete(nav: Nav) -> Nav:
         if isinstance(held, list):
             kept.append({title: complete(held)})
         elif held == REFERENCE:
-            pages = dict.fromkeys(page_name(one).removesuffix(".md") for one in find_commands())
+            pages = dict.fromkeys(page_name(one).removesuffix(".md") for one in ALL.commands())
             kept.append({title: [{"All": f"{held}/README.md"}, *({page: f"{held}/{page}.md"} for page in pages)]})
         else:
             kept.append(entry)
@@ -53,7 +53,7 @@ def make(root: Path, work: Path, site: Path) -> int:
     """
     source = work / "docs-source"
     stage(root, source)
-    write_reference(find_commands(), source / REFERENCE)
+    write_reference(ALL.commands(), source / REFERENCE)
     settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
     settings |= {"docs_dir": source.name, "site_dir": "html", "nav": complete(settings["nav"])}
     config = work / "mkdocs.yml"

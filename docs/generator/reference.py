@@ -6,7 +6,8 @@ from collections import defaultdict
 from html import escape
 from pathlib import Path
 
-from docs.generator.commands import Command, Option
+from docs.generator.options import Option, groups
+from sweep.console import Command
 
 
 def write_reference(commands: list[Command], folder: Path) -> None:
@@ -20,12 +21,12 @@ def write_reference(commands: list[Command], folder: Path) -> None:
     (folder / "README.md").write_text(_overview(commands), encoding="utf-8")
     users: dict[type, list[str]] = defaultdict(list)
     for command in commands:
-        for owner, _ in command.groups():
-            users[owner].append(command.words)
+        for owner, _ in groups(command.options):
+            users[owner].append(command.name)
     pages: dict[str, str] = {}
     for command in commands:
         page = page_name(command)
-        title = f"# {command.words.split()[0]}\n" if page not in pages else ""
+        title = f"# {command.name.split()[0]}\n" if page not in pages else ""
         pages[page] = pages.get(page, "") + title + _section(command, users)
     for page, text in pages.items():
         (folder / page).write_text(text, encoding="utf-8")
@@ -33,12 +34,12 @@ def write_reference(commands: list[Command], folder: Path) -> None:
 
 def page_name(command: Command) -> str:
     """Return the file of a command's page; subcommands share one."""
-    return f"{command.words.split()[0]}.md"
+    return f"{command.name.split()[0]}.md"
 
 
 def _overview(commands: list[Command]) -> str:
     rows = "".join(
-        f"| [`{one.words}`]({page_name(one)}{_anchor(one)}) | {_first_line(one.description)} |\n" for one in commands
+        f"| [`{one.name}`]({page_name(one)}{_anchor(one)}) | {_first_line(one.description)} |\n" for one in commands
     )
     return (
         "# Commands\n\n"
@@ -51,14 +52,14 @@ def _overview(commands: list[Command]) -> str:
 
 
 def _section(command: Command, users: dict[type, list[str]]) -> str:
-    text = f"\n## {command.words}\n" if " " in command.words else ""
+    text = f"\n## {command.name}\n" if " " in command.name else ""
     level = "###" if text else "##"
     text += f"\n    python -m sweep.{_usage(command)}\n\n{_paragraphs(command.description)}\n"
     text += "\n" + "".join(f"    python -m sweep.{_example(command, *one)}\n" for one in command.examples.items())
-    for owner, options in command.groups():
+    for owner, options in groups(command.options):
         if not options:
             continue
-        others = [one for one in users[owner] if one != command.words]
+        others = [one for one in users[owner] if one != command.name]
         own = owner is command.options
         title = "Its own options" if own else _title(owner)
         text += f"\n{level} {title}\n\n"
@@ -69,13 +70,13 @@ def _section(command: Command, users: dict[type, list[str]]) -> str:
 
 
 def _usage(command: Command) -> str:
-    given = [one for _, options in command.groups() for one in options if one.required]
+    given = [one for _, options in groups(command.options) for one in options if one.required]
     named = [f"{one.flag} {one.value}" for one in given if one.flag.startswith("--")]
-    return " ".join([command.words, *(one.flag for one in given if not one.flag.startswith("--")), *named, "[OPTIONS]"])
+    return " ".join([command.name, *(one.flag for one in given if not one.flag.startswith("--")), *named, "[OPTIONS]"])
 
 
 def _example(command: Command, arguments: str, purpose: str) -> str:
-    return f"{command.words} {arguments}".rstrip() + (f"  # {purpose}" if purpose else "")
+    return f"{command.name} {arguments}".rstrip() + (f"  # {purpose}" if purpose else "")
 
 
 def _row(option: Option) -> str:
@@ -93,7 +94,7 @@ def _first_line(text: str) -> str:
 
 
 def _anchor(command: Command) -> str:
-    return f"#{command.words.replace(' ', '-')}" if " " in command.words else ""
+    return f"#{command.name.replace(' ', '-')}" if " " in command.name else ""
 
 
 def _paragraphs(text: str) -> str:

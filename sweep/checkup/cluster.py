@@ -17,10 +17,10 @@ CLUSTER_SECONDS = 60.0
 
 
 def check_cluster(subject: Subject) -> Sequence[Finding]:
-    """Join the cluster of ``--address``."""
-    address = subject.options.address
-    if address is None:
+    """Join the cluster that a sweep would join."""
+    if subject.cluster is None:
         return [ok("none named with --address: a sweep starts its own on this machine")]
+    address = subject.cluster.address
     found = probe("cluster_probe", address, seconds=CLUSTER_SECONDS - 5)
     folder = subject.storage.root if subject.storage.is_local else ""
     return judge_cluster(found, address, folder=folder, wants_gpu=subject.profile.needs_gpu)

@@ -17,20 +17,12 @@ SHOWN = 3
 """Faults that are told; ``patches check`` lists all of them."""
 
 
-def _remote(root: Path) -> Finding:
-    where = dataset_address(root)
-    files = count_files(root, ("train", "val"))
-    if not files:
-        return fail(f"--patches {where}: holds no train or val split", "mend the URI")
-    return ok(f"{where}: {files} files of train and val, which a sweep fetches and checks")
-
-
 def check_dataset(subject: Subject) -> Sequence[Finding]:
     """Read the train and val tiles, and list the names of the test tiles, which are not opened."""
     root = subject.options.patches
-    check = shlex.join([*words("patches"), "check", "--patches", str(root)])
     if is_remote(root):
         return [_remote(root)]
+    check = shlex.join([*words("patches"), "check", "--patches", str(root)])
     if not root.is_dir():
         draw = shlex.join([*words("patches"), "synthesize", "--dst", str(root)])
         return [fail(f"--patches {root}: no such folder", f"{draw}, or see docs/your-data.md for tiles of your own")]
@@ -54,6 +46,14 @@ def check_dataset(subject: Subject) -> Sequence[Finding]:
     if not data.leaks_checked:
         return [warn(f"{text}; nobody has looked for tiles of two splits that show the same ground", check)]
     return [ok(f"{text}, as in the manifest; no leaks")]
+
+
+def _remote(root: Path) -> Finding:
+    where = dataset_address(root)
+    files = count_files(root, ("train", "val"))
+    if not files:
+        return fail(f"--patches {where}: holds no train or val split", "mend the URI")
+    return ok(f"{where}: {files} files of train and val, which a sweep fetches and checks")
 
 
 def test_names(root: Path) -> list[str] | Finding:

@@ -83,7 +83,7 @@ def check_gpu(subject: Subject) -> Sequence[Finding]:
         found = {"fault": "told by the check of torch"}
     if found["fault"]:
         return [warn("not looked at: torch does not load", "mend torch first")]
-    profile, away = subject.profile, subject.options.address is not None
+    profile, away = subject.profile, subject.cluster is not None
     place = "trials run on the cluster" if away else f"{profile.name} runs on the CPU"
     wanted = profile.needs_gpu and not away
     return judge_gpus(ask_driver(), found, os.environ.get(VISIBLE), place, wanted=wanted)

@@ -98,7 +98,7 @@ def cgroup_limits(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("
 
 def check_memory(subject: Subject) -> Sequence[Finding]:
     """Compare memory with what as many trials as would run side by side here take; on a cluster, none does."""
-    concurrent = 0 if subject.options.address else subject.resources().concurrent
+    concurrent = 0 if subject.cluster else subject.resources().concurrent
     return [judge_memory(measure_memory(), subject.profile.name, concurrent)]
 
 

@@ -96,7 +96,7 @@ def check_token(subject: Subject) -> Sequence[Finding]:
         return [ok("given by RAY_AUTH_TOKEN")]
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
     path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    return [judge_token(path, named=bool(named), joins=subject.options.address is not None)]
+    return [judge_token(path, named=bool(named), joins=subject.cluster is not None)]
 
 
 def judge_token(path: Path, *, named: bool, joins: bool) -> Finding:

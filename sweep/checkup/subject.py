@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from search_spaces.profiles import get_profile
 from sweep.checkup.options import CheckupOptions
 from sweep.checkup.probing import ProbeError, probe
+from sweep.engine.joining import Target
 from sweep.engine.resources import Resources, divide
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
@@ -62,6 +63,7 @@ class Subject:
         options: The same.
         profile: How big the sweep is.
         architectures: The registry's names of what it trains.
+        cluster: The running cluster that it joins, by --address or RAY_ADDRESS; None where it starts one here.
         storage: Where its results are to lie.
         data: Reads its train and val tiles.
         reach: Writes in the storage, or in the folder around it in which it can be made; returns which of both.
@@ -76,6 +78,7 @@ class Subject:
         self.profile = get_profile(options.profile)
         names = options.architectures or self.profile.architectures
         self.architectures = tuple(get_architecture(name).name for name in names)
+        self.cluster = Target.of(options.address)
         self.storage = Storage.open(options.storage)
         self.data = Once(lambda: TuningData.read(options.patches))
         self.reach = Once(lambda: _try(self.storage))

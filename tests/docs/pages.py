@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from docs.generator.commands import find_commands
+from sweep.commands import ALL
 from tests.conftest import ROOT
 from tests.e2e.conftest import environment
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMANDS = find_commands()
-NAMES = sorted({command.words.split()[0] for command in COMMANDS})
+COMMANDS = ALL.commands()
+NAMES = sorted({command.name.split()[0] for command in COMMANDS})
 COMMAND = re.compile(
     r"(?:python -m sweep\.([a-z]\w*)"
     rf"|^(?: {{4}})?tilesweep ({'|'.join(NAMES)})\b"

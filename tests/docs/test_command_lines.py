@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from docs.generator.options import groups
 from sweep.engine import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
-FLAGS = {option.flag for command in COMMANDS for _, options in command.groups() for option in options}
+FLAGS = {option.flag for command in COMMANDS for _, options in groups(command.options) for option in options}
 OTHERS = {
     *("--help", "--help-all", "--small"),
     *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),
@@ -31,7 +32,7 @@ LINES = [
 def parse(name: str, arguments: list[str]) -> object:
     """Return the options that a command line gives, without running it."""
     for command in COMMANDS:
-        words = command.words.split()
+        words = command.name.split()
         if [name, *arguments][: len(words)] == words:
             rest = arguments[len(words) - 1 :]
             said = io.StringIO()

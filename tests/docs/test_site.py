@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from docs.generator.__main__ import make
-from docs.generator.commands import Command, find_commands
+from docs.generator.options import groups
+from sweep.commands import ALL
+from sweep.console import Command
 from sweep.engine import usage
 from tests.conftest import ROOT
 from tests.e2e.conftest import CHROMIUM, needs_chromium
 
 pytest.importorskip("zensical", reason="needs the dev extra: pip install '.[dev]'")
 
-COMMANDS = find_commands()
+COMMANDS = ALL.commands()
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +51,22 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
     assert not [path for path in site.rglob("*.css") if re.search(r"url\(.?https?:", path.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_the_reference_has_every_option_with_its_text(command: Command, site: Path) -> None:
-    options = [option for _, group in command.groups() for option in group]
+    options = [option for _, group in groups(command.options) for option in group]
     assert len(options) == len(fields(command.options)) and all(option.text for option in options)
-    page = (site / "docs" / "reference" / f"{command.words.split()[0]}.html").read_text(encoding="utf-8")
+    page = (site / "docs" / "reference" / f"{command.name.split()[0]}.html").read_text(encoding="utf-8")
     assert not [option.flag for option in options if option.flag.startswith("--") and option.flag not in page]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        usage.parse(command.options, ["--help-all"], program=command.words, examples=command.examples)
+        usage.parse(command.options, ["--help-all"], program=command.name, examples=command.examples)
     shown = set(re.findall(r"^\W*(--[a-z][a-z0-9-]*)", said.getvalue(), re.MULTILINE))
     assert shown and shown <= {option.flag for option in options} | {"--help", "--help-all"}
 
 
 def test_the_reference_tells_defaults_and_what_is_required(site: Path) -> None:
-    (predict,) = [one for one in COMMANDS if one.words == "predict"]
-    options = {option.flag: option for _, group in predict.groups() for option in group}
+    (predict,) = [one for one in COMMANDS if one.name == "predict"]
+    options = {option.flag: option for _, group in groups(predict.options) for option in group}
     assert options["--model"].required and options["--threshold"].default == "0.5"
     assert options["--polygons"].value == "gpkg|geojson" and options["--tta"].value == ""
     text = (site / "docs" / "reference" / "predict.html").read_text(encoding="utf-8")

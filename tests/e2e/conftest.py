@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from sweep.results.page.printing import find_browser
 from tests.conftest import ROOT, WriteDataset
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = find_browser()
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -19,6 +19,7 @@ import psutil
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from tests.conftest import ROOT
+from tests.faults.conftest import trial_workers
 
 TOKEN = "0123456789abcdef" * 4
 RAY = str(Path(sys.executable).parent / "ray")
@@ -78,15 +79,7 @@ class Node:
 
     def trials(self) -> list[int]:
         """Return its processes that run a trial."""
-        found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                title = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if title.startswith("ray::") and "Trainable" in title:
-                found.append(process.pid)
-        return found
+        return trial_workers(self.process.pid)
 
     def kill(self) -> None:
         """End the node with its object store and workers, without a word."""

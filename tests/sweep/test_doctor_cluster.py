@@ -117,3 +117,11 @@ def test_a_real_cluster_is_joined_with_its_token_alone(head: str, monkeypatch: p
     (found,) = check_cluster(subject)
     assert found.outcome == "fail" and "does not take this machine's token" in found.text
     assert "fedcba" not in found.text + found.mend and "ray get-auth-token" in found.mend
+
+
+def test_the_doctor_means_the_cluster_that_a_sweep_would_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    (found,) = check_cluster(Subject(CheckupOptions()))
+    assert found.outcome == "fail" and "nothing answers there" in found.text + found.mend
+    (found,) = check_cluster(Subject(CheckupOptions(address="local")))
+    assert found.outcome == "ok"

@@ -11,6 +11,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 MARGINS = dict.fromkeys(("top", "right", "bottom", "left"), "12mm")
 
 
+def find_browser() -> str | None:
+    """Return this machine's Chromium or Chrome; None where it has none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def require_printer() -> str:
     """Return the browser that prints.
 
@@ -19,7 +24,7 @@ def require_printer() -> str:
     """
     if find_spec("playwright") is None:
         raise ExperimentError("--pdf: needs the package playwright; install it with: pip install 'tilesweep[report]'")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = find_browser()
     if browser is None:
         raise ExperimentError(
             "--pdf: needs Chromium or Chrome on this machine; install it (apt-get install chromium), or print "

@@ -1,10 +1,10 @@
-"""Which commands there are, and which options each one takes, read from the commands themselves."""
+"""Which options a command takes, read from the command itself."""
 
 from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 import docstring_parser
 import tyro
-
-from sweep.commands import ALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,38 +33,14 @@ class Option:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A command, or a subcommand.
-
-    Attributes:
-        words: What is typed behind ``python -m sweep.``.
-        options: The dataclass of its options.
-        examples: Arguments -> what they bring.
-    """
-
-    words: str
-    options: type[Any]
-    examples: Mapping[str, str]
-
-    @property
-    def description(self) -> str:
-        """What it does."""
-        return self.options.__doc__ or ""
-
-    def groups(self) -> Iterator[tuple[type[Any], list[Option]]]:
-        """Yield its options by the class that brings them, its own ones first."""
-        told: set[str] = set()
-        for owner in self.options.__mro__:
-            if is_dataclass(owner):
-                own = own_options(owner)
-                yield owner, [one for one in own if one.flag not in told]
-                told |= {one.flag for one in own}
-
-
-def find_commands() -> list[Command]:
-    """Return every command, in the order in which one uses them."""
-    return [Command(words=one.name, options=one.options, examples=one.examples) for one in ALL.commands()]
+def groups(options: type[Any]) -> Iterator[tuple[type[Any], list[Option]]]:
+    """Yield a command's options by the class that brings them, its own ones first."""
+    told: set[str] = set()
+    for owner in options.__mro__:
+        if is_dataclass(owner):
+            own = own_options(owner)
+            yield owner, [one for one in own if one.flag not in told]
+            told |= {one.flag for one in own}
 
 
 def own_options(owner: type[Any]) -> list[Option]:
