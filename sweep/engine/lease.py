@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import psutil
 from filelock import FileLock
+from pydantic import Field
 
+from trainables.documents import DamagedError, parse_json
 from trainables.errors import StorageError
 from trainables.storage import Storage
 
@@ -27,6 +30,8 @@ SILENT_SECONDS = 2.5 * BEAT_SECONDS
 """A holder on another machine that shows nothing for so long is taken for dead."""
 PRESUMED_DEAD_SECONDS = 60.0
 """The same for one who only looks: two clocks, which may differ by some seconds, take part in it."""
+MAX_BYTES = 10_000
+"""Of a lease's file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +40,22 @@ class Holder:
 
     Attributes:
         host: Its machine's name.
-        boot: Which boot of which machine; process ids mean nothing in another one.
-        pid: Its process id.
-        started: When it started, in seconds since 1970; a process id is used again.
+        boot: Which boot of which machine, and which PID namespace: a process id means nothing in another one.
+        pid: Its process id, at least 1.
+        started: When it started, in seconds since 1970, for people.
         token: Different for every lease that was ever taken.
         beat: Counts up while it is alive.
+        ticks: When it started, in clock ticks since the boot: a process id is used again, and no clock that is set
+            moves this. 0 where that is not known.
     """
 
     host: str
     boot: str
-    pid: int
+    pid: Annotated[int, Field(gt=0)]
     started: float
     token: str
     beat: int = 0
+    ticks: int = 0
 
     @classmethod
     def here(cls) -> Holder:
@@ -58,6 +66,7 @@ class Holder:
             pid=os.getpid(),
             started=psutil.Process().create_time(),
             token=uuid.uuid4().hex,
+            ticks=start_ticks(os.getpid()) or 0,
         )
 
     def __str__(self) -> str:
@@ -70,7 +79,8 @@ class Sighting:
 
     Attributes:
         holder: The process that holds it, or held it when it died.
-        alive: Whether that process lives: known on its own machine; elsewhere taken from its last sign of life.
+        alive: Whether that process lives: known where its process id can be looked up; else, on another machine or
+            in another container, taken from its last sign of life.
         silent_seconds: Since its last sign of life, by this machine's clock and the storage's.
     """
 
@@ -80,8 +90,8 @@ class Sighting:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a process of this machine."""
-        return _is_from_here(self.holder)
+        """Whether its process can be looked up here."""
+        return _lives_here(self.holder) is not None
 
 
 class TakenError(Exception):
@@ -129,7 +139,8 @@ class Lease:
         if holder is None or changed is None:
             return None
         silent = max(0.0, time.time() - changed)
-        alive = _is_alive_here(holder) if _is_from_here(holder) else silent < PRESUMED_DEAD_SECONDS
+        known = _lives_here(holder)
+        alive = silent < PRESUMED_DEAD_SECONDS if known is None else known
         return Sighting(holder=holder, alive=alive, silent_seconds=silent)
 
     @contextmanager
@@ -155,8 +166,10 @@ class Lease:
 
     def _take(self) -> None:
         holder = self._read()
-        if holder and (_is_alive_here(holder) if _is_from_here(holder) else self._shows_life(holder)):
-            raise TakenError(holder)
+        if holder:
+            known = _lives_here(holder)
+            if self._shows_life(holder) if known is None else known:
+                raise TakenError(holder)
         with FileLock(self._critical_section()):
             if (now := self._read()) and (holder is None or now.token != holder.token):
                 raise TakenError(now)  # another one was faster
@@ -185,10 +198,8 @@ class Lease:
         if data is None:
             return None
         try:
-            values = json.loads(data)
-            holder = Holder(**{**values, "pid": int(values["pid"]), "started": float(values["started"])})
-            return holder if holder.pid > 0 else None
-        except (ValueError, TypeError, KeyError, OverflowError):
+            return parse_json(data, Holder, limit=MAX_BYTES)
+        except DamagedError:
             return None  # cut short by a crash: whoever wrote it is gone
 
     def _write(self, holder: Holder) -> None:
@@ -202,7 +213,10 @@ class Lease:
             try:
                 now = self._read()
                 if now is None:
-                    self.lost = f"{self._storage.path(self._file)}: has vanished; bring the folder back"
+                    self.lost = (
+                        f"{self._storage.path(self._file)}: has vanished: the folder was moved, or another process "
+                        f"took over and has ended; bring the folder back if it is gone"
+                    )
                 elif now.token != self._own.token:
                     self.lost = f"{self._storage.path(self._file)}: {now} took over; let one of them run"
                 else:
@@ -214,17 +228,42 @@ class Lease:
 
 
 def _boot() -> str:
+    """Return which boot of which machine this is, and which PID namespace: containers share the first two."""
+    boot = str(int(psutil.boot_time()))
     with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return str(int(psutil.boot_time()))
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with suppress(OSError):
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    return boot
 
 
-def _is_from_here(holder: Holder) -> bool:
-    return (holder.host, holder.boot) == (socket.gethostname(), _boot())
+def start_ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since the boot.
 
+    ``psutil.Process.create_time`` is that plus the boot time by the wall clock, which moves when the clock is set.
 
-def _is_alive_here(holder: Holder) -> bool:
+    Args:
+        pid: A process id of this PID namespace.
+
+    Returns:
+        None where there is no such process, or where the system does not say.
+
+    Source: proc_pid_stat(5), field 22; the name in field 2 may hold blanks and brackets.
+    """
     try:
-        return abs(psutil.Process(holder.pid).create_time() - holder.started) < 1.0
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _lives_here(holder: Holder) -> bool | None:
+    """Say whether the holder's process lives; None where its process id cannot be looked up from here."""
+    if (holder.host, holder.boot) != (socket.gethostname(), _boot()):
+        return None
+    try:
+        if psutil.Process(holder.pid).status() == psutil.STATUS_ZOMBIE:
+            return False  # has ended; nobody has asked for its exit code yet
     except psutil.NoSuchProcess:
         return False
+    ticks = start_ticks(holder.pid)
+    return None if ticks is None or not holder.ticks else ticks == holder.ticks

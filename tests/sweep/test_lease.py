@@ -45,13 +45,13 @@ def test_a_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
 def test_a_dead_process_does_not_keep_it(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
-    _write(tmp_path, replace(Holder.here(), pid=child.pid, started=1.0))
+    _write(tmp_path, replace(Holder.here(), pid=child.pid))
     with _lease(tmp_path).held():
         pass
 
 
 def test_another_process_with_the_same_number_does_not_keep_it(tmp_path: Path) -> None:
-    _write(tmp_path, replace(Holder.here(), started=Holder.here().started - 100))
+    _write(tmp_path, replace(Holder.here(), ticks=Holder.here().ticks - 1))
     with _lease(tmp_path).held():
         pass
 
@@ -68,7 +68,7 @@ def test_a_holder_of_another_machine_that_shows_life_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with _lease(tmp_path).held(), monkeypatch.context() as patch:
-        patch.setattr(lease_module, "_is_from_here", lambda holder: False)
+        patch.setattr(lease_module, "_lives_here", lambda holder: None)
         with pytest.raises(TakenError), _lease(tmp_path).held():
             pass
 
