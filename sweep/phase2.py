@@ -34,8 +34,16 @@ def main(options: Phase2Options, output: Output) -> int:
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
     from sweep.engine.allocation import one_at_a_time
-    from sweep.engine.search.making import make_halving, make_spaces, shared_recipes, trials_each
+    from sweep.engine.search.making import (
+        limited_trials,
+        make_halving,
+        make_spaces,
+        say_limits,
+        shared_recipes,
+        trials_each,
+    )
     from sweep.engine.search.plan import StudyPlan, SweepPlan
+    from sweep.engine.search.recipes_tried import require_trials
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
     from trainables.errors import ExperimentError
@@ -49,8 +57,9 @@ def main(options: Phase2Options, output: Output) -> int:
     slugs = {name: get_architecture(name).slug for name in names}
     spaces = make_spaces(recipes, options)
     number = trials_each(names, profile, options)
-    if not 0 <= options.confirm <= number:
-        raise ExperimentError(f"--confirm {options.confirm}: must be 0 to {number}, the trials of an architecture")
+    trials = limited_trials(number, spaces, recipes)
+    require_trials(options.confirm, trials, "--confirm")
+    say_limits(number, trials, output.console)
     if options.repeats < 1:
         raise ExperimentError(f"--repeats {options.repeats}: must be at least 1")
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
@@ -66,7 +75,7 @@ def main(options: Phase2Options, output: Output) -> int:
                     weights=weights[name],
                 ),
                 space=spaces[name],
-                trials=number,
+                trials=trials[name],
                 confirm=options.confirm,
                 repeats=options.repeats if options.confirm else 1,
             )

@@ -39,7 +39,7 @@ def main(options: Phase3Options, output: Output) -> int:
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.engine.allocation import one_at_a_time
-    from sweep.engine.search.making import make_halving, make_spaces, shared_recipes
+    from sweep.engine.search.making import limited_trials, make_halving, make_spaces, say_limits, shared_recipes
     from sweep.engine.search.plan import StudyPlan, SweepPlan
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
@@ -61,6 +61,8 @@ def main(options: Phase3Options, output: Output) -> int:
     }
     names = tuple(recipes)
     spaces = make_spaces(recipes, options)
+    trials = limited_trials(options.tune, spaces, recipes)
+    say_limits(options.tune, trials, output.console)
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
     draws = profile.draws if options.draws is None else options.draws
     grid = conditions(names, options.tiles, draws)
@@ -91,7 +93,7 @@ def main(options: Phase3Options, output: Output) -> int:
                 StudyPlan(
                     template=trial(first, name, name),
                     space=spaces[first.architecture],
-                    trials=options.tune,
+                    trials=trials[first.architecture],
                     finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
                 )
             )

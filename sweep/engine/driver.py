@@ -127,7 +127,7 @@ def drive(
                     ending = {**experiment.description, **how}
                     experiment.describe(ending)
                 except StorageError as error:  # in a trial, in a callback of Tune's, or after the trials
-                    raise StorageError(f"{error}; nothing is lost: then go on with {resume}") from error
+                    raise StorageError(f"{error}; nothing is lost; resume with {resume}") from error
     except KeyboardInterrupt:  # before the first trial
         if experiment.exists:
             go_on(INTERRUPTION)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
-from collections.abc import Iterable
+import time
+from collections.abc import Generator, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,13 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
 from sweep.engine.experiment import Experiment
+from sweep.engine.search.patient_storage import AWAY, first_cause, patient
 from trainables.errors import ExperimentError, StorageError
+from trainables.storage import RETRY_SECONDS
 
 JOURNAL_FILE = "studies.log"
+LOCK_SUFFIX = ".lock"
+"""What Optuna adds to a journal's name for its lock."""
 PART_BYTES = 256_000
 """Of a remote journal, which is written in parts: each entry writes the last one anew."""
 
@@ -58,6 +65,64 @@ class RemoteJournal(BaseJournalBackend):
         return f"{JOURNAL_FILE}.{self._part}" if self._part else JOURNAL_FILE
 
 
+class LocalJournal(JournalFileBackend):
+    """A journal on this machine, whose loss is a storage's loss and no bug.
+
+    Args:
+        path: Its file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Symbolic links, the other kind of lock, do not exist on mounted drives.
+        super().__init__(str(path), lock_obj=JournalFileOpenLock(str(path)))
+        self._path = path
+        self._size = 0
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Return the entries from a number on.
+
+        Raises:
+            StorageError: The file is gone or cannot be read.
+        """
+        try:
+            yield from super().read_logs(log_number_from)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add entries.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        try:
+            if self._path.stat().st_size < self._size:
+                raise OSError("it was replaced by a shorter one")
+            super().append_logs(logs)  # would make a new file in place of one that is gone
+            self._size = self._path.stat().st_size
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: cannot be used ({error.strerror or error}); bring the file back")
+
+
+def _release_stale_lock(lock: Path) -> None:
+    """Remove the lock of a process that was killed while it wrote.
+
+    The experiment's lease says that no other driver is alive. Another program, such as optuna-dashboard, holds the lock
+    for milliseconds; one that stays for a second is nobody's.
+    """
+    if not os.path.lexists(lock):
+        return
+    seen = lock.lstat().st_mtime_ns
+    time.sleep(1.0)
+    with suppress(FileNotFoundError):
+        if lock.lstat().st_mtime_ns == seen:
+            lock.unlink()
+
+
 def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
     """Open the storage of an experiment's studies.
 
@@ -66,18 +131,22 @@ def open_studies(experiment: Experiment, url: str | None) -> BaseStorage:
         url: An Optuna storage URL to be used instead.
 
     Raises:
-        ExperimentError: The URL cannot be opened.
+        ExperimentError: The journal is damaged, or the URL is none of Optuna's.
+        StorageError: The journal or the database cannot be used; it may come back.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url:
-        return _open_url(url)
+        return _open_known_url(url)
     if not experiment.storage.is_local:
         return _open_journal(experiment.path(JOURNAL_FILE), RemoteJournal(experiment))
     path = Path(experiment.path(JOURNAL_FILE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drop_torn_line(path)
-    # Symbolic links, the other kind of lock, do not exist on mounted drives.
-    return _open_journal(path, JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drop_torn_line(path)
+        _release_stale_lock(Path(f"{path}{LOCK_SUFFIX}"))
+        return _open_journal(path, LocalJournal(path))
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
 def _open_journal(path: object, backend: BaseJournalBackend) -> BaseStorage:
@@ -97,13 +166,37 @@ def _open_journal(path: object, backend: BaseJournalBackend) -> BaseStorage:
 
 
 def _open_url(url: str) -> BaseStorage:
+    """Open a database that must be there now: a wrong address is no reason to wait.
+
+    Raises:
+        ExperimentError: It cannot be opened.
+    """
+    name = f"--optuna-storage {hide_password(url)}"
     try:
-        return optuna.storages.get_storage(url)
+        return patient(optuna.storages.get_storage(url), name)
     except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
         raise ExperimentError(
-            f"--optuna-storage {hide_password(url)}: cannot be opened ({type(error).__name__}); "
-            f"give an Optuna storage URL such as sqlite:///studies.db"
+            f"{name}: cannot be opened ({first_cause(error)}); give an Optuna storage URL such as sqlite:///studies.db"
         ) from error
+
+
+def _open_known_url(url: str) -> BaseStorage:
+    """Open a database that was there before, again after a while where it is locked or away.
+
+    Raises:
+        StorageError: It does not come back.
+    """
+    for pause in RETRY_SECONDS:
+        try:
+            return _open_url(url)
+        except ExperimentError as error:
+            if not isinstance(error.__cause__, AWAY):
+                raise
+            time.sleep(pause)
+    try:
+        return _open_url(url)
+    except ExperimentError as error:
+        raise StorageError(str(error)) from error
 
 
 def study_name(experiment: str, group: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+
 from search_spaces import phase2
 from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import require_distinct, shared_recipe
@@ -11,6 +13,7 @@ from search_spaces.phase2 import Space, with_extras
 from search_spaces.profiles import Profile
 from sweep.engine.options import SearchOptions
 from sweep.engine.search.halving import Halving
+from sweep.engine.search.recipes_tried import limit_trials
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
 
@@ -61,6 +64,23 @@ def trials_each(names: Sequence[str], profile: Profile, options: SearchOptions) 
             f"{number * len(names)} or {(number + 1) * len(names)}"
         )
     return number
+
+
+def limited_trials(number: int, spaces: Mapping[str, Space], recipes: Mapping[str, Recipe]) -> dict[str, int]:
+    """Return each architecture's number of trials, which is no larger than the number of recipes in its space."""
+    return {name: limit_trials(number, space, recipes[name].to_dict()) for name, space in spaces.items()}
+
+
+def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None:
+    """Say which architectures get fewer trials than were asked for, and why."""
+    for name, found in trials.items():
+        if found < number:
+            console.print(
+                f"{name}: its space holds {found} recipes, so {found} trials instead of {number}; a second training of "
+                f"the same recipe would only repeat the first",
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def make_halving(profile: Profile, options: SearchOptions, *, one_at_a_time: bool) -> Halving | None:

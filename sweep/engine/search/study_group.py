@@ -21,6 +21,7 @@ from sweep.engine.search.groups import Group, Launch, Outcome
 from sweep.engine.search.halving import Halving, Standing, choose_promotion
 from sweep.engine.search.journal import study_name
 from sweep.engine.search.plan import StudyPlan
+from sweep.engine.search.recipes_tried import key, propose
 from sweep.engine.trials import TO_THE_END, TrialPlan, TrialRecords
 
 STATES: Mapping[TrialState, Outcome] = {
@@ -157,24 +158,29 @@ class StudyGroup(Group):
         trial.set_user_attr("until", until)
         return Launch(plan=plan, until=until, protected=number == 0)
 
+    def _seed_of(self, number: int) -> int:
+        words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
     def _sampler(self, number: int) -> TPESampler:
         """Return a sampler whose proposals follow from the seed, the group, the number and the study alone."""
-        words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
-        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
         startup = max(1, min(10, self._plan.trials // 3))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=startup)
+            return TPESampler(
+                seed=self._seed_of(number), multivariate=True, constant_liar=True, n_startup_trials=startup
+            )
 
     def _propose(self, number: int) -> dict[str, Any]:
-        """Propose values; paused trials are taken as pruned, for as running ones they would count as bad.
+        """Propose values that no trial has had; paused trials count as pruned, for as running ones they would be bad.
 
-        A shared recipe that lies outside the space is left out: it says nothing about what is inside.
+        A shared recipe outside the space is left out: it says nothing about what is inside.
         """
         view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
-        for trial in filter(_is_inside, self._trials()):
+        trials = self._trials()
+        for trial in filter(_is_inside, trials):
             view.add_trial(self._views.get(trial.number) or self._view(trial))
-        return view.ask(dict(self._plan.space)).params
+        return propose(view, self._plan.space, {key(trial.params) for trial in trials}, self._seed_of(number))
 
     def _view(self, trial: FrozenTrial) -> Uncopied:
         """Return a trial as TPE is to see it; that of an ended one is kept."""
@@ -230,7 +236,10 @@ class StudyGroup(Group):
             for best in complete[:1]
             for final in self._plan.finals
         ]
-        for trial in complete[: self._plan.confirm]:
+        # Two trials of one recipe have the same curve: a record of an earlier version may hold some.
+        different = {key(trial.params): trial for trial in reversed(complete)}
+        ranked = [trial for trial in complete if different[key(trial.params)] is trial]
+        for trial in ranked[: self._plan.confirm]:
             finals += self._plan.confirmations(self._plan.trial(trial.number, trial.params))
         self._records.add(*finals)
         self._finals = deque(final for final in finals if self._records.state(final.attempt) != "finished")
