@@ -96,7 +96,7 @@ def test_a_range_without_steps_holds_any_number_of_recipes() -> None:
     assert holds({"a": FloatDistribution(0.0, 1.0)}, {"a": 0.5}) is None
     assert holds({"a": FloatDistribution(0.5, 0.5)}, {"a": 0.5}) == 1
     assert holds({"a": IntDistribution(1, 1024, log=True)}, {"a": 1}) == 1024
-    assert holds({"a": FloatDistribution(0.0, 1.0, step=1e-9)}, {"a": 0.5}) == 10**9 + 1, "without listing them"
+    assert holds({"a": FloatDistribution(0.0, 1.0, step=1e-9)}, {"a": 0.0}) == 10**9 + 1, "without listing them"
 
 
 def test_a_search_is_as_long_as_its_space_is_large_and_says_so() -> None:
