@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.dataset.sources import Source
+from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import DataError, nearest
 from trainables.task import IGNORE, IGNORE_INDEX, Task
 
 KINDS = "CVAT XML, COCO JSON, a folder of LabelMe JSON, GeoJSON or GeoPackage"
 
+MAX_BYTES = 512 * MIB
+"""Of a file with labels; COCO's own training set has 450 MB."""
 MAX_COORDINATE = 1e6
-"""In pixels; the decoder takes memory for every pixel of an outline."""
+"""In pixels."""
+
+Schema = TypeVar("Schema")
 
 
 class Labels(Protocol):
@@ -71,8 +76,21 @@ class LabelNames:
             raise DataError(f"{place}: label {name!r} is no class of --task; add it there, {known}")
         return self.task.classes.index(name)
 
+    def ignored(self, place: str) -> int:
+        """Return what pixels are painted with that are to count neither as one class nor as another.
 
-def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) -> Labels:
+        Args:
+            place: What errors name.
+
+        Raises:
+            DataError: The task knows no such pixels.
+        """
+        if self.task is None or not self.task.ignores_pixels:
+            raise DataError(f'{place}: is marked to be ignored; give a --task with "ignores": true, or remove it')
+        return IGNORE_INDEX
+
+
+def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None, layer: str = "") -> Labels:
     """Open a file or folder of polygons.
 
     Args:
@@ -80,6 +98,7 @@ def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) ->
         sources: Name to image; every one must have labels, if only an empty list, but for vector files of the ground.
         task: Whose classes label names are; None paints every label as foreground. What nothing covers is the first
             class.
+        layer: Which layer of a GeoPackage; empty where only one holds areas.
 
     Raises:
         DataError: Not one of these kinds, damaged, or not of these images.
@@ -87,6 +106,9 @@ def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) ->
     names = LabelNames(task)
     if task and task.remap:
         raise DataError("--task: remap is about values of masks, and --labels has names; leave remap out")
+    ending = path.suffix.lower()
+    if layer and (path.is_dir() or ending != ".gpkg"):
+        raise DataError(f"--layer {layer}: only a GeoPackage has layers; leave it out for {path}")
     if path.is_dir():
         from sweep.dataset.labels_json import LabelMe
 
@@ -94,7 +116,6 @@ def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) ->
         return LabelMe(path, sources, names)
     if not path.is_file():
         raise DataError(f"--labels {path}: no such file or folder; give {KINDS}")
-    ending = path.suffix.lower()
     if ending == ".xml":
         _require_coco(path)
         from sweep.dataset.labels_cvat import Cvat
@@ -108,23 +129,27 @@ def open_labels(path: Path, sources: Mapping[str, Source], task: Task | None) ->
     if ending in (".json", ".geojson", ".gpkg"):
         from sweep.dataset.labels_geo import Footprints
 
-        return Footprints(path, sources, names)
+        return Footprints(path, sources, names, layer)
     raise DataError(f"--labels {path}: is of no known kind; give {KINDS}")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
+    """Read a JSON file with labels.
+
+    Args:
+        path: The file.
+        schema: As ``parse_json`` takes it.
+        kind: What the file should be, for errors: ``COCO file``.
 
     Raises:
-        DataError: Not readable, or something else.
+        DataError: Not readable, too large, or of another kind.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); export it again") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: holds no JSON object; export it again")
-    return values
+        return parse_json(read_bounded(path, MAX_BYTES), schema, MAX_BYTES)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); allow it, or export it again") from error
+    except DamagedError as error:
+        raise DataError(f"{path}: is no {kind} ({error}); export it again") from error
 
 
 def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
@@ -139,33 +164,14 @@ def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
     """
     try:
         found = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.zeros(0)
     if found.ndim != 2 or found.shape[1] != 2 or len(found) < 3 or not (np.abs(found) <= MAX_COORDINATE).all():
-        raise DataError(f"{place}: a polygon without three points of two numbers in pixels; mend or remove it")
+        raise DataError(
+            f"{place}: a polygon without three points of two numbers, up to {MAX_COORDINATE:,.0f} pixels; fix it or "
+            f"remove it"
+        )
     return found
-
-
-def paint(mask: NDArray[np.uint8], polygon: NDArray[np.float64], value: int) -> None:
-    """Paint a polygon into a mask by pycocotools: the pixels whose centre it holds.
-
-    Coordinates follow CVAT, COCO and LabelMe: the upper left pixel reaches from 0 to 1, its centre is at 0.5. OpenCV
-    and Pillow would also paint every pixel that the outline touches.
-
-    Args:
-        mask: (H, W) uint8, changed in place.
-        polygon: (N, 2) x and y in pixels; it may leave the mask.
-        value: What to paint.
-    """
-    from pycocotools import mask as coco
-
-    height, width = mask.shape
-    left, top = np.clip(np.floor(polygon.min(0)), 0, (width, height)).astype(int)
-    right, bottom = np.clip(np.ceil(polygon.max(0)), 0, (width, height)).astype(int)
-    if left < right and top < bottom:
-        ring = (polygon - (left, top)).ravel().tolist()
-        runs = coco.frPyObjects([ring], int(bottom - top), int(right - left))
-        mask[top:bottom, left:right][coco.decode(runs)[..., 0].astype(bool)] = value
 
 
 def check_size(place: str, width: Any, height: Any, shape: tuple[int, int]) -> None:
@@ -180,6 +186,8 @@ def check_size(place: str, width: Any, height: Any, shape: tuple[int, int]) -> N
     Raises:
         DataError: They differ.
     """
+    if width is None or height is None:
+        raise DataError(f"{place}: does not say the size of its image; export it again with width and height")
     if (height, width) != shape:
         raise DataError(
             f"{place}: was labelled at {width}x{height}, but the image is {shape[1]}x{shape[0]}; label the same image"
@@ -190,7 +198,7 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     """Find which labelled file each source is, by its name without folders, then without its ending.
 
     Args:
-        files: Names as the labels have them.
+        files: Names as the labels have them; macOS writes an umlaut as two characters, others as one.
         sources: Name to image.
         path: The labels, which errors name.
 
@@ -201,23 +209,32 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
         DataError: A file name twice, or images without labels.
     """
     whole: dict[str, str] = {}
-    stems: dict[str, str] = {}
+    stems: dict[str, list[str]] = {}
     for file in files:
-        name = file.replace("\\", "/").rpartition("/")[2]
+        name = _composed(file.replace("\\", "/").rpartition("/")[2])
         if name in whole:
             raise DataError(f"{path}: image {name!r} is there twice; keep one")
         whole[name] = file
-        stems[Path(name).stem] = file
+        stems.setdefault(Path(name).stem, []).append(file)
     found = {}
     faults = []
     for name, source in sources.items():
-        if labelled := whole.get(source.image.name) or stems.get(source.image.stem):
+        alike = stems.get(_composed(source.image.stem), [])
+        if labelled := whole.get(_composed(source.image.name)):
             found[name] = labelled
+        elif len(alike) == 1:
+            found[name] = alike[0]
+        elif alike:
+            faults.append(f"{source.image}: has labels in {path} as {alike[0]!r} and as {alike[1]!r}; keep one")
         else:
             faults.append(f"{source.image}: has no labels in {path}; label it (an empty list counts), or move it away")
     if faults:
         raise DataError(faults)
     return found
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _require_coco(path: Path) -> None:
@@ -226,4 +243,4 @@ def _require_coco(path: Path) -> None:
 
 
 def _is_geojson(path: Path) -> bool:
-    return read_json(path).get("type") in ("FeatureCollection", "Feature")
+    return read_labels(path, dict[str, object], "JSON object").get("type") in ("FeatureCollection", "Feature")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from numpy.typing import NDArray
 
 from sweep.dataset.labels import LabelNames
 from sweep.dataset.sources import Source
-from trainables.errors import DataError
+from trainables.errors import DataError, nearest
+
+logger = logging.getLogger(__name__)
 
 PACKAGES = ("geopandas", "pyogrio", "rasterio", "shapely", "pyproj")
+ANY_GEOMETRY = ("Unknown", "Geometry", "GeometryCollection", "Surface", "MultiSurface")
+"""Kinds of layers that may hold areas without saying so."""
 CLASS_COLUMN = "class"
 """The attribute that names a footprint's class, where a task has classes."""
 
@@ -28,29 +33,28 @@ class Footprints:
         path: The vector file.
         sources: Name to georeferenced image; one that no area touches is all first class.
         names: What index the attribute ``class`` paints.
+        layer: Which layer of a GeoPackage; empty where only one holds areas.
 
     Raises:
-        DataError: Packages are missing, or the file is damaged, has no CRS, no area or no ``class``.
+        DataError: Packages are missing, or the file is damaged, has several layers with areas, no CRS, no area or no
+            ``class``.
     """
 
-    def __init__(self, path: Path, sources: Mapping[str, Source], names: LabelNames) -> None:
+    def __init__(self, path: Path, sources: Mapping[str, Source], names: LabelNames, layer: str = "") -> None:
         if missing := [name for name in PACKAGES if find_spec(name) is None]:
             raise DataError(
                 f"--labels {path}: needs {', '.join(missing)}; install them with: pip install 'tilesweep[geo]'"
             )
-        import geopandas
-
         self._path = path
-        try:
-            table = geopandas.read_file(path)
-        except Exception as error:  # GDAL and its bindings raise many kinds on damaged input
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{path}: not readable as a vector file ({reason}); export it again") from error
+        table = _read(path, layer)
         if "geometry" not in table or not len(table):
             raise DataError(f"{path}: holds no areas; export the footprints as polygons")
         if table.crs is None:
             raise DataError(f"{path}: names no coordinate reference system; export it with one")
-        table = table[table.geometry.notna() & ~table.geometry.is_empty]
+        areas = table[table.geometry.notna() & ~table.geometry.is_empty]
+        if len(areas) < len(table):
+            logger.warning("%s: %d of its %d features have no geometry and are left out", path, *_counts(areas, table))
+        table = areas
         others = sorted(set(table.geom_type) - {"Polygon", "MultiPolygon"})
         if others or not len(table):
             raise DataError(f"{path}: holds {', '.join(others) or 'no areas'}; export the footprints as polygons")
@@ -69,8 +73,21 @@ class Footprints:
                 faults += error.faults
         if faults:
             raise DataError(faults)
-        if not any(len(place.table) for place in self._places.values()):
-            raise DataError(f"{path}: none of its areas lies on an image; check both coordinate reference systems")
+        missed = [name for name, place in self._places.items() if not len(place.table)]
+        if len(missed) == len(self._places):
+            place = next(iter(self._places.values()))
+            raise DataError(
+                f"{path}: none of its areas is on an image: in the CRS of {missed[0]} they reach "
+                f"{_extent(place.reach)}, and that image {_extent(place.bounds)}; check the CRS of both"
+            )
+        if missed:
+            logger.warning(
+                "%s: no area of it is on %d of %d images, which become background everywhere: %s",
+                path,
+                len(missed),
+                len(self._places),
+                ", ".join(missed[:5]) + (" and more" if len(missed) > 5 else ""),
+            )
 
     def rasterise(self, source: Source, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Paint the areas that touch a source, see ``Labels.rasterise``."""
@@ -86,10 +103,55 @@ class Footprints:
 
 @dataclass(frozen=True)
 class _Place:
-    """What lies on an image: a table of ``geometry`` and ``value`` in its CRS, and the way from pixels to it."""
+    """What is on an image.
+
+    Attributes:
+        table: ``geometry`` and ``value`` of the areas that touch it, in its CRS.
+        transform: The way from its pixels to that CRS.
+        bounds: West, south, east and north of the image, in its CRS.
+        reach: The same of all areas.
+    """
 
     table: Any
     transform: Any
+    bounds: tuple[float, float, float, float]
+    reach: tuple[float, float, float, float]
+
+
+def _read(path: Path, layer: str) -> Any:
+    """Read a layer's features.
+
+    Raises:
+        DataError: Damaged; no such layer; or several hold areas and none was chosen.
+    """
+    import geopandas
+    import pyogrio
+
+    try:
+        kinds = {str(name): kind for name, kind in pyogrio.list_layers(path)}
+        places = {name: kind for name, kind in kinds.items() if kind is not None}  # QGIS keeps styles in tables
+        areas = [name for name, kind in places.items() if "Polygon" in kind or kind in ANY_GEOMETRY] or list(places)
+        if layer and layer not in places:
+            raise DataError(f"--layer {layer}: is no layer with geometries of {path}; {nearest(layer, places)}")
+        if not layer and len(areas) > 1:
+            raise DataError(f"{path}: holds areas in {len(areas)} layers; choose one with --layer: {', '.join(areas)}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the one that matters, of several layers, is answered above
+            return geopandas.read_file(path, layer=layer or (areas[0] if areas else None))
+    except DataError:
+        raise
+    except Exception as error:  # GDAL and its bindings raise many kinds on damaged input
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: not readable as a vector file ({reason}); export it again") from error
+
+
+def _counts(areas: Any, table: Any) -> tuple[int, int]:
+    return len(table) - len(areas), len(table)
+
+
+def _extent(bounds: tuple[float, float, float, float]) -> str:
+    west, south, east, north = (f"{value:.6g}" for value in bounds)
+    return f"from {west}, {south} to {east}, {north}"
 
 
 def _lay_over(table: Any, path: Path, source: Source) -> _Place:
@@ -100,12 +162,14 @@ def _lay_over(table: Any, path: Path, source: Source) -> _Place:
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.transform import xy
+    from shapely import Polygon
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(source.image) as image:
-                crs, transform, bounds = image.crs, image.transform, image.bounds
+                crs, transform, width, height = image.crs, image.transform, image.width, image.height
     except RasterioError as error:
         raise DataError(f"{source.image}: not readable as a raster ({error}); replace it") from error
     if crs is None or transform.is_identity:
@@ -115,8 +179,11 @@ def _lay_over(table: Any, path: Path, source: Source) -> _Place:
     except Exception as error:  # pyproj raises many kinds where no transformation exists
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: has no way into the CRS of {source.image} ({reason}); reproject it") from error
-    # A raster may be turned: its bounds are those of its corners only where rows run west to east.
-    left, right = sorted((bounds.left, bounds.right))
-    bottom, top = sorted((bounds.bottom, bounds.top))
-    turned = bool(transform.b or transform.d)
-    return _Place(table if turned else table.cx[left:right, bottom:top], transform)
+    # A raster may be turned: its own bounds are those of its corners only where rows run west to east.
+    ground = Polygon(zip(*xy(transform, [0, 0, height, height], [0, width, width, 0], offset="ul"), strict=True))
+    return _Place(
+        table=table[table.intersects(ground)],
+        transform=transform,
+        bounds=ground.bounds,
+        reach=tuple(table.total_bounds),
+    )

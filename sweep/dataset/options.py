@@ -52,6 +52,9 @@ class Make(OutputOptions):
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
     """Polygons in place of masks: CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
 
+    layer: Annotated[str, arg(metavar="NAME")] = ""
+    """With --labels FILE.gpkg: which layer, where several hold areas."""
+
     title: Annotated[str, arg(metavar="NAME")] = ""
     """What the dataset is called; default: the folder's name."""
 

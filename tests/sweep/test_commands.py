@@ -57,7 +57,7 @@ SHARED_FLAGS = {
 }
 """Flags -> the commands that take them."""
 OWN_FLAGS = {
-    ("patches make",): "split nudge foreground labels title origin licence gsd",
+    ("patches make",): "split nudge foreground labels layer title origin licence gsd",
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.dataset.labels import paint
-from sweep.dataset.labels_json import _pixels
+from sweep.dataset.painting import Canvas, parse_runs
 from tests.sweep.test_patches import _refused, _run, _split_file
 from trainables.data.tiles import TuningData
 from trainables.task import Task
@@ -183,8 +182,8 @@ def test_run_lengths_are_counted_as_the_library_does() -> None:
         random = np.random.default_rng(seed)
         mask = (random.random((37, 53)) < random.random()).astype(np.uint8)
         counts = library.encode(np.asfortranarray(mask))["counts"].decode()
-        assert _pixels(counts) == 37 * 53
-        assert _pixels(counts[:-1]) != 37 * 53
+        assert sum(parse_runs(counts.encode()) or ()) == 37 * 53
+        assert sum(parse_runs(counts[:-1].encode()) or ()) != 37 * 53
 
 
 def test_a_polygon_covers_the_pixels_whose_centre_it_holds() -> None:
@@ -193,15 +192,15 @@ def test_a_polygon_covers_the_pixels_whose_centre_it_holds() -> None:
         [(-50.0, -50.0), (20.0, -50.0), (20.0, 30.0), (-50.0, 30.0)],
         [(70.0, 0), (90, 0), (80, 9)],
     ):
-        mask = np.zeros((SIDE, SIDE), np.uint8)
-        paint(mask, np.array(corners, dtype=float), 7)
+        canvas = Canvas((SIDE, SIDE), "here")
+        canvas.paint(np.array(corners, dtype=float), 7)
         rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
         (left, top), (right, bottom) = np.min(corners, 0), np.max(corners, 0)
         inside = (columns > left) & (columns < right) & (rows > top) & (rows < bottom) & (right <= 64)
-        assert np.array_equal(mask, inside * np.uint8(7))
-    slanted = np.zeros((SIDE, SIDE), np.uint8)
-    paint(slanted, np.array([(5.0, 5.0), (60.0, 20.0), (20.0, 50.0)]), 1)
-    assert int(slanted.sum()) == pytest.approx(0.5 * (55 * 45 - 15 * 15), rel=0.01)
+        assert np.array_equal(canvas.mask, inside * np.uint8(7))
+    slanted = Canvas((SIDE, SIDE), "here")
+    slanted.paint(np.array([(5.0, 5.0), (60.0, 20.0), (20.0, 50.0)]), 1)
+    assert int(slanted.mask.sum()) == pytest.approx(0.5 * (55 * 45 - 15 * 15), rel=0.01)
 
 
 def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], Path]:
@@ -250,9 +249,9 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
     [
         (lambda folder: folder / "no.xml", "no.xml: no such file or folder"),
         (_text("labels.txt", ""), "labels.txt: is of no known kind"),
-        (_text("labels.json", "{"), "labels.json: not readable as JSON"),
-        (_text("labels.json", "[]"), "labels.json: holds no JSON object"),
-        (_text("labels.json", "{}"), "labels.json: is no COCO file (KeyError: 'categories')"),
+        (_text("labels.json", "{"), "labels.json: is no JSON object (no JSON: "),
+        (_text("labels.json", "[]"), "labels.json: is no JSON object ("),
+        (_text("labels.json", "{}"), "labels.json: is no COCO file (categories: Field required)"),
         (_text("labels.xml", "<a>"), "labels.xml: not readable as XML"),
         (_text("labels.xml", "<a/>"), "holds no <annotations>"),
         (_text("labels.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'), "defines XML entities"),
@@ -263,9 +262,9 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
         (_cvat("8.0,8.0;", "8.0;"), "a polygon without three points"),
         (_cvat("8.0,8.0;", "nan,8.0;"), "a polygon without three points"),
         (_cvat("<polygon", "<polyline"), "holds a polyline"),
-        (_edited(lambda values: values["images"].pop()), "is no COCO file"),
+        (_edited(lambda values: values["images"].pop()), "belongs to image 2, which is not listed"),
         (_edited(lambda values: values["images"][0].update(width=9)), "image a.png: was labelled at 9x64"),
-        (_edited(lambda values: values["categories"].pop()), "is no COCO file"),
+        (_edited(lambda values: values["categories"].pop()), "has category 6, which is not listed"),
         (_edited(lambda values: _first(values).update(segmentation=[[1, 2, 3]])), "annotation 0: a polygon without"),
         (_edited(lambda values: _first(values).update(segmentation=[[1, 2, 3, 4, 5, "x"]])), "a polygon without"),
         (_edited(lambda values: _first(values).update(segmentation=[[1e9] * 6])), "a polygon without"),
@@ -274,7 +273,7 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
         (_edited(lambda v: _first(v).update(segmentation={"size": [64, 64], "counts": "zzzz"})), "do not fill"),
         (_edited(lambda v: _first(v).update(segmentation={"size": [9, 9], "counts": [81]})), "neither polygons"),
         (_labelme(imageWidth=10), "b.json: was labelled at 10x64"),
-        (_labelme(shapes=3), "b.json: holds no list of shapes"),
+        (_labelme(shapes=3), "b.json: is no LabelMe file (shapes: "),
         (
             _labelme(shapes=[{"label": "a", "shape_type": "circle", "points": [[1, 1], [2, 2]]}]),
             "b.json: holds a circle",
@@ -378,7 +377,7 @@ def test_bad_footprints_are_one_line_each(
     refused("has no attribute 'class'", _footprints(ground / "a.gpkg", column="kind"), TASK)
     refused("label 'roof' is no class", _footprints(ground / "b.gpkg"), {"classes": ["ground", "house"]})
     far = [("roof", [(x + 1e5, y) for x, y in SQUARE])]
-    refused("none of its areas lies on an image", _footprints(ground / "c.gpkg", objects=far))
+    refused("none of its areas is on an image", _footprints(ground / "c.gpkg", objects=far))
     (ground / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     refused("holds no areas", ground / "empty.geojson")
     point = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [0, 0]}}

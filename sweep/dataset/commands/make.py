@@ -51,11 +51,13 @@ def make(options: Make, output: Output) -> None:
 def _inputs(options: Make) -> tuple[dict[str, Source], ReadTruth, Task]:
     """Return the sources, how to read their truth, and the task of what is written."""
     task = read_task(options.task) if options.task else None
+    if options.layer and not options.labels:
+        raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
     if options.labels:
         from sweep.dataset.labels import open_labels
 
         sources = find_images(options.src, options.labels)
-        labels = open_labels(options.labels, sources, task)
+        labels = open_labels(options.labels, sources, task, options.layer)
         return sources, labels.rasterise, as_written(task or Task())
 
     def truth(source: Source, shape: tuple[int, int]) -> NDArray[np.uint8]:
