@@ -62,6 +62,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
     """
     from trainables.errors import RecipeError
     from trainables.models.registry import get_architecture
+    from trainables.models.trust import trust_typed
     from trainables.task import MAX_CLASSES
 
     if not 2 <= options.classes <= MAX_CLASSES:
@@ -70,6 +71,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
         raise RecipeError(f"--size {options.size}: must be 32 to 4096")
     entry = get_architecture(name)
     entry.require()
+    trust_typed((name,))
 
     from trainables.models.contract import Subject, examine
     from trainables.recipe import Recipe

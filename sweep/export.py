@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from sweep.console import Command
-from sweep.engine.options import StorageOptions
+from sweep.engine.options import StorageOptions, TrustOptions
 from sweep.engine.output import LABEL_WIDTH, Output
 from sweep.exporting.formats import ENDINGS, Format, check_format
 from sweep.results.chosen import ChosenModel, find_models
 from trainables.errors import ExperimentError
+from trainables.models.trust import trust_everything
 from trainables.storage import Storage
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(StorageOptions):
+class ExportOptions(StorageOptions, TrustOptions):
     """Write a trained model as one file that takes bytes, gives logits, and says how to use it.
 
     The file is compared with the model on all val tiles, and written only if it gives the same.
@@ -65,6 +66,8 @@ def main(options: ExportOptions, output: Output) -> int:
     (chosen,) = find_models(Storage.open(options.storage), options.model)
     out = options.out or Path(_default_name(chosen, options.format))
     _check_out(out, options)
+    if options.trust_code:
+        trust_everything()
     patches = _patches(chosen, options)
 
     # Here, so that --help and refusals come without loading torch.

@@ -12,11 +12,12 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.console import Command
 from sweep.engine.durations import duration
-from sweep.engine.options import DeviceOptions, Numbers, StorageOptions
+from sweep.engine.options import DeviceOptions, Numbers, StorageOptions, TrustOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
 from sweep.engine.usage import RARE
 from trainables.errors import ExperimentError, TilesweepError
+from trainables.models.trust import trust_everything
 from trainables.storage import Storage
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _pair(text: str) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(DeviceOptions, StorageOptions):
+class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Predict images and rasters with a sweep's winner; the same command goes on after an interruption.
 
     A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG.
@@ -106,6 +107,7 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.mapping.inputs import find_inputs
     from sweep.mapping.settings import MapSettings
     from sweep.results.chosen import find_models
+    from sweep.results.known_test import note_inputs
 
     require_geo()
     for flag, value in (("--ensemble", options.ensemble), ("--batch-size", options.batch_size)):
@@ -121,13 +123,17 @@ def main(options: PredictOptions, output: Output) -> int:
         scale=options.scale,
     )
     inputs = find_inputs(options.inputs, options.out)
-    chosen = find_models(Storage.open(options.storage), options.model, count=options.ensemble)
+    storage = Storage.open(options.storage)
+    chosen = find_models(storage, options.model, count=options.ensemble)
 
     from sweep.mapping.job import Job
     from sweep.mapping.progress import WindowProgress
     from sweep.mapping.record import Record
     from sweep.mapping.team import Team
 
+    note_inputs(storage, [one.path for one in inputs], options.model, output)
+    if options.trust_code:
+        trust_everything()
     team = Team.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
     if options.threshold != 0.5 and not team.best.task.binary:
         raise ExperimentError(

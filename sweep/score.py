@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,31 +13,32 @@ import pyarrow as pa
 import tyro
 from tyro.conf import arg
 
-from search_spaces.recipes import read_recipes
 from sweep.console import Command
 from sweep.engine.cluster import joins, ray_cluster
 from sweep.engine.experiment import Experiment
 from sweep.engine.leaks import record_leaks
-from sweep.engine.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions
+from sweep.engine.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions, TrustOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
-from sweep.results.audit import audit, show_audit
+from sweep.results.admission import Attempt, admit
+from sweep.results.audit import audit, same_scores, show_audit
+from sweep.results.known_test import tile_hashes
 from sweep.results.ledger import Ledger, Reading
-from sweep.results.next_step import next_command, resume_command
-from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
-from sweep.results.winners import winners
+from sweep.results.next_step import next_command
+from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, read_test_scores, scores_sha256
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
-from trainables.data.tiles import Tile, TuningData, manifest_faults, scan_split
-from trainables.errors import DataError, ExperimentError, LedgerError, nearest
+from trainables.data.tiles import Tile, TileFiles, TuningData, manifest_faults, scan_split
+from trainables.errors import DataError, ExperimentError, LedgerError, TilesweepError
 from trainables.metrics import SplitScore
+from trainables.models.trust import trust_everything
 from trainables.storage import Storage
 from trainables.task import Task
 from trainables.trial_states import BEST_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions):
+class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions, TrustOptions):
     """Score the test split with each winner's best-by-val weights: once, recorded in the ledger.
 
     Phase 1: every attempt. Phase 2: each architecture's best trial. Phase 3: every budget and draw.
@@ -60,29 +60,17 @@ class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions)
     """Score nothing: say whether the ledger is whole and matches the weights and tiles on disk."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """An attempt that is about to read the test split.
-
-    Attributes:
-        name: The attempt's name.
-        checkpoint_sha256: Hash of its best-weights file.
-        reason: Why it reads again; empty for a first reading.
-        recorded: Its reading, where a job recorded that and was killed before it wrote the files.
-    """
-
-    name: str
-    checkpoint_sha256: str
-    reason: str = ""
-    recorded: Reading | None = None
-
-
 class TestTiles:
     """The test split, readable only for attempts that the ledger has admitted.
 
     Args:
         patches: The dataset's folder.
         admitted: What ``admit`` returned; at least one attempt.
+
+    Attributes:
+        tiles: The test tiles.
+        fingerprint: Hex sha256 over their names and decoded pixels.
+        hashes: What a reading records of each of them.
 
     Raises:
         DataError: The split is missing or damaged.
@@ -92,15 +80,14 @@ class TestTiles:
 
     def __init__(self, patches: Path, admitted: Sequence[Attempt]) -> None:
         assert admitted, "no attempt may read the test split"
-        self.tiles = _read_test(patches)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex sha256 over names and decoded pixels."""
-        return _fingerprint(self.tiles)
+        root, files = _read_test(patches)
+        self.tiles = tuple(one.tile for one in files)
+        self.fingerprint = _fingerprint(self.tiles)
+        self.hashes = tile_hashes(files, root)
 
 
-def _read_test(patches: Path) -> tuple[Tile, ...]:
+def _read_test(patches: Path) -> tuple[Path, tuple[TileFiles, ...]]:
+    """Return the dataset's folder on this machine, and its test split."""
     patches = local_copy(patches, ("test",))
     manifest = Manifest.read(patches)
     files, faults = scan_split(patches, "test", manifest.task if manifest else Task())
@@ -108,7 +95,7 @@ def _read_test(patches: Path) -> tuple[Tile, ...]:
         faults += manifest_faults(patches, manifest, {"test": files})
     if faults:
         raise DataError(dict.fromkeys(faults))
-    return tuple(one.tile for one in files)
+    return patches, files
 
 
 def _fingerprint(tiles: Sequence[Tile]) -> str:
@@ -120,112 +107,17 @@ def _fingerprint(tiles: Sequence[Tile]) -> str:
     return digest.hexdigest()
 
 
-def admit(experiment: Experiment, ledger: Ledger, options: ScoreOptions) -> list[Attempt]:
-    """Decide which attempts may read the test split; call it with the ledger locked.
-
-    Raises:
-        LedgerError: Every attempt asked for has been read before, and no reason for another reading is given.
-        ExperimentError: An attempt that does not exist, has not finished, or is not its contest's winner.
-        RecipeError: A recipe file that cannot be used.
-    """
-    trials = {row["attempt"]: row for row in collect(experiment).to_pylist()}
-    best = winners(trials.values())
-    for name in options.attempts:
-        _check_attempt(experiment, trials, best, name)
-    chosen = [trials[name] for name in options.attempts] or [row for won in best.values() for row in won]
-    if options.recipes:
-        chosen = _with_recipes(chosen, options.recipes)
-    if not chosen:
-        mend = next_command(experiment, experiment.description, trials.values())
-        raise ExperimentError(f"{experiment.address}: no finished attempt; go on with {mend}")
-    before: dict[str, list[Reading]] = {}  # by contest: a second winner's reading would be a second look, too
-    for name, readings in ledger.of(experiment.name).items():
-        before.setdefault(trials[name]["contest"] if name in trials else name, []).extend(readings)
-    admitted, refused = [], []
-    for row in chosen:
-        name = row["attempt"]
-        siblings = {one["attempt"] for one in best[row["contest"]]} - {name}  # the same recipe with other seeds
-        readings = [one for one in before.get(row["contest"], []) if one.attempt not in siblings]
-        attempt = Attempt(name=name, checkpoint_sha256=_sha256(experiment.read(f"{name}/{BEST_FILE}")))
-        if not readings or options.again:
-            admitted.append(replace(attempt, reason=options.again if readings else ""))
-        elif _broke_off(experiment, attempt, readings[-1]):
-            admitted.append(replace(attempt, recorded=readings[-1]))
-        else:
-            refused.append((attempt, readings[0]))
-    if refused and (options.attempts or options.recipes or not admitted):
-        raise LedgerError(_refusal(experiment, *refused[0]))
-    return admitted
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _broke_off(experiment: Experiment, attempt: Attempt, reading: Reading) -> bool:
-    """Whether a job recorded this reading and was killed before it wrote the scores."""
-    same = (reading.attempt, reading.checkpoint_sha256) == (attempt.name, attempt.checkpoint_sha256)
-    return same and attempt.name not in {row["attempt"] for row in read_test_scores(experiment)}
-
-
-def _refusal(experiment: Experiment, attempt: Attempt, first: Reading) -> str:
-    weights = ""
-    if first.run != experiment.description.get("id") or (
-        first.attempt == attempt.name and first.checkpoint_sha256 != attempt.checkpoint_sha256
-    ):
-        weights = ", with other weights: it was trained again since,"
-    return (
-        f"{attempt.name}: test was read at {first.time} (by {first.attempt}{weights} IoU {first.iou:.3f}) and is "
-        f'read once an attempt; --again "REASON" reads it a second time and marks the row'
-    )
-
-
-def _check_attempt(
-    experiment: Experiment, trials: Mapping[str, dict[str, Any]], best: Mapping[str, list[dict[str, Any]]], name: str
-) -> None:
-    """Refuse an attempt that may not be scored."""
-    if name not in trials:
-        raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
-    row = trials[name]
-    if row["status"] != "finished":
-        raise ExperimentError(
-            f"--attempts {name}: is {row['status']}, only finished attempts are scored; "
-            f"go on with {resume_command(experiment, experiment.description)}"
-        )
-    won = [one["attempt"] for one in best.get(row["contest"], [])]
-    if not won:
-        raise ExperimentError(
-            f"--attempts {name}: the choice of {row['contest']} has not been made; "
-            f"go on with {resume_command(experiment, experiment.description)}"
-        )
-    if name not in won:
-        raise ExperimentError(
-            f"--attempts {name}: was not the best of {row['contest']} by val IoU, and test is no ground for a choice; "
-            f"score {','.join(won)}"
-        )
-
-
-def _with_recipes(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
-    """Keep the rows that were trained with a recipe file's recipes."""
-    wanted = read_recipes(path)
-    kept = []
-    for row in rows:
-        recipe = json.loads(row["recipe"])
-        fields = wanted.get(row["architecture"])
-        if fields is not None and all(recipe[name] == value for name, value in fields.items()):
-            kept.append(row)
-    if not kept:
-        raise ExperimentError(f"--recipes {path}: no winner of this experiment was trained with one of its recipes")
-    return kept
-
-
-def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tuple[SplitScore, dict[str, bytes]]:
+def predict_test(
+    weights_file: bytes, tiles: Sequence[Tile], device: str, origin: str = "", *, trust_code: bool = False
+) -> tuple[SplitScore, dict[str, bytes]]:
     """Score tiles with a best-weights file.
 
     Args:
         weights_file: Content of a ``best.safetensors``.
         tiles: What to score.
         device: ``auto``, ``cpu`` or ``cuda``.
+        origin: Where the weights lie, for errors.
+        trust_code: Whether code that they name may run.
 
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
@@ -235,7 +127,9 @@ def predict_test(weights_file: bytes, tiles: Sequence[Tile], device: str) -> tup
     from trainables.losses import SegmentationLoss
     from trainables.scoring import score_and_draw
 
-    model, best = load_best_bytes(weights_file)
+    if trust_code:
+        trust_everything()
+    model, best = load_best_bytes(weights_file, origin)
     forward = ready(model, best.recipe, choose_device(device))
     loss = SegmentationLoss(task=best.task, cross_entropy_weight=best.recipe.bce_weight)
     return score_and_draw(model, forward, tiles, best.recipe, loss, batch_size=best.recipe.batch_size)
@@ -245,18 +139,27 @@ def _predict(
     experiment: Experiment, attempt: Attempt, tiles: Sequence[Tile], options: ScoreOptions
 ) -> tuple[SplitScore, dict[str, bytes]]:
     """Predict here, or in a Ray task when an address is given."""
+    origin = experiment.path(f"{attempt.name}/{BEST_FILE}")
     weights_file = experiment.read(f"{attempt.name}/{BEST_FILE}")
-    if _sha256(weights_file) != attempt.checkpoint_sha256:
+    if hashlib.sha256(weights_file).hexdigest() != attempt.checkpoint_sha256:
         raise ExperimentError(
             f"{attempt.name}: its weights changed while test was read; let only one process write them"
         )
     if not joins(options.address):
-        return predict_test(weights_file, tiles, options.device)
+        return predict_test(weights_file, tiles, options.device, origin, trust_code=options.trust_code)
     import ray
 
     gpus = 1 if options.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1 else 0
     task = ray.remote(num_gpus=gpus)(predict_test)
-    result: tuple[SplitScore, dict[str, bytes]] = ray.get(task.remote(weights_file, tiles, "cuda" if gpus else "cpu"))
+    device = "cuda" if gpus else "cpu"
+    try:
+        result: tuple[SplitScore, dict[str, bytes]] = ray.get(
+            task.remote(weights_file, tiles, device, origin, trust_code=options.trust_code)
+        )
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, TilesweepError):
+            raise error.cause from error
+        raise
     return result
 
 
@@ -286,9 +189,11 @@ def score(options: ScoreOptions, output: Output) -> None:
     patches = options.patches or Path(description["data"]["path"])
     ledger = Ledger(experiment.storage)
     with ledger.locked():
-        admitted = admit(experiment, ledger, options)
+        admitted = admit(experiment, ledger, attempts=options.attempts, recipes=options.recipes, again=options.again)
         _check_data(experiment, patches)
         test = TestTiles(patches, admitted)
+        _require_recorded_tiles(admitted, test, patches)
+        known = any(one.test_fingerprint == test.fingerprint and one.test_files for one in ledger.readings())
         for attempt in admitted:
             what = "completing the recorded reading" if attempt.recorded else "reading test once"
             output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
@@ -305,9 +210,14 @@ def score(options: ScoreOptions, output: Output) -> None:
                 tiles={tile.name: tile.iou for tile in result.tiles},
                 reason=attempt.reason,
                 run=description.get("id", ""),
+                scores_sha256=scores_sha256(_score_rows(attempt.name, result)),
+                **({} if known else test.hashes),
             )
             if attempt.recorded is None:
                 ledger.append([reading])  # before any number is shown
+                known = True
+            else:
+                _require_recorded_scores(attempt.recorded, reading)
             for name, content in files.items():
                 experiment.write(f"{attempt.name}/predictions/test/{name}", content)
             _add_scores(experiment, attempt.name, result)
@@ -321,10 +231,37 @@ def score(options: ScoreOptions, output: Output) -> None:
     output.next(next_command(experiment, description, board.trials))
 
 
-def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
-    """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
-    rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt]
-    rows += [
+def _require_recorded_tiles(admitted: Sequence[Attempt], test: TestTiles, patches: Path) -> None:
+    """Refuse to complete a recorded reading on other test tiles than it read: that would be another reading.
+
+    Raises:
+        LedgerError: As said.
+    """
+    for attempt in admitted:
+        if attempt.recorded and attempt.recorded.test_fingerprint != test.fingerprint:
+            raise LedgerError(
+                f"{attempt.name}: the reading of {attempt.recorded.time} to be completed read other test tiles than "
+                f'those of {patches}; name the right ones with --patches, or --again "REASON" reads these and marks '
+                f"the row"
+            )
+
+
+def _require_recorded_scores(recorded: Reading, found: Reading) -> None:
+    """Refuse scores that are not those of the reading that is completed.
+
+    Raises:
+        LedgerError: As said.
+    """
+    if not same_scores(recorded.iou, recorded.f1, recorded.tiles, found.iou, found.f1, found.tiles):
+        raise LedgerError(
+            f"{found.attempt}: the ledger says IoU {recorded.iou:.6f} at {recorded.time}, completing that gives "
+            f'{found.iou:.6f}; complete it on the machine and device that read it, or --again "REASON" reads test a '
+            f"second time and marks the row"
+        )
+
+
+def _score_rows(attempt: str, result: SplitScore) -> list[dict[str, Any]]:
+    return [
         {
             "attempt": attempt,
             "tile": tile.name,
@@ -334,6 +271,11 @@ def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> Non
         }
         for tile in result.tiles
     ]
+
+
+def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
+    """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
+    rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt] + _score_rows(attempt, result)
     experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
 
 
@@ -341,7 +283,8 @@ def verify(options: ScoreOptions, output: Output) -> int:
     """Compare the ledger with what lies on disk; returns 0 when everything matches, else 1."""
 
     def fingerprints(patches: Path) -> tuple[str, str]:
-        return TuningData.read(patches).fingerprint, _fingerprint(_read_test(patches))
+        test = _fingerprint([one.tile for one in _read_test(patches)[1]])
+        return TuningData.read(patches).fingerprint, test
 
     storage = Storage.open(options.storage)
     if options.name is not None:
@@ -361,6 +304,8 @@ def verify(options: ScoreOptions, output: Output) -> int:
 
 def main(options: ScoreOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
+    if options.trust_code:
+        trust_everything()
     if options.verify:
         return verify(options, output)
     if not joins(options.address):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired
 
 from safetensors import SafetensorError, safe_open
+from typing_extensions import TypedDict
 
-from trainables.errors import ExperimentError, StorageError, TilesweepError, WeightsError
-from trainables.models.registry import build_model, source_sha256
+from trainables.documents import SHOWN, DamagedError, parse_json
+from trainables.errors import ExperimentError, RecipeError, StorageError, TilesweepError, WeightsError
+from trainables.models.registry import build_model, described, source_sha256
+from trainables.models.sources import is_known
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.task import Task
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from trainables.models.base import SegmentationModel
 
 FORMAT = 1
+LARGEST_CROP = 8192
+"""Side in pixels of a view that a weights file may name: predictions are made in windows of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,29 @@ class BestWeights:
     encoder_sha256: str = ""
     task: Task = field(default_factory=Task)
     source_sha256: str = ""
+
+
+class _StartedFrom(TypedDict):
+    """``weights`` in the metadata; see ``Weights``."""
+
+    kind: Literal["none", "random", "imagenet", "sam", "own"]
+    needs: NotRequired[str]
+    path: NotRequired[str]
+    sha256: NotRequired[str]
+
+
+class _Metadata(TypedDict):
+    """The metadata of a best-weights file; see ``BestWeights``."""
+
+    format: int
+    recipe: dict[str, Any]
+    weights: _StartedFrom
+    epoch: int
+    val_iou: float
+    data_fingerprint: str
+    encoder_sha256: NotRequired[str]
+    task: NotRequired[dict[str, Any]]
+    source_sha256: NotRequired[str]
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -96,60 +124,133 @@ def dump_best(tensors: dict[str, Tensor], best: BestWeights, also: Mapping[str, 
     return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 
 
-def read_best(path: Path) -> BestWeights:
+def read_best(path: Path, origin: str = "") -> BestWeights:
     """Read the description of a best-weights file.
+
+    Args:
+        path: The file.
+        origin: What the user calls it, for errors; its path where that is empty.
 
     Raises:
         ExperimentError: Not a best-weights file, or one of a newer version.
     """
+    origin = origin or str(path)
     try:
         with safe_open(path, framework="pt") as file:
-            values = json.loads(file.metadata()["tilesweep"])
-        if values.pop("format") > FORMAT:
-            raise ExperimentError(f"{path}: written by a newer tilesweep; update tilesweep")
-        values["recipe"] = Recipe.from_dict(values["recipe"])
-        values["weights"] = Weights(**values["weights"])
-        if "task" in values:
-            values["task"] = Task.from_dict(values["task"])
-        return BestWeights(**values)
-    except TilesweepError:
+            values = parse_json((file.metadata() or {})["tilesweep"], _Metadata)
+        if values["format"] > FORMAT:
+            raise ExperimentError(f"{origin}: written by a newer tilesweep; update tilesweep")
+        best = BestWeights(
+            recipe=Recipe.from_dict(values["recipe"]),
+            weights=Weights(**values["weights"]),
+            epoch=values["epoch"],
+            val_iou=values["val_iou"],
+            data_fingerprint=values["data_fingerprint"],
+            encoder_sha256=values.get("encoder_sha256", ""),
+            task=Task.from_dict(values["task"]) if "task" in values else Task(),
+            source_sha256=values.get("source_sha256", ""),
+        )
+        _check(best)
+        return best
+    except ExperimentError:
         raise
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ExperimentError(f"{path}: not a tilesweep weights file ({error}); train the attempt again") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, TilesweepError) as error:
+        raise ExperimentError(f"{origin}: not a tilesweep weights file ({error}); train the attempt again") from error
 
 
-def load_best(path: Path) -> tuple[SegmentationModel, BestWeights]:
-    """Rebuild the model of a best-weights file, in evaluation mode on the CPU.
+def _check(best: BestWeights) -> None:
+    """Refuse what no training writes.
 
     Raises:
-        ExperimentError: The file is damaged.
+        DamagedError: As said.
+    """
+    if best.recipe.crop_size > LARGEST_CROP:
+        raise DamagedError(f"recipe.crop_size is {best.recipe.crop_size}; at most {LARGEST_CROP} is possible")
+    needs = best.weights.needs
+    entry = described(best.recipe.architecture)
+    own = entry.own and needs == entry.needs and best.weights.kind in ("own", "none")
+    if not is_known(needs) and not own:
+        raise DamagedError(f"weights.needs is {needs[:SHOWN]!r}, which {entry.title[:SHOWN]!r} has no use for")
+
+
+def load_best(path: Path, origin: str = "") -> tuple[SegmentationModel, BestWeights]:
+    """Rebuild the model of a best-weights file, in evaluation mode on the CPU.
+
+    Args:
+        path: The file.
+        origin: What the user calls it, for errors; its path where that is empty.
+
+    Raises:
+        ExperimentError: The file is damaged, does not fit what it says of itself, or holds numbers that are not finite.
+        RecipeError: It names code that the user has not allowed; see ``trainables.models.trust``.
         WeightsError: Its fixed encoder cannot be rebuilt as it was.
     """
-    from trainables.models.base import encoder_fingerprint
     from trainables.models.kept import release
 
-    best = read_best(path)
+    origin = origin or str(path)
+    best = read_best(path, origin)
     name = best.recipe.architecture
-    if best.source_sha256 and source_sha256(name) != best.source_sha256:
-        raise ExperimentError(f"{path}: {name} has changed since these weights were trained; bring the old file back")
-    if best.encoder_sha256:
-        model = build_model(best.recipe, best.weights, best.task.channels)
-        if encoder_fingerprint(model) != best.encoder_sha256:
-            raise WeightsError(
-                f"{path}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "
-                f"use it where it was trained, or with the same weights file and torch version"
-            )
-    else:  # the file holds every tensor, so what they started from is not needed
-        release()
-        model = build_model(best.recipe, replace(best.weights, path=""), best.task.channels)
-    with safe_open(path, framework="pt") as file:
-        model.load_portable_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    try:
+        changed = source_sha256(name) != best.source_sha256
+    except RecipeError as error:
+        raise RecipeError(f"{origin}: {error}") from error
+    if changed:
+        raise ExperimentError(
+            f"{origin}: {name} is not the file that these weights were trained with; bring that one back"
+        )
+    try:
+        model = _rebuild(best, origin)
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        _require_finite(tensors, {one for one, _ in model.named_parameters()}, origin)
+        model.load_portable_state_dict(tensors)
+    except RecipeError as error:
+        raise RecipeError(f"{origin}: {error}") from error
+    except (RuntimeError, ValueError, KeyError, TypeError, MemoryError, OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ExperimentError(
+            f"{origin}: its tensors do not fit what it says of itself ({reason}); train the attempt again"
+        ) from error
     if not best.encoder_sha256:
         release()  # a fixed encoder's tensors have just been replaced: nobody else is to have it
     return model.eval(), best
 
 
-def load_best_bytes(data: bytes) -> tuple[SegmentationModel, BestWeights]:
+def _rebuild(best: BestWeights, origin: str) -> SegmentationModel:
+    """Build the model that a file's tensors belong to."""
+    from trainables.models.base import encoder_fingerprint
+    from trainables.models.kept import release
+
+    if not best.encoder_sha256:  # the file holds every tensor, so what they started from is not needed
+        release()
+        return build_model(best.recipe, replace(best.weights, path=""), best.task.channels)
+    model = build_model(best.recipe, best.weights, best.task.channels)
+    if encoder_fingerprint(model) != best.encoder_sha256:
+        raise WeightsError(
+            f"{origin}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "
+            f"use it where it was trained, or with the same weights file and torch version"
+        )
+    return model
+
+
+def _require_finite(tensors: Mapping[str, Tensor], parameters: Iterable[str], origin: str) -> None:
+    """Refuse weights that predict nothing: NaN anywhere, or a parameter that is infinite.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    trained = set(parameters)
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            continue
+        if not bool(tensor.isfinite().all()) and (name in trained or bool(tensor.isnan().any())):
+            raise ExperimentError(
+                f"{origin}: tensor {name} holds numbers that are not finite, so it predicts nothing; "
+                f"train the attempt again"
+            )
+
+
+def load_best_bytes(data: bytes, origin: str = "") -> tuple[SegmentationModel, BestWeights]:
     """Rebuild the model of a best-weights file's content; see ``load_best``.
 
     Raises:
@@ -163,4 +264,4 @@ def load_best_bytes(data: bytes) -> tuple[SegmentationModel, BestWeights]:
             raise StorageError(
                 f"{path}: cannot be written ({error.strerror}); make room there, or name another folder by TMPDIR"
             ) from error
-        return load_best(path)
+        return load_best(path, origin)

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from trainables.locks import LockedError, lock_file
 from trainables.models.weights import cache
 
 FORMAT = 1
@@ -68,12 +68,12 @@ class FeatureCache:
             return found
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._folder / f"{key}.lock", timeout=WAIT_SECONDS):
+            with lock_file(self._folder / f"{key}.lock", timeout=WAIT_SECONDS):
                 found = self._read(key)
                 if found is None:
                     found = [tensor.contiguous() for tensor in encode()]
                     self._write(key, found)
-        except (OSError, Timeout) as error:
+        except (OSError, LockedError) as error:
             log.info("features are not kept: %s", error)
             return found or list(encode())
         with suppress(OSError):

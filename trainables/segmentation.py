@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gc
+import hashlib
 import io
 import json
 import math
@@ -29,6 +30,7 @@ from trainables.models.base import encoder_fingerprint
 from trainables.models.delivery import on_this_node
 from trainables.models.kept import release
 from trainables.models.registry import get_architecture, source_sha256
+from trainables.models.trust import trust_hashes
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
@@ -66,7 +68,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``until`` (the epoch after which it
     pauses), ``device`` (``cpu`` or ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by
     ``torch.compile``, and an epoch recorded), ``folder`` (path or URI of everything that it writes), and maybe
-    ``weights_at`` (the storage from which nodes take pretrained weights that they lack). The tiles come through
+    ``weights_at`` (the storage from which nodes take pretrained weights that they lack) and ``code`` (the architecture
+    of a user's own that may run, with the hash of its file). The tiles come through
     ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
@@ -108,6 +111,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         trial = config["trial"]
+        trust_hashes(trial.get("code", {}))
         self._attempt: str = trial["attempt"]
         self._recipe = Recipe.from_dict(trial["recipe"])
         self._weights = Weights(**trial["weights"])
@@ -121,6 +125,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._states = TrialStates(self._folder)
         self._trainer: Trainer | None = None
         self._saved_trainer: dict[str, Any] | None = None
+        self._best_sha256 = ""
         self._reports: list[dict[str, Any]] = []
         self._reported = 0
         self._log: list[str] = []
@@ -261,6 +266,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             "finished": True,
             "final_val_iou": final.iou,
             "final_val_f1": final.f1,
+            "best_sha256": self._best_sha256,
             "final_seconds": time.perf_counter() - started,
             "final_tiles": {
                 score.name: {"iou": score.iou, "f1": score.f1, "confusion": [list(row) for row in score.confusion]}
@@ -307,7 +313,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             task=self._data.task,
             source_sha256=self._source_sha256,
         )
-        self._folder.write(BEST_FILE, dump_best(trainer.best_state, best))
+        data = dump_best(trainer.best_state, best)
+        self._folder.write(BEST_FILE, data)
+        self._best_sha256 = hashlib.sha256(data).hexdigest()
 
     def _end_watch(self) -> None:
         for watcher in self._watchers:

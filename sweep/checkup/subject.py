@@ -16,6 +16,7 @@ from sweep.engine.resources import Resources, divide
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.models.registry import get_architecture
+from trainables.models.trust import trust_typed
 from trainables.storage import Storage
 
 Value = TypeVar("Value")
@@ -77,6 +78,7 @@ class Subject:
         self.options = options
         self.profile = get_profile(options.profile)
         names = options.architectures or self.profile.architectures
+        trust_typed(options.architectures)
         self.architectures = tuple(get_architecture(name).name for name in names)
         self.cluster = Target.of(options.address)
         self.storage = Storage.open(options.storage)

@@ -22,13 +22,15 @@ from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Output
+from sweep.engine.own_code import own_code
 from sweep.engine.packing import Packing, Probe, probe_on_cluster, share_gpus
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
+from sweep.results.known_test import note_sweep
 from sweep.results.leaderboard import Leaderboard
-from sweep.results.next_step import next_command
+from sweep.results.next_step import next_command, resume_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
 from trainables.invocation import call
@@ -78,7 +80,7 @@ def drive(
         StorageError: The storage was lost on the way.
     """
     experiment, console = sweep.experiment, output.console
-    resume = experiment.command(sweep.phase, "--resume")
+    resume = resume_command(experiment, {"phase": sweep.phase, "code": own_code(sweep.plan)})
 
     def go_on(why: str) -> None:
         output.events.emit("stopped", by=why)
@@ -102,6 +104,7 @@ def drive(
             )
             packed = {"packing": packing.to_dict()} if packing else {}
             require_room(experiment, sweep_bytes(sweep.plan, sweep.data, resources.concurrent))
+            note_sweep(experiment, sweep.data, output)
             if joins(sweep.options.address):
                 sweep = replace(sweep, settings=_for_nodes(sweep, console))
             if description is not None:

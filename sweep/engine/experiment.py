@@ -24,13 +24,18 @@ REQUIRED = ("phase", "profile", "ended", "data", "plan")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def is_name(name: str) -> bool:
+    """Whether an experiment can be called so; other folders of a storage are none of ours."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, flag: str = "--name") -> str:
     """Return the name if it can be a folder's and cannot leave its parent.
 
     Raises:
         ExperimentError: It cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ExperimentError(
             f"{flag} {name!r}: a name starts with a letter or digit and holds up to 100 letters, digits, '.', '_', '-'"
         )

@@ -11,17 +11,17 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import psutil
-from filelock import FileLock
 from pydantic import Field
 
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import StorageError
+from trainables.locks import lock_file
 from trainables.storage import Storage
 
 BEAT_SECONDS = 10.0
@@ -170,7 +170,11 @@ class Lease:
             known = _lives_here(holder)
             if self._shows_life(holder) if known is None else known:
                 raise TakenError(holder)
-        with FileLock(self._critical_section()):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock_file(self._critical_section()))
+            except OSError as error:
+                raise StorageError(f"{self._storage.path(self._file)}: cannot be taken ({error})") from error
             if (now := self._read()) and (holder is None or now.token != holder.token):
                 raise TakenError(now)  # another one was faster
             self._own = Holder.here()

@@ -74,6 +74,14 @@ class AddressOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrustOptions:
+    """Whose code runs."""
+
+    trust_code: Annotated[bool, RARE] = False
+    """Run the Python file or installed package that weights, recipes or an experiment name as their architecture."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeOptions:
     """Recipes other than the shared one."""
 
@@ -110,7 +118,7 @@ class WeightsOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, ContestOptions):
+class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, ContestOptions, TrustOptions):
     """What every sweep understands."""
 
     allow_leak: Annotated[bool, RARE] = False

@@ -16,6 +16,7 @@ from sweep.engine.search.plan import StudyPlan, SweepPlan
 from sweep.engine.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
+from trainables.models.trust import trust_hashes, trusted_hashes
 
 MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
@@ -195,6 +196,12 @@ def probe_here(trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
     return memory_needs(trials, data)
 
 
+def _measured(measure: Probe, code: Mapping[str, str], trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
+    """Measure in a process that may run what the driver may."""
+    trust_hashes(code)
+    return measure(trials, data)
+
+
 def probe_on_cluster(trials: Sequence[TrialPlan], data: TuningData, measure: Probe = probe_here) -> MemoryNeeds:
     """Measure in a process of its own on a whole GPU of the cluster, which is free again afterwards.
 
@@ -208,9 +215,10 @@ def probe_on_cluster(trials: Sequence[TrialPlan], data: TuningData, measure: Pro
     """
     import ray
 
-    task = ray.remote(num_cpus=1, num_gpus=1, max_calls=1, max_retries=1)(measure)
+    task = ray.remote(num_cpus=1, num_gpus=1, max_calls=1, max_retries=1)(_measured)
+    code = trusted_hashes(trial.recipe.architecture for trial in trials)
     try:
-        needs: MemoryNeeds = ray.get(task.remote(list(trials), ray.put(data)))
+        needs: MemoryNeeds = ray.get(task.remote(measure, code, list(trials), ray.put(data)))
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         reason = (str(cause).strip().splitlines() or [""])[0]

@@ -29,6 +29,7 @@ from sweep.engine.stopper import SweepStopper
 from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
+from trainables.models.trust import trusted_hashes
 from trainables.segmentation import SegmentationTrainable
 from trainables.tensorboard import EventFiles
 from trainables.watching import Watcher
@@ -138,6 +139,7 @@ def run_trials(
                 "trace": settings.trace,
                 "folder": folder.address,
                 "weights_at": settings.weights_at,
+                "code": trusted_hashes([launch.plan.recipe.architecture]),
             }
         }
 

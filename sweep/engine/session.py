@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Output
-from sweep.engine.own_code import own_code, require_same_code
+from sweep.engine.own_code import own_code, require_named_code, require_same_code
 from sweep.engine.packing import Packing
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance, typed_command
@@ -27,6 +27,7 @@ from sweep.engine.resources import AUTO, read_share
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
+from sweep.results.next_step import resume_command, trusting
 from trainables.class_balance import require_class_weights
 from trainables.data.remote import dataset_address, is_remote
 from trainables.data.tiles import TuningData
@@ -34,6 +35,7 @@ from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.invocation import words
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
+from trainables.models.trust import trust_everything, trust_typed
 from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.recipe import Recipe
 from trainables.storage import Storage
@@ -78,6 +80,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     if options.name is not None:
         check_name(options.name)
     _require_folder(options.patches)
+    _trust(options, options.architectures)
+    require_named_code(phase.architectures)
     data = TuningData.read(options.patches)
     require_no_leak(data, options.patches, allowed=options.allow_leak)
     if not joins(options.address) and not options.plan:
@@ -94,8 +98,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     found = experiment.exists
     if found:
         experiment.require_own(trusted=options.trust_owner)
-        require_same_code(experiment)
         _require_same(experiment, plan, data, phase.optuna_url)
+        require_same_code(experiment, plan)
     elif phase.optuna_url and plan.studies:
         from sweep.engine.search.journal import require_new_studies
 
@@ -128,7 +132,9 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
     description = experiment.description
     if description.get("ended"):
         raise ExperimentError(f"--resume {experiment.name}: it has ended; {_next_step(experiment)}")
-    require_same_code(experiment)
+    plan = read_plan(experiment)
+    _trust(options, ())
+    require_same_code(experiment, plan)
     from search_spaces.profiles import get_profile
 
     profile = get_profile(description["profile"])
@@ -148,7 +154,6 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
     if options.mlflow and "***" in options.mlflow:
         raise ExperimentError(f"--mlflow: passwords are not stored; give the whole URI of {options.mlflow} again")
     _tracking(options).require()
-    plan = read_plan(experiment)
     patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
     data = TuningData.read(patches)
     if data.fingerprint != description["data"]["fingerprint"]:
@@ -199,6 +204,13 @@ def _sweep(
     return Sweep(
         experiment=experiment, phase=phase, plan=plan, data=data, options=options, profile=profile, settings=settings
     )
+
+
+def _trust(options: SweepOptions, typed: Sequence[str]) -> None:
+    """Let the code run that the user named, or all that an experiment or recipes name if the user says so."""
+    trust_typed(typed)
+    if options.trust_code:
+        trust_everything()
 
 
 def _tracking(options: SweepOptions) -> Tracking:
@@ -310,8 +322,8 @@ def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData, opt
 
 def _next_step(experiment: Experiment) -> str:
     if experiment.description.get("ended"):
-        return f"choose another --name, or score it: {experiment.command('score')}"
-    return f"go on with {experiment.command(experiment.description['phase'], '--resume')}, or choose another --name"
+        return f"choose another --name, or score it: {experiment.command('score', *trusting(experiment.description))}"
+    return f"resume it with {resume_command(experiment, experiment.description)}, or choose another --name"
 
 
 def _description(

@@ -21,6 +21,9 @@ from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError
 from trainables.scoring import Forward, forward_on
 
+NOISE_SIDE = 256
+"""Side in pixels of the noise that a file of any size is tried with once more, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
@@ -105,7 +108,7 @@ def produce(
         parity.require(str(out))
         metadata = describe(chosen, best, data, side=side, opset=opset)
         metadata |= measured(calibration, parity, data)
-        _require_same(tested, _write(file, path, metadata, out), side or recipe.crop_size, out)
+        _require_same(tested, _write(file, path, metadata, out), side or min(recipe.crop_size, NOISE_SIDE), out)
         try:
             path.replace(out)
         except OSError as error:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sweep.engine.experiment import Experiment
 from sweep.results.next_step import resume_command
 from sweep.results.store import TRIALS_FILE, gather
+from sweep.results.weights_file import read_best_weights
 from sweep.results.winners import winners
+from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, nearest
 from trainables.storage import Storage
 from trainables.trial_states import BEST_FILE
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from trainables.models.base import SegmentationModel
 
 WEIGHTS_ENDING = ".safetensors"
+LARGEST_FILE = 8 * 2**30
+"""Bytes of a weights file: twenty times SAM ViT-B's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class ChosenModel:
     Attributes:
         name: ``EXPERIMENT/TRIAL``, or the file's name.
         weights_file: Content of its best-weights file.
+        origin: Where that file is.
         title: What tables call its architecture; empty for a file.
         val_iou: Mean IoU over the val tiles, in [0, 1]; None for a file.
         experiment: Where it was trained; None for a file.
@@ -37,6 +42,7 @@ class ChosenModel:
 
     name: str
     weights_file: bytes
+    origin: str
     title: str = ""
     val_iou: float | None = None
     experiment: Experiment | None = None
@@ -45,7 +51,7 @@ class ChosenModel:
         """Rebuild the model, in evaluation mode on the CPU; see ``load_best``."""
         from trainables.checkpoints import load_best_bytes
 
-        return load_best_bytes(self.weights_file)
+        return load_best_bytes(self.weights_file, self.origin)
 
 
 def find_models(storage: Storage, model: str, *, count: int = 1) -> list[ChosenModel]:
@@ -72,7 +78,7 @@ def find_models(storage: Storage, model: str, *, count: int = 1) -> list[ChosenM
     ranked = _ranking(trials)
     if not ranked:
         mend = resume_command(experiment, experiment.description)
-        raise ExperimentError(f"--model {name}: no finished attempt in it; go on with {mend}")
+        raise ExperimentError(f"--model {name}: no finished attempt in it; resume it with {mend}")
     if len(ranked) < count:
         raise ExperimentError(f"--ensemble {count}: {name} has {len(ranked)} contenders that finished")
     return [_open(experiment, row) for row in ranked[:count]]
@@ -82,9 +88,11 @@ def _file(path: Path, count: int) -> ChosenModel:
     if count > 1:
         raise ExperimentError(f"--model {path}: is one model; --ensemble wants an experiment")
     try:
-        return ChosenModel(name=path.name, weights_file=path.read_bytes())
-    except OSError as error:
-        raise ExperimentError(f"--model {path}: cannot be read ({error.strerror}); name an existing file") from error
+        limit = min(path.stat().st_size, LARGEST_FILE)  # a buffer of that size is made
+        return ChosenModel(name=path.name, weights_file=read_bounded(path, limit), origin=str(path))
+    except (OSError, DamagedError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ExperimentError(f"--model {path}: cannot be read ({reason}); name an existing weights file") from error
 
 
 def _ranking(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -106,7 +114,7 @@ def _finished(experiment: Experiment, trials: Sequence[dict[str, Any]], name: st
     if row["status"] != "finished":
         raise ExperimentError(
             f"--model {experiment.name}/{name}: is {row['status']}, only finished trials predict; "
-            f"go on with {resume_command(experiment, experiment.description)}"
+            f"resume it with {resume_command(experiment, experiment.description)}"
         )
     return row
 
@@ -114,7 +122,8 @@ def _finished(experiment: Experiment, trials: Sequence[dict[str, Any]], name: st
 def _open(experiment: Experiment, row: dict[str, Any]) -> ChosenModel:
     return ChosenModel(
         name=f"{experiment.name}/{row['attempt']}",
-        weights_file=experiment.read(f"{row['attempt']}/{BEST_FILE}"),
+        weights_file=read_best_weights(experiment, row["attempt"]),
+        origin=experiment.path(f"{row['attempt']}/{BEST_FILE}"),
         title=row["title"],
         val_iou=row["val_iou"],
         experiment=experiment,

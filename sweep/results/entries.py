@@ -71,7 +71,7 @@ class Readings:
 
     def __init__(self, experiment: Experiment) -> None:
         run = experiment.description.get("id", "")
-        found = Ledger(experiment.storage).of(experiment.name)
+        found = Ledger(experiment.storage).of(experiment.name, run)
         self._own = {name: [one for one in all_of if one.run == run] for name, all_of in found.items()}
         self._f1 = {(row["attempt"], row["tile"]): row["f1"] for row in read_test_scores(experiment)}
         self.earlier = any(one.run != run for all_of in found.values() for one in all_of)

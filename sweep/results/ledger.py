@@ -7,41 +7,101 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, Literal, NotRequired, Self
 
-from filelock import FileLock, Timeout
+from typing_extensions import TypedDict
 
 from sweep.engine.lease import Lease, TakenError
+from trainables.documents import DamagedError, check, parse_json
 from trainables.errors import LedgerError
+from trainables.locks import LockedError, UnusableLockError, lock_file
 from trainables.storage import Storage
 
 LEDGER_FILE = "test_ledger.jsonl"
 LEASE_FILE = ".test_ledger.lease.json"
 FIRST = "0" * 64
 """What the first line names as the hash of the line before it."""
+MAX_BYTES = 2**30
+"""What a ledger may hold: a reading of 50 tiles is 4 kB."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """One scoring of the test split by one attempt: a line of the ledger.
+class Line:
+    """What every line of the ledger has.
 
     Attributes:
-        experiment: The experiment's name.
+        experiment: The experiment's name; empty where none is meant.
+        time: UTC, ISO 8601.
+        previous: Hex sha256 of the line before.
+        seal: Hex sha256 of the line itself, taken with an empty seal.
+    """
+
+    experiment: str
+    time: str
+    previous: str = ""
+    seal: str = ""
+
+    def line(self) -> str:
+        """Return it as text, without the line end. Fields that were added later are left out while they are empty."""
+        later = {one.name for one in fields(self) if one.metadata.get("later")}
+        values = {name: value for name, value in asdict(self).items() if value or name not in later}
+        return json.dumps(values, sort_keys=True)
+
+    def after(self, previous: str) -> Self:
+        """Return the line as it follows another one, given by its hash."""
+        chained = replace(self, previous=previous, seal="")
+        return replace(chained, seal=_hash(chained.line()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Line):
+    """One scoring of the test split by one attempt.
+
+    Attributes:
         attempt: The attempt's name.
         checkpoint_sha256: Hash of the weights that were scored.
         data_fingerprint: Hash of the train and val tiles that chose them.
         test_fingerprint: Hash of the test tiles.
-        time: UTC, ISO 8601.
         iou: Mean IoU over test tiles, in [0, 1].
         f1: Mean F1 over test tiles, in [0, 1].
         tiles: Tile name to IoU.
         reason: Why the attempt was read again; empty for a first reading.
         run: The experiment's id: another training under the same name has another one.
-        previous: Hex sha256 of the line before.
-        seal: Hex sha256 of the line itself, taken with an empty seal.
+        scores_sha256: Hash of the scores as they were written; empty in a reading of an earlier version.
+        test_pixels: Tile name to the hash of its decoded image, in the first reading of each test split.
+        test_files: Tile name to the hash of its image file, likewise.
     """
 
+    attempt: str
+    checkpoint_sha256: str
+    data_fingerprint: str
+    test_fingerprint: str
+    iou: float
+    f1: float
+    tiles: dict[str, float]
+    reason: str = ""
+    run: str = ""
+    scores_sha256: str = field(default="", metadata={"later": True})
+    test_pixels: dict[str, str] = field(default_factory=dict, metadata={"later": True})
+    test_files: dict[str, str] = field(default_factory=dict, metadata={"later": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Line):
+    """Something that a reader of the readings has to know: test tiles were seen outside a reading.
+
+    Attributes:
+        text: What happened, in a sentence.
+        kind: Tells notes from readings, which have none.
+    """
+
+    text: str
+    kind: Literal["note"] = "note"
+
+
+class _Reading(TypedDict):
     experiment: str
     attempt: str
     checkpoint_sha256: str
@@ -51,24 +111,22 @@ class Reading:
     iou: float
     f1: float
     tiles: dict[str, float]
-    reason: str = ""
-    run: str = ""
-    previous: str = ""
-    seal: str = ""
+    reason: NotRequired[str]
+    run: NotRequired[str]
+    scores_sha256: NotRequired[str]
+    test_pixels: NotRequired[dict[str, str]]
+    test_files: NotRequired[dict[str, str]]
+    previous: str
+    seal: str
 
-    def line(self) -> str:
-        """Return the reading as its line, without the line end."""
-        return json.dumps(asdict(self), sort_keys=True)
 
-    def after(self, previous: str) -> Reading:
-        """Return the reading as it follows a line, given by its hash."""
-        chained = replace(self, previous=previous, seal="")
-        return replace(chained, seal=_hash(chained.line()))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing in it was changed since it was written."""
-        return self.seal == _hash(replace(self, seal="").line())
+class _Note(TypedDict):
+    experiment: str
+    time: str
+    text: str
+    kind: Literal["note"]
+    previous: str
+    seal: str
 
 
 class Ledger:
@@ -94,7 +152,7 @@ class Ledger:
             timeout: Seconds to wait, at least 0.
 
         Raises:
-            LedgerError: Another job still holds it.
+            LedgerError: Another job still holds it, or the storage cannot be written.
         """
         with self._locked_here(timeout) if self._storage.is_local else self._locked_there(timeout):
             yield
@@ -102,12 +160,20 @@ class Ledger:
     @contextmanager
     def _locked_here(self, timeout: float) -> Iterator[None]:
         path = Path(f"{self.address}.lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(path, timeout=timeout):
-                yield
-        except Timeout as error:
-            raise LedgerError(f"{path}: another scoring job holds the ledger; try again when it is done") from error
+        with ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(lock_file(path, timeout))
+            except LockedError as error:
+                raise LedgerError(f"{path}: another scoring job holds the ledger; try again when it is done") from error
+            except UnusableLockError as error:
+                raise LedgerError(str(error)) from error
+            except OSError as error:
+                raise LedgerError(
+                    f"{path}: cannot be written ({error.strerror}), so no reading could be recorded; make the storage "
+                    f"writable"
+                ) from error
+            yield
 
     @contextmanager
     def _locked_there(self, timeout: float) -> Iterator[None]:
@@ -125,55 +191,96 @@ class Ledger:
                     time.sleep(1.0)
             yield
 
-    def readings(self) -> list[Reading]:
+    def lines(self) -> list[Reading | Note]:
         """Read all lines and check their chain.
 
         Raises:
             LedgerError: A line was changed, removed or damaged.
         """
-        readings = []
+        found: list[Reading | Note] = []
         previous = FIRST
-        for number, line in enumerate(self._lines(), start=1):
+        for number, text in enumerate(self._texts(), start=1):
             try:
-                reading = Reading(**json.loads(line))
-                whole = reading.is_whole
-            except (ValueError, TypeError) as error:
-                raise LedgerError(f"{self.address}: line {number} is damaged; restore the file") from error
-            if reading.previous != previous:
+                line, whole = _parse(text)
+            except DamagedError as error:
+                raise LedgerError(f"{self.address}: line {number} is damaged ({error}); restore the file") from error
+            if line.previous != previous:
                 raise LedgerError(
                     f"{self.address}: line {number} does not follow from the line before it, which was changed or "
                     f"removed; restore the file"
                 )
             if not whole:
                 raise LedgerError(f"{self.address}: line {number} was changed; restore the file")
-            readings.append(reading)
-            previous = _hash(line)
-        return readings
+            found.append(line)
+            previous = _hash(text)
+        return found
 
-    def _lines(self) -> list[str]:
+    def readings(self) -> list[Reading]:
+        """Read all readings; see ``lines``."""
+        return [line for line in self.lines() if isinstance(line, Reading)]
+
+    def notes(self) -> list[Note]:
+        """Read all notes; see ``lines``."""
+        return [line for line in self.lines() if isinstance(line, Note)]
+
+    @property
+    def last_hash(self) -> str:
+        """Hex sha256 of the last line: published elsewhere, it shows whether the ledger was rewritten since."""
+        texts = self._texts()
+        return _hash(texts[-1]) if texts else FIRST
+
+    def _texts(self) -> list[str]:
         if not self._storage.has(LEDGER_FILE):
             return []
+        if (size := self._storage.size(LEDGER_FILE)) > MAX_BYTES:
+            raise LedgerError(f"{self.address}: holds {size:,} bytes, more than {MAX_BYTES:,}; restore the file")
         try:
-            return self._storage.read(LEDGER_FILE).decode().splitlines()
+            text = self._storage.read(LEDGER_FILE).decode()
         except UnicodeDecodeError as error:
             raise LedgerError(f"{self.address}: damaged ({error}); restore the file") from error
+        return text.removesuffix("\n").split("\n") if text else []
 
-    def of(self, experiment: str) -> dict[str, list[Reading]]:
-        """Return an experiment's readings by attempt, first one first."""
+    def of(self, experiment: str, run: str = "") -> dict[str, list[Reading]]:
+        """Return an experiment's readings by attempt, first one first.
+
+        Args:
+            experiment: Its name.
+            run: Its id, by which it is found under any name; empty where it has none.
+        """
         found: dict[str, list[Reading]] = {}
         for reading in self.readings():
-            if reading.experiment == experiment:
+            if reading.experiment == experiment or (run and reading.run == run):
                 found.setdefault(reading.attempt, []).append(reading)
         return found
 
-    def append(self, new: Sequence[Reading]) -> None:
-        """Add readings at the end, all of them or none; call it with the ledger locked."""
-        self.readings()  # refuses to build on a broken chain
-        lines = self._lines()
-        for reading in new:
-            lines.append(reading.after(_hash(lines[-1]) if lines else FIRST).line())
-        self._storage.write(LEDGER_FILE, "".join(f"{line}\n" for line in lines).encode())
+    def append(self, new: Sequence[Line]) -> None:
+        """Add lines at the end, all of them or none; call it with the ledger locked."""
+        self.lines()  # refuses to build on a broken chain
+        texts = self._texts()
+        for line in new:
+            texts.append(line.after(_hash(texts[-1]) if texts else FIRST).line())
+        self._storage.write(LEDGER_FILE, "".join(f"{text}\n" for text in texts).encode())
+
+
+def _parse(text: str) -> tuple[Reading | Note, bool]:
+    """Read a line, and see whether its seal is that of its own text.
+
+    Raises:
+        DamagedError: It is neither a reading nor a note.
+    """
+    values = parse_json(text, dict[str, Any])
+    whole = values.get("seal") == _hash(json.dumps({**values, "seal": ""}, sort_keys=True))
+    line: Reading | Note
+    if "kind" in values:
+        line = Note(**check(values, _Note))
+        known = {one.name for one in fields(Note)}
+    else:
+        line = Reading(**check(values, _Reading))
+        known = {one.name for one in fields(Reading)}
+    if unknown := sorted(values.keys() - known):
+        raise DamagedError(f"has an unknown field {unknown[0][:60]!r}")
+    return line, whole
 
 
 def _hash(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()
+    return hashlib.sha256(line.encode(errors="surrogatepass")).hexdigest()

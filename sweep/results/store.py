@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +14,15 @@ from sweep.engine.experiment import Experiment
 from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC, pool
-from trainables.models.registry import get_architecture
+from trainables.models.registry import described
 from trainables.task import Task
 
 TRIALS_FILE = "trials.parquet"
 EPOCHS_FILE = "epochs.parquet"
 VAL_SCORES_FILE = "val_scores.parquet"
 TEST_SCORES_FILE = "test_scores.parquet"
+TEST_PREDICTIONS = "predictions/test"
+"""In the folder of an attempt that has read test."""
 
 TRIALS_SCHEMA = pa.schema(
     [
@@ -169,11 +172,49 @@ def _gather(experiment: Experiment) -> dict[str, pa.Table]:
 
 
 def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
-    """Return the rows that scoring jobs wrote, one a test tile of a scored attempt."""
+    """Return the rows that scoring jobs wrote, one a test tile of a scored attempt.
+
+    Raises:
+        ExperimentError: The file is damaged.
+    """
     if not experiment.has(TEST_SCORES_FILE):
         return []
-    rows: list[dict[str, Any]] = experiment.read_table(TEST_SCORES_FILE).to_pylist()
+    try:
+        table = experiment.read_table(TEST_SCORES_FILE)
+        columns = [one for one in SCORES_SCHEMA if one.name != "confusion" or one.name in table.column_names]
+        rows: list[dict[str, Any]] = table.select([one.name for one in columns]).cast(pa.schema(columns)).to_pylist()
+        if any(None in (row["attempt"], row["tile"], row["iou"]) for row in rows):
+            raise ValueError("a cell is empty")
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ExperimentError(
+            f"{experiment.path(TEST_SCORES_FILE)}: is damaged ({reason}); restore it, or delete it and complete it "
+            f"from the ledger with {experiment.command('score')}"
+        ) from error
     return rows
+
+
+def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set[str]:
+    """Return the attempts of which scores or predictions of test are there.
+
+    Args:
+        experiment: Whose.
+        attempts: Whose predictions are looked for.
+
+    Raises:
+        ExperimentError: The scores are damaged.
+    """
+    predicted = {name for name in attempts if experiment.has(f"{name}/{TEST_PREDICTIONS}")}
+    return predicted | {row["attempt"] for row in read_test_scores(experiment)}
+
+
+def scores_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the hex sha256 of an attempt's test scores, whatever their order and the attempt's name."""
+    plain = [
+        [row["tile"], float(row["iou"]), None if row["f1"] is None else float(row["f1"]), row.get("confusion")]
+        for row in sorted(rows, key=lambda row: str(row["tile"]))
+    ]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -185,7 +226,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         reports: What the trial reported.
     """
     plan = record.plan
-    entry = get_architecture(plan.recipe.architecture)
+    entry = described(plan.recipe.architecture)
     recipe = plan.recipe.to_dict()
     last = reports[-1] if reports else {}
     measured: Mapping[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})

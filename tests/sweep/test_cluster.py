@@ -16,7 +16,9 @@ from sweep.engine.jobs import JOB_VARIABLE, require_kept
 from sweep.engine.joining import Target, could_not_join, prepare_to_join
 from tests.conftest import ROOT
 from trainables.errors import ExperimentError
+from trainables.models import trust
 from trainables.models.own_source import CARRIED, source_of
+from trainables.models.trust import trust_hashes, trust_typed, trusted_hashes
 from trainables.storage import Storage
 
 
@@ -89,6 +91,9 @@ def test_the_code_goes_along_with_the_folder_of_a_user_s_file(tmp_path: Path, mo
     (mine / "my_layers.py").write_text("def build(recipe, channels):\n    return 'built'\n")
     (mine / "big.pth").write_bytes(bytes(10))
     name = f"{mine / 'my_models.py'}:build"
+    monkeypatch.setattr(trust, "_TRUSTED", {})
+    trust_typed([name])
+    hashes = trusted_hashes(["unet", name])  # what a driver tells its trials
     with cargo(["unet", name]) as found:
         *packages, carried = map(Path, found["py_modules"])
         assert [path.name for path in packages] == ["trainables", "search_spaces", "sweep"]
@@ -97,6 +102,7 @@ def test_the_code_goes_along_with_the_folder_of_a_user_s_file(tmp_path: Path, mo
         (mine / "my_layers.py").rename(tmp_path / "gone too.py")
         assert carried.name == CARRIED
         monkeypatch.syspath_prepend(str(carried.parent))  # what Ray does on a node
+        trust_hashes(hashes)
         assert source_of(name).load()(None, 1) == "built"
 
 

@@ -52,6 +52,7 @@ SHARED_FLAGS = {
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("predict", "export"),
     "model": ("predict", "export"),
+    "trust_code": (*SWEEPS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2"),
     **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
 }

@@ -1,4 +1,4 @@
-"""A sweep does not go on with another version of a user's own architecture."""
+"""A sweep is not resumed with another version of a user's own architecture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sweep.engine.own_code import own_code, require_same_code
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
 from trainables.errors import ExperimentError, RecipeError
+from trainables.models.trust import trust_typed
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 
@@ -45,17 +46,18 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path / "results")), "mine")
     experiment.storage.create()
     experiment.describe({**DESCRIPTION, "code": own_code(_plan(mine))})
-    require_same_code(experiment)
+    trust_typed([mine])
+    require_same_code(experiment, _plan(mine))
     file.write_text("def build(recipe, channels): return None\n")
     with pytest.raises(ExperimentError, match=r"mine.py:build: has changed since mine began.*bring the file back"):
-        require_same_code(experiment)
+        require_same_code(experiment, _plan(mine))
     file.unlink()
     with pytest.raises(RecipeError, match=r"mine.py:build: there is no such file"):
-        require_same_code(experiment)
+        require_same_code(experiment, _plan(mine))
 
 
 def test_a_sweep_of_an_earlier_version_remembers_none(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path / "results")), "old")
     experiment.storage.create()
     experiment.describe(DESCRIPTION)
-    require_same_code(experiment)
+    require_same_code(experiment, _plan("unet"))

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.fs as pafs
-from filelock import FileLock
 
 from trainables.data.manifest import MANIFEST_FILE
 from trainables.errors import DataError, StorageError
+from trainables.locks import lock_file
 from trainables.models.sources import cache
 from trainables.storage import Storage
 
@@ -70,7 +70,7 @@ def local_copy(patches: Path, splits: Sequence[str]) -> Path:
         key = hashlib.sha256(f"{uri}\n{listing}".encode()).hexdigest()[:16]
         copy = cache() / "tiles" / key / Path(storage.root).name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(copy.parent.with_suffix(".lock")):
+        with lock_file(copy.parent.with_suffix(".lock")):
             if not copy.is_dir():
                 _fetch(storage, files, copy)
     except OSError as error:

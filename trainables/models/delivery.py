@@ -8,9 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from filelock import FileLock
-
 from trainables.errors import WeightsError
+from trainables.locks import lock_file
 from trainables.models.sources import cache
 from trainables.models.weights import Weights
 from trainables.storage import Storage
@@ -59,7 +58,7 @@ def on_this_node(weights: Weights, storage: Storage | None) -> Weights:
     copy = cache() / "weights" / weights.sha256
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(copy.with_suffix(".lock")):
+        with lock_file(copy.with_suffix(".lock")):
             if not _is_whole(copy, weights.sha256):
                 _fetch(weights, storage, copy)
     except OSError as error:

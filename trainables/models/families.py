@@ -32,6 +32,11 @@ def smp_architecture(name: str) -> Architecture:
             f"architecture {name!r}: give smp:ARCHITECTURE/ENCODER; like smp:UnetPlusPlus/efficientnet-b3"
         )
     check_names(name, architecture, encoder)
+    return _smp_entry(name)
+
+
+def _smp_entry(name: str) -> Architecture:
+    architecture, _, encoder = name.removeprefix(SMP).partition("/")
     return Architecture(
         name=name,
         title=f"SMP {architecture} + {encoder}",
@@ -57,6 +62,10 @@ def file_architecture(name: str) -> Architecture:
         if not path.is_file():
             raise RecipeError(f"architecture {name!r}: there is no file {path}; see docs/your-architecture.md")
         path = path.resolve()
+    return _file_entry(path, function)
+
+
+def _file_entry(path: Path, function: str) -> Architecture:
     return Architecture(
         name=f"{path}:{function}",
         title=path.stem if function == "build" else f"{path.stem} {function}",
@@ -71,16 +80,25 @@ def installed() -> dict[str, Architecture]:
     """Return the architectures that installed packages register, by name."""
     from importlib.metadata import entry_points
 
-    return {
-        point.name: Architecture(
-            name=point.name,
-            title=point.name,
-            track="cnn",
-            needs=f"{OWN}:{point.name}",
-            factory="trainables.models.own:build",
-        )
-        for point in entry_points(group=ENTRY_POINTS)
-    }
+    return {point.name: _package_entry(point.name) for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _package_entry(name: str) -> Architecture:
+    return Architecture(
+        name=name, title=name, track="cnn", needs=f"{OWN}:{name}", factory="trainables.models.own:build"
+    )
+
+
+def described(name: str) -> Architecture:
+    """Return what a record's name of an architecture that is not built in says, without a look whether it exists.
+
+    Nothing is imported and no file is looked for, so that tables can be made of anybody's records.
+    """
+    if name.startswith(SMP):
+        return _smp_entry(name)
+    if matched := FILE.fullmatch(name):
+        return _file_entry(Path(matched["file"]), matched["function"] or "build")
+    return _package_entry(name)
 
 
 def find(name: str) -> Architecture | None:

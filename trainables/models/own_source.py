@@ -7,12 +7,14 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from trainables.errors import RecipeError
 from trainables.models.families import ENTRY_POINTS, FILE, file_architecture
+from trainables.models.trust import require_trusted
 
 GUIDE = "see docs/your-architecture.md"
 CARRIED = "tilesweep_carried"
@@ -41,11 +43,12 @@ class Source:
         return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else ""
 
     def load(self) -> Callable[..., Any]:
-        """Run the file, and return the builder.
+        """Run the file, and return the builder. Nothing else in tilesweep runs code of users' own architectures.
 
         Raises:
-            RecipeError: It does not run, or has no such function.
+            RecipeError: Nobody has allowed it, it does not run, or it has no such function.
         """
+        require_trusted(self.name, self.sha256, self.path)
         try:
             if self.entry_point is not None:
                 function = self.entry_point.load()
@@ -70,11 +73,15 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
 
 
-def source_of(name: str) -> Source:
-    """Find the code of an architecture that a user wrote.
+def source_of(name: str, *, moved: bool = True) -> Source:
+    """Find the code of an architecture that a user wrote, and run none of it.
 
     A file that does not lie where it did is looked for among those that the driver brought to this node, and in the
     current folder.
+
+    Args:
+        name: The architecture's.
+        moved: Whether a file may lie elsewhere than its name says.
 
     Raises:
         RecipeError: There is no such file, or no package that registers the name.
@@ -82,16 +89,27 @@ def source_of(name: str) -> Source:
     if FILE.fullmatch(name):
         path, _, function = file_architecture(name).name.rpartition(":")
         here = Path.cwd() / Path(path).name
-        for place in (*_brought(Path(path)), Path(path), here):
+        for place in (*_brought(Path(path)), Path(path), here) if moved else (Path(path),):
             if place.is_file():
-                return Source(name=name, path=place, function=function)
-        raise RecipeError(f"architecture {name}: there is no such file, nor {here}; bring it back")
+                return Source(name=f"{path}:{function}", path=place, function=function)
+        nor = f", nor {here}" if moved else ""
+        raise RecipeError(f"architecture {name}: there is no such file{nor}; bring it back")
     for point in entry_points(group=ENTRY_POINTS, name=name):
-        specification = importlib.util.find_spec(point.module)
-        origin = specification.origin if specification else None
-        path_of = Path(origin) if origin and Path(origin).is_file() else None
-        return Source(name=name, path=path_of, function=point.attr, entry_point=point)
+        return Source(name=name, path=_file_of(point.module), function=point.attr, entry_point=point)
     raise RecipeError(f"architecture {name}: no installed package registers it; install the one that it came from")
+
+
+def _file_of(module: str) -> Path | None:
+    """Return a module's file without importing the packages around it; None where it is not known."""
+    top, *inner = module.split(".")
+    specification = importlib.util.find_spec(top)
+    name = top
+    for part in inner:
+        places = specification.submodule_search_locations if specification else None
+        name = f"{name}.{part}"
+        specification = PathFinder.find_spec(name, list(places)) if places else None
+    origin = specification.origin if specification else None
+    return Path(origin) if origin and Path(origin).is_file() else None
 
 
 def carried(path: Path) -> Path:

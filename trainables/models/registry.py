@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainables.models import families
 from trainables.models.architecture import Architecture
 from trainables.models.builtin import ARCHITECTURES
-from trainables.models.families import find, unknown
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 if TYPE_CHECKING:
     from trainables.models.base import SegmentationModel
 
-__all__ = ["ARCHITECTURES", "GRID_OF_FIVE", "Architecture", "build_model", "get_architecture", "source_sha256"]
+__all__ = [
+    "ARCHITECTURES",
+    "GRID_OF_FIVE",
+    "Architecture",
+    "build_model",
+    "described",
+    "get_architecture",
+    "source_sha256",
+]
 
 GRID_OF_FIVE = tuple(ARCHITECTURES)[:5]
 """What Phase 1 compares."""
@@ -31,18 +39,23 @@ def get_architecture(name: str) -> Architecture:
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
-    if (found := find(name)) is None:
-        raise unknown(name, tuple(ARCHITECTURES))
+    if (found := families.find(name)) is None:
+        raise families.unknown(name, tuple(ARCHITECTURES))
     return found
+
+
+def described(name: str) -> Architecture:
+    """Return what a record's name of an architecture says, for tables: nothing is imported or looked for."""
+    return ARCHITECTURES[name] if name in ARCHITECTURES else families.described(name)
 
 
 def source_sha256(name: str) -> str:
     """Return the hex sha256 of the file that defines an architecture of one's own; empty for all others.
 
     Raises:
-        RecipeError: The file does not exist.
+        RecipeError: The file does not exist, or no installed package registers the name.
     """
-    if not get_architecture(name).own:
+    if not described(name).own:
         return ""
     from trainables.models.own_source import source_of
 

@@ -72,6 +72,11 @@ def source(needs: str) -> Source:
     return _smp_source(needs.removeprefix(SMP_ENCODER)) if needs.startswith(SMP_ENCODER) else _sources()[needs]
 
 
+def is_known(needs: str) -> bool:
+    """Whether ``source`` knows a kind of weights, or none are needed."""
+    return needs == "none" or needs.startswith(SMP_ENCODER) or needs in _sources()
+
+
 def cache() -> Path:
     """Return the folder of downloaded weights: ``$TILESWEEP_CACHE``, else ``~/.cache/tilesweep``."""
     return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "tilesweep")

@@ -122,7 +122,7 @@ class Source:
     def readings(self) -> list[Reading]:
         """This training's readings of test, in the ledger's order."""
         run = self.description.get("id", "")
-        return [one for one in self._ledger if one.experiment == self.experiment.name and one.run == run]
+        return [one for one in self._ledger if one.run == run and (run or one.experiment == self.experiment.name)]
 
     def text(self, relative: str) -> str:
         """Return a file's text; empty where it is not there or cannot be read."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trainables.errors import RecipeError, TilesweepError, WeightsError
-from trainables.models import contract, families, own_source
+from trainables.models import contract, families, own_source, trust
 from trainables.models.registry import build_model, get_architecture, source_sha256
 from trainables.models.weights import Weights, resolve
 from trainables.recipe import Recipe
@@ -38,6 +38,13 @@ class Net(nn.Module):
 def build(recipe, channels):
     return Net(recipe.decoder_dropout, channels)
 """
+
+
+@pytest.fixture(autouse=True)
+def everything_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the code run that these tests write; ``tests/cases/test_data_names_no_code.py`` tells what may not."""
+    monkeypatch.setattr(trust, "_TRUSTED", {})
+    trust.trust_everything()
 
 
 def _write(folder: Path, text: str, name: str = "mine.py") -> str:
