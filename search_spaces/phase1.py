@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search_spaces.limits import require_few
 from search_spaces.profiles import Profile
 from trainables.errors import RecipeError
 from trainables.models.registry import get_architecture
@@ -67,4 +68,5 @@ def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42,
     """
     names = architectures or profile.architectures
     require_distinct(names)
+    require_few(len(names) * repeats, f"{len(names)} architectures x {repeats:,} repeats")
     return [shared_recipe(name, profile, seed=seed + repeat) for repeat in range(repeats) for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search_spaces.limits import require_few
 from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 
@@ -43,6 +44,10 @@ def conditions(architectures: Sequence[str], budgets: Sequence[int], draws: int)
     Raises:
         ExperimentError: No draws.
     """
+    require_few(
+        len(architectures) * len(budgets) * draws,
+        f"{len(architectures)} architectures x {len(budgets)} budgets x {draws:,} draws",
+    )
     if draws < 1:
         raise ExperimentError(f"--draws {draws}: must be at least 1")
     return [

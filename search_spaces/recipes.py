@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.documents import MIB, parse_toml, read_bounded
 from trainables.errors import RecipeError
 from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
 
+MAX_BYTES = MIB
+"""Of a recipe file; Phase 2 writes some hundred bytes an architecture."""
 Changes = Mapping[str, Mapping[str, Any]]
 """Architecture to recipe field to value."""
 
@@ -28,7 +30,7 @@ def read_recipes(path: Path) -> Changes:
             range.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = parse_toml(read_bounded(path, MAX_BYTES), dict[str, Any])
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise RecipeError(f"--recipes {path}: cannot be read ({reason}); give a file like best_recipes.toml") from error

@@ -10,6 +10,7 @@ Exit codes of all commands:
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -22,11 +23,14 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from sweep.engine.interrupts import INTERRUPTED, end_on_signals
+from sweep.engine.marks import require_in_bounds
 from sweep.engine.options import OutputOptions
 from sweep.engine.output import Events, Output
 from sweep.engine.usage import parse
+from trainables.documents import SHOWN
 from trainables.errors import TilesweepError, nearest
 from trainables.invocation import call
+from trainables.secrets import hide_secret
 
 PIPE_WIDTH = 140
 """Characters a line where the output is no terminal: tables are not squeezed into a guess."""
@@ -89,13 +93,20 @@ class Command:
         errors: tuple[str, ...] = ()
         try:
             with redirect_stdout(sys.stderr) if parsed.json else nullcontext():  # what a library prints is no event
+                require_in_bounds(parsed)
                 code = self.main(parsed, output) or 0
         except TilesweepError as error:
-            code, errors = MISTAKE, tuple(" ".join(line.split()) for line in error.faults)
+            code, errors = MISTAKE, tuple(hide_secret(" ".join(line.split())) for line in error.faults)
             for line in errors:
                 sys.stderr.write(f"error: {line}\n")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             code = INTERRUPTED
+            sys.stderr.write(f"{interrupt if str(interrupt) else 'interrupted'}\n")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            code, errors = MISTAKE, (f"{str(error.filename)[:SHOWN]}...: the name is too long; shorten it",)
+            sys.stderr.write(f"error: {errors[0]}\n")
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from search_spaces.limits import MAX_REPEATS
 from sweep.console import Command
+from sweep.engine.marks import Bounds, OnResume
 from sweep.engine.options import RecipeOptions, SweepOptions
 from sweep.engine.output import Output
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 class Phase1Options(SweepOptions, RecipeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
-    repeats: Annotated[int, arg(metavar="R")] = 1
+    repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
     """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
 
 
@@ -35,14 +37,11 @@ def main(options: Phase1Options, output: Output) -> int:
     from sweep.engine.search.plan import SweepPlan
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
-    from trainables.errors import RecipeError
     from trainables.models.registry import get_architecture
     from trainables.recipe import Recipe
 
     if options.resume is not None:
         return resume_sweep(options, options.resume, output)
-    if options.repeats < 1:
-        raise RecipeError(f"--repeats {options.repeats}: must be at least 1")
     profile = get_profile(options.profile)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from search_spaces.limits import MAX_REPEATS, require_few
 from sweep.console import Command
+from sweep.engine.marks import Bounds, OnResume
 from sweep.engine.options import SearchOptions
 from sweep.engine.output import Output
 
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 class Phase2Options(SearchOptions):
     """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
 
-    confirm: Annotated[int, arg(metavar="K")] = 0
+    confirm: Annotated[int, arg(metavar="K"), Bounds(0, MAX_REPEATS), OnResume.FIXED] = 0
     """Train the K best recipes of each architecture anew without ASHA, and choose among them by that."""
 
-    repeats: Annotated[int, arg(metavar="R")] = 3
+    repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 3
     """Trainings of each confirmed recipe, with seeds that the search has not used."""
 
 
@@ -46,7 +48,6 @@ def main(options: Phase2Options, output: Output) -> int:
     from sweep.engine.search.recipes_tried import require_trials
     from sweep.engine.session import Phase, resume_sweep, run_sweep
     from sweep.engine.trials import TrialPlan
-    from trainables.errors import ExperimentError
     from trainables.models.registry import get_architecture
 
     if options.resume is not None:
@@ -57,11 +58,13 @@ def main(options: Phase2Options, output: Output) -> int:
     slugs = {name: get_architecture(name).slug for name in names}
     spaces = make_spaces(recipes, options)
     number = trials_each(names, profile, options)
+    require_few(
+        len(names) * (number + options.confirm * options.repeats),
+        f"{len(names)} architectures x ({number:,} trials + {options.confirm:,} x {options.repeats:,} confirmations)",
+    )
     trials = limited_trials(number, spaces, recipes)
     require_trials(options.confirm, trials, "--confirm")
     say_limits(number, trials, output.console)
-    if options.repeats < 1:
-        raise ExperimentError(f"--repeats {options.repeats}: must be at least 1")
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:

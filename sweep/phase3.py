@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
 from sweep.console import Command
+from sweep.engine.marks import Bounds, OnResume
 from sweep.engine.options import Numbers, RecipeOptions, SearchOptions
 from sweep.engine.output import Output
 
@@ -19,17 +21,21 @@ if TYPE_CHECKING:
     from trainables.models.weights import Weights
 
 
+MAX_TILES = 1_000_000
+"""A tile budget; a dataset never has as many train tiles."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
-    tiles: Numbers = TILE_BUDGETS
+    tiles: Annotated[Numbers, Bounds(1, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
     """Tile budgets; the smaller one's tiles are among the larger one's."""
 
-    draws: Annotated[int | None, arg(metavar="N")] = None
+    draws: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = None
     """Draws of each budget, each with a seed of its own; default: the profile's."""
 
-    tune: Annotated[int, arg(metavar="N")] = 0
+    tune: Annotated[int, arg(metavar="N"), Bounds(0, MAX_TRIALS), OnResume.FIXED] = 0
     """Search the recipe anew at every budget, with N trials an architecture."""
 
 
@@ -48,8 +54,6 @@ def main(options: Phase3Options, output: Output) -> int:
 
     if options.resume is not None:
         return resume_sweep(options, options.resume, output, options.optuna_storage)
-    if options.tune < 0:
-        raise ExperimentError(f"--tune {options.tune}: must be at least 0")
     if options.trials is not None:
         raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
     profile = get_profile(options.profile)
@@ -65,6 +69,9 @@ def main(options: Phase3Options, output: Output) -> int:
     say_limits(options.tune, trials, output.console)
     halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
     draws = profile.draws if options.draws is None else options.draws
+    if options.tune:
+        count = len(names) * len(options.tiles) * (options.tune + draws - 1)
+        require_few(count, f"--tune {options.tune:,} for {len(names)} architectures x {len(options.tiles)} budgets")
     grid = conditions(names, options.tiles, draws)
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:

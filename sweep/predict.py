@@ -12,10 +12,10 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.console import Command
 from sweep.engine.durations import duration
+from sweep.engine.marks import RARE, Bounds
 from sweep.engine.options import DeviceOptions, Numbers, StorageOptions, TrustOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
-from sweep.engine.usage import RARE
 from trainables.errors import ExperimentError, TilesweepError
 from trainables.models.trust import trust_everything
 from trainables.storage import Storage
@@ -60,7 +60,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     out: Annotated[Path, arg(metavar="DIR")]
     """Where results go."""
 
-    ensemble: Annotated[int, arg(metavar="K")] = 1
+    ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
     """Average the experiment's K best."""
 
     tta: bool = False
@@ -81,13 +81,13 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     simplify: Annotated[float, arg(metavar="METRES"), RARE] = 0.0
     """Let polygons' edges move by this much to get rid of corners."""
 
-    bands: Annotated[Numbers, RARE] = ()
+    bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
     """Which bands are red, green and blue, from 1, such as 3,2,1; default: as the file says."""
 
     scale: Annotated[Scale, RARE] = None
     """The values that are black and white, for rasters that do not hold bytes."""
 
-    batch_size: Annotated[int | None, arg(metavar="N"), RARE] = None
+    batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
     """Windows a forward pass; default: what suits the device."""
 
     skip_bad: Annotated[bool, RARE] = False

@@ -276,7 +276,8 @@ def _score_rows(attempt: str, result: SplitScore) -> list[dict[str, Any]]:
 def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
     """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
     rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt] + _score_rows(attempt, result)
-    experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
+    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA)
+    experiment.write_table(TEST_SCORES_FILE, table, durable=True)
 
 
 def verify(options: ScoreOptions, output: Output) -> int:

@@ -134,14 +134,15 @@ def _first_fault(error: Any) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
     message = str(fault["msg"]).replace("Invalid JSON", "no JSON")
-    value = "" if fault["type"] in ("missing", "json_invalid") else f", is {_quoted(fault['input'])}"
+    value = "" if fault["type"] in ("missing", "json_invalid") else f", is {quoted(fault['input'])}"
     return f"{_short(place)}: {message}{value}" if place else f"{message}{value}"
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """Return a short repr of any value, whatever its own ``__repr__`` does."""
     try:
         return _short(reprlib.repr(value))
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or what nests too deep
+    except Exception:  # an integer of more than 4,300 digits, what nests too deep, a repr of somebody's own
         return f"a {type(value).__name__} that cannot be shown"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,3 +27,13 @@ def words(name: str = "") -> list[str]:
 def call(name: str = "") -> str:
     """Return ``words`` as one string."""
     return " ".join(words(name))
+
+
+def command(name: str, *arguments: str) -> str:
+    """Return a whole command, quoted so that it can be pasted: ``python -m sweep.patches check --patches 'my tiles'``.
+
+    Args:
+        name: As for ``words``; a subcommand is an argument.
+        arguments: What follows, unquoted.
+    """
+    return shlex.join([*words(name), *arguments])

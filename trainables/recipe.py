@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trainables.documents import DamagedError, parse_json, parse_toml, quoted
 from trainables.errors import RecipeError, nearest
 
 AUGMENTATIONS = ("LIGHT", "MEDIUM", "HEAVY", "EXTREME")
@@ -17,6 +18,16 @@ MODEL_SIZES = ("full", "tiny")
 OPTIMIZERS = ("AdamW", "Adam")
 SCHEDULES = ("plateau", "cosine", "constant")
 PLATEAU_METRICS = ("iou", "f1")
+MAX_EPOCHS = 99_999
+"""The file name of a trial's state has five digits for the epoch."""
+MAX_SEED = 2**32 - 1
+"""NumPy's RandomState, with which Optuna samples, takes no larger one."""
+MAX_CROP = 16_384
+MAX_WINDOW = 65_536
+MAX_DRAWS = 1_000_000
+MAX_BATCH = 4_096
+MAX_WAIT = 1_000_000
+"""Of the numbers of epochs after which something happens, if ever."""
 CLASS_WEIGHTS = ("none", "inverse_frequency")
 
 
@@ -38,28 +49,28 @@ class Recipe:
             or one number a class, ``0.5,1.5,3,4``, each at least 0.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset.
-        crop_size: Side of a training view in pixels, a multiple of 32; a smaller tile is used whole.
-        draws_per_epoch: Sample draws an epoch, with replacement, at least 2.
-        batch_size: Sample draws a step, at least 2: BatchNorm has no statistics over one pooled value.
-        max_epochs: Epochs after which training ends, at least 1.
-        patience: Epochs without a better val IoU before training ends early, at least 1.
+        crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is used whole.
+        draws_per_epoch: Sample draws an epoch, with replacement, from 2 to 1,000,000.
+        batch_size: Sample draws a step, from 2 (BatchNorm has no statistics over one pooled value) to 4,096.
+        max_epochs: Epochs after which training ends, from 1 to 99,999.
+        patience: Epochs without a better val IoU before training ends early, from 1 to 1,000,000.
         schedule: ``plateau`` lowers the learning rate when val stands still, ``cosine`` takes it down to
             ``min_learning_rate`` along half a cosine over ``max_epochs`` (with two stages, over those of each),
             ``constant`` leaves it.
         plateau_metric: What has to stand still: val ``iou`` or val ``f1`` (Dice).
         plateau_factor: What the learning rate is multiplied with on a plateau, in (0, 1).
-        plateau_patience: Epochs without a better value before that happens, at least 0.
-        min_learning_rate: What no schedule goes below, at least 0.
-        frozen_epochs: Epochs with the pretrained encoder frozen, at least 0. Permanently frozen encoders
+        plateau_patience: Epochs without a better value before that happens, from 0 to 1,000,000.
+        min_learning_rate: What no schedule goes below, in [0, 1].
+        frozen_epochs: Epochs with the pretrained encoder frozen, from 0 to 1,000,000. Permanently frozen encoders
             (SAM) and models without a pretrained encoder ignore it.
         unfrozen_rate_factor: The encoder's learning rate once unfrozen, as a share of ``learning_rate``, in (0, 1].
         ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off.
-        clip_norm: Largest gradient norm, at least 0; 0 is off.
+        clip_norm: Largest gradient norm, in [0, 1e9]; 0 is off.
         precision: Arithmetic of the forward pass; ``auto`` is bf16 or fp16 on CUDA and fp32 on the CPU.
         validation_crop: Side in pixels of the centred window of each val tile that is scored every epoch;
-            0 scores whole tiles. The final scores of a trial are always of whole tiles.
+            0 scores whole tiles; at most 65,536. The final scores of a trial are always of whole tiles.
         model_size: ``full``, or ``tiny`` for the few-thousand-parameter stand-ins of the smoke profile.
-        seed: Seeds the initial weights, the draws and the dropout, at least 0.
+        seed: Seeds the initial weights, the draws and the dropout, from 0 to 2^32 - 1.
     """
 
     architecture: str = "unet"
@@ -103,24 +114,26 @@ class Recipe:
         _check(self, "weight_decay", 0 <= self.weight_decay <= 1, "in [0, 1]")
         _check(self, "bce_weight", 0 <= self.bce_weight <= 1, "in [0, 1]")
         _check(self, "decoder_dropout", 0 <= self.decoder_dropout <= 0.95, "in [0, 0.95]")
-        _check(self, "crop_size", self.crop_size >= 32 and self.crop_size % 32 == 0, "a multiple of 32, at least 32")
+        crop = 32 <= self.crop_size <= MAX_CROP and self.crop_size % 32 == 0
+        _check(self, "crop_size", crop, f"a multiple of 32, at least 32 and at most {MAX_CROP}")
         _check(self, "plateau_factor", 0 < self.plateau_factor < 1, "in (0, 1)")
         _check(self, "unfrozen_rate_factor", 0 < self.unfrozen_rate_factor <= 1, "in (0, 1]")
         _check(self, "ema_decay", 0 <= self.ema_decay < 1, "in [0, 1)")
-        for name in ("clip_norm", "min_learning_rate"):
-            _check(self, name, getattr(self, name) >= 0, "at least 0")
-        _check(
-            self,
-            "validation_crop",
-            self.validation_crop >= 0 and self.validation_crop % 32 == 0,
-            "0 or a multiple of 32",
-        )
-        for name in ("draws_per_epoch", "batch_size"):
-            _check(self, name, getattr(self, name) >= 2, "at least 2")
-        for name in ("max_epochs", "patience"):
-            _check(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("plateau_patience", "frozen_epochs", "seed"):
-            _check(self, name, getattr(self, name) >= 0, "at least 0")
+        window = 0 <= self.validation_crop <= MAX_WINDOW and self.validation_crop % 32 == 0
+        _check(self, "validation_crop", window, f"0 or a multiple of 32, at most {MAX_WINDOW}")
+        for name, least, most in (
+            ("clip_norm", 0, 1e9),
+            ("min_learning_rate", 0, 1),
+            ("draws_per_epoch", 2, MAX_DRAWS),
+            ("batch_size", 2, MAX_BATCH),
+            ("max_epochs", 1, MAX_EPOCHS),
+            ("patience", 1, MAX_WAIT),
+            ("plateau_patience", 0, MAX_WAIT),
+            ("frozen_epochs", 0, MAX_WAIT),
+            ("seed", 0, MAX_SEED),
+        ):
+            allowed = f"at least {least}" if getattr(self, name) < least else f"at most {most:,}"
+            _check(self, name, least <= getattr(self, name) <= most, allowed)
 
     @property
     def given_class_weights(self) -> tuple[float, ...]:
@@ -137,8 +150,8 @@ class Recipe:
             weights = ()
         if not weights or not all(math.isfinite(one) and one >= 0 for one in weights) or not any(weights):
             raise RecipeError(
-                f"recipe field class_weights is {self.class_weights!r}; it must be {' or '.join(CLASS_WEIGHTS)}, or a "
-                f"number a class that is at least 0, such as 0.5,1.5,3"
+                f"recipe field class_weights is {quoted(self.class_weights)}; it must be "
+                f"{' or '.join(CLASS_WEIGHTS)}, or a number a class that is at least 0, such as 0.5,1.5,3"
             )
         return weights
 
@@ -170,7 +183,7 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """Read what ``to_json`` wrote."""
-        return cls.from_dict(json.loads(text))
+        return cls.from_dict(_fields(parse_json, text))
 
     def to_toml(self) -> str:
         """Return the recipe as TOML ``key = value`` lines."""
@@ -179,23 +192,30 @@ class Recipe:
     @classmethod
     def from_toml(cls, text: str) -> Recipe:
         """Read what ``to_toml`` wrote."""
-        return cls.from_dict(tomllib.loads(text))
+        return cls.from_dict(_fields(parse_toml, text))
+
+
+def _fields(parse: Callable[[str, type[dict[str, Any]]], dict[str, Any]], text: str) -> dict[str, Any]:
+    try:
+        return parse(text, dict[str, Any])
+    except DamagedError as error:
+        raise RecipeError(f"recipe: {error}; restore the text") from error
 
 
 def _check_type(name: str, value: object, annotation: str) -> None:
     """Raise unless ``value`` is of the annotated type; an int counts as a float, a bool as neither."""
     wanted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[annotation]
     if isinstance(value, bool) or not isinstance(value, wanted):
-        raise RecipeError(f"recipe field {name} is {value!r}; it must be of type {annotation}")
+        raise RecipeError(f"recipe field {name} is {quoted(value)}; it must be of type {annotation}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise RecipeError(f"recipe field {name} is {value!r}; it must be a finite number")
+        raise RecipeError(f"recipe field {name} is {quoted(value)}; it must be a finite number")
 
 
 def _check(recipe: Recipe, name: str, ok: bool, allowed: str) -> None:
     if not ok:
-        raise RecipeError(f"recipe field {name} is {getattr(recipe, name)!r}; it must be {allowed}")
+        raise RecipeError(f"recipe field {name} is {quoted(getattr(recipe, name))}; it must be {allowed}")
 
 
 def _check_name(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise RecipeError(f"recipe field {name} is {value!r}; {nearest(value, known)}")
+        raise RecipeError(f"recipe field {name} is {quoted(value)}; {nearest(value, known)}")

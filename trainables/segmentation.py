@@ -166,7 +166,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._saved_trainer = None
             self._save_best(trainer)  # the file may be of a later epoch, which was lost
         else:
-            self._folder.write("recipe.json", self._recipe.to_json().encode())
+            self._folder.write("recipe.json", self._recipe.to_json().encode(), durable=False)
         return trainer
 
     def step(self) -> dict[str, Any]:
@@ -250,14 +250,14 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             return nullcontext()
         self._trace = False
         self._say(f"recording the first steps of epoch {trainer.epoch + 1} into {TRACE_FILE}")
-        return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content))
+        return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content, durable=False))
 
     def _finish(self, trainer: Trainer) -> dict[str, Any]:
         """Score the best weights on whole val tiles and write the predictions."""
         started = time.perf_counter()
         final, files = trainer.finish()
         for name, content in files.items():
-            self._folder.write(f"predictions/val/{name}", content)
+            self._folder.write(f"predictions/val/{name}", content, durable=False)
         self._say(
             f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
         )
@@ -286,9 +286,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         writer = csv.DictWriter(text, HISTORY_FIELDS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows({**epoch, "worst_tile": csv_cell(epoch["worst_tile"])} for epoch in epochs)
-        self._folder.write("history.csv", text.getvalue().encode())
+        self._folder.write("history.csv", text.getvalue().encode(), durable=False)
         self._folder.write(REPORTS_FILE, "".join(f"{json.dumps(report)}\n" for report in self._reports).encode())
-        self._folder.write(LOG_FILE, "".join(f"{line}\n" for line in self._log).encode())
+        self._folder.write(LOG_FILE, "".join(f"{line}\n" for line in self._log).encode(), durable=False)
         ended = self._reports[-1]["done"]
         self._states.save(
             len(self._reports),

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, StorageError
+from trainables.secrets import hide_secret
 
 DEFAULT_STORAGE = "ray_results"
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -48,21 +51,26 @@ class Storage:
             flag: What the user gave it to, for messages.
 
         Raises:
-            ExperimentError: An unknown kind of URI, or one with a password.
+            ExperimentError: An unknown kind of URI, or one with a secret.
         """
         if "://" not in address:
-            path = str(Path(address).expanduser().resolve())
+            try:
+                path = str(Path(address).expanduser().resolve())
+            except (
+                OSError,
+                ValueError,
+                RuntimeError,
+            ) as error:  # a null byte, no home, links in a circle
+                raise ExperimentError(f"{flag} {address!r}: {_first_line(error)}; give a folder or a URI") from error
             return cls(pafs.LocalFileSystem(), path, path)
-        login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
-        if at and ":" in login:
-            hidden = address.replace(login, "***", 1)
+        if (shown := hide_secret(address)) != address:
             raise ExperimentError(
-                f"{flag} {hidden}: would write its secret into every record; give it by the environment, such as "
+                f"{flag} {shown}: would write its secret into every record; give it by the environment, such as "
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         try:
             filesystem, root = _reach(address)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:
             raise ExperimentError(f"{flag} {address}: {_first_line(error)}; give a folder or s3://, gs://") from error
         return cls(filesystem, root, address)
 
@@ -117,28 +125,38 @@ class Storage:
         info = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
         return bool(info.type != pafs.FileType.NotFound)
 
-    def read(self, relative: str) -> bytes:
+    def read(self, relative: str, limit: int | None = None) -> bytes:
         """Read a file whole.
 
+        Args:
+            relative: The file.
+            limit: Bytes that it may hold; None for any number.
+
         Raises:
-            StorageError: It is not there or cannot be read.
+            StorageError: It is not there or cannot be read, is a pipe or a device, or holds more.
         """
 
         def read() -> bytes:
+            if self.is_local:
+                path = Path(self.path(relative))
+                return read_bounded(path, max(1, path.stat().st_size) if limit is None else limit)
             with self.filesystem.open_input_stream(self.path(relative), compression=None) as stream:
                 data: bytes = stream.read()
                 return data
 
-        return self._insist(read, relative, "read")
+        try:
+            return self._insist(read, relative, "read")
+        except DamagedError as error:
+            raise StorageError(f"{self.path(relative)}: {error}; restore the file") from error
 
-    def find(self, relative: str) -> bytes | None:
-        """Read a file whole; None where there is none.
+    def find(self, relative: str, limit: int | None = None) -> bytes | None:
+        """Read a file whole; None where there is none. See ``read``.
 
         Raises:
             StorageError: It is there and cannot be read.
         """
         try:
-            return self.read(relative)
+            return self.read(relative, limit)
         except StorageError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
@@ -149,35 +167,48 @@ class Storage:
         info = self._insist(lambda: self.filesystem.get_file_info(self.path(relative)), relative, "read")
         return None if info.mtime_ns is None else info.mtime_ns / 1e9
 
-    def write(self, relative: str, data: bytes) -> None:
+    def write(self, relative: str, data: bytes, *, durable: bool = True) -> None:
         """Write a file; a reader sees the old or the new content and nothing between.
 
         Folders inside are made; this one is not: where it has vanished, an empty one in its place would hide that.
+
+        Args:
+            relative: The file.
+            data: Its content.
+            durable: Wait until a folder's disk has it, so that a power cut leaves the old or the new content, never an
+                empty file. Object stores publish a file when it is whole.
 
         Raises:
             StorageError: It cannot be written.
         """
         path = self.path(relative)
-        # Object stores publish a file when it is closed; folders need the detour over a temporary name.
-        target = f"{path}.{os.getpid()}.tmp" if self.is_local else path
 
         def write() -> None:
-            if self.is_local and not Path(self.root).is_dir():
-                raise FileNotFoundError(f"the folder {self.root} is gone")
-            try:
-                if self.filesystem.type_name not in FLAT:
-                    self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
-                with self.filesystem.open_output_stream(target, compression=None) as stream:
-                    stream.write(data)
-                if target != path:
-                    self.filesystem.move(target, path)
-            except OSError:
-                if target != path:
-                    with suppress(OSError):
-                        self.filesystem.delete_file(target)  # a full disk gets its room back
-                raise
+            if self.filesystem.type_name not in FLAT:
+                self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+            with self.filesystem.open_output_stream(path, compression=None) as stream:
+                stream.write(data)
 
-        self._insist(write, relative, "written")
+        replace = partial(self._replace, Path(path), data, durable=durable)
+        self._insist(replace if self.is_local else write, relative, "written")
+
+    def _replace(self, path: Path, data: bytes, *, durable: bool) -> None:
+        """Write a file of a folder under a temporary name and rename it."""
+        if not Path(self.root).is_dir():
+            raise FileNotFoundError(f"the folder {self.root} is gone")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()  # a full disk gets its room back
+            raise
 
     def append(self, relative: str, data: bytes, before: bytes) -> None:
         """Add to a file that nobody else writes. Object stores know no appending, so there it is written whole.

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import docstring_parser
 import tyro
 
+from sweep.engine.usage import remarks
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -48,8 +50,9 @@ def own_options(owner: type[Any]) -> list[Option]:
     own = docstring_parser.parse_from_object(owner)
     texts = {one.args[1]: " ".join((one.description or "").split()) for one in own.params}
     hints = typing.get_type_hints(owner, include_extras=True)
+    notes = {name: f" ({'; '.join(said)})" for name in texts if (said := remarks(owner, name))}
     return [
-        _option(one, hints[one.name], texts.get(one.name, ""))
+        _option(one, hints[one.name], texts.get(one.name, "") + notes.get(one.name, ""))
         for one in fields(owner)
         if one.name in inspect.get_annotations(owner)
     ]

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from sweep.engine.marks import RARE
 from sweep.engine.options import AddressOptions, ContestOptions, StorageOptions, WeightsOptions
-from sweep.engine.usage import RARE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,12 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from sweep.engine.marks import Bounds
 from sweep.engine.options import Numbers, OutputOptions
+from trainables.recipe import MAX_SEED
+
+MAX_TILES = 100_000
+"""Of a split that is drawn or imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,7 @@ class Make(OutputOptions):
     split: Annotated[str, arg(metavar="austin|FILE")] = "austin"
     """The study's split, or a TOML file: train = ["a1", "b_*"], val = [...], test = [...]."""
 
-    size: Annotated[int, arg(metavar="PIXELS")] = 1024
+    size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
     """Side of a tile, a multiple of 32 from 64 up."""
 
     nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy")] = ()
@@ -116,13 +121,13 @@ class Synthesize(OutputOptions):
     kind: Literal["roofs", "roads"] = "roofs"
     """Roofs seen from above (binary), or a road with vehicles and pedestrians (four classes)."""
 
-    counts: Annotated[Numbers, arg(metavar="N,N,N")] = (24, 6, 6)
+    counts: Annotated[Numbers, arg(metavar="N,N,N"), Bounds(0, MAX_TILES)] = (24, 6, 6)
     """Tiles for train, val and test."""
 
-    size: Annotated[int | None, arg(metavar="PIXELS")] = None
+    size: Annotated[int | None, arg(metavar="PIXELS"), Bounds(1, 4_096)] = None
     """Side of a tile, a multiple of 32 from 64 up; default: 1024 for roofs, 256 for roads."""
 
-    seed: Annotated[int, arg(metavar="N")] = 0
+    seed: Annotated[int, arg(metavar="N"), Bounds(0, MAX_SEED)] = 0
     """Another seed draws other scenes."""
 
     force: bool = False
@@ -143,7 +148,7 @@ class ImportPets(OutputOptions):
     dst: Annotated[Path, arg(metavar="DIR")] = Path("pets")
     """Where the dataset goes."""
 
-    size: Annotated[int, arg(metavar="PIXELS")] = 384
+    size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 384
     """Side of a tile, a multiple of 32 from 64 up."""
 
     fit: Literal["pad", "crop"] = "pad"
@@ -152,16 +157,16 @@ class ImportPets(OutputOptions):
     uncertain: Literal["foreground", "random", "background", "ignore"] = "foreground"
     """What a pixel of value 3 becomes; random: either, with probability 0.5."""
 
-    subset: Annotated[int | None, arg(metavar="N")] = None
+    subset: Annotated[int | None, arg(metavar="N"), Bounds(0, MAX_TILES)] = None
     """Take N images by the seed, divided between the splits as all of them are; default: all."""
 
     val_share: Annotated[float, arg(metavar="SHARE")] = 0.15
     """Share of trainval.txt that becomes val, by the seed; test.txt is test."""
 
-    counts: Annotated[Numbers | None, arg(metavar="N,N,N")] = None
+    counts: Annotated[Numbers | None, arg(metavar="N,N,N"), Bounds(0, MAX_TILES)] = None
     """Tiles for train, val and test instead; without the lists they are drawn from all images."""
 
-    seed: Annotated[int, arg(metavar="N")] = 0
+    seed: Annotated[int, arg(metavar="N"), Bounds(0, MAX_SEED)] = 0
     """Decides which images, which of them are val, and random uncertain pixels."""
 
     force: bool = False

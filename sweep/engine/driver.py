@@ -16,7 +16,7 @@ from sweep.engine.cluster import joins
 from sweep.engine.disk import require_room, sweep_bytes
 from sweep.engine.durations import duration
 from sweep.engine.estimate import Estimator
-from sweep.engine.experiment import Experiment
+from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
 from sweep.engine.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
@@ -33,7 +33,7 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.results.next_step import next_command, resume_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
-from trainables.invocation import call
+from trainables.invocation import command
 from trainables.task import Task
 
 if TYPE_CHECKING:
@@ -108,12 +108,14 @@ def drive(
             if joins(sweep.options.address):
                 sweep = replace(sweep, settings=_for_nodes(sweep, console))
             if description is not None:
-                experiment.describe({**description, **packed})
+                described = {**description, **packed}
+                experiment.describe(described)
             else:
                 record_leaks(experiment, sweep.data)
                 before = experiment.description
+                described = {**before, **packed, "stopped": ""}
                 if before.get("stopped") or (packing and packing != sweep.packing):
-                    experiment.describe({**before, **packed, "stopped": ""})
+                    experiment.describe(described)
                 console.print(
                     f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True
                 )
@@ -121,13 +123,16 @@ def drive(
                 _announce(sweep, resources, packing, output, again=description is None)
                 try:
                     end = _run_trials(sweep, resources, interrupt, lease, output)
+                    if experiment.describe_again(described):
+                        said = f"{experiment.path(DESCRIPTION_FILE)}: was gone or damaged; written again"
+                        output.results.print(f"warning        {said}", highlight=False, soft_wrap=True)
                     board = Leaderboard(experiment)
                     board.write()
                     if end.complete or end.limit:
                         conclude(experiment, board, output)
                     # The last word: a driver that dies before it is resumed, and says all this again.
                     how = {"ended": True} if end.complete else {"stopped": end.limit or INTERRUPTION}
-                    ending = {**experiment.description, **how}
+                    ending = {**described, **how}
                     experiment.describe(ending)
                 except StorageError as error:  # in a trial, in a callback of Tune's, or after the trials
                     raise StorageError(f"{error}; nothing is lost; resume with {resume}") from error
@@ -200,10 +205,10 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         soft_wrap=True,
     )
     if sweep.settings.overlays_every is not None and sweep.experiment.storage.is_local:
-        command = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
-        console.print(f"TensorBoard    {command}", highlight=False, soft_wrap=True)
+        board = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
+        console.print(f"TensorBoard    {board}", highlight=False, soft_wrap=True)
     for line in packing.lines if packing else ():
         console.print(line, highlight=False, soft_wrap=True)
     if not data.leaks_checked:
-        command = f"{call('patches')} check --patches {sweep.options.patches}"
-        console.print(f"leaks          never looked for; do so with {command}", highlight=False, soft_wrap=True)
+        look = command("patches", "check", "--patches", str(sweep.options.patches))
+        console.print(f"leaks          never looked for; do so with {look}", highlight=False, soft_wrap=True)

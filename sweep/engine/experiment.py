@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweep.engine.own_files import MAX_DESCRIPTION, MAX_TABLE, DescriptionShape, VersionShape, parse_table
+from trainables.documents import DamagedError, parse_json
 from trainables.errors import ExperimentError, nearest
-from trainables.invocation import call
-from trainables.invocation import words as call_words
+from trainables.invocation import command
 from trainables.storage import DEFAULT_STORAGE, Storage
 
 DESCRIPTION_FILE = "sweep.json"
 FORMAT = 1
-REQUIRED = ("phase", "profile", "ended", "data", "plan")
-"""What every description holds."""
+SUGGESTED = 50
+"""Folders that are looked at, the last ones first, for an experiment that may have been meant."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,12 +71,19 @@ class Experiment:
             for recent in storage.names():
                 if _NAME.fullmatch(recent) and cls(storage, recent).exists:
                     return cls(storage, recent)
-            raise ExperimentError(f"{storage.address}: holds no experiment; run {call('phase1')} --profile demo first")
+            raise ExperimentError(
+                f"{storage.address}: holds no experiment; run {command('phase1', '--profile', 'demo')} first"
+            )
         experiment = cls(storage, name)
         if not experiment.exists:
-            known = [other for other in storage.names() if not other.startswith(".")]
-            hint = nearest(name, known) if known else "there is none yet"
             said = f"{flag} {name}: " if flag else ""
+            if storage.has(name):
+                raise ExperimentError(
+                    f"{said}{experiment.address} lacks {DESCRIPTION_FILE}, which says what it is; restore it"
+                )
+            folders = [one for one in storage.names() if _NAME.fullmatch(one)][:SUGGESTED]
+            known = [one for one in folders if cls(storage, one).exists]
+            hint = nearest(name, known) if known else "there is none yet"
             raise ExperimentError(f"{said}{storage.address} holds no experiment {name!r}; {hint}")
         return experiment
 
@@ -104,10 +112,10 @@ class Experiment:
 
     def command(self, name: str, *arguments: str) -> str:
         """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""
-        words = [*call_words(name), *arguments, self.name]
+        words = [*arguments, self.name]
         if self.storage.address != Storage.open(DEFAULT_STORAGE).address:
             words += ["--storage", self.storage.address]
-        return shlex.join(words)
+        return command(name, *words)
 
     @property
     def exists(self) -> bool:
@@ -122,49 +130,67 @@ class Experiment:
         """Whether a file or folder is there."""
         return self.storage.has(f"{self.name}/{relative}")
 
-    def read(self, relative: str) -> bytes:
-        """Read a file whole; an ``ExperimentError`` where that fails."""
-        return self.storage.read(f"{self.name}/{relative}")
+    def read(self, relative: str, limit: int | None = None) -> bytes:
+        """Read a file whole; an ``ExperimentError`` where that fails, or where it holds more than a limit of bytes."""
+        return self.storage.read(f"{self.name}/{relative}", limit)
 
-    def find_file(self, relative: str) -> bytes | None:
+    def find_file(self, relative: str, limit: int | None = None) -> bytes | None:
         """Read a file whole; None where there is none."""
-        return self.storage.find(f"{self.name}/{relative}")
+        return self.storage.find(f"{self.name}/{relative}", limit)
 
-    def write(self, relative: str, data: bytes) -> None:
-        """Write a file, whole or not at all; an ``ExperimentError`` where that fails."""
-        self.storage.write(f"{self.name}/{relative}", data)
+    def write(self, relative: str, data: bytes, *, durable: bool = True) -> None:
+        """Write a file, whole or not at all; an ``ExperimentError`` where that fails. See ``Storage.write``."""
+        self.storage.write(f"{self.name}/{relative}", data, durable=durable)
 
-    def write_table(self, relative: str, table: pa.Table) -> None:
-        """Write a Parquet file."""
+    def write_table(self, relative: str, table: pa.Table, *, durable: bool = False) -> None:
+        """Write a Parquet file; most are gathered again whenever they are needed, so that they may be lost."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
-        self.write(relative, sink.getvalue().to_pybytes())
+        self.write(relative, sink.getvalue().to_pybytes(), durable=durable)
 
-    def read_table(self, relative: str) -> pa.Table:
-        """Read a Parquet file."""
-        # pq.read_table starts a thread even for these small tables, which can abort a process that ends right after it
-        # (apache/arrow#34314).
-        return pq.ParquetFile(pa.BufferReader(self.read(relative))).read(use_threads=False)
+    def read_table(self, relative: str, schema: pa.Schema | None = None, required: Collection[str] = ()) -> pa.Table:
+        """Read a Parquet file.
+
+        Args:
+            relative: The file.
+            schema: See ``parse_table``.
+            required: See ``parse_table``.
+
+        Raises:
+            ExperimentError: It cannot be read, is none, or its columns are others.
+        """
+        try:
+            return parse_table(self.read(relative, MAX_TABLE), schema, required)
+        except DamagedError as error:
+            raise ExperimentError(f"{self.path(relative)}: damaged: {error}; restore the file") from error
 
     def describe(self, description: dict[str, Any]) -> None:
         """Write what the experiment is: its trials, data, options, environment."""
         text = json.dumps({"format": FORMAT, **description}, indent=2)
         self.write(DESCRIPTION_FILE, text.encode())
 
+    def describe_again(self, description: dict[str, Any]) -> bool:
+        """Write the description where it has been deleted or damaged since; returns whether that was so."""
+        try:
+            _ = self.description
+        except ExperimentError:
+            self.describe(description)
+            return True
+        return False
+
     @property
     def description(self) -> dict[str, Any]:
-        """What ``describe`` wrote.
+        """What ``describe`` wrote; what an earlier version did not write is empty.
 
         Raises:
             ExperimentError: It is damaged or from a newer version.
         """
+        data = self.read(DESCRIPTION_FILE, MAX_DESCRIPTION)
         try:
-            description: dict[str, Any] = json.loads(self.read(DESCRIPTION_FILE))
-            newer = description["format"] > FORMAT
-            if missing := [name for name in REQUIRED if name not in description]:
-                raise KeyError(missing[0])
-        except (ValueError, KeyError, TypeError) as error:
+            if parse_json(data, VersionShape, MAX_DESCRIPTION)["format"] > FORMAT:
+                raise ExperimentError(f"{self.address}: written by a newer tilesweep; update tilesweep")
+            found = parse_json(data, DescriptionShape, MAX_DESCRIPTION)
+        except DamagedError as error:
             raise ExperimentError(f"{self.address}/{DESCRIPTION_FILE}: damaged ({error}); restore it") from error
-        if newer:
-            raise ExperimentError(f"{self.address}: written by a newer tilesweep; update tilesweep")
-        return description
+        origin = {"command": "", "gpus": [], "packages": {}, **found.get("provenance", {})}
+        return {"options": {}, "optuna_storage": None, "code": {}, **found, "provenance": origin}

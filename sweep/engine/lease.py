@@ -207,7 +207,7 @@ class Lease:
             return None  # cut short by a crash: whoever wrote it is gone
 
     def _write(self, holder: Holder) -> None:
-        self._storage.write(self._file, json.dumps(asdict(holder)).encode())
+        self._storage.write(self._file, json.dumps(asdict(holder)).encode(), durable=False)
 
     def _beat(self, stop: threading.Event) -> None:
         assert self._own

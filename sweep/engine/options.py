@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from sweep.engine.usage import RARE
+from search_spaces.limits import MAX_TRIALS
+from sweep.engine.marks import RARE, Bounds, OnResume
 from trainables.models.weights import SAM_SHA256
+from trainables.recipe import MAX_EPOCHS, MAX_SEED
 from trainables.storage import DEFAULT_STORAGE
 
 Names = Annotated[
@@ -42,10 +44,13 @@ Numbers = Annotated[
 class OutputOptions:
     """How much a command says, and to whom."""
 
-    quiet: bool = False
+    typed: ClassVar[frozenset[str] | None] = None
+    """Names of the options that the command line gave; None where they were made in code."""
+
+    quiet: Annotated[bool, OnResume.THIS_RUN] = False
     """Say only what came out and what to do next."""
 
-    json: bool = False
+    json: Annotated[bool, OnResume.THIS_RUN] = False
     """For programs: one JSON object a line on standard output, and nothing else there."""
 
 
@@ -53,7 +58,7 @@ class OutputOptions:
 class StorageOptions(OutputOptions):
     """Where experiments lie."""
 
-    storage: Annotated[str, arg(metavar="DIR|URI")] = DEFAULT_STORAGE
+    storage: Annotated[str, arg(metavar="DIR|URI"), OnResume.THIS_RUN] = DEFAULT_STORAGE
     """Folder or URI (s3://, gs://) that holds experiments."""
 
 
@@ -61,7 +66,7 @@ class StorageOptions(OutputOptions):
 class DeviceOptions:
     """What models run on."""
 
-    device: Annotated[Literal["auto", "cpu", "cuda"], RARE] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], RARE, OnResume.MAY_CHANGE] = "auto"
     """What models run on; auto: a GPU where there is one."""
 
 
@@ -69,7 +74,7 @@ class DeviceOptions:
 class AddressOptions:
     """Which machines do the work."""
 
-    address: Annotated[str | None, arg(metavar="auto|HOST:PORT")] = None
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT"), OnResume.MAY_CHANGE] = None
     """Work on this running Ray cluster; default: RAY_ADDRESS's, else this machine."""
 
 
@@ -77,7 +82,7 @@ class AddressOptions:
 class TrustOptions:
     """Whose code runs."""
 
-    trust_code: Annotated[bool, RARE] = False
+    trust_code: Annotated[bool, RARE, OnResume.THIS_RUN] = False
     """Run the Python file or installed package that weights, recipes or an experiment name as their architecture."""
 
 
@@ -85,7 +90,7 @@ class TrustOptions:
 class RecipeOptions:
     """Recipes other than the shared one."""
 
-    recipes: Annotated[Path | None, arg(metavar="FILE")] = None
+    recipes: Annotated[Path | None, arg(metavar="FILE"), OnResume.FIXED] = None
     """TOML tables of recipe fields by architecture, such as Phase 2's best_recipes.toml."""
 
 
@@ -93,13 +98,13 @@ class RecipeOptions:
 class ContestOptions:
     """What is trained on what."""
 
-    profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "paper"
+    profile: Annotated[str, arg(metavar="paper|demo|smoke"), OnResume.FIXED] = "paper"
     """How big the run is."""
 
-    patches: Annotated[Path, arg(metavar="DIR|URI")] = Path("patches")
+    patches: Annotated[Path, arg(metavar="DIR|URI"), OnResume.MAY_CHANGE] = Path("patches")
     """The dataset: {train,val,test}/{images,masks}/, also at s3://, gs://."""
 
-    architectures: Names = ()
+    architectures: Annotated[Names, OnResume.FIXED] = ()
     """Which architectures; default: the profile's."""
 
 
@@ -107,13 +112,13 @@ class ContestOptions:
 class WeightsOptions:
     """Where pretrained weights come from."""
 
-    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
+    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
     """sam_vit_b_01ec64.pth, if it is not in the cache."""
 
-    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE] = SAM_SHA256
+    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE, OnResume.FIXED] = SAM_SHA256
     """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
 
-    offline: Annotated[bool, RARE] = False
+    offline: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Never download weights."""
 
 
@@ -121,61 +126,63 @@ class WeightsOptions:
 class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, ContestOptions, TrustOptions):
     """What every sweep understands."""
 
-    allow_leak: Annotated[bool, RARE] = False
+    allow_leak: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Sweep although tiles of different splits show the same ground; every row is marked."""
 
-    name: Annotated[str | None, arg(metavar="NAME")] = None
+    name: Annotated[str | None, arg(metavar="NAME"), OnResume.FIXED] = None
     """The experiment's name; default: made from phase and profile."""
 
-    resume: Annotated[str | None, arg(metavar="NAME")] = None
-    """Go on with an unfinished experiment, as it was started."""
+    resume: Annotated[str | None, arg(metavar="NAME"), OnResume.THIS_RUN] = None
+    """Resume an unfinished experiment, with all options of its first start."""
 
-    trust_owner: Annotated[bool, RARE] = False
+    trust_owner: Annotated[bool, RARE, OnResume.THIS_RUN] = False
     """Resume although the experiment's folder belongs to another user."""
 
-    plan: bool = False
+    plan: Annotated[bool, OnResume.THIS_RUN] = False
     """Print trials, resources and an estimated time; run nothing."""
 
-    measure: Annotated[bool, RARE] = False
+    measure: Annotated[bool, RARE, OnResume.THIS_RUN] = False
     """With --plan: calibrate the estimate by training a few steps of each architecture here."""
 
-    time: Annotated[str | None, arg(metavar="8h|90min")] = None
-    """Stop cleanly after this wall-clock time; --resume goes on."""
+    time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
+    """Stop cleanly after this wall-clock time, of this run alone; --resume goes on."""
 
-    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE] = None
+    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
     """Stop cleanly after this much training; --resume goes on."""
 
-    seed: Annotated[int, arg(metavar="N"), RARE] = 42
+    seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED), OnResume.FIXED] = 42
     """Seeds initial weights, draws and dropout."""
 
-    max_concurrent: Annotated[int | None, arg(metavar="N")] = None
+    max_concurrent: Annotated[int | None, arg(metavar="N"), Bounds(1, 10_000), OnResume.MAY_CHANGE] = None
     """Trials side by side at most; 1 on Colab."""
 
-    gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto")] = None
+    gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), OnResume.MAY_CHANGE] = None
     """Share of a GPU a trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
 
-    max_failures: Annotated[int, arg(metavar="N"), RARE] = 2
+    max_failures: Annotated[int, arg(metavar="N"), RARE, Bounds(0, 1_000), OnResume.MAY_CHANGE] = 2
     """How often a trial that crashed is started again, from its last epoch."""
 
-    compile: Annotated[bool, RARE] = False
+    compile: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Translate each trial's training step by torch.compile: minutes at its start, for long trainings on GPUs."""
 
-    profile_trace: Annotated[bool, RARE] = False
+    profile_trace: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Record the second epoch of each trial into trace.json.gz, for ui.perfetto.dev or chrome://tracing."""
 
-    tensorboard: Annotated[bool, RARE] = False
+    tensorboard: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Write each trial's curves and some val tiles' predictions for TensorBoard."""
 
-    overlays_every: Annotated[int, arg(metavar="N"), RARE] = 5
+    overlays_every: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_EPOCHS), OnResume.MAY_CHANGE] = 5
     """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
 
-    mlflow: Annotated[str | None, arg(metavar="URI"), RARE] = None
+    mlflow: Annotated[str | None, arg(metavar="URI"), RARE, OnResume.MAY_CHANGE] = None
     """Tell this MLflow of every trial, such as sqlite:///mlflow.db or http://HOST:5000."""
 
-    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE] = None
+    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE] = None
     """Tell Weights & Biases of every trial, in this project."""
 
-    weights: Annotated[Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE] = None
+    weights: Annotated[
+        Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE, OnResume.FIXED
+    ] = None
     """pretrained refuses to start without real weights; default: the profile's."""
 
 
@@ -183,30 +190,30 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
 class SearchOptions(SweepOptions):
     """What every search understands."""
 
-    trials: Annotated[int | None, arg(metavar="N")] = None
+    trials: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_TRIALS), OnResume.FIXED] = None
     """Trials in all, shared equally by the architectures; default: the profile's."""
 
-    space: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
+    space: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
     """Python file with a function space(architecture) of your own; it is run."""
 
-    extra_knobs: Annotated[Names, RARE] = ()
+    extra_knobs: Annotated[Names, RARE, OnResume.FIXED] = ()
     """Search these too: weight_decay, ema_decay."""
 
-    max_epochs: Annotated[int | None, arg(metavar="N"), RARE] = None
+    max_epochs: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
     """Epochs of a full training; default: the profile's."""
 
-    grace_period: Annotated[int | None, arg(metavar="N"), RARE] = None
+    grace_period: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
     """Epochs before a trial can be given up; default: the profile's."""
 
-    reduction_factor: Annotated[int | None, arg(metavar="N"), RARE] = None
+    reduction_factor: Annotated[int | None, arg(metavar="N"), RARE, Bounds(2, 1_000), OnResume.FIXED] = None
     """One in this many trials passes each rung; default: the profile's."""
 
-    halving: Annotated[Literal["auto", "stop", "pause", "off"], RARE] = "auto"
+    halving: Annotated[Literal["auto", "stop", "pause", "off"], RARE, OnResume.FIXED] = "auto"
     """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
     trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
 
-    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE] = None
+    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
     """Start ASHA's rungs with this experiment's curves of the same architectures."""
 
-    optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE] = None
+    optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE, OnResume.FIXED] = None
     """Any Optuna storage; default: a journal in the experiment's folder."""

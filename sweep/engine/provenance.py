@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep import __version__
+from trainables.secrets import hide_secret
 
 _PACKAGES = (
     "torch",
@@ -52,8 +52,8 @@ def provenance() -> dict[str, Any]:
 
 
 def typed_command(without: Collection[str] = ()) -> str:
-    """Return the command line, without passwords in URLs and without some flags."""
-    words = [re.sub(r"(://[^/@:]*):[^/@]+@", r"\1:***@", word) for word in sys.argv[1:] if word not in without]
+    """Return the command line, without secrets and without some flags."""
+    words = [hide_secret(word) for word in sys.argv[1:] if word not in without]
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = ["python", "-m", spec.name.removesuffix(".__main__")] if spec else [Path(sys.argv[0]).name]
     return shlex.join([*program, *words])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.jobs import require_kept
 from sweep.engine.leaks import describe_leaks, require_no_leak
 from sweep.engine.limits import Limits
+from sweep.engine.marks import typed
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Output
 from sweep.engine.own_code import own_code, require_named_code, require_same_code
@@ -24,20 +24,22 @@ from sweep.engine.packing import Packing
 from sweep.engine.preview import show_plan
 from sweep.engine.provenance import provenance, typed_command
 from sweep.engine.resources import AUTO, read_share
+from sweep.engine.resuming import require_unchanged, to_be_kept, with_kept
 from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
-from sweep.results.next_step import resume_command, trusting
+from sweep.results.next_step import next_command, resume_command
 from trainables.class_balance import require_class_weights
 from trainables.data.remote import dataset_address, is_remote
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
-from trainables.invocation import words
+from trainables.invocation import command
 from trainables.metrics import metric_of
 from trainables.models.registry import get_architecture
 from trainables.models.trust import trust_everything, trust_typed
 from trainables.models.weights import Mode, Weights, resolve_all
 from trainables.recipe import Recipe
+from trainables.secrets import HIDDEN, hide_secret
 from trainables.storage import Storage
 
 
@@ -100,6 +102,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         experiment.require_own(trusted=options.trust_owner)
         _require_same(experiment, plan, data, phase.optuna_url)
         require_same_code(experiment, plan)
+        options = with_kept(options, experiment)
     elif phase.optuna_url and plan.studies:
         from sweep.engine.search.journal import require_new_studies
 
@@ -112,10 +115,10 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
 
 
 def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: str | None = None) -> int:
-    """Go on with an unfinished experiment, with the options that started it.
+    """Resume an unfinished experiment with the options that started it.
 
     Args:
-        options: What the user asked for; time, budget, resources and the tiles' place may be new.
+        options: What the user asked for; those that are marked so may be new.
         name: The experiment's name.
         output: Where to print what comes out.
         optuna_url: Optuna storage, where the URL holds a password and so was not stored.
@@ -124,45 +127,36 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
         As ``run_sweep``.
 
     Raises:
-        ExperimentError: It does not exist, has ended, or its data changed.
+        ExperimentError: It does not exist, has ended, its data changed, or an option would change it.
     """
     experiment = Experiment.find(Storage.open(options.storage), name, "--resume")
     experiment.require_own(trusted=options.trust_owner)
     _check_flags(options)
+    if options.plan:
+        raise ExperimentError(f"--plan: shows what has not begun; for this one see {experiment.command('status')}")
     description = experiment.description
-    if description.get("ended"):
+    if description["ended"]:
         raise ExperimentError(f"--resume {experiment.name}: it has ended; {_next_step(experiment)}")
+    require_unchanged(options, experiment)
     plan = read_plan(experiment)
     _trust(options, ())
     require_same_code(experiment, plan)
     from search_spaces.profiles import get_profile
 
     profile = get_profile(description["profile"])
-    saved = description["options"]
     packing = None if options.gpus_per_trial else _packing_of(experiment)  # auto that is given anew measures anew
-    options = replace(
-        options,
-        max_concurrent=options.max_concurrent or saved["max_concurrent"],
-        gpus_per_trial=options.gpus_per_trial or _share_of(saved),
-        device=saved["device"] if options.device == "auto" else options.device,
-        compile=options.compile or saved.get("compile", False),
-        tensorboard=options.tensorboard or saved.get("tensorboard", False),
-        overlays_every=options.overlays_every if options.tensorboard else saved.get("overlays_every", 0),
-        mlflow=options.mlflow or saved.get("mlflow"),
-        wandb=options.wandb or saved.get("wandb"),
-    )
-    if options.mlflow and "***" in options.mlflow:
-        raise ExperimentError(f"--mlflow: passwords are not stored; give the whole URI of {options.mlflow} again")
+    path = options.patches if "patches" in typed(options) else Path(description["data"]["path"])
+    options = replace(with_kept(options, experiment), patches=path)
     _tracking(options).require()
-    patches = options.patches if options.patches != SweepOptions.patches else Path(description["data"]["path"])
-    data = TuningData.read(patches)
+    data = TuningData.read(path)
     if data.fingerprint != description["data"]["fingerprint"]:
-        raise ExperimentError(f"{patches}: its train and val tiles changed since the sweep began; bring them back")
-    require_no_leak(data, patches, allowed=options.allow_leak or saved.get("allow_leak", False))
+        raise ExperimentError(f"{path}: its train and val tiles changed since the sweep began; bring them back")
+    require_no_leak(data, path, allowed=options.allow_leak)
     url = optuna_url or description["optuna_storage"]
-    if url and "***" in url:
+    if url and HIDDEN in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
-    sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=saved["seed"], optuna_url=url)
+    seed = int(description["options"].get("seed", options.seed))
+    sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=seed, optuna_url=url)
     return drive(replace(sweep, packing=packing), output)
 
 
@@ -170,12 +164,6 @@ def _packing_of(experiment: Experiment) -> Packing | None:
     """Return how an experiment's GPUs were shared when it began; None where they were not."""
     saved = experiment.description.get("packing")
     return None if saved is None else Packing.from_dict(saved)
-
-
-def _share_of(saved: Mapping[str, Any]) -> str | None:
-    """Return the ``--gpus-per-trial`` of saved options; earlier versions saved a number."""
-    share = saved["gpus_per_trial"]
-    return None if share is None else str(share)
 
 
 def _sweep(
@@ -225,10 +213,6 @@ def _check_flags(options: SweepOptions) -> None:
     """
     Limits.parse(options.time, options.budget)
     read_share(options.gpus_per_trial)
-    if options.max_failures < 0:
-        raise ExperimentError(f"--max-failures {options.max_failures}: must be at least 0")
-    if options.overlays_every < 0:
-        raise ExperimentError(f"--overlays-every {options.overlays_every}: must be at least 0")
     for name, value in (("--mlflow", options.mlflow), ("--wandb", options.wandb)):
         if value is not None and not value.strip():
             raise ExperimentError(f"{name}: is empty; give {'a tracking URI' if name == '--mlflow' else 'a project'}")
@@ -243,8 +227,8 @@ def _require_folder(patches: Path) -> None:
         DataError: As said; names what draws tiles there.
     """
     if not is_remote(patches) and not patches.is_dir():
-        draw = shlex.join([*words("patches"), "synthesize", "--dst", str(patches)])
-        raise DataError(f"--patches {patches}: no such folder; mend the path, or draw synthetic tiles there: {draw}")
+        draw = command("patches", "synthesize", "--dst", str(patches))
+        raise DataError(f"--patches {patches}: no such folder; fix the path, or draw synthetic tiles there: {draw}")
 
 
 def _weights(phase: Phase, options: SweepOptions, profile: Profile) -> Mapping[str, Weights]:
@@ -308,7 +292,7 @@ def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData, opt
     same = (
         there == plan
         and description["data"]["fingerprint"] == data.fingerprint
-        and description["optuna_storage"] == _shown(optuna_url)
+        and description["optuna_storage"] == (optuna_url and hide_secret(optuna_url))
     )
     if same and not description["ended"]:
         return
@@ -321,24 +305,25 @@ def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData, opt
 
 
 def _next_step(experiment: Experiment) -> str:
-    if experiment.description.get("ended"):
-        return f"choose another --name, or score it: {experiment.command('score', *trusting(experiment.description))}"
-    return f"resume it with {resume_command(experiment, experiment.description)}, or choose another --name"
+    description = experiment.description
+    if description["ended"]:
+        from sweep.results.store import TRIALS_FILE, gather
+
+        following = next_command(experiment, description, gather(experiment)[TRIALS_FILE].to_pylist())
+        return f"start another under another --name, or see what came out: {following}"
+    return f"resume it with {resume_command(experiment, description)}, or choose another --name"
 
 
 def _description(
     phase: Phase, options: SweepOptions, profile: Profile, plan: SweepPlan, data: TuningData
 ) -> dict[str, Any]:
-    given = asdict(options)
-    given.pop("optuna_storage", None)  # may hold a password; kept below without it
-    given |= _tracking(options).shown()
     return {
         "id": uuid.uuid4().hex,  # another training under the same name is another experiment
         "phase": phase.name,
         "profile": profile.name,
         "ended": False,
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in given.items()},
-        "optuna_storage": _shown(phase.optuna_url),
+        "options": to_be_kept(options),
+        "optuna_storage": phase.optuna_url and hide_secret(phase.optuna_url),
         "data": {
             "path": dataset_address(options.patches),
             "name": data.name,
@@ -355,12 +340,3 @@ def _description(
         "code": own_code(plan),
         "provenance": provenance(),
     }
-
-
-def _shown(optuna_url: str | None) -> str | None:
-    """Return a storage URL as it is stored: without its password."""
-    if not optuna_url:
-        return None
-    from sweep.engine.search.journal import hide_password
-
-    return hide_password(optuna_url)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainables.errors import ExperimentError
+from trainables.secrets import hide_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +51,8 @@ class Tracking:
     wandb: str | None = None
 
     def shown(self) -> dict[str, str | None]:
-        """Return what may be stored and printed: without a password in the URI."""
-        if not self.mlflow:
-            return {"mlflow": self.mlflow, "wandb": self.wandb}
-        from sweep.engine.search.journal import hide_password
-
-        return {"mlflow": hide_password(self.mlflow), "wandb": self.wandb}
+        """Return what may be stored and printed: without a secret in the URI."""
+        return {"mlflow": hide_secret(self.mlflow) if self.mlflow else self.mlflow, "wandb": self.wandb}
 
     def require(self) -> None:
         """Make sure that the services can be told, before the first trial.
@@ -158,4 +155,6 @@ def _told_once(told: set[type[Exception]]) -> Iterator[None]:
     except Exception as error:
         if type(error) not in told:
             told.add(type(error))
-            logger.warning("experiment tracking failed, the sweep goes on: %s: %s", type(error).__name__, error)
+            logger.warning(
+                "experiment tracking failed, the sweep goes on: %s: %s", type(error).__name__, hide_secret(str(error))
+            )

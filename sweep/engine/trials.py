@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.own_files import MAX_LINES, RecordShape, ReportShape, read_lines
 from sweep.engine.sparing import Sparing
+from trainables.documents import DamagedError
 from trainables.errors import ExperimentError, StorageError, TilesweepError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -112,8 +114,8 @@ class TrialRecords:
         self._sparing = Sparing()
         self._size = 0
         self._waiting = False
-        if (data := experiment.find_file(TRIALS_FILE)) is not None:
-            for record in _parse_lines(experiment, TRIALS_FILE, data, _parse_record):
+        if (data := experiment.find_file(TRIALS_FILE, MAX_LINES)) is not None:
+            for record in _parse_lines(experiment, TRIALS_FILE, data, RecordShape, _parse_record):
                 self._records[record.plan.attempt] = record
 
     def add(self, *plans: TrialPlan) -> None:
@@ -178,8 +180,8 @@ def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
         ExperimentError: The file is damaged.
     """
     name = f"{attempt}/{REPORTS_FILE}"
-    data = experiment.find_file(name)
-    return [] if data is None else _parse_lines(experiment, name, data, dict)
+    data = experiment.find_file(name, MAX_LINES)
+    return [] if data is None else _parse_lines(experiment, name, data, ReportShape, dict)
 
 
 def read_all_reports(
@@ -222,20 +224,20 @@ def _parse_record(values: dict[str, Any]) -> TrialRecord:
 
 
 def _parse_lines(
-    experiment: Experiment, name: str, data: bytes, parse: Callable[[dict[str, Any]], Parsed]
+    experiment: Experiment, name: str, data: bytes, shape: type[Any], parse: Callable[[Any], Parsed]
 ) -> list[Parsed]:
     """Parse the content of a file of a JSON object a line.
 
     Raises:
         ExperimentError: A line is damaged. These files are written whole or not at all, so no fault of ours does that.
     """
-    found = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            found.append(parse(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError, TilesweepError) as error:
-            raise ExperimentError(
-                f"{experiment.path(name)}: line {number} is damaged ({type(error).__name__}: {error}); "
-                f"restore the file, or start anew under another --name"
-            ) from error
+    found: list[Parsed] = []
+    try:
+        for values in read_lines(data, shape):
+            found.append(parse(values))
+    except (DamagedError, TilesweepError) as error:
+        said = str(error) if isinstance(error, DamagedError) else f"line {len(found) + 1} is damaged ({error})"
+        raise ExperimentError(
+            f"{experiment.path(name)}: {said}; restore the file, or start again under another --name"
+        ) from error
     return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 from tyro.conf import arg
 
-RARE = "rare"
-"""Marks an option that ``--help`` leaves to ``--help-all``: ``Annotated[bool, RARE]``."""
+from sweep.engine.marks import RARE, Bounds, OnResume, marked
+from trainables.secrets import hide_secret
 
 Options = TypeVar("Options")
 
@@ -28,11 +30,40 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
     settings = (tyro.conf.FlagCreatePairsOff,)
     wanted = {"-h", "--help", "--help-all"} & set(words)
     if not wanted:
-        return tyro.cli(options, args=words, prog=program, config=settings)
+        safe = [hide_secret(word) for word in words]
+        with nullcontext() if safe == list(words) else _hiding(options, safe, program):
+            parsed = tyro.cli(options, args=words, prog=program, config=settings)
+        object.__setattr__(parsed, "typed", _typed(options, words))
+        return parsed
     everything = "--help-all" in wanted
     shown = _as_shown(options, everything)
     about = describe(options, program, examples, hidden=not everything and bool(rare(options)))
     return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
+
+
+@contextmanager
+def _hiding(options: type[Any], shown: Sequence[str], program: str) -> Iterator[None]:
+    """Say what is wrong with a command line, which quotes it, without its secrets."""
+    try:
+        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            yield
+    except SystemExit:
+        tyro.cli(options, args=shown, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
+        raise
+
+
+def _typed(options: type[Any], words: Sequence[str]) -> frozenset[str]:
+    """Return the names of the options that are given by name, whatever their value."""
+    given = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in words if word.startswith("--")}
+    return frozenset(one.name for one in fields(options) if one.name in given)
+
+
+def remarks(options: type[Any], name: str) -> list[str]:
+    """Return what help says of an option beside its purpose: which numbers it takes, whether it may change later."""
+    bounds = marked(options, Bounds).get(name)
+    resume = marked(options, OnResume).get(name)
+    said = [str(bounds)] if bounds else []
+    return [*said, resume.value] if resume is OnResume.MAY_CHANGE else said
 
 
 def rare(options: type[Any]) -> set[str]:
@@ -59,6 +90,16 @@ def describe(options: type[Any], program: str, examples: Mapping[str, str], *, h
     return "\n".join(lines)
 
 
+def _hint(notes: Sequence[str], plain: bool) -> Callable[[str], str]:
+    """Return what makes the remark behind an option's purpose out of tyro's own: ``(default: 2)``."""
+
+    def hint(default: str) -> str:
+        said = [*([] if plain else [f"default: {default}"]), *notes]
+        return f"({'; '.join(said)})" if said else ""
+
+    return hint
+
+
 def _as_shown(options: type[Options], everything: bool) -> type[Options]:
     """Return the options as a help shows them: without rare ones, and without defaults that say nothing."""
     hints = get_type_hints(options, include_extras=True)
@@ -68,8 +109,11 @@ def _as_shown(options: type[Options], everything: bool) -> type[Options]:
     for one in fields(options):  # type: ignore[arg-type]
         if one.name in hidden:
             annotations[one.name] = suppress[hints[one.name]]
-        elif one.default in (None, False, (), "") and one.default is not MISSING:
-            annotations[one.name] = Annotated[hints[one.name], arg(help_behavior_hint="")]
+            continue
+        plain = one.default in (None, False, (), "") and one.default is not MISSING
+        notes = remarks(options, one.name) if everything else []
+        if plain or notes:
+            annotations[one.name] = Annotated[hints[one.name], arg(help_behavior_hint=_hint(notes, plain))]
     defaults = {one.name: one.default for one in fields(options) if one.name in annotations}  # type: ignore[arg-type]
     members = {"__annotations__": annotations, "__doc__": options.__doc__, "__module__": options.__module__, **defaults}
     return dataclass(frozen=True, kw_only=True)(type(options.__name__, (options,), members))

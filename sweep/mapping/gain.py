@@ -16,6 +16,7 @@ from sweep.engine.experiment import Experiment
 from sweep.mapping.team import Team
 from sweep.results.statistics import Interval, mean_interval
 from trainables.data.tiles import TuningData
+from trainables.documents import DamagedError, parse_json
 from trainables.errors import DataError, StorageError
 from trainables.losses import loss_of
 from trainables.scoring import score_split
@@ -81,10 +82,9 @@ def measure_gain(team: Team, threshold: float, data: TuningData) -> Gain:
 def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
     data = experiment.find_file(GAINS_FILE) if experiment else None
     try:
-        known: dict[str, list[list[float]]] = json.loads(data or b"{}")
-    except ValueError:
-        return {}
-    return known
+        return parse_json(data or b"{}", dict[str, list[list[float]]])
+    except DamagedError:
+        return {}  # measured again
 
 
 def val_data(team: Team, patches: Path | None) -> TuningData | str:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -17,6 +17,7 @@ import numpy as np
 from sweep.mapping.cover import Cover, Stripe
 from sweep.mapping.mapper import NODATA, PROBABILITY_STEPS, Part
 from sweep.mapping.raster import Raster
+from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import StorageError
 from trainables.task import Task
 
@@ -51,9 +52,10 @@ class Parts:
         with told(folder):
             file = folder / JOB_FILE
             if file.exists() and file.read_text(encoding="utf-8") == text:
-                if (found := folder / BAD_FILE).exists():
-                    self.bad = json.loads(found.read_text(encoding="utf-8"))
-                return
+                found = folder / BAD_FILE
+                with suppress(DamagedError):  # then all is predicted again
+                    self.bad = parse_json(read_bounded(found), list[str]) if found.exists() else []
+                    return
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             file.write_text(text, encoding="utf-8")

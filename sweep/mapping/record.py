@@ -7,12 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from sweep.mapping.inputs import Input
 from sweep.mapping.parts import told
+from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError
 
 RECORD_FILE = "predictions.json"
 FORMAT = 1
+
+
+class RecordShape(TypedDict):
+    """``predictions.json``."""
+
+    format: int
+    settings: dict[str, Any]
+    inputs: dict[str, dict[str, Any]]
 
 
 class Record:
@@ -34,7 +45,7 @@ class Record:
         self._inputs: dict[str, Any] = {}
         with told(out):
             out.mkdir(parents=True, exist_ok=True)
-            text = self._path.read_text(encoding="utf-8") if self._path.exists() else None
+            text = read_bounded(self._path) if self._path.exists() else None
         if text is not None and not overwrite:
             before = self._parse(text)
             if differences := [name for name in self._settings if self._settings[name] != before["settings"].get(name)]:
@@ -44,16 +55,14 @@ class Record:
                 )
             self._inputs = before["inputs"]
 
-    def _parse(self, text: str) -> dict[str, Any]:
+    def _parse(self, text: bytes) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(text)
-            newer = found["format"] > FORMAT
-            _ = found["settings"].get, found["inputs"].get
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found = parse_json(text, RecordShape)
+        except DamagedError as error:
             raise ExperimentError(f"{self._path}: damaged ({error}); delete it, or choose another --out") from error
-        if newer:
+        if found["format"] > FORMAT:
             raise ExperimentError(f"{self._path}: written by a newer tilesweep; update tilesweep")
-        return found
+        return dict(found)
 
     def has(self, one: Input) -> bool:
         """Whether a raster's results are there, and the raster has not changed since."""

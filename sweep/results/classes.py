@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from sweep.engine.experiment import Experiment
-from sweep.results.store import TEST_SCORES_FILE, VAL_SCORES_FILE
+from sweep.results.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
 
@@ -59,7 +59,7 @@ def class_rows(
         if not experiment.has(file):
             continue
         counts: dict[str, list[list[list[int]]]] = {}
-        for one in experiment.read_table(file).to_pylist():
+        for one in read_scores(experiment, file):
             if one.get("confusion") and one["attempt"] in scored[split]:
                 counts.setdefault(one["attempt"], []).append(one["confusion"])
         for row in rows:

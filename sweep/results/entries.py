@@ -11,7 +11,7 @@ import numpy as np
 from sweep.engine.experiment import Experiment
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.statistics import Interval, Scores, mean_interval
-from sweep.results.store import VAL_SCORES_FILE, read_test_scores
+from sweep.results.store import VAL_SCORES_FILE, read_scores, read_test_scores
 from sweep.results.winners import Row, winners
 
 TileScores = Mapping[str, Mapping[str, float]]
@@ -104,7 +104,7 @@ def read_entries(experiment: Experiment, trials: Sequence[Row], readings: Readin
     """
     won = winners(trials)
     val: dict[str, dict[str, dict[str, float]]] = {}
-    for score in experiment.read_table(VAL_SCORES_FILE).to_pylist():
+    for score in read_scores(experiment, VAL_SCORES_FILE):
         val.setdefault(score["attempt"], {})[score["tile"]] = {name: score[name] for name in METRICS}
     contests: dict[str, dict[str, list[Row]]] = {}
     for row in trials:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sweep.engine.experiment import Experiment
 from sweep.results.classes import task_of
 from sweep.results.entries import label_of
+from sweep.results.store import read_scores
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
 
@@ -34,7 +35,7 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     if not experiment.has(scores):
         return None
     ious: dict[tuple[str, str], float] = {
-        (row["attempt"], row["tile"]): row["iou"] for row in experiment.read_table(scores).to_pylist()
+        (row["attempt"], row["tile"]): row["iou"] for row in read_scores(experiment, scores)
     }
     scored = {attempt for attempt, _ in ious}
     shown = [row for row in rows if row["attempt"] in scored][:MAX_COLUMNS]

@@ -11,7 +11,7 @@ from sweep.engine.experiment import Experiment
 from sweep.results.ledger import Ledger
 from sweep.results.winners import winners
 from trainables.errors import LedgerError
-from trainables.invocation import call
+from trainables.invocation import command
 from trainables.models.trust import FLAG, trusts
 
 _OURS = re.compile(r"(python -m sweep\.|python -m sweep |tilesweep )(phase[123])\b")
@@ -69,7 +69,7 @@ def _same_again(description: Mapping[str, Any]) -> str:
     except ValueError:  # a quote without an end
         words = []
     if not words:
-        return f"{call(description['phase'])} --profile {description['profile']}"
+        return command(description["phase"], "--profile", description["profile"])
     kept = []
     for before, word in zip(["", *words], words, strict=False):
         if word not in ("--name", FLAG) and before != "--name" and not word.startswith("--name="):

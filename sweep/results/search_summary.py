@@ -13,7 +13,7 @@ from rich.table import Table
 
 from search_spaces.recipes import write_recipes
 from sweep.engine.experiment import Experiment
-from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.search.plan import StudyPlan, read_plan
 from sweep.results.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
@@ -83,7 +83,7 @@ def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[
         experiment: Whose.
         trials: Its trials' rows.
     """
-    plan = SweepPlan.from_dict(experiment.description["plan"])
+    plan = read_plan(experiment)
     won = winners(trials)
     return [
         GroupSummary(

@@ -16,6 +16,7 @@ from trainables.errors import ExperimentError
 from trainables.metrics import METRIC, pool
 from trainables.models.registry import described
 from trainables.task import Task
+from trainables.trial_states import REPORTS_FILE
 
 TRIALS_FILE = "trials.parquet"
 EPOCHS_FILE = "epochs.parquet"
@@ -144,7 +145,7 @@ def damage_told(experiment: Experiment) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException) as error:
         raise ExperimentError(
             f"{experiment.address}: its records are damaged ({type(error).__name__}: {error}); restore the folder"
         ) from error
@@ -160,6 +161,11 @@ def _gather(experiment: Experiment) -> dict[str, pa.Table]:
     for record in records:
         attempt = record.plan.attempt
         reports = all_reports[attempt]
+        if record.state == "finished" and (not reports or reports[-1].get("final_val_iou") is None):
+            raise ExperimentError(
+                f"{experiment.path(attempt)}/{REPORTS_FILE}: lacks the final scores of a trial that has finished; "
+                f"restore the file, or start again under another --name"
+            )
         trials.append(trial_row(record, data, reports))
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
@@ -179,18 +185,17 @@ def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
     """
     if not experiment.has(TEST_SCORES_FILE):
         return []
-    try:
-        table = experiment.read_table(TEST_SCORES_FILE)
-        columns = [one for one in SCORES_SCHEMA if one.name != "confusion" or one.name in table.column_names]
-        rows: list[dict[str, Any]] = table.select([one.name for one in columns]).cast(pa.schema(columns)).to_pylist()
-        if any(None in (row["attempt"], row["tile"], row["iou"]) for row in rows):
-            raise ValueError("a cell is empty")
-    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ExperimentError(
-            f"{experiment.path(TEST_SCORES_FILE)}: is damaged ({reason}); restore it, or delete it and complete it "
-            f"from the ledger with {experiment.command('score')}"
-        ) from error
+    return read_scores(experiment, TEST_SCORES_FILE)
+
+
+def read_scores(experiment: Experiment, name: str) -> list[dict[str, Any]]:
+    """Return the rows of ``val_scores.parquet`` or ``test_scores.parquet``.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    table = experiment.read_table(name, SCORES_SCHEMA, required=("attempt", "tile", "iou", "f1"))
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 

@@ -49,8 +49,8 @@ def _plan(attempt: str, recipe: Recipe, group: str | None = None) -> TrialPlan:
 def _experiment(folder: Path, data: TuningData) -> Experiment:
     folder.mkdir(exist_ok=True)
     experiment = Experiment(Storage.open(str(folder)), "e")
-    train = [tile.name for tile in data.train]
-    tiles = {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": train}
+    names = {"train": [tile.name for tile in data.train], "val": [tile.name for tile in data.val]}
+    tiles = {"path": "p", "name": "d", "synthetic": False, "fingerprint": data.fingerprint, **names}
     plan = SweepPlan().to_dict()  # what runs is given to run_trials
     experiment.describe({"phase": "phase2", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
     return experiment

@@ -96,8 +96,10 @@ def seen(cluster: str, write_dataset: WriteDataset, tmp_path_factory: pytest.Tem
     data = TuningData.read(write_dataset(folder / "patches"))
     (folder / "results").mkdir()
     experiment = Experiment(Storage.open(str(folder / "results")), "watched")
-    tiles = {"name": "d", "synthetic": False, "fingerprint": data.fingerprint, "train": []}
-    experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": tiles, "plan": {}})
+    shown = {"path": str(folder / "patches"), "name": "d", "synthetic": False, "fingerprint": data.fingerprint}
+    tiles = {**shown, "train": [], "val": []}
+    plan = SweepPlan().to_dict()
+    experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
     recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=10_000, patience=10_000)
     trial = TrialPlan(attempt="first", group="first", contest="first", recipe=recipe, weights=Weights(kind="none"))
     found = Seen(experiment, f"sqlite:///{folder}/mlflow.db", cluster)

@@ -157,8 +157,11 @@ def test_an_object_store_that_nobody_answers_for_fails_once(monkeypatch: pytest.
 
 def _experiment(folder: Path, name: str, **description: Any) -> Experiment:
     experiment = Experiment(Storage.open(str(folder)), name)
-    whole = {"phase": "phase1", "profile": "smoke", "ended": False, "data": {}, "plan": {}, **description}
-    experiment.describe(whole)
+    data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []}
+    plan = {"trials": [], "studies": [], "halving": None}
+    experiment.describe(
+        {"phase": "phase1", "profile": "smoke", "ended": False, "data": data, "plan": plan, **description}
+    )
     return experiment
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.engine.experiment import Experiment, check_name
+from sweep.engine.experiment import DESCRIPTION_FILE, Experiment, check_name
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
@@ -45,7 +45,7 @@ def test_the_most_recent_experiment_is_found_and_a_wrong_name_corrected(tmp_path
     storage = Storage.open(str(tmp_path))
     with pytest.raises(ExperimentError, match=r"sweep\.phase1"):
         Experiment.find(storage, None)
-    Experiment(storage, "phase1-demo").describe({"plan": {}})
+    Experiment(storage, "phase1-demo").write(DESCRIPTION_FILE, b"{}")
     assert Experiment.find(storage, None).name == "phase1-demo"
     with pytest.raises(ExperimentError, match="did you mean 'phase1-demo'"):
         Experiment.find(storage, "phase1-dmo")

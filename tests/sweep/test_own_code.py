@@ -9,7 +9,7 @@ import pytest
 
 from search_spaces.phase1 import grid
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import REQUIRED, Experiment
+from sweep.engine.experiment import Experiment
 from sweep.engine.own_code import own_code, require_same_code
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
@@ -18,7 +18,13 @@ from trainables.models.trust import trust_typed
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 
-DESCRIPTION: dict[str, Any] = dict.fromkeys(REQUIRED, "")
+DESCRIPTION: dict[str, Any] = {
+    "phase": "phase1",
+    "profile": "smoke",
+    "ended": False,
+    "data": {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []},
+    "plan": SweepPlan().to_dict(),
+}
 
 
 def _plan(*architectures: str) -> SweepPlan:

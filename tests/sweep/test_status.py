@@ -207,8 +207,9 @@ def test_many_failures_are_counted(tmp_path: Path) -> None:
     assert sum(event["event"] == "trial_failed" for event in events) == 8
 
 
-def test_damaged_reports_of_one_trial_hide_no_other(made: Made) -> None:
-    (made.folder / "unet-2" / "reports.jsonl").write_text('{"epoch": 1}\n{"epo')
+@pytest.mark.parametrize("line", ['{"epo', '{"epoch": "x"}', "[" * 100_000])
+def test_damaged_reports_of_one_trial_hide_no_other(made: Made, line: str) -> None:
+    (made.folder / "unet-2" / "reports.jsonl").write_text(f'{{"epoch": 1}}\n{line}')
     text, events = _status(made.folder.parent)
     assert "damaged        " in text and "unet-2/reports.jsonl: line 2 is damaged" in text
     assert "val IoU 0.550" in text
@@ -222,7 +223,6 @@ def test_damaged_reports_of_one_trial_hide_no_other(made: Made) -> None:
         ("sweep.json", "{", "damaged"),
         ("sweep.json", '{"format": 99, "phase": 1, "profile": 1, "ended": 1, "data": 1, "plan": 1}', "newer tilesweep"),
         ("sweep.json", '{"format": 1, "phase": 1, "profile": 1, "ended": 1, "data": 1, "plan": 1}', "damaged"),
-        ("unet-1/reports.jsonl", '{"epoch": "x"}', "damaged"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(made: Made, file: str, content: str, said: str) -> None:
@@ -323,9 +323,9 @@ def test_reports_of_ended_trials_are_read_once(made: Made, monkeypatch: pytest.M
     read: list[str] = []
     original = Storage.read
 
-    def noted(self: Storage, relative: str) -> bytes:
+    def noted(self: Storage, relative: str, limit: int | None = None) -> bytes:
         read.append(relative)
-        return original(self, relative)
+        return original(self, relative, limit)
 
     monkeypatch.setattr(Storage, "read", noted)
     assert watcher.look().best[0].attempt == "unet-1"

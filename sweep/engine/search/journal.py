@@ -18,6 +18,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 from sweep.engine.experiment import Experiment
 from sweep.engine.search.patient_storage import AWAY, first_cause, patient
 from trainables.errors import ExperimentError, StorageError
+from trainables.secrets import hide_secret
 from trainables.storage import RETRY_SECONDS
 
 JOURNAL_FILE = "studies.log"
@@ -171,7 +172,7 @@ def _open_url(url: str) -> BaseStorage:
     Raises:
         ExperimentError: It cannot be opened.
     """
-    name = f"--optuna-storage {hide_password(url)}"
+    name = f"--optuna-storage {hide_secret(url)}"
     try:
         return patient(optuna.storages.get_storage(url), name)
     except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own
@@ -213,8 +214,17 @@ def require_new_studies(url: str, experiment: str, groups: Iterable[str]) -> Non
     known = set(optuna.get_all_study_names(_open_url(url)))
     if taken := [name for group in groups if (name := study_name(experiment, group)) in known]:
         raise ExperimentError(
-            f"--optuna-storage {hide_password(url)}: holds a study {taken[0]!r} already; choose another --name"
+            f"--optuna-storage {hide_secret(url)}: holds a study {taken[0]!r} already; choose another --name"
         )
+
+
+def holds_studies(url: str, experiment: str) -> bool:
+    """Whether a storage holds studies of an experiment.
+
+    Raises:
+        ExperimentError: It cannot be opened.
+    """
+    return any(name.startswith(study_name(experiment, "")) for name in optuna.get_all_study_names(_open_url(url)))
 
 
 def drop_torn_line(path: Path) -> None:
@@ -225,18 +235,7 @@ def drop_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
-def hide_password(url: str) -> str:
-    """Return a storage URL that can be shown and stored."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
-
-
 def dashboard_command(experiment: Experiment, url: str | None) -> str:
     """Return the command that shows the studies in a browser."""
-    where = hide_password(url) if url else experiment.path(JOURNAL_FILE)
+    where = hide_secret(url) if url else experiment.path(JOURNAL_FILE)
     return f"pip install optuna-dashboard && optuna-dashboard {shlex.quote(where)}"

@@ -14,10 +14,11 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from search_spaces.limits import require_few
 from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
 from sweep.engine.search.halving import Halving
 from sweep.engine.trials import TrialPlan
-from trainables.errors import ExperimentError, RecipeError
+from trainables.errors import ExperimentError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,8 @@ class SweepPlan:
     @property
     def total(self) -> int:
         """Number of trials, the searches' included."""
-        return len(self.trials) + sum(study.trials + len(study.afterwards) for study in self.studies)
+        afterwards = sum(len(study.finals) + study.confirm * study.repeats for study in self.studies)
+        return len(self.trials) + sum(study.trials for study in self.studies) + afterwards
 
     def known(self) -> list[TrialPlan]:
         """Return the planned trials, and each search's template."""
@@ -153,12 +155,15 @@ def read_plan(experiment: Experiment) -> SweepPlan:
     Raises:
         ExperimentError: It is damaged.
     """
+    values = experiment.description["plan"]
     try:
-        return SweepPlan.from_dict(experiment.description["plan"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
+        plan = SweepPlan.from_dict(values)
+        require_few(plan.total, "plan")
+    except Exception as error:  # Optuna's reader of distributions raises what it meets
         raise ExperimentError(
             f"{experiment.path(DESCRIPTION_FILE)}: its plan is damaged ({type(error).__name__}: {error}); restore it"
         ) from error
+    return plan
 
 
 def describe_values(values: BaseDistribution) -> str:
