@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from sweep.engine.home import provide_home
 from sweep.engine.interrupts import INTERRUPTED, end_on_signals
 from sweep.engine.marks import require_in_bounds
 from sweep.engine.options import OutputOptions
@@ -92,6 +93,7 @@ class Command:
         output = open_output(parsed)
         errors: tuple[str, ...] = ()
         try:
+            provide_home()
             with redirect_stdout(sys.stderr) if parsed.json else nullcontext():  # what a library prints is no event
                 require_in_bounds(parsed)
                 code = self.main(parsed, output) or 0

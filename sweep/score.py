@@ -20,6 +20,7 @@ from sweep.engine.leaks import record_leaks
 from sweep.engine.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions, TrustOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
+from sweep.engine.ray_watch import end_at_once
 from sweep.results.admission import Attempt, admit
 from sweep.results.audit import audit, same_scores, show_audit
 from sweep.results.known_test import tile_hashes
@@ -312,7 +313,8 @@ def main(options: ScoreOptions, output: Output) -> int:
     if not joins(options.address):
         score(options, output)
         return 0
-    with ray_cluster(options.address, output.console):
+    died = end_at_once(output, lambda: "what was read is in the ledger: then run the same command again")
+    with ray_cluster(options.address, output.console, died=died):
         score(options, output)
     return 0
 

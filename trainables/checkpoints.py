@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NotRequired
 
 from safetensors import SafetensorError, safe_open
@@ -18,6 +17,7 @@ from trainables.errors import ExperimentError, RecipeError, StorageError, Tilesw
 from trainables.models.registry import build_model, described, source_sha256
 from trainables.models.sources import is_known
 from trainables.models.weights import Weights
+from trainables.owners import scratch_folder
 from trainables.recipe import Recipe
 from trainables.task import Task
 
@@ -256,8 +256,8 @@ def load_best_bytes(data: bytes, origin: str = "") -> tuple[SegmentationModel, B
     Raises:
         StorageError: The folder of temporary files has no room for it.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "best.safetensors"
+    with scratch_folder() as folder:
+        path = folder / "best.safetensors"
         try:
             path.write_bytes(data)
         except OSError as error:

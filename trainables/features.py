@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trainables.locks import LockedError, lock_file
 from trainables.models.weights import cache
+from trainables.owners import is_abandoned, is_own, unfinished_name
 
 FORMAT = 1
 LIMIT_VARIABLE = "TILESWEEP_FEATURES_GB"
@@ -96,7 +97,7 @@ class FeatureCache:
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         if not self._make_room(size):
             return
-        temporary = self._folder / f"{key}.{os.getpid()}.tmp"
+        temporary = Path(unfinished_name(str(self._folder / key)))
         try:
             save_file({str(number): tensor for number, tensor in enumerate(tensors)}, temporary)
             temporary.replace(self._path(key))
@@ -113,6 +114,9 @@ class FeatureCache:
         if size <= self._room:
             self._room -= size
             return True
+        for path in self._folder.glob("*.tmp"):
+            if is_abandoned(path.name) and is_own(path, folder=False):
+                path.unlink(missing_ok=True)
         files = []
         for path in self._folder.glob("*.safetensors"):
             with suppress(OSError):

@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, StorageError
+from trainables.owners import unfinished_name
 from trainables.secrets import hide_secret
 
 DEFAULT_STORAGE = "ray_results"
@@ -197,7 +198,7 @@ class Storage:
         if not Path(self.root).is_dir():
             raise FileNotFoundError(f"the folder {self.root} is gone")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary = Path(unfinished_name(str(path)))
         try:
             with temporary.open("wb") as file:
                 file.write(data)

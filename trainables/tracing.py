@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch.profiler import ProfilerActivity, profile, schedule
+
+from trainables.owners import scratch_folder
 
 if TYPE_CHECKING:
     from trainables.training import Trainer
@@ -30,8 +30,8 @@ def traced(trainer: Trainer, write: Callable[[bytes], None]) -> Iterator[None]:
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if trainer.device.type == "cuda" else [])
 
     def publish(recorded: torch.profiler.profile) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trace.json"
+        with scratch_folder() as folder:
+            path = folder / "trace.json"
             recorded.export_chrome_trace(str(path))
             write(gzip.compress(path.read_bytes()))
 

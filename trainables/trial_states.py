@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from trainables.checkpoints import dump_state, parse_state
 from trainables.errors import ExperimentError, StorageError
+from trainables.owners import is_abandoned
 from trainables.storage import Storage
 
 REPORTS_FILE = "reports.jsonl"
@@ -49,6 +51,7 @@ class TrialStates:
     def clear(self) -> None:
         """Let go of all states: the trial will never go on."""
         self._keep(0)
+        self._remove_unfinished(lambda name: name.endswith(".tmp"))
 
     def _keep(self, number: int) -> None:
         names = self._names()
@@ -64,6 +67,7 @@ class TrialStates:
         Raises:
             StorageError: The storage is out of reach.
         """
+        self._remove_unfinished(is_abandoned)
         damaged: list[str] = []
         for name in reversed(self._names()):
             match = _NAME.fullmatch(name)
@@ -81,6 +85,12 @@ class TrialStates:
                 damaged.append(f"{error}; going on from the state before it")
                 self._trial.delete(f"{FOLDER}/{name}")
         return None, damaged
+
+    def _remove_unfinished(self, wanted: Callable[[str], bool]) -> None:
+        """Remove states that a process was writing when it was killed."""
+        for name in self._trial.files(FOLDER) if self._trial.is_local else ():  # others write no such names
+            if wanted(name):
+                self._trial.delete(f"{FOLDER}/{name}")
 
     def _names(self) -> list[str]:
         return [name for name in self._trial.files(FOLDER) if _NAME.fullmatch(name)]

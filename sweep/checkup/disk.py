@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import psutil
 
 from search_spaces.phase1 import grid
 from sweep.checkup.finding import Finding, fail, ok, warn
-from sweep.checkup.ray_files import temporary_folder
 from sweep.checkup.subject import Subject
 from sweep.engine.disk import size, sweep_bytes
+from sweep.engine.ray_folder import choose_folder
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan
-from trainables.errors import DataError, RecipeError
+from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.models.registry import get_architecture
 from trainables.models.weights import Weights, cache
 from trainables.recipe import Recipe
@@ -55,9 +56,10 @@ class Place:
 def check_disk(subject: Subject) -> Sequence[Finding]:
     """Compare the room in every folder that a sweep writes to with what Phase 1 takes there."""
     places = [
-        _measure(RAY, "RAY_TMPDIR", temporary_folder(), RAY_BYTES),
         _measure("weights", "TILESWEEP_CACHE", cache(), CACHE_BYTES),
     ]
+    with suppress(ExperimentError):  # told by the check of that folder
+        places.insert(0, _measure(RAY, "RAY_TMPDIR", choose_folder().path, RAY_BYTES))
     if subject.storage.is_local:
         places.insert(0, _measure(RESULTS, "--storage", Path(subject.storage.root), _needed(subject)))
     return judge_places(places, subject.profile.name)

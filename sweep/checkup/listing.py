@@ -8,7 +8,7 @@ from sweep.checkup.dataset import check_dataset
 from sweep.checkup.disk import check_disk
 from sweep.checkup.finding import Check
 from sweep.checkup.gpus import check_gpu, check_torch
-from sweep.checkup.machine import check_memory, check_open_files, check_python, check_shared_memory
+from sweep.checkup.machine import check_cpus, check_memory, check_open_files, check_python, check_shared_memory
 from sweep.checkup.packages import check_extras, check_packages
 from sweep.checkup.ray_files import check_ports, check_temporary_folder, check_token
 from sweep.checkup.results import check_experiments, check_ledger, check_storage
@@ -20,6 +20,7 @@ CHECKS = (
     Check(name="extras", run=check_extras),
     Check(name="torch", run=check_torch),
     Check(name="GPU", run=check_gpu),
+    Check(name="CPUs", run=check_cpus),
     Check(name="memory", run=check_memory),
     Check(name="shared memory", run=check_shared_memory),
     Check(name="open files", run=check_open_files),

@@ -1,14 +1,13 @@
-"""Python, memory, shared memory and open files of this machine."""
+"""Python, CPUs, memory, shared memory and open files of this machine."""
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import psutil
 from packaging.specifiers import SpecifierSet
@@ -16,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from sweep.checkup.finding import Finding, fail, ok, warn
 from sweep.checkup.subject import Subject
 from sweep.engine.disk import size
+from sweep.engine.share import cpu_share, memory_limits
 
 BASE_BYTES = 1.5e9
 """Ray, the driver and the tiles: measured, docs/doctor.md says how; likewise the next one."""
@@ -46,6 +46,11 @@ def judge_python(version: str, wanted: str, system: str) -> Finding:
     return ok(f"{version} in {sys.prefix}")
 
 
+def check_cpus(subject: Subject) -> Sequence[Finding]:
+    """Tell how many CPUs a sweep takes for its own."""
+    return [ok(str(cpu_share()))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """Main memory in bytes.
@@ -54,46 +59,28 @@ class Memory:
         total: What the machine has.
         available: What is free on it, or would be if caches were dropped.
         limit: What a container or a job may use; None for no limit.
+        used: Of that limit, by everything in the container or job.
     """
 
     total: int
     available: int
     limit: int | None = None
+    used: int = 0
 
     @property
     def usable(self) -> int:
         """What a sweep can have now."""
-        return self.available if self.limit is None else min(self.available, self.limit)
+        return self.available if self.limit is None else min(self.available, max(0, self.limit - self.used))
 
 
 def measure_memory() -> Memory:
     """Measure this machine's memory."""
     machine = psutil.virtual_memory()
-    limits = [limit for limit in cgroup_limits() if limit < machine.total]
-    return Memory(total=machine.total, available=machine.available, limit=min(limits, default=None))
-
-
-def cgroup_limits(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """Read the memory limits of this process's control group and of those around it, in both versions of cgroups.
-
-    Args:
-        root: Where control groups are mounted.
-        membership: Which ones this process belongs to.
-
-    Yields:
-        Bytes; nothing where there is no limit.
-    """
-    lines = []
-    with suppress(OSError):
-        lines = membership.read_text().splitlines()
-    for line in [*lines, "0::/", "0:memory:/"]:
-        _, controllers, path = line.split(":", 2)
-        if controllers not in ("", "memory"):
-            continue
-        base, name = (root / "memory", "memory.limit_in_bytes") if controllers else (root, "memory.max")
-        for group in (PurePosixPath(path), *PurePosixPath(path).parents):
-            with suppress(OSError, ValueError):
-                yield int((base / str(group).lstrip("/") / name).read_text())
+    limits = [one for one in memory_limits() if one.limit < machine.total]
+    tightest = min(limits, key=lambda one: one.left, default=None)
+    if tightest is None:
+        return Memory(total=machine.total, available=machine.available)
+    return Memory(total=machine.total, available=machine.available, limit=tightest.limit, used=tightest.used)
 
 
 def check_memory(subject: Subject) -> Sequence[Finding]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from sweep.checkup.finding import Finding, fail, ok, warn
+from sweep.checkup.finding import Finding, ok, warn
 from sweep.checkup.subject import Subject
+from sweep.engine.ray_folder import VARIABLE as FOLDER_VARIABLE
+from sweep.engine.ray_folder import choose_folder
+from sweep.engine.ray_token import MODE_VARIABLE, TOKEN_VARIABLE, TokenPlan, is_exposed, plan_token
+from sweep.engine.starting import REACHABLE_VARIABLE, is_reachable
 
-SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
-"""Longest path of a socket; the kernel's sun_path less its end. Ray refuses longer ones."""
-LONGEST = "session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1"
-"""What Ray puts into its folder."""
 PORTS = {
     8265: "the dashboard takes the next free one",
     6379: "ray start --head needs another --port",
@@ -24,46 +22,26 @@ PORTS = {
 """Ray's ports, and what happens where one is taken."""
 
 
-def temporary_folder() -> Path:
-    """Return the folder for Ray's logs, sockets and spilled objects; found as Ray does."""
-    on_linux = os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None
-    return Path(os.environ.get("RAY_TMPDIR") or on_linux or "/tmp") / "ray"
-
-
 def check_temporary_folder(subject: Subject) -> Sequence[Finding]:
-    """Look whether Ray can write to its folder, and whether its sockets' paths fit."""
-    return [judge_temporary_folder(temporary_folder())]
-
-
-def judge_temporary_folder(folder: Path) -> Finding:
-    """Judge a folder for Ray's files; tries to write in it, or in the nearest one around it that exists."""
-    length = len(os.fsencode(f"{folder}/{LONGEST}"))
-    short = "export RAY_TMPDIR=/tmp"
-    if length > SOCKET_BYTES:
-        return fail(f"{folder}: too long by {length - SOCKET_BYTES} bytes for the sockets that Ray makes there", short)
-    try:
-        try_to_write(folder)
-    except OSError as error:
-        return fail(f"{folder}: cannot be written ({error.strerror or error})", short)
-    return ok(f"{folder}: can be written, and its sockets' paths fit")
-
-
-def try_to_write(folder: Path) -> None:
-    """Write a file in a folder, or in the nearest one around it that exists, and delete it.
-
-    Raises:
-        OSError: That does not work.
-    """
-    while not folder.exists():
-        folder = folder.parent
-    probe = folder / f".tilesweep-doctor-{os.getpid()}"
-    probe.write_bytes(b"")
-    probe.unlink()
+    """Choose the folder for Ray's files as a sweep does: one in which Ray can write, and its sockets' paths fit."""
+    folder = choose_folder()
+    if folder.instead_of:
+        instead = f"{folder.path} is taken in place of {folder.instead_of}"
+        return [warn(instead, f"export {FOLDER_VARIABLE}={shlex.quote(str(folder.path.parent))}")]
+    return [ok(f"{folder.path}: can be written, and its sockets' paths fit")]
 
 
 def check_ports(subject: Subject) -> Sequence[Finding]:
-    """Tell which of Ray's ports are taken."""
-    return [judge_ports(PORTS)]
+    """Tell which of Ray's ports are taken, and who can reach them."""
+    return [judge_ports(PORTS), *([] if subject.cluster else [judge_reach()])]
+
+
+def judge_reach() -> Finding:
+    """Tell who can reach the ports of a Ray that a sweep starts here."""
+    if not is_reachable():
+        return ok("a sweep's own Ray listens on this machine's loopback alone")
+    text = f"{REACHABLE_VARIABLE}={os.environ[REACHABLE_VARIABLE]}: Ray listens on every network of this machine"
+    return warn(f"{text}, and its three ports of metrics ask for no token", f"unset {REACHABLE_VARIABLE}")
 
 
 def judge_ports(ports: Mapping[int, str]) -> Finding:
@@ -88,48 +66,32 @@ def _is_taken(port: int) -> bool:
 
 
 def check_token(subject: Subject) -> Sequence[Finding]:
-    """Look for Ray's token, and at who can read it."""
-    mode = os.environ.get("RAY_AUTH_MODE", "")
-    if mode.lower() == "disabled":
-        return [warn("RAY_AUTH_MODE=disabled: whoever reaches Ray's ports can run code here", "unset RAY_AUTH_MODE")]
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return [ok("given by RAY_AUTH_TOKEN")]
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    return [judge_token(path, named=bool(named), joins=subject.cluster is not None)]
+    """Say where the token comes from, as a sweep finds or makes it, and who can read it."""
+    if os.environ.get(MODE_VARIABLE, "").lower() == "disabled":
+        fix = f"unset {MODE_VARIABLE}"
+        return [warn(f"{MODE_VARIABLE}=disabled: whoever reaches Ray's ports can run code here", fix)]
+    return [judge_token(plan_token(), joins=subject.cluster is not None)]
 
 
-def judge_token(path: Path, *, named: bool, joins: bool) -> Finding:
-    """Judge a token's file.
+def judge_token(plan: TokenPlan, *, joins: bool) -> Finding:
+    """Judge where a token comes from.
 
     Args:
-        path: The file.
-        named: Whether RAY_AUTH_TOKEN_PATH names it.
+        plan: From ``plan_token``.
         joins: Whether the sweep joins a cluster that is running already, which may ask for it.
     """
-    if not path.is_file():
-        if named:
-            return fail(f"RAY_AUTH_TOKEN_PATH {path}: no such file", "unset RAY_AUTH_TOKEN_PATH, or mend it")
-        if joins:
-            return warn("none on this machine", f"copy the cluster's token (ray get-auth-token there) to {path}")
-        return ok("none yet; Ray makes one for its first cluster")
-    if not path.read_text(errors="replace").strip():
-        return fail(f"{path}: is empty", f"rm {shlex.quote(str(path))}; ray get-auth-token --generate")
-    if is_exposed(path):
-        return warn(
-            f"{path}: other users of this machine can read it, and so run code as you",
-            f"chmod 600 {shlex.quote(str(path))}",
-        )
-    return ok(f"{path}: nobody else can read it")
-
-
-def is_exposed(path: Path) -> bool:
-    """Whether users other than the owner can read a file, by its mode and those of all folders above it.
-
-    A group of the owner's own name is taken to be the owner's alone, as most Linux distributions make them.
-    """
-    file, above = path.stat(), [folder.stat().st_mode for folder in path.resolve().parents]
-    private = path.owner() == path.group()
-    group = not private and file.st_mode & 0o040 and all(one & 0o010 for one in above)
-    others = file.st_mode & 0o004 and all(one & 0o001 for one in above)
-    return bool(group or others)
+    if plan.source == "given":
+        return ok(f"given by {TOKEN_VARIABLE}")
+    if plan.source == "file" and plan.path is not None:
+        if is_exposed(plan.path):
+            return warn(
+                f"{plan.path}: other users of this machine can read it, and so run code as you",
+                f"chmod 600 {shlex.quote(str(plan.path))}",
+            )
+        return ok(f"{plan.path}: nobody else can read it")
+    if joins:
+        where = f" to {plan.path}" if plan.source == "new" else f" here, as {TOKEN_VARIABLE}"
+        return warn("none on this machine", f"copy the cluster's token (ray get-auth-token there){where}")
+    if plan.source == "handed":
+        return ok(f"a sweep makes one for itself alone: {plan.why}")
+    return ok(f"none yet; a sweep makes one, {plan.path}, that only you can read")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -13,6 +12,7 @@ from sweep.checkup.options import CheckupOptions
 from sweep.checkup.probing import ProbeError, probe
 from sweep.engine.joining import Target
 from sweep.engine.resources import Resources, divide
+from sweep.engine.share import cpu_share
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.models.registry import get_architecture
@@ -97,7 +97,7 @@ class Subject:
             gpus = len(self.torch()["devices"])
         except ProbeError:  # told by the check of torch
             gpus = 0
-        return divide(trials=len(self.architectures), total_cpus=os.cpu_count() or 1, total_gpus=gpus)
+        return divide(trials=len(self.architectures), total_cpus=cpu_share().count, total_gpus=gpus)
 
 
 def _try(storage: Storage) -> Storage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweep.engine.leftovers import dataset_name, settle_datasets
 from trainables.data.manifest import MANIFEST_FILE
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
+from trainables.owners import Owner
 from trainables.task import Task
 
 JPEG_QUALITY = 90
@@ -31,6 +32,7 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
     Raises:
         DataError: Something is there, or the place cannot be written.
     """
+    settle_datasets(destination.parent)
     if destination.exists() and any(destination.iterdir() if destination.is_dir() else [destination]):
         is_dataset = (destination / MANIFEST_FILE).exists() or all((destination / split).is_dir() for split in SPLITS)
         if not force:
@@ -39,14 +41,15 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
             raise DataError(
                 f"--dst {destination}: is no dataset, so --force does not replace it; choose another folder"
             )
-    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.new")
+    owner = Owner.here()
+    temporary = destination.with_name(dataset_name(destination.name, owner, "new"))
     try:
         for split in SPLITS:
             for kind in ("images", "masks"):
                 (temporary / split / kind).mkdir(parents=True)
         yield temporary
         if destination.exists():
-            old = destination.with_name(f".{destination.name}.{os.getpid()}.old")
+            old = destination.with_name(dataset_name(destination.name, owner, "old"))
             destination.rename(old)
             temporary.rename(destination)
             shutil.rmtree(old)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from PIL import Image
 
 from sweep.dataset.folders import write_tile
 from trainables.errors import DataError
+from trainables.owners import scratch_folder
 from trainables.task import IGNORE_INDEX, Task
 
 Uncertain = Literal["foreground", "random", "background", "ignore"]
@@ -87,8 +87,8 @@ def open_pets(source: Path) -> Iterator[dict[str, list[Pet]]]:
     missing = [path for path in lists.values() if not path.is_file()]
     if len(missing) == 1:
         raise DataError(f"{missing[0]}: no such file, but the other list is there; unpack all of annotations")
-    with tempfile.TemporaryDirectory(prefix="tilesweep-") as root:
-        place = Path(root) / FOLDER
+    with scratch_folder() as root:
+        place = root / FOLDER
         (place / "annotations").mkdir(parents=True)
         (place / "images").symlink_to((folder / "images").resolve())
         (place / "annotations" / "trimaps").symlink_to((folder / "annotations" / "trimaps").resolve())
@@ -102,7 +102,7 @@ def open_pets(source: Path) -> Iterator[dict[str, list[Pet]]]:
         yield {name: _open_list(root, name, path) for name, path in lists.items()}
 
 
-def _open_list(root: str, name: str, path: Path) -> list[Pet]:
+def _open_list(root: Path, name: str, path: Path) -> list[Pet]:
     from torchvision.datasets import OxfordIIITPet
 
     try:

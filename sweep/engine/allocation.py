@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,16 +11,22 @@ from rich.console import Console
 from search_spaces.profiles import Profile
 from sweep.engine.cluster import joins, ray_cluster
 from sweep.engine.options import SweepOptions
+from sweep.engine.ray_watch import Died
 from sweep.engine.resources import AUTO, Resources, divide, read_share
+from sweep.engine.share import cpu_share
 from trainables.errors import ExperimentError
 
 
 @contextmanager
 def cluster_for(
-    options: SweepOptions, trials: int, console: Console, architectures: Sequence[str] = ()
+    options: SweepOptions,
+    trials: int,
+    console: Console,
+    architectures: Sequence[str] = (),
+    died: Died | None = None,
 ) -> Iterator[Resources]:
-    """Start or join Ray, bring it the architectures' code, and divide it among the trials."""
-    with ray_cluster(options.address, console, architectures):
+    """Start or join Ray, bring it the architectures' code, and divide it among the trials; ``died``: Ray itself did."""
+    with ray_cluster(options.address, console, architectures, died=died):
         import ray
 
         total = ray.cluster_resources()
@@ -54,10 +59,10 @@ def _divide(options: SweepOptions, trials: int, cpus: int, gpus: float, node_cpu
 
 
 def here(options: SweepOptions, trials: int) -> Resources:
-    """Divide this machine among the trials."""
+    """Divide what is ours of this machine among the trials."""
     import torch
 
-    return _divide(options, trials, os.cpu_count() or 1, torch.cuda.device_count())
+    return _divide(options, trials, cpu_share().count, torch.cuda.device_count())
 
 
 def one_at_a_time(options: SweepOptions) -> bool:

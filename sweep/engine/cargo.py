@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from sweep.engine.jobs import job_environment
 from trainables.models.families import FILE
 from trainables.models.own_source import CARRIED, carried, source_of
+from trainables.owners import scratch_folder
 
 PACKAGES = ("trainables", "search_spaces", "sweep")
 
@@ -33,14 +33,14 @@ def cargo(architectures: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         yield {}
         return
     root = Path(__file__).resolve().parents[2]
-    with tempfile.TemporaryDirectory(prefix="tilesweep-") as scratch:
+    with scratch_folder() as scratch:
         modules = [str(root / name) for name in PACKAGES]
         paths = {source_of(name).path for name in architectures if FILE.fullmatch(name)} - {None}
         for path in paths:
             assert path is not None
-            _copy_sources(path.parent, (Path(scratch) / carried(path)).parent)
+            _copy_sources(path.parent, (scratch / carried(path)).parent)
         if paths:
-            modules.append(str(Path(scratch) / CARRIED))
+            modules.append(str(scratch / CARRIED))
         yield {"py_modules": modules}
 
 

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from sweep.engine.cargo import cargo
 from sweep.engine.joining import Target, could_not_join, prepare_to_join, silent_core
+from sweep.engine.ray_watch import Died, short_messages, watched_cluster
+from sweep.engine.starting import TOKEN_HINT, local_ray
 from trainables.errors import ExperimentError
 
 QUIET = {
@@ -28,7 +30,9 @@ def joins(address: str | None) -> bool:
 
 
 @contextmanager
-def ray_cluster(address: str | None, console: Console, architectures: Sequence[str] = ()) -> Iterator[None]:
+def ray_cluster(
+    address: str | None, console: Console, architectures: Sequence[str] = (), *, died: Died | None = None
+) -> Iterator[None]:
     """Run the block on a Ray cluster: a running one, or a local one that ends with the block.
 
     A running one gets the code of this process along, so that its nodes need no checkout of the same version.
@@ -38,46 +42,65 @@ def ray_cluster(address: str | None, console: Console, architectures: Sequence[s
             else a local one.
         console: Where the dashboard's address is printed.
         architectures: What will be trained; files that a user wrote go along.
+        died: Told when Ray itself has died; see ``ray_watch``.
 
     Raises:
-        ExperimentError: No cluster answers there, or it does not let us in, or is of another version.
+        ExperimentError: Ray does not start; or no cluster answers there, or it does not let us in, or is of another
+            version.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    arguments: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "runtime_env": {"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}},
+    }
     target = Target.of(address)
     on_term = signal.getsignal(signal.SIGTERM)
-    if target is not None:
-        prepare_to_join(target)
+    ray = local_ray(console, arguments, died) if target is None else _joined(target, architectures, arguments, died)
+    with ray as (dashboard, token):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_term)  # Ray's own handler ends the process without a word
+        if target is not None:
+            _tell_size(target, console)
+            _require_cpus(target)
+        if dashboard:
+            console.print(f"Ray dashboard  http://{dashboard}  ({token})", highlight=False)
+        yield
+
+
+@contextmanager
+def _joined(
+    target: Target, architectures: Sequence[str], arguments: dict[str, Any], died: Died | None
+) -> Iterator[tuple[str, str]]:
+    """Run the block on a running cluster; yields its dashboard's address, and how to get its token.
+
+    Raises:
+        ExperimentError: It cannot be joined.
+    """
+    prepare_to_join(target)
     import ray
 
-    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    variables = {"NO_ALBUMENTATIONS_UPDATE": "1"}
-    if target is None:
-        context = ray.init(address="local", runtime_env={"env_vars": variables}, **arguments)
-    else:
-        with cargo(architectures) as modules:
-            runtime_env = {"env_vars": variables, **modules}
-            try:
-                with silent_core():
-                    context = ray.init(address=target.address, runtime_env=runtime_env, **arguments)
-            except (Exception, SystemExit) as error:  # Ray's own kinds, and its way to give up on a silent server
-                ray.shutdown()
-                raise could_not_join(target, error) from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray's own handler ends the process without a word
+    with cargo(architectures) as modules:
+        runtime_env = {**arguments["runtime_env"], **modules}
+        try:
+            with silent_core():
+                context = ray.init(address=target.address, **{**arguments, "runtime_env": runtime_env})
+        except (Exception, SystemExit) as error:  # Ray's own kinds, and its way to give up on a silent server
+            ray.shutdown()
+            raise could_not_join(target, error) from error
     try:
-        if target is not None:
-            nodes = [node for node in ray.nodes() if node["Alive"]]
-            count = f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
-            console.print(f"cluster        {target}: {count}", highlight=False, soft_wrap=True)
-            _require_cpus(target)
-        if context.dashboard_url:
-            console.print(
-                f"Ray dashboard  http://{context.dashboard_url}  (its token: ray get-auth-token)", highlight=False
-            )
-        yield
+        with short_messages(own=False), watched_cluster(ray.get_runtime_context().gcs_address, died):
+            yield context.dashboard_url or "", TOKEN_HINT
     finally:
         ray.shutdown()
+
+
+def _tell_size(target: Target, console: Console) -> None:
+    import ray
+
+    count = sum(node["Alive"] for node in ray.nodes())
+    console.print(f"cluster        {target}: {count} node{'' if count == 1 else 's'}", highlight=False, soft_wrap=True)
 
 
 def _require_cpus(target: Target) -> None:

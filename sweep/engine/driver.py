@@ -20,10 +20,12 @@ from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
 from sweep.engine.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
+from sweep.engine.leftovers import remove_leases
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Output
 from sweep.engine.own_code import own_code
 from sweep.engine.packing import Packing, Probe, probe_on_cluster, share_gpus
+from sweep.engine.ray_watch import end_at_once
 from sweep.engine.resources import Resources
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.settings import RunSettings
@@ -92,11 +94,15 @@ def drive(
         go_on(INTERRUPTION)
         output.end(INTERRUPTED)
 
+    def after_ray() -> str:
+        return f"nothing is lost: then go on with {resume}" if experiment.exists else "no trial had begun"
+
+    died = end_at_once(output, after_ray)
     try:
         architectures = sorted({trial.recipe.architecture for trial in sweep.plan.known()})
         with (
             _alone(experiment) as lease,
-            cluster_for(sweep.options, sweep.plan.total, console, architectures) as whole,
+            cluster_for(sweep.options, sweep.plan.total, console, architectures, died) as whole,
         ):
             require_gpu(sweep.options, sweep.profile, whole)
             resources, packing = share_gpus(
@@ -165,6 +171,7 @@ def _alone(experiment: Experiment) -> Iterator[Lease]:
     """
     try:
         with Lease.of_driver(experiment.storage, experiment.name).held() as lease:
+            remove_leases(experiment.storage)
             yield lease
     except TakenError as error:
         raise ExperimentError(

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from sweep.engine.ray_token import MODE_VARIABLE, PATH_VARIABLE, TOKEN_VARIABLE, home_file
 from trainables.errors import ExperimentError
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -128,9 +128,9 @@ def _present_token() -> None:
 
     Ray starts clusters with token authentication, but a driver that joins one sends its token only in this mode.
     """
-    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if given or (Path.home() / ".ray" / "auth_token").exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    given = os.environ.get(TOKEN_VARIABLE) or os.environ.get(PATH_VARIABLE)
+    if given or home_file().exists():
+        os.environ.setdefault(MODE_VARIABLE, "token")
 
 
 def _require_answer(target: Target) -> None:

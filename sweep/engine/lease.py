@@ -22,6 +22,7 @@ from pydantic import Field
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import StorageError
 from trainables.locks import lock_file
+from trainables.owners import process_space, start_ticks
 from trainables.storage import Storage
 
 BEAT_SECONDS = 10.0
@@ -62,7 +63,7 @@ class Holder:
         """Describe this process."""
         return cls(
             host=socket.gethostname(),
-            boot=_boot(),
+            boot=process_space(),
             pid=os.getpid(),
             started=psutil.Process().create_time(),
             token=uuid.uuid4().hex,
@@ -170,20 +171,44 @@ class Lease:
             known = _lives_here(holder)
             if self._shows_life(holder) if known is None else known:
                 raise TakenError(holder)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(lock_file(self._critical_section()))
-            except OSError as error:
-                raise StorageError(f"{self._storage.path(self._file)}: cannot be taken ({error})") from error
+        with self._alone():
             if (now := self._read()) and (holder is None or now.token != holder.token):
                 raise TakenError(now)  # another one was faster
             self._own = Holder.here()
             self._write(self._own)
 
+    def release_dead(self) -> bool:
+        """Delete the lease of a process of this machine that has ended; returns whether there was one.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        holder = self._read()
+        if holder is None or _lives_here(holder) is not False:
+            return False
+        with self._alone():
+            if self._read() != holder:
+                return False  # somebody has just taken it
+            self._storage.delete(self._file)
+        return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep this machine's other processes away from the file during the block."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock_file(self._critical_section()))
+            except OSError as error:
+                raise StorageError(f"{self._storage.path(self._file)}: cannot be taken ({error})") from error
+            yield
+
     def _critical_section(self) -> Path:
-        """Return a lock file of this machine: processes of other machines are seldom that fast."""
+        """Return a lock file of this machine: processes of other machines are seldom that fast.
+
+        A user has sixteen of them for all experiments: to delete a lock file opens it to two processes at a time.
+        """
         name = hashlib.sha256(f"{self._storage.address}/{self._file}".encode()).hexdigest()
-        return Path(tempfile.gettempdir()) / f"tilesweep-{os.getuid()}-{name[:16]}.lock"
+        return Path(tempfile.gettempdir()) / f"tilesweep-{os.getuid()}-{name[0]}.lock"
 
     def _shows_life(self, holder: Holder) -> bool:
         """Watch a holder of another machine for a while; the clocks of two machines cannot be compared."""
@@ -231,38 +256,9 @@ class Lease:
                 return
 
 
-def _boot() -> str:
-    """Return which boot of which machine this is, and which PID namespace: containers share the first two."""
-    boot = str(int(psutil.boot_time()))
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    with suppress(OSError):
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
-    return boot
-
-
-def start_ticks(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since the boot.
-
-    ``psutil.Process.create_time`` is that plus the boot time by the wall clock, which moves when the clock is set.
-
-    Args:
-        pid: A process id of this PID namespace.
-
-    Returns:
-        None where there is no such process, or where the system does not say.
-
-    Source: proc_pid_stat(5), field 22; the name in field 2 may hold blanks and brackets.
-    """
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def _lives_here(holder: Holder) -> bool | None:
     """Say whether the holder's process lives; None where its process id cannot be looked up from here."""
-    if (holder.host, holder.boot) != (socket.gethostname(), _boot()):
+    if (holder.host, holder.boot) != (socket.gethostname(), process_space()):
         return None
     try:
         if psutil.Process(holder.pid).status() == psutil.STATUS_ZOMBIE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep import __version__
+from sweep.engine.share import cpu_share
 from trainables.secrets import hide_secret
 
 _PACKAGES = (
@@ -44,7 +44,7 @@ def provenance() -> dict[str, Any]:
         "command": typed_command(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpus": os.cpu_count(),
+        "cpus": cpu_share().count,
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "packages": {"tilesweep": __version__} | {name: version(name) for name in _PACKAGES},
         "git": _git_state(),

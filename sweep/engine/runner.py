@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from sweep.engine.trials import TrialRecords
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.models.trust import trusted_hashes
+from trainables.owners import scratch_folder
 from trainables.segmentation import SegmentationTrainable
 from trainables.tensorboard import EventFiles
 from trainables.watching import Watcher
@@ -156,7 +156,7 @@ def run_trials(
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )
     trainable.__name__ = trainable.__qualname__ = SegmentationTrainable.__name__  # the wrapper's own says nothing
-    with tempfile.TemporaryDirectory(prefix="tilesweep-") as scratch:
+    with scratch_folder() as scratch:
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -169,7 +169,7 @@ def run_trials(
             ),
             run_config=tune.RunConfig(
                 name=experiment.name,
-                storage_path=scratch,
+                storage_path=str(scratch),
                 verbose=0,
                 stop=stopper,
                 callbacks=[

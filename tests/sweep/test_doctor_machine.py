@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from sweep.checkup.disk import RAY, RESULTS, Place, judge_place, judge_places
+from sweep.checkup.finding import Check
 from sweep.checkup.machine import (
     Memory,
-    cgroup_limits,
     judge_memory,
     judge_open_files,
     judge_python,
@@ -24,17 +24,18 @@ from sweep.checkup.machine import (
 )
 from sweep.checkup.options import CheckupOptions
 from sweep.checkup.ray_files import (
-    LONGEST,
-    SOCKET_BYTES,
+    check_temporary_folder,
     check_token,
-    is_exposed,
     judge_ports,
-    judge_temporary_folder,
+    judge_reach,
     judge_token,
-    temporary_folder,
 )
+from sweep.checkup.running import run_checks
 from sweep.checkup.subject import Subject
 from sweep.engine.disk import size
+from sweep.engine.ray_folder import LONGEST, SOCKET_BYTES, default_folder, fault_of
+from sweep.engine.ray_token import TokenPlan, is_exposed
+from sweep.engine.share import MemoryLimit, memory_limits
 from tests.conftest import ROOT
 
 GB = 10**9
@@ -86,8 +87,17 @@ def test_a_container_s_limit_is_found_in_both_versions_of_cgroups(tmp_path: Path
     (first.parent / "memory.limit_in_bytes").write_text(f"{6 * GB}\n")
     membership = tmp_path / "cgroup"
     membership.write_text("4:memory:/old/inner\n1:cpu:/\n0::/job\n")
-    assert set(cgroup_limits(tmp_path, membership)) == {8 * GB, 6 * GB}
-    assert list(cgroup_limits(tmp_path / "none", tmp_path / "nothing")) == []
+    assert {one.limit for one in memory_limits(tmp_path, membership)} == {8 * GB, 6 * GB}
+    assert list(memory_limits(tmp_path / "none", tmp_path / "nothing")) == []
+
+
+def test_what_a_container_uses_already_is_taken_off_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(f"{8 * GB}\n")
+    (tmp_path / "memory.current").write_text(f"{5 * GB}\n")
+    (tmp_path / "memory.stat").write_text(f"anon {3 * GB}\ninactive_file {2 * GB}\n")
+    (found,) = set(memory_limits(tmp_path, tmp_path / "nothing"))
+    assert found == MemoryLimit(limit=8 * GB, used=3 * GB) and found.left == 5 * GB
+    assert Memory(total=32 * GB, available=20 * GB, limit=found.limit, used=found.used).usable == 5 * GB
 
 
 def test_this_machine_s_memory_is_measured() -> None:
@@ -147,19 +157,24 @@ def test_each_disk_is_told_once() -> None:
     assert found.text == "5.0 GB free for results, Ray; 7.0 GB free for weights; demo takes about 2.0 GB"
 
 
-def test_a_long_folder_is_too_long_for_ray_s_sockets(tmp_path: Path) -> None:
-    found = judge_temporary_folder(tmp_path / ("x" * 60) / "ray")
-    assert found.outcome == "fail" and "RAY_TMPDIR" in found.mend
-    assert judge_temporary_folder(Path("/tmp/ray")).outcome == "ok"
+def test_a_long_tmpdir_is_a_warning_that_names_the_folder_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 60)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(long))
+    (found,) = check_temporary_folder(Subject(CheckupOptions()))
+    assert found.outcome == "warn" and found.mend == "export RAY_TMPDIR=/tmp"
+    assert f"in place of {long}/ray: too long by" in found.text
 
 
 def test_the_longest_folder_that_is_let_pass_holds_a_socket_of_ray_s() -> None:
-    """Bind the longest socket that the doctor foresees, below the longest folder that it lets pass."""
+    """Bind the longest socket that is foreseen, below the longest folder that is let pass."""
     with TemporaryDirectory(prefix="d", dir="/tmp") as base:
         room = SOCKET_BYTES - len(f"{base}//{LONGEST}")
         folder = Path(base) / ("r" * room)
-        assert judge_temporary_folder(folder).outcome == "ok"
-        assert judge_temporary_folder(Path(base) / ("r" * (room + 1))).outcome == "fail"
+        assert fault_of(folder) == ""
+        assert fault_of(Path(base) / ("r" * (room + 1))).startswith("too long by 1 bytes")
         place = folder / LONGEST
         place.parent.mkdir(parents=True)
         with socket.socket(socket.AF_UNIX) as server:
@@ -167,9 +182,8 @@ def test_the_longest_folder_that_is_let_pass_holds_a_socket_of_ray_s() -> None:
         assert place.is_socket()
 
 
-def test_a_folder_that_cannot_be_written_fails() -> None:
-    found = judge_temporary_folder(Path("/proc/ray"))  # no right helps there, not even root's
-    assert found.outcome == "fail" and "cannot be written" in found.text
+def test_a_folder_that_cannot_be_written_is_none_for_ray() -> None:
+    assert fault_of(Path("/proc/ray")).startswith("cannot be written")  # no right helps there, not even root's
 
 
 def test_ray_s_folder_is_found_as_ray_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +194,7 @@ def test_ray_s_folder_is_found_as_ray_finds_it(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv("RAY_TMPDIR", raising=False)
         for name, value in changes.items():
             monkeypatch.setenv(name, value)
-        assert str(temporary_folder()) == get_default_ray_temp_dir()
+        assert str(default_folder()) == get_default_ray_temp_dir()
 
 
 def test_a_port_that_is_taken_is_a_note() -> None:
@@ -197,23 +211,28 @@ def test_a_token_that_others_can_read_is_a_warning() -> None:
         token = Path(folder) / "auth_token"
         token.write_text("secret")
         token.chmod(0o644)
-        found = judge_token(token, named=False, joins=False)
+        plan = TokenPlan(source="file", path=token)
+        found = judge_token(plan, joins=False)
         assert found.outcome == "warn" and found.mend == f"chmod 600 {token}"
         assert "secret" not in found.text
         token.chmod(0o600)
-        assert judge_token(token, named=False, joins=False).outcome == "ok"
+        assert judge_token(plan, joins=False).outcome == "ok"
         token.chmod(0o644)
         Path(folder).chmod(0o700)
         assert not is_exposed(token), "nobody else gets into its folder"
 
 
 def test_a_token_that_is_missing_matters_where_a_cluster_is_joined(tmp_path: Path) -> None:
-    nowhere = tmp_path / "auth_token"
-    assert judge_token(nowhere, named=False, joins=False).outcome == "ok"
-    assert judge_token(nowhere, named=False, joins=True).outcome == "warn"
-    assert judge_token(nowhere, named=True, joins=False).outcome == "fail"
-    nowhere.write_text("\n")
-    assert judge_token(nowhere, named=False, joins=False).outcome == "fail"
+    plan = TokenPlan(source="new", path=tmp_path / "auth_token")
+    assert judge_token(plan, joins=False).outcome == "ok"
+    assert judge_token(plan, joins=True).outcome == "warn"
+
+
+def test_a_ray_that_every_network_reaches_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
+    assert judge_reach().outcome == "ok" and "loopback alone" in judge_reach().text
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "1")
+    assert judge_reach().outcome == "warn"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +248,6 @@ def test_ray_s_own_variables_count(variables: dict[str, str], outcome: str, monk
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    (found,) = check_token(Subject(CheckupOptions()))
+    ((_, (found,)),) = run_checks([Check(name="token", run=check_token)], Subject(CheckupOptions()))
     assert found.outcome == outcome
     assert "x" * 64 not in found.text + found.mend, "the token is a secret"
