@@ -1,4 +1,4 @@
-"""Serve a trained model over HTTP with Ray Serve: POST a PNG or JPEG of any size, get its mask as a PNG.
+"""Serve a trained model over HTTP with Ray Serve: POST a PNG or JPEG of any size, get its mask as a PNG, upright.
 
     python examples/serve.py --model phase1-demo
     curl --data-binary @photo.jpg http://127.0.0.1:8000/ -o mask.png
@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import ray
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sweep.results.chosen import find_models
 from trainables.errors import TilesweepError
@@ -30,6 +30,21 @@ try:
     from starlette.responses import Response
 except ImportError as error:
     sys.exit(f"error: {error}; install what serves: pip install 'tilesweep[serve]'")
+
+
+BIT_DEPTH = 24
+"""Where a PNG says how many bits a value has, in bytes from its beginning (ISO/IEC 15948, 11.2.1)."""
+
+
+def read_picture(body):
+    """Return a PNG or JPEG as (H, W, 3) uint8 RGB, upright like sweep.predict's, or say in a line what is wrong."""
+    try:
+        picture = Image.open(io.BytesIO(body), formats=("PNG", "JPEG"))
+        if picture.format == "PNG" and body[BIT_DEPTH] == 16:
+            return "the body is a PNG of 16 bits; convert it to 8 bits, as the model was trained on"
+        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"the body is no PNG or JPEG ({type(error).__name__}); POST the file itself"
 
 
 @serve.deployment
@@ -55,10 +70,9 @@ class Segmenter:
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        try:
-            image = np.array(Image.open(io.BytesIO(await request.body())).convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return Response(f"the body is no PNG or JPEG ({type(error).__name__}); POST the file itself\n", 400)
+        image = read_picture(await request.body())
+        if isinstance(image, str):
+            return Response(f"{image}\n", 400)
         mask = await self.masks(torch.from_numpy(image).permute(2, 0, 1))
         picture = io.BytesIO()
         mask_picture(mask, self.task).save(picture, "PNG")

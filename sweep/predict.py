@@ -16,7 +16,10 @@ from sweep.engine.marks import RARE, Bounds
 from sweep.engine.options import DeviceOptions, Numbers, StorageOptions, TrustOptions
 from sweep.engine.output import Output
 from sweep.engine.provenance import typed_command
+from sweep.mapping.addresses import unsigned
+from sweep.mapping.files import REPLACE_OR_SKIP, SHOWN
 from trainables.errors import ExperimentError, TilesweepError
+from trainables.escaping import visible
 from trainables.models.trust import trust_everything
 from trainables.storage import Storage
 
@@ -46,9 +49,9 @@ def _pair(text: str) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
-    """Predict images and rasters with a sweep's winner; the same command goes on after an interruption.
+    """Predict images and rasters with a sweep's winner; the same command resumes after an interruption.
 
-    A raster with a place on earth becomes a GeoTIFF, and polygons where wanted; any other image a PNG.
+    A raster with a place on earth becomes a GeoTIFF, and polygons if asked for; any other image a PNG.
     """
 
     inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
@@ -91,7 +94,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Windows a forward pass; default: what suits the device."""
 
     skip_bad: Annotated[bool, RARE] = False
-    """Leave damaged blocks of a raster out instead of giving up."""
+    """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""
 
     overwrite: bool = False
     """Replace what --out holds of other models or settings."""
@@ -104,7 +107,7 @@ def main(options: PredictOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
     from sweep.mapping.extra import require_geo
-    from sweep.mapping.inputs import find_inputs
+    from sweep.mapping.inputs import find_inputs, hidden_files
     from sweep.mapping.settings import MapSettings
     from sweep.results.chosen import find_models
     from sweep.results.known_test import note_inputs
@@ -147,7 +150,8 @@ def main(options: PredictOptions, output: Output) -> int:
     )
     with WindowProgress(output.console) as progress:
         job = Job(team=team, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
-        _check(job, inputs, record, output)
+        _say_hidden(hidden_files(options.inputs), output)
+        inputs = _check(job, inputs, record, output)
         _say_models(team, output)
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
             _say_gain(team, options, output)
@@ -155,24 +159,44 @@ def main(options: PredictOptions, output: Output) -> int:
     return 0
 
 
-def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
+def _say_hidden(counts: dict[str, int], output: Output) -> None:
+    """Say which files of folders are not read."""
+    for folder, count in counts.items():
+        text = f"{count} file{'s' * (count > 1)} in {folder} whose names begin with a dot"
+        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.events.emit("skipped", input=folder, text=text)
+
+
+def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> list[Input]:
     """Look at every raster before the first one is predicted.
 
+    Returns:
+        Those that can be used; with --skip-bad, what is no raster is left out.
+
     Raises:
-        ExperimentError: Some cannot be used, all of them told at once.
+        ExperimentError: Some cannot be used, all of them listed at once.
     """
+    from sweep.mapping.files import UnreadableError
+
     faults: list[str] = []
+    skipped: list[str] = []
+    usable: list[Input] = []
     for one in inputs:
-        if record.has(one):
-            continue
         try:
-            if warning := job.warning(one):
-                output.results.print(f"warning        {warning}", highlight=False, soft_wrap=True)
-                output.events.emit("warning", input=one.path, text=warning)
+            if not job.is_done(one, record) and (warning := job.warning(one)):
+                output.results.print(f"warning        {visible(warning)}", highlight=False, soft_wrap=True)
+                output.events.emit("warning", input=unsigned(one.path), text=warning)
         except TilesweepError as error:
-            faults += error.faults
-    if faults:
-        raise ExperimentError(faults)
+            (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
+        else:
+            usable.append(one)
+    if faults or not usable:
+        raise ExperimentError(faults or skipped)
+    for fault in skipped:
+        text = fault.removesuffix(f"; {REPLACE_OR_SKIP}")
+        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.events.emit("skipped", text=text)
+    return usable
 
 
 def _say_models(team: Team, output: Output) -> None:
@@ -200,18 +224,31 @@ def _say_gain(team: Team, options: PredictOptions, output: Output) -> None:
 
 
 def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
-    """Predict one raster after the other."""
+    """Predict one raster after the other; those that another command predicts now come last."""
+    for name in record.begin():
+        output.console.print(f"removed        {visible(name)}, made in another way", highlight=False, soft_wrap=True)
     try:
-        for one in inputs:
-            if record.has(one):
-                output.console.print(f"{one.name}: is there already", highlight=False, soft_wrap=True)
-                continue
-            _say_mapped(one, job.map(one, record), output)
+        elsewhere = [one for one in inputs if not _map(job, one, record, output, wait=False)]
+        for one in elsewhere:
+            output.results.print(f"{visible(one.name)}: another command predicts it; waiting", highlight=False)
+            _map(job, one, record, output, wait=True)
     except KeyboardInterrupt:
         output.results.print("interrupted; what is finished is kept", highlight=False)
         output.next(typed_command())
         raise
     output.results.print(f"results        {job.out}", highlight=False, soft_wrap=True)
+
+
+def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) -> bool:
+    """Predict a raster unless it is done; returns whether it could be had."""
+    with record.predicting(one, wait=wait) as ours:
+        if not ours:
+            return False
+        if job.is_done(one, record):
+            output.console.print(f"{visible(one.name)}: is there already", highlight=False, soft_wrap=True)
+        else:
+            _say_mapped(one, job.map(one, record), output)
+    return True
 
 
 def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
@@ -221,10 +258,13 @@ def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
         dropped = f", {facts['dropped']} smaller ones dropped" if facts["dropped"] else ""
         said += f"; {facts['polygons']} polygons, {facts['area_m2']:,.0f} m2{dropped}"
     names = ", ".join(file.name for file in mapped.files)
-    output.results.print(f"{one.name}: {names} ({said})", highlight=False, soft_wrap=True)
-    for place in mapped.bad:
-        output.results.print(f"warning        {one.path}: {place} was damaged and left out", highlight=False)
-    output.events.emit("predicted", input=one.path, files=[str(file) for file in mapped.files], **mapped.facts)
+    output.results.print(visible(f"{one.name}: {names} ({said})"), highlight=False, soft_wrap=True)
+    path = unsigned(one.path)
+    if bad := mapped.bad:
+        more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""
+        text = f"{path}: damaged and left out: {'; '.join(bad[:SHOWN])}{more}"
+        output.results.print(f"warning        {visible(text)}", highlight=False, soft_wrap=True)
+    output.events.emit("predicted", input=path, files=[str(file) for file in mapped.files], **mapped.facts)
 
 
 COMMAND = Command(

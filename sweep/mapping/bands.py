@@ -39,11 +39,11 @@ def choose_bands(path: str, dataset: Any, bands: Sequence[int]) -> tuple[int, in
         return 1, 2, 3
     kinds = f"{count} band{'s' * (count > 1)} ({', '.join(names)})"
     if count < 3:
-        mend = "expand its palette first (gdal_translate -expand rgb)" if "palette" in names else "--bands 1,1,1 shows"
-        mend += "" if "palette" in names else " a grey image as RGB"
+        fix = "expand its palette first (gdal_translate -expand rgb)" if "palette" in names else "--bands 1,1,1 shows"
+        fix += "" if "palette" in names else " a grey image as RGB"
     else:
-        mend = "say which are red, green and blue, such as --bands 1,2,3"
-    raise ExperimentError(f"{path}: has {kinds}, and the model wants red, green and blue; {mend}")
+        fix = "say which are red, green and blue, such as --bands 1,2,3"
+    raise ExperimentError(f"{path}: has {kinds}, and the model needs red, green and blue; {fix}")
 
 
 def check_scale(path: str, dataset: Any, bands: Sequence[int], scale: tuple[float, float] | None) -> None:
@@ -53,17 +53,32 @@ def check_scale(path: str, dataset: Any, bands: Sequence[int], scale: tuple[floa
         ExperimentError: As said; a scale is suggested.
     """
     kinds = {dataset.dtypes[band - 1] for band in bands}
-    if scale is not None or kinds == {"uint8"}:
-        return
     if any(kind.startswith("complex") for kind in kinds):
         raise ExperimentError(f"{path}: holds complex numbers; convert it to real ones first")
-    shape = tuple(min(side, SAMPLE_SIDE) for side in (dataset.height, dataset.width))
-    sample = dataset.read(list(bands), out_shape=(len(bands), *shape), masked=True).astype(np.float64).filled(np.nan)
-    low, high = np.nanpercentile(sample, (2, 98)) if np.isfinite(sample).any() else (0.0, 1.0)
+    if scale is not None or kinds == {"uint8"}:
+        return
+    low, high = _middle(dataset, bands)
     raise ExperimentError(
         f"{path}: its bands are {', '.join(sorted(kinds))}, not uint8; say which values are black and white, such as "
         f"--scale {low:g},{high:g} (2 % and 98 % of its values), like the tiles that the model was trained on"
     )
+
+
+def _middle(dataset: Any, bands: Sequence[int]) -> tuple[float, float]:
+    """Return 2 % and 98 % of a raster's values, 0 and 1 where it has none that can be read."""
+    from rasterio.errors import RasterioError
+
+    shape = tuple(min(side, SAMPLE_SIDE) for side in (dataset.height, dataset.width))
+    found = []
+    for band in bands:
+        try:
+            values = dataset.read(band, out_shape=shape, masked=True).astype(np.float64).filled(np.nan)
+        except RasterioError:  # damaged; whoever reads it block by block says where
+            continue
+        found.append(values[np.isfinite(values)])
+    sample = np.concatenate(found) if found else np.empty(0)
+    low, high = np.percentile(sample, (2, 98)) if sample.size else (0.0, 1.0)
+    return float(low), float(high)
 
 
 def to_bytes(values: NDArray[Any], scale: tuple[float, float] | None) -> NDArray[np.uint8]:
@@ -76,6 +91,7 @@ def to_bytes(values: NDArray[Any], scale: tuple[float, float] | None) -> NDArray
     if scale is None:
         return values.astype(np.uint8, copy=False)
     low, high = scale
-    scaled = (values.astype(np.float32) - low) * np.float32(255 / (high - low))
-    bytes_: NDArray[np.uint8] = np.nan_to_num(scaled.round(), nan=0.0).clip(0, 255).astype(np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # nodata values are as far out as a number can be
+        scaled = (values.astype(np.float32) - low) * np.float32(255 / (high - low))
+        bytes_: NDArray[np.uint8] = np.nan_to_num(scaled.round(), nan=0.0).clip(0, 255).astype(np.uint8)
     return bytes_

@@ -82,9 +82,14 @@ def measure_gain(team: Team, threshold: float, data: TuningData) -> Gain:
 def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
     data = experiment.find_file(GAINS_FILE) if experiment else None
     try:
-        return parse_json(data or b"{}", dict[str, list[list[float]]])
-    except DamagedError:
-        return {}  # measured again
+        known = parse_json(data or b"{}", dict[str, tuple[list[float], list[float]]])
+    except DamagedError:  # it is measured again
+        return {}
+    return {
+        key: list(both)
+        for key, both in known.items()
+        if len(both[0]) == len(both[1]) > 0 and all(0 <= iou <= 1 for one in both for iou in one)
+    }
 
 
 def val_data(team: Team, patches: Path | None) -> TuningData | str:

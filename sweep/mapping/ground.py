@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from shlex import quote
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.mapping.addresses import is_remote
 from sweep.mapping.outlines import Outlines, transformed
 from trainables.errors import ExperimentError
 
@@ -119,6 +122,35 @@ def is_located(dataset: Any) -> bool:
     return dataset.crs is not None and not (dataset.transform.is_identity or dataset.transform.is_degenerate)
 
 
+def require_transform(dataset: Any, name: Path | str) -> None:
+    """Refuse a raster that says where it lies by ground control points or rational polynomials alone.
+
+    Only a transform can be carried over to a map pixel by pixel: the map would be elsewhere, or nowhere.
+
+    Args:
+        dataset: An open rasterio dataset.
+        name: What to call it in an error.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    if not dataset.transform.is_identity:
+        return
+    points, crs = dataset.gcps
+    warped = _beside(name, "warped")
+    if points:
+        place = _code(crs) or "EPSG:4326"
+        raise ExperimentError(
+            f"{name}: has {len(points)} ground control points and no transform, so its map would be nowhere; warp it "
+            f"first: rio warp {quote(str(name))} {warped} --dst-crs {place}"
+        )
+    if dataset.tags(ns="RPC"):
+        raise ExperimentError(
+            f"{name}: has rational polynomial coefficients (RPCs) and no transform, so its map would be nowhere; warp "
+            f"it first, with GDAL's own program: gdalwarp -rpc -t_srs EPSG:4326 {quote(str(name))} {warped}"
+        )
+
+
 def require_georeference(dataset: Any, name: Path | str) -> None:
     """Refuse a raster of which nobody knows where it lies.
 
@@ -129,16 +161,34 @@ def require_georeference(dataset: Any, name: Path | str) -> None:
     Raises:
         ExperimentError: It has no CRS, or no transform.
     """
+    missing, flags = [], []
     if dataset.crs is None:
-        raise ExperimentError(
-            f"{name}: has no CRS, so its polygons would lie nowhere; give it one, such as "
-            f"rio edit-info --crs EPSG:32633 {name}, or leave --polygons away"
-        )
-    if not is_located(dataset):
-        raise ExperimentError(
-            f"{name}: has a CRS but no transform, so its polygons would lie nowhere; give it one, such as "
-            f"rio edit-info --transform '[0.3, 0, 600000, 0, -0.3, 5340000]' {name}, or leave --polygons away"
-        )
+        missing.append("CRS")
+        flags.append("--crs EPSG:32633")
+    if dataset.transform.is_identity or dataset.transform.is_degenerate:
+        missing.append("transform")
+        flags.append("--transform '[0.3, 0, 600000, 0, -0.3, 5340000]'")
+    if not missing:
+        return
+    # A copy: a cloud-optimised GeoTIFF cannot be edited in place (GDAL 3.8), nor can what lies on another machine.
+    before, placed = quote(str(name)), _beside(name, "placed")
+    raise ExperimentError(
+        f"{name}: has no {' and no '.join(missing)}, so its polygons would be nowhere; make a copy that has one, such "
+        f"as rio convert --format GTiff {before} {placed} && rio edit-info {' '.join(flags)} {placed}, or leave "
+        f"--polygons away"
+    )
+
+
+def _beside(name: Path | str, word: str) -> str:
+    """Return a file's name for a changed copy, as a shell takes it: in the same folder, or here if it is an address."""
+    path = Path(urlsplit(str(name)).path).name if is_remote(str(name)) else str(name)
+    return quote(str(Path(path).with_name(f"{Path(path).stem}_{word}.tif")))
+
+
+def _code(crs: Any) -> str:
+    """Return a rasterio CRS as ``EPSG:32633``; empty where it has no code."""
+    found = crs.to_authority() if crs is not None else None
+    return ":".join(found) if found else ""
 
 
 def side_of_pixel(dataset: Any, name: Path | str) -> float | None:

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.mapping.addresses import unsigned
 from sweep.mapping.cover import Cover
+from sweep.mapping.files import REPLACE_OR_SKIP, Stamp, is_elsewhere, open_dataset, stamp
 from sweep.mapping.ground import side_of_pixel
 from sweep.mapping.inputs import Input
 from sweep.mapping.mapper import PROBABILITY_STEPS, Mapper
@@ -16,10 +18,11 @@ from sweep.mapping.outputs import write_geotiff, write_overlay, write_picture
 from sweep.mapping.parts import Parts
 from sweep.mapping.polygons import ground_under, write_polygons
 from sweep.mapping.progress import WindowProgress
-from sweep.mapping.raster import Raster, open_raster
-from sweep.mapping.record import Record, stamp
+from sweep.mapping.raster import Raster, gdal, open_raster
+from sweep.mapping.record import Record
 from sweep.mapping.settings import MapSettings
 from sweep.mapping.team import Team
+from trainables.errors import ExperimentError
 
 FAR = 1.5
 """Pixels so many times larger or smaller than the training data's are warned about."""
@@ -32,7 +35,7 @@ class Mapped:
     Attributes:
         files: What was written.
         facts: What is worth knowing of it, for the record and for programs.
-        bad: Damaged blocks that were left out, in words.
+        bad: What was left out as it could not be read, in words.
     """
 
     files: tuple[Path, ...]
@@ -70,8 +73,19 @@ class Job:
             one.path, bands=settings.bands, scale=settings.scale, fill=self.team.fill, skip_bad=self.skip_bad
         ) as raster:
             if options := settings.polygon_options(one.name):
-                ground_under(raster.dataset, one.path, options)
+                ground_under(raster.dataset, unsigned(one.path), options)
             yield raster
+
+    def is_done(self, one: Input, record: Record) -> bool:
+        """Whether a raster's results are there, and it has not changed since.
+
+        Raises:
+            ExperimentError: It cannot be opened, or the results are those of another raster.
+        """
+        if is_elsewhere(one.path):
+            return record.has(one, {one.identity: []}, skip_bad=self.skip_bad)
+        with gdal(), open_dataset(one.path, fix=REPLACE_OR_SKIP) as dataset:
+            return record.has(one, stamp(dataset, one.identity), skip_bad=self.skip_bad)
 
     def warning(self, one: Input) -> str:
         """Say that a raster's pixels are far from those of the training data; empty if they are not, or nobody knows.
@@ -90,26 +104,32 @@ class Job:
         )
 
     def map(self, one: Input, record: Record) -> Mapped:
-        """Predict a raster and write its map; goes on after the parts that an earlier run finished.
+        """Predict a raster and write its map; resumes after the parts that an earlier run finished.
 
         Raises:
-            ExperimentError: The raster is damaged, or polygons cannot be written.
+            ExperimentError: The raster is damaged or changes meanwhile, or polygons cannot be written.
             StorageError: There is no room.
         """
         with self.open(one) as raster:
+            before = stamp(raster.dataset, one.identity)
             cover = Cover.of(raster.height, raster.width, self.team.window)
-            parts = Parts(self.out / f".{one.name}.parts", cover, self._identity(one, raster, cover))
+            parts = Parts(
+                self.out / f".{one.name}.parts", cover, self._identity(before, raster, cover), keep_bad=self.skip_bad
+            )
             bad = self._predict(one.name, raster, cover, parts)
+            if stamp(raster.dataset, one.identity) != before:
+                parts.remove()
+                raise ExperimentError(f"{one.path}: was changed while it was predicted; run the same command again")
             files, facts = self._write(one.name, raster, parts)
         facts = {"windows": cover.windows, "seconds": round(self.progress.seconds, 2), "bad": bad, **facts}
-        record.add(one, files, facts)
+        record.add(one, before, files, facts)
         parts.remove()
         return Mapped(files=tuple(files), facts=facts, bad=tuple(bad))
 
-    def _identity(self, one: Input, raster: Raster, cover: Cover) -> dict[str, Any]:
+    def _identity(self, stamp: Stamp, raster: Raster, cover: Cover) -> dict[str, Any]:
         """Return all that decides what a part holds."""
         return {
-            "raster": stamp(one),
+            "raster": stamp,
             "size": [raster.height, raster.width],
             "stripes": len(cover.stripes),
             "window": self.team.window,
@@ -137,7 +157,7 @@ class Job:
                     parts.add(part, raster.bad)
             else:
                 self.progress.skip(first * len(stripe.columns.starts))
-        return parts.bad
+        return list(parts.bad)
 
     def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
         """Write the results; returns the files and facts about them."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sweep.mapping.cover import Cover, Stripe
 from sweep.mapping.raster import Pixels, Raster
+from trainables.errors import ExperimentError
 from trainables.scoring import Forward
 from trainables.windows import Blender, Side, cut_windows, predict_in_batches
 
@@ -73,7 +74,7 @@ class Mapper:
             first: The first row of windows whose part is wanted; the row above is predicted again for its fade.
 
         Raises:
-            ExperimentError: A block cannot be read.
+            ExperimentError: A block cannot be read, or the model's output is not finite.
         """
         begin = max(first - 1, 0)
         valid: dict[int, NDArray[np.bool_]] = {}
@@ -119,6 +120,11 @@ class Mapper:
         known = valid[rows[0] - begin : rows[1] - begin, own]
         with torch.inference_mode():
             logits = logits[:, :, own]
+            if not torch.isfinite(logits).all():
+                raise ExperimentError(
+                    f"--model: what it computes for rows {rows[0]} to {rows[1]} is not a number (NaN or infinite): its "
+                    f"training diverged, or its weights are damaged; name another trial or file"
+                )
             if self.channels == 1:
                 mask = logits[0] >= math.log(self.threshold / (1 - self.threshold))
                 probability = logits[0].sigmoid()

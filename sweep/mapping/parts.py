@@ -1,4 +1,4 @@
-"""Finished parts of a map on disk: a killed prediction goes on after the last of them."""
+"""Finished parts of a map on disk: a killed prediction resumes after the last of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -35,30 +35,34 @@ class Parts:
         folder: Is made if it is not there; parts of another job in it are thrown away.
         cover: How windows cover the raster.
         job: All that decides what a part holds.
+        keep_bad: Parts that leave damaged blocks out are kept, too.
 
     Attributes:
         folder: Where they lie.
-        bad: Damaged blocks that parts leave out, in words.
+        bad: What parts leave out as it could not be read, in words.
 
     Raises:
         StorageError: It cannot be written.
     """
 
-    def __init__(self, folder: Path, cover: Cover, job: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, cover: Cover, job: Mapping[str, Any], *, keep_bad: bool = True) -> None:
         self.folder = folder
         self._cover = cover
-        self.bad: list[str] = []
+        self.bad: dict[str, None] = {}
         text = json.dumps(job, indent=1, sort_keys=True)
         with told(folder):
-            file = folder / JOB_FILE
-            if file.exists() and file.read_text(encoding="utf-8") == text:
-                found = folder / BAD_FILE
-                with suppress(DamagedError):  # then all is predicted again
-                    self.bad = parse_json(read_bounded(found), list[str]) if found.exists() else []
-                    return
+            try:
+                if read_bounded(folder / JOB_FILE) == text.encode():
+                    found = folder / BAD_FILE
+                    bad = parse_json(read_bounded(found), list[str]) if found.exists() else []
+                    if keep_bad or not bad:
+                        self.bad = dict.fromkeys(bad)
+                        return
+            except (FileNotFoundError, DamagedError):  # none yet, or nothing that could be continued
+                pass
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            file.write_text(text, encoding="utf-8")
+            (folder / JOB_FILE).write_text(text, encoding="utf-8")
 
     def first_missing(self, stripe: Stripe) -> int:
         """Return the first row of windows of a stripe that has no part; the number of rows when all have."""
@@ -70,7 +74,7 @@ class Parts:
 
         Args:
             part: The part.
-            bad: Damaged blocks that have been left out so far.
+            bad: What has been left out so far, in words.
 
         Raises:
             StorageError: It cannot be written.
@@ -82,9 +86,11 @@ class Parts:
         temporary = path.with_suffix(".tmp")
         height, width = part.mask.shape
         with told(self.folder, RasterioError):
-            if new := [block for block in bad if block not in self.bad]:
-                self.bad += new
-                (self.folder / BAD_FILE).write_text(json.dumps(self.bad), encoding="utf-8")
+            before = len(self.bad)
+            self.bad.update(dict.fromkeys(bad))
+            if len(self.bad) > before:
+                temporary.write_text(json.dumps(list(self.bad)), encoding="utf-8")
+                temporary.replace(self.folder / BAD_FILE)
             with rasterio.open(
                 temporary,
                 "w",
@@ -187,5 +193,5 @@ def told(place: Path, *kinds: type[Exception]) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error.__cause__ or error) or type(error).__name__
         raise StorageError(
             f"--out {place}: cannot be written ({' '.join(reason.split())}); make room or choose another folder, "
-            f"then the same command goes on"
+            f"then the same command resumes"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,17 +38,17 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
-            raise ExperimentError(f"--threshold {self.threshold:g}: must lie between 0 and 1")
+            raise ExperimentError(f"--threshold {self.threshold:g}: must be between 0 and 1")
         for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
             if value and self.polygons is None:
                 raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
         self.polygon_options("any")  # refuses values outside their range
-        if self.scale is not None and not self.scale[0] < self.scale[1]:
+        if self.scale is not None and not -math.inf < self.scale[0] < self.scale[1] < math.inf:
             low, high = self.scale
             raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
 
     def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
-        """Return what becomes of a raster's polygons; None where none are wanted.
+        """Return what becomes of a raster's polygons; None where none are asked for.
 
         Args:
             name: What the raster's results are called after.

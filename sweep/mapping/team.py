@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,4 +99,8 @@ class Team:
     def metres_per_pixel(self) -> float | None:
         """Of the tiles that they were trained on; None where nobody has said."""
         sheet = self.experiment.description["data"].get("sheet", {}) if self.experiment else {}
-        return float(sheet["metres a pixel"]) if "metres a pixel" in sheet else None
+        try:
+            metres = float(sheet["metres a pixel"])
+        except (KeyError, TypeError, ValueError):  # a sheet is free text
+            return None
+        return metres if 0 < metres < math.inf else None

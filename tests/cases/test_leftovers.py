@@ -191,9 +191,11 @@ def test_leases_of_ended_experiments_go_with_their_dead_drivers(tmp_path: Path, 
     storage = Storage.open(str(tmp_path))
     gone = replace(Holder.here(), pid=dead.pid, ticks=dead.ticks)
     living = Holder.here()
+    data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []}
+    plan = {"trials": [], "studies": [], "halving": None}
     for name, ended in (("ended", True), ("unfinished", False), ("running", True)):
         Experiment(storage, name).describe(
-            {"phase": "phase1", "profile": "smoke", "ended": ended, "data": {}, "plan": {"trials": [], "studies": []}}
+            {"phase": "phase1", "profile": "smoke", "ended": ended, "data": data, "plan": plan}
         )
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "sweep.json").write_text("{")

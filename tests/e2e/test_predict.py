@@ -198,11 +198,11 @@ def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_pat
         (("{in}/a.tif", "--out", "{in}/../out", "--model", "{in}/bad.safetensors"), "not a tilesweep weights file"),
         (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "9"), "--ensemble 9: phase1-smoke has 2 contenders"),
         (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "0"), "--ensemble 0: must be at least 1"),
-        (("{in}/a.tif", "--out", "{in}/../out", "--threshold", "1"), "--threshold 1: must lie between 0 and 1"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--threshold", "1"), "--threshold 1: must be between 0 and 1"),
         (("{in}/a.tif", "--out", "{in}/../out", "--min-area", "5"), "--min-area 5: acts on polygons"),
         (("{in}/a.tif", "--out", "{in}/../out", "--scale", "9,3"), "--scale 9,3: the value of black comes first"),
         (("{in}/none.tif", "--out", "{in}/../out"), "no such file or folder"),
-        (("{in}", "--out", "{in}/out"), "lies inside the input folder"),
+        (("{in}", "--out", "{in}/out"), "is inside the input folder"),
         (("{in}/no.tif", "--out", "{in}/../out"), "no raster that GDAL can open"),
         (("{in}/nocrs.tif", "--out", "{in}/../out", "--polygons", "gpkg"), "nocrs.tif: has no CRS"),
         (("{in}/a.tif", "--out", "{in}/a.tif/out"), "--out"),
@@ -261,7 +261,7 @@ def test_no_room_is_one_line_and_the_same_command_goes_on(scored: Scored, run: R
         timeout=120,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000)),
     )
-    assert_refused(done, "cannot be written", "the same command goes on")
+    assert_refused(done, "cannot be written", "the same command resumes")
     assert run("predict", *arguments).returncode == 0
 
 

@@ -199,7 +199,7 @@ def test_numbers_that_are_none_are_nothing(write_raster: WriteRaster) -> None:
 @pytest.mark.parametrize(
     "count, dtype, colours, said",
     [
-        (1, "uint8", "gray", "1 band (gray), and the model wants red, green and blue; --bands 1,1,1 shows"),
+        (1, "uint8", "gray", "1 band (gray), and the model needs red, green and blue; --bands 1,1,1 shows"),
         (1, "uint8", "palette", "expand its palette first (gdal_translate -expand rgb)"),
         (4, "uint8", "gray,undefined,undefined,undefined", "such as --bands 1,2,3"),
         (3, "uint16", "", "uint16, not uint8; say which values are black and white, such as --scale 7,7"),
@@ -377,25 +377,31 @@ def test_inputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
             find_inputs([str(folder)], inside)
 
 
+def stamp_of(path: Path) -> dict[str, list[int]]:
+    return {str(path.resolve()): [path.stat().st_size, path.stat().st_mtime_ns]}
+
+
 def test_a_record_knows_what_is_there_and_refuses_another_way(tmp_path: Path) -> None:
     raster = tmp_path / "x.tif"
     raster.write_bytes(b"1")
     (one,) = find_inputs([str(raster)], tmp_path / "out")
     record = Record(tmp_path / "out", {"model": "a", "tta": False})
-    assert not record.has(one)
+    before = stamp_of(raster)
+    assert not record.has(one, before)
     result = tmp_path / "out" / "x_mask.tif"
     result.touch()
-    record.add(one, [result], {"windows": 3})
+    record.add(one, before, [result], {"windows": 3})
     again = Record(tmp_path / "out", {"model": "a", "tta": False})
-    assert again.has(one)
+    assert again.has(one, before)
     with pytest.raises(ExperimentError, match=r"holds predictions made otherwise \(tta\); .*--overwrite"):
         Record(tmp_path / "out", {"model": "a", "tta": True})
-    assert not Record(tmp_path / "out", {"model": "b"}, overwrite=True).has(one)
+    assert not Record(tmp_path / "out", {"model": "b"}, overwrite=True).has(one, before)
     result.unlink()
-    assert not again.has(one)
+    assert not again.has(one, before)
     result.touch()
+    assert again.has(one, before)
     raster.write_bytes(b"22")
-    assert not again.has(one)
+    assert not again.has(one, stamp_of(raster))
     (tmp_path / "out" / "predictions.json").write_text("[]")
     with pytest.raises(ExperimentError, match="damaged"):
         Record(tmp_path / "out", {"model": "a"})
