@@ -37,6 +37,8 @@ PIPE_WIDTH = 140
 """Characters a line where the output is no terminal: tables are not squeezed into a guess."""
 MISTAKE = 2
 """Exit code after a user's mistake."""
+SHOWN_FAULTS = 10
+"""Faults that a terminal is shown; ``--json`` has all."""
 
 
 def open_console() -> Console:
@@ -99,8 +101,10 @@ class Command:
                 code = self.main(parsed, output) or 0
         except TilesweepError as error:
             code, errors = MISTAKE, tuple(hide_secret(" ".join(line.split())) for line in error.faults)
-            for line in errors:
+            for line in errors[:SHOWN_FAULTS]:
                 sys.stderr.write(f"error: {line}\n")
+            if len(errors) > SHOWN_FAULTS:
+                sys.stderr.write(f"error: and {len(errors) - SHOWN_FAULTS} more; correct these first\n")
         except KeyboardInterrupt as interrupt:
             code = INTERRUPTED
             sys.stderr.write(f"{interrupt if str(interrupt) else 'interrupted'}\n")

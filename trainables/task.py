@@ -5,16 +5,33 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
+from typing_extensions import TypedDict
+
+from trainables.documents import DamagedError, check
 from trainables.errors import DataError
+from trainables.escaping import visible
 
 Colour = tuple[int, int, int]
 IGNORE_INDEX = 255
 """Pixels of this value count neither in the loss nor in a score."""
 MAX_CLASSES = 64
+MAX_NAME = 100
+"""Letters of a class's name."""
 IGNORE, REST = "ignore", "*"
 """What ``remap`` calls pixels that do not count, and every value that it does not name."""
+
+
+class _Values(TypedDict):
+    """What a person or a manifest writes of a task."""
+
+    kind: NotRequired[str]
+    classes: NotRequired[list[str]]
+    colours: NotRequired[list[list[int]]]
+    remap: NotRequired[dict[str, str]]
+    ignores: NotRequired[bool]
+
 
 _FIRST_COLOURS: tuple[Colour, ...] = (
     (0, 0, 0),
@@ -54,8 +71,10 @@ class Task:
         if self.kind not in ("binary", "multiclass"):
             raise DataError(f"task: kind is {self.kind!r}; it must be binary or multiclass")
         count = len(self.classes)
-        if not all(isinstance(name, str) and name and name.isprintable() for name in self.classes):
-            raise DataError(f"task: classes are {list(self.classes)!r}; give each a name")
+        if odd := [name for name in self.classes if not (0 < len(name) <= MAX_NAME and name.isprintable())]:
+            raise DataError(
+                f"task: a class is called {visible(odd[0][:40])!r}; give each 1 to {MAX_NAME} printable letters"
+            )
         if self.kind == "binary" and count != 2:
             raise DataError(f"task: {count} classes in a binary task; name two, or set kind to multiclass")
         if not 2 <= count <= MAX_CLASSES:
@@ -69,8 +88,10 @@ class Task:
                 raise DataError(f"task: colour {list(colour)!r}; give three whole numbers from 0 to 255")
         if len(set(self.colours)) < len(self.colours):
             raise DataError(f"task: colours are {list(self.colours)!r}; two classes share one, give each its own")
+        meant: dict[int | Colour | None, str] = {}
         for value, name in self.remap.items():
-            parse_value(value)
+            if (twin := meant.setdefault(parse_value(value), value)) != value:
+                raise DataError(f"task: remap holds {twin!r} and {value!r}, which are one value; keep one")
             if name not in (*self.classes, IGNORE):
                 raise DataError(f"task: remap of {value!r} names {name!r}; known: {', '.join(self.classes)}, {IGNORE}")
 
@@ -125,14 +146,14 @@ class Task:
         """
         known = ("kind", "classes", "colours", "remap", "ignores")
         if unknown := sorted(set(values) - set(known)):
-            raise DataError(f"task: {unknown[0]!r} does not exist; known: {', '.join(known)}")
-        fields: dict[str, Any] = dict(values)
+            raise DataError(f"task: {visible(str(unknown[0])[:40])!r} does not exist; known: {', '.join(known)}")
         try:
-            fields["classes"] = tuple(fields.get("classes", cls.classes))
-            fields["colours"] = tuple(tuple(colour) for colour in fields.get("colours", ()))
-            fields["remap"] = dict(fields.get("remap", {}))
-        except TypeError as error:
-            raise DataError("task: classes and colours are lists, remap is an object; see docs/your-data.md") from error
+            fields: dict[str, Any] = {**check(dict(values), _Values)}
+        except DamagedError as error:
+            raise DataError(f"task: {error}; see docs/your-data.md") from error
+        for name in ("classes", "colours"):
+            if name in fields:
+                fields[name] = tuple(tuple(one) if isinstance(one, list) else one for one in fields[name])
         return cls(**fields)
 
 
@@ -144,8 +165,10 @@ def parse_value(text: str) -> int | Colour | None:
     """
     if text == REST:
         return None
-    parts = text.split(",")
-    if len(parts) in (1, 3) and all(part.strip().isdecimal() and int(part) <= 255 for part in parts):
+    parts = [part.strip() for part in text[:MAX_NAME].split(",")]
+    if len(parts) in (1, 3) and all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in parts):
         numbers = [int(part) for part in parts]
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
-    raise DataError(f"task: remap of {text!r}; give an index (3), a colour (155,155,155) or *, numbers up to 255")
+    raise DataError(
+        f"task: remap of {visible(text[:40])!r}; give an index (3), a colour (155,155,155) or *, numbers up to 255"
+    )

@@ -14,7 +14,8 @@ from trainables.data.tiles import (
     SPLITS,
     Tile,
     TileFiles,
-    absent_class_faults,
+    absent_classes,
+    class_faults,
     cross_split_faults,
     manifest_faults,
     scan_split,
@@ -40,6 +41,11 @@ class Report:
     manifest: Manifest | None
     leaks: tuple[Leak, ...] | None = None
     task: Task = field(default_factory=Task)
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """The classes that no train tile shows."""
+        return absent_classes(self.task, [files.tile for files in self.splits["train"]])
 
     def summary(self) -> str:
         """Describe a sound dataset in a line."""
@@ -87,7 +93,7 @@ def check(root: Path, *, against_manifest: bool = True, leaks: bool = True, task
         splits[split], found = scan_split(root, split, task)
         faults += found
     faults += cross_split_faults(root, splits)
-    faults += absent_class_faults(root, task, splits["train"])
+    faults += class_faults(root, task, splits["train"])
     if manifest:
         faults += manifest_faults(root, manifest, splits)
     return Report(

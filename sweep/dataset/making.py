@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from sweep.dataset.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.dataset.folders import write_tile
-from sweep.dataset.sources import Source, read_image
+from sweep.dataset.rasters import Raster, open_image
+from sweep.dataset.sources import Source
+from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
 from trainables.errors import DataError
 from trainables.task import IGNORE_INDEX, Task
 
@@ -27,11 +29,13 @@ class Cut:
         window: Where.
         source: The image's path and the window's place, for the manifest.
         poor: No window of the source has a meaningful share of foreground, or of pixels beyond the first class.
+        turned: The image was turned upright, as its orientation says.
     """
 
     window: Window
     source: str
     poor: bool
+    turned: bool
 
 
 def parse_nudges(values: tuple[str, ...]) -> dict[str, tuple[int, int]]:
@@ -46,7 +50,7 @@ def parse_nudges(values: tuple[str, ...]) -> dict[str, tuple[int, int]]:
         try:
             dx, dy = (int(part) for part in offset.split(","))
         except ValueError as error:
-            raise DataError(f"--nudge {value}: give NAME=dx,dy in pixels, such as austin7=-120,64") from error
+            raise DataError(f"--nudge {value[:100]}: give NAME=dx,dy in pixels, such as austin7=-120,64") from error
         nudges[name] = (dx, dy)
     return nudges
 
@@ -79,41 +83,57 @@ def cut_tiles(
         DataError: Everything that is wrong, all at once.
     """
     chosen = [name for names in splits.values() for name in names]
-    faults = [f"--nudge {name}: no such tile in the split; mend the name" for name in nudges if name not in chosen]
+    faults = [f"--nudge {name}: no such tile in the split; correct the name" for name in nudges if name not in chosen]
     cuts: dict[str, Cut] = {}
+    small: list[Raster] = []
+    sides: list[int] = []
     for split, names in splits.items():
         for name in names:
+            source = sources[name]
             try:
-                image = read_image(sources[name].image)
-                mask = truth(sources[name], image.shape[:2])
-                window = _place(sources[name], image, mask, size, nudges.get(name, (0, 0)))
+                image = open_image(source.image)
+                sides.append(min(image.shape))
+                mask = truth(source, image.shape)
+                if image.shape != mask.shape:
+                    size_of_mask = f"{mask.shape[1]}x{mask.shape[0]}"
+                    raise DataError(f"{source.mask}: is {size_of_mask} but its image is {image.size}; make them match")
+                if min(image.shape) < size:
+                    small.append(image)
+                    continue
+                window = _place(source, mask, size, nudges.get(name, (0, 0)))
+                rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
+                pixels = image.read(rows, columns)
             except DataError as error:
                 faults += error.faults
                 continue
-            rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
-            write_tile(root, split, name, np.ascontiguousarray(image[rows, columns]), mask[rows, columns], task)
-            path = sources[name].image
+            write_tile(root, split, name, pixels, mask[rows, columns], task)
             cuts[name] = Cut(
                 window=window,
-                source=f"{path.parent.name}/{path.name} x={window.left} y={window.top}",
+                source=f"{source.image.parent.name}/{source.image.name} x={window.left} y={window.top}",
                 poor=window.share < MEANINGFUL_SHARE,
+                turned=image.orientation != 1,
             )
+    faults += _too_small(small, sides, size)
     if faults:
         raise DataError(faults)
     return cuts
 
 
-def _place(
-    source: Source, image: NDArray[np.uint8], mask: NDArray[np.uint8], size: int, nudge: tuple[int, int]
-) -> Window:
+def _too_small(small: list[Raster], sides: list[int], size: int) -> list[str]:
+    """Say which images are smaller than a tile, and which size fits all that can be tiles."""
+    usable = [side for side in sides if side >= MIN_SIDE]
+    fits = min(usable, default=0) // SIDE_MULTIPLE * SIDE_MULTIPLE
+    return [
+        f"{image.path}: is {image.size}, and a tile has at least {MIN_SIDE} pixels a side; leave it out of --split"
+        if min(image.shape) < MIN_SIDE
+        else f"{image.path}: is {image.size}, smaller than --size {size}; --size {fits} fits all of at least {MIN_SIDE}"
+        for image in small
+    ]
+
+
+def _place(source: Source, mask: NDArray[np.uint8], size: int, nudge: tuple[int, int]) -> Window:
     """Choose where to cut a tile: where it has a meaningful share beyond the first class, then any labelled pixel."""
     height, width = mask.shape
-    if image.shape[:2] != mask.shape:
-        raise DataError(
-            f"{source.mask}: is {width}x{height} but its image is {image.shape[1]}x{image.shape[0]}; make them match"
-        )
-    if min(height, width) < size:
-        raise DataError(f"{source.image}: is {width}x{height}, smaller than --size {size}; choose a smaller --size")
     labelled = mask != IGNORE_INDEX
     meaningful = labelled & (mask != 0)
     window = choose_window(meaningful, size)

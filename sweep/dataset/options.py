@@ -48,11 +48,11 @@ class Make(OutputOptions):
     nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy")] = ()
     """Move single tiles by hand, in pixels to the right and down."""
 
-    foreground: Annotated[str, arg(metavar="INDEX|R,G,B")] = ""
-    """Which mask value is foreground, where a mask has more than two."""
+    foreground: Annotated[str, arg(metavar="INDEX|R,G,B|>N")] = ""
+    """Which value is foreground, where a mask has more than two; JPEG masks: ">127"."""
 
     task: Annotated[Path | None, arg(metavar="FILE")] = None
-    """JSON that names classes, colours and remapping; masks hold indices, a palette or colours (docs/your-data.md)."""
+    """JSON that names classes, colours and remapping; masks hold indices or its colours."""
 
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
     """Polygons in place of masks: CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
@@ -70,7 +70,7 @@ class Make(OutputOptions):
     """Under which terms."""
 
     gsd: Annotated[float | None, arg(metavar="METRES")] = None
-    """Metres a pixel."""
+    """Metres per pixel."""
 
     force: bool = False
     """Replace a dataset that is there."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from trainables.data.tiles import SPLITS, natural_order
+from trainables.data.tiles import MAX_NAME, SPLITS, natural_order, same_name
+from trainables.documents import MIB, DamagedError, parse_toml, read_bounded
 from trainables.errors import DataError
+from trainables.escaping import visible
 
 AUSTIN_TRAIN = (2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 20, 22, 23, 24, 25, 27, 28, 29, 30)
 AUSTIN_VAL = (1, 6, 11, 16, 21, 26)
 AUSTIN_TEST = (31, 32, 33, 34, 35, 36)
+MAX_BYTES = 32 * MIB
+MAX_PATTERNS = 1_000
+"""Each is compared with every source."""
+WILDCARDS = frozenset("*?[")
 
 
 def numbered_split(prefix: str) -> dict[str, list[str]]:
@@ -36,39 +41,50 @@ def read_split(text: str, names: Iterable[str]) -> dict[str, list[str]]:
         DataError: Everything that is wrong, all at once.
     """
     known = sorted(names, key=natural_order)
+    fix = "name your own tiles in a TOML file" if text == "austin" else "add it, or correct the name"
     patterns = numbered_split("austin") if text == "austin" else _read_file(Path(text))
+    there = set(known)
     faults: list[str] = []
-    chosen: dict[str, list[str]] = {}
+    chosen: dict[str, dict[str, None]] = {}
     owner: dict[str, str] = {}
     for split in SPLITS:
-        chosen[split] = []
+        chosen[split] = {}
         for pattern in patterns[split]:
-            matches = [name for name in known if fnmatchcase(name, pattern)]
+            wanted = same_name(pattern)
+            matches = [wanted] if wanted in there else _matching(known, wanted)
             if not matches:
-                faults.append(f"--split {text}: {split} names {pattern!r}, which is not among the sources; add it")
+                faults.append(f"--split {text}: {split} names {pattern!r}, which is not among the sources; {fix}")
             for name in matches:
                 if owner.setdefault(name, split) != split:
                     faults.append(f"--split {text}: tile {name!r} is in {owner[name]} and in {split}; keep it in one")
-                elif name not in chosen[split]:
-                    chosen[split].append(name)
+                else:
+                    chosen[split][name] = None
         if not chosen[split]:
             faults.append(f"--split {text}: {split} is empty; name at least one tile")
     if faults:
         raise DataError(dict.fromkeys(faults))
-    return chosen
+    return {split: list(names) for split, names in chosen.items()}
+
+
+def _matching(names: Iterable[str], pattern: str) -> list[str]:
+    return [name for name in names if fnmatchcase(name, pattern)] if WILDCARDS & set(pattern) else []
 
 
 def _read_file(path: Path) -> Mapping[str, list[str]]:
     shape = 'a split file reads train = ["NAME", ...], val = [...], test = [...]'
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(read_bounded(path, MAX_BYTES), dict[str, list[str]], MAX_BYTES)
     except FileNotFoundError as error:
         raise DataError(f"--split {path}: no such file; {shape}, or say austin") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"--split {path}: not readable as TOML ({error}); {shape}") from error
-    good = set(values) == set(SPLITS) and all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in values.values()
-    )
-    if not good:
+    except OSError as error:
+        raise DataError(f"--split {path}: cannot be read ({error.strerror}); {shape}") from error
+    except DamagedError as error:
+        raise DataError(f"--split {path}: no split ({error}); {shape}") from error
+    patterns = [pattern for names in values.values() for pattern in names]
+    if set(values) != set(SPLITS):
         raise DataError(f"--split {path}: is no split; {shape}")
+    if odd := [pattern for pattern in patterns if len(pattern) > MAX_NAME or not pattern.isprintable()]:
+        raise DataError(f"--split {path}: names {visible(odd[0][:40])!r}, which is no name of a tile; {shape}")
+    if sum(bool(WILDCARDS & set(pattern)) for pattern in patterns) > MAX_PATTERNS:
+        raise DataError(f"--split {path}: holds more than {MAX_PATTERNS:,} patterns with *, ? or [; name the tiles")
     return values

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
+from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import DataError
 from trainables.task import IGNORE, Task
+
+MAX_BYTES = MIB
 
 
 def read_task(path: Path) -> Task:
@@ -21,19 +23,17 @@ def read_task(path: Path) -> Task:
     """
     shape = 'it reads {"kind": "multiclass", "classes": ["land", "road"], ...}, see docs/your-data.md'
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(read_bounded(path, MAX_BYTES), dict[str, object], MAX_BYTES)
     except FileNotFoundError as error:
         raise DataError(f"--task {path}: no such file; {shape}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise DataError(f"--task {path}: cannot be read ({error.strerror}); {shape}") from error
+    except DamagedError as error:
         raise DataError(f"--task {path}: not readable as JSON ({error}); {shape}") from error
-    if not isinstance(values, dict):
-        raise DataError(f"--task {path}: holds no object; {shape}")
     try:
         return Task.from_dict(values)
     except DataError as error:
         raise DataError(f"--task {path}: {fault.removeprefix('task: ')}" for fault in error.faults) from error
-    except (TypeError, ValueError) as error:
-        raise DataError(f"--task {path}: makes no task ({error}); {shape}") from error
 
 
 def as_written(task: Task) -> Task:

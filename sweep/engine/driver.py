@@ -219,3 +219,5 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
     if not data.leaks_checked:
         look = command("patches", "check", "--patches", str(sweep.options.patches))
         console.print(f"leaks          never looked for; do so with {look}", highlight=False, soft_wrap=True)
+    if absent := data.absent_classes:
+        console.print(f"classes        no train tile shows {', '.join(absent)}", highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, WriteDataset
 
 BLOCKED = [
-    ("geo", "rasterio", ["sweep.predict", "photo.png", "--model", "any", "--out", "map"]),
+    ("geo", "pyogrio", ["sweep.predict", "photo.png", "--model", "any", "--out", "map"]),
     ("geo", "geopandas", ["sweep.patches", "make", "--src", "patches/train", "--dst", "out", "--labels", "areas.gpkg"]),
     (
         "labels",

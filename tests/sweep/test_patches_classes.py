@@ -147,15 +147,18 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ([1], "holds no object"),
+        ([1], "Input should be an object, is [1]"),
         ({"kind": "many"}, "kind is 'many'"),
         ({"klasses": []}, "'klasses' does not exist"),
         ({**LEGEND, "colours": [[1, 2]]}, "1 colours for 3 classes"),
         ({**LEGEND, "remap": {"red": "road"}}, "remap of 'red'"),
-        ({**LEGEND, "remap": ["abc"]}, "makes no task"),
+        ({**LEGEND, "remap": ["abc"]}, "remap: Input should be a valid dictionary, is ['abc']"),
         ({**LEGEND, "remap": {}}, "colours outside the legend, such as 155,155,155"),
         ({**LEGEND, "colours": [], "remap": {}}, "has no legend"),
-        ({**LEGEND, "remap": {"*": "ignore", "132,41,246": "ignore", "110,193,228": "ignore"}}, "shows class 'land'"),
+        (
+            {**LEGEND, "remap": {"*": "ignore", "132,41,246": "ignore", "110,193,228": "ignore"}},
+            "shows only class 'water' of land, road, water",
+        ),
     ],
 )
 def test_make_refuses_a_task_that_does_not_fit(
@@ -182,8 +185,8 @@ def test_make_refuses_flags_and_files_that_exclude_each_other(
 def test_a_fault_names_the_dataset_and_not_the_folder_it_was_made_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = {**LEGEND, "classes": ["land", "road", "water", "snow"], "colours": [*LEGEND["colours"], (255, 255, 255)]}
-    _refused(monkeypatch, capsys, f"{tmp_path / 'out'}/train: no tile shows class 'snow'", *_make(tmp_path, task=task))
+    task = {**LEGEND, "remap": {"*": "ignore", "132,41,246": "ignore", "110,193,228": "ignore"}}
+    _refused(monkeypatch, capsys, f"{tmp_path / 'out'}/train: shows only class 'water'", *_make(tmp_path, task=task))
 
 
 def _fault(classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> str:
@@ -195,11 +198,11 @@ def _fault(classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     return fault
 
 
-def test_check_names_a_class_that_train_does_not_show(
+def test_check_refuses_train_tiles_of_a_single_class(
     classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    Image.fromarray(np.minimum(_indices(), 1)).save(classes / "train/masks/a.png")
-    assert "train: no tile shows class 'water'" in _fault(classes, monkeypatch, capfd)
+    Image.fromarray(np.zeros_like(_indices())).save(classes / "train/masks/a.png")
+    assert "train: shows only class 'land' of land, road, water" in _fault(classes, monkeypatch, capfd)
 
 
 def test_check_names_an_index_beyond_the_classes(
@@ -209,14 +212,14 @@ def test_check_names_an_index_beyond_the_classes(
     assert "b.png: holds class index 7, but the task has 3 classes" in _fault(classes, monkeypatch, capfd)
 
 
-def test_check_names_a_palette_without_a_legend(
+def test_check_takes_the_indices_under_a_palette_without_a_legend(
     classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     manifest = json.loads((classes / "manifest.json").read_text())
     manifest["task"]["colours"] = []
     (classes / "manifest.json").write_text(json.dumps(manifest))
     _coded("palette").save(classes / "test/masks/c.png")
-    assert "c.png: has a palette, but the manifest's task has no legend" in _fault(classes, monkeypatch, capfd)
+    assert "c.png: holds class index 7, but the task has 3 classes" in _fault(classes, monkeypatch, capfd)
 
 
 def test_check_names_a_mask_of_which_nothing_counts(

@@ -3,17 +3,62 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, NotRequired
 
+from typing_extensions import TypedDict
+
+from trainables.documents import DamagedError, check, parse_json, read_bounded
 from trainables.errors import DataError
+from trainables.escaping import visible
 from trainables.invocation import call
 from trainables.task import Task
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
+MAX_BYTES = 512 * 2**20
+"""Bytes of a manifest; one of 300,000 files has some 90 million."""
+MAX_TEXT = 10_000
+"""Letters of a name or a sentence in it."""
+MAX_PATH = 1_000
+"""Letters of a file's path inside the dataset; of each part filesystems allow 255 bytes."""
+MAX_PART = 255
+
+
+class _Entry(TypedDict):
+    sha256: str
+    width: NotRequired[int]
+    height: NotRequired[int]
+    source: NotRequired[str]
+    foreground: NotRequired[float]
+    shares: NotRequired[dict[str, float]]
+
+
+class _Leak(TypedDict):
+    first: str
+    second: str
+    how: str
+
+
+class _Values(TypedDict):
+    """What the file holds."""
+
+    format: int
+    name: str
+    origin: str
+    licence: str
+    version: str
+    synthetic: bool
+    splits: dict[str, list[str]]
+    files: dict[str, _Entry]
+    ground_sample_distance_m: NotRequired[float | None]
+    notes: NotRequired[dict[str, object]]
+    leaks: NotRequired[list[_Leak] | None]
+    task: NotRequired[dict[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,37 +146,58 @@ class Manifest:
         path = root / MANIFEST_FILE
         if not path.exists():
             return None
-        mend = f"restore it, or delete it and run {call('patches')} check"
+        fix = f"restore it, or delete it and run {call('patches')} check"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if values.pop("format") > FORMAT:
+            found = parse_json(read_bounded(path, MAX_BYTES), dict[str, object], MAX_BYTES)
+            if check(found, _Format)["format"] > FORMAT:
                 raise DataError(f"{path}: written by a newer tilesweep; update tilesweep")
-            if (leaks := values.pop("leaks", None)) is not None:
-                values["leaks"] = tuple(Leak(**leak) for leak in leaks)
-            if "task" in values:
-                values["task"] = _read_task(path, values["task"])
-            manifest = cls(**values)
-            files = [(PurePosixPath(name), entry["sha256"]) for name, entry in manifest.files.items()]
-            names = [name for split in manifest.splits.values() for name in split]
-        except DataError as error:
-            raise DataError(
-                f"{path}: {fault}" if not fault.startswith(str(path)) else fault for fault in error.faults
-            ) from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{path}: damaged ({type(error).__name__}: {error}); {mend}") from error
-        for name, _ in files:
-            if name.is_absolute() or ".." in name.parts:
-                raise DataError(f"{path}: names {str(name)!r}, which lies outside the dataset; {mend}")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise DataError(f"{path}: tile {twice[0]!r} is listed in two splits; keep it in one")
-        return manifest
+            if unknown := found.keys() - _Values.__annotations__.keys():
+                raise DamagedError(f"{visible(min(unknown)[:40])!r} is no field of it")
+            values: dict[str, Any] = {**check(found, _Values), "files": found["files"]}
+            _require_plain(values)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}); {fix}") from error
+        except DamagedError as error:
+            raise DataError(f"{path}: damaged ({error}); {fix}") from error
+        del values["format"]
+        if (leaks := values.pop("leaks", None)) is not None:
+            values["leaks"] = tuple(Leak(**leak) for leak in leaks)
+        if "task" in values:
+            values["task"] = _read_task(path, values["task"])
+        names = Counter(name for split in values["splits"].values() for name in split)
+        if twice := next((name for name, count in names.items() if count > 1), None):
+            raise DataError(f"{path}: tile {twice!r} is listed in two splits; keep it in one")
+        return cls(**values)
 
 
-def _read_task(path: Path, values: Any) -> Task:
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: task is {values!r}; it is an object with kind and classes, see docs/your-data.md")
+class _Format(TypedDict):
+    format: int
+
+
+def _require_plain(values: Mapping[str, Any]) -> None:
+    """Refuse values of the right type that nobody could use.
+
+    Raises:
+        DamagedError: A path that leads out of the dataset, a text that no terminal shows, a number that is none.
+    """
+    texts = [(name, values[name]) for name in ("name", "origin", "licence", "version")]
+    texts += [("splits", name) for split in values["splits"].values() for name in split]
+    for name, text in texts:
+        if len(text) > MAX_TEXT or not text.isprintable():
+            raise DamagedError(f"{name} is {visible(text[:40])!r}, no printable text of at most {MAX_TEXT} letters")
+    for text in values["files"]:
+        parts = text.split("/")
+        if not parts[0] or ".." in parts:
+            raise DamagedError(f"names {visible(text[:80])!r}, which is outside the dataset")
+        if len(text) > MAX_PATH or not text.isprintable() or max(len(part.encode()) for part in parts) > MAX_PART:
+            raise DamagedError(f"names {visible(text[:40])!r}, which is no name of a file")
+    distance = values.get("ground_sample_distance_m")
+    if distance is not None and not (math.isfinite(distance) and distance > 0):
+        raise DamagedError(f"ground_sample_distance_m is {distance}, and must be more than 0")
+
+
+def _read_task(path: Path, values: Mapping[str, Any]) -> Task:
     try:
         return Task.from_dict(values)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path}: {fault}" for fault in error.faults) from error

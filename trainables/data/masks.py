@@ -9,14 +9,22 @@ from PIL import Image
 from trainables.errors import DataError
 from trainables.task import IGNORE, IGNORE_INDEX, Task, parse_value
 
-MEND_LEGEND = "name it in the manifest's task (colours or remap), or mend the mask"
+ROWS = 512
+"""Rows counted at once: numpy counts bytes as 8-byte numbers."""
+FIX_LEGEND = "name it in the task (colours or remap), or correct the mask"
+
+
+def has_legend(task: Task) -> bool:
+    """Whether a task says what colours mean; if not, the values under a palette are indices."""
+    return bool(task.colours) or any(isinstance(parse_value(text), tuple) for text in task.remap)
 
 
 def classify(picture: Image.Image, task: Task, place: str) -> NDArray[np.uint8]:
     """Turn a decoded mask file into class indices.
 
-    A grey file holds indices. A palette's colours and those of an RGB file are looked up in the task's colours. The
-    task's remapping goes first in both. A binary file may also hold 0 and 255.
+    A grey file holds indices. The colours of a palette and of an RGB file are looked up in the task's legend. Without
+    one, a palette's indices count, and those of an RGB file that is grey. The task's remapping goes first in both. A
+    binary file may also hold 0 and 255.
 
     Args:
         picture: A mask: grey, 1-bit, with a palette, or RGB.
@@ -29,16 +37,27 @@ def classify(picture: Image.Image, task: Task, place: str) -> NDArray[np.uint8]:
     Raises:
         DataError: Another kind of picture, a colour or an index that the task does not know, or no pixel that counts.
     """
-    if picture.mode in ("L", "1"):
-        mask = _from_indices(np.asarray(picture).astype(np.uint8), task, place)
+    pixels = np.asarray(picture)
+    if picture.mode in ("L", "1") or (picture.mode == "P" and not has_legend(task)):
+        mask = _from_indices(pixels.astype(np.uint8, copy=False), task, place)
+    elif picture.mode == "RGB" and not has_legend(task) and (pixels == pixels[..., :1]).all():
+        mask = _from_indices(np.ascontiguousarray(pixels[..., 0]), task, place)
     elif picture.mode in ("P", "RGB"):
-        mask = _from_colours(np.asarray(picture.convert("RGB")), picture.mode, task, place)
+        mask = _from_colours(np.asarray(picture.convert("RGB")), task, place)
     else:
         kind = {"RGBA": "RGB with alpha", "LA": "grey with alpha"}.get(picture.mode, picture.mode)
         raise DataError(f"{place}: is {kind}, not a mask; save it as 8-bit indices or as RGB without alpha")
     if task.ignores_pixels and (mask == IGNORE_INDEX).all():
         raise DataError(f"{place}: all pixels are ignored; label some, or remove the tile")
     return mask
+
+
+def count_values(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count how often each of the 256 values occurs in (H, W) uint8, in memory that does not grow with H."""
+    total = np.zeros(256, np.int64)
+    for start in range(0, len(values), ROWS):
+        total += np.bincount(values[start : start + ROWS].ravel(), minlength=256)
+    return total
 
 
 def _targets(task: Task) -> tuple[dict[int, int], dict[tuple[int, int, int], int], int | None]:
@@ -67,7 +86,7 @@ def _from_indices(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[
         table[IGNORE_INDEX] = IGNORE_INDEX
     for value, target in named.items():
         table[value] = target
-    found = np.flatnonzero(np.bincount(values.reshape(-1), minlength=256))
+    found = np.flatnonzero(count_values(values))
     if task.binary and not task.ignores_pixels and not task.remap and set(found.tolist()) <= {0, 255}:
         table[255] = 1
     unknown = found[table[found] < 0]
@@ -79,20 +98,19 @@ def _from_indices(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[
             raise DataError(f"{place}: holds the values {shown}; a mask holds 0 and 1, or 0 and 255")
         raise DataError(
             f"{place}: holds class index {shown}, but the task has {len(task.classes)} classes (0 to "
-            f"{len(task.classes) - 1}); {MEND_LEGEND}"
+            f"{len(task.classes) - 1}); {FIX_LEGEND}"
         )
-    result: NDArray[np.uint8] = table[values].astype(np.uint8)
+    result: NDArray[np.uint8] = table.astype(np.uint8)[values]
     return result
 
 
-def _from_colours(values: NDArray[np.uint8], mode: str, task: Task, place: str) -> NDArray[np.uint8]:
+def _from_colours(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[np.uint8]:
     _, named, rest = _targets(task)
     known = {colour: index for index, colour in enumerate(task.colours)} | named
     if not known:
-        kind = "has a palette" if mode == "P" else "is in colours"
         raise DataError(
-            f"{place}: {kind}, but the manifest's task has no legend; add colours to it, or convert the mask to "
-            f"indices, see docs/your-data.md"
+            f"{place}: is in colours, but the task has no legend; add colours to it, or convert the mask to indices, "
+            f"see docs/your-data.md"
         )
     codes = (values.astype(np.int64) * (65536, 256, 1)).sum(-1)
     found, inverse = np.unique(codes, return_inverse=True)
@@ -103,6 +121,6 @@ def _from_colours(values: NDArray[np.uint8], mode: str, task: Task, place: str) 
         code = int(found[targets < 0][0])
         count = int((targets[inverse] < 0).sum())
         colour = f"{code >> 16},{code >> 8 & 255},{code & 255}"
-        raise DataError(f"{place}: {count} pixels of colours outside the legend, such as {colour}; {MEND_LEGEND}")
+        raise DataError(f"{place}: {count} pixels of colours outside the legend, such as {colour}; {FIX_LEGEND}")
     result: NDArray[np.uint8] = targets[inverse].reshape(codes.shape).astype(np.uint8)
     return result

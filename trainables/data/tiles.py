@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from trainables.data.decoding import decode_image, decode_mask, read_file
 from trainables.data.manifest import Leak, Manifest
-from trainables.data.masks import classify
+from trainables.data.masks import count_values
 from trainables.data.remote import local_copy
 from trainables.errors import DataError, nearest
 from trainables.invocation import call
@@ -116,7 +116,7 @@ class TuningData:
         faults += cross_split_faults(root, found)
         if manifest:
             faults += manifest_faults(root, manifest, found)
-        faults += absent_class_faults(root, task, found["train"])
+        faults += class_faults(root, task, found["train"])
         if faults:
             raise DataError(dict.fromkeys(faults))
         digest = hashlib.sha256()
@@ -136,6 +136,11 @@ class TuningData:
             leaks_checked=manifest is not None and manifest.leaks is not None,
             task=task,
         )
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """The classes that no train tile shows, so that nothing can learn them."""
+        return absent_classes(self.task, self.train)
 
     def only(self, names: Sequence[str]) -> TuningData:
         """Return the same data with some of the train tiles; val stays whole.
@@ -167,7 +172,7 @@ def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...
     """
     folder = root / split
     if not folder.is_dir():
-        return (), [f"{folder}: split folder is missing; create it with images/ and masks/, or mend --patches"]
+        return (), [f"{folder}: split folder is missing; create it with images/ and masks/, or correct --patches"]
     faults: list[str] = []
     images = _by_name(folder / "images", IMAGE_ENDINGS, faults)
     masks = _by_name(folder / "masks", (".png",), faults)
@@ -184,6 +189,11 @@ def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...
         except DataError as error:
             faults += error.faults
     return tuple(tiles), sorted(faults)
+
+
+def same_name(name: str) -> str:
+    """Return a name in the form (NFC) in which names are compared: macOS stores letters with accents in another."""
+    return unicodedata.normalize("NFC", name)
 
 
 def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
@@ -211,16 +221,28 @@ def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> 
     return faults
 
 
-def absent_class_faults(root: Path, task: Task, train: Sequence[TileFiles]) -> list[str]:
-    """Find the classes of a multi-class task that no train tile shows: nothing can learn them."""
+def absent_classes(task: Task, train: Sequence[Tile]) -> tuple[str, ...]:
+    """Return the classes of a multi-class task that no train tile shows: nothing can learn them."""
     if task.binary or not train:
+        return ()
+    present = np.zeros(256, bool)
+    for tile in train:
+        present |= count_values(tile.mask) > 0
+    return tuple(name for index, name in enumerate(task.classes) if not present[index])
+
+
+def class_faults(root: Path, task: Task, train: Sequence[TileFiles]) -> list[str]:
+    """Refuse train tiles that show one class of several, or none: there is nothing to tell apart.
+
+    Classes of a published legend that few tiles do not show are no fault, see ``absent_classes``.
+    """
+    absent = absent_classes(task, [files.tile for files in train])
+    shown = [name for name in task.classes if name not in absent]
+    if not absent or len(shown) > 1:
         return []
-    present = set().union(*(np.unique(files.tile.mask).tolist() for files in train))
     return [
-        f"{root / 'train'}: no tile shows class {name!r}; move a tile that does there, or remap the class to another "
-        f"one in the manifest's task"
-        for index, name in enumerate(task.classes)
-        if index not in present
+        f"{root / 'train'}: shows {f'only class {shown[0]!r}' if shown else 'no class'} of {', '.join(task.classes)}; "
+        f"move tiles that show another one there, or correct the task"
     ]
 
 
@@ -277,10 +299,8 @@ def _by_name(folder: Path, endings: tuple[str, ...], faults: list[str]) -> dict[
             faults.append(f"{path}: not a {' or '.join(endings)} file; move it elsewhere")
         elif not _is_plain(path.name):
             faults.append(f"{str(path)!r}: a name of more than {MAX_NAME} bytes or with unprintable letters; rename it")
-        elif path.stem in found:
-            faults.append(f"{path}: same name as {found[path.stem].name}; remove one")
-        else:
-            found[path.stem] = path
+        elif (twin := found.setdefault(same_name(path.stem), path)) != path:
+            faults.append(f"{path}: same name as {twin.name}; remove one")
     return found
 
 
@@ -290,7 +310,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path, task: Task) -> TileFiles:
-    image_bytes, mask_bytes = _read(image_path), _read(mask_path)
+    image_bytes, mask_bytes = read_file(image_path), read_file(mask_path)
     faults: list[str] = []
     image = mask = None
     try:
@@ -303,7 +323,12 @@ def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path, t
         faults += error.faults
     if image is not None:
         height, width = image.shape[:2]
-        if min(height, width) < MIN_SIDE or height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
+        if min(height, width) < MIN_SIDE:
+            faults.append(
+                f"{image_path}: is {width}x{height}, and a side is a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up; "
+                f"remove the tile"
+            )
+        elif height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
             faults.append(
                 f"{image_path}: is {width}x{height}; crop it so that each side is a multiple of {SIDE_MULTIPLE} "
                 f"from {MIN_SIDE} up"
@@ -321,67 +346,3 @@ def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path, t
         image_sha256=hashlib.sha256(image_bytes).hexdigest(),
         mask_sha256=hashlib.sha256(mask_bytes).hexdigest(),
     )
-
-
-def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode an 8-bit RGB picture.
-
-    Args:
-        data: The file's content.
-        path: Its name, for errors.
-
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        DataError: Damaged, or grey, with alpha, with a palette, or of more than 8 bits.
-    """
-    picture = _open(data, path)
-    if picture.mode != "RGB":
-        raise DataError(f"{path}: is {_mode(picture)}, not 8-bit RGB; convert it")
-    return np.asarray(picture)
-
-
-def decode_mask(data: bytes, path: Path, task: Task) -> NDArray[np.uint8]:
-    """Decode a mask.
-
-    Args:
-        data: The file's content.
-        path: Its name, for errors.
-        task: What its values mean.
-
-    Returns:
-        (H, W) uint8 class indices; 255 for pixels that do not count.
-
-    Raises:
-        DataError: Damaged, or not what the task says.
-    """
-    picture = _open(data, path)
-    if task == Task() and picture.mode not in ("L", "1"):
-        raise DataError(
-            f"{path}: is {_mode(picture)}, not a single-channel mask; convert it, see sweep.patches make --foreground, "
-            "or name its classes and colours in the manifest's task"
-        )
-    return classify(picture, task, str(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-
-
-def _open(data: bytes, path: Path) -> Image.Image:
-    try:
-        picture = Image.open(io.BytesIO(data))
-        picture.load()
-    except Exception as error:  # Pillow's decoders raise many kinds on damaged input
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: truncated or not a picture ({reason}); replace it") from error
-    return picture
-
-
-def _mode(picture: Image.Image) -> str:
-    names = {"L": "grey", "1": "1-bit", "P": "palette", "RGBA": "RGB with alpha", "LA": "grey with alpha"}
-    return names.get(picture.mode, "16-bit" if picture.mode.startswith("I") else picture.mode)

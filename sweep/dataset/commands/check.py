@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.table import Table
 
+from sweep.console import SHOWN_FAULTS
 from sweep.dataset.checking import Report, describe
 from sweep.dataset.checking import check as check_dataset
-from sweep.dataset.commands.shared import command, emit_dataset, show_leaks
+from sweep.dataset.commands.shared import command, emit_dataset, show_leaks, warn_of_absent_classes
 from sweep.dataset.options import Check
 from sweep.dataset.tasks import read_task
 from sweep.engine.output import Output
@@ -43,20 +44,24 @@ def check(options: Check, output: Output) -> int:
         return 2
     output.results.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
     emit_dataset(root, report, output)
+    warn_of_absent_classes(report, output)
     output.next(command("phase1", root))
     return 0
 
 
 def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
     table = Table(title=f"{root}: {len(faults)} faults", title_justify="left", show_lines=True)
-    for heading in ("file", "fault", "mend"):
+    for heading in ("file", "fault", "fix"):
         table.add_column(heading, overflow="fold")
-    for fault in faults:
+    for number, fault in enumerate(faults):
         place, _, rest = fault.partition(": ")
-        what, _, mend = rest.rpartition("; ")
-        table.add_row(place, what, mend)
-        output.events.emit("fault", file=place, fault=what, mend=mend)
+        what, _, fix = rest.partition("; ")
+        if number < SHOWN_FAULTS:
+            table.add_row(place, what, fix)
+        output.events.emit("fault", file=place, fault=what, mend=fix)
     output.results.print(table)
+    if len(faults) > SHOWN_FAULTS:
+        output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all", highlight=False)
 
 
 def _old_manifest(root: Path) -> Manifest | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.dataset.checking import describe
-from sweep.dataset.commands.shared import check_seed, check_size, finish, read_sound, say_made
+from sweep.dataset.commands.shared import MAX_TILES, check_counts, check_seed, check_size, finish, read_sound, say_made
 from sweep.dataset.folders import new_dataset
 from sweep.dataset.options import ImportPets
 from sweep.dataset.pets import LICENCE, ORIGIN, Reading, choose_splits, open_pets, write_pets
@@ -68,9 +68,10 @@ def _check(options: ImportPets) -> None:
     check_size(options.size)
     check_seed(options.seed)
     if not 0 < options.val_share < 1:
-        raise DataError(f"--val-share {options.val_share:g}: must lie between 0 and 1, both excluded")
+        raise DataError(f"--val-share {options.val_share:g}: must be between 0 and 1, both excluded")
     if options.counts is not None and options.subset is not None:
         raise DataError(f"--subset {options.subset}: does not go with --counts; leave one of them out")
-    if options.counts is not None and (len(options.counts) != len(SPLITS) or min(options.counts) < 1):
-        shown = ",".join(map(str, options.counts))
-        raise DataError(f"--counts {shown}: give three counts of at least 1, such as 3,1,1")
+    if options.counts is not None:
+        check_counts(options.counts, "3,1,1")
+    if options.subset is not None and not len(SPLITS) <= options.subset <= MAX_TILES:
+        raise DataError(f"--subset {options.subset}: must be {len(SPLITS)} to {MAX_TILES}")

@@ -6,16 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.dataset.checking import describe
-from sweep.dataset.commands.shared import check_size, finish, read_sound, say_made
+from sweep.dataset.commands.shared import check_size, finish, read_sound, say_made, warn_of_absent_classes
 from sweep.dataset.folders import new_dataset
+from sweep.dataset.foreground import ForegroundReader, parse_foreground
+from sweep.dataset.georeference import require_same_place
 from sweep.dataset.making import Cut, ReadTruth, cut_tiles, parse_nudges
+from sweep.dataset.mask_files import read_classes
 from sweep.dataset.options import Make
-from sweep.dataset.sources import Source, find_images, find_sources, parse_foreground, read_classes, read_foreground
+from sweep.dataset.sources import Source, find_images, find_sources
 from sweep.dataset.splits import read_split
 from sweep.dataset.tasks import as_written, read_task
 from sweep.engine.output import Output
+from trainables.data.manifest import MAX_TEXT
 from trainables.errors import DataError
+from trainables.escaping import visible
 from trainables.task import Task
+
+MAX_GSD = 100_000
+"""Metres a pixel; the coarsest satellites have some ten thousand."""
 
 
 def make(options: Make, output: Output) -> None:
@@ -25,6 +33,7 @@ def make(options: Make, output: Output) -> None:
         DataError: Everything that is wrong with the flags or the files; nothing is written then.
     """
     check_size(options.size)
+    _check_sheet(options)
     parse_foreground(options.foreground)
     if options.foreground and (options.task or options.labels):
         other = "--task" if options.task else "--labels"
@@ -45,7 +54,17 @@ def make(options: Make, output: Output) -> None:
         )
         finish(root, manifest, report)
     _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)
+    warn_of_absent_classes(report, output)
     say_made(options.dst, report, output)
+
+
+def _check_sheet(options: Make) -> None:
+    """Refuse what the manifest could not hold, before any file is opened."""
+    for flag, text in (("title", options.title), ("origin", options.origin), ("licence", options.licence)):
+        if len(text) > MAX_TEXT or not text.isprintable():
+            raise DataError(f"--{flag} {visible(text[:40])!r}: give printable text of at most {MAX_TEXT} letters")
+    if options.gsd is not None and not 0 < options.gsd <= MAX_GSD:
+        raise DataError(f"--gsd {options.gsd:g}: must be more than 0 and at most {MAX_GSD} metres")
 
 
 def _inputs(options: Make) -> tuple[dict[str, Source], ReadTruth, Task]:
@@ -60,10 +79,11 @@ def _inputs(options: Make) -> tuple[dict[str, Source], ReadTruth, Task]:
         labels = open_labels(options.labels, sources, task, options.layer)
         return sources, labels.rasterise, as_written(task or Task())
 
+    foreground = ForegroundReader(parse_foreground(options.foreground))
+
     def truth(source: Source, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        if task:
-            return read_classes(source.mask, task)
-        return read_foreground(source.mask, options.foreground).astype(np.uint8)
+        require_same_place(source)
+        return read_classes(source.mask, task) if task else foreground.read(source.mask)
 
     return find_sources(options.src), truth, as_written(task or Task())
 
@@ -74,5 +94,11 @@ def _say_what_is_odd(cuts: dict[str, Cut], unused: int, task: Task, output: Outp
         if done.poor:
             line = f"{name}: no window reaches 5 % {wanted}; took {done.window.share:.1%}"
             output.console.print(line, highlight=False)
+    if turned := [name for name, done in cuts.items() if done.turned]:
+        output.console.print(
+            f"{len(turned)} images were turned upright, as their EXIF orientation says ({', '.join(turned[:3])}"
+            f"{', ...' if len(turned) > 3 else ''}): their masks must show them upright, too",
+            highlight=False,
+        )
     if unused:
         output.console.print(f"{unused} sources are in no split and were left out", highlight=False)

@@ -12,12 +12,15 @@ from sweep.dataset.checking import check as check_dataset
 from sweep.dataset.overview import write_overview
 from sweep.engine.output import LABEL_WIDTH, Output
 from trainables.data.manifest import Leak, Manifest
-from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
+from trainables.data.pictures import MAX_SIDE
+from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE, SPLITS
 from trainables.errors import DataError
 from trainables.invocation import call
 from trainables.task import Task
 
 OVERVIEW_FILE = "overview.png"
+MAX_SEED = 2**32 - 1
+MAX_TILES = 100_000
 
 
 def command(words: str, root: Path) -> str:
@@ -29,20 +32,44 @@ def check_size(size: int) -> None:
     """Refuse a tile size that no model takes.
 
     Raises:
-        DataError: Too small, or no multiple of 32.
+        DataError: Too small or too large, or no multiple of 32.
     """
-    if size < MIN_SIDE or size % SIDE_MULTIPLE:
-        raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up")
+    if not MIN_SIDE <= size <= MAX_SIDE or size % SIDE_MULTIPLE:
+        raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} to {MAX_SIDE}")
 
 
 def check_seed(seed: int) -> None:
     """Refuse a seed that no random generator takes.
 
     Raises:
-        DataError: It is negative.
+        DataError: It is negative, or beyond 32 bits.
     """
-    if seed < 0:
-        raise DataError(f"--seed {seed}: must be at least 0")
+    if not 0 <= seed <= MAX_SEED:
+        raise DataError(f"--seed {seed}: must be 0 to {MAX_SEED}")
+
+
+def check_counts(counts: tuple[int, ...], example: str) -> None:
+    """Refuse numbers of tiles that make no three splits.
+
+    Raises:
+        DataError: Not three counts of at least 1, or more tiles than a dataset has.
+    """
+    if len(counts) != len(SPLITS) or min(counts) < 1 or sum(counts) > MAX_TILES:
+        shown = ",".join(map(str, counts[:4]))
+        raise DataError(
+            f"--counts {shown[:60]}: give three counts of at least 1, {MAX_TILES:,} together at most, such as {example}"
+        )
+
+
+def warn_of_absent_classes(report: Report, output: Output) -> None:
+    """Name the classes that no train tile shows; a published legend has more than a few tiles show."""
+    if absent := report.absent_classes:
+        output.console.print(
+            f"no train tile shows {', '.join(absent)}: nothing can learn that, and where it is, all models are wrong; "
+            f"move a tile that shows it to train, or remap it in the task",
+            highlight=False,
+        )
+        output.events.emit("absent_classes", classes=list(absent))
 
 
 def read_sound(root: Path, *, leaks: bool = True, task: Task | None = None) -> Report:

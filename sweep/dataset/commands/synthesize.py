@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sweep.dataset.checking import Report, describe
-from sweep.dataset.commands.shared import check_seed, check_size, finish, read_sound, say_made
+from sweep.dataset.commands.shared import check_counts, check_seed, check_size, finish, read_sound, say_made
 from sweep.dataset.folders import new_dataset
 from sweep.dataset.options import Synthesize
 from sweep.dataset.synthesis import KINDS, LICENCE, draw_tiles, split_names
@@ -21,6 +21,7 @@ def synthesize(options: Synthesize, output: Output) -> None:
     size = kind.size if options.size is None else options.size
     check_size(size)
     check_seed(options.seed)
+    check_counts(options.counts, "24,6,6")
     splits = split_names(options.counts)
     with new_dataset(options.dst, force=options.force) as root:
         sources = draw_tiles(root, splits, size=size, seed=options.seed, kind=options.kind)

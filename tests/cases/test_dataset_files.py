@@ -1,0 +1,326 @@
+"""The files around the tiles: names, splits, tasks, manifests and options that people and programs write."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sweep.dataset.commands.shared import check_counts, check_size
+from sweep.dataset.sources import find_images, find_sources
+from sweep.dataset.splits import read_split
+from sweep.dataset.tasks import read_task
+from tests.cases.test_image_files import picture
+from tests.sweep.test_patches import _refused, _run, _split_file
+from trainables.data.manifest import Manifest
+from trainables.data.tiles import Tile, TuningData
+from trainables.errors import DataError
+from trainables.scoring import centre_window
+from trainables.task import Task, parse_value
+
+LEGEND = {"kind": "multiclass", "classes": ["ground", "roof", "water", "snow"]}
+BOM = "\ufeff"
+ABSURD = "\x1b[31m" + "x" * 5000
+
+
+def sources(folder: Path, names: str = "abc", size: int = 96, value: int = 1) -> Path:
+    for number, name in enumerate(names):
+        for kind in ("images", "masks"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        mask = np.zeros((size, size), np.uint8)
+        mask[: size // 2] = value
+        Image.fromarray(picture(96, 96, number)[:size, :size]).save(folder / f"images/{name}.png")
+        Image.fromarray(mask).save(folder / f"masks/{name}.png")
+    return folder
+
+
+def arguments(tmp_path: Path, **more: str) -> tuple[object, ...]:
+    split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
+    flags = {"src": str(tmp_path / "in"), "dst": str(tmp_path / "out"), "split": str(split), "size": "96", **more}
+    return ("make", *(word for flag, value in flags.items() for word in (f"--{flag}", value)))
+
+
+def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
+    (line,) = error.value.faults
+    assert "\n" not in line and line.isprintable() and len(line) < 500
+    return line
+
+
+def test_two_images_of_one_name_are_a_fault_that_names_both(tmp_path: Path) -> None:
+    folder = sources(tmp_path / "in")
+    Image.fromarray(picture()).save(folder / "images/a.jpg")
+    for find in (lambda: find_sources(folder), lambda: find_images(folder, folder)):
+        with pytest.raises(DataError, match=r"images/a.png: same name as a.jpg, and only one can be meant"):
+            find()
+
+
+def test_two_scenes_that_make_one_name_are_a_fault_that_names_both(tmp_path: Path) -> None:
+    for scene, name in (("s", "x_y"), ("s_x", "y")):
+        for kind in ("images", "masks"):
+            (tmp_path / scene / kind).mkdir(parents=True)
+            (tmp_path / scene / kind / f"{name}.png").touch()
+    with pytest.raises(DataError, match=r"s_x/images/y.png: makes the same name 's_x_y' as .*s/images/x_y.png"):
+        find_sources(tmp_path)
+
+
+def test_what_macos_writes_is_no_other_tile(tmp_path: Path) -> None:
+    composed = unicodedata.normalize("NFC", "Dächer")
+    folder = sources(tmp_path / "in", "bc")
+    Image.fromarray(picture(96, 96)).save(folder / "images" / f"{unicodedata.normalize('NFD', composed)}.png")
+    Image.fromarray(np.zeros((96, 96), np.uint8)).save(folder / "masks" / f"{composed}.png")
+    for kind in ("images", "masks"):
+        (folder / kind / "._b.png").write_bytes(b"\0\5\26\7")
+        (folder / kind / ".DS_Store").write_bytes(b"")
+    found = find_sources(folder)
+    assert sorted(found) == sorted([composed, "b", "c"])
+    split = _split_file(tmp_path / "s.toml", train=[unicodedata.normalize("NFD", "Dä*")], val=["b"], test=["c"])
+    assert read_split(str(split), found)["train"] == [composed]
+
+
+def test_a_ready_pair_of_one_name_in_two_forms_is_a_pair(dataset: Path) -> None:
+    for kind, form in (("images", "NFD"), ("masks", "NFC")):
+        path = dataset / "train" / kind / "t1.png"
+        path.rename(path.with_name(f"{unicodedata.normalize(form, 'ä')}.png"))  # type: ignore[arg-type]
+    assert unicodedata.normalize("NFC", "ä") in [tile.name for tile in TuningData.read(dataset).train]
+
+
+def test_a_folder_that_does_not_fit_is_described(tmp_path: Path) -> None:
+    for name in ("train/image", "train/label"):
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"holds no imgs/NAME.tif with msks/NAME.tif, but train/; call the folders of"):
+        find_sources(tmp_path)
+    (tmp_path / "train/image/a.jp2").touch()
+    with pytest.raises(DataError, match=r"holds no image .*, but 1 files of .jp2; put the labelled images there"):
+        find_images(tmp_path / "train/image", tmp_path)
+    folder = sources(tmp_path / "in")
+    (folder / "masks/a.png").rename(folder / "masks/a.bmp")
+    with pytest.raises(DataError, match=r"images/a.png: has no mask in .*, only a.bmp, which is not read; save it as"):
+        find_sources(folder)
+
+
+def test_a_byte_order_mark_of_windows_changes_nothing(tmp_path: Path, dataset: Path) -> None:
+    (tmp_path / "task.json").write_text(BOM + json.dumps(LEGEND), encoding="utf-8")
+    assert read_task(tmp_path / "task.json").classes == tuple(LEGEND["classes"])
+    (tmp_path / "split.toml").write_text(BOM + 'train = ["a"]\nval = ["b"]\ntest = ["c"]', encoding="utf-8")
+    assert read_split(str(tmp_path / "split.toml"), "abc") == {"train": ["a"], "val": ["b"], "test": ["c"]}
+    manifest = Manifest(name="n", origin="", licence="", version="1", synthetic=False, splits={}, files={})
+    manifest.write(dataset)
+    path = dataset / "manifest.json"
+    path.write_text(BOM + path.read_text(), encoding="utf-8")
+    assert Manifest.read(dataset) == manifest
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        {"classes": "roof"},
+        {"classes": [1, 2]},
+        {"classes": ["a", ABSURD]},
+        {"ignores": "perhaps"},
+        {"remap": {"1": ["a"]}},
+        {"remap": {"9" * 5000: "foreground"}},
+        {"remap": {"1": "foreground", "01": "background"}},
+        {"colours": [[0, 0, 1e300], [1, 1, 1]]},
+        {"kind": {}},
+        {ABSURD: 1},
+    ],
+)
+def test_a_bad_task_is_one_line(tmp_path: Path, values: Any) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(values))
+    with pytest.raises(DataError) as caught:
+        read_task(tmp_path / "t.json")
+    assert "t.json" in one_line(caught)
+
+
+def test_ignores_is_read_as_it_is_written(tmp_path: Path) -> None:
+    for text, expected in (("false", False), ("true", True), ('"false"', False)):
+        (tmp_path / "t.json").write_text(f'{{"ignores": {text}}}')
+        assert read_task(tmp_path / "t.json").ignores is expected
+    assert parse_value("٣") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["train = 1", 'train = ["a"]\nval = [1]\ntest = ["c"]', "a = " + "[" * 5000, "train = [" + "9" * 5000 + "]", "\0"],
+)
+def test_a_bad_split_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_split(str(tmp_path / "s.toml"), "abc")
+    assert "s.toml: no split" in one_line(caught)
+
+
+def test_a_split_of_100_000_names_takes_seconds(tmp_path: Path) -> None:
+    names = [f"tile_{number}" for number in range(100_000)]
+    _split_file(tmp_path / "s.toml", train=names[:-2], val=names[-2:-1], test=names[-1:])
+    began = time.process_time()
+    assert len(read_split(str(tmp_path / "s.toml"), names)["train"]) == 99_998
+    assert time.process_time() - began < 10
+    _split_file(tmp_path / "s.toml", train=[f"{number}*" for number in range(2000)], val=["a"], test=["b"])
+    with pytest.raises(DataError, match=r"holds more than 1,000 patterns"):
+        read_split(str(tmp_path / "s.toml"), names)
+
+
+def _manifest(root: Path, **changes: Any) -> Path:
+    values = {
+        "format": 1,
+        "name": "n",
+        "origin": "o",
+        "licence": "l",
+        "version": "1",
+        "synthetic": True,
+        "splits": {"train": ["a"]},
+        "files": {},
+    }
+    path = root / "manifest.json"
+    path.write_text(json.dumps({**values, **changes}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "new"},
+        {"name": 3},
+        {"name": ABSURD},
+        {"name": "\ud800"},
+        {"synthetic": [1]},
+        {"splits": ["a"]},
+        {"splits": {"train": [1]}},
+        {"splits": {"train": [ABSURD]}},
+        {"files": {"a": {"sha256": 5}}},
+        {"files": {"a": {"width": 5}}},
+        {"files": {"x/" * 5000: {"sha256": "0"}}},
+        {"files": {"x" * 300: {"sha256": "0"}}},
+        {"files": {"a\0": {"sha256": "0"}}},
+        {"files": {"/etc/passwd": {"sha256": "0"}}},
+        {"files": {"": {"sha256": "0"}}},
+        {"ground_sample_distance_m": float("nan")},
+        {"ground_sample_distance_m": -1},
+        {"leaks": {"first": "a"}},
+        {"leaks": [{"first": "a"}]},
+        {"task": {"classes": 1}},
+        {"task": []},
+        {ABSURD: 1},
+    ],
+)
+def test_a_bad_manifest_is_one_line(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = _manifest(tmp_path, **changes)
+    with pytest.raises(DataError) as caught:
+        Manifest.read(tmp_path)
+    assert one_line(caught).startswith(f"{path}: ")
+
+
+def test_a_manifest_of_100_000_files_takes_seconds(tmp_path: Path) -> None:
+    files = {f"train/images/tile_{number}.jpg": {"sha256": "0" * 64, "width": 64} for number in range(100_000)}
+    _manifest(tmp_path, splits={"train": [f"tile_{number}" for number in range(100_000)]}, files=files)
+    began = time.process_time()
+    manifest = Manifest.read(tmp_path)
+    assert manifest is not None and len(manifest.files) == 100_000
+    assert time.process_time() - began < 10
+
+
+def test_classes_that_no_train_tile_shows_are_named_and_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources(tmp_path / "in")
+    (tmp_path / "t.json").write_text(json.dumps(LEGEND))
+    made = (*arguments(tmp_path), "--task", tmp_path / "t.json")
+    for words in (made, ("check", "--patches", tmp_path / "out")):
+        assert _run(monkeypatch, *words) == 0
+        assert "no train tile shows water, snow: nothing can learn that" in " ".join(capsys.readouterr().out.split())
+    assert TuningData.read(tmp_path / "out").absent_classes == ("water", "snow")
+    sources(tmp_path / "in", value=0)
+    shown = "train: shows only class 'ground' of ground, roof, water, snow; move tiles that show another one there"
+    _refused(monkeypatch, capsys, shown, *made, "--force")
+
+
+def test_ten_faults_are_shown_and_the_rest_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sources(tmp_path / "in")
+    split = _split_file(tmp_path / "s.toml", train=[f"x{number}" for number in range(30)], val=["b"], test=["c"])
+    assert _run(monkeypatch, *arguments(tmp_path, split=str(split))) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 11 and lines[-1].startswith("error: and 21 more")
+    assert _run(monkeypatch, *arguments(tmp_path, split=str(split)), "--json") == 2
+    (end,) = [one for one in map(json.loads, capfd.readouterr().out.splitlines()) if one["event"] == "end"]
+    assert len(end["errors"]) == 31
+
+
+def test_the_advised_size_fits_all_images_that_can_be_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources(tmp_path / "in")
+    sources(tmp_path / "in", "c", size=80)
+    assert _run(monkeypatch, *arguments(tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "images/c.png: is 80x80, smaller than --size 96; --size 64 fits all of at least 64" in error
+    assert _run(monkeypatch, *arguments(tmp_path, size="64")) == 0
+    sources(tmp_path / "in", "c", size=48)
+    last = "images/c.png: is 48x48, and a tile has at least 64 pixels a side; leave it out of --split"
+    _refused(monkeypatch, capsys, last, *arguments(tmp_path, size="64"), "--force")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("size", "9" * 30),
+        ("size", "99968"),
+        ("gsd", "nan"),
+        ("gsd", "inf"),
+        ("gsd", "-1"),
+        ("title", ABSURD),
+        ("nudge", "a=" + "9" * 5000 + ",1"),
+        ("foreground", "9" * 5000),
+    ],
+)
+def test_absurd_options_are_one_line_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str, value: str
+) -> None:
+    began = time.monotonic()
+    assert _run(monkeypatch, *arguments(tmp_path, **{flag: value})) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --{flag}") and len(line) < 300 and line.isprintable()
+    assert time.monotonic() - began < 5 and not (tmp_path / "out").exists()
+
+
+def test_numbers_of_tiles_have_an_upper_bound() -> None:
+    for counts in ((10**9, 1, 1), (10**300, 1, 1), (1, 1), (1, 0, 1), (1,) * 100_000):
+        with pytest.raises(DataError, match="give three counts of at least 1, 100,000 together at most") as caught:
+            check_counts(counts, "3,1,1")
+        one_line(caught)
+    check_counts((99_998, 1, 1), "3,1,1")
+    check_size(16_384)
+
+
+def test_an_absurd_subset_is_refused_before_a_file_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in ("0", "-5", "1000000000"):
+        words = ("import-pets", "--src", tmp_path / "no", "--dst", tmp_path / "out", "--subset", value)
+        _refused(monkeypatch, capsys, f"--subset {value}: must be 3 to 100000", *words)
+
+
+def test_masks_of_a_task_with_a_name_beyond_ascii_round_trip(tmp_path: Path) -> None:
+    task = Task(kind="multiclass", classes=("Boden", "Dächer"))
+    assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
+
+
+def test_the_window_that_judges_an_epoch_holds_a_pixel_that_counts() -> None:
+    mask = np.full((256, 192), 255, np.uint8)
+    mask[:8, 150:] = 1
+    image = np.random.default_rng(0).integers(0, 256, (256, 192, 3), dtype=np.uint8)
+    window = centre_window(Tile(name="t", image=image, mask=mask), 64)
+    assert window.mask.shape == (64, 64) and (window.mask == 1).any()
+    assert np.array_equal(window.image, image[:64, 118:182])  # around row 7, column 150
+    mask[128, 96] = 0
+    centred = centre_window(Tile(name="t", image=image, mask=mask), 64)
+    assert np.array_equal(centred.image, image[96:160, 64:128])
