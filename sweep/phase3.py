@@ -75,7 +75,7 @@ def main(options: Phase3Options, output: Output) -> int:
     grid = conditions(names, options.tiles, draws)
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
-        drawn = draw_tiles(data.train, options.tiles, draws, options.seed)
+        drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
 
         def trial(condition: Condition, attempt: str, group: str) -> TrialPlan:
             recipe = recipes[condition.architecture]

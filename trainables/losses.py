@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.class_balance import class_weights_of
+from trainables.data.crops import smaller_than
 from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 from trainables.task import IGNORE_INDEX, Task
@@ -92,25 +93,28 @@ class SegmentationLoss:
         task: What the masks mean.
         cross_entropy_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1].
         class_weights: (C,) float32 where the logits are, one a class of the task; None weights all the same.
+        padded: Whether views of tiles that are smaller than the crop come with pixels that do not count.
     """
 
     task: Task
     cross_entropy_weight: float
     class_weights: Tensor | None = None
+    padded: bool = False
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Compare logits with masks.
 
         Args:
             logits: (B, C, H, W) float, C the task's channels.
-            masks: (B, 1, H, W) uint8 class indices; 255 does not count where the task ignores pixels.
+            masks: (B, 1, H, W) uint8 class indices; 255 does not count where the task ignores pixels or views
+                are padded.
 
         Returns:
             Scalar float32, at least 0.
         """
         if not self.task.binary:
             return ce_dice_loss(logits, masks[:, 0], self.cross_entropy_weight, self.class_weights)
-        if self.class_weights is None and not self.task.ignores_pixels:
+        if self.class_weights is None and not self.task.ignores_pixels and not self.padded:
             return bce_dice_loss(logits, masks, self.cross_entropy_weight)
         return self._partial_binary(logits, masks)
 
@@ -129,7 +133,7 @@ def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.dev
     """Return the loss that a recipe names.
 
     Args:
-        recipe: Uses ``bce_weight`` and ``class_weights``.
+        recipe: Uses ``bce_weight``, ``class_weights`` and ``crop_size``.
         task: What the masks mean.
         train: The train tiles that the training sees; inverse frequencies are theirs.
         device: Where logits will be; None is the CPU.
@@ -139,4 +143,9 @@ def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.dev
     """
     weights = class_weights_of(recipe, task, train)
     tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
-    return SegmentationLoss(task=task, cross_entropy_weight=recipe.bce_weight, class_weights=tensor)
+    return SegmentationLoss(
+        task=task,
+        cross_entropy_weight=recipe.bce_weight,
+        class_weights=tensor,
+        padded=bool(smaller_than(train, recipe.crop_size)),
+    )

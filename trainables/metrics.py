@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,32 +70,42 @@ class ClassScore:
 
     @property
     def iou(self) -> float:
-        """Mean IoU over the scored classes that truth or prediction show, in [0, 1]; 1 where they show none."""
+        """Mean IoU over the scored classes that truth or prediction show, in [0, 1].
+
+        1 where they show none of these, NaN where no pixel counts.
+        """
         return self._mean(self.class_iou)
 
     @property
     def f1(self) -> float:
-        """Mean F1 (Dice) over the same classes, in [0, 1]; 1 where there are none."""
+        """Mean F1 (Dice) over the same classes, in [0, 1]; 1 where there are none, NaN where no pixel counts."""
         return self._mean(self.class_f1)
 
     def _mean(self, each: tuple[float, ...]) -> float:
         present = [each[index] for index in self.scored if not np.isnan(each[index])]
-        return sum(present) / len(present) if present else 1.0
+        if present:
+            return sum(present) / len(present)
+        return 1.0 if self.counted else math.nan
+
+    @property
+    def counted(self) -> bool:
+        """Whether any pixel counts."""
+        return any(map(any, self.confusion))
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of pixels of the right class, in [0, 1]; 1 where none counts."""
+        """Share of pixels of the right class, in [0, 1]; NaN where none counts."""
         counts = self._counts
-        return float(counts.trace() / counts.sum()) if counts.any() else 1.0
+        return float(counts.trace() / counts.sum()) if self.counted else math.nan
 
     @property
     def frequency_weighted_iou(self) -> float:
-        """Mean IoU a class weighted by its share of the true pixels, in [0, 1]; 1 where none counts."""
+        """Mean IoU a class weighted by its share of the true pixels, in [0, 1]; NaN where none counts."""
         counts = self._counts
         frequency = counts.sum(1)
         present = frequency > 0
         if not present.any():
-            return 1.0
+            return math.nan
         return float((frequency[present] * np.array(self.class_iou)[present]).sum() / frequency.sum())
 
 
@@ -113,29 +124,36 @@ class TileScore(ClassScore):
 
 @dataclass(frozen=True, kw_only=True)
 class SplitScore:
-    """Scores of all tiles of a split. Means are over tiles, not over pixels: each tile counts the same."""
+    """Scores of all tiles of a split. Means are over tiles, not over pixels: each tile counts the same.
+
+    A tile without a pixel that counts is no part of a mean; where no tile has any, a mean is NaN.
+    """
 
     tiles: tuple[TileScore, ...]
 
     @property
     def iou(self) -> float:
         """Mean IoU over tiles, in [0, 1]."""
-        return float(np.mean([tile.iou for tile in self.tiles]))
+        return self._mean(lambda tile: tile.iou)
 
     @property
     def f1(self) -> float:
         """Mean F1 over tiles, in [0, 1]."""
-        return float(np.mean([tile.f1 for tile in self.tiles]))
+        return self._mean(lambda tile: tile.f1)
 
     @property
     def loss(self) -> float:
         """Mean loss over tiles."""
-        return float(np.mean([tile.loss for tile in self.tiles]))
+        return self._mean(lambda tile: tile.loss)
 
     @property
     def worst(self) -> TileScore:
         """The tile of the lowest IoU; the first one by name among equals."""
-        return min(self.tiles, key=lambda tile: (tile.iou, tile.name))
+        return min(self.tiles, key=lambda tile: (tile.iou if tile.counted else math.inf, tile.name))
+
+    def _mean(self, measure: Callable[[TileScore], float]) -> float:
+        found = [measure(tile) for tile in self.tiles if tile.counted]
+        return float(np.mean(found)) if found else math.nan
 
     @property
     def pooled(self) -> ClassScore:

@@ -49,7 +49,8 @@ class Recipe:
             or one number a class, ``0.5,1.5,3,4``, each at least 0.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset.
-        crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is used whole.
+        crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is padded with
+            pixels that do not count.
         draws_per_epoch: Sample draws an epoch, with replacement, from 2 to 1,000,000.
         batch_size: Sample draws a step, from 2 (BatchNorm has no statistics over one pooled value) to 4,096.
         max_epochs: Epochs after which training ends, from 1 to 99,999.
@@ -64,7 +65,8 @@ class Recipe:
         frozen_epochs: Epochs with the pretrained encoder frozen, from 0 to 1,000,000. Permanently frozen encoders
             (SAM) and models without a pretrained encoder ignore it.
         unfrozen_rate_factor: The encoder's learning rate once unfrozen, as a share of ``learning_rate``, in (0, 1].
-        ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off.
+        ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off. It begins
+            smaller and rises: ``min(decay, (1 + n) / (10 + n))`` at update n.
         clip_norm: Largest gradient norm, in [0, 1e9]; 0 is off.
         precision: Arithmetic of the forward pass; ``auto`` is bf16 or fp16 on CUDA and fp32 on the CPU.
         validation_crop: Side in pixels of the centred window of each val tile that is scored every epoch;

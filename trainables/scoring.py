@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import Tile
+from trainables.errors import DataError
 from trainables.losses import SegmentationLoss
 from trainables.metrics import ScoredTile, SplitScore, TileScore, as_confusion
 from trainables.models.base import SegmentationModel
@@ -42,6 +43,31 @@ def centre_window(tile: Tile, side: int) -> Tile:
         top, left = np.clip(nearest - (rows // 2, columns // 2), 0, (height - rows, width - columns)).tolist()
         window = (slice(top, top + rows), slice(left, left + columns))
     return Tile(name=tile.name, image=tile.image[window], mask=tile.mask[window])
+
+
+def uncounted_windows(tiles: Sequence[Tile], side: int) -> list[Tile]:
+    """Return the tiles without a pixel that counts in their centred window; arguments as for ``centre_window``."""
+    return [tile for tile in tiles if (centre_window(tile, side).mask == IGNORE_INDEX).all()]
+
+
+def validation_windows(tiles: Sequence[Tile], side: int) -> tuple[Tile, ...]:
+    """Return the window of each val tile that is scored every epoch; one without a pixel that counts is left out.
+
+    Args:
+        tiles: The val tiles.
+        side: Side of a window in pixels; 0 is the whole tile.
+
+    Raises:
+        DataError: None is left.
+    """
+    left_out = {tile.name for tile in uncounted_windows(tiles, side)}
+    windows = tuple(centre_window(tile, side) for tile in tiles if tile.name not in left_out)
+    if not windows:
+        raise DataError(
+            f"val: no tile has a labelled pixel in its central {side} pixels, which score every epoch; label some "
+            f"there, or choose a profile that scores whole tiles"
+        )
+    return windows
 
 
 def forward_on(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> Forward:

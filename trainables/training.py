@@ -31,12 +31,12 @@ from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
 from trainables.scoring import (
     Forward,
-    centre_window,
     forward_on,
     predict_tiles,
     scale,
     score_and_draw,
     score_split,
+    validation_windows,
 )
 
 
@@ -65,6 +65,9 @@ class Trainer:
         workers: Threads that prepare views, at least 1.
         features: Keeps what a fixed encoder makes of views that come again; None encodes every view every time.
         compiled: Whether ``torch.compile`` translates the training step.
+
+    Raises:
+        DataError: No val tile has a pixel that counts in its window.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class Trainer:
         self.after_step: Callable[[], object] | None = None
         self._stale_epochs = 0
         self._data = data
-        self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
+        self._val = validation_windows(data.val, recipe.validation_crop)
         self._loss = loss_of(recipe, data.task, data.train, device)
         self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
@@ -108,9 +111,7 @@ class Trainer:
         self._optimizer = make_optimizer(self.model, recipe, two_stages=self._two_stages)
         self._schedule = self._make_schedule()
         self._scaler = self._make_scaler()
-        trained = {
-            name: parameter for name, parameter in self.model.named_parameters() if not self.model.is_fixed(name)
-        }
+        trained = {k: v for k, v in self.model.portable_state_dict().items() if v.is_floating_point()}
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
 
     def _make_encoder(self, features: FeatureCache | None) -> CachedEncoder | None:

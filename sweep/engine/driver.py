@@ -51,6 +51,7 @@ class Sweep:
 
     Attributes:
         packing: How GPUs were shared when the sweep began, to be kept; None decides it now if it was asked for.
+        notes: What became of crops that tiles are too small for, a line each.
     """
 
     experiment: Experiment
@@ -61,6 +62,7 @@ class Sweep:
     profile: Profile
     settings: RunSettings
     packing: Packing | None = None
+    notes: tuple[str, ...] = ()
 
 
 def drive(
@@ -203,6 +205,7 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         estimated_seconds=seconds,
         data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
         task=data.task.to_dict(),
+        crop_notes=list(sweep.notes),
     )
     console.print(
         f"experiment     {sweep.experiment.address}\n"
@@ -211,6 +214,8 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         highlight=False,
         soft_wrap=True,
     )
+    for note in sweep.notes:
+        console.print(f"crops          {note}", highlight=False, soft_wrap=True, markup=False)
     if sweep.settings.overlays_every is not None and sweep.experiment.storage.is_local:
         board = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
         console.print(f"TensorBoard    {board}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ def show_plan(
     console: Console,
     *,
     probe: Probe | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Show what a sweep would do and how long it would take.
 
@@ -39,6 +41,7 @@ def show_plan(
         data: On which tiles.
         console: Where to print.
         probe: Measures what architectures need of a GPU; None is here, or on the cluster.
+        notes: What became of crops that tiles are too small for, a line each.
 
     Returns:
         The same in plain values, for programs.
@@ -56,6 +59,8 @@ def show_plan(
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
+    for note in notes:
+        console.print(f"crops: {note}", highlight=False, soft_wrap=True, markup=False)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
     worst = duration(at_most)
     usual = f"; about {duration(expected)} as halving usually goes" if plan.halving else ""
@@ -82,6 +87,7 @@ def show_plan(
         "disk_bytes_at_most": needed,
         "disk_bytes_free": free,
         "weights_missing": missing,
+        "crop_notes": list(notes),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from search_spaces.profiles import Profile
 from sweep.engine.allocation import here, require_gpu
 from sweep.engine.cluster import joins
+from sweep.engine.crops import crop_notes, fit_crops, require_same_crops
 from sweep.engine.driver import Sweep, drive
 from sweep.engine.experiment import Experiment, check_name
 from sweep.engine.jobs import require_kept
@@ -88,10 +89,12 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     require_no_leak(data, options.patches, allowed=options.allow_leak)
     if not joins(options.address) and not options.plan:
         require_gpu(options, profile, here(options, 1))  # before weights are fetched and Ray starts
-    plan = phase.build(data, _weights(phase, options, profile))
+    asked = phase.build(data, _weights(phase, options, profile))
+    plan = fit_crops(asked, data)
+    notes = crop_notes(asked, plan, data)
     _require_trainable(plan, data)
     if options.plan:
-        output.events.emit("plan", **show_plan(options, profile, plan, data, output.results))
+        output.events.emit("plan", **show_plan(options, profile, plan, data, output.results, notes=notes))
         output.next(typed_command(without=("--plan", "--measure")))
         return 0
     storage.require_writable()
@@ -100,7 +103,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     found = experiment.exists
     if found:
         experiment.require_own(trusted=options.trust_owner)
-        _require_same(experiment, plan, data, phase.optuna_url)
+        _require_same(experiment, asked, plan, data, phase.optuna_url)
         require_same_code(experiment, plan)
         options = with_kept(options, experiment)
     elif phase.optuna_url and plan.studies:
@@ -108,10 +111,11 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
 
         require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
     sweep = _sweep(experiment, phase.name, plan, data, options, profile, seed=options.seed, optuna_url=phase.optuna_url)
+    sweep = replace(sweep, notes=tuple(notes))
     if found:
         packing = _packing_of(experiment) if options.gpus_per_trial == AUTO else None
         return drive(replace(sweep, packing=packing), output)
-    return drive(sweep, output, _description(phase, options, profile, plan, data))
+    return drive(sweep, output, {**_description(phase, options, profile, plan, data), "crop_notes": notes})
 
 
 def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: str | None = None) -> int:
@@ -151,13 +155,14 @@ def resume_sweep(options: SweepOptions, name: str, output: Output, optuna_url: s
     data = TuningData.read(path)
     if data.fingerprint != description["data"]["fingerprint"]:
         raise ExperimentError(f"{path}: its train and val tiles changed since the sweep began; bring them back")
+    require_same_crops(experiment.name, plan, data, padded="crop_notes" in description)
     require_no_leak(data, path, allowed=options.allow_leak)
     url = optuna_url or description["optuna_storage"]
     if url and HIDDEN in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
     seed = int(description["options"].get("seed", options.seed))
     sweep = _sweep(experiment, description["phase"], plan, data, options, profile, seed=seed, optuna_url=url)
-    return drive(replace(sweep, packing=packing), output)
+    return drive(replace(sweep, packing=packing, notes=tuple(description.get("crop_notes", ()))), output)
 
 
 def _packing_of(experiment: Experiment) -> Packing | None:
@@ -281,7 +286,9 @@ def _free_name(storage: Storage, base: str) -> str:
     return name
 
 
-def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData, optuna_url: str | None) -> None:
+def _require_same(
+    experiment: Experiment, asked: SweepPlan, plan: SweepPlan, data: TuningData, optuna_url: str | None
+) -> None:
     """Refuse to go on with an experiment that has ended, or that is another sweep than the one asked for.
 
     Raises:
@@ -289,6 +296,8 @@ def _require_same(experiment: Experiment, plan: SweepPlan, data: TuningData, opt
     """
     description = experiment.description
     there = read_plan(experiment)
+    if there == asked and not description["ended"]:
+        require_same_crops(experiment.name, there, data, padded="crop_notes" in description)
     same = (
         there == plan
         and description["data"]["fingerprint"] == data.fingerprint

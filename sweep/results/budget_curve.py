@@ -133,7 +133,9 @@ def draw_curve(rows: Rows, trainings: Rows, fits: Sequence[Scaling], split: str,
     score = f"{split}_iou"
     shown = sorted((row for row in rows if row[score] is not None), key=lambda row: row["tiles"])
     ticks = {row["tiles"] for row in shown}
-    for number, label in enumerate(dict.fromkeys(label_of(row) for row in rows if row[score] is not None)):
+    for number, label in enumerate(dict.fromkeys(map(label_of, rows))):  # a model has one colour in both splits
+        if all(label_of(row) != label for row in shown):
+            continue
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         line = [row for row in shown if label_of(row) == label]
         tiles = [row["tiles"] for row in line]

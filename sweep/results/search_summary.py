@@ -71,9 +71,19 @@ class GroupSummary:
         return sum(row["epochs"] for row in self.rows)
 
     @property
-    def epochs_in_full(self) -> int:
-        """Epochs if every trial that was given up had run to its last one."""
-        return sum(row["max_epochs"] if row["status"] == "stopped" else row["epochs"] for row in self.rows)
+    def epochs_without_halving(self) -> float | None:
+        """Estimated epochs of the same trials if none had been stopped; None where no finished trial tells.
+
+        A trial that was stopped would have run as long as, on average, the search's finished ones that ran longer than
+        it did: most of them end by patience, long before their last epoch.
+        """
+        lengths = [row["epochs"] for row in self.rows if row["status"] == "finished"]
+        stopped = [row["epochs"] for row in self.rows if row["status"] == "stopped"]
+        if stopped and not lengths:
+            return None
+        return self.epochs_run + sum(
+            fmean([one - epochs for one in lengths if one > epochs] or [0.0]) for epochs in stopped
+        )
 
 
 def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[GroupSummary]:
@@ -139,12 +149,31 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
             describe_recipe(summary.best_values),
         )
     console.print(table)
-    run, full = (sum(getattr(one, name) for one in summaries) for name in ("epochs_run", "epochs_in_full"))
-    saved = f", {1 - run / full:.0%} saved" if full else ""
-    console.print(f"epochs         {run} run of {full} that a search without halving runs{saved}", highlight=False)
+    console.print(f"epochs         {epochs_saved(summaries)}", highlight=False)
 
 
 _STATES = ("finished", "stopped", "failed")
+
+
+def epochs_saved(summaries: Sequence[GroupSummary]) -> str:
+    """Say how many epochs were run, and what halving saved, with the basis of that estimate."""
+    run = sum(one.epochs_run for one in summaries)
+    states = [row["status"] for one in summaries for row in one.rows]
+    stopped, finished = states.count("stopped"), states.count("finished")
+    said = f"{run:,} run"
+    if not stopped:
+        return f"{said}; no trial was stopped early"
+    full = [one.epochs_without_halving for one in summaries]
+    known = [one for one in full if one is not None]
+    if len(known) < len(full):
+        return (
+            f"{said}; what stopping {stopped:,} trials saved cannot be said: a search has no finished trial to compare"
+        )
+    saved = 1 - run / sum(known) if sum(known) else 0.0
+    return (
+        f"{said}; about {sum(known):,.0f} if none of the {stopped:,} stopped trials had been, {saved:.0%} saved "
+        f"(estimated from how long the {finished:,} finished ones ran)"
+    )
 
 
 def describe_recipe(values: Mapping[str, object]) -> str:

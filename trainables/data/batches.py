@@ -16,6 +16,7 @@ from torch import Tensor
 from trainables.augment.device import augment_batch
 from trainables.augment.host import augment
 from trainables.augment.parameters import Sampler, ViewParameters
+from trainables.data.crops import pad
 from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 
@@ -64,9 +65,8 @@ def batch_sizes(draws: int, batch_size: int) -> list[int]:
 
 
 def views_repeat(tiles: Sequence[Tile], recipe: Recipe) -> bool:
-    """Tell whether the same few views come again and again: the eight symmetries of whole square tiles."""
-    shapes = {tile.mask.shape for tile in tiles}
-    whole = len(shapes) == 1 and all(height == width <= recipe.crop_size for height, width in shapes)
+    """Tell whether the same few views come again and again: the eight symmetries of whole tiles."""
+    whole = all(max(tile.mask.shape) <= recipe.crop_size for tile in tiles)
     return whole and recipe.augmentation == "LIGHT"
 
 
@@ -89,8 +89,6 @@ class Batches:
         self._on_device = device.type == "cuda"
         self._workers = workers
         self._local = threading.local()
-        # Views of one batch share a shape: no view is larger than the smallest tile.
-        self._crop = min([recipe.crop_size, *(side for tile in tiles for side in tile.mask.shape)])
 
     def choose(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], ViewParameters]:
         """Choose one sample draw, and what is to be done to it.
@@ -100,18 +98,19 @@ class Batches:
             index: Position in the epoch, from 0.
 
         Returns:
-            (S, S, 3) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters.
+            (S, S, 3) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters. Where the tile is
+            smaller it is padded, with 255 in the mask.
         """
         random = np.random.default_rng([self._recipe.seed, epoch, index])
         tile = self._tiles[int(random.integers(len(self._tiles)))]
         height, width = tile.mask.shape
-        top = int(random.integers(height - self._crop + 1))
-        left = int(random.integers(width - self._crop + 1))
-        window = (slice(top, top + self._crop), slice(left, left + self._crop))
+        crop = self._recipe.crop_size
+        top, left = (int(random.integers(max(0, side - crop) + 1)) for side in (height, width))
+        window = (slice(top, top + crop), slice(left, left + crop))
         if not hasattr(self._local, "sampler"):
             self._local.sampler = Sampler(self._recipe.augmentation)  # it holds random state: one a thread
-        parameters = self._local.sampler(int(random.integers(2**31)), self._crop)
-        return tile.image[window], tile.mask[window], parameters
+        parameters = self._local.sampler(int(random.integers(2**31)), crop)
+        return *pad(tile.image[window], tile.mask[window], crop), parameters
 
     def draw(self, epoch: int, index: int) -> View:
         """Make one sample draw on the CPU.

@@ -16,6 +16,7 @@ from sweep.dataset.commands.shared import command, emit_dataset, show_leaks, war
 from sweep.dataset.options import Check
 from sweep.dataset.tasks import read_task
 from sweep.engine.output import Output
+from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.manifest import Manifest
 from trainables.errors import DataError
 
@@ -43,6 +44,14 @@ def check(options: Check, output: Output) -> int:
         output.next(again)
         return 2
     output.results.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
+    train = [files.tile for files in report.splits["train"]]
+    if narrow := smaller_than(train, largest := largest_crop(train)):
+        output.results.print(
+            f"train tiles smaller than others: {listed(narrow)}; where a sweep's crop is larger than they are, up to "
+            f"{largest} px, they are padded with pixels that do not count",
+            highlight=False,
+            markup=False,
+        )
     emit_dataset(root, report, output)
     warn_of_absent_classes(report, output)
     output.next(command("phase1", root))

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
+from sweep.results.curve_families import NAMES
 from sweep.results.entries import label_of
 from sweep.results.page.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table
 from sweep.results.page.numbers import score
@@ -32,18 +33,23 @@ def budget_section(source: Source) -> Section | None:
     names = list(dict.fromkeys(row["architecture"] for row, _ in splits["val"]))
     titles = {row["architecture"]: row["title"] for row in trials}
     fits = {one.title: one for one in source.board.scalings}
+    numbers = source.model_numbers
     charts = [
-        Chart(title=f"{split} IoU by labelled tiles", svg=_curve(found, split, names, fits if split == "val" else {}))
+        Chart(
+            title=f"{split} IoU by labelled tiles",
+            svg=_curve(found, split, names, fits if split == "val" else {}, numbers),
+        )
         for split, found in splits.items()
     ]
-    legend = [Key(number=number, label=titles[name], architecture=name) for number, name in enumerate(names)]
+    legend = [Key(number=numbers[name], label=titles[name], architecture=name) for name in names]
     notes = ["A point a draw of the tiles; lines run through the means, bands from the lowest to the highest draw."]
     if any(fit.curve for fit in fits.values()):
         notes = [
-            "A point a draw of the tiles; dashed lines are fitted power laws with 95 % bands, to twice the most tiles."
+            f"A point a draw of the tiles; dashed lines are the mean of fitted curves ({NAMES}) with 95 % bands, to "
+            "twice the most tiles."
         ]
     blocks: list[Block] = [Charts(charts=charts, legend=legend, notes=notes)]
-    blocks += [_table(found, split, names, titles) for split, found in splits.items()]
+    blocks += [_table(found, split, names, titles, numbers) for split, found in splits.items()]
     return Section(slug="budget", title="What more tiles are worth", blocks=blocks)
 
 
@@ -55,7 +61,13 @@ def _groups(found: list[tuple[Record, float]], name: str) -> dict[int, list[floa
     return dict(sorted(groups.items()))
 
 
-def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits: Mapping[str, Scaling]) -> Markup:
+def _curve(
+    found: list[tuple[Record, float]],
+    split: str,
+    names: list[str],
+    fits: Mapping[str, Scaling],
+    numbers: Mapping[str, int],
+) -> Markup:
     budgets = sorted({row["tiles"] for row, _ in found})
     curves = {name: fit.curve for name in names if (fit := _fit(found, name, fits)) and fit.curve}
     seen = [iou for _, iou in found] + [one.mean for curve in curves.values() for one in curve.values()]
@@ -69,7 +81,7 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
     )
     y = Axis.around(f"{split} IoU", seen)
     series = []
-    for number, name in enumerate(names):
+    for name in names:
         groups = _groups(found, name)
         title = next((row["title"] for row, _ in found if row["architecture"] == name), name)
         means = [Mark(x=tiles, y=fmean(ious)) for tiles, ious in groups.items()]
@@ -85,7 +97,7 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
         series.append(
             Series(
                 label=name,
-                number=number,
+                number=numbers[name],
                 marks=means,
                 marked=False,
                 band=band,
@@ -93,7 +105,7 @@ def _curve(found: list[tuple[Record, float]], split: str, names: list[str], fits
                 architecture=name,
             )
         )
-        series.append(Series(label=name, number=number, marks=dots, joined=False, architecture=name))
+        series.append(Series(label=name, number=numbers[name], marks=dots, joined=False, architecture=name))
     return chart(label=f"{split} IoU by number of labelled tiles; the table has the numbers.", x=x, y=y, series=series)
 
 
@@ -108,10 +120,16 @@ def _ends(one: Interval, axis: Axis) -> tuple[float, float]:
     return max(low, axis.low), min(high, axis.high)
 
 
-def _table(found: list[tuple[Record, float]], split: str, names: list[str], titles: dict[str, str]) -> Table:
+def _table(
+    found: list[tuple[Record, float]],
+    split: str,
+    names: list[str],
+    titles: Mapping[str, str],
+    numbers: Mapping[str, int],
+) -> Table:
     budgets = sorted({row["tiles"] for row, _ in found})
     rows = []
-    for number, name in enumerate(names):
+    for name in names:
         groups = _groups(found, name)
         cells = [Cell(text=titles[name])]
         for budget in budgets:
@@ -119,7 +137,7 @@ def _table(found: list[tuple[Record, float]], split: str, names: list[str], titl
             spread = f" ({min(ious):.3f} to {max(ious):.3f})" if len(ious) > 1 else ""
             mean = fmean(ious) if ious else None
             cells.append(Cell(text=score(mean) + spread, value=mean))
-        rows.append(Row(cells=cells, architecture=name, number=number))
+        rows.append(Row(cells=cells, architecture=name, number=numbers[name]))
     columns = [f"{budget} tiles" for budget in budgets]
     return Table(
         caption=f"{split} IoU, mean over draws (lowest to highest)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import nan
 
 from sweep.results.page.blocks import Cell, Chart, Charts, Key, Row, Section, Table
@@ -27,44 +27,75 @@ def learning_curves(source: Source) -> Section | None:
     step = max(1, round(last / 5))
     ticks = [(float(epoch), str(epoch)) for epoch in range(step, last + 1, step)]
     x = Axis(label="epoch", low=min(0.9, last / 2), high=last * 1.02, ticks=ticks)
-    charts = []
-    for name, label in MEASURES.items():
-        values = sorted(_value(one[name]) for found in epochs.values() for one in found)
-        log = name.endswith("loss") and values[0] > 0 and values[-1] > EXPLODED * values[len(values) // 2]
-        y = Axis.around(f"{label} (log)" if log else label, values, log=log)
-        series = [
-            Series(
-                label=source.label(row),
-                number=source.numbers[row["entry"]],
-                architecture=row["architecture"],
-                marks=[
-                    Mark(
-                        x=one["epoch"],
-                        y=_value(one[name]),
-                        tip=f"{source.label(row)}, epoch {one['epoch']}: {label} {_value(one[name]):.3f}",
-                    )
-                    for one in epochs.get(attempt, [])
-                ],
-            )
-            for row in rows
-            for attempt in attempts[row["entry"]]
-        ]
-        said = f"{label} by epoch, a line a training; the table below has the ends."
-        charts.append(Chart(title=label, svg=chart(label=said, x=x, y=y, series=series)))
+    charts = [
+        _chart(source, name, label, group, epochs, attempts, x)
+        for group in _groups(source, rows)
+        for name, label in MEASURES.items()
+    ]
     notes = [
         "During training, scores are of the windows of val tiles that the profile names; the leaderboard's are of "
         "whole tiles."
     ]
     if len(source.rows) > len(rows):
         notes.append(f"The first {len(rows)} of {len(source.rows):,} lines of the leaderboard.")
+    keys = {row["architecture"]: row for row in reversed(rows)}  # in Phase 3 a model has a line in several charts
     legend = [
-        Key(number=source.numbers[row["entry"]], label=source.label(row), architecture=row["architecture"])
+        Key(
+            number=source.numbers[row["entry"]],
+            label=row["title"] if source.phase == "phase3" else source.label(row),
+            architecture=row["architecture"],
+        )
         for row in rows
+        if keys[row["architecture"]] is row
     ]
     ends = _ends(source, rows, lambda row: epochs.get(attempts[row["entry"]][0], []))
     return Section(
         slug="curves", title="Learning curves", blocks=[Charts(charts=charts, legend=legend, notes=notes), ends]
     )
+
+
+def _groups(source: Source, rows: list[Record]) -> list[list[Record]]:
+    """Return the rows that share charts: in Phase 3 those of one number of tiles, since a model has one colour."""
+    groups: dict[int, list[Record]] = {}
+    for row in rows:
+        groups.setdefault(row["tiles"] if source.phase == "phase3" else 0, []).append(row)
+    return list(groups.values())
+
+
+def _chart(
+    source: Source,
+    name: str,
+    label: str,
+    rows: list[Record],
+    epochs: Mapping[str, list[Record]],
+    attempts: Mapping[str, list[str]],
+    x: Axis,
+) -> Chart:
+    """Return the chart of one measure of some rows' trainings."""
+    found = [attempt for row in rows for attempt in attempts[row["entry"]]]
+    values = sorted(_value(one[name]) for attempt in found for one in epochs.get(attempt, [])) or [nan]
+    log = name.endswith("loss") and values[0] > 0 and values[-1] > EXPLODED * values[len(values) // 2]
+    y = Axis.around(f"{label} (log)" if log else label, values, log=log)
+    series = [
+        Series(
+            label=source.label(row),
+            number=source.numbers[row["entry"]],
+            architecture=row["architecture"],
+            marks=[
+                Mark(
+                    x=one["epoch"],
+                    y=_value(one[name]),
+                    tip=f"{source.label(row)}, epoch {one['epoch']}: {label} {_value(one[name]):.3f}",
+                )
+                for one in epochs.get(attempt, [])
+            ],
+        )
+        for row in rows
+        for attempt in attempts[row["entry"]]
+    ]
+    title = f"{label}, {rows[0]['tiles']} tiles" if source.phase == "phase3" else label
+    said = f"{title} by epoch, a line a training; the table below has the ends."
+    return Chart(title=title, svg=chart(label=said, x=x, y=y, series=series))
 
 
 def _value(value: float | None) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from sweep.results.page.numbers import count, number_cell, score, score_cell
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import SERIES, Axis, Mark, Series, chart, parallel
-from sweep.results.search_summary import GroupSummary, describe_recipe
+from sweep.results.search_summary import GroupSummary, describe_recipe, epochs_saved
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -31,8 +32,8 @@ def search_sections(source: Source) -> list[Section]:
     found = [_halving(source, summaries)]
     shown = summaries[:SERIES]
     blocks: list[Block] = [_importances(shown)]
-    if slices := _slices(shown):
-        blocks += [slices, _threads(shown)]
+    if slices := _slices(shown, source.model_numbers):
+        blocks += [slices, _threads(shown, source.model_numbers)]
     if len(summaries) > len(shown):
         blocks.append(Text(lines=[f"The first {len(shown)} of {len(summaries)} searches."]))
     found.append(Section(slug="hyperparameters", title="Hyperparameters", blocks=blocks))
@@ -44,16 +45,15 @@ def _architecture(summary: GroupSummary) -> str:
 
 
 def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
-    run, full = (sum(getattr(one, name) for one in summaries) for name in ("epochs_run", "epochs_in_full"))
     stopped = sum(row["status"] == "stopped" for one in summaries for row in one.rows)
     trials = sum(len(one.rows) for one in summaries)
     if source.plan.halving is None:
+        run = sum(one.epochs_run for one in summaries)
         said = f"Nobody was stopped early: halving was off. {count(run, 'epoch')} were trained."
     else:
         said = (
-            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. {count(run, 'epoch')} were "
-            f"trained of the {full:,} of a search that stops nobody"
-            + (f": {1 - run / full:.0%} saved." if full else ".")
+            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. Epochs: "
+            f"{epochs_saved(summaries)}."
         )
     columns = ["search", "trials", "finished", "stopped", "failed", "epochs saved", "stopped after"]
     columns += ["shared recipe's val IoU", "best val IoU", "gain", "best recipe"]
@@ -61,7 +61,8 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
     for one in summaries:
         states = Counter(row["status"] for row in one.rows)
         ends = Counter(row["epochs"] for row in one.rows if row["status"] == "stopped")
-        saved = 1 - one.epochs_run / one.epochs_in_full if one.epochs_in_full else None
+        full = one.epochs_without_halving
+        saved = 1 - one.epochs_run / full if full else None
         rows.append(
             Row(
                 cells=[
@@ -83,6 +84,9 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
         columns=columns,
         rows=rows,
         numeric=frozenset(columns) - {"search", "stopped after", "best recipe"},
+        notes=["Epochs saved are estimated from how long each search's finished trials ran."]
+        if source.plan.halving
+        else [],
     )
     return Section(slug="searches", title="Searches", blocks=[Text(lines=[said]), table])
 
@@ -160,13 +164,12 @@ def importances(space: dict[str, BaseDistribution], rows: list[Record]) -> dict[
     return {name: float(value) for name, value in found.items()}
 
 
-def _slices(summaries: list[GroupSummary]) -> Charts | None:
+def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts | None:
     """Return a chart a hyperparameter: its values against val IoU, a dot a trial."""
     scored = [
-        (number, one, [row for row in one.rows if row["best_epoch_val_iou"] is not None][:MOST_DOTS])
-        for number, one in enumerate(summaries)
+        (one, [row for row in one.rows if row["best_epoch_val_iou"] is not None][:MOST_DOTS]) for one in summaries
     ]
-    values = [row["best_epoch_val_iou"] for _, _, rows in scored for row in rows]
+    values = [row["best_epoch_val_iou"] for _, rows in scored for row in rows]
     if not values:
         return None
     y = Axis.around("best val IoU", values)
@@ -177,7 +180,7 @@ def _slices(summaries: list[GroupSummary]) -> Charts | None:
         series = [
             Series(
                 label=one.study.name,
-                number=number,
+                number=numbers[_architecture(one)],
                 joined=False,
                 architecture=_architecture(one),
                 marks=[
@@ -190,12 +193,15 @@ def _slices(summaries: list[GroupSummary]) -> Charts | None:
                     for row in rows
                 ],
             )
-            for number, one, rows in scored
+            for one, rows in scored
             if name in one.study.space
         ]
         said = f"Best val IoU of each trial against {name}; trials.csv and trials.parquet hold the numbers."
         charts.append(Chart(title=name, svg=chart(label=said, x=axis, y=y, series=series)))
-    legend = [Key(number=number, label=one.study.name, architecture=_architecture(one)) for number, one, _ in scored]
+    searches: dict[str, list[str]] = {}  # of a model: one a number of tiles in a tuned Phase 3
+    for one in summaries:
+        searches.setdefault(_architecture(one), []).append(one.study.name)
+    legend = [Key(number=numbers[name], label=", ".join(of), architecture=name) for name, of in searches.items()]
     return Charts(charts=charts, legend=legend, notes=["A dot a trial; hollow ones were stopped, paused or failed."])
 
 
@@ -224,13 +230,13 @@ def _axis(name: str, summaries: list[GroupSummary]) -> tuple[Axis, Any]:
     return axis, lambda row: float(json.loads(row["recipe"])[name])
 
 
-def _threads(summaries: list[GroupSummary]) -> Charts:
+def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts:
     """Return all hyperparameters at once."""
     names = [name for name in summaries[0].study.space if all(name in one.study.space for one in summaries)]
     axes = [_axis(name, summaries) for name in names]
     rows = [
-        (number, row)
-        for number, one in enumerate(summaries)
+        (numbers[_architecture(one)], row)
+        for one in summaries
         for row in one.rows
         if row["best_epoch_val_iou"] is not None
     ]

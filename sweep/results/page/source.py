@@ -73,8 +73,13 @@ class Source:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """Entry to the number of its colour and shape, the same throughout the page."""
-        return {row["entry"]: number for number, row in enumerate(self.rows)}
+        """Entry to the number of its model's colour and shape, the same throughout the page, whatever its tiles."""
+        return {row["entry"]: self.model_numbers[row["architecture"]] for row in self.rows}
+
+    @cached_property
+    def model_numbers(self) -> dict[str, int]:
+        """Architecture to the number of its colour and shape."""
+        return {name: number for number, name in enumerate(dict.fromkeys(row["architecture"] for row in self.rows))}
 
     @cached_property
     def _titles(self) -> Counter[str]:

@@ -65,8 +65,10 @@ def test_batches_are_uint8_and_channels_last_and_masks_binary() -> None:
     assert masks.shape == (4, 1, 64, 64) and set(masks.unique().tolist()) <= {0, 1}
 
 
-def test_tiles_smaller_than_the_crop_are_used_whole() -> None:
-    assert Batches(_tiles(64, 96), Recipe(crop_size=1024)).draw(1, 0)[0].shape == (64, 64, 3)
+def test_tiles_smaller_than_the_crop_are_padded_with_pixels_that_do_not_count() -> None:
+    image, mask = Batches(_tiles(64, 96), Recipe(crop_size=128, augmentation="LIGHT")).draw(1, 0)
+    assert image.shape == (128, 128, 3)
+    assert (mask != 255).sum() in (64 * 64, 96 * 96)
 
 
 def test_every_tile_is_drawn() -> None:
