@@ -219,3 +219,16 @@ def score_mask(
     places = truth[counted].astype(np.int64) * classes + predicted[counted]
     counts = np.bincount(places, minlength=classes**2).reshape(classes, classes)
     return TileScore(name=name, confusion=as_confusion(counts), scored=task.scored_classes, loss=loss)
+
+
+def only_class(counts: Sequence[Sequence[Sequence[int]]]) -> int | None:
+    """Return the single class that is predicted on all tiles, where their truth shows more than one; else None.
+
+    Args:
+        counts: (tiles, classes, classes) pixels by true, then predicted class.
+    """
+    if not counts:
+        return None
+    total = np.asarray(counts).sum(axis=0)
+    predicted, true = total.sum(axis=0).nonzero()[0], total.sum(axis=1).nonzero()[0]
+    return int(predicted[0]) if predicted.size == 1 and true.size > 1 else None

@@ -40,7 +40,7 @@ class Gain:
     @property
     def difference(self) -> Interval:
         """The mean difference, paired by tile, with its 95 % interval."""
-        return mean_interval(np.array([self.chosen]) - np.array([self.plain]))
+        return mean_interval(np.array([self.chosen]) - np.array([self.plain]), bounds=(-1.0, 1.0))
 
     def __str__(self) -> str:
         gain = self.difference

@@ -12,7 +12,7 @@ from sweep.engine.experiment import Experiment
 from sweep.results.next_step import resume_command
 from sweep.results.store import TRIALS_FILE, gather
 from sweep.results.weights_file import read_best_weights
-from sweep.results.winners import winners
+from sweep.results.winners import has_collapsed, winners
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, nearest
 from trainables.storage import Storage
@@ -96,12 +96,15 @@ def _file(path: Path, count: int) -> ChosenModel:
 
 
 def _ranking(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the best training of each contest's winner: those on the most tiles, the best mean val IoU first."""
+    """Return the best training of each contest's winner: those on the most tiles, the best mean val IoU first.
+
+    Those that predict a single class everywhere come last.
+    """
     won = list(winners(trials).values())
     most = max((trainings[0]["tiles"] for trainings in won), default=0)
     won = [trainings for trainings in won if trainings[0]["tiles"] == most]
-    won.sort(key=lambda trainings: -fmean(row["val_iou"] for row in trainings))
-    return [max(trainings, key=lambda row: row["val_iou"]) for trainings in won]
+    won.sort(key=lambda trainings: (has_collapsed(trainings), -fmean(row["val_iou"] for row in trainings)))
+    return [max(trainings, key=lambda row: (not row["collapsed"], row["val_iou"])) for trainings in won]
 
 
 def _finished(experiment: Experiment, trials: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ LEADERBOARD_FIELDS = (
     "val_iou_high",
     "val_f1",
     "tied",
+    "collapsed",
+    "collapsed_trainings",
     "probability_best",
     "test_iou",
     "test_iou_low",

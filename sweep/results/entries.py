@@ -12,7 +12,7 @@ from sweep.engine.experiment import Experiment
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.statistics import Interval, Scores, mean_interval
 from sweep.results.store import VAL_SCORES_FILE, read_scores, read_test_scores
-from sweep.results.winners import Row, winners
+from sweep.results.winners import Row, has_collapsed, winners
 
 TileScores = Mapping[str, Mapping[str, float]]
 """Tile name to ``iou`` and ``f1``."""
@@ -146,6 +146,8 @@ def _entry(
         "repeats_failed": failed,
         "unranked": _why_unranked(len(finished), failed, repeats, missing),
         "status": missing[0]["status"] if missing else "finished",
+        "collapsed": _collapsed(finished) if has_collapsed(finished) else "",
+        "collapsed_trainings": sum(bool(one["collapsed"]) for one in finished),
         "test_readings": max((len(readings.of(one["attempt"])) for one in finished), default=0),
         "test_trainings": len(read),
         **_means("val", scores),
@@ -165,6 +167,11 @@ def _typical(finished: Sequence[Row]) -> Row:
         "seconds": fmean(row["seconds"] for row in finished),
         **{name: median_low(row[name] for row in finished) for name in ("best_epoch", "epochs")},
     }
+
+
+def _collapsed(finished: Iterable[Row]) -> str:
+    """Name what trainings that have collapsed predict everywhere."""
+    return " or ".join(sorted({one["collapsed"] for one in finished}))
 
 
 def _why_unranked(finished: int, failed: int, repeats: int, missing: Iterable[Row]) -> str:

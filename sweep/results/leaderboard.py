@@ -47,6 +47,7 @@ FULL_WIDTH = 165
 """Characters that all columns need."""
 AGAIN_MARK = "*"
 LEAK_MARK = "[leak]"
+COLLAPSE_MARK = "[collapsed]"
 
 
 class Leaderboard:
@@ -88,7 +89,9 @@ class Leaderboard:
     @property
     def answer(self) -> list[str]:
         """What came out, in words: a sentence or two for each number of train tiles, and what more would bring."""
-        lines = [line for standing in self.standings for line in verdict(standing)]
+        lines = [
+            line for standing in self.standings for line in verdict(standing, self.experiment.description["phase"])
+        ]
         return lines + [scaling.sentence for scaling in self.scalings]
 
     @cached_property
@@ -107,7 +110,7 @@ class Leaderboard:
         random = dict.fromkeys(row["slug"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
-        notes += caveats(self.entries)
+        notes += caveats(self.standings, self.entries)
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if self._earlier:
@@ -143,12 +146,12 @@ class Leaderboard:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         ends = [f"{name} {end}" for name in SCORES for end in ("low", "high")]
-        writer.writerow([*COLUMNS, *ends, "trainings", "tied"])
+        writer.writerow([*COLUMNS, *ends, "trainings", "tied", "collapsed"])
         for row in self.rows:
             intervals = [_score(row[f"{key}_{end}"]) for key in SCORES.values() for end in ("low", "high")]
             rank = "" if row["rank"] is None else str(row["rank"])
             cells = [rank, *_cells(row, "")[1:], *intervals, str(len(row["attempts"])), "yes" if row["tied"] else "no"]
-            writer.writerow([csv_cell(cell) for cell in cells])
+            writer.writerow([csv_cell(cell) for cell in (*cells, row["collapsed"])])
         return text.getvalue()
 
     def print(self, console: Console) -> None:
@@ -226,6 +229,8 @@ def _name(row: dict[str, Any]) -> str:
         name += f" ({row['candidate']})"
     if len(row["attempts"]) > 1:
         name += f", {len(row['attempts'])} trainings"
+    if row["collapsed"]:
+        name += f" {COLLAPSE_MARK}"
     if row["leaks"]:
         name += f" {LEAK_MARK}"
     return f"{name} [{row['unranked']}]" if row["unranked"] else name

@@ -17,6 +17,11 @@ from sweep.engine.search.plan import StudyPlan, read_plan
 from sweep.results.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
+LUCK = (
+    "partly luck: the best of several trials is above its own mean. --confirm 3 --repeats 3 trains the best three anew "
+    "with fresh seeds and chooses by these."
+)
+"""What a gain is where nothing was trained anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,15 @@ class GroupSummary:
         if self.best_val_iou is None or self.shared_val_iou is None:
             return None
         return self.best_val_iou - self.shared_val_iou
+
+    @property
+    def told_gain(self) -> str:
+        """The gain as text; where nothing was trained anew, with the number of trials that it is the luckiest of."""
+        if self.gain is None:
+            return ""
+        finished = sum(row["status"] == "finished" for row in self.rows)
+        luck = f" (luckiest of {finished})" if self.gain > 0.0 and not self.study.confirm else ""
+        return f"{self.gain:+.3f}{luck}"
 
     @property
     def best_values(self) -> dict[str, Any]:
@@ -125,7 +139,7 @@ def write_best_recipes(experiment: Experiment, summaries: Sequence[GroupSummary]
 
 
 def _origin(experiment: Experiment, summary: GroupSummary) -> str:
-    gain = "" if summary.gain is None else f", {summary.gain:+.3f} over the shared recipe"
+    gain = f", {summary.told_gain} over the shared recipe" if summary.told_gain else ""
     anew = f" (mean of {len(summary.won)} trainings anew)" if summary.study.confirm else ""
     return f"{experiment.name}, trial {summary.best}: val IoU {summary.best_val_iou:.3f}{anew}{gain}"
 
@@ -145,10 +159,12 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
             *(str(counts[state]) for state in _STATES),
             "" if summary.shared_val_iou is None else f"{summary.shared_val_iou:.3f}",
             "" if summary.best_val_iou is None else f"{summary.best_val_iou:.3f}",
-            "" if summary.gain is None else f"{summary.gain:+.3f}",
+            summary.told_gain,
             describe_recipe(summary.best_values),
         )
     console.print(table)
+    if any("luckiest" in summary.told_gain for summary in summaries):
+        console.print(f"gain           {LUCK}", highlight=False, soft_wrap=True)
     console.print(f"epochs         {epochs_saved(summaries)}", highlight=False)
 
 

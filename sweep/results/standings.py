@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.results.entries import Entry, interval_columns
-from sweep.results.statistics import Comparison, compare
+from sweep.results.statistics import Comparison, Untold, compare, untold
 from sweep.results.winners import Row
 
 
@@ -49,11 +49,14 @@ class Standing:
 
     Attributes:
         ground: What they share.
-        rows: Their lines, the best val IoU first; those that are not ranked at the end.
+        rows: Their lines, the best val IoU first; then those that predict a single class everywhere, whose IoU is no
+            merit of a model; those that are not ranked at the end.
+        untold: Why nobody of several can be called better than anybody; None where that is possible.
     """
 
     ground: Ground
     rows: tuple[Row, ...]
+    untold: Untold | None = None
 
     @property
     def ranked(self) -> list[Row]:
@@ -62,8 +65,13 @@ class Standing:
 
     @property
     def tied(self) -> list[Row]:
-        """The winner and those that cannot be told from it, if there are any; else none."""
+        """The first one and those that cannot be told from it, if there are any; else none."""
         return [row for row in self.ranked if row["tied"]]
+
+    @property
+    def collapsed(self) -> list[Row]:
+        """Those that have a rank, and predict a single class everywhere; the highest val IoU first."""
+        return [row for row in self.ranked if row["collapsed"]]
 
 
 def stand(entries: Iterable[Entry]) -> list[Standing]:
@@ -78,21 +86,32 @@ def stand(entries: Iterable[Entry]) -> list[Standing]:
     for entry in entries:
         grounds.setdefault(Ground.of(entry.row), []).append(entry)
     ordered = sorted(grounds.items(), key=lambda item: -item[0].tiles)
-    return [Standing(ground=ground, rows=tuple(_rank(found))) for ground, found in ordered]
+    return [_rank(ground, found) for ground, found in ordered]
 
 
-def _rank(entries: Sequence[Entry]) -> list[Row]:
+def _rank(ground: Ground, entries: Sequence[Entry]) -> Standing:
     complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
-    complete.sort(key=lambda entry: -entry.row["val_iou"])
+    complete.sort(key=lambda entry: (bool(entry.row["collapsed"]), -entry.row["val_iou"]))
     placed = {id(entry) for entry in complete}  # to compare whole entries would take hours with thousands
     rest = [entry for entry in entries if id(entry) not in placed]
     rest.sort(key=lambda entry: -1.0 if entry.row["val_iou"] is None else entry.row["val_iou"], reverse=True)
-    compared = compare([entry.val.iou for entry in complete if entry.val is not None])
+    scores = [entry.val.iou for entry in complete if entry.val is not None]
+    reason = untold(scores) if len(scores) > 1 else None
+    if complete and _no_model([entry.row for entry in complete]):
+        reason = Untold.NO_MODEL
+    compared = compare(scores, best=0, told=reason is None)
     ranked = [
         {**entry.row, "rank": rank, **_columns(one)}
         for rank, (entry, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
-    return ranked + [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
+    unranked = [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
+    return Standing(ground=ground, rows=(*ranked, *unranked), untold=reason)
+
+
+def _no_model(rows: Sequence[Row]) -> bool:
+    """Whether none of the ranked rows, the first one first, is above those that predict a single class everywhere."""
+    highest = max((row["val_iou"] for row in rows if row["collapsed"]), default=-1.0)
+    return bool(rows[0]["collapsed"]) or bool(rows[0]["val_iou"] <= highest)
 
 
 def _columns(comparison: Comparison | None) -> dict[str, Any]:

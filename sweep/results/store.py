@@ -13,7 +13,7 @@ import pyarrow as pa
 from sweep.engine.experiment import Experiment
 from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
-from trainables.metrics import METRIC, pool
+from trainables.metrics import METRIC, only_class, pool
 from trainables.models.registry import described
 from trainables.task import Task
 from trainables.trial_states import REPORTS_FILE
@@ -59,6 +59,7 @@ TRIALS_SCHEMA = pa.schema(
         ("val_pixel_accuracy", pa.float64()),  # over all val tiles' pixels
         ("val_pooled_iou", pa.float64()),  # mean over classes of one confusion matrix of all val tiles
         ("val_frequency_weighted_iou", pa.float64()),
+        ("collapsed", pa.string()),  # the class that it predicts everywhere on val, of several that are there
         ("trainable_parameters", pa.int64()),
         ("seconds", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
@@ -274,13 +275,15 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
     }
 
 
-def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> dict[str, float]:
+def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what all val tiles' pixels in one confusion matrix say; nothing where an earlier version counted none."""
     counts = [tile["confusion"] for tile in tiles.values() if "confusion" in tile]
     if not counts or len(counts) < len(tiles):
         return {}
-    pooled = pool(counts, Task.from_dict(data.get("task", {})).scored_classes)
+    task = Task.from_dict(data.get("task", {}))
+    pooled, only = pool(counts, task.scored_classes), only_class(counts)
     return {
+        "collapsed": None if only is None else task.classes[only],
         "val_pixel_accuracy": pooled.pixel_accuracy,
         "val_pooled_iou": pooled.iou,
         "val_frequency_weighted_iou": pooled.frequency_weighted_iou,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from sweep.results.entries import Entry
 from sweep.results.standings import Standing
-from sweep.results.statistics import LEVEL, coverage
+from sweep.results.statistics import LEVEL, Untold, coverage
 from sweep.results.winners import Row
 
 TIE_MARK = "="
+REPEATS: Mapping[str, str] = MappingProxyType(
+    {"phase1": "--repeats 3", "phase2": "--confirm 3 --repeats 3", "phase3": "--draws 3"}
+)
+"""What trains each contender of a phase several times."""
 
 
-def verdict(standing: Standing) -> list[str]:
+def verdict(standing: Standing, phase: str) -> list[str]:
     """Say who is best on so many train tiles, and who cannot be told from it.
+
+    Args:
+        standing: Who is ranked together.
+        phase: Of the experiment: ``phase1``, ``phase2`` or ``phase3``.
 
     Returns:
         No line where nothing has a rank.
@@ -22,44 +31,123 @@ def verdict(standing: Standing) -> list[str]:
     if not ranked:
         return []
     best = ranked[0]
-    what = f"has the highest val IoU of {len(ranked)}:" if len(ranked) > 1 else "has a val IoU of"
-    lines = [f"{best['title']}{_tiles(best)} {what} {_with_interval(best)}."]
-    if tied := standing.tied:
-        names = listing([row["title"] for row in tied[1:]], len(tied))
-        lines.append(f"{names} cannot be told from it with so few tiles and trainings.")
-    elif len(ranked) > 1:
-        second = ranked[1]
-        lines.append(
-            f"It is ahead of the next one, {second['title']}, by {-second['difference']:.3f} "
-            f"({-second['difference_high']:.3f} to {-second['difference_low']:.3f}, paired by tile)."
-        )
+    if standing.untold is Untold.NO_MODEL:
+        lines = [_no_model(standing)]
+    else:
+        what = f"has the highest val IoU of {len(ranked)}:" if len(ranked) > 1 else "has a val IoU of"
+        lines = [f"{best['title']}{_tiles(best)} {what} {_with_interval(best)}."]
+        if len(ranked) > 1:
+            lines.append(_lead(standing, phase))
     for row in standing.rows:
         if row["unranked"]:
             lines.append(f"{row['title']}{_tiles(row)} has no rank: {row['unranked']}.")
     return lines
 
 
-def caveats(entries: Iterable[Entry]) -> list[str]:
-    """Say what the intervals are, and how often such intervals hold the truth with so few tiles."""
+def headline(standing: Standing, names: Mapping[str, str]) -> str:
+    """Say the same in a few words.
+
+    Args:
+        standing: Who is ranked together: two at least, or one that has not learned.
+        names: What to call them: a row's ``entry`` to a name.
+    """
+    ranked, tied = standing.ranked, standing.tied
+    if standing.untold is Untold.NO_MODEL:
+        return "No model has learned: none has a higher val IoU than a single class everywhere."
+    if standing.untold is Untold.ONE_TRAINING:
+        return "No winner: with one training each, none can be called better than another."
+    if standing.untold is Untold.ONE_TILE:
+        return "No winner: with a single val tile, none can be called better than another."
+    if not tied:
+        return f"{names[ranked[0]['entry']]} is the best of the {len(ranked)} compared."
+    if len(tied) == len(ranked):
+        return f"A tie: none of the {len(ranked)} can be called best."
+    return f"A tie: {listing([names[row['entry']] for row in tied])} cannot be told apart."
+
+
+def _lead(standing: Standing, phase: str) -> str:
+    """Say who is ahead of whom, or why nobody is."""
+    if standing.untold is Untold.ONE_TILE:
+        return "Nobody can be called ahead: a single val tile says nothing of other tiles."
+    if standing.untold is Untold.ONE_TRAINING:
+        return (
+            "Nobody can be called ahead: each was trained once, so how much another seed changes is not known; "
+            f"{REPEATS.get(phase, '--repeats 3')} measures it."
+        )
+    if tied := standing.tied:
+        names = listing([row["title"] for row in tied[1:]], len(tied))
+        return f"{names} cannot be told from it with so few tiles and trainings."
+    second = standing.ranked[1]
+    return (
+        f"It is ahead of the next one, {second['title']}, by {-second['difference']:.3f} "
+        f"({-second['difference_high']:.3f} to {-second['difference_low']:.3f}, paired by tile)."
+    )
+
+
+def _no_model(standing: Standing) -> str:
+    """Say that no model is better than a single class everywhere."""
+    best, constant = standing.ranked[0], standing.collapsed[0]
+    everywhere = f"{constant['collapsed']} everywhere"
+    if best["collapsed"]:
+        if len(standing.ranked) == 1:
+            return f"{best['title']}{_tiles(best)} has not learned: it predicts {everywhere} (val IoU {_iou(best)})."
+        return (
+            f"No model has learned{_tiles(best)}: all {len(standing.ranked)} predict a single class everywhere; the "
+            f"highest val IoU, {_iou(best)}, is that of {everywhere}."
+        )
+    return (
+        f"No model has learned{_tiles(best)}: {constant['title']} predicts {everywhere} and has a val IoU of "
+        f"{_iou(constant)}; {best['title']}, the best of the others, has {_iou(best)}."
+    )
+
+
+def caveats(standings: Sequence[Standing], entries: Iterable[Entry]) -> list[str]:
+    """Say what the intervals and marks are, and how often such intervals hold the truth with so few tiles.
+
+    Args:
+        standings: Of an experiment.
+        entries: Its contenders.
+    """
+    lines = [_collapsed(row, one) for one in standings for row in one.rows if row["collapsed_trainings"]]
     scored = [entry for entry in entries if entry.val is not None]
     if not scored:
-        return []
+        return lines
+    several = [standing for standing in standings if len(standing.ranked) > 1]
+    mark = f" {TIE_MARK} marks who cannot be told from the first." if any(one.tied for one in several) else ""
     tiles = len(scored[0].val.tiles) if scored[0].val else 0
     if tiles == 1:
-        return ["There is a single val tile: it says nothing of other tiles, so there is no interval and no order."]
-    trainings = min(len(entry.row["attempts"]) for entry in scored)
-    over = "tiles and trainings" if trainings > 1 else "tiles"
-    lines = [
-        f"Intervals are {LEVEL:.0%}, by bootstrap over {over}; {TIE_MARK} marks who cannot be told from the winner. "
-        f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases."
-    ]
-    if trainings == 1:
-        lines.append("One training each says nothing of other seeds: --repeats 3 does.")
+        lines.append(f"There is a single val tile: it says nothing of other tiles, so there is no interval.{mark}")
+    else:
+        trainings = min(len(entry.row["attempts"]) for entry in scored)
+        over = "tiles and trainings" if trainings > 1 else "tiles, not of other seeds"
+        lines.append(
+            f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "
+            f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases."
+        )
+    if withheld := dict.fromkeys(_WITHHELD[one.untold] for one in several if one.untold):
+        lines.append(f"P(best) is not shown: {' and '.join(withheld)}.")
     return lines
 
 
+_WITHHELD: Mapping[Untold, str] = MappingProxyType(
+    {
+        Untold.ONE_TILE: "it takes several val tiles",
+        Untold.ONE_TRAINING: "it takes several trainings of a contender",
+        Untold.NO_MODEL: "no model has learned",
+    }
+)
+
+
+def _collapsed(row: Row, standing: Standing) -> str:
+    name, trainings = f"{row['title']}{_tiles(row)}", len(row["attempts"])
+    if row["collapsed"]:
+        place = ", and ranks after the others" if len(standing.collapsed) < len(standing.ranked) else ""
+        return f"{name} has collapsed: it predicts {row['collapsed']} everywhere on val{place}."
+    return f"{row['collapsed_trainings']} of {trainings} trainings of {name} predict a single class everywhere on val."
+
+
 def share(probability: float) -> str:
-    """Write a resampled probability as percent, never as a certainty."""
+    """Write a probability as percent, never as a certainty."""
     if not 0.01 <= probability <= 0.99:
         return "<1%" if probability < 0.5 else ">99%"
     return f"{probability:.0%}"
@@ -73,10 +161,14 @@ def _tiles(row: Row) -> str:
     return f" on {row['tiles']} tiles" if row["draw"] else ""
 
 
+def _iou(row: Row) -> str:
+    return f"{row['val_iou']:.3f}"
+
+
 def _with_interval(row: Row) -> str:
     if row["val_iou_low"] is None:
-        return f"{row['val_iou']:.3f}"
-    return f"{row['val_iou']:.3f} ({row['val_iou_low']:.3f} to {row['val_iou_high']:.3f})"
+        return _iou(row)
+    return f"{_iou(row)} ({row['val_iou_low']:.3f} to {row['val_iou_high']:.3f})"
 
 
 def listing(words: list[str], limit: int = 4) -> str:

@@ -14,8 +14,9 @@ Row = dict[str, Any]
 def winners(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Choose the best candidate of each contest by the mean val IoU of its trainings; the earlier one of two equals.
 
-    A candidate of which a training failed wins only over others that lost one, too. Preliminary trials never win. A
-    contest whose candidates are trained several times is undecided until all of that has been done.
+    A candidate of which a training failed wins only over others that lost one, too, and one that predicts a single
+    class everywhere only over others that do. Preliminary trials never win. A contest whose candidates are trained
+    several times is undecided until all of that has been done.
 
     Args:
         rows: The trials table's rows.
@@ -38,10 +39,17 @@ def winners(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _merit(trainings: Sequence[Row]) -> tuple[bool, float]:
+def has_collapsed(trainings: Iterable[Row]) -> bool:
+    """Return whether all of some trainings predict a single class everywhere on val; False without any."""
+    found = [bool(row.get("collapsed")) for row in trainings]
+    return bool(found) and all(found)
+
+
+def _merit(trainings: Sequence[Row]) -> tuple[bool, bool, float]:
     finished = _finished(trainings)
-    complete = len(finished) == len(trainings)
-    return bool(finished) and complete, fmean(row["val_iou"] for row in finished) if finished else -1.0
+    complete = bool(finished) and len(finished) == len(trainings)
+    mean = fmean(row["val_iou"] for row in finished) if finished else -1.0
+    return complete, not has_collapsed(finished), mean
 
 
 def _finished(trainings: Iterable[Row]) -> list[Row]:

@@ -69,7 +69,9 @@ def _why(snapshot: Snapshot) -> str:
 
 def _best_text(best: Best) -> str:
     if best.finished:
-        return f"{best.attempt}  val IoU {best.val_iou:.3f} of whole val tiles (epoch {best.epoch}/{best.max_epochs})"
+        note = f", predicts {best.collapsed} everywhere" if best.collapsed else ""
+        epoch = f"epoch {best.epoch}/{best.max_epochs}"
+        return f"{best.attempt}  val IoU {best.val_iou:.3f} of whole val tiles ({epoch}{note})"
     return f"{best.attempt}  val IoU {best.val_iou:.3f} in epoch {best.epoch}/{best.max_epochs}, not finished"
 
 

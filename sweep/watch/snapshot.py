@@ -49,6 +49,8 @@ class Best:
         finished: Which of both.
         epoch: The epoch of its best weights.
         max_epochs: Epochs of its full training.
+        collapsed: The class that it predicts everywhere on val; empty where it predicts several. Only then is a trial
+            best that predicts one.
     """
 
     attempt: str
@@ -56,6 +58,7 @@ class Best:
     finished: bool
     epoch: int
     max_epochs: int
+    collapsed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,13 +212,14 @@ def _best(rows: Sequence[Mapping[str, Any]], *, finished: bool) -> Best | None:
     scored = [row for row in rows if (row["status"] == "finished") == finished and row[column] is not None]
     if not scored:
         return None
-    row = max(scored, key=lambda one: one[column])
+    row = max(scored, key=lambda one: (not one.get("collapsed"), one[column]))
     return Best(
         attempt=row["attempt"],
         val_iou=row[column],
         finished=finished,
         epoch=row["best_epoch"],
         max_epochs=row["max_epochs"],
+        collapsed=row.get("collapsed") or "",
     )
 
 

@@ -142,8 +142,9 @@ def test_the_leaderboard_files_agree(swept: Swept) -> None:
     for name, key in (("val IoU", "val_iou"), ("val IoU low", "val_iou_low"), ("test F1 high", "test_f1_high")):
         assert [row[name] for row in rows] == [f"{row[key]:.3f}" for row in parquet]
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5"]
-    ious = [row["val_iou"] for row in parquet]
-    assert ious == sorted(ious, reverse=True)
+    order = [(row["collapsed"] != "", -row["val_iou"]) for row in parquet]
+    assert order == sorted(order)
+    assert all(row["tied"] and row["probability_best"] is None for row in parquet)  # one training each
 
 
 def test_another_dataset_is_not_scored_and_nothing_is_recorded(swept: Swept, run: Run, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_loser_may_not_read_test(searched: Searched, run: Run) -> None:
     winners = {}
     for row in finished:
         best = winners.setdefault(row["contest"], row)
-        if row["val_iou"] > best["val_iou"]:  # type: ignore[operator]
+        if (not row["collapsed"], row["val_iou"]) > (not best["collapsed"], best["val_iou"]):
             winners[row["contest"]] = row
     losers = [row for row in finished if row not in winners.values()]
     assert losers, "the shared recipe and the best rival both finish"

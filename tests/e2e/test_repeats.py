@@ -27,7 +27,7 @@ def results(run: Run, write_dataset: WriteDataset, tmp_path_factory: pytest.Temp
     common = ("--profile", "smoke", "--patches", patches, "--storage", folder / "results")
     done = run("phase1", *common, "--architectures", NAMES, "--repeats", "2", "--name", "twice")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 trainings" in done.stdout and "bootstrap over tiles and trainings" in done.stdout
+    assert "2 trainings" in done.stdout and "speak of other tiles and trainings" in done.stdout
     return folder / "results"
 
 
@@ -100,12 +100,15 @@ def test_confirmed_recipes_are_trained_anew_and_decide(run: Run, write_dataset: 
     assert {row["seed"] for row in anew} == {43, 44} and {row["seed"] for row in search} == {42}
     assert all(row["status"] == "finished" and row["epochs"] <= row["max_epochs"] for row in anew)
     (row,) = pq.read_table(tmp_path / "results" / "phase2-smoke" / "leaderboard.parquet").to_pylist()
-    means = {
-        name: sum(one["val_iou"] for one in anew if one["candidate"] == name) / 2
+    merits = {
+        name: (
+            not all(one["collapsed"] for one in anew if one["candidate"] == name),
+            sum(one["val_iou"] for one in anew if one["candidate"] == name) / 2,
+        )
         for name in {one["candidate"] for one in anew}
     }
-    assert row["val_iou"] == pytest.approx(max(means.values()))
-    assert means[row["candidate"]] == max(means.values())
+    assert row["val_iou"] == pytest.approx(max(merits.values())[1])
+    assert merits[row["candidate"]] == max(merits.values())
     assert f"trial {row['candidate']}" in (tmp_path / "results" / "phase2-smoke" / "best_recipes.toml").read_text()
     other = next(one["attempt"] for one in anew if one["candidate"] != row["candidate"])
     storage = ("--storage", tmp_path / "results")
@@ -116,8 +119,8 @@ def test_confirmed_recipes_are_trained_anew_and_decide(run: Run, write_dataset: 
     assert [json.loads(line)["attempt"] for line in readings] == row["attempts"]
 
 
-def _descending(row: dict[str, Any]) -> float:
-    return -float(row["val_iou"])
+def _descending(row: dict[str, Any]) -> tuple[bool, float]:
+    return bool(row["collapsed"]), -float(row["val_iou"])
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from sweep.engine.search.journal import study_name
 from sweep.engine.search.plan import StudyPlan
 from sweep.engine.search.recipes_tried import key, propose
 from sweep.engine.trials import TO_THE_END, TrialPlan, TrialRecords
+from trainables.metrics import only_class
 
 STATES: Mapping[TrialState, Outcome] = {
     TrialState.COMPLETE: "finished",
@@ -30,6 +31,8 @@ STATES: Mapping[TrialState, Outcome] = {
     TrialState.FAIL: "failed",
 }
 TOLD: Mapping[Outcome, TrialState] = {outcome: state for state, outcome in STATES.items()}
+COLLAPSED = "collapsed"
+"""The attribute of a trial that predicts a single class everywhere on val."""
 
 
 class StudyGroup(Group):
@@ -230,7 +233,7 @@ class StudyGroup(Group):
                 self._study.tell(trial.number, state=TrialState.PRUNED)
                 self._records.give_up(self._attempt(trial.number))
         complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
-        complete.sort(key=lambda trial: (-trial.user_attrs["whole_tiles_val_iou"], trial.number))
+        complete.sort(key=_merit)
         finals = [
             replace(final, recipe=final.recipe.replace(**best.params))
             for best in complete[:1]
@@ -261,6 +264,8 @@ class StudyGroup(Group):
         trial = self._running.pop(attempt)
         if outcome == "finished":
             trial.set_user_attr("whole_tiles_val_iou", report["final_val_iou"])
+            if only_class([tile["confusion"] for tile in report.get("final_tiles", {}).values()]) is not None:
+                trial.set_user_attr(COLLAPSED, True)
         if outcome == "stopped":
             trial.set_user_attr("stopped", {"epoch": report["epoch"], "val_iou": report["val_iou"]})
         if "epoch" in report:
@@ -272,6 +277,11 @@ class StudyGroup(Group):
     def curves(self) -> Mapping[str, Mapping[int, float]]:
         """Return every trial's val IoU by epoch."""
         return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
+
+
+def _merit(trial: FrozenTrial) -> tuple[bool, float, int]:
+    """Sort the best trial first; those that predict a single class everywhere come last."""
+    return COLLAPSED in trial.user_attrs, -trial.user_attrs["whole_tiles_val_iou"], trial.number
 
 
 class Uncopied(FrozenTrial):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sweep.engine.durations import duration
 from sweep.results.page.numbers import count, score, span
 from sweep.results.page.source import Row, Source
-from sweep.results.verdict import listing, verdict
+from sweep.results.statistics import Untold
+from sweep.results.verdict import headline, listing, verdict
 from trainables.invocation import call
 
 
@@ -56,13 +57,16 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
             return "No answer: every training failed.", ["The section on failures says why."]
         return "No answer yet: no architecture has finished.", []
     best = ranked[0]
-    reasons = [" ".join(verdict(source.board.standings[0]))]
+    reasons = [" ".join(verdict(source.board.standings[0], source.phase))]
     if best["test_iou"] is not None:
         interval = f" (95 % interval {span(best, 'test_iou')})" if span(best, "test_iou") else ""
         reasons.append(
             f"On the test tiles, which had no part in the choice, {source.label(best)} reaches "
             f"{score(best['test_iou'])}{interval}."
         )
+    standing, names = source.board.standings[0], {row["entry"]: source.label(row) for row in ranked}
+    if standing.untold is Untold.NO_MODEL:
+        return headline(standing, names), reasons
     name = source.label(best)
     if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
         worth = source.board.scalings[0].worth
@@ -71,20 +75,17 @@ def _verdict(source: Source) -> tuple[str, list[str]]:
         return f"{name}: val IoU {score(best['val_iou'])}, and nothing to compare it with.", reasons
     if len(ranked) == 1:
         return f"Nothing to compare: only {name} has a score.", reasons
-    tied = [row for row in ranked if row["tied"]]
-    if len(tied) < 2:
-        return f"{name} is the best of the {len(ranked)} compared.", reasons
-    reasons.append(_cheapest(source, tied))
-    if len(tied) == len(ranked):
-        return f"A tie: none of the {len(ranked)} can be called best.", reasons
-    return f"A tie: {listing([source.label(row) for row in tied])} cannot be told apart.", reasons
+    learned = [row for row in standing.tied if not row["collapsed"]]
+    if len(learned) > 1 and standing.untold is None:
+        reasons.append(_cheapest(source, learned))
+    return headline(standing, names), reasons
 
 
 def _cheapest(source: Source, rows: Sequence[Row]) -> str:
     row = min(rows, key=lambda one: float(one["seconds"]))
     return (
-        f"{count(len(source.description['data']['val']), 'val tile')} cannot tell the tied ones apart. Of them "
-        f"{source.label(row)} took the shortest training ({duration(row['seconds'])})."
+        f"{count(len(source.description['data']['val']), 'val tile')} and so few trainings cannot tell the tied ones "
+        f"apart. Of them {source.label(row)} took the shortest training ({duration(row['seconds'])})."
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sweep.results.entries import Entry
+from sweep.results.leaderboard import COLLAPSE_MARK
 from sweep.results.page.blocks import Block, Cell, Row, Section, Table, Text
-from sweep.results.page.numbers import difference_cell, rank_cell, score, score_cell, span
+from sweep.results.page.numbers import difference_cell, rank_cell, score_cell, span
 from sweep.results.page.source import Source
 from sweep.results.standings import Standing, reasons_apart, stand
-from sweep.results.verdict import listing
+from sweep.results.verdict import headline, verdict
 
 TOP = 30
 
@@ -18,7 +20,8 @@ TOP = 30
 def comparison(sources: Sequence[Source]) -> Section:
     """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
     standings = stand([entry for source in sources for entry in _entries(source)])
-    lines = [_verdict(one) for one in standings if len(one.ranked) > 1]
+    phases = {source.experiment.name: source.phase for source in sources}
+    lines = [_verdict(one, phases) for one in standings if len(one.ranked) > 1]
     lines += reasons_apart(standings)
     blocks: list[Block] = [Text(lines=lines)] if lines else []
     blocks += [_table(one) for one in standings]
@@ -34,12 +37,15 @@ def _entries(source: Source) -> list[Entry]:
     ]
 
 
-def _verdict(standing: Standing) -> str:
-    ranked = standing.ranked
-    tied = [row["entry"] for row in standing.tied]
-    if tied:
-        return f"Cannot be told apart on the same val tiles: {listing(tied)}."
-    return f"Best on the same val tiles: {ranked[0]['entry']}, val IoU {score(ranked[0]['val_iou'])}."
+def _verdict(standing: Standing, phases: Mapping[str, str]) -> str:
+    named = replace(standing, rows=tuple({**row, "title": row["entry"]} for row in standing.rows))
+    told = headline(named, {row["entry"]: row["entry"] for row in named.rows})
+    return " ".join([told, *verdict(named, phases[named.ranked[0]["where"]])])
+
+
+def _name(row: dict[str, Any]) -> str:
+    name: str = row["title"] + (f" {COLLAPSE_MARK}" if row["collapsed"] else "")
+    return name + (f" [{row['unranked']}]" if row["unranked"] else "")
 
 
 def _table(standing: Standing) -> Table:
@@ -49,7 +55,7 @@ def _table(standing: Standing) -> Table:
         rows.append(
             Row(
                 cells=[
-                    Cell(text=row["title"] + (f" [{row['unranked']}]" if row["unranked"] else "")),
+                    Cell(text=_name(row)),
                     Cell(text=row["where"]),
                     rank_cell(row),
                     Cell(text=row["weights"]),
@@ -59,7 +65,7 @@ def _table(standing: Standing) -> Table:
                     score_cell(row["test_iou"]),
                 ],
                 architecture=row["architecture"],
-                strong=row["rank"] == 1,
+                strong=row["rank"] == 1 and not row["tied"],
             )
         )
     first = standing.rows[0]

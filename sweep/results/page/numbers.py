@@ -44,8 +44,8 @@ def span(row: dict[str, Any], name: str) -> str:
 
 
 def rank_cell(row: dict[str, Any]) -> Cell:
-    """Return a rank's cell; those tied with the first one have a mark."""
-    mark = f" {TIE_MARK}" if row["tied"] and row["rank"] != 1 else ""
+    """Return a rank's cell; those that are tied have a mark, the first one included."""
+    mark = f" {TIE_MARK}" if row["tied"] else ""
     return Cell(text="" if row["rank"] is None else f"{row['rank']}{mark}", value=row["rank"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.results.leaderboard import AGAIN_MARK, loss_name
+from sweep.results.leaderboard import AGAIN_MARK, COLLAPSE_MARK, loss_name
 from sweep.results.page.blocks import Cell, Row, Section, Table, Text
 from sweep.results.page.numbers import (
     count,
@@ -35,7 +35,8 @@ def leaderboard(source: Source) -> Section:
     several = any(row["repeats"] > 1 for row in shown)
     columns = ["model", "rank", "weights", "val IoU", "95 % interval"]
     columns += ["test IoU", "test F1"] if any(row["test_iou"] is not None for row in shown) else []
-    columns += ["chance to be best", "to the best"] if any(row["difference"] is not None for row in shown) else []
+    columns += ["P(best)"] if any(row["probability_best"] is not None for row in shown) else []
+    columns += ["to the best"] if any(row["difference"] is not None for row in shown) else []
     columns += ["val F1"]
     columns += ["trainings"] if several else []
     columns += ["best epoch", "time", "learning rate", "augmentation", "dropout", "loss"]
@@ -54,7 +55,7 @@ def leaderboard(source: Source) -> Section:
 
 def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
     mark = AGAIN_MARK if row["test_readings"] > 1 else ""
-    name = source.label(row) + (" [leak]" if row["leaks"] else "")
+    name = source.label(row) + (f" {COLLAPSE_MARK}" if row["collapsed"] else "") + (" [leak]" if row["leaks"] else "")
     if row["unranked"]:
         name += f" [{row['unranked']}]"
     number = source.numbers[row["entry"]]
@@ -72,7 +73,7 @@ def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
         "val IoU": score_cell(mean),
         "95 % interval": Cell(text=span(row, "val_iou"), value=mean, picture=picture),
         "to the best": difference_cell(row),
-        "chance to be best": Cell(text="" if chance is None else share(chance), value=chance),
+        "P(best)": Cell(text="" if chance is None else share(chance), value=chance),
         "val F1": mean_cell(row, "val_f1"),
         "test IoU": mean_cell(row, "test_iou", mark),
         "test F1": mean_cell(row, "test_f1", mark),
@@ -90,7 +91,7 @@ def _row(source: Source, row: Record, axis: Axis, columns: list[str]) -> Row:
         cells=[cells[column] for column in columns],
         architecture=row["architecture"],
         number=number,
-        strong=row["rank"] == 1,
+        strong=row["rank"] == 1 and not row["tied"],
     )
 
 

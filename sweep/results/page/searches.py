@@ -14,7 +14,7 @@ from sweep.results.page.numbers import count, number_cell, score, score_cell
 from sweep.results.page.source import Row as Record
 from sweep.results.page.source import Source
 from sweep.results.page.svg import SERIES, Axis, Mark, Series, chart, parallel
-from sweep.results.search_summary import GroupSummary, describe_recipe, epochs_saved
+from sweep.results.search_summary import LUCK, GroupSummary, describe_recipe, epochs_saved
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -73,7 +73,7 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
                     Cell(text=", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))),
                     score_cell(one.shared_val_iou),
                     score_cell(one.best_val_iou),
-                    number_cell(one.gain, "{:+.3f}"),
+                    Cell(text=one.told_gain, value=one.gain),
                     Cell(text=describe_recipe(one.best_values)),
                 ],
                 architecture=_architecture(one),
@@ -84,9 +84,14 @@ def _halving(source: Source, summaries: list[GroupSummary]) -> Section:
         columns=columns,
         rows=rows,
         numeric=frozenset(columns) - {"search", "stopped after", "best recipe"},
-        notes=["Epochs saved are estimated from how long each search's finished trials ran."]
-        if source.plan.halving
-        else [],
+        notes=[
+            *([f"The gain is {LUCK}"] if any("luckiest" in one.told_gain for one in summaries) else []),
+            *(
+                ["Epochs saved are estimated from how long each search's finished trials ran."]
+                if source.plan.halving
+                else []
+            ),
+        ],
     )
     return Section(slug="searches", title="Searches", blocks=[Text(lines=[said]), table])
 

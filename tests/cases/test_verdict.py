@@ -1,0 +1,170 @@
+"""Who is called better than whom: never by the luck of one training, and nothing takes back what the headline says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.coverage import FANNED, World, told
+from sweep.results.entries import Entry, SplitScores
+from sweep.results.search_summary import GroupSummary
+from sweep.results.standings import Standing, stand
+from sweep.results.statistics import Scores, Untold, compare, mean_interval
+from sweep.results.verdict import caveats, headline, verdict
+
+
+def entry(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any) -> Entry:
+    iou = np.asarray(scores, dtype=np.float64)
+    interval = mean_interval(iou)
+    row = {
+        "entry": title.lower(), "title": title, "tiles": 24, "draw": 0, "data_fingerprint": "f", "metric": "iou",
+        "attempts": [f"{title}-{number}" for number in range(len(iou))], "unranked": "",
+        "collapsed": "", "collapsed_trainings": 0,
+        "val_iou": interval.mean, "val_iou_low": interval.low, "val_iou_high": interval.high,
+    }  # fmt: skip
+    tiles = tuple(f"v{number}" for number in range(iou.shape[1]))
+    return Entry(row={**row, **changes}, trainings=(), val=SplitScores(tiles=tiles, iou=iou, f1=None), test=None)
+
+
+def standing(*entries: Entry) -> Standing:
+    (found,) = stand(entries)
+    return found
+
+
+def words(*entries: Entry, phase: str = "phase1") -> str:
+    """Return all that is said of contenders: headline, answer and notes."""
+    found = standing(*entries)
+    names = {row["entry"]: row["title"] for row in found.rows}
+    return "\n".join([headline(found, names), *verdict(found, phase), *caveats([found], entries)])
+
+
+EASY = np.linspace(0.5, 0.9, 12)
+LUCK = np.array([[-0.01], [0.0], [0.01]])
+NOISE = 0.004 * np.sin(np.arange(36)).reshape(3, 12)
+
+
+@pytest.mark.parametrize("tiles", [6, 24])
+def test_of_two_equal_models_with_one_training_each_none_is_ever_called_the_winner(tiles: int) -> None:
+    found = told(World(truths=(0.0, 0.0), tiles=tiles, trainings=1, spread=0.015), 200)
+    assert (found.alone, found.somebody) == (0.0, 0.0)
+
+
+def test_of_five_equal_models_one_is_called_worse_in_at_most_5_percent() -> None:
+    found = told(World(truths=(0.0,) * 5, tiles=24, trainings=3, spread=0.02), 300)
+    assert found.wrongly <= 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5
+    assert found.held >= 0.93
+
+
+@pytest.mark.parametrize("tiles", [6, 24])
+def test_all_intervals_hold_at_once(tiles: int) -> None:
+    assert told(World(truths=FANNED, tiles=tiles, trainings=3), 150).held >= 0.93
+
+
+def test_six_points_at_24_tiles_and_three_trainings_are_seen() -> None:
+    found = told(World(truths=(0.0, -0.06), tiles=24, trainings=3), 150)
+    assert found.alone >= 0.8 and found.wrongly == 0.0
+
+
+def test_a_difference_is_welch_s_where_only_the_trainings_vary() -> None:
+    good, poor = np.array([0.80, 0.82, 0.90]), np.array([0.60, 0.61, 0.62, 0.67])
+    scores = [np.repeat(one[:, None], 4, axis=1) for one in (poor, good)]
+    difference = compare(scores)[0].difference
+    assert difference is not None
+    own, pooled = good.var(ddof=1), (2 * good.var(ddof=1) + 3 * poor.var(ddof=1)) / 5  # poor's own is below it
+    parts = [(own / 3, 2), (pooled / 4, 5)]
+    total = own / 3 + pooled / 4
+    half = stats.t.ppf(0.975, total**2 / sum(part**2 / freedom for part, freedom in parts)) * total**0.5
+    assert difference.high == pytest.approx(poor.mean() - good.mean() + half)
+
+
+def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> None:
+    found = standing(entry("A", [EASY + 0.1]), entry("B", [EASY]))
+    assert found.untold is Untold.ONE_TRAINING
+    for row in found.rows:
+        assert row["tied"] and row["probability_best"] is None
+    assert found.rows[1]["difference"] == pytest.approx(-0.1) and found.rows[1]["difference_low"] is None
+    said = words(entry("A", [EASY + 0.1]), entry("B", [EASY]))
+    assert "No winner: with one training each, none can be called better than another." in said
+    assert "each was trained once" in said and "--repeats 3 measures it" in said
+    assert "P(best) is not shown: it takes several trainings" in said
+    assert "is ahead of" not in said and "is the best" not in said
+
+
+@pytest.mark.parametrize(("phase", "fix"), [("phase2", "--confirm 3 --repeats 3"), ("phase3", "--draws 3")])
+def test_the_fix_is_the_phase_s_own(phase: str, fix: str) -> None:
+    assert f"; {fix} measures it" in words(entry("A", [EASY + 0.1]), entry("B", [EASY]), phase=phase)
+
+
+def test_repeats_of_one_contender_measure_the_seeds_of_all() -> None:
+    steady = EASY + LUCK / 10 + NOISE
+    assert standing(entry("A", [EASY + 0.3]), entry("B", steady)).untold is None
+    apart, tied = (compare([EASY[None] + gap, EASY + LUCK + NOISE])[1] for gap in (0.3, 0.01))
+    assert not apart.tied and tied.tied
+
+
+def test_trainings_that_all_have_the_same_score_measure_no_seeds() -> None:
+    same = np.repeat(EASY[None], 3, axis=0)
+    assert standing(entry("A", [EASY + 0.3]), entry("B", same)).untold is Untold.ONE_TRAINING
+
+
+def test_a_lead_that_three_trainings_carry_is_told_with_its_interval() -> None:
+    said = words(entry("A", EASY + 0.1 + LUCK + NOISE), entry("B", EASY + LUCK - NOISE))
+    assert "A is the best of the 2 compared." in said and "It is ahead of the next one, B, by 0.1" in said
+    assert "tie" not in said.lower() and "= marks" not in said and "not shown" not in said
+    assert "of other tiles and trainings" in said
+
+
+def test_a_tie_is_told_with_its_mark() -> None:
+    said = words(entry("A", EASY + 0.01 + LUCK + NOISE), entry("B", EASY + LUCK - NOISE))
+    assert "A tie: none of the 2 can be called best." in said and "= marks who cannot be told" in said
+    assert "B cannot be told from it" in said and "ahead" not in said
+
+
+def test_one_tile_gives_neither_order_nor_probability() -> None:
+    entries = entry("A", [[0.9], [0.8]]), entry("B", [[0.1], [0.1]])
+    assert [row["probability_best"] for row in standing(*entries).rows] == [None, None]
+    said = words(*entries)
+    assert "No winner: with a single val tile" in said and "P(best) is not shown: it takes several val tiles." in said
+
+
+def test_a_lead_that_would_be_written_0_is_none() -> None:
+    scores = np.repeat(EASY[None], 3, axis=0)
+    assert all(one.tied for one in compare([scores, scores - 1e-12]))
+    assert all(one.tied for one in compare([scores, scores - 4e-4]))
+    assert not any(one.tied for one in compare([scores, scores - 6e-4]))
+
+
+def test_the_probability_to_be_best_is_what_it_says() -> None:
+    world, random = World(truths=FANNED, tiles=24, trainings=3), np.random.default_rng(1)
+    said = [compare(world.draw(random), draws=500) for _ in range(150)]
+    likely = [
+        (one.probability_best, number == 0)
+        for found in said
+        for number, one in enumerate(found)
+        if one.probability_best is not None and one.probability_best > 0.6
+    ]
+    assert len(likely) > 40
+    assert np.mean([true for _, true in likely]) == pytest.approx(np.mean([share for share, _ in likely]), abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("best", "confirm", "said"),
+    [(0.62, 0, "+0.020 (luckiest of 3)"), (0.62, 3, "+0.020"), (0.60, 0, "+0.000"), (0.58, 3, "-0.020")],
+)
+def test_a_gain_that_nothing_confirmed_is_the_luckiest_one_s(best: float, confirm: int, said: str) -> None:
+    rows = [{"status": "finished", "val_iou": iou} for iou in (0.60, 0.55, 0.62)] + [{"status": "stopped"}]
+    study: Any = SimpleNamespace(confirm=confirm)
+    assert GroupSummary(study=study, rows=rows, won=[{"val_iou": best}]).told_gain == said
+
+
+def test_ten_contenders_of_five_trainings_on_thirty_tiles_take_less_than_two_seconds() -> None:
+    scores = [np.random.default_rng(number).beta(5, 2, (5, 30)) for number in range(10)]
+    started = time.process_time()
+    compare(scores)
+    assert time.process_time() - started < 2.0
