@@ -4,7 +4,7 @@ Exit codes of all commands:
 
 - 0: done, also when a limit such as ``--time`` ended a sweep.
 - 1: a trial failed, or ``score --verify`` found something wrong; with a traceback, a bug in tilesweep.
-- 2: a user's mistake, a dataset with faults, told in one line a fault on stderr; or a check of the doctor that failed.
+- 2: a user's mistake, a dataset with faults, said on stderr in a line per fault; or a failed check of the doctor.
 - 130: interrupted: Ctrl-C, SIGTERM, a closed terminal.
 """
 
@@ -14,10 +14,12 @@ import errno
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
+from io import TextIOWrapper
+from types import TracebackType
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -27,25 +29,45 @@ from sweep.engine.interrupts import INTERRUPTED, end_on_signals
 from sweep.engine.marks import require_in_bounds
 from sweep.engine.options import OutputOptions
 from sweep.engine.output import Events, Output
+from sweep.engine.terminal import Terminal
 from sweep.engine.usage import parse
 from trainables.documents import SHOWN
 from trainables.errors import TilesweepError, nearest
+from trainables.escaping import visible
 from trainables.invocation import call
 from trainables.secrets import hide_secret
 
-PIPE_WIDTH = 140
-"""Characters a line where the output is no terminal: tables are not squeezed into a guess."""
 MISTAKE = 2
 """Exit code after a user's mistake."""
 SHOWN_FAULTS = 10
 """Faults that a terminal is shown; ``--json`` has all."""
 
 
-def open_console() -> Console:
-    """Return the console that a command prints to."""
-    plain = partial(Console, markup=False, emoji=False)  # square brackets and colons in names are just that
-    console = plain()
-    return console if console.is_terminal else plain(width=PIPE_WIDTH)
+def say_error(line: str) -> None:
+    """Write an error's line to stderr, what it quotes of files and options made printable."""
+    sys.stderr.write(f"error: {visible(' '.join(line.split()))}\n")
+
+
+class _Printable(logging.Formatter):
+    """Writes log records of which nothing reaches the terminal but text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def _show_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _open_streams() -> None:
+    """Let logs and tracebacks be printable, and streams of another encoding than UTF-8 show what they cannot write."""
+    sys.excepthook = _show_crash
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def open_output(options: OutputOptions | None = None) -> Output:
@@ -56,7 +78,7 @@ def open_output(options: OutputOptions | None = None) -> Output:
     """
     options = options or OutputOptions()
     silent = Console(quiet=True, force_terminal=False)
-    results = silent if options.json else open_console()
+    results = silent if options.json else Terminal()
     events = Events(sys.__stdout__ if options.json else None)
     return Output(silent if options.quiet or options.json else results, results, events)
 
@@ -88,7 +110,7 @@ class Command:
         Args:
             arguments: Words after the command's name; None takes the process's own.
         """
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+        _open_streams()
         end_on_signals()
         words = sys.argv[1:] if arguments is None else arguments
         parsed = parse(self.options, words, program=call(self.name), examples=self.examples)
@@ -102,20 +124,20 @@ class Command:
         except TilesweepError as error:
             code, errors = MISTAKE, tuple(hide_secret(" ".join(line.split())) for line in error.faults)
             for line in errors[:SHOWN_FAULTS]:
-                sys.stderr.write(f"error: {line}\n")
+                say_error(line)
             if len(errors) > SHOWN_FAULTS:
-                sys.stderr.write(f"error: and {len(errors) - SHOWN_FAULTS} more; correct these first\n")
+                say_error(f"and {len(errors) - SHOWN_FAULTS} more; correct these first")
         except KeyboardInterrupt as interrupt:
             code = INTERRUPTED
-            sys.stderr.write(f"{interrupt if str(interrupt) else 'interrupted'}\n")
+            sys.stderr.write(f"{visible(str(interrupt)) or 'interrupted'}\n")
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
             code, errors = MISTAKE, (f"{str(error.filename)[:SHOWN]}...: the name is too long; shorten it",)
-            sys.stderr.write(f"error: {errors[0]}\n")
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+            say_error(errors[0])
         output.end(code, errors)
         sys.exit(code)
 
@@ -169,5 +191,5 @@ class Group:
         if first in ("-h", "--help", "--help-all"):
             sys.stdout.write(self.overview() + "\n")
             sys.exit(0)
-        sys.stderr.write(f"error: {self._call(first)}: no such command; {nearest(first, self.names())}\n")
+        say_error(f"{self._call(first)}: no such command; {nearest(first, self.names())}")
         sys.exit(MISTAKE)

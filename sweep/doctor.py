@@ -82,7 +82,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
     for one in found:
         word = "fail" if one.failed else "note" if one.fault else "ok"
         line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.mend))))))
-        output.results.print(line, highlight=False, soft_wrap=True)
+        output.results.print(line, highlight=False)
         output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.mend)
     if any(one.failed for one in found):
         return MISTAKE

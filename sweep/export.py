@@ -11,7 +11,8 @@ from tyro.conf import arg
 
 from sweep.console import Command
 from sweep.engine.options import StorageOptions, TrustOptions
-from sweep.engine.output import LABEL_WIDTH, Output
+from sweep.engine.output import Output, say
+from sweep.engine.outputs import require_free
 from sweep.exporting.formats import ENDINGS, Format, check_format
 from sweep.results.chosen import ChosenModel, find_models
 from trainables.errors import ExperimentError
@@ -75,11 +76,7 @@ def main(options: ExportOptions, output: Output) -> int:
     from trainables.data.tiles import TuningData
 
     data = TuningData.read(patches)
-    output.console.print(
-        f"{'model':{LABEL_WIDTH}}{chosen.name}; the file is compared with it on {len(data.val)} val tiles",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(output.console, "model", f"{chosen.name}; the file is compared with it on {len(data.val)} val tiles")
     exported = produce(chosen, data, out, name=options.format, size=options.size, opset=opset)
     _say(exported, out, options.format, output)
     if options.format == "onnx":
@@ -99,9 +96,7 @@ def _check_out(out: Path | None, options: ExportOptions) -> None:
     ending = ENDINGS[options.format]
     if out.suffix != ending:
         raise ExperimentError(f"--out {out}: must end in {ending} with --format {options.format}")
-    if out.is_dir() or (out.exists() and not options.overwrite):
-        mend = "name a file" if out.is_dir() else "choose another name, or say --overwrite"
-        raise ExperimentError(f"--out {out}: exists already; {mend}")
+    require_free(out, overwrite=options.overwrite)
 
 
 def _default_name(chosen: ChosenModel, name: Format) -> str:
@@ -137,7 +132,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
         "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
     }
     for label, text in lines.items():
-        output.results.print(f"{label:{LABEL_WIDTH}}{text}", highlight=False, soft_wrap=True)
+        say(output.results, label, text)
     output.events.emit("exported", path=str(out), bytes=exported.bytes, format=name, metadata=metadata)
 
 

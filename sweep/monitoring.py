@@ -19,7 +19,10 @@ class MonitoringOptions(OutputOptions):
     """Write what Prometheus and Grafana need to show a sweep's trials, and say how to start them."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("monitoring")
-    """Where the files go; those of before are replaced."""
+    """Where the files go; those that this command wrote before are replaced."""
+
+    overwrite: bool = False
+    """Replace files that are there and are not as this command wrote them."""
 
     ray_temp: Annotated[str, arg(metavar="DIR")] = "/tmp/ray"
     """Ray's temporary folder on its head node."""
@@ -31,7 +34,7 @@ class MonitoringOptions(OutputOptions):
 def main(options: MonitoringOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     from sweep.engine.dashboards import monitoring_files
-    from trainables.errors import ExperimentError
+    from sweep.engine.outputs import ending_of, sealed, write_files
 
     out = options.out.resolve()
     files = monitoring_files(
@@ -39,13 +42,10 @@ def main(options: MonitoringOptions, output: Output) -> int:
         prometheus_url=options.prometheus,
         dashboards_folder=str(out / "grafana" / "dashboards"),
     )
-    try:
-        for name, text in files.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ExperimentError(f"--out {options.out}: cannot be written ({error.strerror}); choose another") from error
+    write_files(
+        {out / name: sealed(text.encode(), ending_of(Path(name))) for name, text in files.items()},
+        overwrite=options.overwrite,
+    )
     provisioning = shlex.quote(str(out / "grafana" / "provisioning"))
     output.results.print(
         f"wrote          {out}: {', '.join(files)}\n"

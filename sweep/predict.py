@@ -215,11 +215,11 @@ def _say_gain(team: Team, options: PredictOptions, output: Output) -> None:
 
     data = val_data(team, options.patches)
     if isinstance(data, str):
-        output.results.print(f"gain on val    not known: {data}", highlight=False, soft_wrap=True)
+        output.results.print(f"gain on val    not known: {data}", highlight=False)
         return
     output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring", highlight=False)
     gain = measure_gain(team, options.threshold, data)
-    output.results.print(f"gain on val    {gain}", highlight=False, soft_wrap=True)
+    output.results.print(f"gain on val    {gain}", highlight=False)
     output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
 
 

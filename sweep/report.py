@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,8 @@ from tyro.conf import arg
 from sweep.console import Command
 from sweep.engine.experiment import Experiment
 from sweep.engine.options import StorageOptions
-from sweep.engine.output import LABEL_WIDTH, Output
+from sweep.engine.output import LABEL_WIDTH, Output, say
+from sweep.engine.outputs import is_sealed, require_free, sealed, write_files
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
@@ -37,6 +38,9 @@ class ReportOptions(StorageOptions):
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None
     """Where to write; default: report.html in the experiment's folder, compared-A-B.html beside several."""
 
+    overwrite: bool = False
+    """Replace files that are there and are not a report as this command wrote it."""
+
     pdf: bool = False
     """Write report.pdf, too, printed by this machine's Chromium; needs the extra report."""
 
@@ -58,63 +62,100 @@ def main(options: ReportOptions, output: Output) -> int:
     browser = require_printer() if options.pdf else ""
     storage = Storage.open(options.storage)
     experiments = [Experiment.find(storage, name) for name in names]
-    sources = [Source.read(experiment) for experiment in experiments]
+    endings = (".html", ".md", *((".pdf",) if browser else ()))
+    places = _Places.of(experiments, options.out, endings)
+    places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
+    sources = [Source.read(experiment, must_write=options.out is None) for experiment in experiments]
     page = assemble(sources)
     html = render_html(page)
     contents = {".html": html.encode(), ".md": render_markdown(page).encode()}
     if browser:
         contents[".pdf"] = to_pdf(html, browser)
-    written = _write(experiments, options.out, contents)
-    _say(page, written, len(html.encode()), output)
+    contents = {ending: sealed(content, ending) for ending, content in contents.items()}
+    written = places.write(contents, overwrite=options.overwrite)
+    _say(page, written, len(contents[".html"]), output)
+    for source in sources:
+        if not source.board.written:
+            text = f"not renewed in {source.experiment.address}, which cannot be written"
+            say(output.results, "tables", text)
     last = sources[-1]
-    command = next_command(last.experiment, last.description, last.trials)
-    if command != last.experiment.command("report"):
-        output.next(command)
+    output.next(next_command(last.experiment, last.description, last.trials, reported=True))
     return 0
 
 
-def _write(experiments: list[Experiment], out: Path | None, contents: Mapping[str, bytes]) -> dict[str, str]:
-    """Write the files.
+@dataclass(frozen=True)
+class _Places:
+    """Where a report's files go.
 
-    Args:
-        experiments: What they tell of.
-        out: Where the page goes, the others beside it; None is the experiment's folder.
-        contents: Suffix -> content.
-
-    Returns:
-        Suffix -> where the file is.
-
-    Raises:
-        ExperimentError: One of them cannot be written.
+    Attributes:
+        files: Ending -> file, where the user named one.
+        storage: Where they go otherwise.
+        names: Ending -> name there.
     """
-    if out is not None:
-        places = {suffix: out if suffix == ".html" else out.with_suffix(suffix) for suffix in contents}
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            for suffix, place in places.items():
-                place.write_bytes(contents[suffix])
-        except OSError as error:
-            raise ExperimentError(f"--out {out}: cannot be written ({error.strerror}); choose another file") from error
-        return {suffix: str(place) for suffix, place in places.items()}
-    if len(experiments) == 1:
-        storage, stem = experiments[0].storage.child(experiments[0].name), "report"
-    else:
-        names = "-".join(experiment.name for experiment in experiments)
-        storage, stem = experiments[0].storage, f"compared-{names}"[:200]
-    for suffix, content in contents.items():
-        storage.write(f"{stem}{suffix}", content)
-    return {suffix: storage.path(f"{stem}{suffix}") for suffix in contents}
+
+    files: Mapping[str, Path]
+    storage: Storage | None
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, experiments: Sequence[Experiment], out: Path | None, endings: Sequence[str]) -> _Places:
+        """Choose the places.
+
+        Args:
+            experiments: What the report tells of.
+            out: Where the page goes, the others beside it; None is the experiment's folder.
+            endings: Of the files.
+        """
+        if out is not None:
+            return cls({one: out if one == ".html" else out.with_suffix(one) for one in endings}, None, {})
+        if len(experiments) == 1:
+            storage, stem = experiments[0].storage.child(experiments[0].name), "report"
+        else:
+            names = "-".join(experiment.name for experiment in experiments)
+            storage, stem = experiments[0].storage, f"compared-{names}"[:200]
+        return cls({}, storage, {one: f"{stem}{one}" for one in endings})
+
+    def require_free(self, *, overwrite: bool) -> None:
+        """Refuse to replace what is not a report.
+
+        Raises:
+            ExperimentError: As said.
+        """
+        for ending, path in self.files.items():
+            require_free(path, overwrite=overwrite, ending=ending)
+        for ending, name in self.names.items():
+            assert self.storage
+            if self.storage.is_local:
+                require_free(Path(self.storage.path(name)), flag="", overwrite=overwrite, ending=ending)
+            elif not overwrite and (there := self.storage.find(name)) and not is_sealed(there, ending):
+                raise ExperimentError(
+                    f"{self.storage.path(name)}: exists already, not as tilesweep wrote it; move it, or say --overwrite"
+                )
+
+    def write(self, contents: Mapping[str, bytes], *, overwrite: bool) -> dict[str, str]:
+        """Write the files; returns ending -> where the file is.
+
+        Raises:
+            ExperimentError: Something that is not ours has come there, or a file cannot be written.
+        """
+        if self.storage is None:
+            write_files({self.files[one]: content for one, content in contents.items()}, overwrite=overwrite)
+            return {one: str(path) for one, path in self.files.items()}
+        self.require_free(overwrite=overwrite)
+        for ending, content in contents.items():
+            self.storage.write(self.names[ending], content)
+        return {one: self.storage.path(name) for one, name in self.names.items()}
 
 
 def _say(page: Page, written: Mapping[str, str], size: int, output: Output) -> None:
     """Print the answer, and where the page is."""
     for chapter in page.chapters:
-        output.results.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False, soft_wrap=True)
+        output.results.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False)
         for what, why in chapter.answer.warnings:
-            output.results.print(f"  {what}: {why}", highlight=False, soft_wrap=True)
+            output.results.print(f"  {what}: {why}", highlight=False)
         output.events.emit("answer", text=chapter.answer.verdict)
     shown = f"{written['.html']} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"
-    output.results.print(f"report         {shown}", highlight=False, soft_wrap=True)
+    say(output.results, "report", shown)
     output.results.print(f"markdown       {written['.md']}", highlight=False, soft_wrap=True)
     printed = {"pdf": written[".pdf"]} if ".pdf" in written else {}
     for name, place in printed.items():

@@ -26,7 +26,14 @@ from sweep.results.audit import audit, same_scores, show_audit
 from sweep.results.known_test import tile_hashes
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.next_step import next_command
-from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, read_test_scores, scores_sha256
+from sweep.results.store import (
+    SCORES_SCHEMA,
+    TEST_SCORES_FILE,
+    TRIALS_FILE,
+    gather,
+    read_test_scores,
+    scores_sha256,
+)
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
 from trainables.data.tiles import Tile, TileFiles, TuningData, manifest_faults, scan_split
@@ -300,7 +307,8 @@ def verify(options: ScoreOptions, output: Output) -> int:
     elif last is None:
         output.next(typed_command(without=("--verify",)))
     else:
-        output.next(Experiment(storage, last.experiment).command("report"))
+        experiment = Experiment(storage, last.experiment)
+        output.next(next_command(experiment, experiment.description, gather(experiment)[TRIALS_FILE].to_pylist()))
     return code
 
 

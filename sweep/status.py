@@ -30,7 +30,7 @@ def _read_seconds(words: list[str]) -> float:
     try:
         return float(words[0]) if words else WATCH_SECONDS
     except ValueError:
-        raise ValueError(f"{words[0]!r} is no number; NAME goes first") from None
+        raise ValueError(f"{words[0]!r} is not a number; NAME goes first") from None
 
 
 Seconds = Annotated[
@@ -76,7 +76,7 @@ def main(options: StatusOptions, output: Output) -> int:
 
 
 def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:
-    """Look again and again until nobody runs the sweep; a terminal shows one screen, a pipe gets what is new.
+    """Look again and again until nobody runs the sweep; a terminal shows one screen, else what is new is printed.
 
     Args:
         watcher: Who looks.
@@ -95,7 +95,7 @@ def watch(watcher: Watcher, feed: Feed, snapshot: Snapshot, seconds: float, outp
         feed.tell(found)
         return found
 
-    if not console.is_terminal:
+    if not console.is_interactive:
         show(snapshot, console)
         shown = snapshot.gist
         while snapshot.state == "running":

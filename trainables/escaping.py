@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 
 def csv_cell(text: str) -> str:
@@ -13,9 +14,17 @@ def csv_cell(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
+_MARKS = str.maketrans({letter: f"\\{letter}" for letter in "\\`*|"})
+
+
 def markdown_cell(text: str) -> str:
-    """Return text that is neither markup nor the end of a table's cell."""
-    return html.escape(text, quote=False).replace("|", "\\|")
+    """Return text in one line that is neither markup, link, image nor the end of a table's cell.
+
+    A bracket stays as it is unless a link could end there. Source: CommonMark 0.31.2, 6.3 and 6.4.
+    """
+    line = html.escape(" ".join(visible(text).split()), quote=False).translate(_MARKS)
+    line = re.sub(r"\](?=[(\[:])", r"\\]", line)
+    return f"\\{line}" if line.startswith("#") else line
 
 
 def visible(text: str) -> str:

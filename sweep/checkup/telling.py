@@ -14,6 +14,7 @@ from sweep.checkup.finding import Check, Finding
 from sweep.checkup.options import CheckupOptions
 from sweep.console import MISTAKE
 from sweep.engine.output import Output
+from trainables.escaping import visible
 from trainables.invocation import words
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -46,7 +47,7 @@ def tell(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptio
                 for line in lines(finding, topic, console.width):
                     console.print(line, soft_wrap=True)
                 told_topic = check.name
-    output.results.print(summary(counts), highlight=False, soft_wrap=True)
+    output.results.print(summary(counts), highlight=False)
     output.next(command("doctor", options, CheckupOptions) if counts["fail"] else _sweep(options))
     return MISTAKE if counts["fail"] else 0
 
@@ -54,12 +55,12 @@ def tell(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptio
 def lines(finding: Finding, topic: str, width: int) -> list[Text]:
     """Lay a finding out: the text in a column, the mend on a line of its own that is not broken, to be pasted."""
     column = max(NARROWEST, width - len(INDENT) - 1)
-    parts = wrap(finding.text, column, break_long_words=False, break_on_hyphens=False) or [""]
+    parts = wrap(visible(finding.text), column, break_long_words=False, break_on_hyphens=False) or [""]
     head = Text(f"{finding.outcome:{OUTCOME_WIDTH}}", style=STYLES[finding.outcome])
     laid = [head.append(f"{topic:{TOPIC_WIDTH}}{parts[0]}", style="default not bold")]
     laid += [Text(INDENT + part) for part in parts[1:]]
     if finding.mend:
-        laid.append(Text(f"{INDENT}mend: ", style="dim").append(finding.mend, style="default not dim"))
+        laid.append(Text(f"{INDENT}mend: ", style="dim").append(visible(finding.mend), style="default not dim"))
     return laid
 
 

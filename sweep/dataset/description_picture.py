@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,14 @@ SHADES = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
 """Blue, orange, green, told apart with every common colour blindness. Source: Okabe and Ito 2008."""
 
 
-def write_picture(path: Path, title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> None:
-    """Write four charts as PNG.
+def draw_picture(title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> bytes:
+    """Draw four charts as PNG.
 
     Args:
-        path: Where.
         title: Written at the top.
         looks: Split to what it looks like.
         drifts: How val and test differ from train.
         task: What the masks mean.
-
-    Raises:
-        OSError: It cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -43,7 +39,9 @@ def write_picture(path: Path, title: str, looks: Mapping[str, SplitLook], drifts
     _draw_drift(drift, features, drifts)
     for axes in (balance, colours, sharpness, drift):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, format="png", dpi=110)
+    data = BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return data.getvalue()
 
 
 def _draw_balance(axes: Any, looks: Mapping[str, SplitLook], task: Task) -> None:

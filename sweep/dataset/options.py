@@ -98,6 +98,9 @@ class Overview(DatasetOptions):
     out: Annotated[Path | None, arg(metavar="FILE")] = None
     """The picture; default: overview.png in the dataset."""
 
+    overwrite: bool = False
+    """Replace a file that is there and is not a picture as this command wrote it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Describe(DatasetOptions):
@@ -109,6 +112,9 @@ class Describe(DatasetOptions):
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
     """The picture; default: description.png in the dataset."""
+
+    overwrite: bool = False
+    """Replace a file that is there and is not a picture as this command wrote it."""
 
 
 @dataclass(frozen=True, kw_only=True)

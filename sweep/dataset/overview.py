@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -68,9 +68,11 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
     return page
 
 
-def write_overview(path: Path, title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> None:
-    """Write the picture as PNG."""
-    draw_overview(title, splits, task).save(path, format="PNG", optimize=True)
+def overview_png(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> bytes:
+    """Return the picture as PNG."""
+    data = BytesIO()
+    draw_overview(title, splits, task).save(data, format="PNG", optimize=True)
+    return data.getvalue()
 
 
 def _share(tile: Tile) -> float:

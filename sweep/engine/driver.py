@@ -22,7 +22,7 @@ from sweep.engine.leaks import record_leaks
 from sweep.engine.lease import Lease, TakenError
 from sweep.engine.leftovers import remove_leases
 from sweep.engine.options import SweepOptions
-from sweep.engine.output import Output
+from sweep.engine.output import Output, say
 from sweep.engine.own_code import own_code
 from sweep.engine.packing import Packing, Probe, probe_on_cluster, share_gpus
 from sweep.engine.ray_watch import end_at_once
@@ -89,7 +89,7 @@ def drive(
     def go_on(why: str) -> None:
         output.events.emit("stopped", by=why)
         told = why if why == INTERRUPTION else f"stopped by {why}"
-        output.results.print(f"{told}; nothing is lost", highlight=False, soft_wrap=True)
+        output.results.print(f"{told}; nothing is lost", highlight=False)
         output.next(resume)
 
     def at_once() -> None:
@@ -207,22 +207,18 @@ def _announce(sweep: Sweep, resources: Resources, packing: Packing | None, outpu
         task=data.task.to_dict(),
         crop_notes=list(sweep.notes),
     )
-    console.print(
-        f"experiment     {sweep.experiment.address}\n"
-        f"data           {data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles{task}\n"
-        f"trials         {plan.total}, {resources}; about {duration(seconds)}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(console, "experiment", sweep.experiment.address)
+    say(console, "data", f"{data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles{task}")
+    say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
     for note in sweep.notes:
-        console.print(f"crops          {note}", highlight=False, soft_wrap=True, markup=False)
+        say(console, "crops", note)
     if sweep.settings.overlays_every is not None and sweep.experiment.storage.is_local:
         board = shlex.join(["tensorboard", "--logdir", sweep.experiment.address])
         console.print(f"TensorBoard    {board}", highlight=False, soft_wrap=True)
     for line in packing.lines if packing else ():
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
     if not data.leaks_checked:
         look = command("patches", "check", "--patches", str(sweep.options.patches))
         console.print(f"leaks          never looked for; do so with {look}", highlight=False, soft_wrap=True)
     if absent := data.absent_classes:
-        console.print(f"classes        no train tile shows {', '.join(absent)}", highlight=False, soft_wrap=True)
+        say(console, "classes", f"no train tile shows {', '.join(absent)}")

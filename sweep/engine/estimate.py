@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-
-from rich.table import Table
 
 from sweep.engine.durations import duration
 from sweep.engine.resources import Resources
 from sweep.engine.search.halving import Halving
 from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.tables import Column, Sheet
 from sweep.engine.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.models.registry import get_architecture
@@ -83,7 +82,7 @@ def expected_epochs(study: StudyPlan, halving: Halving | None) -> int:
     return halving.expected_epochs(study.trials)
 
 
-def plan_tables(plan: SweepPlan, resources: Resources, estimator: Estimator) -> list[Table]:
+def plan_tables(plan: SweepPlan, resources: Resources, estimator: Estimator) -> list[Sheet]:
     """Show every planned trial and every search, with estimated times."""
     cores = resources.cpus_per_trial if resources.device == "cpu" else 1
     tables = []
@@ -94,54 +93,71 @@ def plan_tables(plan: SweepPlan, resources: Resources, estimator: Estimator) -> 
     return tables
 
 
-def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator: Estimator, cores: int) -> Table:
-    table = Table(title=f"{len(trials)} trials, {resources}", title_justify="left")
-    for heading in ("trial", "weights", "LR", "aug", "dropout", "batch", "draws", "epochs", "crop", "tiles"):
-        table.add_column(heading, justify="left" if heading in ("trial", "weights", "aug") else "right")
-    table.add_column("estimate", justify="right")
-    for trial in trials:
-        recipe = trial.recipe
-        table.add_row(
-            trial.attempt,
-            trial.weights.label,
-            f"{recipe.learning_rate:.2g}",
-            recipe.augmentation,
-            f"{recipe.decoder_dropout:.2g}",
-            str(recipe.batch_size),
-            str(recipe.draws_per_epoch),
-            str(recipe.max_epochs),
-            str(recipe.crop_size),
-            str(len(trial.tiles) or len(estimator.data.train)),
-            duration(estimator.trial(recipe) / cores),
+def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator: Estimator, cores: int) -> Sheet:
+    def recipe(heading: str, field: str, format: str = "") -> Column:
+        number = field != "augmentation"
+        return Column(
+            heading=heading,
+            value=lambda trial: getattr(trial.recipe, field),
+            format=format,
+            right=number,
+            priority=4,
+            common=True,
         )
-    return table
+
+    columns = [
+        Column(heading="trial", value=lambda trial: trial.attempt),
+        Column(heading="weights", value=lambda trial: trial.weights.label, priority=3, least=16, common=True),
+        recipe("LR", "learning_rate", ".2g"),
+        recipe("aug", "augmentation"),
+        recipe("dropout", "decoder_dropout", ".2g"),
+        recipe("batch", "batch_size"),
+        recipe("draws", "draws_per_epoch"),
+        recipe("epochs", "max_epochs"),
+        recipe("crop", "crop_size"),
+        Column(
+            heading="tiles",
+            value=lambda trial: len(trial.tiles) or len(estimator.data.train),
+            right=True,
+            priority=2,
+            common=True,
+        ),
+        Column(heading="estimate", value=lambda trial: duration(estimator.trial(trial.recipe) / cores), right=True),
+    ]
+    return Sheet(f"{len(trials)} trials, {resources}", columns, trials)
 
 
-def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, cores: int) -> Table:
+def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, cores: int) -> Sheet:
     halving = plan.halving
     if halving is None:
-        how = "nobody is given up"
+        how = "no trial is stopped early"
     else:
         rungs = ", ".join(map(str, halving.rungs)) or "none"
         how = (
             f"{'pausing at' if halving.pausing else 'ASHA with'} rungs at epochs {rungs}; "
-            f"1 in {halving.reduction_factor} goes on"
+            f"1 in {halving.reduction_factor} continues"
         )
-    table = Table(title=f"{len(plan.studies)} searches, {resources}; {how}", title_justify="left")
-    for heading in ("search", "weights", "searched"):
-        table.add_column(heading)
-    for heading in ("trials", "epochs at most", "expected", "hours at most", "expected"):
-        table.add_column(heading, justify="right")
-    for study in plan.studies:
-        worst, expected = estimator.study(study, halving)
-        table.add_row(
-            study.name,
-            study.template.weights.label,
-            ", ".join(study.space),
-            str(study.trials) + (f" + {len(study.afterwards)}" if study.afterwards else ""),
-            str(study.trials * study.template.recipe.max_epochs),
-            str(expected_epochs(study, halving)),
-            f"{worst / cores / 3600:.2f}",
-            f"{expected / cores / 3600:.2f}",
-        )
-    return table
+
+    def hours(index: int) -> Callable[[StudyPlan], float]:
+        return lambda study: estimator.study(study, halving)[index] / cores / 3600
+
+    columns = [
+        Column(heading="search", value=lambda study: study.name),
+        Column(heading="weights", value=lambda study: study.template.weights.label, priority=4, least=12, common=True),
+        Column(heading="searched", value=lambda study: ", ".join(study.space), priority=5, least=24, common=True),
+        Column(
+            heading="trials",
+            value=lambda study: str(study.trials) + (f" + {len(study.afterwards)}" if study.afterwards else ""),
+            right=True,
+        ),
+        Column(
+            heading="epochs at most",
+            value=lambda study: study.trials * study.template.recipe.max_epochs,
+            right=True,
+            priority=2,
+        ),
+        Column(heading="epochs expected", value=lambda study: expected_epochs(study, halving), right=True, priority=3),
+        Column(heading="hours at most", value=hours(0), format=".2f", right=True),
+        Column(heading="hours expected", value=hours(1), format=".2f", right=True, priority=2),
+    ]
+    return Sheet(f"{len(plan.studies)} searches, {resources}; {how}", columns, plan.studies)

@@ -112,10 +112,13 @@ class Experiment:
 
     def command(self, name: str, *arguments: str) -> str:
         """Return a command on this experiment, ready to be pasted: ``python -m sweep.score NAME``."""
-        words = [*arguments, self.name]
-        if self.storage.address != Storage.open(DEFAULT_STORAGE).address:
-            words += ["--storage", self.storage.address]
-        return command(name, *words)
+        return command(name, *arguments, self.name, *self.storage_words)
+
+    @property
+    def storage_words(self) -> list[str]:
+        """The words of a command that name the storage; none for the default one."""
+        is_default = self.storage.address == Storage.open(DEFAULT_STORAGE).address
+        return [] if is_default else ["--storage", self.storage.address]
 
     @property
     def exists(self) -> bool:
@@ -129,6 +132,10 @@ class Experiment:
     def has(self, relative: str) -> bool:
         """Whether a file or folder is there."""
         return self.storage.has(f"{self.name}/{relative}")
+
+    def changed(self, relative: str) -> float | None:
+        """Return when a file was written, in seconds since 1970 by the storage's clock; None where there is none."""
+        return self.storage.changed(f"{self.name}/{relative}")
 
     def read(self, relative: str, limit: int | None = None) -> bytes:
         """Read a file whole; an ``ExperimentError`` where that fails, or where it holds more than a limit of bytes."""

@@ -10,12 +10,28 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
+from sweep.engine.terminal import Terminal
+from sweep.engine.wrapping import wrapped
+from trainables.escaping import visible
+
 LABEL_WIDTH = 15
 """Characters of ``experiment     `` and its like at the beginning of a line."""
 
 
+def laid(label: str, text: str, width: int) -> list[str]:
+    """Return a labelled sentence in lines that fit, the further ones under the first."""
+    return wrapped(f"{label:{LABEL_WIDTH}}{visible(text)}", width, indent=LABEL_WIDTH)
+
+
+def say(console: Console, label: str, text: str) -> None:
+    """Print a labelled sentence; a pipe gets it in one line."""
+    wraps = isinstance(console, Terminal) and console.is_there
+    lines = laid(label, text, console.width) if wraps else [f"{label:{LABEL_WIDTH}}{text}"]
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
 class Events:
-    """A stream of JSON objects, one a line.
+    """A stream of JSON objects, one per line.
 
     Args:
         stream: Where they go; None drops them.

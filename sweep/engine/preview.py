@@ -53,7 +53,7 @@ def show_plan(
         with cluster_for(options, plan.total, console) as whole:
             resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_on_cluster)
     for line in packing.lines if packing else ():
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
     estimator = Estimator(data=data, device=resources.device)
     if options.measure:
         estimator = _measured(estimator, plan, resources, console)
@@ -71,13 +71,13 @@ def show_plan(
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
     needed = sweep_bytes(plan, data, resources.concurrent)
-    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False, soft_wrap=True)
+    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False)
     trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
     if missing and (options.weights or profile.weights) == "pretrained":
         console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
     if profile.needs_gpu and resources.device == "cpu":
-        console.print(f"--profile {profile.name} wants GPUs; there is none here: --profile demo fits", highlight=False)
+        console.print(f"--profile {profile.name} needs GPUs; there is none here: --profile demo fits", highlight=False)
     return {
         "trials": plan.total,
         "concurrent": resources.concurrent,

@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep runs: a live table, or plain lines in a pipe."""
+"""What the terminal shows while a sweep runs: a live table, or a line per epoch where there can be none."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from sweep.engine.durations import duration
 from sweep.engine.search.searcher import outcome_of
 from sweep.engine.sparing import Sparing
-from sweep.engine.trial_table import TrialRow, TrialTable
+from sweep.engine.tables import Fitted
+from sweep.engine.trial_table import MAX_RUNNING, TrialRow, TrialTable
 from sweep.engine.trials import ENDED, ERROR_FILE, TrialRecord
 
 
@@ -41,9 +41,9 @@ class Progress(tune.Callback):  # type: ignore[misc]
         return {}  # Tune keeps a copy of everything it runs; a terminal cannot be copied
 
     def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
-        """Open the live table; in a pipe there is none."""
+        """Open the live table; a pipe and a terminal that cannot move its cursor get lines."""
         self._started = time.monotonic()
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live = Live(console=self._console, refresh_per_second=2, get_renderable=self.table)
             self._live.start()
 
@@ -103,7 +103,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
 
     def _say(self, line: str) -> None:
         if not self._live:
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, highlight=False)
 
     def _clock(self) -> str:
         if self._estimating.due:
@@ -112,6 +112,7 @@ class Progress(tune.Callback):  # type: ignore[misc]
         eta = "" if self._remaining is None else f"  ETA {duration(self._remaining)}"
         return f"({duration(time.monotonic() - self._started)}{eta})"
 
-    def table(self) -> Table:
-        """Draw the table."""
-        return self._trials.draw(self._clock())
+    def table(self) -> Fitted:
+        """Draw the table, no higher than the screen."""
+        clock = self._clock()
+        return Fitted(lambda most: self._trials.draw(clock, most), MAX_RUNNING)

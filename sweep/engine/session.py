@@ -30,6 +30,7 @@ from sweep.engine.search.plan import SweepPlan, read_plan, space_differences
 from sweep.engine.settings import RunSettings
 from sweep.engine.tracking import Tracking
 from sweep.results.next_step import next_command, resume_command
+from sweep.results.store import TRIALS_FILE, gather
 from trainables.class_balance import require_class_weights
 from trainables.data.remote import dataset_address, is_remote
 from trainables.data.tiles import TuningData
@@ -316,10 +317,8 @@ def _require_same(
 def _next_step(experiment: Experiment) -> str:
     description = experiment.description
     if description["ended"]:
-        from sweep.results.store import TRIALS_FILE, gather
-
-        following = next_command(experiment, description, gather(experiment)[TRIALS_FILE].to_pylist())
-        return f"start another under another --name, or see what came out: {following}"
+        trials = gather(experiment)[TRIALS_FILE].to_pylist()
+        return f"choose another --name, or take its next step: {next_command(experiment, description, trials)}"
     return f"resume it with {resume_command(experiment, description)}, or choose another --name"
 
 

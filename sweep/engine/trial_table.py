@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from sweep.engine.durations import duration
+from sweep.engine.tables import Column, Sheet
 from sweep.engine.trials import ENDED, State, TrialRecord
 
 MAX_ROWS = 12
-"""Trials, or groups, that a terminal can show a line each."""
+"""Trials of a sweep each of which has a line of its own."""
 SHOWN_ALWAYS = ("running", "broken off")
 """States of trials that have a line of their own also in a large sweep."""
 MAX_RUNNING = 24
-"""Of these, lines that are drawn: a terminal holds no more, and a hundred took a tenth of the driver's time."""
+"""Lines that are drawn at most: a terminal holds no more, and a hundred took a tenth of the driver's time."""
 
 
 @dataclass
@@ -61,14 +63,14 @@ class TrialRow:
 
     @property
     def pace(self) -> float:
-        """Mean seconds an epoch; there must have been one."""
+        """Mean seconds per epoch; there must have been one."""
         return self.seconds / self.epochs_timed
 
     def learn(self, report: Mapping[str, Any]) -> bool:
         """Take up the report of an epoch.
 
         Returns:
-            Whether it was news: a trial that goes on reports again what it had reported before.
+            Whether it was news: a trial that is resumed reports again what it had reported before.
         """
         if report["epoch"] <= self.epoch:
             return False
@@ -130,38 +132,24 @@ class TrialTable:
         remaining += [fmean(ended) if ended else longest] * (self.total - len(self.rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
 
-    def draw(self, clock: str = "") -> Table:
-        """Draw every trial of a small sweep; of a large one the running trials, and a line a group or an architecture.
+    def draw(self, clock: str = "", most: int = MAX_RUNNING) -> Group:
+        """Draw every trial of a small sweep; of a large one the running trials, and a line per group or architecture.
 
         Args:
             clock: Stands beside the title.
+            most: Trials, and groups, that have a line.
         """
         title = f"{self.done} of {self.total} trials done  {clock}".rstrip()
-        table = Table(title=title, title_justify="left")
-        table.add_column("trial", no_wrap=True)
-        table.add_column("state")
-        for heading in ("epoch", "val IoU", "best", "loss", "rate", "s/epoch", "time"):
-            table.add_column(heading, justify="right")
-        large = self.total > MAX_ROWS
-        if large:
-            for name, rows in self._families().items():
-                _add_family(table, name, rows)
-        shown = [row for row in self.rows.values() if not large or row.state in SHOWN_ALWAYS]
-        for row in shown[:MAX_RUNNING]:
-            table.add_row(
-                row.attempt,
-                row.state,
-                f"{row.epoch}/{row.max_epochs}",
-                _number(row.val_iou),
-                _number(row.best),
-                _number(row.loss),
-                "" if row.rate is None else f"{row.rate:.2g}",
-                f"{row.pace:.1f}" if row.epochs_timed else "",
-                duration(row.seconds) if row.epochs_timed else "",
-            )
-        if len(shown) > MAX_RUNNING:
-            table.add_row(f"and {len(shown) - MAX_RUNNING} more", style="dim")
-        return table
+        rows = list(self.rows.values())
+        if self.total <= min(MAX_ROWS, most):
+            return Group(Sheet(title, TRIAL_COLUMNS, rows))
+        families = list(self._families().items())
+        shown = [row for row in rows if row.state in SHOWN_ALWAYS]
+        parts: list[RenderableType] = [Sheet(title, FAMILY_COLUMNS, families[:most])]
+        parts += _and_more(len(families) - most)
+        if shown:
+            parts += [Sheet("", TRIAL_COLUMNS, shown[:most]), *_and_more(len(shown) - most)]
+        return Group(*parts)
 
     def _families(self) -> dict[str, list[TrialRow]]:
         """Sort the trials by group; by architecture where groups are many, as planned trials are one each."""
@@ -172,13 +160,51 @@ class TrialTable:
         return families
 
 
-def _add_family(table: Table, name: str, rows: Sequence[TrialRow]) -> None:
-    counts = Counter(row.state for row in rows)
-    best = max((row.best for row in rows if row.best is not None), default=None)
-    states = ", ".join(f"{counts[state]} {state}" for state in counts)
-    seconds = sum(row.seconds for row in rows)
-    table.add_row(name, states, "", "", _number(best), "", "", "", duration(seconds), style="bold")
+Family = tuple[str, list[TrialRow]]
+"""A group's or an architecture's name, and its trials."""
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _and_more(count: int) -> list[Text]:
+    return [Text(f"and {count} more", style="dim")] if count > 0 else []
+
+
+def _best(family: Family) -> float | None:
+    return max((row.best for row in family[1] if row.best is not None), default=None)
+
+
+def _in_state(state: str) -> Callable[[Family], int | None]:
+    return lambda family: sum(row.state == state for row in family[1]) or None
+
+
+TRIAL_COLUMNS = (
+    Column(heading="trial", value=lambda row: row.attempt),
+    Column(heading="state", value=lambda row: row.state),
+    Column(heading="epoch", value=lambda row: f"{row.epoch}/{row.max_epochs}", right=True, priority=2),
+    Column(heading="val IoU", value=lambda row: row.val_iou, format=".3f", right=True),
+    Column(heading="best", value=lambda row: row.best, format=".3f", right=True, priority=3),
+    Column(heading="loss", value=lambda row: row.loss, format=".3f", right=True, priority=5),
+    Column(heading="rate", value=lambda row: row.rate, format=".2g", right=True, priority=7),
+    Column(
+        heading="s/epoch",
+        value=lambda row: row.pace if row.epochs_timed else None,
+        format=".1f",
+        right=True,
+        priority=6,
+    ),
+    Column(
+        heading="time", value=lambda row: duration(row.seconds) if row.epochs_timed else None, right=True, priority=4
+    ),
+)
+STATES = {"finished": 2, "stopped": 4, "failed": 3, "running": 2, "paused": 6, "broken off": 3, "waiting": 5}
+"""States -> priority of their number's column."""
+FAMILY_COLUMNS = (
+    Column(heading="trials of", value=lambda family: family[0]),
+    *(Column(heading=one, value=_in_state(one), right=True, priority=priority) for one, priority in STATES.items()),
+    Column(heading="best", value=_best, format=".3f", right=True),
+    Column(
+        heading="time",
+        value=lambda family: duration(sum(row.seconds for row in family[1])),
+        right=True,
+        priority=7,
+    ),
+)

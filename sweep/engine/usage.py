@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import arg
 
 from sweep.engine.marks import RARE, Bounds, OnResume, marked
+from trainables.escaping import visible
 from trainables.secrets import hide_secret
 
 Options = TypeVar("Options")
@@ -30,7 +31,7 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
     settings = (tyro.conf.FlagCreatePairsOff,)
     wanted = {"-h", "--help", "--help-all"} & set(words)
     if not wanted:
-        safe = [hide_secret(word) for word in words]
+        safe = [visible(hide_secret(word)) for word in words]
         with nullcontext() if safe == list(words) else _hiding(options, safe, program):
             parsed = tyro.cli(options, args=words, prog=program, config=settings)
         object.__setattr__(parsed, "typed", _typed(options, words))
@@ -43,7 +44,7 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
 
 @contextmanager
 def _hiding(options: type[Any], shown: Sequence[str], program: str) -> Iterator[None]:
-    """Say what is wrong with a command line, which quotes it, without its secrets."""
+    """Say what is wrong with a command line, which quotes it, without its secrets and escape sequences."""
     try:
         with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
             yield

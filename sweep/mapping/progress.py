@@ -1,4 +1,4 @@
-"""How far a prediction is: a bar on a terminal, a line now and then in a pipe."""
+"""How far a prediction is: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WindowProgress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("windows"))
         self._bar = Progress(
             *columns, TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=console, transient=True,
-            disable=not console.is_terminal,
+            disable=not console.is_interactive,
         )  # fmt: skip
         self._task: TaskID | None = None
 
@@ -49,7 +49,7 @@ class WindowProgress:
         self._done += count
         now = time.monotonic()
         self._bar.update(self._task, advance=count, speed=f"{self.speed:.1f}/s")
-        if not self._console.is_terminal and now - self._said > SECONDS_A_LINE:
+        if not self._console.is_interactive and now - self._said > SECONDS_A_LINE:
             self._said = now
             left = duration((self._total - self._done) / self.speed)
             self._console.print(

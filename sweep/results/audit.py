@@ -10,10 +10,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rich.table import Table
-
 from sweep.engine.experiment import Experiment, is_name
 from sweep.engine.output import Output
+from sweep.engine.tables import Sheet, columns_of
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.store import read_test_scores, scored_attempts, scores_sha256
 from trainables.errors import StorageError, TilesweepError
@@ -238,12 +237,11 @@ def show_audit(checks: Sequence[Check], ledger: Ledger, output: Output) -> int:
     Returns:
         0 when everything matches, else 1.
     """
-    table = Table(title=f"{ledger.address}: {len(checks)} readings", title_justify="left")
-    for heading in ("attempt", "read at", "weights", "train and val", "test", "scores"):
-        table.add_column(heading, overflow="fold")
+    columns = columns_of("attempt", "read at", "weights", "train and val", "test", "scores")
+    rows = []
     for check in checks:
         time = check.reading.time if check.reading else ""
-        table.add_row(check.attempt, time, check.weights, check.data, check.test, check.scores)
+        rows.append((check.attempt, time, check.weights, check.data, check.test, check.scores))
         output.events.emit(
             "reading",
             attempt=check.attempt,
@@ -254,7 +252,7 @@ def show_audit(checks: Sequence[Check], ledger: Ledger, output: Output) -> int:
             test=check.test,
             scores=check.scores,
         )
-    output.results.print(table)
+    output.results.print(Sheet(f"{ledger.address}: {len(checks)} readings", columns, rows))
     for note in ledger.notes():
         output.results.print(f"note           {note.time}: {note.text}", highlight=False, soft_wrap=True)
         output.events.emit("note", text=f"{note.time}: {note.text}")

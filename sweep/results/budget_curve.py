@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
-from rich.table import Table
 
 from sweep.engine.experiment import Experiment
+from sweep.engine.tables import Column, Sheet
 from sweep.results.entries import label_of
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.scaling import Scaling
@@ -74,7 +75,8 @@ def _markdown(trainings: Rows, board: Leaderboard) -> str:
     ]
     for row in trainings:
         scores = ["" if row[name] is None else f"{row[name]:.3f}" for name in ("val_iou", "test_iou")]
-        lines.append(f"| {row['title']} | {row['weights']} | {row['tiles']} | {row['draw']} | {' | '.join(scores)} |")
+        cells = [markdown_cell(str(row[name])) for name in ("title", "weights", "tiles", "draw")]
+        lines.append(f"| {' | '.join([*cells, *scores])} |")
     lines += ["", "## Draws", ""]
     drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in trainings}
     lines += [
@@ -93,14 +95,16 @@ def print_curve(rows: Rows, console: Console) -> None:
     """
     split = "test" if rows and all(row["test_iou"] is not None for row in rows) else "val"
     budgets = sorted({row["tiles"] for row in rows})
-    table = Table(title=f"{split} IoU by train tiles: mean (95 % interval)", title_justify="left")
-    table.add_column("model")
-    for budget in budgets:
-        table.add_column(f"{budget} tiles", justify="right")
+    columns = [Column(heading="model", value=itemgetter(0), least=24)]
+    columns += [
+        Column(heading=f"{budget} tiles", value=itemgetter(index), right=True, least=16)
+        for index, budget in enumerate(budgets, 1)
+    ]
     cells = {(label_of(row), row["tiles"]): _span(row, f"{split}_iou") for row in rows}
-    for label in dict.fromkeys(map(label_of, rows)):
-        table.add_row(label, *(cells.get((label, budget), "") for budget in budgets))
-    console.print(table)
+    lines = [
+        (label, *(cells.get((label, budget), "") for budget in budgets)) for label in dict.fromkeys(map(label_of, rows))
+    ]
+    console.print(Sheet(f"{split} IoU by train tiles: mean (95 % interval)", columns, lines))
 
 
 def _span(row: dict[str, Any], name: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
-from rich.table import Table
+import pyarrow as pa
 
 from sweep.engine.experiment import Experiment
+from sweep.engine.tables import Column, Sheet
 from sweep.results.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
@@ -42,7 +42,10 @@ def task_of(experiment: Experiment) -> Task:
 
 
 def class_rows(
-    experiment: Experiment, rows: Sequence[Mapping[str, Any]], scored: Mapping[str, set[str]]
+    experiment: Experiment,
+    rows: Sequence[Mapping[str, Any]],
+    scored: Mapping[str, set[str]],
+    tables: Mapping[str, pa.Table],
 ) -> list[ClassRow]:
     """Pool the pixels of each contender's tiles, split by split; none for a binary task.
 
@@ -50,16 +53,18 @@ def class_rows(
         experiment: Whose.
         rows: The leaderboard's rows.
         scored: Split to the attempts whose scores count.
+        tables: File name to table, of those that need not be read.
     """
     task = task_of(experiment)
     if task.binary:
         return []
     found = []
     for split, file in FILES.items():
-        if not experiment.has(file):
+        if file not in tables and not experiment.has(file):
             continue
+        scores = tables[file].to_pylist() if file in tables else read_scores(experiment, file)
         counts: dict[str, list[list[list[int]]]] = {}
-        for one in read_scores(experiment, file):
+        for one in scores:
             if one.get("confusion") and one["attempt"] in scored[split]:
                 counts.setdefault(one["attempt"], []).append(one["confusion"])
         for row in rows:
@@ -76,21 +81,26 @@ def class_rows(
     return found
 
 
-def class_table(task: Task, rows: Sequence[ClassRow]) -> Table:
-    """Draw the scores a class for a terminal."""
-    table = Table(
-        title="All pixels in one confusion matrix: IoU a class, their mean, weighted by frequency, and pixel accuracy",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+def class_table(task: Task, rows: Sequence[ClassRow]) -> Sheet:
+    """Draw the scores per class for a terminal; the mean stays when the terminal is narrow."""
+    headings = (*task.classes, "mean", "weighted", "accuracy")
+    columns = [
+        Column(heading="model", value=lambda row: row.label, least=24),
+        Column(heading="split", value=lambda row: row.split),
+    ]
+    for index, heading in enumerate(headings):
+        priority = {"mean": 1, "weighted": 3, "accuracy": 4}.get(heading, 2) if index >= len(task.classes) else 2
+        columns.append(Column(heading=heading, value=_score(index), right=True, priority=priority))
+    return Sheet(
+        "All pixels in one confusion matrix: IoU per class, their mean, weighted by frequency, and pixel accuracy",
+        columns,
+        rows,
+        elsewhere="sweep.report shows all",
     )
-    for heading in ("model", "split"):
-        table.add_column(heading)
-    for heading in (*task.classes, "mean", "weighted", "accuracy"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(row.label, row.split, *(text(value) for value in class_scores(row.pooled)))
-    return table
+
+
+def _score(index: int) -> Callable[[ClassRow], str]:
+    return lambda row: text(class_scores(row.pooled)[index])
 
 
 def class_scores(pooled: ClassScore) -> tuple[float, ...]:

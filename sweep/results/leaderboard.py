@@ -6,22 +6,23 @@ import csv
 import io
 import json
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from sweep.engine.durations import duration
 from sweep.engine.experiment import Experiment
+from sweep.engine.tables import ALWAYS, Column, Sheet
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
-from sweep.results.store import collect
+from sweep.results.store import TRIALS_FILE, gather, write_tables
 from sweep.results.verdict import TIE_MARK, caveats, share, verdict
+from trainables.errors import StorageError
 from trainables.escaping import csv_cell, markdown_cell
 from trainables.task import Task
 
@@ -41,10 +42,25 @@ COLUMNS = {
     "test F1": "right",
     "time": "right",
 }
-RECIPE_COLUMNS = ("LR", "aug", "dropout", "loss")
+PRIORITIES = {
+    "rank": ALWAYS,
+    "model": ALWAYS,
+    "val IoU": ALWAYS,
+    "test IoU": 2,
+    "weights": 3,
+    "P(best)": 4,
+    "test F1": 6,
+    "val F1": 7,
+    "best epoch": 8,
+    "time": 9,
+    **dict.fromkeys(("LR", "aug", "dropout", "loss"), 10),
+}
+"""What a narrow terminal keeps, see ``Column.priority``; a column that is not listed has 5."""
+COMMON = ("weights", "LR", "aug", "dropout", "loss")
+"""Columns that are said once above the table where all rows agree."""
+MODEL_WIDTH = 24
+"""Characters down to which the models' names are wrapped before another column leaves."""
 SCORES = {"val IoU": "val_iou", "val F1": "val_f1", "test IoU": "test_iou", "test F1": "test_f1"}
-FULL_WIDTH = 165
-"""Characters that all columns need."""
 AGAIN_MARK = "*"
 LEAK_MARK = "[leak]"
 COLLAPSE_MARK = "[collapsed]"
@@ -60,16 +76,30 @@ class Leaderboard:
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
             finished training yet is there with its first trial.
+        tables: File name to table, as ``gather`` returns them.
+        written: Whether they were written into the experiment, too.
 
     Args:
-        experiment: Whose contenders; its tables are gathered anew.
+        experiment: Whose contenders; its tables are gathered again.
+        must_write: Fail where the tables cannot be written into the experiment.
+
+    Raises:
+        ExperimentError: The experiment cannot be read, or its records are damaged, or see above.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, must_write: bool = True) -> None:
         self.experiment = experiment
         readings = Readings(experiment)
         self._earlier = readings.earlier
-        self.trials: list[dict[str, Any]] = collect(experiment).to_pylist()
+        self.tables = gather(experiment)
+        try:
+            write_tables(experiment, self.tables)
+            self.written = True
+        except StorageError:
+            if must_write:
+                raise
+            self.written = False
+        self.trials: list[dict[str, Any]] = self.tables[TRIALS_FILE].to_pylist()
         self.entries = read_entries(experiment, self.trials, readings)
         self.standings: list[Standing] = stand(self.entries)
         self.rows: list[dict[str, Any]] = [row for standing in self.standings for row in standing.rows]
@@ -121,16 +151,21 @@ class Leaderboard:
             notes.append("Test has not been read yet.")
         return notes
 
-    def rich(self, width: int) -> Table:
-        """Draw the table for a terminal of some characters; a narrow one gets no columns of the recipe."""
-        shown = [name for name in COLUMNS if width >= FULL_WIDTH or name not in RECIPE_COLUMNS]
-        table = Table(title=self.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in shown:
-            table.add_column(name, justify="left" if COLUMNS[name] == "left" else "right", no_wrap=name != "model")
-        for row in self.rows:
-            cells = _cells(row, "\n{low:.2f}-{high:.2f}")
-            table.add_row(*(cell for name, cell in zip(COLUMNS, cells, strict=True) if name in shown))
-        return table
+    def sheet(self) -> Sheet:
+        """Draw the table for a terminal; rank, model and val IoU are there at any width."""
+        columns = [
+            Column(
+                heading=name,
+                value=itemgetter(index),
+                right=justify == "right",
+                priority=PRIORITIES.get(name, 5),
+                least=MODEL_WIDTH if name == "model" else 0,
+                common=name in COMMON,
+            )
+            for index, (name, justify) in enumerate(COLUMNS.items())
+        ]
+        rows = [_cells(row, "\n{low:.2f}-{high:.2f}") for row in self.rows]
+        return Sheet(self.title, columns, rows, elsewhere="leaderboard.csv has them")
 
     def markdown(self) -> str:
         """Return title, answer, table and notes as Markdown."""
@@ -156,21 +191,22 @@ class Leaderboard:
 
     def print(self, console: Console) -> None:
         """Show table, answer, notes and where everything lies."""
-        console.print(self.rich(console.width))
+        console.print(self.sheet())
         self.print_notes(console)
 
     @cached_property
     def class_rows(self) -> list[ClassRow]:
         """The contenders' scores a class; none for a binary task."""
         read = {row["attempt"] for entry in self.entries for row in entry.trainings if row["test_iou"] is not None}
-        return class_rows(self.experiment, self.rows, {"val": {row["attempt"] for row in self.trials}, "test": read})
+        scored = {"val": {row["attempt"] for row in self.trials}, "test": read}
+        return class_rows(self.experiment, self.rows, scored, self.tables)
 
     def print_notes(self, console: Console) -> None:
         """Show scores a class, the answer, the notes and where everything lies."""
         if self.class_rows:
             console.print(class_table(task_of(self.experiment), self.class_rows))
         for line in (*self.answer, *self.notes):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False)
         console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
 
     def write(self) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sweep.engine.experiment import Experiment
 from sweep.results.ledger import Ledger
+from sweep.results.store import TEST_SCORES_FILE
 from sweep.results.winners import winners
-from trainables.errors import LedgerError
+from trainables.errors import ExperimentError, LedgerError
 from trainables.invocation import command
 from trainables.models.trust import FLAG, trusts
 
+FOLLOWING = {"phase1": "phase2", "phase2": "phase3"}
+"""Phase -> the one that asks the next question."""
+REPORT_FILE = "report.html"
+LEADERBOARD_FILE = "leaderboard.parquet"
+RECIPES_FILE = "best_recipes.toml"
 _OURS = re.compile(r"(python -m sweep\.|python -m sweep |tilesweep )(phase[123])\b")
 
 
@@ -31,16 +38,25 @@ def trusting(description: Mapping[str, Any]) -> tuple[str, ...]:
     return (FLAG,) if isinstance(code, dict) and code and all(trusts(name) for name in code) else ()
 
 
-def next_command(experiment: Experiment, description: Mapping[str, Any], trials: Iterable[Mapping[str, Any]]) -> str:
+def next_command(
+    experiment: Experiment,
+    description: Mapping[str, Any],
+    trials: Iterable[Mapping[str, Any]],
+    *,
+    reported: bool = False,
+) -> str:
     """Return what comes next for an experiment that nobody runs.
 
     Args:
         experiment: Which one.
         description: What it says of itself.
         trials: Its rows of the trials table.
+        reported: Its report has just been made, wherever.
 
     Returns:
-        To go on with it, to sweep anew where no trial finished, to score it, or to report it.
+        To resume it, to sweep again where no trial finished, to score it, to report it. Then the next phase with the
+        architectures that are at the top, or the state of that phase where it was begun on the same tiles. After the
+        last phase, to export the best model.
     """
     if not description["ended"]:
         return resume_command(experiment, description)
@@ -58,7 +74,50 @@ def next_command(experiment: Experiment, description: Mapping[str, Any], trials:
         before = {attempt for attempt in read if contests.get(attempt, attempt) == contest}
         if any(not before - (winning - {attempt}) for attempt in winning):  # scoring admits just these
             return experiment.command("score", *trusting(description))
-    return experiment.command("report")
+    if not reported and not _is_reported(experiment):
+        return experiment.command("report")
+    return _next_phase(experiment, description) or _export(experiment, description)
+
+
+def _is_reported(experiment: Experiment) -> bool:
+    """Whether a report was made after the last reading of test."""
+    made, scored = experiment.changed(REPORT_FILE), experiment.changed(TEST_SCORES_FILE)
+    return made is not None and (scored is None or made >= scored)
+
+
+def _next_phase(experiment: Experiment, description: Mapping[str, Any]) -> str:
+    """Return the command of the phase that follows, or of its state where it was begun; empty where there is none."""
+    if (phase := FOLLOWING.get(description["phase"])) is None:
+        return ""
+    for name in experiment.storage.names():
+        with suppress(ExperimentError):
+            other = Experiment(experiment.storage, name)
+            if other.exists and _subject(other.description) == (phase, description["data"]["fingerprint"]):
+                return other.command("status")
+    words = ["--profile", description["profile"], "--patches", description["data"]["path"], *trusting(description)]
+    if chosen := _tied_at_the_top(experiment):
+        words += ["--architectures", ",".join(chosen)]
+    recipes = RECIPES_FILE if description["phase"] == "phase2" and experiment.has(RECIPES_FILE) else ""
+    if recipes and experiment.storage.is_local:
+        words += ["--recipes", experiment.path(recipes)]
+    return command(phase, *words, *experiment.storage_words)
+
+
+def _subject(description: Mapping[str, Any]) -> tuple[str, str]:
+    return description["phase"], description["data"]["fingerprint"]
+
+
+def _tied_at_the_top(experiment: Experiment) -> list[str]:
+    """Return the architectures that the leaderboard cannot tell from its best one, and that; the best one first."""
+    if not experiment.has(LEADERBOARD_FILE):
+        return []
+    rows = experiment.read_table(LEADERBOARD_FILE).to_pylist()
+    chosen = [row["architecture"] for row in rows if row["rank"] == 1 or (row["rank"] is not None and row["tied"])]
+    return list(dict.fromkeys(chosen))
+
+
+def _export(experiment: Experiment, description: Mapping[str, Any]) -> str:
+    return command("export", "--model", experiment.name, *trusting(description), *experiment.storage_words)
 
 
 def _same_again(description: Mapping[str, Any]) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from search_spaces.recipes import write_recipes
 from sweep.engine.experiment import Experiment
+from sweep.engine.output import say
 from sweep.engine.search.plan import StudyPlan, read_plan
+from sweep.engine.tables import Column, Sheet
 from sweep.results.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
@@ -145,30 +146,28 @@ def _origin(experiment: Experiment, summary: GroupSummary) -> str:
 
 
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
-    """Show a line a search, and the epochs that halving saved."""
-    table = Table(title="searches", title_justify="left")
-    table.add_column("search")
-    for heading in ("trials", "finished", "stopped", "failed", "shared val IoU", "best val IoU", "gain"):
-        table.add_column(heading, justify="right")
-    table.add_column("best recipe")
-    for summary in summaries:
-        counts = {state: sum(row["status"] == state for row in summary.rows) for state in _STATES}
-        table.add_row(
-            summary.study.name,
-            str(len(summary.rows)),
-            *(str(counts[state]) for state in _STATES),
-            "" if summary.shared_val_iou is None else f"{summary.shared_val_iou:.3f}",
-            "" if summary.best_val_iou is None else f"{summary.best_val_iou:.3f}",
-            summary.told_gain,
-            describe_recipe(summary.best_values),
-        )
-    console.print(table)
+    """Show a line per search, and the epochs that halving saved."""
+    console.print(Sheet("searches", _COLUMNS, summaries))
     if any("luckiest" in summary.told_gain for summary in summaries):
-        console.print(f"gain           {LUCK}", highlight=False, soft_wrap=True)
-    console.print(f"epochs         {epochs_saved(summaries)}", highlight=False)
+        say(console, "gain", LUCK)
+    say(console, "epochs", epochs_saved(summaries))
 
 
-_STATES = ("finished", "stopped", "failed")
+def _count(state: str) -> Callable[[GroupSummary], int]:
+    return lambda summary: sum(row["status"] == state for row in summary.rows)
+
+
+_COLUMNS = (
+    Column(heading="search", value=lambda summary: summary.study.name),
+    Column(heading="trials", value=lambda summary: len(summary.rows), right=True, priority=3),
+    *(Column(heading=one, value=_count(one), right=True, priority=4) for one in ("finished", "stopped", "failed")),
+    Column(
+        heading="shared val IoU", value=lambda summary: summary.shared_val_iou, format=".3f", right=True, priority=2
+    ),
+    Column(heading="best val IoU", value=lambda summary: summary.best_val_iou, format=".3f", right=True),
+    Column(heading="gain", value=lambda summary: summary.gain, format="+.3f", right=True, priority=2),
+    Column(heading="best recipe", value=lambda summary: describe_recipe(summary.best_values), least=20, priority=2),
+)
 
 
 def epochs_saved(summaries: Sequence[GroupSummary]) -> str:

@@ -118,9 +118,18 @@ def collect(experiment: Experiment) -> pa.Table:
         ExperimentError: The experiment cannot be read or written, or its records are damaged.
     """
     tables = gather(experiment)
+    write_tables(experiment, tables)
+    return tables[TRIALS_FILE]
+
+
+def write_tables(experiment: Experiment, tables: Mapping[str, pa.Table]) -> None:
+    """Write tables into an experiment.
+
+    Raises:
+        StorageError: They cannot be written.
+    """
     for name, table in tables.items():
         experiment.write_table(name, table)
-    return tables[TRIALS_FILE]
 
 
 def gather(experiment: Experiment) -> dict[str, pa.Table]:

@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from sweep.engine.durations import duration
-from sweep.engine.output import LABEL_WIDTH, Events
-from sweep.engine.trial_table import TrialRow
+from sweep.engine.output import Events, laid, say
+from sweep.engine.tables import Fitted
+from sweep.engine.trial_table import MAX_RUNNING, TrialRow
 from sweep.watch.snapshot import MAX_FAILURES, Best, Failure, Snapshot
 
 
 def show(snapshot: Snapshot, console: Console) -> None:
     """Print everything that is to be seen of an experiment, without what to do next."""
-    for part in _parts(snapshot):
-        console.print(part, highlight=False, soft_wrap=isinstance(part, Text))
+    head, foot = _lines(snapshot, all_logs=True)
+    for part in (*head, snapshot.trials.draw(), *foot):
+        if isinstance(part, Line):
+            part.print(console)
+        else:
+            console.print(part)
 
 
-def screen(snapshot: Snapshot) -> Group:
-    """Return the same for a live screen."""
-    return Group(*_parts(snapshot))
+def screen(snapshot: Snapshot) -> Fitted:
+    """Return the same for a live screen, with as many trials as it has room for, and the logs of failures if it has."""
+
+    def draw(most: int) -> Group:
+        head, foot = _lines(snapshot, all_logs=most == MAX_RUNNING)
+        return Group(*head, snapshot.trials.draw(most=most), *foot)
+
+    return Fitted(draw, MAX_RUNNING)
 
 
-def _parts(snapshot: Snapshot) -> list[Table | Text]:
-    parts: list[Table | Text] = [
-        _line("experiment", snapshot.experiment.address),
-        _line("state", state_text(snapshot)),
-        snapshot.trials.draw(),
-    ]
-    parts += [_line("best so far", _best_text(best)) for best in snapshot.best]
-    for failure in snapshot.failures[:MAX_FAILURES]:
-        parts += _failure_lines(failure)
-    if rest := snapshot.failures[MAX_FAILURES:]:
-        parts.append(_line("failed", f"{len(rest)} more: {', '.join(failure.attempt for failure in rest)}"))
-    parts += [_line("damaged", text) for text in snapshot.damaged]
-    return parts
+@dataclass(frozen=True)
+class Line:
+    """A labelled sentence."""
+
+    label: str
+    text: str
+
+    def print(self, console: Console) -> None:
+        """Print it; a pipe gets it in one line."""
+        say(console, self.label, self.text)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text("\n".join(laid(self.label, self.text, options.max_width)), overflow="fold")
+
+
+def _lines(snapshot: Snapshot, *, all_logs: bool) -> tuple[list[Line], list[Line]]:
+    """Return what stands above the trials and below them.
+
+    Args:
+        snapshot: What is shown.
+        all_logs: Show the last lines of what failed trials logged.
+    """
+    head = [Line("experiment", snapshot.experiment.address), Line("state", state_text(snapshot))]
+    label = "best" if snapshot.state == "ended" else "best so far"
+    foot = [Line(label, _best_text(best)) for best in snapshot.best]
+    detailed = MAX_FAILURES if all_logs else 1
+    for failure in snapshot.failures[:detailed]:
+        foot += _failure_lines(failure) if all_logs else _failure_lines(failure)[:1]
+    if rest := snapshot.failures[detailed:]:
+        foot.append(Line("failed", f"{len(rest)} more: {', '.join(failure.attempt for failure in rest)}"))
+    return head, foot + [Line("damaged", text) for text in snapshot.damaged]
 
 
 def state_text(snapshot: Snapshot) -> str:
-    """Say in what state a sweep is, and how long it will go on."""
+    """Say in what state a sweep is, and how long it will take."""
     failed = len(snapshot.failures)
     failures = f"; {failed} trial{'s' if failed > 1 else ''} failed" if failed else ""
     left = snapshot.trials.remaining_seconds()
@@ -67,28 +94,28 @@ def _why(snapshot: Snapshot) -> str:
     return f"driver gone: {driver.holder} {gone}"
 
 
+ENDINGS = {"stopped": ", stopped early", "failed": ", then it failed"}
+
+
 def _best_text(best: Best) -> str:
     if best.finished:
         note = f", predicts {best.collapsed} everywhere" if best.collapsed else ""
         epoch = f"epoch {best.epoch}/{best.max_epochs}"
         return f"{best.attempt}  val IoU {best.val_iou:.3f} of whole val tiles ({epoch}{note})"
-    return f"{best.attempt}  val IoU {best.val_iou:.3f} in epoch {best.epoch}/{best.max_epochs}, not finished"
+    ending = ENDINGS.get(best.status, ", not finished")
+    return f"{best.attempt}  val IoU {best.val_iou:.3f} in epoch {best.epoch}/{best.max_epochs}{ending}"
 
 
-def _failure_lines(failure: Failure) -> list[Table | Text]:
-    lines: list[Table | Text] = [_line("failed", f"{failure.attempt}: {failure.reason or 'crashed'}")]
+def _failure_lines(failure: Failure) -> list[Line]:
+    lines = [Line("failed", f"{failure.attempt}: {failure.reason or 'crashed'}")]
     if failure.file:
-        lines.append(_line("", f"the last lines of {failure.file}:"))
-        lines += [_line("", f"  {line}") for line in failure.lines]
+        lines.append(Line("", f"the last lines of {failure.file}:"))
+        lines += [Line("", f"  {line}") for line in failure.lines]
     return lines
 
 
-def _line(label: str, text: str) -> Text:
-    return Text(f"{label:{LABEL_WIDTH}}{text}")
-
-
 class Feed:
-    """Emits snapshots as events; a trial that has not changed is told once.
+    """Emits snapshots as events; a trial that has not changed is emitted once.
 
     Args:
         events: Where to.

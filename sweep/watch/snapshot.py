@@ -13,6 +13,7 @@ from sweep.engine.trial_table import TrialRow, TrialTable
 from sweep.engine.trials import ENDED, ERROR_FILE, State, TrialRecord, TrialRecords, read_all_reports
 from sweep.results.next_step import next_command
 from sweep.results.store import damage_told, trial_row
+from trainables.escaping import visible
 from trainables.trial_states import LOG_FILE
 
 SweepState = Literal["running", "stopped", "interrupted", "gone", "ended"]
@@ -41,12 +42,13 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The best trial so far.
+    """The best trial so far, or of all where the sweep has ended.
 
     Attributes:
         attempt: Its name.
         val_iou: Of whole val tiles where the trial has finished, else of an epoch's validation windows; in [0, 1].
         finished: Which of both.
+        status: Of the trial: ``finished``, ``stopped`` (early, for good), ``failed``, ``unfinished``.
         epoch: The epoch of its best weights.
         max_epochs: Epochs of its full training.
         collapsed: The class that it predicts everywhere on val; empty where it predicts several. Only then is a trial
@@ -56,6 +58,7 @@ class Best:
     attempt: str
     val_iou: float
     finished: bool
+    status: str
     epoch: int
     max_epochs: int
     collapsed: str = ""
@@ -71,7 +74,8 @@ class Snapshot:
         state: ``gone`` means that its driver died without a word.
         driver: Who runs it, or ran it when it died; None where nobody does.
         trials: The trials.
-        best: The best ones: of those that finished and of the others; both may be missing.
+        best: The best ones: of those that finished, and of those that may still finish; both may be missing. Where no
+            trial has finished and none may, the best one of those that were stopped or failed.
         failures: Failed trials, the first of them with their logs.
         damaged: A line for every record that cannot be read.
         next_command: What to do next; empty while it runs.
@@ -135,7 +139,7 @@ class Watcher:
                 state=state,
                 driver=driver,
                 trials=_table(description, records, reports, alive=state == "running"),
-                best=[found for finished in (True, False) if (found := _best(rows, finished=finished))],
+                best=_best_of_all(rows),
                 failures=self._failures(records, reports),
                 damaged=damaged,
                 next_command="" if state == "running" else next_command(experiment, description, rows),
@@ -206,17 +210,24 @@ def planned_total(plan: Mapping[str, Any]) -> int:
     return total
 
 
-def _best(rows: Sequence[Mapping[str, Any]], *, finished: bool) -> Best | None:
-    """Find the best finished trial by val IoU of whole tiles, or the best other one by that of an epoch's windows."""
-    column = "val_iou" if finished else "best_epoch_val_iou"
-    scored = [row for row in rows if (row["status"] == "finished") == finished and row[column] is not None]
+def _best_of_all(rows: Sequence[Mapping[str, Any]]) -> list[Best]:
+    kinds = (("finished",), ("unfinished",))
+    found = [best for kind in kinds if (best := _best([row for row in rows if row["status"] in kind]))]
+    return found or list(filter(None, [_best(rows)]))
+
+
+def _best(rows: Sequence[Mapping[str, Any]]) -> Best | None:
+    """Find the best trial by val IoU of whole tiles where they have finished, else by that of an epoch's windows."""
+    scores = [row["val_iou"] if row["status"] == "finished" else row["best_epoch_val_iou"] for row in rows]
+    scored = [(score, row) for score, row in zip(scores, rows, strict=True) if score is not None]
     if not scored:
         return None
-    row = max(scored, key=lambda one: (not one.get("collapsed"), one[column]))
+    score, row = max(scored, key=lambda one: (not one[1].get("collapsed"), one[0]))
     return Best(
         attempt=row["attempt"],
-        val_iou=row[column],
-        finished=finished,
+        val_iou=score,
+        finished=row["status"] == "finished",
+        status=row["status"],
         epoch=row["best_epoch"],
         max_epochs=row["max_epochs"],
         collapsed=row.get("collapsed") or "",
@@ -224,6 +235,6 @@ def _best(rows: Sequence[Mapping[str, Any]], *, finished: bool) -> Best | None:
 
 
 def _last_lines(log: bytes) -> tuple[str, ...]:
-    """Return a log's last lines that say something, without what a terminal would take for an order."""
-    lines = [line.rstrip() for line in log.decode(errors="replace").splitlines() if line.strip()]
-    return tuple("".join(one for one in line if one.isprintable()) for line in lines[-LOG_LINES:])
+    """Return a log's last lines that say something, orders to a terminal made visible."""
+    lines = [line.rstrip() for line in log.decode(errors="replace").split("\n") if line.strip()]
+    return tuple(map(visible, lines[-LOG_LINES:]))

@@ -15,13 +15,13 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
-from sweep.console import open_console
 from sweep.engine.experiment import Experiment
 from sweep.engine.resources import Resources
 from sweep.engine.runner import RunEnd, run_trials
 from sweep.engine.search.halving import Halving
 from sweep.engine.search.journal import open_studies
 from sweep.engine.search.plan import StudyPlan, SweepPlan
+from sweep.engine.terminal import Terminal
 from sweep.engine.trials import TrialPlan, TrialRecords, read_reports
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.store import collect
@@ -84,8 +84,8 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     assert "failed" in (tmp_path / "e" / "diverging" / "trial.log").read_text()
     board = Leaderboard(experiment)
     assert "[failed]" in board.markdown()
-    with (console := open_console()).capture() as shown:
-        console.print(board.rich(200))
+    with (console := Terminal()).capture() as shown:
+        console.print(board.sheet())
     assert "[failed]" in shown.get()
 
 

@@ -50,7 +50,7 @@ SHARED_FLAGS = {
     "counts": ("patches import-pets", "patches synthesize"),
     "task": ("patches make", "patches check"),
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
-    "overwrite": ("predict", "export"),
+    "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "model": ("predict", "export"),
     "trust_code": (*SWEEPS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2"),

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from sweep.console import SHOWN_FAULTS
 from sweep.dataset.checking import Report, describe
 from sweep.dataset.checking import check as check_dataset
@@ -16,6 +14,7 @@ from sweep.dataset.commands.shared import command, emit_dataset, show_leaks, war
 from sweep.dataset.options import Check
 from sweep.dataset.tasks import read_task
 from sweep.engine.output import Output
+from sweep.engine.tables import Sheet, columns_of
 from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.manifest import Manifest
 from trainables.errors import DataError
@@ -59,16 +58,14 @@ def check(options: Check, output: Output) -> int:
 
 
 def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
-    table = Table(title=f"{root}: {len(faults)} faults", title_justify="left", show_lines=True)
-    for heading in ("file", "fault", "fix"):
-        table.add_column(heading, overflow="fold")
-    for number, fault in enumerate(faults):
+    rows = []
+    for fault in faults:
         place, _, rest = fault.partition(": ")
-        what, _, fix = rest.partition("; ")
-        if number < SHOWN_FAULTS:
-            table.add_row(place, what, fix)
+        what, _, fix = rest.rpartition("; ")
+        rows.append((place, what, fix))
         output.events.emit("fault", file=place, fault=what, mend=fix)
-    output.results.print(table)
+    title = f"{root}: {len(faults)} faults"
+    output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
     if len(faults) > SHOWN_FAULTS:
         output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all", highlight=False)
 

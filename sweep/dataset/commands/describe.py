@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
 
 from sweep.dataset.commands.shared import command, read_sound, title
 from sweep.dataset.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
-from sweep.dataset.description_picture import write_picture
+from sweep.dataset.description_picture import draw_picture
 from sweep.dataset.leaks import find_leaks
 from sweep.dataset.options import Describe
 from sweep.engine.output import LABEL_WIDTH, Output
+from sweep.engine.outputs import require_free, sealed, write_files
+from sweep.engine.tables import Column, Sheet
 from trainables.class_balance import inverse_frequency
 from trainables.data.manifest import Leak
 from trainables.data.tiles import TileFiles
-from trainables.errors import DataError
 from trainables.task import Task
 
 DESCRIPTION_FILE = "description.png"
@@ -29,16 +30,19 @@ def describe(options: Describe, output: Output) -> None:
     """Describe a dataset in tables and a picture.
 
     Raises:
-        DataError: It is not sound, or the picture cannot be written.
+        DataError: It is not sound.
+        ExperimentError: The picture cannot be written, or what is there is not ours.
     """
     root = options.patches
+    path, flag = options.out or root / DESCRIPTION_FILE, "--out" if options.out else ""
+    require_free(path, flag=flag, overwrite=options.overwrite, ending=".png")
     report = read_sound(root, leaks=False)
     looks = look_at_all(report.splits, report.task)
     drifts = find_drift(looks)
     weights = inverse_frequency(looks["train"].pixels)
     name = title(report.manifest) if report.manifest else root.resolve().name
-    path = options.out or root / DESCRIPTION_FILE
-    _write(path, name, looks, drifts, report.task)
+    picture = sealed(draw_picture(name, looks, drifts, report.task), ".png")
+    write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".png", make_folders=False)
     output.results.print(_looks_table(root, looks))
     output.results.print(_balance_table(looks, weights, report.task))
     output.results.print(_drift_table(drifts))
@@ -64,53 +68,68 @@ def describe(options: Describe, output: Output) -> None:
     output.next(command("phase1", root))
 
 
-def _write(path: Path, name: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> None:
-    try:
-        write_picture(path, name, looks, drifts, task)
-    except OSError as error:
-        raise DataError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from error
+def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Sheet:
+    def colour(index: int) -> Callable[[tuple[str, SplitLook]], str]:
+        return lambda row: f"{row[1].means[index]:.0f} ± {row[1].deviations[index]:.0f}"
+
+    columns = [
+        Column(heading="split", value=lambda row: row[0]),
+        Column(heading="tiles", value=lambda row: row[1].tiles, right=True),
+        Column(heading="sizes", value=lambda row: _sizes(row[1]), least=16),
+    ]
+    columns += [
+        Column(heading=f"{name} mean ± sd", value=colour(index), right=True, priority=2)
+        for index, name in enumerate(CHANNELS)
+    ]
+    columns.append(
+        Column(
+            heading="sharpness (median)",
+            value=lambda row: float(np.median(row[1].features["sharpness"])),
+            format=".0f",
+            right=True,
+            priority=3,
+        )
+    )
+    return Sheet(f"{root}: what the tiles look like", columns, looks.items())
 
 
-def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Table:
-    table = Table(title=f"{root}: what the tiles look like", title_justify="left")
-    for heading in ("split", "tiles", "sizes", *(f"{one} mean ± sd" for one in CHANNELS), "sharpness (median)"):
-        table.add_column(heading, justify="left" if heading in ("split", "sizes") else "right")
-    for split, look in looks.items():
-        sizes = ", ".join(f"{size} ({count})" for size, count in sorted(look.sizes.items())[:3])
-        sizes += f" and {len(look.sizes) - 3} more" if len(look.sizes) > 3 else ""
-        colours = [f"{mean:.0f} ± {sd:.0f}" for mean, sd in zip(look.means, look.deviations, strict=True)]
-        sharpness = float(np.median(look.features["sharpness"]))
-        table.add_row(split, str(look.tiles), sizes, *colours, f"{sharpness:.0f}")
-    return table
+def _sizes(look: SplitLook) -> str:
+    sizes = ", ".join(f"{size} ({count})" for size, count in sorted(look.sizes.items())[:3])
+    return sizes + (f" and {len(look.sizes) - 3} more" if len(look.sizes) > 3 else "")
 
 
-def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], task: Task) -> Table:
-    table = Table(title="class balance: share of the labelled pixels", title_justify="left")
-    table.add_column("class", overflow="fold")
-    for heading in (*looks, "suggested weight (train)"):
-        table.add_column(heading, justify="right")
-    for index, name in enumerate(task.classes):
-        shares = [f"{look.shares[index]:.1%}" for look in looks.values()]
-        table.add_row(name, *shares, f"{weights[index]:.3g}" if weights[index] else "no pixel")
+def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], task: Task) -> Sheet:
+    headings = (*looks, "suggested weight (train)")
+    columns = [Column(heading="class", value=itemgetter(0), least=16)]
+    columns += [Column(heading=one, value=itemgetter(index), right=True) for index, one in enumerate(headings, 1)]
+    rows = [
+        (
+            name,
+            *(f"{look.shares[index]:.1%}" for look in looks.values()),
+            f"{weights[index]:.3g}" if weights[index] else "no pixel",
+        )
+        for index, name in enumerate(task.classes)
+    ]
     if task.ignores_pixels:
-        table.add_row("(ignored, of all pixels)", *(f"{look.ignored:.1%}" for look in looks.values()), "")
-    return table
+        rows.append(("(ignored, of all pixels)", *(f"{look.ignored:.1%}" for look in looks.values()), ""))
+    return Sheet("class balance: share of the labelled pixels", columns, rows)
 
 
-def _drift_table(drifts: Sequence[Drift]) -> Table:
-    heading = "drift from train, tile by tile (d: standardised mean difference; p: Kolmogorov-Smirnov, after Holm)"
-    table = Table(title=heading, title_justify="left")
-    table.add_column("feature", overflow="fold")
+def _drift_table(drifts: Sequence[Drift]) -> Sheet:
+    title = "drift from train, tile by tile (d: standardised mean difference; p: Kolmogorov-Smirnov, after Holm)"
+    columns = [Column(heading="feature", value=itemgetter(0), least=16)]
     for split in ("val", "test"):
-        for column in ("d", "p", ""):
-            table.add_column(f"{split} {column}".strip() if column else "", justify="right" if column else "left")
+        for name in ("d", "p", "drift"):
+            right = name != "drift"
+            columns.append(Column(heading=f"{split} {name}", value=itemgetter(len(columns)), right=right))
+    rows = []
     for feature in dict.fromkeys(drift.feature for drift in drifts):
-        cells = []
+        cells = [feature]
         for drift in drifts:
             if drift.feature == feature:
-                cells += [f"{drift.difference:+.2f}", f"{drift.probability:.2f}", drift.verdict]
-        table.add_row(feature, *(cell.replace("+nan", "-") for cell in cells))
-    return table
+                cells += [f"{drift.difference:+.2f}".replace("+nan", "-"), f"{drift.probability:.2f}", drift.verdict]
+        rows.append(tuple(cells))
+    return Sheet(title, columns, rows)
 
 
 def _say_twins(splits: Mapping[str, Sequence[TileFiles]], output: Output) -> None:

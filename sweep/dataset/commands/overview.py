@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from sweep.dataset.commands.shared import command, draw_overview_of, read_sound, title
+from sweep.dataset.commands.shared import OVERVIEW_FILE, command, draw_overview_of, read_sound, title
 from sweep.dataset.options import Overview
 from sweep.engine.output import Output
+from sweep.engine.outputs import require_free
 
 
 def overview(options: Overview, output: Output) -> None:
-    """Draw the overview of a dataset."""
+    """Draw the overview of a dataset.
+
+    Raises:
+        DataError: It is not sound.
+        ExperimentError: The picture cannot be written, or what is there is not ours.
+    """
+    place = options.out or options.patches / OVERVIEW_FILE
+    require_free(place, flag="--out" if options.out else "", overwrite=options.overwrite, ending=".png")
     report = read_sound(options.patches, leaks=False)
     name = title(report.manifest) if report.manifest else options.patches.resolve().name
-    path = draw_overview_of(options.patches, name, report, options.out)
+    path = draw_overview_of(options.patches, name, report, options.out, overwrite=options.overwrite)
     output.results.print(f"wrote {path}", highlight=False)
     output.next(command("phase1", options.patches))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from rich.table import Table
-
 from sweep.dataset.checking import Report
 from sweep.dataset.checking import check as check_dataset
-from sweep.dataset.overview import write_overview
+from sweep.dataset.overview import overview_png
 from sweep.engine.output import LABEL_WIDTH, Output
+from sweep.engine.outputs import sealed, write_files
+from sweep.engine.tables import Sheet, columns_of
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.pictures import MAX_SIDE
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE, SPLITS
@@ -89,17 +89,18 @@ def read_sound(root: Path, *, leaks: bool = True, task: Task | None = None) -> R
     return report
 
 
-def draw_overview_of(root: Path, title: str, report: Report, out: Path | None = None) -> Path:
-    """Draw the overview of a dataset; returns where it lies.
+def draw_overview_of(
+    root: Path, title: str, report: Report, out: Path | None = None, *, overwrite: bool = False
+) -> Path:
+    """Draw the overview of a dataset; returns where it is.
 
     Raises:
-        DataError: It cannot be written there.
+        ExperimentError: It cannot be written there, or what is there is not ours.
     """
     path = out or root / OVERVIEW_FILE
-    try:
-        write_overview(path, title, report.splits, report.task)
-    except OSError as error:
-        raise DataError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from error
+    picture = sealed(overview_png(title, report.splits, report.task), ".png")
+    flag = "--out" if out else ""
+    write_files({path: picture}, flag=flag, overwrite=overwrite, ending=".png", make_folders=False)
     return path
 
 
@@ -132,13 +133,11 @@ def emit_dataset(root: Path, report: Report, output: Output) -> None:
 
 def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
     """List the leaks."""
-    table = Table(title=f"{root}: leaks between splits: {len(leaks)}", title_justify="left")
-    for heading in ("tile", "and", "show"):
-        table.add_column(heading, overflow="fold")
+    rows = [(leak.first, leak.second, leak.how) for leak in leaks]
     for leak in leaks:
-        table.add_row(leak.first, leak.second, leak.how)
         output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
-    output.results.print(table)
+    title = f"{root}: leaks between splits: {len(leaks)}"
+    output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
     output.results.print(
         "A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False
     )

@@ -14,7 +14,7 @@ from sweep.engine.search.plan import SweepPlan, read_plan
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.ledger import Ledger, Reading
 from sweep.results.search_summary import GroupSummary, summarise
-from sweep.results.store import EPOCHS_FILE, EPOCHS_SCHEMA, VAL_SCORES_FILE, read_scores, read_test_scores
+from sweep.results.store import EPOCHS_FILE, VAL_SCORES_FILE, read_test_scores
 from trainables.errors import ExperimentError
 
 Row = dict[str, Any]
@@ -33,13 +33,17 @@ class Source:
     board: Leaderboard
 
     @classmethod
-    def read(cls, experiment: Experiment) -> Source:
+    def read(cls, experiment: Experiment, *, must_write: bool = True) -> Source:
         """Gather an experiment's records.
+
+        Args:
+            experiment: Whose.
+            must_write: Fail where its tables cannot be written into it.
 
         Raises:
             TilesweepError: They are damaged, or from a newer version.
         """
-        return cls(experiment, Leaderboard(experiment))
+        return cls(experiment, Leaderboard(experiment, must_write=must_write))
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class Source:
 
     def epochs(self, attempts: set[str]) -> dict[str, list[Row]]:
         """Return the epochs of some trials, in order."""
-        table = self.experiment.read_table(EPOCHS_FILE, EPOCHS_SCHEMA, ("attempt", "epoch")).drop_columns(["tile_iou"])
+        table = self.board.tables[EPOCHS_FILE].drop_columns(["tile_iou"])
         found: dict[str, list[Row]] = {}
         for row in table.filter(pc.is_in(table["attempt"], value_set=_strings(attempts))).to_pylist():
             found.setdefault(row["attempt"], []).append(row)
@@ -106,7 +110,7 @@ class Source:
         found: dict[str, dict[str, dict[str, float]]] = {"val": {}, "test": {}}
         own = {reading.attempt for reading in self.readings}
         rows = {
-            "val": read_scores(self.experiment, VAL_SCORES_FILE),
+            "val": self.board.tables[VAL_SCORES_FILE].to_pylist(),
             "test": [row for row in read_test_scores(self.experiment) if row["attempt"] in own],
         }
         for split, scores in rows.items():

@@ -1,0 +1,231 @@
+"""What stands on a real screen: wide and narrow, dumb, coloured in a pipe, without UTF-8."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sweep.engine.progress import Progress
+from sweep.engine.tables import Column, Sheet
+from sweep.engine.terminal import PIPE_WIDTH, Terminal
+from sweep.mapping.progress import WindowProgress
+from tests.cases.experiments import write_experiment
+from tests.cases.screens import FakeTerminal, printed
+from tests.conftest import ROOT, WriteDataset
+from tests.e2e.conftest import environment
+
+pyte = pytest.importorskip("pyte", reason="needs pyte, which reads screens: it is in the extra dev")
+
+
+class Screen:
+    """A terminal of some size that a program writes to.
+
+    Args:
+        width: Columns.
+        height: Lines.
+    """
+
+    def __init__(self, width: int = 80, height: int = 24) -> None:
+        self._screen = pyte.HistoryScreen(width, height, history=1000, ratio=0.5)
+        self._stream = pyte.ByteStream(self._screen)
+        self.size = (width, height)
+        self.frames: list[list[str]] = []
+
+    def feed(self, data: bytes) -> None:
+        """Write what a program wrote; every state of the screen is kept."""
+        self._stream.feed(data)
+        self.frames.append(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
+        """What can be seen."""
+        return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def everything(self) -> list[str]:
+        """The same, after the lines that have left at the top."""
+        above = [
+            "".join(row[column].data for column in range(self.size[0])).rstrip() for row in self._screen.history.top
+        ]
+        return above + self.lines
+
+
+def run_on(screen: Screen, *words: str, timeout: float = 240, **variables: str) -> int:
+    """Run a command of ours whose only terminal is the screen; returns its exit code."""
+    width, height = screen.size
+    inside, outside = pty.openpty()
+    fcntl.ioctl(outside, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    variables = {"TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **variables}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=ROOT, env=environment(**variables), stdin=outside, stdout=outside,
+        stderr=outside, close_fds=True, start_new_session=True,
+    )  # fmt: skip
+    os.close(outside)
+    end = time.monotonic() + timeout
+    try:
+        while time.monotonic() < end:
+            if select.select([inside], [], [], 0.2)[0]:
+                try:
+                    screen.feed(os.read(inside, 65536))
+                except OSError:  # the other end is closed
+                    break
+            elif process.poll() is not None:
+                break
+        return process.wait(timeout=30)
+    finally:
+        os.close(inside)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_a_sweep_can_be_read_on_a_screen_of_80_by_24(write_dataset: WriteDataset, tmp_path: Path) -> None:
+    patches, screen = write_dataset(tmp_path / "patches"), Screen()
+    arguments = ("--profile", "smoke", "--patches", str(patches), "--storage", str(tmp_path / "results"))
+    more = ("--architectures", "unet", "--trials", "2", "--max-epochs", "2")
+    assert run_on(screen, "sweep.phase2", *arguments, *more) == 0, "\n".join(screen.everything)
+    frames = ["\n".join(frame) for frame in screen.frames]
+    assert any(re.search(r"^unet-00\d +running +1/2 +0\.\d{3}", frame, re.M) for frame in frames), frames[-1]
+    text = "\n".join(screen.everything)
+    assert re.search(r"^2 of 2 trials done", text, re.M) and "…" not in text
+    (row,) = [line for line in screen.everything if line.lstrip().startswith("1  U-Net from scratch (unet-00")]
+    assert re.search(r"0\.\d{3}", row)
+    assert "next           python -m sweep.score phase2-smoke" in text
+
+
+@pytest.mark.parametrize("size", [(60, 24), (80, 24), (200, 50)])
+def test_status_can_be_read_on_a_real_screen(size: tuple[int, int], tmp_path: Path) -> None:
+    write_experiment(tmp_path, ended=False, states={"unet": "running"})
+    screen = Screen(*size)
+    assert run_on(screen, "sweep.status", "--storage", str(tmp_path), LC_ALL="C.UTF-8") == 0
+    lines = screen.everything
+    for attempt, state, score in (("unet", "broken off", "0.320"), ("smp_unet_resnet34", "finished", "0.720")):
+        assert any(line.startswith(f"{attempt} ") and state in line and score in line for line in lines), lines
+    text = " ".join(" ".join(lines).split())
+    assert "state interrupted; nothing is lost" in text
+    assert any(line.startswith("best so far    smp_unet_resnet34") for line in lines)
+
+
+def _trial(number: int) -> Any:
+    settings = {"attempt": f"unet-{number:03}", "group": "unet", "recipe": {"architecture": "unet", "max_epochs": 3}}
+    return SimpleNamespace(config={"trial": settings}, last_result={})
+
+
+def _epoch(number: int) -> dict[str, Any]:
+    report = {"epoch": number, "val_iou": number / 10, "best_val_iou": number / 10, "train_loss": 0.7}
+    return {**report, "learning_rate": 1e-3, "seconds": 2.0, "replayed": False}
+
+
+def _follow(trials: int, **options: Any) -> str:
+    """Let a sweep's progress follow some trials; returns what it wrote."""
+    console = Terminal(**options)
+    progress = Progress(trials, 2, [], console)
+    progress.setup()
+    for number in range(trials):
+        progress.on_trial_start(0, [], _trial(number))
+        progress.on_trial_result(0, [], _trial(number), _epoch(1))
+    progress.close()
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def xterm(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of a usual terminal."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    return monkeypatch
+
+
+@pytest.mark.parametrize("trials", [3, 12, 40])
+def test_the_live_table_stays_on_the_screen(xterm: pytest.MonkeyPatch, trials: int) -> None:
+    screen = Screen()
+    screen.feed(_follow(trials, file=FakeTerminal(), width=80, height=24).replace("\n", "\r\n").encode())
+    assert len(screen.everything) == 24, "nothing has left at the top"
+    assert f"0 of {trials} trials done" in screen.lines[0] and any("0.100" in line for line in screen.lines)
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_a_line_per_epoch(xterm: pytest.MonkeyPatch) -> None:
+    xterm.setenv("TERM", "dumb")
+    text = _follow(2, file=FakeTerminal())
+    assert text.count("epoch 1/3") == 2 and "val IoU 0.100" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"])
+def test_a_pipe_that_is_forced_to_have_colours_gets_the_lines_of_a_pipe(
+    xterm: pytest.MonkeyPatch, variable: str
+) -> None:
+    plain = _follow(2, file=io.StringIO())
+    xterm.setenv(variable, "1")
+    text = _follow(2, file=io.StringIO())
+    assert text.count("epoch 1/3") == 2 and len(text.splitlines()) == len(plain.splitlines()) == 2
+    assert not re.search(r"\x1b\[[0-9;?]*[^m0-9;?]", text), "no order but colours"
+    assert Terminal(file=io.StringIO()).width == PIPE_WIDTH
+
+
+def test_no_color_is_respected(xterm: pytest.MonkeyPatch) -> None:
+    xterm.setenv("NO_COLOR", "1")
+    console = Terminal(file=FakeTerminal(), width=80)
+    console.print(Sheet("title", [Column(heading="n", value=int)], [1]), style="red")
+    assert isinstance(console.file, io.StringIO) and "31m" not in console.file.getvalue()
+
+
+def test_the_bar_of_a_prediction_is_lines_there_too(xterm: pytest.MonkeyPatch) -> None:
+    xterm.setenv("TERM", "dumb")
+    xterm.setattr("sweep.mapping.progress.SECONDS_A_LINE", 0.0)
+    stream = FakeTerminal()
+    with WindowProgress(Terminal(file=stream)) as progress:
+        progress.begin("city", 4)
+        time.sleep(0.01)
+        progress.advance(2)
+    assert "city  2/4 windows" in stream.getvalue() and "\x1b" not in stream.getvalue()
+
+
+def test_the_c_locale_gets_boxes_of_ascii(xterm: pytest.MonkeyPatch) -> None:
+    columns = [Column(heading="model", value=str), Column(heading="again", value=str)]
+    xterm.setenv("LC_ALL", "C")
+    assert printed(Sheet("", columns, ["unet"]), width=80).isascii()
+    xterm.setenv("LC_ALL", "de_DE.UTF-8")
+    assert "─" in printed(Sheet("", columns, ["unet"]), width=80)
+
+
+def test_a_stream_without_utf_8_is_no_traceback(tmp_path: Path) -> None:
+    variables = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "sweep.status", "Straße", "--storage", str(tmp_path / "Straße")],
+        cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ") and "Stra\\xdfe" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_whole_sweep_on_a_dumb_terminal_and_coloured_in_a_pipe(write_dataset: WriteDataset, tmp_path: Path) -> None:
+    patches = write_dataset(tmp_path / "patches")
+    more = ("--profile", "smoke", "--architectures", "unet", "--trials", "2", "--max-epochs", "2")
+    screen = Screen()
+    arguments = ("sweep.phase2", "--patches", str(patches), *more, "--storage")
+    assert run_on(screen, *arguments, str(tmp_path / "dumb"), TERM="dumb") == 0
+    assert sum("epoch 1/" in line for line in screen.everything) == 2
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments, str(tmp_path / "force")],
+        cwd=ROOT, env=environment(FORCE_COLOR="1"), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.count("epoch 1/") == 2 and len(done.stdout) < 10_000
+    assert "trials done" not in done.stdout and "U-Net from scratch (unet-00" in done.stdout
