@@ -29,7 +29,7 @@ MAX_TILES = 1_000_000
 class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
-    tiles: Annotated[Numbers, Bounds(1, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
+    tiles: Annotated[Numbers, Bounds(0, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
     """Tile budgets; the smaller one's tiles are among the larger one's."""
 
     draws: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = None

@@ -300,14 +300,14 @@ def verify(options: ScoreOptions, output: Output) -> int:
         Experiment.find(storage, options.name)
     checks = audit(storage, options.name, options.patches, fingerprints)
     code = show_audit(checks, Ledger(storage), output)
-    last = next((check.reading for check in reversed(checks) if check.reading), None)
+    last = next((check.experiment for check in reversed(checks) if check.reading), None)
     if code:
         output.results.print("bring back what differs, then look again", highlight=False)
         output.next(typed_command())
     elif last is None:
         output.next(typed_command(without=("--verify",)))
     else:
-        experiment = Experiment(storage, last.experiment)
+        experiment = Experiment(storage, last)
         output.next(next_command(experiment, experiment.description, gather(experiment)[TRIALS_FILE].to_pylist()))
     return code
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import Tile
-from trainables.errors import DataError
 from trainables.losses import SegmentationLoss
 from trainables.metrics import ScoredTile, SplitScore, TileScore, as_confusion
 from trainables.models.base import SegmentationModel
@@ -20,6 +19,14 @@ from trainables.windows import predict_by_windows
 
 Forward = Callable[[Tensor], Tensor]
 """Maps (B, 3, S, S) uint8 on the CPU to (B, C, S, S) float32 logits on the model's device, without gradients."""
+
+
+def has_labelled_centre(tile: Tile, side: int) -> bool:
+    """Whether a pixel of a tile's centred window counts; arguments as for ``centre_window``."""
+    height, width = tile.mask.shape
+    rows, columns = (min(side, height), min(side, width)) if side else (height, width)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return bool((tile.mask[top : top + rows, left : left + columns] != IGNORE_INDEX).any())
 
 
 def centre_window(tile: Tile, side: int) -> Tile:
@@ -35,39 +42,13 @@ def centre_window(tile: Tile, side: int) -> Tile:
     height, width = tile.mask.shape
     rows, columns = (min(side, height), min(side, width)) if side else (height, width)
     top, left = (height - rows) // 2, (width - columns) // 2
-    window = (slice(top, top + rows), slice(left, left + columns))
     labelled = tile.mask != IGNORE_INDEX
-    if not labelled[window].any() and labelled.any():
+    if not has_labelled_centre(tile, side) and labelled.any():
         places = np.argwhere(labelled)
         nearest = places[((places - (height // 2, width // 2)) ** 2).sum(1).argmin()]
         top, left = np.clip(nearest - (rows // 2, columns // 2), 0, (height - rows, width - columns)).tolist()
-        window = (slice(top, top + rows), slice(left, left + columns))
+    window = (slice(top, top + rows), slice(left, left + columns))
     return Tile(name=tile.name, image=tile.image[window], mask=tile.mask[window])
-
-
-def uncounted_windows(tiles: Sequence[Tile], side: int) -> list[Tile]:
-    """Return the tiles without a pixel that counts in their centred window; arguments as for ``centre_window``."""
-    return [tile for tile in tiles if (centre_window(tile, side).mask == IGNORE_INDEX).all()]
-
-
-def validation_windows(tiles: Sequence[Tile], side: int) -> tuple[Tile, ...]:
-    """Return the window of each val tile that is scored every epoch; one without a pixel that counts is left out.
-
-    Args:
-        tiles: The val tiles.
-        side: Side of a window in pixels; 0 is the whole tile.
-
-    Raises:
-        DataError: None is left.
-    """
-    left_out = {tile.name for tile in uncounted_windows(tiles, side)}
-    windows = tuple(centre_window(tile, side) for tile in tiles if tile.name not in left_out)
-    if not windows:
-        raise DataError(
-            f"val: no tile has a labelled pixel in its central {side} pixels, which score every epoch; label some "
-            f"there, or choose a profile that scores whole tiles"
-        )
-    return windows
 
 
 def forward_on(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> Forward:

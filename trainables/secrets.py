@@ -7,6 +7,8 @@ from urllib.parse import unquote_plus
 
 HIDDEN = "***"
 """What stands in a secret's place."""
+_AFTER = ".,:;'\")"
+"""What may follow a URL in a sentence."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _LOGIN = re.compile(r"(?P<begin>:/+[^:/]*:)(?P<secret>.+)@", re.DOTALL)
 _TOKEN = re.compile(r"(?P<begin>\bhttps?:/+)[^:/@?#\s]+@", re.IGNORECASE)
@@ -60,6 +62,8 @@ def _hide_parameters(text: str, pattern: re.Pattern[str]) -> str:
     def hide(found: re.Match[str]) -> str:
         begin, name, value = found["begin"], found["name"], found["value"]
         plain = unquote_plus(name).lower().lstrip("-")
+        if value.rstrip(_AFTER) == HIDDEN:
+            return found[0]
         if value and _SECRET_NAME.search(plain):
             return f"{begin}{name}={HIDDEN}"
         within = unquote_plus(value)  # a URL as the value of another one's parameter

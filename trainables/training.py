@@ -31,12 +31,12 @@ from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
 from trainables.scoring import (
     Forward,
+    centre_window,
     forward_on,
     predict_tiles,
     scale,
     score_and_draw,
     score_split,
-    validation_windows,
 )
 
 
@@ -92,7 +92,7 @@ class Trainer:
         self.after_step: Callable[[], object] | None = None
         self._stale_epochs = 0
         self._data = data
-        self._val = validation_windows(data.val, recipe.validation_crop)
+        self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self._loss = loss_of(recipe, data.task, data.train, device)
         self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model

@@ -163,7 +163,7 @@ class ImportPets(OutputOptions):
     uncertain: Literal["foreground", "random", "background", "ignore"] = "foreground"
     """What a pixel of value 3 becomes; random: either, with probability 0.5."""
 
-    subset: Annotated[int | None, arg(metavar="N"), Bounds(0, MAX_TILES)] = None
+    subset: Annotated[int | None, arg(metavar="N"), Bounds(3, MAX_TILES)] = None
     """Take N images by the seed, divided between the splits as all of them are; default: all."""
 
     val_share: Annotated[float, arg(metavar="SHARE")] = 0.15

@@ -10,7 +10,7 @@ from sweep.engine.trials import TrialPlan
 from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.scoring import uncounted_windows, validation_windows
+from trainables.scoring import has_labelled_centre
 
 
 def fit_crops(plan: SweepPlan, data: TuningData) -> SweepPlan:
@@ -37,31 +37,30 @@ def fit_crops(plan: SweepPlan, data: TuningData) -> SweepPlan:
 
 
 def crop_notes(asked: SweepPlan, plan: SweepPlan, data: TuningData) -> list[str]:
-    """Say which crops were reduced, which tiles are padded, and which val tiles no epoch scores; a line each.
+    """Say which crops were reduced, which tiles are padded, and which val tiles epochs score beside their centre.
 
     Args:
         asked: The plan before its crops were fitted.
         plan: The plan.
         data: Its tiles.
 
-    Raises:
-        DataError: No val tile has a pixel that counts in the window that epochs score.
+    Returns:
+        A line each.
     """
     notes = []
     crops = _crops(plan)
     if reduced := sorted(set(_crops(asked)) - set(crops)):
         notes.append(f"{_pixels(reduced)} reduced to {largest_crop(data.train)} px: no train tile is larger")
-    if narrow := smaller_than(data.train, max(crops)):
+    if narrow := smaller_than(data.train, max(crops, default=0)):
         notes.append(
             f"train tiles smaller than the crop of {max(crops)} px are padded with pixels that do not count: "
             f"{listed(narrow)}"
         )
     for window in sorted({trial.recipe.validation_crop for trial in plan.known()}):
-        validation_windows(data.val, window)
-        if uncounted := uncounted_windows(data.val, window):
+        if moved := [tile for tile in data.val if not has_labelled_centre(tile, window)]:
             notes.append(
-                f"val tiles without a labelled pixel in their central {window} px are left out of every epoch's score, "
-                f"not of the final one: {listed(uncounted)}"
+                f"val tiles without a labelled pixel in their central {window} px are scored each epoch around their "
+                f"nearest labelled pixel: {listed(moved)}"
             )
     return notes
 
@@ -89,7 +88,7 @@ def require_same_crops(name: str, plan: SweepPlan, data: TuningData, padded: boo
     Raises:
         ExperimentError: As said.
     """
-    if not padded and (narrow := smaller_than(data.train, max(_crops(plan)))):
+    if not padded and (narrow := smaller_than(data.train, max(_crops(plan), default=0))):
         raise ExperimentError(
             f"{name}: an earlier version began it, which cut all crops to the smallest train tile "
             f"({listed(narrow)}) where this one pads; start it again under another --name"

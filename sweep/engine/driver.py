@@ -32,7 +32,7 @@ from sweep.engine.settings import RunSettings
 from sweep.results.conclusion import conclude
 from sweep.results.known_test import note_sweep
 from sweep.results.leaderboard import Leaderboard
-from sweep.results.next_step import next_command, resume_command
+from sweep.results.next_step import next_command, trusting
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError
 from trainables.invocation import command
@@ -84,7 +84,9 @@ def drive(
         StorageError: The storage was lost on the way.
     """
     experiment, console = sweep.experiment, output.console
-    resume = resume_command(experiment, {"phase": sweep.phase, "code": own_code(sweep.plan)})
+    cluster = ["--address", sweep.options.address] if sweep.options.address else []
+    trusted = trusting({"code": own_code(sweep.plan)})
+    resume = experiment.command(sweep.phase, *trusted, *cluster, "--resume")
 
     def go_on(why: str) -> None:
         output.events.emit("stopped", by=why)

@@ -194,10 +194,20 @@ class Experiment:
         """
         data = self.read(DESCRIPTION_FILE, MAX_DESCRIPTION)
         try:
-            if parse_json(data, VersionShape, MAX_DESCRIPTION)["format"] > FORMAT:
-                raise ExperimentError(f"{self.address}: written by a newer tilesweep; update tilesweep")
             found = parse_json(data, DescriptionShape, MAX_DESCRIPTION)
+            newer = found["format"] > FORMAT
         except DamagedError as error:
-            raise ExperimentError(f"{self.address}/{DESCRIPTION_FILE}: damaged ({error}); restore it") from error
+            newer = _is_newer(data)
+            if not newer:
+                raise ExperimentError(f"{self.address}/{DESCRIPTION_FILE}: damaged ({error}); restore it") from error
+        if newer:
+            raise ExperimentError(f"{self.address}: written by a newer tilesweep; update tilesweep")
         origin = {"command": "", "gpus": [], "packages": {}, **found.get("provenance", {})}
         return {"options": {}, "optuna_storage": None, "code": {}, **found, "provenance": origin}
+
+
+def _is_newer(data: bytes) -> bool:
+    try:
+        return parse_json(data, VersionShape, MAX_DESCRIPTION)["format"] > FORMAT
+    except DamagedError:
+        return False

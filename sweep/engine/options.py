@@ -74,7 +74,7 @@ class DeviceOptions:
 class AddressOptions:
     """Which machines do the work."""
 
-    address: Annotated[str | None, arg(metavar="auto|HOST:PORT"), OnResume.MAY_CHANGE] = None
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT"), OnResume.THIS_RUN] = None
     """Work on this running Ray cluster; default: RAY_ADDRESS's, else this machine."""
 
 

@@ -99,7 +99,6 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         output.next(typed_command(without=("--plan", "--measure")))
         return 0
     storage.require_writable()
-    _tracking(options).require()
     experiment = Experiment(storage, options.name or _free_name(storage, f"{phase.name}-{profile.name}"))
     found = experiment.exists
     if found:
@@ -111,6 +110,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         from sweep.engine.search.journal import require_new_studies
 
         require_new_studies(phase.optuna_url, experiment.name, [study.name for study in plan.studies])
+    _tracking(options).require()
     sweep = _sweep(experiment, phase.name, plan, data, options, profile, seed=options.seed, optuna_url=phase.optuna_url)
     sweep = replace(sweep, notes=tuple(notes))
     if found:

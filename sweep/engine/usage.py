@@ -31,8 +31,8 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
     settings = (tyro.conf.FlagCreatePairsOff,)
     wanted = {"-h", "--help", "--help-all"} & set(words)
     if not wanted:
-        safe = [visible(hide_secret(word)) for word in words]
-        with nullcontext() if safe == list(words) else _hiding(options, safe, program):
+        hidden = [visible(hide_secret(word)) for word in words]
+        with nullcontext() if hidden == list(words) else _hiding(options, hidden, program):
             parsed = tyro.cli(options, args=words, prog=program, config=settings)
         object.__setattr__(parsed, "typed", _typed(options, words))
         return parsed
@@ -43,13 +43,13 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
 
 
 @contextmanager
-def _hiding(options: type[Any], shown: Sequence[str], program: str) -> Iterator[None]:
+def _hiding(options: type[Any], hidden: Sequence[str], program: str) -> Iterator[None]:
     """Say what is wrong with a command line, which quotes it, without its secrets and escape sequences."""
     try:
         with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
             yield
     except SystemExit:
-        tyro.cli(options, args=shown, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
+        tyro.cli(options, args=hidden, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
         raise
 
 

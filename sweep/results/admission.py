@@ -74,7 +74,7 @@ def admit(
     if not chosen:
         mend = next_command(experiment, experiment.description, trials.values())
         raise ExperimentError(f"{experiment.address}: no finished attempt; continue with {mend}")
-    before = _Before(experiment, ledger, trials)
+    before = _Before(experiment, ledger, trials, [row["attempt"] for row in chosen])
     admitted: list[Attempt] = []
     refused: list[str] = []
     unrecorded: list[str] = []
@@ -107,18 +107,25 @@ class _Before:
         experiment: Which one.
         ledger: Of its storage.
         trials: Attempt to its row.
+        chosen: Attempts that are to be scored.
 
     Attributes:
-        unrecorded: Attempts with scores or predictions of test that no line of the ledger tells of.
+        unrecorded: Those of them with scores or predictions of test that no line of the ledger tells of.
     """
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, trials: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        ledger: Ledger,
+        trials: Mapping[str, Mapping[str, Any]],
+        chosen: Sequence[str],
+    ) -> None:
         self._readings = ledger.readings()
         self._name, self._run = experiment.name, experiment.description.get("id", "")
         self._contests = {name: row["contest"] for name, row in trials.items()}
         self._complete = scored_attempts(experiment)
         known = {one.attempt for one in self._readings if self._is_own(one)}
-        self.unrecorded = scored_attempts(experiment, trials) - known
+        self.unrecorded = scored_attempts(experiment, chosen) - known
 
     def _is_own(self, reading: Reading) -> bool:
         return reading.experiment == self._name or (bool(self._run) and reading.run == self._run)

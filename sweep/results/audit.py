@@ -31,7 +31,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A reading against what lies on disk; each field but the first two says ``matches`` or what is wrong.
+    """A reading against what is on disk; each field but the first two and the last says ``matches`` or what is wrong.
 
     Attributes:
         reading: The ledger's line; None for scores that no line tells of.
@@ -40,6 +40,7 @@ class Check:
         data: Train and val tiles.
         test: Test tiles.
         scores: The scores that reports show beside the ledger's; may also be ``replaced by a later reading``.
+        experiment: Which experiment it is now; empty where that is gone.
     """
 
     reading: Reading | None
@@ -48,6 +49,7 @@ class Check:
     data: str = UNSEEN
     test: str = UNSEEN
     scores: str = UNSEEN
+    experiment: str = ""
 
     @property
     def matches(self) -> bool:
@@ -167,6 +169,7 @@ def _check(
         data=_compare(train_and_val, reading.data_fingerprint),
         test=_compare(test, reading.test_fingerprint),
         scores=REPLACED if replaced or run != reading.run else _scores(experiment, reading),
+        experiment=experiment.name,
     )
 
 
@@ -212,7 +215,7 @@ def _without_reading(
     storage: Storage, name: str | None, readings: Sequence[Reading], runs: Mapping[str, str]
 ) -> list[Check]:
     """Find attempts whose test scores or predictions are there while the ledger has no line for them."""
-    names = {(reading.experiment, reading.attempt) for reading in readings}
+    names = {(reading.experiment, reading.attempt) for reading in readings if not reading.run}
     ids = {(reading.run, reading.attempt) for reading in readings if reading.run}
     found = []
     for other in [name] if name else sorted(runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -45,7 +46,7 @@ def class_rows(
     experiment: Experiment,
     rows: Sequence[Mapping[str, Any]],
     scored: Mapping[str, set[str]],
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> list[ClassRow]:
     """Pool the pixels of each contender's tiles, split by split; none for a binary task.
 

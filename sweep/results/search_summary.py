@@ -165,7 +165,7 @@ _COLUMNS = (
         heading="shared val IoU", value=lambda summary: summary.shared_val_iou, format=".3f", right=True, priority=2
     ),
     Column(heading="best val IoU", value=lambda summary: summary.best_val_iou, format=".3f", right=True),
-    Column(heading="gain", value=lambda summary: summary.gain, format="+.3f", right=True, priority=2),
+    Column(heading="gain", value=lambda summary: summary.told_gain, right=True, least=6, priority=2),
     Column(heading="best recipe", value=lambda summary: describe_recipe(summary.best_values), least=20, priority=2),
 )
 

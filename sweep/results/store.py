@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 
 from sweep.engine.experiment import Experiment
-from sweep.engine.trials import ENDED, TrialRecord, TrialRecords, read_all_reports
+from sweep.engine.trials import ENDED, READERS, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC, only_class, pool
 from trainables.models.registry import described
@@ -219,7 +220,10 @@ def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set
     Raises:
         ExperimentError: The scores are damaged.
     """
-    predicted = {name for name in attempts if experiment.has(f"{name}/{TEST_PREDICTIONS}")}
+    names = list(attempts)
+    with ThreadPoolExecutor(READERS) as pool:
+        there = pool.map(lambda name: experiment.has(f"{name}/{TEST_PREDICTIONS}"), names)
+        predicted = {name for name, found in zip(names, there, strict=True) if found}
     return predicted | {row["attempt"] for row in read_test_scores(experiment)}
 
 

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from search_spaces.recipes import read_recipes
-from sweep.engine.experiment import REQUIRED, Experiment
+from sweep.engine.experiment import Experiment
 from sweep.engine.own_code import own_code, require_named_code, require_same_code
 from sweep.engine.search.plan import SweepPlan
 from sweep.engine.trials import TrialPlan, TrialRecords
@@ -24,12 +24,14 @@ from sweep.results.next_step import next_command, resume_command
 from sweep.results.store import gather
 from tests.cases.finished import run_here
 from trainables.checkpoints import load_best
+from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, RecipeError, TilesweepError
 from trainables.models import families, trust
 from trainables.models.own_source import ENTRY_POINTS, source_of
 from trainables.models.registry import build_model, described, source_sha256
 from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
+from trainables.segmentation import SegmentationTrainable
 from trainables.storage import Storage
 
 CODE = """
@@ -83,7 +85,7 @@ def _experiment(folder: Path, architecture: str, code: dict[str, str], **changes
     experiment = Experiment(Storage.open(str(folder)), "theirs")
     experiment.storage.create()
     data = {"train": ["a"], "val": ["b"], "path": "p", "name": "n", "synthetic": True, "fingerprint": "f"}
-    said = {**dict.fromkeys(REQUIRED, ""), "phase": "phase1", "plan": plan.to_dict(), "data": data, "code": code}
+    said = {"phase": "phase1", "profile": "smoke", "ended": False, "plan": plan.to_dict(), "data": data, "code": code}
     experiment.describe({**said, **changes})
     TrialRecords(experiment).add(trial)
     return experiment, plan
@@ -163,10 +165,31 @@ def test_an_experiment_is_resumed_with_code_only_when_told(code: Path, tmp_path:
     assert not _ran(code)
 
 
+def test_a_trial_runs_what_its_driver_allows_and_nothing_else(code: Path, tmp_path: Path, dataset: Path) -> None:
+    name = f"{code}:build"
+    recipe = Recipe(architecture=name, model_size="tiny", crop_size=64, draws_per_epoch=2, batch_size=2, max_epochs=1)
+
+    def train(allowed: dict[str, str]) -> dict[str, Any]:
+        folder = Storage.open(str(tmp_path / f"trial{len(allowed)}"))
+        folder.create()
+        trial = SegmentationTrainable.__new__(SegmentationTrainable)
+        trial._trial_info = None
+        settings = {"attempt": "one", "recipe": recipe.to_dict(), "weights": {"kind": "none"}, "tiles": [], "until": 9}
+        how = {"device": "cpu", "compiled": False, "trace": False, "folder": folder.address, "code": allowed}
+        trial.setup({"trial": {**settings, **how}}, data=TuningData.read(dataset))
+        return trial.step()
+
+    for allowed in ({}, {name: "0" * 64}):
+        with pytest.raises(RecipeError, match=r"--trust-code|another one than at the start"):
+            train(allowed)
+        assert not _ran(code)
+    assert train({name: source_sha256(name)})["finished"] and _ran(code)
+
+
 def test_an_experiment_that_does_not_say_what_its_code_was_is_not_resumed(code: Path, tmp_path: Path) -> None:
     trust.trust_everything()
-    for number, recorded in enumerate(({}, {"another": "0"}, [])):
-        experiment, plan = _experiment(tmp_path / str(number), f"{code}:build", recorded)  # type: ignore[arg-type]
+    for number, recorded in enumerate(({}, {"another": "0"})):
+        experiment, plan = _experiment(tmp_path / str(number), f"{code}:build", recorded)
         with pytest.raises(ExperimentError, match="does not record which version"):
             require_same_code(experiment, plan)
     assert not _ran(code)

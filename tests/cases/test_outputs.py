@@ -221,7 +221,7 @@ def test_a_storage_that_cannot_be_written_has_a_report_elsewhere(
 ) -> None:
     from trainables.errors import StorageError
 
-    def refuse(self: Storage, relative: str, data: bytes) -> None:
+    def refuse(self: Storage, relative: str, data: bytes, *, durable: bool = True) -> None:
         raise StorageError(f"{self.path(relative)}: cannot be written (Read-only file system)")
 
     monkeypatch.setattr(Storage, "write", refuse)

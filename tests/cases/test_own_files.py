@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sweep.console import open_output
-from sweep.engine import session
+from sweep.engine import driver, session
 from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
 from sweep.engine.options import SweepOptions
+from sweep.engine.resources import Resources
+from sweep.engine.runner import RunEnd
 from sweep.engine.search.plan import SweepPlan, read_plan
 from sweep.engine.trials import TRIALS_FILE, TrialPlan, TrialRecords
 from sweep.report import ReportOptions
@@ -81,7 +83,7 @@ def experiment(write_dataset: WriteDataset, tmp_path: Path) -> Experiment:
         attempt="unet",
         group="unet",
         contest="unet",
-        recipe=Recipe(architecture="unet", model_size="tiny"),
+        recipe=Recipe(architecture="unet", model_size="tiny", crop_size=64),
         weights=Weights(kind="none"),
     )
     data = TuningData.read(root)
@@ -313,6 +315,28 @@ def test_a_description_that_vanishes_is_written_again_from_memory(experiment: Ex
         damage()
         assert experiment.describe_again(before)
         assert experiment.description == before
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_driver_whose_description_vanishes_ends_its_sweep_and_says_so(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], complete: bool
+) -> None:
+    before = experiment.description
+
+    def run(*_: Any) -> RunEnd:
+        _path(experiment, DESCRIPTION_FILE).unlink()
+        return RunEnd(complete=complete, limit="" if complete else "--time")
+
+    one = Resources(device="cpu", cpus_per_trial=1, gpus_per_trial=0.0, concurrent=1, total_cpus=1, total_gpus=0.0)
+    monkeypatch.setattr(driver, "cluster_for", lambda *_: nullcontext(one))
+    monkeypatch.setattr(driver, "_run_trials", run)
+    options = SweepOptions(storage=experiment.storage.address, address="local")
+    assert session.resume_sweep(options, "e", output := open_output()) == 0
+    assert complete or "sweep.phase1 --address local --resume e --storage" in output.next_command
+    assert "sweep.json: was gone or damaged; written again" in " ".join(capsys.readouterr().out.split())
+    ending = {"ended": True} if complete else {"stopped": "--time"}
+    assert experiment.description == {**before, "stopped": "", **ending, "data": experiment.description["data"]}
+    assert experiment.description["data"]["path"] == before["data"]["path"]
 
 
 def test_only_an_experiment_is_suggested_and_never_the_same_name(experiment: Experiment) -> None:

@@ -121,7 +121,7 @@ def test_a_search_goes_on_after_ray_has_died(
     arguments += ["--architectures", "unet", "--trials", "3", "--max-epochs", "4", "--halving", "off"]
     process = start("phase2", *arguments, "--name", "killed", stderr=subprocess.PIPE)
     processes.append(process)
-    wait_for(lambda: (results / "killed" / "unet-001" / "history.csv").exists())
+    wait_for(lambda: (results / "killed" / "unet-001" / "history.csv").exists(), seconds=400)
     below = psutil.Process(process.pid).children(recursive=True)
     assert _listening(process.pid) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, "no network reaches Ray"
     (core,) = _core(process.pid, victim)

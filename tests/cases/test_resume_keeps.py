@@ -29,7 +29,6 @@ from trainables.storage import Storage
 
 PHASES = {one.name: one.options for one in (PHASE1, PHASE2, PHASE3)}
 GIVEN: dict[str, Any] = {
-    "address": "local",
     "device": "cpu",
     "offline": True,
     "allow_leak": True,
@@ -121,8 +120,10 @@ def test_what_is_typed_wins_even_if_it_is_the_default(begin: Begin, driven: list
     assert options.mlflow == GIVEN["mlflow"] and options.profile_trace
 
 
-def test_limits_are_of_one_run(begin: Begin, driven: list[Sweep]) -> None:
-    _resume(begin(time="1h", budget="1cpu-hours", quiet=True))
+def test_limits_and_the_cluster_are_of_one_run(begin: Begin, driven: list[Sweep]) -> None:
+    """The cluster may be gone when the sweep is resumed; the command that a sweep prints names it."""
+    _resume(begin(time="1h", budget="1cpu-hours", quiet=True, address="10.0.0.1:6379"))
+    assert driven[0].options.address is None
     assert driven[0].settings.limits.seconds is None and driven[0].settings.limits.device_hours is None
     _resume(begin(), "--time", "2h")
     assert driven[1].settings.limits.seconds == 7200

@@ -207,6 +207,13 @@ def test_a_ledger_that_is_gone_is_not_laundered(scored: Path, capsys: Say) -> No
     assert [line["reason"] for line in _lines(scored)] == ["the ledger was lost"]
 
 
+def test_scores_of_another_training_under_the_same_name_need_a_line_of_their_own(scored: Path, capsys: Say) -> None:
+    experiment = Experiment(Storage.open(str(scored)), "mine")
+    experiment.describe({**experiment.description, "id": "2" * 32})
+    capsys.readouterr()
+    assert _verify(scored) == 1 and "no line in the ledger" in capsys.readouterr().out
+
+
 def test_a_blank_reason_is_none(scored: Path, capsys: Say) -> None:
     before = _lines(scored)
     capsys.readouterr()
@@ -237,8 +244,8 @@ def test_odd_scores_are_a_line_and_nothing_is_recorded(content: bytes | str, sco
     capsys.readouterr()
     assert _score(scored, "--again", "why not") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "test_scores.parquet: is damaged" in line
-    with pytest.raises(ExperimentError, match="is damaged"):
+    assert "test_scores.parquet: damaged: " in line
+    with pytest.raises(ExperimentError, match="damaged: "):
         Leaderboard(Experiment(Storage.open(str(scored)), "mine"))
     assert _lines(scored) == before
     assert _verify(scored) == 1

@@ -72,6 +72,7 @@ def test_what_has_no_secret_stays_as_it_is() -> None:
         ("s3://key:secret@bucket/runs", "s3://***@bucket/runs"),
         ("--optuna-storage=mysql://a@b:pw@h/x", "--optuna-storage=mysql://a@b:***@h/x"),
         ("cannot open postgresql://u:p@h/d: refused", "cannot open postgresql://u:***@h/d: refused"),
+        ("--storage s3://b/x?secret_key=***: is refused", "--storage s3://b/x?secret_key=***: is refused"),
         ("s3://b?endpoint_override=http%3A%2F%2Fu%3Asecret%40h", "s3://b?endpoint_override=***"),
     ],
 )

@@ -52,7 +52,7 @@ def _row(rank: int, title: str, **changes: Any) -> dict[str, Any]:
     common = {"slug": "a", "entry": "a", "candidate": "", "weights": "ImageNet (package)", "tied": rank < 3}
     recipe = {"learning_rate": 1e-4, "augmentation": "MEDIUM", "decoder_dropout": 0.3, "bce_weight": 0.5, "task": "{}"}
     rest = {"best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
-    counts = {"attempts": ["a", "b", "c"], "leaks": 0, "unranked": ""}
+    counts = {"attempts": ["a", "b", "c"], "leaks": 0, "unranked": "", "collapsed": "", "collapsed_trainings": 0}
     return {**scores, **common, **recipe, **rest, **counts, "rank": rank, "title": title, **changes}
 
 
@@ -181,7 +181,7 @@ def test_searches_show_what_was_found(width: int) -> None:
         best_values = values  # type: ignore[assignment]
 
     rows = [{"status": "finished", "epochs": 2, "max_epochs": 4}]
-    study = SimpleNamespace(name=SLUG)
+    study = SimpleNamespace(name=SLUG, confirm=0)
     found = [Summary(study=study, rows=rows, won=[]) for _ in range(2)]  # type: ignore[arg-type]
     text = _collect(lambda console: print_summaries(found, console), width)
     assert widest(text) <= width and text.count(SLUG) == 2 and text.count("0.712") == 2
@@ -207,7 +207,9 @@ def test_classes_budgets_and_readings_are_whole(width: int) -> None:
 
     def show(console: Terminal) -> None:
         output.results = console
-        show_audit([check], SimpleNamespace(address="ray_results/test_ledger.jsonl"), output)  # type: ignore[arg-type]
+        show_audit(
+            [check], SimpleNamespace(address="ray_results/test_ledger.jsonl", notes=list, last_hash="0" * 40), output
+        )  # type: ignore[arg-type]
 
     text = _collect(show, width)
     assert widest(text) <= width and f"phase2-paper/{SLUG}" in text and "missing" in text

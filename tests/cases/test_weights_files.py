@@ -83,7 +83,10 @@ FAULTS: dict[str, tuple[Callable[[Metadata, Tensors], object], str]] = {
     "one infinite weight": (_infinite, "holds numbers that are not finite"),
     "unknown weights": (lambda said, _: said["weights"].update(needs="nonsense"), "weights.needs is 'nonsense'"),
     "an unknown kind": (lambda said, _: said["weights"].update(kind="nonsense"), "weights.kind: Input should be"),
-    "an absurd crop": (lambda said, _: said["recipe"].update(crop_size=32_000_000), "crop_size is 32000000; at most"),
+    "an absurd crop": (
+        lambda said, _: said["recipe"].update(crop_size=32_000_000),
+        "crop_size is 32000000; it must be",
+    ),
     "a number as fingerprint": (lambda said, _: said.update(data_fingerprint=5), "data_fingerprint: Input should be"),
     "no epoch": (lambda said, _: said.pop("epoch"), "epoch: Field required"),
 }

@@ -129,7 +129,7 @@ def test_score_reads_test_once_and_refuses_a_second_time(swept: Swept, run: Run)
     assert (last["attempt"], last["reason"]) == ("unet", "a bug in the masks")
     assert last["iou"] == trials["unet"]["test_iou"]
     board = (swept.experiment / "leaderboard.md").read_text()
-    assert "*" in next(line for line in board.splitlines() if "| U-Net from scratch |" in line)
+    assert "*" in next(line for line in board.splitlines() if "| U-Net from scratch" in line)
     assert "more than once" in board
 
 

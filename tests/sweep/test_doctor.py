@@ -19,6 +19,7 @@ from sweep.checkup.probing import ProbeError, probe
 from sweep.checkup.running import run_checks
 from sweep.checkup.subject import Once, Subject
 from sweep.checkup.telling import command, lines, tell
+from sweep.engine.marks import OnResume
 from sweep.engine.options import SweepOptions
 from sweep.engine.output import Events, Output
 from tests.conftest import ROOT
@@ -152,8 +153,16 @@ def test_the_next_command_carries_what_the_doctor_was_told() -> None:
 def test_the_flags_are_those_of_a_sweep() -> None:
     ours = typing.get_type_hints(CheckupOptions, include_extras=True)
     theirs = typing.get_type_hints(SweepOptions, include_extras=True)
-    shared = set(ours) - {"constraints"}
-    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+    shared = {one.name for one in dataclasses.fields(CheckupOptions)} - {"constraints"}
+
+    def asked(hint: object) -> list[object]:
+        """Return a flag's type and how it is written; only a sweep can be resumed."""
+        return [
+            getattr(hint, "__origin__", hint),
+            *(one for one in getattr(hint, "__metadata__", ()) if not isinstance(one, OnResume)),
+        ]
+
+    assert {name: asked(ours[name]) for name in shared} == {name: asked(theirs[name]) for name in shared}
     defaults = [{one.name: one.default for one in dataclasses.fields(kind)} for kind in (CheckupOptions, SweepOptions)]
     assert {name for name in shared if defaults[0][name] != defaults[1][name]} == {"profile"}
 
