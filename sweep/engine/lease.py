@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import psutil
-from pydantic import Field
+from annotated_types import Gt
 
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import StorageError
@@ -52,7 +52,7 @@ class Holder:
 
     host: str
     boot: str
-    pid: Annotated[int, Field(gt=0)]
+    pid: Annotated[int, Gt(0)]
     started: float
     token: str
     beat: int = 0
