@@ -86,7 +86,7 @@ def test_it_opens_from_the_disk_on_a_phone_for_everybody_and_is_searched_there(s
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
         page.set_viewport_size({"width": 1280, "height": 900})
         page.keyboard.press("Control+k")
-        page.locator("input").last.fill("pigeonhole")
+        page.locator("input").last.fill("Bonferroni")
         found = page.get_by_role("option")
         api.expect(found).to_have_count(1, timeout=60_000)
         assert "How sure is a number?" in found.inner_text()
