@@ -183,9 +183,11 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
     usable: list[Input] = []
     for one in inputs:
         try:
-            if not job.is_done(one, record) and (warning := job.warning(one)):
-                output.results.print(f"warning        {visible(warning)}", highlight=False, soft_wrap=True)
-                output.events.emit("warning", input=unsigned(one.path), text=warning)
+            if not job.is_done(one, record):
+                record.require_free(one)
+                if warning := job.warning(one):
+                    output.results.print(f"warning        {visible(warning)}", highlight=False, soft_wrap=True)
+                    output.events.emit("warning", input=unsigned(one.path), text=warning)
         except TilesweepError as error:
             (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
         else:

@@ -80,6 +80,21 @@ def _png_text(text: str) -> bytes:
     return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
 
 
+def require_no_tiles(folder: Path, name: str) -> None:
+    """Refuse to write where a dataset keeps its tiles.
+
+    Args:
+        folder: Where something is to be written.
+        name: What the message calls it.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    place = Path(os.path.realpath(folder))
+    if place.name in ("images", "masks") and place.parent.name in SPLITS:
+        raise ExperimentError(f"{name}: is where a dataset keeps its tiles; choose another folder")
+
+
 def require_free(path: Path, *, flag: str = "--out", overwrite: bool = False, ending: str | None = None) -> None:
     """Refuse to write a file where something stands that is not ours to replace.
 
@@ -95,9 +110,8 @@ def require_free(path: Path, *, flag: str = "--out", overwrite: bool = False, en
         ExperimentError: As said.
     """
     name = f"{flag} {path}".strip()
+    require_no_tiles(path.parent, name)
     place = Path(os.path.realpath(path.parent)) / path.name
-    if place.parent.name in ("images", "masks") and place.parent.parent.name in SPLITS:
-        raise ExperimentError(f"{name}: is where a dataset keeps its tiles; choose another folder")
     try:
         mode = place.lstat().st_mode
     except FileNotFoundError:

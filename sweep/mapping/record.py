@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
+from sweep.engine.outputs import require_free, require_no_tiles
 from sweep.mapping.files import Stamp
 from sweep.mapping.inputs import Input
 from sweep.mapping.parts import told
@@ -125,6 +126,26 @@ class Record:
         if known.get("bad") and not skip_bad:
             return False
         return known.get("stamp") == stamp and all((folder / file).exists() for file in known["files"])
+
+    def require_free(self, one: Input) -> None:
+        """Refuse to write where files of a raster's results stand that no prediction here has made.
+
+        A mask drawn by hand may be called ``NAME_mask.png``, too. What a run that was killed had begun to write is
+        known by its parts.
+
+        Args:
+            one: The raster.
+
+        Raises:
+            ExperimentError: There are such files, or the folder keeps a dataset's tiles.
+        """
+        folder = self._path.parent
+        require_no_tiles(folder, f"--out {folder}")
+        parts_are_there = (folder / f".{one.name}.parts").is_dir()
+        ours = set((self._read() or {"inputs": {}})["inputs"].get(one.name, {"files": []})["files"])
+        for file in () if parts_are_there else (f"{one.name}{ending}" for ending in RESULTS):
+            if file not in ours:
+                require_free(folder / file, overwrite=self._overwrite)
 
     def add(self, one: Input, stamp: Stamp, files: Sequence[Path], facts: Mapping[str, Any]) -> None:
         """Write down that a raster is finished; what other commands wrote down meanwhile stays.

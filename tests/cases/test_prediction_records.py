@@ -304,6 +304,35 @@ def test_overwrite_removes_what_the_record_lists_and_nothing_else(tmp_path: Path
     assert (out / "a_mask.tif").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("ending", ["_mask.tif", "_mask.png", "_polygons.gpkg"])
+def test_a_file_that_no_prediction_made_is_not_replaced_without_being_asked(tmp_path: Path, ending: str) -> None:
+    """Whoever keeps masks drawn by hand beside the images may call them just so."""
+    path, drawn = write_tif(tmp_path / "a" / "roofs.tif", image(200)), tmp_path / "a" / f"roofs{ending}"
+    drawn.write_bytes(b"drawn by hand")
+    with pytest.raises(ExperimentError, match=f"--out .*roofs{ending}: exists already; choose another name, or say"):
+        predict(path, "--out", tmp_path / "a")
+    assert drawn.read_bytes() == b"drawn by hand" and not (tmp_path / "a" / "predictions.json").exists()
+    predict(path, "--out", tmp_path / "a", "--overwrite")
+    assert mask(tmp_path / "a" / "roofs_mask.tif").all()
+    predict(path, "--out", tmp_path / "a")
+
+
+def test_a_run_that_was_killed_before_it_wrote_its_record_is_resumed(tmp_path: Path) -> None:
+    path, out = write_tif(tmp_path / "roofs.tif", image(200)), tmp_path / "out"
+    (out / ".roofs.parts").mkdir(parents=True)
+    (out / "roofs_mask.tif").write_bytes(b"half")
+    predict(path, "--out", out)
+    assert mask(out / "roofs_mask.tif").all()
+
+
+def test_a_folder_of_tiles_takes_no_predictions(tmp_path: Path) -> None:
+    path, out = write_tif(tmp_path / "roofs.tif", image(200)), tmp_path / "data" / "train" / "masks"
+    out.mkdir(parents=True)
+    with pytest.raises(ExperimentError, match="is where a dataset keeps its tiles"):
+        predict(path, "--out", out, "--overwrite")
+    assert not list(out.iterdir())
+
+
 def write_nothing(path: Path) -> Path:
     path.touch()
     return path
