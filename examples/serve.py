@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import ray
@@ -91,4 +92,4 @@ if __name__ == "__main__":
         sys.exit(f"error: {mistake}")
     ray.init(address="local")
     serve.start(http_options={"host": "127.0.0.1", "port": options.port})
-    serve.run(Segmenter.bind(chosen.__class__(name=chosen.name, weights_file=chosen.weights_file)), blocking=True)
+    serve.run(Segmenter.bind(replace(chosen, experiment=None)), blocking=True)
