@@ -168,7 +168,8 @@ def test_the_average_of_weights_is_what_is_scored_and_kept(data: TuningData) -> 
     start = trainer.model.head.weight.detach().clone()  # type: ignore[union-attr]
     trainer.train_epoch()
     kept, trained = trainer.best_state["head.weight"], trainer.model.head.weight  # type: ignore[union-attr]
-    assert (kept - start).abs().max() < 0.1 * (trained - start).abs().max()
+    lag, way = (trained - kept).abs().max(), (trained - start).abs().max()
+    assert 0.0 < lag < 0.5 * way, "it lags behind, and begins to forget the untrained weights at once"
 
 
 def test_clipping_bounds_the_step(data: TuningData) -> None:
