@@ -59,15 +59,15 @@ def test_tuning_searches_at_every_budget_and_trains_its_best_on_the_other_draws(
     for tiles in (2, 4):
         searched = [trial for trial in trials if trial["group"] == f"unet-{tiles}tiles"]
         assert len(searched) == 3 and {trial["draw"] for trial in searched} == {1}
-        best = max(
-            (trial for trial in searched if trial["status"] == "finished"), key=lambda t: t["best_epoch_val_iou"]
-        )
+        finished = [trial for trial in searched if trial["status"] == "finished"]
+        best = max(finished, key=lambda trial: (not trial["collapsed"], trial["val_iou"]))
         finals = [trial for trial in trials if trial["group"] == f"unet-{tiles}tiles-finals"]
         assert [trial["draw"] for trial in finals] == [2, 3]
         assert {trial["status"] for trial in finals} == {"finished"}
         assert {trial["learning_rate"] for trial in finals} == {best["learning_rate"]}
         assert [trial["seed"] for trial in finals] == [43, 44]
-        assert len({tuple(sorted(trial["tile_names"])) for trial in [best, *finals]}) == (3 if tiles == 2 else 1)
+        sets = {tuple(sorted(trial["tile_names"])) for trial in [best, *finals]}
+        assert len(sets) > 1 if tiles == 2 else len(sets) == 1, "of two in four, two draws may be the same"
         assert (experiment / f"best_recipes-{tiles}tiles.toml").exists()
     rows = _curve(experiment)
     assert [(row["tiles"], row["draw"]) for row in rows] == [(2, 1), (2, 2), (2, 3), (4, 1), (4, 2), (4, 3)]
