@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from sweep.engine.marks import Bounds
+from sweep.engine.marks import RARE, Bounds
 from sweep.engine.options import Numbers, OutputOptions
 from trainables.recipe import MAX_SEED
 
@@ -45,7 +45,7 @@ class Make(OutputOptions):
     size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
     """Side of a tile, a multiple of 32 from 64 up."""
 
-    nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy")] = ()
+    nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy"), RARE] = ()
     """Move single tiles by hand, in pixels to the right and down."""
 
     foreground: Annotated[str, arg(metavar="INDEX|R,G,B|>N")] = ""
@@ -57,7 +57,7 @@ class Make(OutputOptions):
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
     """Polygons in place of masks: CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
 
-    layer: Annotated[str, arg(metavar="NAME")] = ""
+    layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""
 
     title: Annotated[str, arg(metavar="NAME")] = ""
