@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.dataset.sources import Source
+from trainables.data.tiles import same_name
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import DataError, nearest
 from trainables.task import IGNORE, IGNORE_INDEX, Task
@@ -211,7 +211,7 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     whole: dict[str, str] = {}
     stems: dict[str, list[str]] = {}
     for file in files:
-        name = _composed(file.replace("\\", "/").rpartition("/")[2])
+        name = same_name(file.replace("\\", "/").rpartition("/")[2])
         if name in whole:
             raise DataError(f"{path}: image {name!r} is there twice; keep one")
         whole[name] = file
@@ -219,8 +219,8 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     found = {}
     faults = []
     for name, source in sources.items():
-        alike = stems.get(_composed(source.image.stem), [])
-        if labelled := whole.get(_composed(source.image.name)):
+        alike = stems.get(same_name(source.image.stem), [])
+        if labelled := whole.get(same_name(source.image.name)):
             found[name] = labelled
         elif len(alike) == 1:
             found[name] = alike[0]
@@ -231,10 +231,6 @@ def by_image(files: Iterable[str], sources: Mapping[str, Source], path: Path) ->
     if faults:
         raise DataError(faults)
     return found
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _require_coco(path: Path) -> None:
