@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
 from sweep.mapping.addresses import is_remote, split_address, unsigned
-from trainables.data.tiles import natural_order
+from trainables.data.tiles import natural_order, same_name
 from trainables.errors import ExperimentError
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
@@ -77,13 +76,13 @@ def result_name(path: str) -> str:
             name, unless a raster's ending stands before it.
     """
     if not is_remote(path):
-        return unicodedata.normalize("NFC", Path(path).stem)
+        return same_name(Path(path).stem)
     place, query = split_address(unsigned(path))
     last = Path(place.rstrip("/"))
     name = last.stem
     if query and last.suffix.lower() not in ENDINGS:
         name += "-" + re.sub(r"[^\w.]+", "-", query)[:MAX_QUERY].strip("-")
-    return unicodedata.normalize("NFC", name) or "raster"
+    return same_name(name) or "raster"
 
 
 def hidden_files(inputs: Iterable[str]) -> dict[str, int]:
