@@ -140,7 +140,7 @@ def test_ignored_pixels_are_written_and_read_again(pets: Path, monkeypatch: pyte
         (["--seed", "-1"], "--seed -1"),
         (["--val-share", "1"], "--val-share 1"),
         (["--val-share", "nan"], "--val-share nan"),
-        (["--subset", "2"], "--subset 2: must be 3 to 100000"),
+        (["--subset", "2"], "--subset 2: must be at least 3"),
         (["--subset", "31"], "--subset 31"),
         (["--subset", "5", "--counts", "3,1,1"], "does not go with --counts"),
         (["--counts", "3,1"], "--counts 3,1: give three counts"),
