@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import Report, Section, in_turn, seconds
+from sweep.patches.synthetic.scene import draw_scene
 from trainables.augment.host import HostAugmentation
 from trainables.augment.presets import ReferenceAugmentation
-from trainables.data.synthetic.scene import draw_scene
 from trainables.recipe import AUGMENTATIONS
 
 View = NDArray[np.uint8]

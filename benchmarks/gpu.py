@@ -22,11 +22,11 @@ from benchmarks.report import Report, Section, in_turn, timed
 from benchmarks.tiles import synthetic_tiles
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
+from sweep.patches.synthetic.scene import draw_scene
 from trainables.augment.device import augment_batch
 from trainables.augment.host import augment
 from trainables.augment.parameters import Sampler
 from trainables.data.batches import Batches
-from trainables.data.synthetic.scene import draw_scene
 from trainables.data.tiles import TuningData
 from trainables.models.registry import GRID_OF_FIVE
 from trainables.models.sam_encoder import build_encoder, encode

@@ -19,13 +19,13 @@ from rich.table import Table
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.resources import Resources
-from sweep.engine.runner import run_trials
-from sweep.engine.search.halving import Halving
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.trials import TrialPlan
-from sweep.results.store import collect
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.runner import run_trials
+from sweep.records.experiment import Experiment
+from sweep.records.store import collect
+from sweep.records.trials import TrialPlan
 from trainables.data.tiles import Tile, TuningData
 from trainables.models.weights import Weights
 from trainables.storage import Storage

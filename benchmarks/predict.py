@@ -25,11 +25,11 @@ from rasterio.windows import Window
 
 from benchmarks.report import Report, Section, in_turn, seconds
 from benchmarks.tiles import synthetic_tiles
-from sweep.mapping.cover import Cover
-from sweep.mapping.mapper import NODATA, Mapper
-from sweep.mapping.outputs import write_geotiff
-from sweep.mapping.parts import Parts
-from sweep.mapping.raster import open_raster, quiet_gdal
+from sweep.predict.cover import Cover
+from sweep.predict.mapper import NODATA, Mapper
+from sweep.predict.outputs import write_geotiff
+from sweep.predict.parts import Parts
+from sweep.predict.raster import open_raster, quiet_gdal
 from trainables.data.tiles import TuningData
 from trainables.inference import default_batch, ready, within_memory
 from trainables.models.base import SegmentationModel

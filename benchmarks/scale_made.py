@@ -10,12 +10,12 @@ from typing import Any
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import space
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.options import SweepOptions
-from sweep.engine.search.halving import Halving
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.session import Phase, _description
-from sweep.engine.trials import TRIALS_FILE, State, TrialPlan, TrialRecords
+from sweep.cli.options import SweepOptions
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TRIALS_FILE, State, TrialPlan, TrialRecords
+from sweep.session.session import Phase, _description
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights
 from trainables.recipe import AUGMENTATIONS

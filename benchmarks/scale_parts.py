@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.scale_made import experiment_at, make_experiment, plan_of, report_of
 
 if TYPE_CHECKING:
-    from sweep.engine.experiment import Experiment
+    from sweep.records.experiment import Experiment
 
 Figures = dict[str, float]
 REPORTS = 200
@@ -56,7 +56,7 @@ def count_writes(experiment: Experiment) -> list[int]:
 
 def records(size: int, folder: Path) -> Figures:
     """Cost of a change in the record of trials that holds so many."""
-    from sweep.engine.trials import TrialRecords
+    from sweep.records.trials import TrialRecords
 
     plan = plan_of(size)
     experiment = experiment_at(folder)
@@ -82,8 +82,8 @@ def progress(size: int, folder: Path) -> Figures:
     """Cost of a report to the live table of so many trials that have 30 epochs each, and of drawing it."""
     from rich.console import Console
 
-    from sweep.engine.progress import Progress
-    from sweep.engine.trials import TrialRecord
+    from sweep.observers.progress import Progress
+    from sweep.records.trials import TrialRecord
 
     study = plan_of(size).studies[0]
     trials = [study.trial(number, {}) for number in range(size)]
@@ -105,7 +105,7 @@ def progress(size: int, folder: Path) -> Figures:
 
 def rungs(size: int, folder: Path) -> Figures:
     """Cost of a report to ASHA whose rungs hold so many trials."""
-    from sweep.engine.scheduler import GroupedASHA
+    from sweep.ray_tune.scheduler import GroupedASHA
 
     plan = plan_of(size)
     assert plan.halving is not None
@@ -125,9 +125,9 @@ def search(size: int, folder: Path, *, pausing: bool = False) -> Figures:
     """Cost of a suggestion, a report and an end in one study of so many ended trials; the journal's size."""
     from optuna.trial import TrialState, create_trial
 
-    from sweep.engine.search.journal import JOURNAL_FILE, open_studies
-    from sweep.engine.search.study_group import StudyGroup
-    from sweep.engine.trials import TrialRecords
+    from sweep.records.trials import TrialRecords
+    from sweep.search.journal import JOURNAL_FILE, open_studies
+    from sweep.search.study_group import StudyGroup
 
     plan = plan_of(size + 50, pausing=pausing)
     study_plan, experiment = plan.studies[0], experiment_at(folder)
@@ -180,7 +180,7 @@ def pausing(size: int, folder: Path) -> Figures:
 
 def remote_journal(size: int, folder: Path) -> Figures:
     """What an entry costs a journal on an object store that holds so many: it cannot append."""
-    from sweep.engine.search.journal import RemoteJournal
+    from sweep.search.journal import RemoteJournal
 
     experiment = experiment_at(folder)
     written = count_writes(experiment)
@@ -269,7 +269,7 @@ def _command(module: str, folder: Path) -> Figures:
     """Run a command in this process and tell its time and memory; Python's start and imports are included."""
     import importlib
 
-    from sweep.console import open_output
+    from sweep.cli.console import open_output
 
     started = time.process_time()
     options = {

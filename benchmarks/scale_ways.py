@@ -22,12 +22,13 @@ from ray import tune
 from benchmarks.report import seconds
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.console import open_output
-from sweep.engine import driver, runner
-from sweep.engine.options import SweepOptions
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.session import Phase, run_sweep
-from sweep.engine.trials import TrialPlan
+from sweep.cli.console import open_output
+from sweep.cli.options import SweepOptions
+from sweep.planning.plan import SweepPlan
+from sweep.ray_tune import runner
+from sweep.records.trials import TrialPlan
+from sweep.session import driver
+from sweep.session.session import Phase, run_sweep
 from trainables.data.tiles import TuningData
 from trainables.segmentation import HISTORY_FIELDS, SegmentationTrainable
 

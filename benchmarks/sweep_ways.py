@@ -62,13 +62,13 @@ class Job:
 def tilesweep(job: Job) -> list[float]:
     """Run a whole sweep, from reading tiles to the leaderboard, as ``python -m sweep.phase1`` does with its plan."""
     from search_spaces.profiles import get_profile
-    from sweep.console import open_output
-    from sweep.engine.experiment import Experiment
-    from sweep.engine.options import SweepOptions
-    from sweep.engine.search.plan import SweepPlan
-    from sweep.engine.session import Phase, run_sweep
-    from sweep.engine.trials import TrialPlan
-    from sweep.results.store import TRIALS_FILE
+    from sweep.cli.console import open_output
+    from sweep.cli.options import SweepOptions
+    from sweep.planning.plan import SweepPlan
+    from sweep.records.experiment import Experiment
+    from sweep.records.store import TRIALS_FILE
+    from sweep.records.trials import TrialPlan
+    from sweep.session.session import Phase, run_sweep
     from trainables.storage import Storage
 
     def build(data: Any, weights: Any) -> SweepPlan:

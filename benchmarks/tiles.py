@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweep.dataset.folders import new_dataset
-from sweep.dataset.synthesis import draw_tiles, split_names
+from sweep.patches.folders import new_dataset
+from sweep.patches.synthesis import draw_tiles, split_names
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import ray
 import torch
 from PIL import Image, ImageOps
 
-from sweep.results.chosen import find_models
+from sweep.results.trained_models import find_models
 from trainables.errors import TilesweepError
 from trainables.inference import choose_device, ready
 from trainables.overlays import mask_picture

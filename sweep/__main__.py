@@ -9,7 +9,7 @@ from sweep.commands import ALL
 
 
 def main() -> None:
-    """Run what the command line asks for, and exit; exit codes as in ``sweep.console``."""
+    """Run what the command line asks for, and exit; exit codes as in ``sweep.cli.console``."""
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"tilesweep {__version__}\n")
     else:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from sweep.console import Command, Group
+from sweep.cli.console import Command, CommandGroup
 
 
-def load(name: str) -> Command | Group:
+def load(name: str) -> Command | CommandGroup:
     """Import a command; that loads nothing heavy.
 
     Args:
         name: ``phase1``, ``patches``, ...
     """
-    command: Command | Group = import_module(f"sweep.{name}").COMMAND
+    command: Command | CommandGroup = import_module(f"sweep.{name}.command").COMMAND
     return command
 
 
-ALL = Group(
+ALL = CommandGroup(
     name="",
     about="Which segmentation architecture is best on a couple of dozen labelled aerial tiles?",
     stages={

@@ -118,8 +118,8 @@ def write_scenes() -> WriteDataset:
     """Return a function that writes a valid dataset of three classes with its manifest."""
 
     def write(root: Path, *, train: int = 3, val: int = 2, test: int = 2, size: int = 64, task: Task = SCENES) -> Path:
-        from sweep.dataset.checking import check, describe
-        from sweep.dataset.folders import write_tile
+        from sweep.patches.checking import check, describe
+        from sweep.patches.folders import write_tile
 
         number = 0
         for split, count in (("train", train), ("val", val), ("test", test)):

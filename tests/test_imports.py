@@ -49,7 +49,7 @@ def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> N
         and getattr(node.func, "id", getattr(node.func, "attr", "")) == "scan_split"
         and any(isinstance(argument, ast.Constant) and argument.value == "test" for argument in node.args)
     }
-    assert readers == {"sweep/score.py"}
+    assert readers == {"sweep/score/command.py"}
 
 
 HEAVY = {

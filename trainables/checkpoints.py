@@ -185,7 +185,7 @@ def load_best(path: Path, origin: str = "") -> tuple[SegmentationModel, BestWeig
         RecipeError: It names code that the user has not allowed; see ``trainables.models.trust``.
         WeightsError: Its fixed encoder cannot be rebuilt as it was.
     """
-    from trainables.models.kept import release
+    from trainables.models.encoder_cache import release
 
     origin = origin or str(path)
     best = read_best(path, origin)
@@ -219,7 +219,7 @@ def load_best(path: Path, origin: str = "") -> tuple[SegmentationModel, BestWeig
 def _rebuild(best: BestWeights, origin: str) -> SegmentationModel:
     """Build the model that a file's tensors belong to."""
     from trainables.models.base import encoder_fingerprint
-    from trainables.models.kept import release
+    from trainables.models.encoder_cache import release
 
     if not best.encoder_sha256:  # the file holds every tensor, so what they started from is not needed
         release()

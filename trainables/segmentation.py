@@ -27,8 +27,8 @@ from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
 from trainables.models.base import encoder_fingerprint
-from trainables.models.delivery import on_this_node
-from trainables.models.kept import release
+from trainables.models.encoder_cache import release
+from trainables.models.node_weights import fetch_to_node
 from trainables.models.registry import get_architecture, source_sha256
 from trainables.models.trust import trust_hashes
 from trainables.models.weights import Weights
@@ -156,7 +156,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._recipe,
             self._data,
             self._device,
-            on_this_node(self._weights, Storage.open(self._weights_at) if self._weights_at else None),
+            fetch_to_node(self._weights, Storage.open(self._weights_at) if self._weights_at else None),
             workers=threads,
             features=FeatureCache(),
             compiled=self._compiled,

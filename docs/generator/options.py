@@ -13,7 +13,7 @@ from typing import Any, Literal
 import docstring_parser
 import tyro
 
-from sweep.engine.usage import remarks
+from sweep.cli.usage import remarks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from docs.generator.options import Option, groups
-from sweep.console import Command
+from sweep.cli.console import Command
 
 
 def write_reference(commands: list[Command], folder: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from sweep.engine.experiment import Experiment
-from sweep.engine.tables import Column, Sheet
+from sweep.cli.tables import Column, Sheet
+from sweep.records.experiment import Experiment
 from sweep.results.entries import label_of
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.scaling import Scaling

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sweep.engine.experiment import Experiment
-from sweep.engine.tables import Column, Sheet
-from sweep.results.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
+from sweep.cli.tables import Column, Sheet
+from sweep.records.experiment import Experiment
+from sweep.records.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sweep.engine.experiment import Experiment
-from sweep.engine.output import Output
+from sweep.cli.output import Output
+from sweep.records.experiment import Experiment
 from sweep.results.budget_curve import print_curve, write_curve
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import print_summaries, summarise, write_best_recipes
@@ -69,7 +69,7 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
     if summaries:
         for path in write_best_recipes(experiment, summaries):
             console.print(f"best recipes   {path}", highlight=False, soft_wrap=True)
-        from sweep.engine.search.journal import dashboard_command
+        from sweep.search.journal import dashboard_command
 
         command = dashboard_command(experiment, description["optuna_storage"])
         console.print(f"studies        {command}", highlight=False, soft_wrap=True)

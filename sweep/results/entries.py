@@ -8,11 +8,11 @@ from statistics import fmean, median_low
 
 import numpy as np
 
-from sweep.engine.experiment import Experiment
-from sweep.results.ledger import Ledger, Reading
+from sweep.records.experiment import Experiment
+from sweep.records.store import VAL_SCORES_FILE, read_scores, read_test_scores
+from sweep.records.winners import Row, has_collapsed, winners
 from sweep.results.statistics import Interval, Scores, mean_interval
-from sweep.results.store import VAL_SCORES_FILE, read_scores, read_test_scores
-from sweep.results.winners import Row, has_collapsed, winners
+from sweep.sealed.ledger import Ledger, Reading
 
 TileScores = Mapping[str, Mapping[str, float]]
 """Tile name to ``iou`` and ``f1``."""

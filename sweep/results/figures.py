@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sweep.engine.experiment import Experiment
+from sweep.records.experiment import Experiment
+from sweep.records.store import read_scores
 from sweep.results.classes import task_of
 from sweep.results.entries import label_of
-from sweep.results.store import read_scores
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
 

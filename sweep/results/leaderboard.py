@@ -12,15 +12,15 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from sweep.engine.durations import duration
-from sweep.engine.experiment import Experiment
-from sweep.engine.tables import ALWAYS, Column, Sheet
+from sweep.cli.durations import duration
+from sweep.cli.tables import ALWAYS, Column, Sheet
+from sweep.records.experiment import Experiment
+from sweep.records.store import TRIALS_FILE, gather, write_tables
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
-from sweep.results.store import TRIALS_FILE, gather, write_tables
 from sweep.results.verdict import TIE_MARK, caveats, share, verdict
 from trainables.errors import StorageError
 from trainables.escaping import csv_cell, markdown_cell

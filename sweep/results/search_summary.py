@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces.recipes import write_recipes
-from sweep.engine.experiment import Experiment
-from sweep.engine.output import say
-from sweep.engine.search.plan import StudyPlan, read_plan
-from sweep.engine.tables import Column, Sheet
-from sweep.results.winners import winners
+from sweep.cli.output import say
+from sweep.cli.tables import Column, Sheet
+from sweep.planning.plan import StudyPlan, read_plan
+from sweep.records.experiment import Experiment
+from sweep.records.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
 LUCK = (

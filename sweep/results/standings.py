@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sweep.records.winners import Row
 from sweep.results.entries import Entry, interval_columns
 from sweep.results.statistics import Comparison, Untold, compare, untold
-from sweep.results.winners import Row
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class Conditions:
     """What has to be the same for two contenders to be ranked together.
 
     Attributes:
@@ -26,11 +26,11 @@ class Ground:
     tiles: int
 
     @classmethod
-    def of(cls, row: Row) -> Ground:
+    def of(cls, row: Row) -> Conditions:
         """Return a row's."""
         return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"])
 
-    def differences(self, other: Ground) -> list[str]:
+    def differences(self, other: Conditions) -> list[str]:
         """Say in what two grounds differ."""
         return [
             text
@@ -54,7 +54,7 @@ class Standing:
         untold: Why nobody of several can be called better than anybody; None where that is possible.
     """
 
-    ground: Ground
+    ground: Conditions
     rows: tuple[Row, ...]
     untold: Untold | None = None
 
@@ -82,14 +82,14 @@ def stand(entries: Iterable[Entry]) -> list[Standing]:
     Returns:
         The most train tiles first; else in the order of the entries.
     """
-    grounds: dict[Ground, list[Entry]] = {}
+    grounds: dict[Conditions, list[Entry]] = {}
     for entry in entries:
-        grounds.setdefault(Ground.of(entry.row), []).append(entry)
+        grounds.setdefault(Conditions.of(entry.row), []).append(entry)
     ordered = sorted(grounds.items(), key=lambda item: -item[0].tiles)
     return [_rank(ground, found) for ground, found in ordered]
 
 
-def _rank(ground: Ground, entries: Sequence[Entry]) -> Standing:
+def _rank(ground: Conditions, entries: Sequence[Entry]) -> Standing:
     complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
     complete.sort(key=lambda entry: (bool(entry.row["collapsed"]), -entry.row["val_iou"]))
     placed = {id(entry) for entry in complete}  # to compare whole entries would take hours with thousands

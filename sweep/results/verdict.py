@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from sweep.records.winners import Row
 from sweep.results.entries import Entry
 from sweep.results.standings import Standing
 from sweep.results.statistics import LEVEL, Untold, coverage
-from sweep.results.winners import Row
 
 TIE_MARK = "="
 REPEATS: Mapping[str, str] = MappingProxyType(

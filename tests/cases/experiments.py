@@ -8,12 +8,12 @@ from typing import Any
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.provenance import provenance
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import State, TrialPlan, TrialRecords
-from sweep.results.ledger import Ledger, Reading
-from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE
+from sweep.planning.plan import SweepPlan
+from sweep.records.experiment import Experiment
+from sweep.records.provenance import provenance
+from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE
+from sweep.records.trials import State, TrialPlan, TrialRecords
+from sweep.sealed.ledger import Ledger, Reading
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sweep.console import Command
-from sweep.engine.experiment import Experiment
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import TrialPlan, TrialRecords
+from sweep.cli.console import Command
+from sweep.planning.plan import SweepPlan
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, TrialRecords
 from trainables.checkpoints import read_best
 from trainables.data.tiles import TuningData
 from trainables.storage import Storage

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from sweep.engine.terminal import Terminal
+from sweep.cli.terminal import Terminal
 
 
 class FakeTerminal(io.StringIO):

@@ -11,10 +11,10 @@ import torch
 import tyro
 from torch import Tensor
 
-from sweep.console import open_output
-from sweep.mapping.team import Team
-from sweep.predict import PredictOptions, main
-from sweep.results import chosen
+from sweep.cli.console import open_output
+from sweep.predict.command import PredictOptions, main
+from sweep.predict.ensemble import Ensemble
+from sweep.results import trained_models as chosen
 from trainables.task import Task
 
 WINDOW = 64
@@ -43,7 +43,7 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chosen, "find_models", lambda *_, **__: [])
-        patch.setattr(Team, "load", lambda *_, **__: team)
+        patch.setattr(Ensemble, "load", lambda *_, **__: team)
         assert main(options, open_output(options)) == 0
 
 

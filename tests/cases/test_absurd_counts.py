@@ -10,10 +10,10 @@ from typing import get_type_hints
 import pytest
 
 from search_spaces.limits import MAX_TRIALS, require_few
+from sweep.cli.marks import Bounds, marked, require_in_bounds
 from sweep.commands import ALL
-from sweep.engine.marks import Bounds, marked, require_in_bounds
-from sweep.phase1 import Phase1Options
-from sweep.phase3 import Phase3Options
+from sweep.phase1.command import Phase1Options
+from sweep.phase3.command import Phase3Options
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
 

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from sweep.engine.experiment import Experiment
-from sweep.engine.search.journal import open_studies
-from sweep.engine.search.plan import StudyPlan
-from sweep.engine.search.study_group import StudyGroup
-from sweep.engine.trials import TrialPlan, TrialRecords
+from sweep.planning.plan import StudyPlan
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.records.winners import winners
+from sweep.report.answer import answer
+from sweep.report.compare import comparison
+from sweep.report.data import ReportData
+from sweep.report.ranking import leaderboard
 from sweep.results.leaderboard import Leaderboard
-from sweep.results.page.answer import answer
-from sweep.results.page.compare import comparison
-from sweep.results.page.ranking import leaderboard
-from sweep.results.page.source import Source
-from sweep.results.winners import winners
-from sweep.watch.snapshot import Watcher
-from tests.sweep.test_status import RECIPE, Made
+from sweep.search.journal import open_studies
+from sweep.search.study_group import StudyGroup
+from sweep.status.snapshot import SnapshotReader
+from tests.sweep.status.test_status import RECIPE, Made
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
 from trainables.storage import Storage
@@ -72,14 +72,14 @@ def test_it_is_marked_in_table_json_csv_and_on_the_page(made: Callable[..., Made
     assert "[collapsed]" in board.markdown() and board.markdown().count("[collapsed]") == 1
     assert [row["collapsed"] for row in csv.DictReader(io.StringIO(board.csv()))] == ["", "foreground"]
     assert any("it predicts foreground everywhere on val" in note for note in board.notes)
-    (table,) = leaderboard(Source(experiment, board)).blocks
+    (table,) = leaderboard(ReportData(experiment, board)).blocks
     assert [row.cells[0].text.endswith("[collapsed]") for row in table.rows] == [False, True]  # type: ignore[union-attr]
-    (compared, *_) = comparison([Source(experiment, board)]).blocks[1:]
+    (compared, *_) = comparison([ReportData(experiment, board)]).blocks[1:]
     assert compared.rows[1].cells[0].text.endswith("[collapsed]")  # type: ignore[union-attr]
 
 
 def test_it_ranks_after_the_others_and_nobody_is_best_where_it_has_the_highest_iou(made: Callable[..., Made]) -> None:
-    source = Source.read(made((0.7, ROOFS), (0.6, MIXED)).experiment)
+    source = ReportData.read(made((0.7, ROOFS), (0.6, MIXED)).experiment)
     assert [(row["entry"], row["rank"], row["tied"]) for row in source.rows] == [
         ("unet-2", 1, True),
         ("unet-1", 2, True),
@@ -104,7 +104,7 @@ def test_of_several_that_all_collapsed_none_is_ahead(made: Callable[..., Made]) 
 
 
 def test_one_alone_that_collapsed_has_not_learned(made: Callable[..., Made]) -> None:
-    source = Source.read(made((0.4, ROOFS)).experiment)
+    source = ReportData.read(made((0.4, ROOFS)).experiment)
     (line,) = source.board.answer
     assert "has not learned: it predicts foreground everywhere (val IoU 0.415)." in line
     assert answer(source).verdict.startswith("No model has learned:")
@@ -112,7 +112,7 @@ def test_one_alone_that_collapsed_has_not_learned(made: Callable[..., Made]) -> 
 
 
 def test_it_is_not_recommended_for_its_short_training(made: Callable[..., Made]) -> None:
-    source = Source.read(made((0.6, MIXED), (0.5, ROOFS)).experiment)
+    source = ReportData.read(made((0.6, MIXED), (0.5, ROOFS)).experiment)
     for row in source.rows:
         row["tied"] = True
     board = source.board
@@ -168,7 +168,7 @@ def test_a_search_confirms_it_only_where_there_is_no_other(tmp_path: Path) -> No
 
 
 def test_status_calls_it_best_only_where_there_is_no_other(made: Callable[..., Made]) -> None:
-    (best,) = Watcher(made((0.7, ROOFS), (0.6, MIXED)).experiment).look().best
+    (best,) = SnapshotReader(made((0.7, ROOFS), (0.6, MIXED)).experiment).look().best
     assert (best.attempt, best.collapsed) == ("unet-2", "")
 
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.crops import crop_notes, fit_crops, require_same_crops
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.trials import TrialPlan
-from sweep.phase3 import COMMAND
+from sweep.phase3.command import COMMAND
+from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.records.trials import TrialPlan
 from tests.conftest import WriteDataset
 from trainables.data.batches import Batches, views_repeat
 from trainables.data.tiles import Tile, TuningData
@@ -145,7 +145,7 @@ def test_a_sweep_of_the_version_that_cut_all_crops_is_not_continued_with_other_o
 def test_the_plan_and_the_check_name_the_narrow_tile(
     tmp_path: Path, write_dataset: WriteDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sweep.patches import COMMAND as PATCHES
+    from sweep.patches.command import COMMAND as PATCHES
 
     patches = write_dataset(tmp_path / "tiles", size=96)
     for kind in ("images", "masks"):

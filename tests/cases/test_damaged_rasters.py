@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.errors import RasterioIOError
 
-from sweep.mapping.files import UnreadableError, made_of, missing_sources
-from sweep.mapping.mapper import NODATA
-from sweep.mapping.raster import Raster, open_raster
+from sweep.predict.files import UnreadableError, made_of, missing_sources
+from sweep.predict.mapper import NODATA
+from sweep.predict.raster import Raster, open_raster
 from tests.cases.stub_model import names, predict
 from trainables.errors import ExperimentError
 

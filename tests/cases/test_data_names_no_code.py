@@ -14,14 +14,14 @@ import safetensors.torch
 import torch
 
 from search_spaces.recipes import read_recipes
-from sweep.engine.experiment import Experiment
-from sweep.engine.own_code import own_code, require_named_code, require_same_code
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import TrialPlan, TrialRecords
-from sweep.export import COMMAND as EXPORT
-from sweep.predict import COMMAND as PREDICT
-from sweep.results.next_step import next_command, resume_command
-from sweep.results.store import gather
+from sweep.export.command import COMMAND as EXPORT
+from sweep.planning.plan import SweepPlan
+from sweep.predict.command import COMMAND as PREDICT
+from sweep.records.experiment import Experiment
+from sweep.records.store import gather
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.sealed.next_step import next_command, resume_command
+from sweep.session.own_code import own_code, require_named_code, require_same_code
 from tests.cases.finished import run_here
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData

@@ -13,9 +13,9 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 
-from sweep.engine.experiment import Experiment
-from sweep.engine.search import journal, patient_storage
-from sweep.engine.search.journal import JOURNAL_FILE, open_studies, require_new_studies
+from sweep.records.experiment import Experiment
+from sweep.search import journal, patient_storage
+from sweep.search.journal import JOURNAL_FILE, open_studies, require_new_studies
 from trainables.errors import ExperimentError, StorageError
 from trainables.storage import Storage
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.dataset.commands.shared import check_counts, check_size
-from sweep.dataset.sources import find_images, find_sources
-from sweep.dataset.splits import read_split
-from sweep.dataset.tasks import read_task
+from sweep.patches.commands.shared import check_counts, check_size
+from sweep.patches.sources import find_images, find_sources
+from sweep.patches.splits import read_split
+from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import picture
-from tests.sweep.test_patches import _refused, _run, _split_file
+from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import DataError

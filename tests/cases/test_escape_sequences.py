@@ -10,11 +10,11 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
+from sweep.cli.console import Command, say_error
+from sweep.cli.options import OutputOptions
+from sweep.cli.output import Output
+from sweep.cli.tables import Column, Sheet
 from sweep.commands import ALL
-from sweep.console import Command, say_error
-from sweep.engine.options import OutputOptions
-from sweep.engine.output import Output
-from sweep.engine.tables import Column, Sheet
 from tests.cases.screens import printed, widest
 from trainables.errors import DataError
 from trainables.escaping import markdown_cell, visible

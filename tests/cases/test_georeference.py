@@ -23,8 +23,8 @@ from rasterio.crs import CRS
 from rasterio.rio.main import main_group
 from rasterio.rpc import RPC
 
-from sweep.mapping.orientation import ORIENTATION_TAG, Orientation
-from sweep.mapping.raster import open_raster
+from sweep.predict.orientation import ORIENTATION_TAG, Orientation
+from sweep.predict.raster import open_raster
 from tests.cases.stub_model import names, predict
 from trainables.errors import ExperimentError
 

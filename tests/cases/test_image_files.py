@@ -21,11 +21,11 @@ import tifffile
 from PIL import Image
 from rasterio.transform import from_origin
 
-from sweep.dataset.georeference import require_same_place
-from sweep.dataset.rasters import open_image, open_raster
-from sweep.dataset.sources import Source
+from sweep.patches.georeference import require_same_place
+from sweep.patches.rasters import open_image, open_raster
+from sweep.patches.sources import SourceRaster
 from tests.conftest import ROOT
-from tests.sweep.test_patches import _refused, _run, _split_file
+from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.decoding import decode_image
 from trainables.data.tiles import TuningData, scan_split
 from trainables.errors import DataError
@@ -321,7 +321,7 @@ def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(
 def test_a_mask_at_the_place_of_its_image_is_taken(tmp_path: Path, transform: Any, crs: str) -> None:
     image = geotiff(tmp_path / "a.tif", picture())
     mask = geotiff(tmp_path / "m.tif", picture()[..., 0], transform=transform, crs=crs)
-    require_same_place(Source(name="a", image=image, mask=mask))
+    require_same_place(SourceRaster(name="a", image=image, mask=mask))
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".tif"])

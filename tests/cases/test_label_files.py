@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.dataset.labels import open_labels
-from sweep.dataset.labels_cvat import turn
-from sweep.dataset.sources import Source
+from sweep.patches.labels import open_labels
+from sweep.patches.labels_cvat import turn
+from sweep.patches.sources import SourceRaster
 from trainables.errors import DataError
 from trainables.task import Task
 
@@ -25,11 +25,11 @@ TASK = Task(kind="multiclass", classes=("ground", "roof", "tree"), ignores=True)
 SQUARE = [[16.0, 16.0], [64.0, 16.0], [64.0, 48.0], [16.0, 48.0]]
 
 
-def _source(folder: Path, name: str = "a.png") -> Source:
+def _source(folder: Path, name: str = "a.png") -> SourceRaster:
     path = folder / "images" / name
     path.parent.mkdir(exist_ok=True)
     Image.new("RGB", SHAPE).save(path)
-    return Source(name=path.stem, image=path, mask=path)
+    return SourceRaster(name=path.stem, image=path, mask=path)
 
 
 def _rasterise(folder: Path, labels: Path, name: str = "a.png", **more: Any) -> np.ndarray:
@@ -211,7 +211,7 @@ def test_hostile_labels_are_one_line(tmp_path: Path, text: str) -> None:
         assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
 
 
-def _georeferenced(folder: Path, name: str, west: float = 600_000) -> Source:
+def _georeferenced(folder: Path, name: str, west: float = 600_000) -> SourceRaster:
     import rasterio
     from rasterio.transform import from_origin
 
@@ -220,7 +220,7 @@ def _georeferenced(folder: Path, name: str, west: float = 600_000) -> Source:
     form = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 3, "dtype": "uint8"}
     with rasterio.open(path, "w", crs="EPSG:32632", transform=from_origin(west, 5_400_000, 0.5, 0.5), **form) as file:
         file.write(np.zeros((3, SIDE, SIDE), np.uint8))
-    return Source(name=path.stem, image=path, mask=path)
+    return SourceRaster(name=path.stem, image=path, mask=path)
 
 
 def _layers(folder: Path, **layers: tuple[float, float, float, float]) -> Path:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sweep.dataset.folders import new_dataset
-from sweep.engine.experiment import Experiment
-from sweep.engine.lease import Holder, Lease
-from sweep.engine.leftovers import OWNER_FILE, dataset_name, mark_session, remove_leases, remove_leftovers
+from sweep.patches.folders import new_dataset
+from sweep.records.experiment import Experiment
+from sweep.records.lease import Holder, Lease
+from sweep.records.leftovers import OWNER_FILE, dataset_name, mark_session, remove_leases, remove_leftovers
 from tests.conftest import ROOT, WriteDataset
 from trainables.errors import DataError
 from trainables.features import FeatureCache

@@ -14,14 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweep.engine import lease as lease_module
-from sweep.engine.lease import Holder, Lease, TakenError, start_ticks
+from sweep.records import lease as lease_module
+from sweep.records.lease import Holder, Lease, TakenError, start_ticks
 from trainables.storage import Storage
 
 FILE = "holder.json"
 TAKE = """
 import sys
-from sweep.engine import lease
+from sweep.records import lease
 from trainables.storage import Storage
 lease.BEAT_SECONDS, lease.SILENT_SECONDS = 0.2, 2.0
 try:

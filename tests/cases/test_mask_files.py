@@ -14,11 +14,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageFilter
 
-from sweep.dataset.foreground import ForegroundReader, parse_foreground
-from sweep.dataset.mask_files import open_mask, read_classes
-from sweep.dataset.tasks import read_task
+from sweep.patches.foreground import ForegroundReader, parse_foreground
+from sweep.patches.mask_files import open_mask, read_classes
+from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import geotiff, picture
-from tests.sweep.test_patches import _run, _split_file
+from tests.sweep.patches.test_patches import _run, _split_file
 from trainables.data.decoding import decode_mask
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from sweep.cli.output import Events, Output
+from sweep.cli.terminal import Terminal
+from sweep.cli.usage import parse
 from sweep.commands import ALL
-from sweep.engine.experiment import Experiment
-from sweep.engine.output import Events, Output
-from sweep.engine.session import _next_step
-from sweep.engine.terminal import Terminal
-from sweep.engine.usage import parse
-from sweep.report import ReportOptions
-from sweep.report import main as report
+from sweep.records.experiment import Experiment
+from sweep.report.command import ReportOptions
+from sweep.report.command import main as report
 from sweep.results.leaderboard import Leaderboard
-from sweep.status import StatusOptions
-from sweep.status import main as status
+from sweep.session.session import _next_step
+from sweep.status.command import StatusOptions
+from sweep.status.command import main as status
 from tests.cases.experiments import score_all, write_experiment
 from trainables.invocation import call
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sweep.commands import ALL
-from sweep.engine.outputs import ending_of, is_sealed, require_free, sealed, write_files
+from sweep.records.outputs import ending_of, is_sealed, require_free, sealed, write_files
 from sweep.results.leaderboard import Leaderboard
 from tests.cases.experiments import write_experiment
 from trainables.errors import ExperimentError

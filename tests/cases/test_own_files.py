@@ -14,18 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sweep.console import open_output
-from sweep.engine import driver, session
-from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
-from sweep.engine.options import SweepOptions
-from sweep.engine.resources import Resources
-from sweep.engine.runner import RunEnd
-from sweep.engine.search.plan import SweepPlan, read_plan
-from sweep.engine.trials import TRIALS_FILE, TrialPlan, TrialRecords
-from sweep.report import ReportOptions
-from sweep.report import main as report
-from sweep.results.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
-from sweep.watch.snapshot import Watcher
+from sweep.cli.console import open_output
+from sweep.cli.options import SweepOptions
+from sweep.planning.plan import SweepPlan, read_plan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.runner import RunEnd
+from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
+from sweep.records.trials import TRIALS_FILE, TrialPlan, TrialRecords
+from sweep.report.command import ReportOptions
+from sweep.report.command import main as report
+from sweep.session import driver, session
+from sweep.status.snapshot import SnapshotReader
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, StorageError, TilesweepError
@@ -113,7 +113,7 @@ def experiment(write_dataset: WriteDataset, tmp_path: Path) -> Experiment:
 
 def _use(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Do what status, report, score and a resume do with the files; nothing is trained."""
-    Watcher(experiment).look()
+    SnapshotReader(experiment).look()
     read_plan(experiment)
     read_test_scores(experiment)
     monkeypatch.setattr(session, "drive", lambda *_, **__: 0)
@@ -302,7 +302,7 @@ def test_a_finished_trial_without_its_final_scores_is_one_line(experiment: Exper
         _path(experiment, REPORTS).write_bytes(data)
     with pytest.raises(ExperimentError, match=r"unet/reports\.jsonl: lacks the final scores of a trial .*; restore"):
         collect(experiment)
-    assert Watcher(experiment).look().trials.rows["unet"].state == "finished"  # status works all the same
+    assert SnapshotReader(experiment).look().trials.rows["unet"].state == "finished"  # status works all the same
 
 
 def test_a_description_that_vanishes_is_written_again_from_memory(experiment: Experiment) -> None:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from sweep.dataset import painting
-from sweep.dataset.painting import Canvas, clip
+from sweep.patches import painting
+from sweep.patches.painting import Canvas, clip
 from trainables.errors import DataError
 
 SIDE = 64

@@ -17,13 +17,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.mapping import job
-from sweep.mapping.addresses import unsigned
-from sweep.mapping.cover import Cover
-from sweep.mapping.files import Stamp, file_of, stamp
-from sweep.mapping.inputs import find_inputs, hidden_files, result_name
-from sweep.mapping.parts import Parts
-from sweep.mapping.record import Record
+from sweep.predict import job
+from sweep.predict.addresses import unsigned
+from sweep.predict.cover import Cover
+from sweep.predict.files import Stamp, file_of, stamp
+from sweep.predict.inputs import find_inputs, hidden_files, result_name
+from sweep.predict.parts import Parts
+from sweep.predict.record import Record
 from tests.cases.stub_model import names, predict, redness
 from trainables.errors import ExperimentError
 

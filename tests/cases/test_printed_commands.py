@@ -9,17 +9,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sweep.console import open_output
-from sweep.dataset.commands.shared import command as dataset_command
-from sweep.engine import session
-from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
-from sweep.engine.options import SweepOptions
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import TrialPlan, TrialRecords
-from sweep.engine.usage import parse
-from sweep.results.ledger import Ledger, Reading
-from sweep.results.next_step import next_command
-from sweep.results.store import TRIALS_SCHEMA
+from sweep.cli.console import open_output
+from sweep.cli.options import SweepOptions
+from sweep.cli.usage import parse
+from sweep.patches.commands.shared import command as dataset_command
+from sweep.planning.plan import SweepPlan
+from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from sweep.records.store import TRIALS_SCHEMA
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.sealed.ledger import Ledger, Reading
+from sweep.sealed.next_step import next_command
+from sweep.session import session
 from tests.docs.pages import COMMANDS, command_lines
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import command

@@ -13,8 +13,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from sweep.engine import ray_watch
-from sweep.engine.ray_watch import watched_cluster, watched_local
+from sweep.ray_tune import ray_watch
+from sweep.ray_tune.ray_watch import watched_cluster, watched_local
 from tests.conftest import WriteDataset
 from tests.faults.conftest import Run, differences, run, start, wait_for
 

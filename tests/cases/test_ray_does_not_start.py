@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweep.checkup.finding import Check
-from sweep.checkup.options import CheckupOptions
-from sweep.checkup.ray_files import check_temporary_folder
-from sweep.checkup.running import run_checks
-from sweep.checkup.subject import Subject
-from sweep.engine import starting
-from sweep.engine.home import provide_home
-from sweep.engine.ray_folder import RayFolder, choose_folder, short_temporary_folder
-from sweep.engine.ray_token import plan_token, ready_token
+from sweep.doctor.finding import Check
+from sweep.doctor.options import CheckupOptions
+from sweep.doctor.ray_files import check_temporary_folder
+from sweep.doctor.running import run_checks
+from sweep.doctor.subject import Subject
+from sweep.machine.home import provide_home
+from sweep.ray_tune import local_ray as starting
+from sweep.ray_tune.ray_folder import RayFolder, choose_folder, short_temporary_folder
+from sweep.ray_tune.ray_token import plan_token, ready_token
 from tests.conftest import WriteDataset
 from tests.e2e.conftest import Run, assert_refused
 from trainables.errors import ExperimentError

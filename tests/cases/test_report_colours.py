@@ -6,10 +6,10 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+from sweep.report.budget import budget_section
+from sweep.report.curves import learning_curves
+from sweep.report.data import ReportData
 from sweep.results.budget_curve import COLOURS, draw_curve
-from sweep.results.page.budget import budget_section
-from sweep.results.page.curves import learning_curves
-from sweep.results.page.source import Source
 
 
 def _row(name: str, tiles: int, iou: float) -> dict[str, Any]:
@@ -34,7 +34,7 @@ ROWS = [_row("fpn", 12, 0.7), _row("unet", 12, 0.6), _row("unet", 24, 0.9), _row
 """As a leaderboard has them: each number of tiles with its own order."""
 
 
-class FakeSource(Source):
+class FakeSource(ReportData):
     """A Phase 3 whose rows are given."""
 
     phase = "phase3"

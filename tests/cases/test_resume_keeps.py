@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from sweep.console import open_output
-from sweep.engine import session
-from sweep.engine.driver import Sweep
-from sweep.engine.experiment import DESCRIPTION_FILE, Experiment
-from sweep.engine.marks import Bounds, OnResume, flag, marked
-from sweep.engine.options import SearchOptions, SweepOptions
-from sweep.engine.resuming import to_be_kept
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.usage import parse
-from sweep.phase1 import COMMAND as PHASE1
-from sweep.phase2 import COMMAND as PHASE2
-from sweep.phase3 import COMMAND as PHASE3
+from sweep.cli.console import open_output
+from sweep.cli.marks import Bounds, OnResume, flag, marked
+from sweep.cli.options import SearchOptions, SweepOptions
+from sweep.cli.usage import parse
+from sweep.phase1.command import COMMAND as PHASE1
+from sweep.phase2.command import COMMAND as PHASE2
+from sweep.phase3.command import COMMAND as PHASE3
+from sweep.planning.plan import SweepPlan
+from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from sweep.session import session
+from sweep.session.driver import Sweep
+from sweep.session.resuming import to_be_kept
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -82,7 +82,7 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
     """What is driven, instead of driving it."""
     sweeps: list[Sweep] = []
     monkeypatch.setattr(session, "drive", lambda sweep, *_, **__: sweeps.append(sweep) or 0)
-    monkeypatch.setattr("sweep.engine.tracking.Tracking.require", lambda self: None)
+    monkeypatch.setattr("sweep.observers.tracking.Tracking.require", lambda self: None)
     return sweeps
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.search.plan import StudyPlan
-from sweep.engine.trials import TrialPlan
+from sweep.planning.plan import StudyPlan
+from sweep.records.trials import TrialPlan
 from sweep.results.search_summary import GroupSummary, epochs_saved, print_summaries
 from trainables.models.weights import Weights
 

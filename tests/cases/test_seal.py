@@ -15,14 +15,14 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from sweep.console import open_output
-from sweep.engine.experiment import Experiment
-from sweep.engine.lease import Lease
-from sweep.predict import COMMAND as PREDICT
-from sweep.results.known_test import note_sweep
+from sweep.cli.console import open_output
+from sweep.predict.command import COMMAND as PREDICT
+from sweep.records.experiment import LEDGER_FILE, Experiment
+from sweep.records.lease import Lease
 from sweep.results.leaderboard import Leaderboard
-from sweep.results.ledger import FIRST, LEDGER_FILE, Ledger
-from sweep.score import COMMAND as SCORE
+from sweep.score.command import COMMAND as SCORE
+from sweep.sealed.known_test import note_sweep
+from sweep.sealed.ledger import FIRST, Ledger
 from tests.cases.finished import ATTEMPT, finished_experiment, run_here
 from tests.conftest import WriteDataset
 from tests.models import write_best
@@ -360,7 +360,7 @@ def test_a_storage_that_cannot_be_written_is_a_line(scored: Path, monkeypatch: p
     def refuse(path: Path, timeout: float = -1) -> object:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("sweep.results.ledger.lock_file", refuse)
+    monkeypatch.setattr("sweep.sealed.ledger.lock_file", refuse)
     capsys.readouterr()
     assert _score(scored) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -16,14 +16,14 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.search.groups import Outcome
-from sweep.engine.search.journal import open_studies
-from sweep.engine.search.making import limited_trials, say_limits
-from sweep.engine.search.plan import StudyPlan
-from sweep.engine.search.recipes_tried import holds, key, propose
-from sweep.engine.search.study_group import StudyGroup
-from sweep.engine.trials import TrialPlan, TrialRecords
+from sweep.planning.plan import StudyPlan
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.search.groups import Outcome
+from sweep.search.journal import open_studies
+from sweep.search.recipes_tried import holds, key, propose
+from sweep.search.searches import limited_trials, say_limits
+from sweep.search.study_group import StudyGroup
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.console import Command
-from sweep.engine.options import SearchOptions
-from sweep.engine.output import Output
-from sweep.engine.provenance import typed_command
-from sweep.engine.resuming import to_be_kept
-from sweep.engine.usage import parse
+from sweep.cli.console import Command
+from sweep.cli.options import SearchOptions
+from sweep.cli.output import Output
+from sweep.cli.usage import parse
+from sweep.records.provenance import typed_command
+from sweep.session.resuming import to_be_kept
 from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret
 from trainables.storage import Storage

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sweep.checkup.options import CheckupOptions
-from sweep.checkup.subject import Subject
-from sweep.engine.allocation import here, one_at_a_time
-from sweep.engine.options import SweepOptions
-from sweep.engine.share import CpuShare, cpu_share
+from sweep.cli.options import SweepOptions
+from sweep.doctor.options import CheckupOptions
+from sweep.doctor.subject import Subject
+from sweep.machine.share import CpuShare, cpu_share
+from sweep.ray_tune.allocation import here, one_at_a_time
 from tests.conftest import ROOT
 
 
@@ -82,7 +82,7 @@ def test_the_plan_the_doctor_and_halving_take_the_same_number(monkeypatch: pytes
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
 def test_a_process_with_one_core_counts_one() -> None:
-    code = "from sweep.engine.share import cpu_share; print(cpu_share().count)"
+    code = "from sweep.machine.share import cpu_share; print(cpu_share().count)"
     (first, *_) = os.sched_getaffinity(0)
     done = subprocess.run(
         [sys.executable, "-c", code],

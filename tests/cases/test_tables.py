@@ -14,23 +14,23 @@ from rich.console import RenderableType
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.dataset.commands.check import _show_faults
-from sweep.dataset.commands.describe import _balance_table, _drift_table, _looks_table
-from sweep.dataset.description import Drift, SplitLook
-from sweep.engine.estimate import Estimator, plan_tables
-from sweep.engine.output import Events, Output
-from sweep.engine.resources import Resources
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.tables import Column, Fitted, Sheet
-from sweep.engine.terminal import Terminal
-from sweep.engine.trial_table import MAX_RUNNING, TrialRow, TrialTable
-from sweep.engine.trials import TrialPlan
-from sweep.engine.wrapping import wrapped
-from sweep.results.audit import Check, show_audit
+from sweep.cli.output import Events, Output
+from sweep.cli.tables import Column, Fitted, Sheet
+from sweep.cli.terminal import Terminal
+from sweep.cli.wrapping import wrapped
+from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
+from sweep.patches.commands.check import _show_faults
+from sweep.patches.commands.describe import _balance_table, _drift_table, _looks_table
+from sweep.patches.description import Drift, SplitLook
+from sweep.planning.estimate import Estimator, plan_tables
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.resources import Resources
+from sweep.records.trials import TrialPlan
 from sweep.results.budget_curve import print_curve
 from sweep.results.classes import ClassRow, class_table
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import GroupSummary, print_summaries
+from sweep.sealed.audit import AuditResult, show_audit
 from tests.cases.screens import FakeTerminal, has, printed, widest, words
 from trainables.models.registry import ARCHITECTURES
 from trainables.models.weights import Weights
@@ -202,7 +202,7 @@ def test_classes_budgets_and_readings_are_whole(width: int) -> None:
     ]
     text = _collect(lambda console: print_curve(rows, console), width)
     assert widest(text) <= width and text.count("0.701") == 3 and "24 tiles" in words(text)
-    check = Check(reading=None, attempt=f"phase2-paper/{SLUG}", weights="missing", data="matches", test="matches")
+    check = AuditResult(reading=None, attempt=f"phase2-paper/{SLUG}", weights="missing", data="matches", test="matches")
     output = Output(Terminal(), Terminal(), Events(None))
 
     def show(console: Terminal) -> None:

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from sweep.engine.progress import Progress
-from sweep.engine.tables import Column, Sheet
-from sweep.engine.terminal import PIPE_WIDTH, Terminal
-from sweep.mapping.progress import WindowProgress
+from sweep.cli.tables import Column, Sheet
+from sweep.cli.terminal import PIPE_WIDTH, Terminal
+from sweep.observers.progress import Progress
+from sweep.predict.progress import WindowProgress
 from tests.cases.experiments import write_experiment
 from tests.cases.screens import FakeTerminal, printed
 from tests.conftest import ROOT, WriteDataset
@@ -189,7 +189,7 @@ def test_no_color_is_respected(xterm: pytest.MonkeyPatch) -> None:
 
 def test_the_bar_of_a_prediction_is_lines_there_too(xterm: pytest.MonkeyPatch) -> None:
     xterm.setenv("TERM", "dumb")
-    xterm.setattr("sweep.mapping.progress.SECONDS_A_LINE", 0.0)
+    xterm.setattr("sweep.predict.progress.SECONDS_A_LINE", 0.0)
     stream = FakeTerminal()
     with WindowProgress(Terminal(file=stream)) as progress:
         progress.begin("city", 4)

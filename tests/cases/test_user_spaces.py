@@ -9,7 +9,7 @@ import pytest
 from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.phase2 import COMMAND
+from sweep.phase2.command import COMMAND
 from trainables.errors import SpaceError
 
 HEAD = "from collections.abc import Mapping\nfrom optuna.distributions import *\n"

@@ -14,11 +14,11 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 
-from sweep.export import COMMAND as EXPORT
-from sweep.predict import COMMAND as PREDICT
-from sweep.results.chosen import find_models
-from sweep.results.weights_file import read_best_weights
-from sweep.score import COMMAND as SCORE
+from sweep.export.command import COMMAND as EXPORT
+from sweep.predict.command import COMMAND as PREDICT
+from sweep.records.weights_file import read_best_weights
+from sweep.results.trained_models import find_models
+from sweep.score.command import COMMAND as SCORE
 from tests.cases.finished import ATTEMPT, finished_experiment, run_here
 from tests.conftest import WriteDataset
 from tests.models import write_best

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.generator.options import groups
-from sweep.engine import usage
+from sweep.cli import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
 FLAGS = {option.flag for command in COMMANDS for _, options in groups(command.options) for option in options}

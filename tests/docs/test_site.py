@@ -12,9 +12,9 @@ import pytest
 
 from docs.generator.__main__ import make
 from docs.generator.options import groups
+from sweep.cli import usage
+from sweep.cli.console import Command
 from sweep.commands import ALL
-from sweep.console import Command
-from sweep.engine import usage
 from tests.conftest import ROOT
 from tests.e2e.conftest import CHROMIUM, needs_chromium
 

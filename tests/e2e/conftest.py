@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.results.page.printing import find_browser
+from sweep.report.printing import find_browser
 from tests.conftest import ROOT, WriteDataset
 
 CHROMIUM = find_browser()

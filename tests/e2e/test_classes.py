@@ -13,7 +13,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from sweep.engine.experiment import Experiment
+from sweep.records.experiment import Experiment
 from sweep.results.classes import class_rows
 from sweep.results.leaderboard import Leaderboard
 from tests.conftest import SCENES, WriteDataset

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sweep.checkup.listing import CHECKS
-from sweep.results.ledger import LEDGER_FILE
+from sweep.doctor.listing import CHECKS
+from sweep.sealed.ledger import LEDGER_FILE
 from tests.e2e.conftest import Run, assert_refused
 
 

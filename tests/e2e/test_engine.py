@@ -15,16 +15,16 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.resources import Resources
-from sweep.engine.runner import RunEnd, run_trials
-from sweep.engine.search.halving import Halving
-from sweep.engine.search.journal import open_studies
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.terminal import Terminal
-from sweep.engine.trials import TrialPlan, TrialRecords, read_reports
+from sweep.cli.terminal import Terminal
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.runner import RunEnd, run_trials
+from sweep.records.experiment import Experiment
+from sweep.records.store import collect
+from sweep.records.trials import TrialPlan, TrialRecords, read_reports
 from sweep.results.leaderboard import Leaderboard
-from sweep.results.store import collect
+from sweep.search.journal import open_studies
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights

@@ -18,8 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sweep.console import open_output
-from sweep.export import ExportOptions, main
+from sweep.cli.console import open_output
+from sweep.export.command import ExportOptions, main
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import environment
 from tests.models import write_best

@@ -24,14 +24,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.dashboards import dashboard
-from sweep.engine.experiment import Experiment
-from sweep.engine.resources import Resources
-from sweep.engine.runner import run_trials
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.settings import RunSettings
-from sweep.engine.tracking import Tracking
-from sweep.engine.trials import TrialPlan, read_reports
+from sweep.monitoring.dashboards import dashboard
+from sweep.observers.tracking import Tracking
+from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.runner import run_trials
+from sweep.ray_tune.settings import RunSettings
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, read_reports
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights

@@ -13,14 +13,14 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.engine.experiment import Experiment
-from sweep.engine.options import SweepOptions
-from sweep.engine.packing import MemoryNeeds, probe_on_cluster, share_gpus
-from sweep.engine.resources import divide
-from sweep.engine.runner import run_trials
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.settings import RunSettings
-from sweep.engine.trials import TrialPlan
+from sweep.cli.options import SweepOptions
+from sweep.planning.packing import MemoryNeeds, probe_on_cluster, share_gpus
+from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import divide
+from sweep.ray_tune.runner import run_trials
+from sweep.ray_tune.settings import RunSettings
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights

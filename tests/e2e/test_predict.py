@@ -23,9 +23,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.console import open_output
-from sweep.engine.experiment import Experiment
-from sweep.predict import PredictOptions, main
+from sweep.cli.console import open_output
+from sweep.predict.command import PredictOptions, main
+from sweep.records.experiment import Experiment
 from tests.conftest import ROOT, SHARED, WriteDataset
 from tests.e2e.conftest import Run, Scored, assert_refused, start
 from trainables.errors import TilesweepError
@@ -175,14 +175,14 @@ def test_a_prediction_that_was_killed_goes_on_after_its_last_part(
 def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_path: Path) -> None:
     raster = write_tif(tmp_path / "in" / "a.tif", scene(400, 200))
     with pytest.MonkeyPatch.context() as patch:
-        from sweep.mapping import job
+        from sweep.predict import job
 
         patch.setattr(job, "write_geotiff", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             predict(raster, "--out", tmp_path / "out")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".a.parts").glob("row*.tif")}
     with pytest.MonkeyPatch.context() as patch:
-        from sweep.mapping import mapper
+        from sweep.predict import mapper
 
         patch.setattr(mapper, "predict_in_batches", None)  # whoever predicts now, fails
         predict(raster, "--out", tmp_path / "out")

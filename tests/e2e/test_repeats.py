@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sweep.engine.experiment import Experiment
+from sweep.records.experiment import Experiment
 from sweep.results.leaderboard import Leaderboard
 from tests.conftest import WriteDataset
 from tests.e2e.conftest import Run, assert_refused

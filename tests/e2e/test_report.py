@@ -16,13 +16,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from PIL import Image
 
-from sweep.console import open_output
-from sweep.engine.search.halving import Halving
-from sweep.engine.search.plan import StudyPlan, SweepPlan
-from sweep.engine.trials import TrialPlan
-from sweep.report import ReportOptions, main
-from sweep.results.page.gallery import error_map
-from sweep.results.page.searches import importances
+from sweep.cli.console import open_output
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.records.trials import TrialPlan
+from sweep.report.command import ReportOptions, main
+from sweep.report.gallery import error_map
+from sweep.report.searches import importances
 from tests.e2e.conftest import Run, Scored, assert_refused
 from trainables.errors import ExperimentError
 from trainables.overlays import FALSE_ALARM, HIT, MISS

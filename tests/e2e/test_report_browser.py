@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep.console import open_output
-from sweep.report import ReportOptions, main
+from sweep.cli.console import open_output
+from sweep.report.command import ReportOptions, main
 from tests.e2e.conftest import CHROMIUM, Run, Scored, assert_refused, needs_chromium
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.engine.experiment import Experiment
+from sweep.records.experiment import Experiment
 from tests.conftest import ROOT
 from tests.e2e.conftest import Run
 from trainables.storage import Storage

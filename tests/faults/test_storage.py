@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sweep.results.ledger import LEDGER_FILE, Ledger
+from sweep.records.experiment import LEDGER_FILE
+from sweep.sealed.ledger import Ledger
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import environment
 from tests.faults.conftest import Row, Run, Tally, kill, start, trained_again, wait_for
@@ -96,7 +97,7 @@ def test_a_storage_that_vanishes_in_mid_run_and_comes_back(
 
 APPEND = """
 import sys
-from sweep.results.ledger import Ledger, Reading
+from sweep.sealed.ledger import Ledger, Reading
 from trainables.storage import Storage
 ledger = Ledger(Storage.open(sys.argv[1]))
 for number in range(10_000):

@@ -24,18 +24,18 @@ from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import with_extras
 from search_spaces.profiles import get_profile
 from search_spaces.recipes import read_recipes
-from sweep.console import open_output
-from sweep.dataset.checking import check
-from sweep.dataset.commands.check import check as check_command
-from sweep.dataset.commands.make import make
-from sweep.dataset.options import Check, Make
-from sweep.dataset.splits import read_split
-from sweep.engine.experiment import Experiment
-from sweep.engine.search.journal import open_studies
-from sweep.engine.search.plan import SweepPlan, read_plan
-from sweep.engine.trials import TrialPlan, TrialRecords, read_reports
-from sweep.results.ledger import LEDGER_FILE, Ledger, Reading
-from sweep.results.store import collect
+from sweep.cli.console import open_output
+from sweep.patches.checking import check
+from sweep.patches.commands.check import check as check_command
+from sweep.patches.commands.make import make
+from sweep.patches.options import CheckOptions, Make
+from sweep.patches.splits import read_split
+from sweep.planning.plan import SweepPlan, read_plan
+from sweep.records.experiment import Experiment
+from sweep.records.store import collect
+from sweep.records.trials import TrialPlan, TrialRecords, read_reports
+from sweep.sealed.ledger import LEDGER_FILE, Ledger, Reading
+from sweep.search.journal import open_studies
 from tests.conftest import WriteDataset
 from trainables.checkpoints import BestWeights, dump_best, read_best
 from trainables.data.manifest import MANIFEST_FILE, Manifest
@@ -203,7 +203,7 @@ DAMAGE = st.sampled_from(DAMAGES)
 @pytest.fixture(scope="module")
 def sound(write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound dataset with a manifest."""
-    from sweep.dataset.checking import describe
+    from sweep.patches.checking import describe
 
     root = write_dataset(tmp_path_factory.mktemp("fuzz") / "sound")
     describe(check(root), name="x", origin="", licence="").write(root)
@@ -231,7 +231,7 @@ def test_tile_folders(sound: Path, cases: int) -> None:
                 if report.faults:
                     raise TilesweepError(report.faults)
             before = _content(root)
-            code = check_command(Check(patches=root), open_output())
+            code = check_command(CheckOptions(patches=root), open_output())
             assert code == 0 or (code == 2 and (report.faults or report.leaks))
             assert {k: v for k, v in _content(root).items() if MANIFEST_FILE not in k} == {
                 k: v for k, v in before.items() if MANIFEST_FILE not in k

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweep.console import open_output
-from sweep.dataset.commands.make import make
-from sweep.dataset.options import Make
-from sweep.dataset.tasks import read_task
+from sweep.cli.console import open_output
+from sweep.patches.commands.make import make
+from sweep.patches.options import Make
+from sweep.patches.tasks import read_task
 from tests.fuzz.test_bad_input import CASES, JSON, _flip, _truncate, each, works_or_says_why
-from tests.sweep.test_labels import OBJECTS, TASK, coco, write_coco, write_cvat, write_labelme
+from tests.sweep.patches.test_labels import OBJECTS, TASK, coco, write_coco, write_cvat, write_labelme
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sweep.cli.interrupts import SIGNALS
+from sweep.cli.marks import flag, require_in_bounds
+from sweep.cli.usage import parse
 from sweep.commands import ALL
-from sweep.engine.interrupts import SIGNALS
-from sweep.engine.marks import flag, require_in_bounds
-from sweep.engine.usage import parse
 from trainables.errors import TilesweepError
 
 COMMANDS = {one.name: one for one in ALL.commands()}

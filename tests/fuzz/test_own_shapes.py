@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from sweep.engine.own_files import DescriptionShape, RecordShape, ReportShape, parse_table, read_lines
-from sweep.engine.search.plan import SweepPlan
-from sweep.engine.trials import TrialPlan
-from sweep.results.store import SCORES_SCHEMA
+from sweep.planning.plan import SweepPlan
+from sweep.records.shapes import DescriptionShape, RecordShape, ReportShape, parse_table, read_lines
+from sweep.records.store import SCORES_SCHEMA
+from sweep.records.trials import TrialPlan
 from tests.fuzz.test_bad_input import CASES, JSON, each
 from trainables.documents import DamagedError, parse_json
 from trainables.models.weights import Weights

@@ -9,7 +9,7 @@ import sys
 from packaging.version import Version
 
 from sweep import __version__
-from sweep.engine.provenance import provenance
+from sweep.records.provenance import provenance
 from tests.conftest import ROOT
 
 HEADING = re.compile(r"^## (\S+)(?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)

@@ -13,7 +13,7 @@ from torch import Tensor
 from trainables.data.tiles import TuningData
 from trainables.epoch_result import EpochResult
 from trainables.features import CachedEncoder, FeatureCache
-from trainables.models import kept
+from trainables.models import encoder_cache as kept
 from trainables.recipe import Recipe
 from trainables.training import Trainer
 

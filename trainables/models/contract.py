@@ -24,7 +24,7 @@ class BrokenError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class ModelUnderTest:
     """What is checked.
 
     Attributes:
@@ -52,7 +52,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class ContractCheck:
     """One thing that an architecture keeps to.
 
     Attributes:
@@ -65,7 +65,7 @@ class Check:
 
     name: str
     mend: str
-    run: Callable[[Subject], None]
+    run: Callable[[ModelUnderTest], None]
     quick: bool = False
     advice: bool = False
 
@@ -80,7 +80,7 @@ class Verdict:
         mend: What to do about it.
     """
 
-    check: Check
+    check: ContractCheck
     fault: str = ""
     mend: str = ""
 
@@ -95,7 +95,7 @@ def _require(ok: bool, fault: str) -> None:
         raise BrokenError(fault)
 
 
-def _shapes(subject: Subject) -> None:
+def _shapes(subject: ModelUnderTest) -> None:
     for channels in sorted({1, 3, subject.channels}):
         model = subject.build(channels=channels).eval()
         for longer in (0, ODD):
@@ -106,7 +106,7 @@ def _shapes(subject: Subject) -> None:
             _require(found == wanted, f"images {tuple(images.shape)} give {found}, not {wanted}")
 
 
-def _finite(subject: Subject) -> None:
+def _finite(subject: ModelUnderTest) -> None:
     for training in (True, False):
         with torch.no_grad():
             outputs = subject.build().train(training).forward_with_auxiliary(subject.images())
@@ -119,7 +119,7 @@ def _mode(training: bool) -> str:
     return "training" if training else "evaluation"
 
 
-def _gradients(subject: Subject) -> None:
+def _gradients(subject: ModelUnderTest) -> None:
     model = subject.build().train()
     torch.autograd.backward(_loss(model, subject.images()))
     for part, parameters in (("decoder", model.decoder_parameters()), ("encoder", model.encoder_parameters())):
@@ -138,7 +138,7 @@ def _loss(model: SegmentationModel, images: Tensor) -> Tensor:
     return total
 
 
-def _freezing(subject: Subject) -> None:
+def _freezing(subject: ModelUnderTest) -> None:
     model = subject.build()
     if model.encoder is None:
         return
@@ -157,27 +157,27 @@ def _freezing(subject: Subject) -> None:
     _require(learning or not model.encoder_parameters(), "an unfrozen encoder does not learn")
 
 
-def _dropout(subject: Subject) -> None:
+def _dropout(subject: ModelUnderTest) -> None:
     images = subject.images(4)
     model = subject.build(dropout=0.5).train()
     with torch.no_grad():
         _require(not torch.equal(model(images), model(images)), "recipe.decoder_dropout changes nothing")
 
 
-def _no_other_dropout(subject: Subject) -> None:
+def _no_other_dropout(subject: ModelUnderTest) -> None:
     images = subject.images(4)
     model = subject.build(dropout=0.0).train()
     with torch.no_grad():
         _require(torch.equal(model(images), model(images)), "training is random although recipe.decoder_dropout is 0")
 
 
-def _deterministic(subject: Subject) -> None:
+def _deterministic(subject: ModelUnderTest) -> None:
     model = subject.build(dropout=0.5).eval()
     with torch.no_grad():
         _require(torch.equal(model(subject.images()), model(subject.images())), "two passes differ in evaluation mode")
 
 
-def _batch_free(subject: Subject) -> None:
+def _batch_free(subject: ModelUnderTest) -> None:
     model = subject.build().eval()
     images = subject.images(3)
     with torch.no_grad():
@@ -188,7 +188,7 @@ def _batch_free(subject: Subject) -> None:
     )
 
 
-def _seeded(subject: Subject) -> None:
+def _seeded(subject: ModelUnderTest) -> None:
     def state(seed: int) -> dict[str, Tensor]:
         return subject.build(seed=seed).state_dict()
 
@@ -198,7 +198,7 @@ def _seeded(subject: Subject) -> None:
     _require(any(not torch.equal(first[name], other[name]) for name in first), "the seed changes nothing")
 
 
-def _portable(subject: Subject) -> None:
+def _portable(subject: ModelUnderTest) -> None:
     model, other = subject.build(seed=1).eval(), subject.build(seed=1).eval()
     with torch.no_grad():
         for parameter in model.decoder_parameters():
@@ -212,7 +212,7 @@ def _portable(subject: Subject) -> None:
     _require(same, "its logits change when its weights are saved and loaded")
 
 
-def _channels_last(subject: Subject) -> None:
+def _channels_last(subject: ModelUnderTest) -> None:
     model = subject.build().train()
     model.to(memory_format=torch.channels_last)
     images = subject.images().contiguous(memory_format=torch.channels_last)
@@ -222,62 +222,62 @@ def _channels_last(subject: Subject) -> None:
         raise BrokenError(f"a step fails there ({told(error)})") from error
 
 
-CHECKS: Sequence[Check] = (
-    Check(
+CHECKS: Sequence[ContractCheck] = (
+    ContractCheck(
         name="gives logits of the images' size",
         mend="return (B, channels, h, w) for any size that stride divides; h and w may be smaller, they are upsampled",
         run=_shapes,
         quick=True,
     ),
-    Check(
+    ContractCheck(
         name="gives finite numbers", mend="look for a division by zero, or a logarithm of it", run=_finite, quick=True
     ),
-    Check(
+    ContractCheck(
         name="learns: gradients reach decoder and encoder",
         mend="leave out detach() and no_grad(); the last layers must not be in encoder",
         run=_gradients,
         quick=True,
     ),
-    Check(
+    ContractCheck(
         name="trains in channels_last, as every training here does",
         mend="use reshape() instead of view()",
         run=_channels_last,
         quick=True,
     ),
-    Check(
+    ContractCheck(
         name="stands still where its encoder is frozen",
         mend="override neither train() nor the BatchNorm statistics of the encoder",
         run=_freezing,
         quick=True,
     ),
-    Check(
+    ContractCheck(
         name="is deterministic in evaluation mode",
         mend="use nn.Dropout2d, which eval() switches off, not functional dropout",
         run=_deterministic,
     ),
-    Check(
+    ContractCheck(
         name="treats each image of a batch alone in evaluation mode",
         mend="compute nothing over the batch's dimension but BatchNorm",
         run=_batch_free,
     ),
-    Check(
+    ContractCheck(
         name="has initial weights that the seed alone decides",
         mend="draw from torch's generator alone, never from numpy, random or a seed of your own",
         run=_seeded,
     ),
-    Check(
+    ContractCheck(
         name="comes back from its saved weights",
         mend="keep everything learnt in parameters and buffers, each under one name",
         run=_portable,
         quick=True,
     ),
-    Check(
+    ContractCheck(
         name="drops channels as recipe.decoder_dropout says",
         mend="put nn.Dropout2d(recipe.decoder_dropout) between decoder stages, or phase 2 searches a dead knob",
         run=_dropout,
         advice=True,
     ),
-    Check(
+    ContractCheck(
         name="has no other dropout",
         mend="set a library's own dropout and drop_path to 0, or dropout means something else in each architecture",
         run=_no_other_dropout,
@@ -286,7 +286,7 @@ CHECKS: Sequence[Check] = (
 )
 
 
-def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Verdict]:
+def examine(subject: ModelUnderTest, checks: Sequence[ContractCheck] = CHECKS) -> list[Verdict]:
     """Run checks; none of them raises, whatever the architecture does.
 
     Args:
@@ -299,7 +299,7 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> list[Verdict]
     try:
         subject.build()
     except (Exception, SystemExit) as error:
-        builds = Check(name="builds", mend=GUIDE, run=lambda _: None)
+        builds = ContractCheck(name="builds", mend=GUIDE, run=lambda _: None)
         return [_judge(builds, error)]
     found = []
     for check in checks:
@@ -328,7 +328,7 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
         entry = get_architecture(name)
     except TilesweepError as error:
         return list(error.faults)
-    subject = Subject(entry=entry, recipe=recipe.replace(architecture=entry.name), channels=channels)
+    subject = ModelUnderTest(entry=entry, recipe=recipe.replace(architecture=entry.name), channels=channels)
     failed = [one for one in examine(subject, [check for check in CHECKS if check.quick]) if one.failed]
     lines = {
         one.fault: f"{one.fault}; {one.mend}" if one.mend else one.fault  # one crash fails many checks alike
@@ -339,7 +339,7 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
     ]
 
 
-def _judge(check: Check, error: BaseException) -> Verdict:
+def _judge(check: ContractCheck, error: BaseException) -> Verdict:
     """Return what an exception means; the ones that this project raises bring their mend along."""
     if isinstance(error, BrokenError):
         return Verdict(check=check, fault=str(error), mend=check.mend)

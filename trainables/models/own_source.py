@@ -22,7 +22,7 @@ CARRIED = "tilesweep_carried"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class OwnSource:
     """Where a builder is written.
 
     Attributes:
@@ -73,7 +73,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
 
 
-def source_of(name: str, *, moved: bool = True) -> Source:
+def source_of(name: str, *, moved: bool = True) -> OwnSource:
     """Find the code of an architecture that a user wrote, and run none of it.
 
     A file that does not lie where it did is looked for among those that the driver brought to this node, and in the
@@ -91,11 +91,11 @@ def source_of(name: str, *, moved: bool = True) -> Source:
         here = Path.cwd() / Path(path).name
         for place in (*_brought(Path(path)), Path(path), here) if moved else (Path(path),):
             if place.is_file():
-                return Source(name=f"{path}:{function}", path=place, function=function)
+                return OwnSource(name=f"{path}:{function}", path=place, function=function)
         nor = f", nor {here}" if moved else ""
         raise RecipeError(f"architecture {name}: there is no such file{nor}; bring it back")
     for point in entry_points(group=ENTRY_POINTS, name=name):
-        return Source(name=name, path=_file_of(point.module), function=point.attr, entry_point=point)
+        return OwnSource(name=name, path=_file_of(point.module), function=point.attr, entry_point=point)
     raise RecipeError(f"architecture {name}: no installed package registers it; install the one that it came from")
 
 

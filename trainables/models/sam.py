@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.models.base import SegmentationModel
-from trainables.models.kept import keep
+from trainables.models.encoder_cache import keep
 from trainables.models.sam_encoder import PATCH, build_encoder, encode
 from trainables.models.unet import double_conv
 from trainables.models.weights import Weights

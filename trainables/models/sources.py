@@ -41,7 +41,7 @@ SMP_ENCODER = "imagenet:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class WeightsSource:
     """Where the weights of a kind come from.
 
     Attributes:
@@ -63,7 +63,7 @@ class Source:
     variable: str = ""
 
 
-def source(needs: str) -> Source:
+def source(needs: str) -> WeightsSource:
     """Return where the weights of a kind come from.
 
     Args:
@@ -82,10 +82,10 @@ def cache() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "tilesweep")
 
 
-def _sources() -> dict[str, Source]:
+def _sources() -> dict[str, WeightsSource]:
     mobile = f"get {MOBILE_SAM_URL}, and put it into {cache()} or name it by {MOBILE_SAM_VARIABLE}"
     return {
-        "sam-vit-b": Source(
+        "sam-vit-b": WeightsSource(
             kind="sam",
             label="SAM",
             licence="Apache-2.0 (Segment Anything)",
@@ -94,7 +94,7 @@ def _sources() -> dict[str, Source]:
             sha256=SAM_SHA256,
             variable=SAM_VARIABLE,
         ),
-        "mobile-sam": Source(
+        "mobile-sam": WeightsSource(
             kind="sam",
             label="MobileSAM",
             licence="Apache-2.0 (MobileSAM)",
@@ -102,7 +102,7 @@ def _sources() -> dict[str, Source]:
             find=lambda _: _cached_file(MOBILE_SAM_FILE, MOBILE_SAM_URL, "", False),
             variable=MOBILE_SAM_VARIABLE,
         ),
-        "sam2-hiera-t": Source(
+        "sam2-hiera-t": WeightsSource(
             kind="sam",
             label="SAM 2",
             licence="Apache-2.0 (SAM 2)",
@@ -110,14 +110,14 @@ def _sources() -> dict[str, Source]:
             find=lambda may_download: _cached_file(SAM2_FILE, SAM2_URL, "", may_download),
             variable=SAM2_VARIABLE,
         ),
-        "imagenet-resnet34": Source(
+        "imagenet-resnet34": WeightsSource(
             kind="imagenet",
             label="ImageNet",
             licence=f"torchvision's ResNet34, by way of {RESNET34_REPOSITORY}: {TORCHVISION_TERMS}",
             how_to_get=f"run once online, or copy the Hugging Face cache of {RESNET34_REPOSITORY} here",
             find=lambda may_download: _hub_file(RESNET34_REPOSITORY, RESNET34_REVISION, may_download),
         ),
-        "imagenet-resnet50": Source(
+        "imagenet-resnet50": WeightsSource(
             kind="imagenet",
             label="ImageNet",
             licence=f"torchvision's ResNet50: {TORCHVISION_TERMS}",
@@ -125,7 +125,7 @@ def _sources() -> dict[str, Source]:
             find=_torchvision_file,
             sha256=RESNET50_URL.removesuffix(".pth").rpartition("-")[2],
         ),
-        "imagenet-efficientnet-lite0": Source(
+        "imagenet-efficientnet-lite0": WeightsSource(
             kind="imagenet",
             label="ImageNet",
             licence=f"Apache-2.0 ({LITE0_PACKAGE}, from TensorFlow's TPU models); {IMAGENET_TERMS}",
@@ -137,9 +137,9 @@ def _sources() -> dict[str, Source]:
 
 
 @lru_cache
-def _smp_source(encoder: str) -> Source:
+def _smp_source(encoder: str) -> WeightsSource:
     if encoder.startswith("mit_b"):
-        licence = "NVIDIA Source Code License for SegFormer, non-commercial use: github.com/NVlabs/SegFormer"
+        licence = "NVIDIA WeightsSource Code License for SegFormer, non-commercial use: github.com/NVlabs/SegFormer"
     else:
         place = f"timm/{encoder[3:]}" if encoder.startswith("tu-") else f"smp-hub (encoder {encoder})"
         licence = f"unknown, see https://huggingface.co/{place}"
@@ -148,7 +148,7 @@ def _smp_source(encoder: str) -> Source:
         repository, revision = published(encoder)
         return _hub_file(repository, revision, may_download)
 
-    return Source(
+    return WeightsSource(
         kind="imagenet",
         label="ImageNet",
         licence=f"{licence}; {IMAGENET_TERMS}",

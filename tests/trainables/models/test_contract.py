@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.models import NAMES, TINY
 from trainables.errors import RecipeError, WeightsError
 from trainables.models.base import SegmentationModel, encoder_fingerprint
-from trainables.models.contract import CHECKS, Check, Subject
+from trainables.models.contract import CHECKS, ContractCheck, ModelUnderTest
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE, build_model, get_architecture
 from trainables.models.weights import Weights, resolve
 from trainables.recipe import Recipe
@@ -69,9 +69,9 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name.replace(" ", "-"))
 @pytest.mark.parametrize("architecture", (*TINY, *FAMILIES))
-def test_it_keeps_the_contract(architecture: str, check: Check) -> None:
+def test_it_keeps_the_contract(architecture: str, check: ContractCheck) -> None:
     recipe = Recipe(architecture=architecture, model_size="tiny")
-    check.run(Subject(entry=get_architecture(architecture), recipe=recipe))
+    check.run(ModelUnderTest(entry=get_architecture(architecture), recipe=recipe))
 
 
 def test_the_grid_is_the_study_s_five() -> None:

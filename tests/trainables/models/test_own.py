@@ -109,7 +109,7 @@ def test_what_the_module_says_is_taken_over(tmp_path: Path) -> None:
 
 def test_it_keeps_the_contract(tmp_path: Path) -> None:
     name = _write(tmp_path, GOOD)
-    subject = contract.Subject(entry=get_architecture(name), recipe=_recipe(name))
+    subject = contract.ModelUnderTest(entry=get_architecture(name), recipe=_recipe(name))
     assert [one for one in contract.examine(subject) if one.fault] == []
     assert contract.verdict(name, 5, _recipe(name)) == []
 
@@ -149,7 +149,7 @@ def test_a_pretrained_one_without_encoder_is_refused(tmp_path: Path) -> None:
 
 def test_dead_dropout_is_a_note(tmp_path: Path) -> None:
     name = _write(tmp_path, GOOD.replace("nn.Dropout2d(dropout)", "nn.Identity()"))
-    subject = contract.Subject(entry=get_architecture(name), recipe=_recipe(name))
+    subject = contract.ModelUnderTest(entry=get_architecture(name), recipe=_recipe(name))
     (found,) = [one for one in contract.examine(subject) if one.fault]
     assert "decoder_dropout changes nothing" in found.fault and not found.failed
 

@@ -1,0 +1,219 @@
+"""Options that several commands share: typed, documented once, read by tyro."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from search_spaces.limits import MAX_TRIALS
+from sweep.cli.marks import RARE, Bounds, OnResume
+from trainables.models.weights import SAM_SHA256
+from trainables.recipe import MAX_EPOCHS, MAX_SEED
+from trainables.storage import DEFAULT_STORAGE
+
+Names = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="A,B,...",
+        instance_from_str=lambda args: tuple(part.strip() for part in args[0].split(",") if part.strip()),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
+    ),
+]
+"""A comma-separated list of names."""
+
+Numbers = Annotated[
+    tuple[int, ...],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="N,N,...",
+        instance_from_str=lambda args: tuple(int(part) for part in args[0].split(",")),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(map(str, value))],
+    ),
+]
+"""A comma-separated list of whole numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How much a command says, and to whom."""
+
+    typed: ClassVar[frozenset[str] | None] = None
+    """Names of the options that the command line gave; None where they were made in code."""
+
+    quiet: Annotated[bool, OnResume.THIS_RUN] = False
+    """Say only what came out and what to do next."""
+
+    json: Annotated[bool, OnResume.THIS_RUN] = False
+    """For programs: one JSON object a line on standard output, and nothing else there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOptions(OutputOptions):
+    """Where experiments lie."""
+
+    storage: Annotated[str, arg(metavar="DIR|URI"), OnResume.THIS_RUN] = DEFAULT_STORAGE
+    """Folder or URI (s3://, gs://) that holds experiments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """What models run on."""
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], RARE, OnResume.MAY_CHANGE] = "auto"
+    """What models run on; auto: a GPU where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressOptions:
+    """Which machines do the work."""
+
+    address: Annotated[str | None, arg(metavar="auto|HOST:PORT"), OnResume.THIS_RUN] = None
+    """Work on this running Ray cluster; default: RAY_ADDRESS's, else this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustOptions:
+    """Whose code runs."""
+
+    trust_code: Annotated[bool, RARE, OnResume.THIS_RUN] = False
+    """Run the Python file or installed package that weights, recipes or an experiment name as their architecture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions:
+    """Recipes other than the shared one."""
+
+    recipes: Annotated[Path | None, arg(metavar="FILE"), OnResume.FIXED] = None
+    """TOML tables of recipe fields by architecture, such as Phase 2's best_recipes.toml."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What is trained on what."""
+
+    profile: Annotated[str, arg(metavar="paper|demo|smoke"), OnResume.FIXED] = "paper"
+    """How big the run is."""
+
+    patches: Annotated[Path, arg(metavar="DIR|URI"), OnResume.MAY_CHANGE] = Path("patches")
+    """The dataset: {train,val,test}/{images,masks}/, also at s3://, gs://."""
+
+    architectures: Annotated[Names, OnResume.FIXED] = ()
+    """Which architectures; default: the profile's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsOptions:
+    """Where pretrained weights come from."""
+
+    sam_checkpoint: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
+    """sam_vit_b_01ec64.pth, if it is not in the cache."""
+
+    sam_sha256: Annotated[str, arg(metavar="HEX"), RARE, OnResume.FIXED] = SAM_SHA256
+    """Checksum of the SAM file; change it for a fine-tuned ViT-B of your own."""
+
+    offline: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
+    """Never download weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, TrainingOptions, TrustOptions):
+    """What every sweep understands."""
+
+    allow_leak: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
+    """Sweep although tiles of different splits show the same ground; every row is marked."""
+
+    name: Annotated[str | None, arg(metavar="NAME"), OnResume.FIXED] = None
+    """The experiment's name; default: made from phase and profile."""
+
+    resume: Annotated[str | None, arg(metavar="NAME"), OnResume.THIS_RUN] = None
+    """Resume an unfinished experiment, with all options of its first start."""
+
+    trust_owner: Annotated[bool, RARE, OnResume.THIS_RUN] = False
+    """Resume although the experiment's folder belongs to another user."""
+
+    plan: Annotated[bool, OnResume.THIS_RUN] = False
+    """Print trials, resources and an estimated time; run nothing."""
+
+    measure: Annotated[bool, RARE, OnResume.THIS_RUN] = False
+    """With --plan: calibrate the estimate by training a few steps of each architecture here."""
+
+    time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
+    """Stop cleanly after this wall-clock time, of this run alone; --resume goes on."""
+
+    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
+    """Stop cleanly after this much training; --resume goes on."""
+
+    seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED), OnResume.FIXED] = 42
+    """Seeds initial weights, draws and dropout."""
+
+    max_concurrent: Annotated[int | None, arg(metavar="N"), Bounds(1, 10_000), OnResume.MAY_CHANGE] = None
+    """Trials side by side at most; 1 on Colab."""
+
+    gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), OnResume.MAY_CHANGE] = None
+    """Share of a GPU a trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
+
+    max_failures: Annotated[int, arg(metavar="N"), RARE, Bounds(0, 1_000), OnResume.MAY_CHANGE] = 2
+    """How often a trial that crashed is started again, from its last epoch."""
+
+    compile: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
+    """Translate each trial's training step by torch.compile: minutes at its start, for long trainings on GPUs."""
+
+    profile_trace: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
+    """Record the second epoch of each trial into trace.json.gz, for ui.perfetto.dev or chrome://tracing."""
+
+    tensorboard: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
+    """Write each trial's curves and some val tiles' predictions for TensorBoard."""
+
+    overlays_every: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_EPOCHS), OnResume.MAY_CHANGE] = 5
+    """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
+
+    mlflow: Annotated[str | None, arg(metavar="URI"), RARE, OnResume.MAY_CHANGE] = None
+    """Tell this MLflow of every trial, such as sqlite:///mlflow.db or http://HOST:5000."""
+
+    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE] = None
+    """Tell Weights & Biases of every trial, in this project."""
+
+    weights: Annotated[
+        Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE, OnResume.FIXED
+    ] = None
+    """pretrained refuses to start without real weights; default: the profile's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(SweepOptions):
+    """What every search understands."""
+
+    trials: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_TRIALS), OnResume.FIXED] = None
+    """Trials in all, shared equally by the architectures; default: the profile's."""
+
+    space: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
+    """Python file with a function space(architecture) of your own; it is run."""
+
+    extra_knobs: Annotated[Names, RARE, OnResume.FIXED] = ()
+    """Search these too: weight_decay, ema_decay."""
+
+    max_epochs: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
+    """Epochs of a full training; default: the profile's."""
+
+    grace_period: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
+    """Epochs before a trial can be given up; default: the profile's."""
+
+    reduction_factor: Annotated[int | None, arg(metavar="N"), RARE, Bounds(2, 1_000), OnResume.FIXED] = None
+    """One in this many trials passes each rung; default: the profile's."""
+
+    halving: Annotated[Literal["auto", "stop", "pause", "off"], RARE, OnResume.FIXED] = "auto"
+    """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
+    trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
+
+    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
+    """Start ASHA's rungs with this experiment's curves of the same architectures."""
+
+    optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE, OnResume.FIXED] = None
+    """Any Optuna storage; default: a journal in the experiment's folder."""

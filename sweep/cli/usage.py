@@ -1,0 +1,120 @@
+"""Reading a command line, and what --help shows: the usual options and examples; --help-all shows every option."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import tyro
+from tyro.conf import arg
+
+from sweep.cli.marks import RARE, Bounds, OnResume, marked
+from trainables.escaping import visible
+from trainables.secrets import hide_secret
+
+Options = TypeVar("Options")
+
+
+def parse(options: type[Options], words: Sequence[str], *, program: str, examples: Mapping[str, str]) -> Options:
+    """Read a command line; shows the help, or what is wrong in one message, and exits where that is due.
+
+    Args:
+        options: A frozen dataclass with documented fields.
+        words: The arguments.
+        program: How the command is called.
+        examples: Arguments -> what they bring.
+    """
+    settings = (tyro.conf.FlagCreatePairsOff,)
+    wanted = {"-h", "--help", "--help-all"} & set(words)
+    if not wanted:
+        hidden = [visible(hide_secret(word)) for word in words]
+        with nullcontext() if hidden == list(words) else _hiding(options, hidden, program):
+            parsed = tyro.cli(options, args=words, prog=program, config=settings)
+        object.__setattr__(parsed, "typed", _typed(options, words))
+        return parsed
+    everything = "--help-all" in wanted
+    shown = _as_shown(options, everything)
+    about = describe(options, program, examples, hidden=not everything and bool(rare(options)))
+    return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
+
+
+@contextmanager
+def _hiding(options: type[Any], hidden: Sequence[str], program: str) -> Iterator[None]:
+    """Say what is wrong with a command line, which quotes it, without its secrets and escape sequences."""
+    try:
+        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            yield
+    except SystemExit:
+        tyro.cli(options, args=hidden, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
+        raise
+
+
+def _typed(options: type[Any], words: Sequence[str]) -> frozenset[str]:
+    """Return the names of the options that are given by name, whatever their value."""
+    given = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in words if word.startswith("--")}
+    return frozenset(one.name for one in fields(options) if one.name in given)
+
+
+def remarks(options: type[Any], name: str) -> list[str]:
+    """Return what help says of an option beside its purpose: which numbers it takes, whether it may change later."""
+    bounds = marked(options, Bounds).get(name)
+    resume = marked(options, OnResume).get(name)
+    said = [str(bounds)] if bounds else []
+    return [*said, resume.value] if resume is OnResume.MAY_CHANGE else said
+
+
+def rare(options: type[Any]) -> set[str]:
+    """Return the names of the options that few runs need."""
+    hints = get_type_hints(options, include_extras=True)
+    return {name for name, hint in hints.items() if RARE in getattr(hint, "__metadata__", ())}
+
+
+def describe(options: type[Any], program: str, examples: Mapping[str, str], *, hidden: bool = False) -> str:
+    """Return what a command does, and examples.
+
+    Args:
+        options: Its options' dataclass, whose docstring says what it does.
+        program: How it is called.
+        examples: Arguments -> what they bring.
+        hidden: Whether options are left to ``--help-all``.
+    """
+    calls = {f"{program} {words}".rstrip(): purpose for words, purpose in examples.items()}
+    width = max(map(len, calls), default=0)
+    lines = inspect.cleandoc(options.__doc__ or "").splitlines()
+    lines += ["", "examples:", *(f"  {words:{width}}  {purpose}".rstrip() for words, purpose in calls.items())]
+    if hidden:
+        lines += ["", "These are the usual options; --help-all shows all."]
+    return "\n".join(lines)
+
+
+def _hint(notes: Sequence[str], plain: bool) -> Callable[[str], str]:
+    """Return what makes the remark behind an option's purpose out of tyro's own: ``(default: 2)``."""
+
+    def hint(default: str) -> str:
+        said = [*([] if plain else [f"default: {default}"]), *notes]
+        return f"({'; '.join(said)})" if said else ""
+
+    return hint
+
+
+def _as_shown(options: type[Options], everything: bool) -> type[Options]:
+    """Return the options as a help shows them: without rare ones, and without defaults that say nothing."""
+    hints = get_type_hints(options, include_extras=True)
+    hidden = set() if everything else rare(options)
+    suppress: Any = tyro.conf.Suppress
+    annotations: dict[str, Any] = {}
+    for one in fields(options):  # type: ignore[arg-type]
+        if one.name in hidden:
+            annotations[one.name] = suppress[hints[one.name]]
+            continue
+        plain = one.default in (None, False, (), "") and one.default is not MISSING
+        notes = remarks(options, one.name) if everything else []
+        if plain or notes:
+            annotations[one.name] = Annotated[hints[one.name], arg(help_behavior_hint=_hint(notes, plain))]
+    defaults = {one.name: one.default for one in fields(options) if one.name in annotations}  # type: ignore[arg-type]
+    members = {"__annotations__": annotations, "__doc__": options.__doc__, "__module__": options.__module__, **defaults}
+    return dataclass(frozen=True, kw_only=True)(type(options.__name__, (options,), members))

@@ -1,0 +1,95 @@
+"""Tells what the checks found, as lines for people or events for programs, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from textwrap import wrap
+
+from rich.text import Text
+
+from sweep.cli.console import MISTAKE
+from sweep.cli.output import Output
+from sweep.doctor.finding import Check, Finding
+from sweep.doctor.options import CheckupOptions
+from trainables.escaping import visible
+from trainables.invocation import words
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+OUTCOME_WIDTH, TOPIC_WIDTH = 6, 15
+INDENT = " " * (OUTCOME_WIDTH + TOPIC_WIDTH)
+NARROWEST = 30
+"""Characters that the text of a finding has at least."""
+
+
+def tell(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptions, output: Output) -> int:
+    """Tell every finding as it comes, then the sum and the next command.
+
+    Args:
+        found: From ``run_checks``.
+        options: What the doctor was told.
+        output: Where to tell it; what is well is left out with ``--quiet``.
+
+    Returns:
+        The exit code: 0, or 2 where something failed.
+    """
+    counts: Counter[str] = Counter()
+    for check, findings in found:
+        told_topic = ""
+        for finding in findings:
+            counts[finding.outcome] += 1
+            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.mend)
+            console = output.console if finding.outcome == "ok" else output.results
+            if not (console.quiet or output.results.quiet):
+                topic = "" if check.name == told_topic else check.name
+                for line in lines(finding, topic, console.width):
+                    console.print(line, soft_wrap=True)
+                told_topic = check.name
+    output.results.print(summary(counts), highlight=False)
+    output.next(command("doctor", options, CheckupOptions) if counts["fail"] else _sweep(options))
+    return MISTAKE if counts["fail"] else 0
+
+
+def lines(finding: Finding, topic: str, width: int) -> list[Text]:
+    """Lay a finding out: the text in a column, the mend on a line of its own that is not broken, to be pasted."""
+    column = max(NARROWEST, width - len(INDENT) - 1)
+    parts = wrap(visible(finding.text), column, break_long_words=False, break_on_hyphens=False) or [""]
+    head = Text(f"{finding.outcome:{OUTCOME_WIDTH}}", style=STYLES[finding.outcome])
+    laid = [head.append(f"{topic:{TOPIC_WIDTH}}{parts[0]}", style="default not bold")]
+    laid += [Text(INDENT + part) for part in parts[1:]]
+    if finding.mend:
+        laid.append(Text(f"{INDENT}mend: ", style="dim").append(visible(finding.mend), style="default not dim"))
+    return laid
+
+
+def summary(counts: Counter[str]) -> str:
+    """Say in a line how it stands."""
+    good = f"{counts['ok']} ok"
+    warnings = f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}"
+    if counts["fail"]:
+        return f"{good}, {warnings}, {counts['fail']} failed: mend what failed, then look again"
+    return f"{good}, {warnings}, nothing failed: a sweep can start"
+
+
+def _sweep(options: CheckupOptions) -> str:
+    from sweep.cli.options import SweepOptions
+
+    return command("phase1", options, SweepOptions)
+
+
+def command(module: str, options: CheckupOptions, taker: type[CheckupOptions] | type) -> str:
+    """Return a command with the flags that the doctor was given, as far as it takes them."""
+    typed = words(module)
+    defaults = {one.name: one.default for one in fields(taker)}
+    for one in fields(CheckupOptions):
+        value = getattr(options, one.name)
+        if one.name not in defaults or one.name in ("quiet", "json") or value == defaults[one.name]:
+            continue
+        flag = f"--{one.name.replace('_', '-')}"
+        if value is True:
+            typed.append(flag)
+        else:
+            typed += [flag, ",".join(value) if isinstance(value, tuple) else str(value)]
+    return shlex.join(typed)

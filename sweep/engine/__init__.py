@@ -1,1 +1,0 @@
-"""How a sweep runs on Ray."""

@@ -1,1 +1,0 @@
-"""What is trained next: planned trials, and searches with Optuna, one study a group."""

@@ -1,0 +1,155 @@
+"""``python -m sweep.export``: a trained model as a file for other programs, compared with the model first."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from sweep.cli.console import Command
+from sweep.cli.options import StorageOptions, TrustOptions
+from sweep.cli.output import Output, say
+from sweep.export.formats import ENDINGS, Format, check_format
+from sweep.records.outputs import require_free
+from sweep.results.trained_models import TrainedModel, find_models
+from trainables.errors import ExperimentError
+from trainables.models.trust import trust_everything
+from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from sweep.export.production import Exported
+    from trainables.calibration import Calibration
+
+SIZE_MULTIPLE = 32
+LARGEST_SIZE = 4096
+"""Of ``--size`` in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(StorageOptions, TrustOptions):
+    """Write a trained model as one file that takes bytes, gives logits, and says how to use it.
+
+    The file is compared with the model on all val tiles, and written only if it gives the same.
+    """
+
+    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
+    """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
+
+    format: Format = "onnx"
+    """onnx: for onnxruntime and the like; torch: a program for torch.export.load; safetensors: all tensors, for
+    tilesweep on any machine."""
+
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Where to write; default: NAME-TRIAL.onnx, .pt2 or .safetensors here."""
+
+    overwrite: bool = False
+    """Replace the file if it is there."""
+
+    opset: Annotated[int | None, arg(metavar="N")] = None
+    """ONNX operator set, 18 to 23; default: 18, which most programs read."""
+
+    size: Annotated[int | None, arg(metavar="PIXELS")] = None
+    """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM and Lite0 the
+    size trained on."""
+
+    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
+    """Where the dataset lies now; default: where it lay when the sweep ran."""
+
+
+def main(options: ExportOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    opset = check_format(options.format, options.opset)
+    _check_size(options.size)
+    _check_out(options.out, options)
+    (chosen,) = find_models(Storage.open(options.storage), options.model)
+    out = options.out or Path(_default_name(chosen, options.format))
+    _check_out(out, options)
+    if options.trust_code:
+        trust_everything()
+    patches = _patches(chosen, options)
+
+    # Here, so that --help and refusals come without loading torch.
+    from sweep.export.production import produce
+    from trainables.data.tiles import TuningData
+
+    data = TuningData.read(patches)
+    say(output.console, "model", f"{chosen.name}; the file is compared with it on {len(data.val)} val tiles")
+    exported = produce(chosen, data, out, name=options.format, size=options.size, opset=opset)
+    _say(exported, out, options.format, output)
+    if options.format == "onnx":
+        output.next(shlex.join(["python", "examples/use_exported.py", str(out), "image.npy", "mask.npy"]))
+    return 0
+
+
+def _check_size(size: int | None) -> None:
+    if size is not None and (size % SIZE_MULTIPLE or not SIZE_MULTIPLE <= size <= LARGEST_SIZE):
+        raise ExperimentError(f"--size {size}: give a multiple of {SIZE_MULTIPLE} up to {LARGEST_SIZE}")
+
+
+def _check_out(out: Path | None, options: ExportOptions) -> None:
+    """Refuse a name with another format's ending, and one that is taken."""
+    if out is None:
+        return
+    ending = ENDINGS[options.format]
+    if out.suffix != ending:
+        raise ExperimentError(f"--out {out}: must end in {ending} with --format {options.format}")
+    require_free(out, overwrite=options.overwrite)
+
+
+def _default_name(chosen: TrainedModel, name: Format) -> str:
+    stem = chosen.name if chosen.experiment else Path(chosen.name).stem
+    return stem.replace("/", "-") + ENDINGS[name]
+
+
+def _patches(chosen: TrainedModel, options: ExportOptions) -> Path:
+    """Return the dataset's folder."""
+    if options.patches is not None:
+        return options.patches
+    if chosen.experiment is None:
+        raise ExperimentError(
+            f"--model {options.model}: a weights file does not say where its tiles lie; name them with --patches DIR"
+        )
+    return Path(chosen.experiment.description["data"]["path"])
+
+
+def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
+    """Print what was written and how good it is."""
+    metadata, parity, calibration = exported.metadata, exported.parity, exported.calibration
+    fixed = metadata["size"]["fixed"]
+    sides = f"{fixed}x{fixed}" if fixed else f"any multiples of {SIZE_MULTIPLE}"
+    opset = f", opset {metadata['opset']}" if metadata["opset"] else ""
+    lines = {
+        "written": f"{out} ({exported.bytes / 1e6:.1f} MB, {name}{opset})",
+        "input": f"image: uint8 RGB (batch, 3, height, width), {sides}; windows of {metadata['windows']['side']}",
+        "output": f"logits: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
+        **_decision(metadata, calibration),
+        "calibration": f"expected calibration error {calibration.calibration_error:.4f} on val",
+        "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
+        f"{abs(parity.iou_difference):.4f}, {parity.flipped} of {parity.pixels} pixels flip",
+        "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
+    }
+    for label, text in lines.items():
+        say(output.results, label, text)
+    output.events.emit("exported", path=str(out), bytes=exported.bytes, format=name, metadata=metadata)
+
+
+def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:
+    """Say how logits become a mask, and how good that is."""
+    at_half = f"val IoU {calibration.iou_at_half:.4f}"
+    if calibration.threshold is None:
+        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half}"}
+    return {"threshold": f"0.5: {at_half}; best on val {calibration.threshold:.3f}: {calibration.iou:.4f}"}
+
+
+COMMAND = Command(
+    name="export",
+    options=ExportOptions,
+    main=main,
+    examples={
+        "--model phase1-demo": "its best as ONNX",
+        "--model phase1-demo/unet --format torch --out unet.pt2": "one trial, for PyTorch",
+    },
+)

@@ -1,0 +1,108 @@
+"""What an exported file says of itself: how to use it, how good it is, and where it comes from."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from sweep import __version__
+from sweep.export.network import FEWEST_CELLS, INPUT, OUTPUT
+from sweep.export.parity import Parity
+from sweep.results.trained_models import TrainedModel
+from trainables.calibration import Calibration
+from trainables.checkpoints import BestWeights
+from trainables.data.tiles import TuningData
+from trainables.models.registry import get_architecture
+from trainables.windows import GRID, OVERLAP
+
+FORMAT = 1
+THRESHOLD = 0.5
+"""The metric's, and the default of whoever uses the file; classes have none."""
+
+
+def describe(
+    chosen: TrainedModel, best: BestWeights, data: TuningData, *, side: int | None, opset: int | None
+) -> dict[str, Any]:
+    """Return all that is known before the file is compared with its model.
+
+    Args:
+        chosen: The model.
+        best: What its weights file says of itself.
+        data: The tiles that it was tuned on.
+        side: Fixed side of the input in pixels, or None.
+        opset: ONNX operator set, or None.
+    """
+    height, width = ("height", "width") if side is None else (side, side)
+    task = best.task
+    return {
+        "format": FORMAT,
+        "name": chosen.name,
+        "architecture": best.recipe.architecture,
+        "title": chosen.title or get_architecture(best.recipe.architecture).title,
+        "task": task.kind,
+        "classes": list(task.classes),
+        "colours": [list(colour) for colour in task.shown_colours],
+        "input": {
+            "name": INPUT,
+            "dtype": "uint8",
+            "shape": ["batch", 3, height, width],
+            "meaning": "RGB from 0 to 255, not normalised: that is done inside",
+        },
+        "output": {
+            "name": OUTPUT,
+            "dtype": "float32",
+            "shape": ["batch", task.channels, height, width],
+            "meaning": "logit of the foreground's probability: 1 / (1 + exp(-logit))"
+            if task.binary
+            else "a logit a class: the largest decides, softmax gives probabilities",
+        },
+        "size": {"fixed": side, "multiple_of": GRID, "smallest": side or GRID * FEWEST_CELLS},
+        "windows": {
+            "side": side or best.recipe.crop_size,
+            "grid": GRID,
+            "overlap": 1 / OVERLAP,
+            "fade": "raised cosine over the middle half of each overlap, of logits",
+        },
+        "threshold": THRESHOLD if task.binary else None,
+        "epoch": best.epoch,
+        "recipe": best.recipe.to_dict(),
+        "weights": {
+            "encoder_started_from": best.weights.label,
+            "sha256": best.weights.sha256,
+            "licence": best.weights.licence,
+        },
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "licence": data.sheet.get("licence", "not stated"),
+            "sheet": dict(data.sheet),
+        },
+        "opset": opset,
+        "versions": {"tilesweep": __version__, "torch": version("torch")} | _onnx_version(opset),
+    }
+
+
+def measured(calibration: Calibration, parity: Parity, data: TuningData) -> dict[str, Any]:
+    """Return what the comparison found, to be added to what ``describe`` returned."""
+    return {
+        "val": {
+            "tiles": [tile.name for tile in data.val],
+            "iou": calibration.iou_at_half,
+            "best_threshold": calibration.threshold,
+            "iou_at_best_threshold": calibration.iou,
+            "expected_calibration_error": calibration.calibration_error,
+        },
+        "parity": {
+            "with": f"the model in PyTorch {torch.__version__} on the CPU, float32, on all val tiles",
+            "largest_logit_difference": parity.logit_difference,
+            "iou_difference": parity.iou_difference,
+            "flipped_pixels": parity.flipped,
+            "pixels": parity.pixels,
+        },
+    }
+
+
+def _onnx_version(opset: int | None) -> dict[str, str]:
+    return {} if opset is None else {"onnx": version("onnx"), "onnxruntime": version("onnxruntime")}

@@ -1,0 +1,132 @@
+"""From a model to a file that was compared with it; nothing is left behind where that fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sweep.export.formats import ExportedFile, Format, prepare
+from sweep.export.metadata import describe, measured
+from sweep.export.network import choose_side
+from sweep.export.parity import Parity, compare
+from sweep.results.trained_models import TrainedModel
+from trainables.calibration import Calibration
+from trainables.data.tiles import TuningData
+from trainables.errors import DataError, ExperimentError
+from trainables.scoring import Forward, forward_on
+
+NOISE_SIDE = 256
+"""Side in pixels of the noise that a file of any size is tried with once more, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A finished file.
+
+    Attributes:
+        metadata: What it says of itself.
+        parity: How it compares with its model.
+        calibration: Its probabilities on val.
+        bytes: Its size.
+    """
+
+    metadata: dict[str, Any]
+    parity: Parity
+    calibration: Calibration
+    bytes: int
+
+
+@contextmanager
+def temporary_name(out: Path) -> Iterator[Path]:
+    """Give a name beside ``out`` with the same ending, and delete what has it at the end.
+
+    Raises:
+        ExperimentError: Files cannot be written there; found out before the block runs.
+    """
+    path = out.with_name(f".{out.stem}.{os.getpid()}{out.suffix}")
+    try:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:
+            raise _unwritable(out, error) from error
+        yield path
+    finally:
+        with suppress(OSError):  # its folder is gone or is none
+            path.unlink(missing_ok=True)
+
+
+def _unwritable(out: Path, error: OSError) -> ExperimentError:
+    return ExperimentError(f"--out {out}: cannot be written ({error.strerror}); choose another file")
+
+
+def produce(
+    chosen: TrainedModel, data: TuningData, out: Path, *, name: Format, size: int | None, opset: int | None
+) -> Exported:
+    """Export a model, compare the file with it on all val tiles, and only then give it its name.
+
+    Args:
+        chosen: The model.
+        data: The tiles that it was tuned on.
+        out: The file; replaced where it is there.
+        name: The format.
+        size: Fixed side of the input in pixels; None leaves the choice to the architecture.
+        opset: ONNX operator set; None for another format.
+
+    Raises:
+        ExperimentError: The file cannot be written, or differs from the model.
+        DataError: The model was tuned on other tiles.
+        WeightsError: A fixed encoder cannot be rebuilt.
+    """
+    with temporary_name(out) as path:
+        model, best = chosen.load()
+        if best.data_fingerprint != data.fingerprint:
+            raise DataError(
+                f"--patches: {data.name} is not the data that {chosen.name} was trained on "
+                f"({data.fingerprint[:12]}..., not {best.data_fingerprint[:12]}...); name that dataset's folder"
+            )
+        recipe = best.recipe
+        side = choose_side(model, recipe, (*data.train, *data.val), size)
+        reference = forward_on(model, torch.device("cpu"), torch.float32)
+        file = prepare(name, model, best, side=side, opset=opset)
+        tested = _write(file, path, {}, out)
+        parity, calibration = compare(
+            reference,
+            tested,
+            data.val,
+            best.task,
+            window=side or recipe.crop_size,
+            fixed=side is not None,
+            batch_size=recipe.batch_size,
+        )
+        parity.require(str(out))
+        metadata = describe(chosen, best, data, side=side, opset=opset)
+        metadata |= measured(calibration, parity, data)
+        _require_same(tested, _write(file, path, metadata, out), side or min(recipe.crop_size, NOISE_SIDE), out)
+        try:
+            path.replace(out)
+        except OSError as error:
+            raise _unwritable(out, error) from error
+    return Exported(metadata=metadata, parity=parity, calibration=calibration, bytes=out.stat().st_size)
+
+
+def _write(file: ExportedFile, path: Path, metadata: dict[str, Any], out: Path) -> Forward:
+    """Write under the temporary name and open what was written."""
+    try:
+        file.write(path, metadata)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    return file.open(path)
+
+
+def _require_same(tested: Forward, final: Forward, side: int, out: Path) -> None:
+    """Refuse a file that is not the compared one with metadata added: an image of noise gives the same bits."""
+    noise = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    if not torch.equal(tested(noise), final(noise)):
+        raise ExperimentError(f"{out}: differs from what was compared, nothing was written; export it again")

@@ -1,0 +1,1 @@
+"""What of this machine the process may use."""

@@ -1,1 +1,0 @@
-"""Maps: what a trained model finds in a raster that lies on the earth."""

@@ -1,0 +1,1 @@
+"""What follows the trials of a sweep."""

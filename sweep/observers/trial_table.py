@@ -1,0 +1,210 @@
+"""What is known of a sweep's trials, as a table; the sweep itself and ``sweep.status`` show the same one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sweep.cli.durations import duration
+from sweep.cli.tables import Column, Sheet
+from sweep.records.trials import ENDED, State, TrialRecord
+
+MAX_ROWS = 12
+"""Trials of a sweep each of which has a line of its own."""
+SHOWN_ALWAYS = ("running", "broken off")
+"""States of trials that have a line of their own also in a large sweep."""
+MAX_RUNNING = 24
+"""Lines that are drawn at most: a terminal holds no more, and a hundred took a tenth of the driver's time."""
+
+
+@dataclass
+class TrialRow:
+    """What is known of one trial.
+
+    Attributes:
+        attempt: Its name.
+        group: Whose trials are compared with it.
+        architecture: What it trains.
+        max_epochs: Epochs of a full training.
+        state: ``broken off`` for a trial that was running when its driver went.
+        epoch: The last one that was reported.
+        val_iou: Of that epoch, in [0, 1].
+        best: Best val IoU of an epoch so far.
+        loss: Train loss of the last epoch.
+        rate: Learning rate of the last epoch.
+        epochs_timed: Epochs whose time is known.
+        seconds: How long these took together.
+    """
+
+    attempt: str
+    group: str
+    architecture: str
+    max_epochs: int
+    state: State | Literal["broken off"] = "waiting"
+    epoch: int = 0
+    val_iou: float | None = None
+    best: float | None = None
+    loss: float | None = None
+    rate: float | None = None
+    epochs_timed: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> TrialRow:
+        """Begin the row of a recorded trial."""
+        plan = record.plan
+        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.recipe.max_epochs, record.state)
+
+    @property
+    def pace(self) -> float:
+        """Mean seconds per epoch; there must have been one."""
+        return self.seconds / self.epochs_timed
+
+    def learn(self, report: Mapping[str, Any]) -> bool:
+        """Take up the report of an epoch.
+
+        Returns:
+            Whether it was news: a trial that is resumed reports again what it had reported before.
+        """
+        if report["epoch"] <= self.epoch:
+            return False
+        self.epoch, self.val_iou, self.best = report["epoch"], report["val_iou"], report["best_val_iou"]
+        self.loss, self.rate = report["train_loss"], report["learning_rate"]
+        self.epochs_timed += 1
+        self.seconds += report["seconds"]
+        return True
+
+
+class TrialTable:
+    """The trials of a sweep.
+
+    Args:
+        total: Number of trials, those of searches that have no name yet included.
+        concurrent: Trials side by side, at least 1.
+        rows: Those that are known.
+
+    Attributes:
+        total: As above.
+        rows: Attempt to row.
+    """
+
+    def __init__(self, total: int, concurrent: int, rows: Iterable[TrialRow] = ()) -> None:
+        self.total = total
+        self.rows = {row.attempt: row for row in rows}
+        self._concurrent = concurrent
+
+    @property
+    def done(self) -> int:
+        """How many trials have ended."""
+        return sum(row.state in ENDED for row in self.rows.values())
+
+    @property
+    def counts(self) -> Counter[str]:
+        """State to number of trials; those that have no name yet are waiting."""
+        counts: Counter[str] = Counter(row.state for row in self.rows.values())
+        if self.total > len(self.rows):
+            counts["waiting"] += self.total - len(self.rows)
+        return counts
+
+    def remaining_seconds(self) -> float | None:
+        """Estimate the time to the end from the epochs seen so far; None before the first one.
+
+        A trial that has begun is taken to run to its last epoch, one that is planned likewise and at the mean pace of
+        the others; a search's coming trials are taken to cost what its ended ones did.
+        """
+        paces = [row.pace for row in self.rows.values() if row.epochs_timed]
+        if not paces:
+            return None
+        usual = fmean(paces)
+        remaining = [
+            (row.max_epochs - row.epoch) * (row.pace if row.epochs_timed else usual)
+            for row in self.rows.values()
+            if row.state == "waiting" or row.state in SHOWN_ALWAYS
+        ]
+        ended = [row.seconds for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
+        longest = max(row.max_epochs for row in self.rows.values()) * usual
+        remaining += [fmean(ended) if ended else longest] * (self.total - len(self.rows))
+        return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
+
+    def draw(self, clock: str = "", most: int = MAX_RUNNING) -> Group:
+        """Draw every trial of a small sweep; of a large one the running trials, and a line per group or architecture.
+
+        Args:
+            clock: Stands beside the title.
+            most: Trials, and groups, that have a line.
+        """
+        title = f"{self.done} of {self.total} trials done  {clock}".rstrip()
+        rows = list(self.rows.values())
+        if self.total <= min(MAX_ROWS, most):
+            return Group(Sheet(title, TRIAL_COLUMNS, rows))
+        families = list(self._families().items())
+        shown = [row for row in rows if row.state in SHOWN_ALWAYS]
+        parts: list[RenderableType] = [Sheet(title, FAMILY_COLUMNS, families[:most])]
+        parts += _and_more(len(families) - most)
+        if shown:
+            parts += [Sheet("", TRIAL_COLUMNS, shown[:most]), *_and_more(len(shown) - most)]
+        return Group(*parts)
+
+    def _families(self) -> dict[str, list[TrialRow]]:
+        """Sort the trials by group; by architecture where groups are many, as planned trials are one each."""
+        many = len({row.group for row in self.rows.values()}) > MAX_ROWS
+        families: dict[str, list[TrialRow]] = {}
+        for row in self.rows.values():
+            families.setdefault(row.architecture if many else row.group, []).append(row)
+        return families
+
+
+Family = tuple[str, list[TrialRow]]
+"""A group's or an architecture's name, and its trials."""
+
+
+def _and_more(count: int) -> list[Text]:
+    return [Text(f"and {count} more", style="dim")] if count > 0 else []
+
+
+def _best(family: Family) -> float | None:
+    return max((row.best for row in family[1] if row.best is not None), default=None)
+
+
+def _in_state(state: str) -> Callable[[Family], int | None]:
+    return lambda family: sum(row.state == state for row in family[1]) or None
+
+
+TRIAL_COLUMNS = (
+    Column(heading="trial", value=lambda row: row.attempt),
+    Column(heading="state", value=lambda row: row.state),
+    Column(heading="epoch", value=lambda row: f"{row.epoch}/{row.max_epochs}", right=True, priority=2),
+    Column(heading="val IoU", value=lambda row: row.val_iou, format=".3f", right=True),
+    Column(heading="best", value=lambda row: row.best, format=".3f", right=True, priority=3),
+    Column(heading="loss", value=lambda row: row.loss, format=".3f", right=True, priority=5),
+    Column(heading="rate", value=lambda row: row.rate, format=".2g", right=True, priority=7),
+    Column(
+        heading="s/epoch",
+        value=lambda row: row.pace if row.epochs_timed else None,
+        format=".1f",
+        right=True,
+        priority=6,
+    ),
+    Column(
+        heading="time", value=lambda row: duration(row.seconds) if row.epochs_timed else None, right=True, priority=4
+    ),
+)
+STATES = {"finished": 2, "stopped": 4, "failed": 3, "running": 2, "paused": 6, "broken off": 3, "waiting": 5}
+"""States -> priority of their number's column."""
+FAMILY_COLUMNS = (
+    Column(heading="trials of", value=lambda family: family[0]),
+    *(Column(heading=one, value=_in_state(one), right=True, priority=priority) for one, priority in STATES.items()),
+    Column(heading="best", value=_best, format=".3f", right=True),
+    Column(
+        heading="time",
+        value=lambda family: duration(sum(row.seconds for row in family[1])),
+        right=True,
+        priority=7,
+    ),
+)

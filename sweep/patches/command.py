@@ -1,0 +1,90 @@
+"""``python -m sweep.patches``: make, import, synthesize, check, show and describe datasets of tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from sweep.cli.console import Command, CommandGroup
+from sweep.cli.output import Output
+from sweep.patches.options import CheckOptions, Describe, ImportPets, Make, Overview, Synthesize
+
+
+def _lazily(module: str) -> Callable[[Any, Output], int | None]:
+    """Return a subcommand that is imported when it runs, so that help loads nothing heavy."""
+
+    def main(options: Any, output: Output) -> int | None:
+        code: int | None = getattr(import_module(f"sweep.patches.commands.{module}"), module)(options, output)
+        return code
+
+    return main
+
+
+SUBCOMMANDS = {
+    "make": Command(
+        name="patches make",
+        options=Make,
+        main=_lazily("make"),
+        examples={
+            "--src data/ --split split.toml": "images and masks",
+            "--src data/ --split split.toml --task task.json": "with several classes",
+            "--src data/ --split split.toml --labels roofs.gpkg": "with polygons for masks",
+        },
+    ),
+    "import-pets": Command(
+        name="patches import-pets",
+        options=ImportPets,
+        main=_lazily("import_pets"),
+        examples={
+            "--src oxford-iiit-pet/": "all of it, into pets/",
+            "--src oxford-iiit-pet/ --subset 200": "200 images, by the seed",
+        },
+    ),
+    "synthesize": Command(
+        name="patches synthesize",
+        options=Synthesize,
+        main=_lazily("synthesize"),
+        examples={
+            "--dst patches": "what the README shows",
+            "--dst roads --kind roads --counts 8,2,2": "road scenes with four classes",
+        },
+    ),
+    "check": Command(
+        name="patches check",
+        options=CheckOptions,
+        main=_lazily("check"),
+        examples={"--patches my_tiles/": "", "--patches my_tiles/ --update": "after you changed a file on purpose"},
+    ),
+    "overview": Command(
+        name="patches overview",
+        options=Overview,
+        main=_lazily("overview"),
+        examples={"--patches my_tiles/ --out tiles.png": ""},
+    ),
+    "describe": Command(
+        name="patches describe",
+        options=Describe,
+        main=_lazily("describe"),
+        examples={"--patches my_tiles/": "table and picture"},
+    ),
+}
+
+COMMAND = CommandGroup(
+    name="patches",
+    about="Datasets of labelled tiles: {train,val,test}/{images,masks}/NAME.{jpg,png}",
+    stages={
+        "make": {
+            "make": "cut tiles out of source rasters with masks or polygons",
+            "import-pets": "Oxford-IIIT Pet as a dataset",
+            "synthesize": "draw roofs or road scenes by a seeded program",
+        },
+        "understand": {
+            "check": "read every file; report faults and leaks between splits",
+            "overview": "draw all tiles with their masks",
+            "describe": "sizes, class balance, drift between splits, class weights",
+        },
+    },
+    load=SUBCOMMANDS.__getitem__,
+    begin="synthesize --dst patches",
+)

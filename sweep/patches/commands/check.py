@@ -1,0 +1,89 @@
+"""``python -m sweep.patches check``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sweep.cli.console import SHOWN_FAULTS
+from sweep.cli.output import Output
+from sweep.cli.tables import Sheet, columns_of
+from sweep.patches.checking import Report, describe
+from sweep.patches.checking import check as check_dataset
+from sweep.patches.commands.shared import command, emit_dataset, show_leaks, warn_of_absent_classes
+from sweep.patches.options import CheckOptions
+from sweep.patches.tasks import read_task
+from trainables.data.crops import largest_crop, listed, smaller_than
+from trainables.data.manifest import Manifest
+from trainables.errors import DataError
+
+
+def check(options: CheckOptions, output: Output) -> int:
+    """Check a dataset; returns the exit code."""
+    root = options.patches
+    old = _old_manifest(root) if options.update or options.task else None
+    task = read_task(options.task) if options.task else old.task if old else None
+    report = check_dataset(root, against_manifest=not options.update, task=task)
+    again = command("patches check", root)
+    if report.faults:
+        _show_faults(root, report.faults, output)
+        output.next(again)
+        return 2
+    manifest = report.manifest
+    if options.update or options.task or manifest is None:
+        manifest = _fresh_manifest(root, report, old)
+    manifest = replace(manifest, leaks=report.leaks)
+    if manifest != report.manifest:
+        manifest.write(root)
+        output.console.print(f"wrote {root / 'manifest.json'}", highlight=False)
+    if report.leaks:
+        show_leaks(root, report.leaks, output)
+        output.next(again)
+        return 2
+    output.results.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
+    train = [files.tile for files in report.splits["train"]]
+    if narrow := smaller_than(train, largest := largest_crop(train)):
+        output.results.print(
+            f"train tiles smaller than others: {listed(narrow)}; where a sweep's crop is larger than they are, up to "
+            f"{largest} px, they are padded with pixels that do not count",
+            highlight=False,
+            markup=False,
+        )
+    emit_dataset(root, report, output)
+    warn_of_absent_classes(report, output)
+    output.next(command("phase1", root))
+    return 0
+
+
+def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
+    rows = []
+    for fault in faults:
+        place, _, rest = fault.partition(": ")
+        what, _, fix = rest.rpartition("; ")
+        rows.append((place, what, fix))
+        output.events.emit("fault", file=place, fault=what, mend=fix)
+    title = f"{root}: {len(faults)} faults"
+    output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
+    if len(faults) > SHOWN_FAULTS:
+        output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all", highlight=False)
+
+
+def _old_manifest(root: Path) -> Manifest | None:
+    try:
+        return Manifest.read(root)
+    except DataError:  # a damaged manifest is what --update replaces
+        return None
+
+
+def _fresh_manifest(root: Path, report: Report, old: Manifest | None) -> Manifest:
+    """Describe the files as they are, and keep what an old manifest says besides."""
+    fresh = describe(report, name=root.resolve().name, origin="unknown", licence="unknown")
+    if old is None:
+        return fresh
+    return replace(old, splits=fresh.splits, files=_keep_sources(old, fresh), task=fresh.task)
+
+
+def _keep_sources(old: Manifest, fresh: Manifest) -> Mapping[str, Mapping[str, Any]]:
+    return {path: {**entry, "source": old.files.get(path, entry)["source"]} for path, entry in fresh.files.items()}

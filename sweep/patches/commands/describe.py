@@ -1,0 +1,146 @@
+"""``python -m sweep.patches describe``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+
+from sweep.cli.output import LABEL_WIDTH, Output
+from sweep.cli.tables import Column, Sheet
+from sweep.patches.commands.shared import command, read_sound, title
+from sweep.patches.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
+from sweep.patches.description_picture import draw_picture
+from sweep.patches.leaks import find_leaks
+from sweep.patches.options import Describe
+from sweep.records.outputs import require_free, sealed, write_files
+from trainables.class_balance import inverse_frequency
+from trainables.data.manifest import Leak
+from trainables.data.tiles import TileFiles
+from trainables.task import Task
+
+DESCRIPTION_FILE = "description.png"
+MOST_COMPARED = 150
+"""Tiles that are all compared with each other for near-duplicates; the time grows with the square of their number."""
+
+
+def describe(options: Describe, output: Output) -> None:
+    """Describe a dataset in tables and a picture.
+
+    Raises:
+        DataError: It is not sound.
+        ExperimentError: The picture cannot be written, or what is there is not ours.
+    """
+    root = options.patches
+    path, flag = options.out or root / DESCRIPTION_FILE, "--out" if options.out else ""
+    require_free(path, flag=flag, overwrite=options.overwrite, ending=".png")
+    report = read_sound(root, leaks=False)
+    looks = look_at_all(report.splits, report.task)
+    drifts = find_drift(looks)
+    weights = inverse_frequency(looks["train"].pixels)
+    name = title(report.manifest) if report.manifest else root.resolve().name
+    picture = sealed(draw_picture(name, looks, drifts, report.task), ".png")
+    write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".png", make_folders=False)
+    output.results.print(_looks_table(root, looks))
+    output.results.print(_balance_table(looks, weights, report.task))
+    output.results.print(_drift_table(drifts))
+    _say_twins(report.splits, output)
+    if not report.task.binary:
+        line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
+        output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", highlight=False, soft_wrap=True)
+    output.results.print(f"{'picture':{LABEL_WIDTH}}{path}", highlight=False, soft_wrap=True)
+    for split, look in looks.items():
+        shares = dict(zip(report.task.classes, look.shares.tolist(), strict=True))
+        means, deviations = look.means.tolist(), look.deviations.tolist()
+        output.events.emit("look", split=split, tiles=look.tiles, shares=shares, means=means, deviations=deviations)
+    for drift in drifts:
+        output.events.emit(
+            "drift",
+            split=drift.split,
+            feature=drift.feature,
+            difference=drift.difference,
+            statistic=drift.statistic,
+            probability=drift.probability,
+        )
+    output.events.emit("class_weights", weights=dict(zip(report.task.classes, weights, strict=True)))
+    output.next(command("phase1", root))
+
+
+def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Sheet:
+    def colour(index: int) -> Callable[[tuple[str, SplitLook]], str]:
+        return lambda row: f"{row[1].means[index]:.0f} ± {row[1].deviations[index]:.0f}"
+
+    columns = [
+        Column(heading="split", value=lambda row: row[0]),
+        Column(heading="tiles", value=lambda row: row[1].tiles, right=True),
+        Column(heading="sizes", value=lambda row: _sizes(row[1]), least=16),
+    ]
+    columns += [
+        Column(heading=f"{name} mean ± sd", value=colour(index), right=True, priority=2)
+        for index, name in enumerate(CHANNELS)
+    ]
+    columns.append(
+        Column(
+            heading="sharpness (median)",
+            value=lambda row: float(np.median(row[1].features["sharpness"])),
+            format=".0f",
+            right=True,
+            priority=3,
+        )
+    )
+    return Sheet(f"{root}: what the tiles look like", columns, looks.items())
+
+
+def _sizes(look: SplitLook) -> str:
+    sizes = ", ".join(f"{size} ({count})" for size, count in sorted(look.sizes.items())[:3])
+    return sizes + (f" and {len(look.sizes) - 3} more" if len(look.sizes) > 3 else "")
+
+
+def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], task: Task) -> Sheet:
+    headings = (*looks, "suggested weight (train)")
+    columns = [Column(heading="class", value=itemgetter(0), least=16)]
+    columns += [Column(heading=one, value=itemgetter(index), right=True) for index, one in enumerate(headings, 1)]
+    rows = [
+        (
+            name,
+            *(f"{look.shares[index]:.1%}" for look in looks.values()),
+            f"{weights[index]:.3g}" if weights[index] else "no pixel",
+        )
+        for index, name in enumerate(task.classes)
+    ]
+    if task.ignores_pixels:
+        rows.append(("(ignored, of all pixels)", *(f"{look.ignored:.1%}" for look in looks.values()), ""))
+    return Sheet("class balance: share of the labelled pixels", columns, rows)
+
+
+def _drift_table(drifts: Sequence[Drift]) -> Sheet:
+    title = "drift from train, tile by tile (d: standardised mean difference; p: Kolmogorov-Smirnov, after Holm)"
+    columns = [Column(heading="feature", value=itemgetter(0), least=16)]
+    for split in ("val", "test"):
+        for name in ("d", "p", "drift"):
+            right = name != "drift"
+            columns.append(Column(heading=f"{split} {name}", value=itemgetter(len(columns)), right=right))
+    rows = []
+    for feature in dict.fromkeys(drift.feature for drift in drifts):
+        cells = [feature]
+        for drift in drifts:
+            if drift.feature == feature:
+                cells += [f"{drift.difference:+.2f}".replace("+nan", "-"), f"{drift.probability:.2f}", drift.verdict]
+        rows.append(tuple(cells))
+    return Sheet(title, columns, rows)
+
+
+def _say_twins(splits: Mapping[str, Sequence[TileFiles]], output: Output) -> None:
+    """List tiles that show the same ground, also within a split."""
+    tiles = [files for found in splits.values() for files in found]
+    if len(tiles) > MOST_COMPARED:
+        output.console.print(f"{len(tiles)} tiles are too many to look for near-duplicates here", highlight=False)
+        return
+    # A split of its own a tile: find_leaks compares tiles of different splits.
+    twins: list[Leak] = find_leaks({files.image: (files,) for files in tiles})
+    output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}", highlight=False)
+    for twin in twins:
+        output.results.print(f"  {twin}", highlight=False, soft_wrap=True)
+        output.events.emit("near_duplicate", first=twin.first, second=twin.second, how=twin.how)

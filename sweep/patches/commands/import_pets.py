@@ -1,0 +1,77 @@
+"""``python -m sweep.patches import-pets``."""
+
+from __future__ import annotations
+
+from sweep.cli.output import Output
+from sweep.patches.checking import describe
+from sweep.patches.commands.shared import MAX_TILES, check_counts, check_seed, check_size, finish, read_sound, say_made
+from sweep.patches.folders import new_dataset
+from sweep.patches.options import ImportPets
+from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, open_pets, write_pets
+from trainables.data.tiles import SPLITS
+from trainables.errors import DataError
+
+MOST_COMPARED = 300
+"""Tiles whose splits are compared with each other here; the time grows with the square of their number."""
+
+
+def import_pets(options: ImportPets, output: Output) -> None:
+    """Make a dataset out of Oxford-IIIT Pet.
+
+    Raises:
+        DataError: Everything that is wrong with the flags or the files; nothing is written then.
+    """
+    _check(options)
+    reading = PetsSettings(size=options.size, fit=options.fit, uncertain=options.uncertain, seed=options.seed)
+    with open_pets(options.src) as lists, new_dataset(options.dst, force=options.force) as root:
+        if "all" in lists and options.counts is None:
+            raise DataError(
+                f"--src {options.src}: has no annotations/trainval.txt and test.txt; "
+                "unpack them, or give --counts N,N,N"
+            )
+        splits = choose_splits(
+            lists, counts=options.counts, subset=options.subset, val_share=options.val_share, seed=options.seed
+        )
+        sources, left_out = write_pets(root, splits, reading)
+        if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
+            raise DataError(f"--size {options.size}: leaves a split without images ({left_out[0]}); use --fit pad")
+        compare = len(sources) <= MOST_COMPARED
+        report = read_sound(root, task=reading.task, leaks=compare)
+        manifest = describe(
+            report,
+            name="oxford-iiit-pet",
+            origin=ORIGIN,
+            licence=LICENCE,
+            sources=sources,
+            notes={
+                "fit": options.fit,
+                "uncertain": options.uncertain,
+                "seed": options.seed,
+                "left_out": len(left_out),
+            },
+        )
+        finish(root, manifest, report)
+    for line in left_out[:10]:
+        output.console.print(f"left out {line}", highlight=False)
+    if len(left_out) > 10:
+        output.console.print(f"left out {len(left_out)} images in all", highlight=False)
+    if not compare:
+        output.console.print(
+            f"splits of more than {MOST_COMPARED} tiles are not compared here; patches check does, and takes long",
+            highlight=False,
+        )
+    say_made(options.dst, report, output)
+
+
+def _check(options: ImportPets) -> None:
+    """Refuse flags that make no dataset, before any file is opened."""
+    check_size(options.size)
+    check_seed(options.seed)
+    if not 0 < options.val_share < 1:
+        raise DataError(f"--val-share {options.val_share:g}: must be between 0 and 1, both excluded")
+    if options.counts is not None and options.subset is not None:
+        raise DataError(f"--subset {options.subset}: does not go with --counts; leave one of them out")
+    if options.counts is not None:
+        check_counts(options.counts, "3,1,1")
+    if options.subset is not None and not len(SPLITS) <= options.subset <= MAX_TILES:
+        raise DataError(f"--subset {options.subset}: must be {len(SPLITS)} to {MAX_TILES}")

@@ -1,0 +1,143 @@
+"""What several subcommands do: check a dataset, draw it, say what was made and what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from sweep.cli.output import LABEL_WIDTH, Output
+from sweep.cli.tables import Sheet, columns_of
+from sweep.patches.checking import Report
+from sweep.patches.checking import check as check_dataset
+from sweep.patches.overview import overview_png
+from sweep.records.outputs import sealed, write_files
+from trainables.data.manifest import Leak, Manifest
+from trainables.data.pictures import MAX_SIDE
+from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE, SPLITS
+from trainables.errors import DataError
+from trainables.invocation import call
+from trainables.task import Task
+
+OVERVIEW_FILE = "overview.png"
+MAX_SEED = 2**32 - 1
+MAX_TILES = 100_000
+
+
+def command(words: str, root: Path) -> str:
+    """Return a command on a dataset, ready to be pasted."""
+    return f"{call(words)} --patches {shlex.quote(str(root))}"
+
+
+def check_size(size: int) -> None:
+    """Refuse a tile size that no model takes.
+
+    Raises:
+        DataError: Too small or too large, or no multiple of 32.
+    """
+    if not MIN_SIDE <= size <= MAX_SIDE or size % SIDE_MULTIPLE:
+        raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} to {MAX_SIDE}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no random generator takes.
+
+    Raises:
+        DataError: It is negative, or beyond 32 bits.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise DataError(f"--seed {seed}: must be 0 to {MAX_SEED}")
+
+
+def check_counts(counts: tuple[int, ...], example: str) -> None:
+    """Refuse numbers of tiles that make no three splits.
+
+    Raises:
+        DataError: Not three counts of at least 1, or more tiles than a dataset has.
+    """
+    if len(counts) != len(SPLITS) or min(counts) < 1 or sum(counts) > MAX_TILES:
+        shown = ",".join(map(str, counts[:4]))
+        raise DataError(
+            f"--counts {shown[:60]}: give three counts of at least 1, {MAX_TILES:,} together at most, such as {example}"
+        )
+
+
+def warn_of_absent_classes(report: Report, output: Output) -> None:
+    """Name the classes that no train tile shows; a published legend has more than a few tiles show."""
+    if absent := report.absent_classes:
+        output.console.print(
+            f"no train tile shows {', '.join(absent)}: nothing can learn that, and where it is, all models are wrong; "
+            f"move a tile that shows it to train, or remap it in the task",
+            highlight=False,
+        )
+        output.events.emit("absent_classes", classes=list(absent))
+
+
+def read_sound(root: Path, *, leaks: bool = True, task: Task | None = None) -> Report:
+    """Read a dataset, and look for leaks if asked.
+
+    Args:
+        root: The dataset.
+        leaks: Also look for tiles of different splits that show the same ground.
+        task: What the masks mean; None is what the manifest says.
+
+    Raises:
+        DataError: It is not sound.
+    """
+    report = check_dataset(root, leaks=leaks, task=task)
+    if report.faults:
+        raise DataError(report.faults)
+    return report
+
+
+def draw_overview_of(
+    root: Path, title: str, report: Report, out: Path | None = None, *, overwrite: bool = False
+) -> Path:
+    """Draw the overview of a dataset; returns where it is.
+
+    Raises:
+        ExperimentError: It cannot be written there, or what is there is not ours.
+    """
+    path = out or root / OVERVIEW_FILE
+    picture = sealed(overview_png(title, report.splits, report.task), ".png")
+    flag = "--out" if out else ""
+    write_files({path: picture}, flag=flag, overwrite=overwrite, ending=".png", make_folders=False)
+    return path
+
+
+def finish(root: Path, manifest: Manifest, report: Report) -> None:
+    """Write the manifest and the overview of a dataset that was just made."""
+    manifest.write(root)
+    draw_overview_of(root, title(manifest), report)
+
+
+def title(manifest: Manifest) -> str:
+    """Return a dataset's name as pictures show it."""
+    return manifest.name + (" (synthetic)" if manifest.synthetic else "")
+
+
+def say_made(root: Path, report: Report, output: Output) -> None:
+    """Say what was made, and what to do with it."""
+    output.results.print(f"{root}: {report.summary()}", highlight=False)
+    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", highlight=False, soft_wrap=True)
+    emit_dataset(root, report, output)
+    if report.leaks:
+        show_leaks(root, report.leaks, output)
+    output.next(command("patches check", root))
+
+
+def emit_dataset(root: Path, report: Report, output: Output) -> None:
+    """Emit how many tiles a dataset has."""
+    tiles = {split: len(files) for split, files in report.splits.items()}
+    output.events.emit("dataset", path=str(root), tiles=tiles)
+
+
+def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
+    """List the leaks."""
+    rows = [(leak.first, leak.second, leak.how) for leak in leaks]
+    for leak in leaks:
+        output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
+    title = f"{root}: leaks between splits: {len(leaks)}"
+    output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
+    output.results.print(
+        "A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False
+    )

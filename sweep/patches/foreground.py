@@ -1,0 +1,190 @@
+"""``--foreground``: which values of a mask are foreground, and what to say where that is not clear."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.patches.mask_files import MaskFile, distinct, open_mask
+from trainables.errors import DataError
+from trainables.escaping import visible
+
+MAX_INDEX = 65_535
+THRESHOLD = r">\s*(\d{1,9}(?:\.\d{1,9})?)"
+LOW, HIGH = 64, 191
+"""Values of 8 bits up to and from which a pixel of a smoothed black and white mask is surely of one side."""
+MIN_SURE = 0.8
+"""Share of such pixels from which a mask of many values is taken for a smoothed one."""
+MANY_VALUES = 16
+SHOWN = 6
+UNSURE_TASK = json.dumps({"classes": ["background", "foreground"], "ignores": True})
+"""What a task file holds for masks of 0, 1 and 255, where 255 was not labelled."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What ``--foreground`` says.
+
+    Attributes:
+        index: This value is foreground.
+        colour: This colour is.
+        above: Values above this one are.
+    """
+
+    index: int | None = None
+    colour: tuple[int, int, int] | None = None
+    above: float | None = None
+
+
+def parse_foreground(text: str) -> Rule:
+    """Parse ``--foreground``: empty, an index, a colour, or a threshold such as ``>127``.
+
+    Raises:
+        DataError: Something else.
+    """
+    if not text:
+        return Rule()
+    if matched := re.fullmatch(THRESHOLD, text.strip(), re.ASCII):
+        return Rule(above=float(matched[1]))
+    parts = [part.strip() for part in text.split(",")]
+    if all(re.fullmatch(r"\d{1,5}", part, re.ASCII) for part in parts):
+        numbers = [int(part) for part in parts]
+        if len(numbers) == 1 and numbers[0] <= MAX_INDEX:
+            return Rule(index=numbers[0])
+        if len(numbers) == 3 and max(numbers) <= 255:
+            return Rule(colour=(numbers[0], numbers[1], numbers[2]))
+    raise DataError(
+        f"--foreground {visible(text[:40])}: give an index (3, up to {MAX_INDEX}), a colour (60,16,152, each up to "
+        f'255) or a threshold (">127", in quotes)'
+    )
+
+
+@dataclass
+class ForegroundReader:
+    """Reads the masks of a dataset by one rule.
+
+    Attributes:
+        rule: What ``--foreground`` says.
+        values: Without a rule: the value that is foreground, and the first mask that holds it.
+    """
+
+    rule: Rule
+    values: dict[float, Path] = field(default_factory=dict)
+
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """Read a mask as (H, W) uint8: 1 for foreground.
+
+        Raises:
+            DataError: Damaged, not of the coding that the rule says, or one whose foreground is not clear.
+        """
+        mask = open_mask(path)
+        if self.rule.colour is not None:
+            if mask.raster.lossy:
+                raise DataError(f"{path}: is compressed as JPEG, which blurs colours; export the masks as PNG")
+            return np.asarray((mask.colours() == np.array(self.rule.colour)).all(-1).astype(np.uint8))
+        values = mask.values("say which colour is foreground: --foreground R,G,B")
+        if self.rule.above is not None:
+            if mask.raster.palette is not None:
+                raise DataError(f"{path}: has a palette, of whose indices none is more; give --foreground INDEX")
+            return np.asarray((values > self.rule.above).astype(np.uint8))
+        if self.rule.index is not None:
+            if mask.raster.lossy and len(distinct(values)[0]) > 2:
+                raise DataError(
+                    f"{path}: is compressed as JPEG, which blurs indices; for black and white say --foreground "
+                    f'">127", else export the masks as PNG'
+                )
+            return np.asarray((values == self.rule.index).astype(np.uint8))
+        found, counts = distinct(values)
+        _require_clear(mask, found, counts)
+        self._require_one_value(path, found)
+        return np.asarray((values > 0).astype(np.uint8))
+
+    def _require_one_value(self, path: Path, found: NDArray[Any]) -> None:
+        """Refuse masks that each hold one class, but not the same one: together they are several classes."""
+        for value in found[found > 0].tolist():
+            self.values.setdefault(value, path)
+        others = sorted(set(self.values) - {1, 255}) or sorted(self.values)
+        if len(self.values) > 1 and set(self.values) != {1, 255}:
+            value = others[-1]
+            other = next(one for one in self.values if one != value)
+            raise DataError(
+                f"{path}: masks of one class hold one value, but {self.values[value].name} holds {value:g} and "
+                f"{self.values[other].name} {other:g}; say which is foreground, such as --foreground {value:g}, or "
+                f"what each means: --task FILE"
+            )
+
+
+def _require_clear(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64]) -> None:
+    """Refuse a mask of which it is not clear what is foreground, and say what makes it so."""
+    path, values = mask.raster.path, found.tolist()
+    if any(isinstance(value, float) and math.isnan(value) for value in values):
+        raise DataError(f"{path}: holds NaN; save it with 0 for background")
+    nodata = mask.raster.nodata
+    if nodata in values and nodata != 0:
+        raise DataError(
+            f"{path}: holds {_listed(values)}, of which {nodata:g} is declared to be no data; {_ignore_advice(values)}"
+        )
+    if len(values) == 2 and values[0] == 0 and _shown_inverted(mask, values):
+        raise DataError(
+            f"{path}: its palette shows the value 0 white and {values[1]} black; say which is foreground: "
+            f"--foreground 0 for what is shown white, --foreground {values[1]} for what is shown black"
+        )
+    if (len(values) <= 1 and min(values, default=0) >= 0) or (len(values) == 2 and values[0] == 0):
+        return
+    raise DataError(f"{path}: holds {_listed(values)}; {_advice(mask, found, counts)}")
+
+
+def _advice(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64]) -> str:
+    values = found.tolist()
+    if set(values) == {0, 1, 255}:
+        return _ignore_advice(values)
+    low, high = values[0], values[-1]
+    lossy = mask.raster.lossy or len(values) > MANY_VALUES
+    sure = float(counts[(found <= LOW) | (found >= HIGH)].sum() / counts.sum())
+    two_ends = all(value <= LOW or value >= HIGH for value in values) and not set(values) <= {0, 255}
+    if mask.raster.palette is None and low <= LOW and HIGH <= high <= 255:
+        if two_ends or (lossy and sure >= MIN_SURE):
+            return 'black and white with blurred edges or noise; say --foreground ">127"'
+        if lossy:
+            return (
+                'too many for classes; if it is a noisy mask of black and white say --foreground ">127", else save '
+                "class indices as PNG"
+            )
+    if mask.raster.lossy:
+        return "compressed as JPEG, which blurs indices; export the masks as PNG"
+    middle = f"{(float(low) + float(high)) / 2:.6f}".rstrip("0").rstrip(".")
+    if len(values) > MANY_VALUES and re.fullmatch(THRESHOLD, f">{middle}"):
+        return f'a threshold makes a mask of it, such as --foreground ">{middle}"; else save class indices as PNG'
+    if high > MAX_INDEX or any(value != int(value) for value in values):
+        return "save it with 0 for background and 1 for foreground"
+    return f"say which is foreground, such as --foreground {high:.0f}, or what each means: --task FILE"
+
+
+def _ignore_advice(values: list[float]) -> str:
+    if set(values) <= {0, 1, 255}:
+        return f"if 255 means not labelled, say --task FILE with {UNSURE_TASK}; else say --foreground 1"
+    return 'name each value in --task FILE, with "remap" to "ignore" for what was not labelled'
+
+
+def _shown_inverted(mask: MaskFile, values: list[int]) -> bool:
+    """Whether a palette shows value 0 white and the other one black, as programs do that order colours by use."""
+    if mask.raster.palette is None:
+        return False
+    first, second = (mask.raster.palette[value] for value in values)
+    return bool((first == 255).all() and (second == 0).all())
+
+
+def _listed(values: list[float]) -> str:
+    """Show values: all of them, or those at both ends and how many there are."""
+    shown = [f"{value:g}" for value in values]
+    if len(shown) <= SHOWN:
+        return f"the values {', '.join(shown)}"
+    half = SHOWN // 2
+    return f"{len(shown)} values ({', '.join(shown[:half])}, ..., {', '.join(shown[-half:])})"

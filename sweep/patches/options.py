@@ -1,0 +1,179 @@
+"""The options of every subcommand of ``python -m sweep.patches``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from sweep.cli.marks import RARE, Bounds
+from sweep.cli.options import Numbers, OutputOptions
+from trainables.recipe import MAX_SEED
+
+MAX_TILES = 100_000
+"""Of a split that is drawn or imported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions(OutputOptions):
+    """An existing dataset."""
+
+    patches: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """The dataset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Make(OutputOptions):
+    """Cut one tile out of each source raster.
+
+    - The tile is the geometric centre; where under 5 % of that is foreground, the nearest window with 5 %.
+    - With --task, what is labelled and not of the first class counts as foreground there.
+    - Windows lie multiples of size/16 away from the centre. Nothing is ever resized.
+    """
+
+    src: Annotated[Path, arg(metavar="DIR")]
+    """Holds imgs/NAME.tif and msks/NAME.tif (or images/, masks/; .png, .jpg), or scene folders that do: SCENE_NAME."""
+
+    dst: Annotated[Path, arg(metavar="DIR")] = Path("patches")
+    """Where the dataset goes."""
+
+    split: Annotated[str, arg(metavar="austin|FILE")] = "austin"
+    """The study's split, or a TOML file: train = ["a1", "b_*"], val = [...], test = [...]."""
+
+    size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
+    """Side of a tile, a multiple of 32 from 64 up."""
+
+    nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy"), RARE] = ()
+    """Move single tiles by hand, in pixels to the right and down."""
+
+    foreground: Annotated[str, arg(metavar="INDEX|R,G,B|>N")] = ""
+    """Which value is foreground, where a mask has more than two; JPEG masks: ">127"."""
+
+    task: Annotated[Path | None, arg(metavar="FILE")] = None
+    """JSON that names classes, colours and remapping; masks hold indices or its colours."""
+
+    labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
+    """Polygons in place of masks: CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
+
+    layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
+    """With --labels FILE.gpkg: which layer, where several hold areas."""
+
+    title: Annotated[str, arg(metavar="NAME")] = ""
+    """What the dataset is called; default: the folder's name."""
+
+    origin: Annotated[str, arg(metavar="TEXT")] = "unknown"
+    """Where the imagery comes from."""
+
+    licence: Annotated[str, arg(metavar="TEXT")] = "unknown"
+    """Under which terms."""
+
+    gsd: Annotated[float | None, arg(metavar="METRES")] = None
+    """Metres per pixel."""
+
+    force: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(DatasetOptions):
+    """Read every file and report all faults and leaks at once; exit code 2 on any.
+
+    - Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again.
+    - They go into the manifest, which is written where there is none, and stop a sweep unless --allow-leak.
+    """
+
+    update: bool = False
+    """Bring the manifest's hashes up to date with the files."""
+
+    task: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Put what the masks mean into the manifest: JSON that names classes, colours and remapping."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview(DatasetOptions):
+    """Draw a grid of all tiles with the outlines of their masks, or with their classes in colours."""
+
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """The picture; default: overview.png in the dataset."""
+
+    overwrite: bool = False
+    """Replace a file that is there and is not a picture as this command wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe(DatasetOptions):
+    """Say what the tiles look like: sizes, class balance, colours, sharpness, drift between splits, class weights.
+
+    - The test split is described too, to show whether it differs from train; that is no score of a model.
+    - The suggested class weights are computed on train alone.
+    """
+
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """The picture; default: description.png in the dataset."""
+
+    overwrite: bool = False
+    """Replace a file that is there and is not a picture as this command wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesize(OutputOptions):
+    """Draw a synthetic dataset: aerial scenes with roofs, or road scenes with four classes."""
+
+    dst: Annotated[Path, arg(metavar="DIR")]
+    """Where the dataset goes."""
+
+    kind: Literal["roofs", "roads"] = "roofs"
+    """Roofs seen from above (binary), or a road with vehicles and pedestrians (four classes)."""
+
+    counts: Annotated[Numbers, arg(metavar="N,N,N"), Bounds(0, MAX_TILES)] = (24, 6, 6)
+    """Tiles for train, val and test."""
+
+    size: Annotated[int | None, arg(metavar="PIXELS"), Bounds(1, 4_096)] = None
+    """Side of a tile, a multiple of 32 from 64 up; default: 1024 for roofs, 256 for roads."""
+
+    seed: Annotated[int, arg(metavar="N"), Bounds(0, MAX_SEED)] = 0
+    """Another seed draws other scenes."""
+
+    force: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportPets(OutputOptions):
+    """Make a dataset out of the Oxford-IIIT Pet images and trimaps: pet (1) and uncertain (3) are foreground.
+
+    - Larger sides are cropped around the centre, smaller ones padded with black. Nothing is ever resized.
+    - Masks call the padding background; with --uncertain ignore it does not count.
+    """
+
+    src: Annotated[Path, arg(metavar="DIR")]
+    """Holds images/*.jpg, annotations/trimaps/*.png, annotations/trainval.txt and test.txt, as published."""
+
+    dst: Annotated[Path, arg(metavar="DIR")] = Path("pets")
+    """Where the dataset goes."""
+
+    size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 384
+    """Side of a tile, a multiple of 32 from 64 up."""
+
+    fit: Literal["pad", "crop"] = "pad"
+    """Pad smaller sides, or leave out images with a side below --size."""
+
+    uncertain: Literal["foreground", "random", "background", "ignore"] = "foreground"
+    """What a pixel of value 3 becomes; random: either, with probability 0.5."""
+
+    subset: Annotated[int | None, arg(metavar="N"), Bounds(3, MAX_TILES)] = None
+    """Take N images by the seed, divided between the splits as all of them are; default: all."""
+
+    val_share: Annotated[float, arg(metavar="SHARE")] = 0.15
+    """Share of trainval.txt that becomes val, by the seed; test.txt is test."""
+
+    counts: Annotated[Numbers | None, arg(metavar="N,N,N"), Bounds(0, MAX_TILES)] = None
+    """Tiles for train, val and test instead; without the lists they are drawn from all images."""
+
+    seed: Annotated[int, arg(metavar="N"), Bounds(0, MAX_SEED)] = 0
+    """Decides which images, which of them are val, and random uncertain pixels."""
+
+    force: bool = False
+    """Replace a dataset that is there."""

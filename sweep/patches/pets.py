@@ -1,0 +1,284 @@
+"""The Oxford-IIIT Pet images and trimaps as tiles. Source: Parkhi, Vedaldi, Zisserman and Jawahar, CVPR 2012."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sweep.patches.folders import write_tile
+from trainables.errors import DataError
+from trainables.owners import scratch_folder
+from trainables.task import IGNORE_INDEX, Task
+
+Uncertain = Literal["foreground", "random", "background", "ignore"]
+Fit = Literal["pad", "crop"]
+PET, BACKGROUND, UNCERTAIN = 1, 2, 3
+"""Values of a trimap."""
+FOLDER = "oxford-iiit-pet"
+"""Where torchvision looks below its root."""
+LISTS = ("trainval", "test")
+ORIGIN = "Oxford-IIIT Pet (Parkhi et al. 2012), trimaps made binary by python -m sweep.patches import-pets"
+LICENCE = "CC-BY-SA-4.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PetsSettings:
+    """How trimaps become masks, and images tiles.
+
+    Attributes:
+        size: Side of a tile in pixels.
+        fit: Pad smaller sides, or leave such images out.
+        uncertain: What pixels of value 3 become.
+        seed: Of random uncertain pixels, at least 0.
+    """
+
+    size: int
+    fit: Fit
+    uncertain: Uncertain
+    seed: int
+
+    @property
+    def task(self) -> Task:
+        """What the masks mean."""
+        return Task(classes=("background", "pet"), ignores=self.uncertain == "ignore")
+
+
+@dataclass(frozen=True)
+class Pet:
+    """An image of one of torchvision's two lists."""
+
+    dataset: Any
+    index: int
+
+
+@contextmanager
+def open_pets(source: Path) -> Iterator[dict[str, list[Pet]]]:
+    """Open the published layout through ``torchvision.datasets.OxfordIIITPet``.
+
+    torchvision wants a folder of its own name and both lists: a temporary folder of links gives it these. Without the
+    lists, all images that have a trimap make one.
+
+    Args:
+        source: Holds ``images/`` and ``annotations/trimaps/``, with or without ``annotations/trainval.txt`` and
+            ``test.txt``; or a folder ``oxford-iiit-pet`` that does.
+
+    Yields:
+        ``trainval`` and ``test`` to images in the lists' order; without lists only ``all``.
+
+    Raises:
+        DataError: Folders or one of the lists are missing, or a list is damaged.
+    """
+    folder = source / FOLDER if (source / FOLDER).is_dir() else source
+    for needed in (folder / "images", folder / "annotations" / "trimaps"):
+        if not needed.is_dir():
+            raise DataError(
+                f"--src {source}: has no {needed.relative_to(folder)}/; unpack images and annotations there"
+            )
+    lists = {name: folder / "annotations" / f"{name}.txt" for name in LISTS}
+    missing = [path for path in lists.values() if not path.is_file()]
+    if len(missing) == 1:
+        raise DataError(f"{missing[0]}: no such file, but the other list is there; unpack all of annotations")
+    with scratch_folder() as root:
+        place = root / FOLDER
+        (place / "annotations").mkdir(parents=True)
+        (place / "images").symlink_to((folder / "images").resolve())
+        (place / "annotations" / "trimaps").symlink_to((folder / "annotations" / "trimaps").resolve())
+        if missing:
+            names = sorted(path.stem for path in (folder / "annotations" / "trimaps").glob("[!.]*.png"))
+            (place / "annotations" / "trainval.txt").write_text("".join(f"{name} 1 1 1\n" for name in names))
+            yield {"all": _open_list(root, "trainval", folder)}
+            return
+        for name, path in lists.items():
+            (place / "annotations" / f"{name}.txt").symlink_to(path.resolve())
+        yield {name: _open_list(root, name, path) for name, path in lists.items()}
+
+
+def _open_list(root: Path, name: str, path: Path) -> list[Pet]:
+    from torchvision.datasets import OxfordIIITPet
+
+    try:
+        dataset = OxfordIIITPet(root, split=name, target_types="segmentation", download=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no list of lines NAME CLASS SPECIES BREED ({error}); unpack it again") from error
+    if not len(dataset):
+        raise DataError(f"{path}: names no image; unpack it again")
+    return [Pet(dataset, index) for index in range(len(dataset))]
+
+
+def choose_splits(
+    lists: Mapping[str, Sequence[Pet]],
+    *,
+    counts: tuple[int, ...] | None,
+    subset: int | None,
+    val_share: float,
+    seed: int,
+) -> dict[str, list[Pet]]:
+    """Choose who is train, val and test, by the seed alone.
+
+    Args:
+        lists: What ``open_pets`` gave.
+        counts: How many of each, all but test out of ``trainval`` where there are lists; None follows the lists.
+        subset: How many in all, divided as the lists are; None is all.
+        val_share: Share of ``trainval`` that becomes val.
+        seed: At least 0.
+
+    Returns:
+        Split to images.
+
+    Raises:
+        DataError: More than there are, or a split would be empty.
+    """
+    random = np.random.default_rng(seed)
+    shuffled = {name: [pets[index] for index in random.permutation(len(pets))] for name, pets in lists.items()}
+    learn = shuffled.get("all", shuffled.get("trainval", []))
+    lengths = {name: len(pets) for name, pets in lists.items()}
+    train, val, test = counts or _sizes(lengths, subset, val_share)
+    rest = learn[train + val :] if "all" in lists else shuffled["test"]
+    if train + val > len(learn) or test > len(rest):
+        there = " and ".join(f"{len(pets)} in {name}" for name, pets in lists.items())
+        raise DataError(f"--counts {train},{val},{test}: there are only {there}; give smaller counts")
+    return {"train": learn[:train], "val": learn[train : train + val], "test": rest[:test]}
+
+
+def _sizes(lengths: Mapping[str, int], subset: int | None, val_share: float) -> tuple[int, int, int]:
+    """Divide all images, or ``subset`` of them, as the lists and the share of val say."""
+    total = sum(lengths.values())
+    if subset is not None and not 3 <= subset <= total:
+        raise DataError(f"--subset {subset}: must be 3 to {total}, the number of images in the lists")
+    wanted = subset or total
+    test = min(max(1, round(wanted * lengths["test"] / total)), wanted - 2)
+    val = min(max(1, round((wanted - test) * val_share)), wanted - test - 1)
+    train = wanted - test - val
+    if train < 1 or train + val > lengths["trainval"]:
+        raise DataError(f"--src: {total} images in the lists make no three splits; give --counts N,N,N")
+    return train, val, test
+
+
+def write_pets(
+    root: Path, splits: Mapping[str, Sequence[Pet]], reading: PetsSettings
+) -> tuple[dict[str, str], list[str]]:
+    """Write every image as a tile.
+
+    Args:
+        root: The dataset's folder.
+        splits: Split to images.
+        reading: How.
+
+    Returns:
+        Name to where it comes from, for the manifest; and why images were left out, a line each.
+
+    Raises:
+        DataError: Everything that is wrong with the files, all at once.
+    """
+    sources: dict[str, str] = {}
+    left_out: list[str] = []
+    faults: list[str] = []
+    for split, pets in splits.items():
+        for pet in pets:
+            try:
+                name, image, trimap = read_pet(pet)
+            except DataError as error:
+                faults += error.faults
+                continue
+            height, width = trimap.shape
+            mask = binary_mask(name, trimap, reading)
+            tile, tile_mask = fit_tile(image, reading, 0), fit_tile(mask, reading, IGNORE_INDEX)
+            if reading.fit == "crop" and min(height, width) < reading.size:
+                left_out.append(f"{name}: is {width}x{height}, smaller than --size {reading.size}")
+            elif reading.task.ignores and (tile_mask == IGNORE_INDEX).all():
+                left_out.append(f"{name}: all pixels of its tile are ignored")
+            else:
+                write_tile(root, split, name, tile, tile_mask, reading.task)
+                sources[name] = f"images/{name}.jpg {width}x{height}"
+    if faults:
+        raise DataError(faults)
+    return sources, left_out
+
+
+def read_pet(pet: Pet) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read an image and its trimap.
+
+    Args:
+        pet: Which.
+
+    Returns:
+        Its name, (H, W, 3) uint8 RGB, and (H, W) uint8 of 1 (pet), 2 (background) and 3 (uncertain).
+
+    Raises:
+        DataError: A file is missing or damaged, or the trimap holds something else.
+    """
+    try:
+        picture, target = pet.dataset[pet.index]
+        path = Path(os.path.realpath(target.filename))
+        image, trimap = np.asarray(picture), np.asarray(target)
+    except FileNotFoundError as error:
+        raise DataError(f"{os.path.realpath(error.filename)}: no such file; unpack the archives again") from error
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged input, not all of which name the file
+        raise DataError(f"{_damaged(pet)}: damaged ({' '.join(str(error).split())}); unpack it again") from error
+    if trimap.ndim != 2 or trimap.dtype != np.uint8 or image.shape[:2] != trimap.shape:
+        raise DataError(f"{path}: is no 8-bit trimap of its image's size; unpack it again")
+    if odd := sorted(set(np.unique(trimap).tolist()) - {PET, BACKGROUND, UNCERTAIN}):
+        raise DataError(
+            f"{path}: holds the value {odd[0]}; a trimap holds 1 (pet), 2 (background) and 3 (uncertain), restore it"
+        )
+    return path.stem, image, trimap
+
+
+def _damaged(pet: Pet) -> Path:
+    """Find which of the two files cannot be decoded."""
+    image, trimap = (Path(os.path.realpath(files[pet.index])) for files in (pet.dataset._images, pet.dataset._segs))
+    try:
+        Image.open(image).load()
+    except Exception:  # see read_pet
+        return image
+    return trimap
+
+
+def binary_mask(name: str, trimap: NDArray[np.uint8], reading: PetsSettings) -> NDArray[np.uint8]:
+    """Turn a trimap into a mask.
+
+    Args:
+        name: The image's name; with the seed it decides random pixels.
+        trimap: (H, W) uint8 of 1, 2 and 3.
+        reading: What uncertain pixels become.
+
+    Returns:
+        (H, W) uint8 of 0 (background), 1 (pet) and, where uncertain pixels are ignored, 255.
+    """
+    mask: NDArray[np.uint8] = (trimap == PET).astype(np.uint8)
+    uncertain = trimap == UNCERTAIN
+    if reading.uncertain == "random":
+        random = np.random.default_rng([reading.seed, zlib.crc32(name.encode())])
+        mask[uncertain] = random.integers(0, 2, int(uncertain.sum()), dtype=np.uint8)
+    else:
+        mask[uncertain] = {"foreground": 1, "background": 0, "ignore": IGNORE_INDEX}[reading.uncertain]
+    return mask
+
+
+def fit_tile(pixels: NDArray[np.uint8], reading: PetsSettings, ignored: int) -> NDArray[np.uint8]:
+    """Crop larger sides around the centre and pad smaller ones on both sides; pixels keep their values.
+
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8.
+        reading: The size, and whether masks may ignore pixels.
+        ignored: What padding holds then; else it is 0.
+
+    Returns:
+        (size, size) or (size, size, 3) uint8.
+    """
+    size = reading.size
+    top, left = (max(0, (side - size) // 2) for side in pixels.shape[:2])
+    part = pixels[top : top + size, left : left + size]
+    missing = [size - side for side in part.shape[:2]]
+    width = [(one // 2, one - one // 2) for one in missing] + [(0, 0)] * (pixels.ndim - 2)
+    fitted: NDArray[np.uint8] = np.pad(part, width, constant_values=ignored if reading.task.ignores else 0)
+    return fitted

@@ -1,0 +1,90 @@
+"""``python -m sweep.phase1``: every architecture once, all under one shared recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from search_spaces.limits import MAX_REPEATS
+from sweep.cli.console import Command
+from sweep.cli.marks import Bounds, OnResume
+from sweep.cli.options import RecipeOptions, SweepOptions
+from sweep.cli.output import Output
+
+if TYPE_CHECKING:
+    from sweep.planning.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase1Options(SweepOptions, RecipeOptions):
+    """Compare architectures under one shared recipe, on as many GPUs as there are."""
+
+    repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
+    """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
+
+
+def main(options: Phase1Options, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Ray.
+    from search_spaces.phase1 import grid
+    from search_spaces.profiles import get_profile
+    from search_spaces.recipes import read_recipes
+    from sweep.planning.plan import SweepPlan
+    from sweep.records.trials import TrialPlan
+    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from trainables.models.registry import get_architecture
+    from trainables.recipe import Recipe
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output)
+    profile = get_profile(options.profile)
+    changes = read_recipes(options.recipes) if options.recipes else {}
+    asked = options.architectures or tuple(changes) or profile.architectures
+    names = tuple(get_architecture(name).name for name in asked)
+    recipes = [
+        recipe.replace(**changes.get(recipe.architecture, {}))
+        for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)
+    ]
+
+    def attempt_of(number: int, recipe: Recipe) -> str:
+        repeat = number // len(names) + 1
+        slug = get_architecture(recipe.architecture).slug
+        return f"{slug}-{repeat}" if options.repeats > 1 else slug
+
+    attempts = {attempt_of(number, recipe): recipe for number, recipe in enumerate(recipes)}
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        return SweepPlan(
+            trials=tuple(
+                TrialPlan(
+                    attempt=name,
+                    group=name,
+                    contest=name,
+                    entry=get_architecture(recipe.architecture).slug,
+                    recipe=recipe,
+                    weights=weights[recipe.architecture],
+                )
+                for name, recipe in attempts.items()
+            )
+        )
+
+    return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile, output)
+
+
+COMMAND = Command(
+    name="phase1",
+    options=Phase1Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--patches my_tiles/": "your own tiles, on every GPU",
+        "--plan": "what it would do, and how long",
+        "--max-concurrent 1 --storage /content/drive/MyDrive": "on Colab",
+        "--address auto --storage s3://bucket/runs": "on a running Ray cluster",
+    },
+)

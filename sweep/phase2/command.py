@@ -1,0 +1,102 @@
+"""``python -m sweep.phase2``: each architecture's best recipe, found with the same number of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from search_spaces.limits import MAX_REPEATS, require_few
+from sweep.cli.console import Command
+from sweep.cli.marks import Bounds, OnResume
+from sweep.cli.options import SearchOptions
+from sweep.cli.output import Output
+
+if TYPE_CHECKING:
+    from sweep.planning.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase2Options(SearchOptions):
+    """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
+
+    confirm: Annotated[int, arg(metavar="K"), Bounds(0, MAX_REPEATS), OnResume.FIXED] = 0
+    """Train the K best recipes of each architecture anew without ASHA, and choose among them by that."""
+
+    repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 3
+    """Trainings of each confirmed recipe, with seeds that the search has not used."""
+
+
+def main(options: Phase2Options, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Ray.
+    from search_spaces.profiles import get_profile
+    from sweep.planning.plan import StudyPlan, SweepPlan
+    from sweep.ray_tune.allocation import one_at_a_time
+    from sweep.records.trials import TrialPlan
+    from sweep.search.recipes_tried import require_trials
+    from sweep.search.searches import (
+        limited_trials,
+        make_halving,
+        make_spaces,
+        say_limits,
+        shared_recipes,
+        trials_each,
+    )
+    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from trainables.models.registry import get_architecture
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output, options.optuna_storage)
+    profile = get_profile(options.profile)
+    recipes = shared_recipes(options.architectures or profile.search, profile, options)
+    names = tuple(recipes)
+    slugs = {name: get_architecture(name).slug for name in names}
+    spaces = make_spaces(recipes, options)
+    number = trials_each(names, profile, options)
+    require_few(
+        len(names) * (number + options.confirm * options.repeats),
+        f"{len(names)} architectures x ({number:,} trials + {options.confirm:,} x {options.repeats:,} confirmations)",
+    )
+    trials = limited_trials(number, spaces, recipes)
+    require_trials(options.confirm, trials, "--confirm")
+    say_limits(number, trials, output.console)
+    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        studies = tuple(
+            StudyPlan(
+                template=TrialPlan(
+                    attempt=slugs[name],
+                    group=slugs[name],
+                    contest=slugs[name],
+                    recipe=recipes[name],
+                    weights=weights[name],
+                ),
+                space=spaces[name],
+                trials=trials[name],
+                confirm=options.confirm,
+                repeats=options.repeats if options.confirm else 1,
+            )
+            for name in names
+        )
+        return SweepPlan(studies=studies, halving=halving)
+
+    phase = Phase(name="phase2", architectures=names, build=build, optuna_url=options.optuna_storage)
+    return run_sweep(phase, options, profile, output)
+
+
+COMMAND = Command(
+    name="phase2",
+    options=Phase2Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--trials 90 --time 8h": "stops after a night; the same again goes on",
+        "--architectures unet --trials 30 --confirm 3": "the three best trained anew",
+    },
+)

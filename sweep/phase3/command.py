@@ -1,0 +1,121 @@
+"""``python -m sweep.phase3``: how IoU falls with fewer labelled tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
+from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
+from sweep.cli.console import Command
+from sweep.cli.marks import Bounds, OnResume
+from sweep.cli.options import Numbers, RecipeOptions, SearchOptions
+from sweep.cli.output import Output
+
+if TYPE_CHECKING:
+    from sweep.planning.plan import SweepPlan
+    from trainables.data.tiles import TuningData
+    from trainables.models.weights import Weights
+
+
+MAX_TILES = 1_000_000
+"""A tile budget; a dataset never has as many train tiles."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase3Options(RecipeOptions, SearchOptions):
+    """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
+
+    tiles: Annotated[Numbers, Bounds(0, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
+    """Tile budgets; the smaller one's tiles are among the larger one's."""
+
+    draws: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = None
+    """Draws of each budget, each with a seed of its own; default: the profile's."""
+
+    tune: Annotated[int, arg(metavar="N"), Bounds(0, MAX_TRIALS), OnResume.FIXED] = 0
+    """Search the recipe anew at every budget, with N trials an architecture."""
+
+
+def main(options: Phase3Options, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Ray.
+    from search_spaces.profiles import get_profile
+    from search_spaces.recipes import read_recipes
+    from sweep.planning.plan import StudyPlan, SweepPlan
+    from sweep.ray_tune.allocation import one_at_a_time
+    from sweep.records.trials import TrialPlan
+    from sweep.search.searches import limited_trials, make_halving, make_spaces, say_limits, shared_recipes
+    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from trainables.data.budgets import draw_tiles
+    from trainables.errors import ExperimentError
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output, options.optuna_storage)
+    if options.trials is not None:
+        raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
+    profile = get_profile(options.profile)
+    changes = read_recipes(options.recipes) if options.recipes else {}
+    asked = options.architectures or tuple(changes) or profile.search
+    recipes = {
+        name: recipe.replace(**changes.get(name, {}))
+        for name, recipe in shared_recipes(asked, profile, options).items()
+    }
+    names = tuple(recipes)
+    spaces = make_spaces(recipes, options)
+    trials = limited_trials(options.tune, spaces, recipes)
+    say_limits(options.tune, trials, output.console)
+    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
+    draws = profile.draws if options.draws is None else options.draws
+    if options.tune:
+        count = len(names) * len(options.tiles) * (options.tune + draws - 1)
+        require_few(count, f"--tune {options.tune:,} for {len(names)} architectures x {len(options.tiles)} budgets")
+    grid = conditions(names, options.tiles, draws)
+
+    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+        drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
+
+        def trial(condition: Condition, attempt: str, group: str) -> TrialPlan:
+            recipe = recipes[condition.architecture]
+            return TrialPlan(
+                attempt=attempt,
+                group=group,
+                contest=condition.attempt,
+                entry=condition.entry,
+                recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
+                weights=weights[condition.architecture],
+                tiles=drawn[condition.draw - 1][condition.tiles],
+                draw=condition.draw,
+            )
+
+        if not options.tune:
+            return SweepPlan(trials=tuple(trial(one, one.attempt, one.attempt) for one in grid))
+        studies = []
+        for first in (one for one in grid if one.draw == 1):
+            name = first.entry
+            finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
+            studies.append(
+                StudyPlan(
+                    template=trial(first, name, name),
+                    space=spaces[first.architecture],
+                    trials=trials[first.architecture],
+                    finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
+                )
+            )
+        return SweepPlan(studies=tuple(studies), halving=halving)
+
+    phase = Phase(name="phase3", architectures=names, build=build, optuna_url=options.optuna_storage)
+    return run_sweep(phase, options, profile, output)
+
+
+COMMAND = Command(
+    name="phase3",
+    options=Phase3Options,
+    main=main,
+    examples={
+        "--profile demo": "minutes on a laptop",
+        "--tiles 5,12,24 --recipes best_recipes.toml": "with the recipes that Phase 2 found",
+    },
+)

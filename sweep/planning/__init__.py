@@ -1,0 +1,1 @@
+"""What a sweep will train, on what, and what that takes."""

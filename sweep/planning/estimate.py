@@ -1,0 +1,163 @@
+"""How long a sweep will take, roughly, and the tables that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from sweep.cli.durations import duration
+from sweep.cli.tables import Column, Sheet
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.resources import Resources
+from sweep.records.trials import TrialPlan
+from trainables.data.tiles import TuningData
+from trainables.models.registry import get_architecture
+from trainables.recipe import Recipe
+
+STARTUP_SECONDS = 15.0
+"""Ray's start and the first import of torch in the workers."""
+
+TRAIN_SECONDS_PER_MEGAPIXEL = {
+    # "cuda" follows from the published minutes an epoch on a T4 (1 for CNNs, 4 for SAM in fp32; 400 draws of 1 Mpx).
+    # "cpu" is core-seconds on a 2-core AVX-512 machine, demo profile.
+    "cuda": {"cnn": 0.15, "sam": 0.6},
+    "cpu": {"cnn": 11.0, "sam": 22.0},
+}
+PREDICT_SHARE = {"cnn": 0.3, "sam": 0.8}
+"""Cost of predicting a pixel over training on it; a frozen encoder costs the same in both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator:
+    """Estimates times on one kind of device.
+
+    Attributes:
+        data: The tiles.
+        device: ``cpu`` or ``cuda``.
+        factors: Architecture to measured time over estimated time; 1 where nothing was measured.
+    """
+
+    data: TuningData
+    device: str
+    factors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def trial(self, recipe: Recipe) -> float:
+        """Estimate a full training, in seconds of one GPU or one CPU core.
+
+        Tiny models are counted as full ones; the estimate is meant to tell minutes from days.
+        """
+        track = get_architecture(recipe.architecture).track
+        train = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track]
+        view = recipe.crop_size**2 / 1e6
+        whole = sum(tile.mask.size for tile in self.data.val) / 1e6
+        window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
+        predict = train * PREDICT_SHARE[track]
+        seconds = recipe.max_epochs * (recipe.draws_per_epoch * view * train + window * predict) + whole * predict
+        return seconds * self.factors.get(recipe.architecture, 1.0)
+
+    def study(self, study: StudyPlan, halving: Halving | None) -> tuple[float, float]:
+        """Estimate a search, in device-seconds: every trial run to its end, and with halving as it usually goes."""
+        full = self.trial(study.template.recipe)
+        share = expected_epochs(study, halving) / (study.trials * study.template.recipe.max_epochs)
+        finals = sum(self.trial(final.recipe) for final in study.afterwards)
+        return full * study.trials + finals, full * study.trials * share + finals
+
+    def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
+        """Estimate a sweep's wall-clock time in seconds; trials that share a GPU get no more out of it together."""
+        planned = [self.trial(trial.recipe) for trial in plan.trials]
+        studies = [self.study(study, plan.halving)[0 if worst_case else 1] for study in plan.studies]
+        alone = [self.trial(study.template.recipe) for study in plan.studies]
+        cores = resources.cpus_per_trial if resources.device == "cpu" else 1
+        longest = max([*planned, *alone])
+        devices = resources.concurrent * (min(1.0, resources.gpus_per_trial) if resources.device == "cuda" else 1.0)
+        return STARTUP_SECONDS + max(longest, (sum(planned) + sum(studies)) / devices) / cores
+
+
+def expected_epochs(study: StudyPlan, halving: Halving | None) -> int:
+    """Estimate the epochs of a search's own trials."""
+    if halving is None:
+        return study.trials * study.template.recipe.max_epochs
+    return halving.expected_epochs(study.trials)
+
+
+def plan_tables(plan: SweepPlan, resources: Resources, estimator: Estimator) -> list[Sheet]:
+    """Show every planned trial and every search, with estimated times."""
+    cores = resources.cpus_per_trial if resources.device == "cpu" else 1
+    tables = []
+    if plan.trials:
+        tables.append(_trials_table(plan.trials, resources, estimator, cores))
+    if plan.studies:
+        tables.append(_studies_table(plan, resources, estimator, cores))
+    return tables
+
+
+def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator: Estimator, cores: int) -> Sheet:
+    def recipe(heading: str, field: str, format: str = "") -> Column:
+        number = field != "augmentation"
+        return Column(
+            heading=heading,
+            value=lambda trial: getattr(trial.recipe, field),
+            format=format,
+            right=number,
+            priority=4,
+            common=True,
+        )
+
+    columns = [
+        Column(heading="trial", value=lambda trial: trial.attempt),
+        Column(heading="weights", value=lambda trial: trial.weights.label, priority=3, least=16, common=True),
+        recipe("LR", "learning_rate", ".2g"),
+        recipe("aug", "augmentation"),
+        recipe("dropout", "decoder_dropout", ".2g"),
+        recipe("batch", "batch_size"),
+        recipe("draws", "draws_per_epoch"),
+        recipe("epochs", "max_epochs"),
+        recipe("crop", "crop_size"),
+        Column(
+            heading="tiles",
+            value=lambda trial: len(trial.tiles) or len(estimator.data.train),
+            right=True,
+            priority=2,
+            common=True,
+        ),
+        Column(heading="estimate", value=lambda trial: duration(estimator.trial(trial.recipe) / cores), right=True),
+    ]
+    return Sheet(f"{len(trials)} trials, {resources}", columns, trials)
+
+
+def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, cores: int) -> Sheet:
+    halving = plan.halving
+    if halving is None:
+        how = "no trial is stopped early"
+    else:
+        rungs = ", ".join(map(str, halving.rungs)) or "none"
+        how = (
+            f"{'pausing at' if halving.pausing else 'ASHA with'} rungs at epochs {rungs}; "
+            f"1 in {halving.reduction_factor} continues"
+        )
+
+    def hours(index: int) -> Callable[[StudyPlan], float]:
+        return lambda study: estimator.study(study, halving)[index] / cores / 3600
+
+    columns = [
+        Column(heading="search", value=lambda study: study.name),
+        Column(heading="weights", value=lambda study: study.template.weights.label, priority=4, least=12, common=True),
+        Column(heading="searched", value=lambda study: ", ".join(study.space), priority=5, least=24, common=True),
+        Column(
+            heading="trials",
+            value=lambda study: str(study.trials) + (f" + {len(study.afterwards)}" if study.afterwards else ""),
+            right=True,
+        ),
+        Column(
+            heading="epochs at most",
+            value=lambda study: study.trials * study.template.recipe.max_epochs,
+            right=True,
+            priority=2,
+        ),
+        Column(heading="epochs expected", value=lambda study: expected_epochs(study, halving), right=True, priority=3),
+        Column(heading="hours at most", value=hours(0), format=".2f", right=True),
+        Column(heading="hours expected", value=hours(1), format=".2f", right=True, priority=2),
+    ]
+    return Sheet(f"{len(plan.studies)} searches, {resources}; {how}", columns, plan.studies)

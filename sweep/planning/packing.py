@@ -1,0 +1,228 @@
+"""``--gpus-per-trial auto``: as many trials share a GPU as fit, by what each architecture was measured to need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from rich.console import Console
+
+from sweep.cli.options import SweepOptions
+from sweep.planning.disk import size
+from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.resources import AUTO, Resources, read_share, shared
+from sweep.records.trials import TrialPlan
+from trainables.data.tiles import TuningData
+from trainables.errors import ExperimentError
+from trainables.models.trust import trust_hashes, trusted_hashes
+
+MARGIN_PERCENT = 10
+"""Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
+MOST_TRIALS = 8
+"""Trials a GPU at most, however small: they share its arithmetic, and each wants CPU cores for its views."""
+MEMORY_FIELDS = ("architecture", "model_size", "crop_size", "batch_size", "draws_per_epoch", "precision", "ema_decay")
+"""Recipe fields that decide how much memory a training takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryNeeds:
+    """What was measured on one GPU, which stands for all of them.
+
+    Attributes:
+        gpu_bytes: The GPU's memory, at least 1.
+        architectures: Architecture to the bytes that its largest trial holds at most, at least 1 each.
+    """
+
+    gpu_bytes: int
+    architectures: Mapping[str, int]
+
+    @property
+    def usable_bytes(self) -> int:
+        """The GPU's memory without the margin."""
+        return self.gpu_bytes * (100 - MARGIN_PERCENT) // 100
+
+    @property
+    def fitting(self) -> int:
+        """How many trials fit on a GPU, whichever architectures meet there; 0 where the largest does not fit alone."""
+        return self.usable_bytes // max(self.architectures.values())
+
+    @property
+    def too_large(self) -> list[str]:
+        """Architectures that leave no margin on a GPU of their own."""
+        return [name for name, need in self.architectures.items() if need > self.usable_bytes]
+
+
+Probe = Callable[[Sequence[TrialPlan], TuningData], MemoryNeeds]
+"""Measures trials one after another on one GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How many trials share each GPU, and why.
+
+    Attributes:
+        trials_per_gpu: From 1 to ``MOST_TRIALS``.
+        needs: What was measured.
+    """
+
+    trials_per_gpu: int
+    needs: MemoryNeeds
+
+    @property
+    def share(self) -> float:
+        """Each trial's share of a GPU, rounded down to the four digits that Ray counts."""
+        return 10_000 // self.trials_per_gpu / 10_000
+
+    @property
+    def lines(self) -> list[str]:
+        """What was decided, for people."""
+        trials = f"{self.trials_per_gpu} trial{'s' if self.trials_per_gpu > 1 else ''} a GPU"
+        room = f", room for {self.needs.fitting}" if self.needs.fitting > self.trials_per_gpu else ""
+        needs = ", ".join(f"{name} {size(need)}" for name, need in self.needs.architectures.items())
+        lines = [f"packing        {trials} ({size(self.needs.gpu_bytes)}{room}): {needs} at most"]
+        if large := self.needs.too_large:
+            lines.append(
+                f"packing        {', '.join(large)}: does not fit a GPU with {MARGIN_PERCENT} % to spare; every trial "
+                f"gets a whole one, and saves memory where it runs out"
+            )
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON; the share is there for people."""
+        return {**asdict(self), "share": self.share}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Packing:
+        """Read what ``to_dict`` returned.
+
+        Raises:
+            ExperimentError: It is something else.
+        """
+        try:
+            trials, gpu_bytes = int(values["trials_per_gpu"]), int(values["needs"]["gpu_bytes"])
+            needs = {str(name): int(need) for name, need in values["needs"]["architectures"].items()}
+            if not (1 <= trials <= MOST_TRIALS and gpu_bytes > 0 and min(needs.values()) > 0):
+                raise ValueError("out of range")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ExperimentError(
+                f"sweep.json: its packing is damaged ({type(error).__name__}: {error}); "
+                f"restore it, or give --gpus-per-trial a number"
+            ) from error
+        return cls(trials_per_gpu=trials, needs=MemoryNeeds(gpu_bytes=gpu_bytes, architectures=needs))
+
+
+def share_gpus(
+    options: SweepOptions,
+    plan: SweepPlan,
+    data: TuningData,
+    whole: Resources,
+    console: Console,
+    *,
+    probe: Probe,
+    kept: Packing | None = None,
+) -> tuple[Resources, Packing | None]:
+    """Pack as many trials on each GPU as fit, where ``--gpus-per-trial auto`` asks for it.
+
+    Args:
+        options: What the user asked for.
+        plan: What is trained.
+        data: On which tiles.
+        whole: What the trials get with a GPU each.
+        console: Where to say that something is measured.
+        probe: Measures what architectures need; not called where a GPU serves one trial at a time anyway.
+        kept: What was decided when the sweep began; None to decide now.
+
+    Returns:
+        What the trials get, and why; the same as before and None where nothing is packed.
+    """
+    if read_share(options.gpus_per_trial) != AUTO or whole.device != "cuda":
+        return whole, None
+    if kept is None:
+        most = _most_per_gpu(whole, min(plan.total, options.max_concurrent or plan.total))
+        if most == 1:
+            return whole, None
+        trials = heaviest(plan)
+        names = dict.fromkeys(trial.recipe.architecture for trial in trials)
+        console.print(f"packing        measuring the memory of {', '.join(names)}", highlight=False)
+        needs = probe(trials, largest_tiles(data))
+        kept = Packing(trials_per_gpu=max(1, min(needs.fitting, most)), needs=needs)
+    return shared(whole, kept.share, trials=plan.total, max_concurrent=options.max_concurrent), kept
+
+
+def _most_per_gpu(whole: Resources, trials: int) -> int:
+    """Return beyond how many trials a GPU more of them are of no use: Ray fills one GPU before it takes the next."""
+    gpus = max(1, int(whole.total_gpus))
+    return max(1, min(MOST_TRIALS, -(-trials // gpus), whole.total_cpus // gpus))
+
+
+def heaviest(plan: SweepPlan) -> list[TrialPlan]:
+    """Return one trial of each kind that differs in memory; of a search, the largest that it can propose."""
+    trials = [*plan.trials, *(_largest(study) for study in plan.studies)]
+    kinds = {tuple(getattr(trial.recipe, name) for name in MEMORY_FIELDS): trial for trial in reversed(trials)}
+    return list(kinds.values())[::-1]
+
+
+def _largest(study: StudyPlan) -> TrialPlan:
+    searched = [name for name in ("crop_size", "batch_size", "ema_decay") if name in study.space]
+    changes: dict[str, Any] = {name: _maximum(study.space[name]) for name in searched}
+    precision = study.space.get("precision")
+    if isinstance(precision, CategoricalDistribution) and "fp32" in precision.choices:
+        changes["precision"] = "fp32"
+    return replace(study.template, recipe=study.template.recipe.replace(**changes))
+
+
+def _maximum(values: BaseDistribution) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        return max(values.choices)  # type: ignore[type-var]
+    assert isinstance(values, IntDistribution | FloatDistribution)
+    return values.high
+
+
+def largest_tiles(data: TuningData) -> TuningData:
+    """Return the same data with one tile a split: that of the largest views, and the largest that is scored."""
+    return replace(
+        data,
+        train=(max(data.train, key=lambda tile: min(tile.mask.shape)),),
+        val=(max(data.val, key=lambda tile: tile.mask.size),),
+    )
+
+
+def probe_here(trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
+    """Measure in this process."""
+    from sweep.planning.measure import memory_needs
+
+    return memory_needs(trials, data)
+
+
+def _measured(measure: Probe, code: Mapping[str, str], trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
+    """Measure in a process that may run what the driver may."""
+    trust_hashes(code)
+    return measure(trials, data)
+
+
+def probe_on_cluster(trials: Sequence[TrialPlan], data: TuningData, measure: Probe = probe_here) -> MemoryNeeds:
+    """Measure in a process of its own on a whole GPU of the cluster, which is free again afterwards.
+
+    Args:
+        trials: What to measure.
+        data: The tiles.
+        measure: What that process does.
+
+    Raises:
+        ExperimentError: It failed there.
+    """
+    import ray
+
+    task = ray.remote(num_cpus=1, num_gpus=1, max_calls=1, max_retries=1)(_measured)
+    code = trusted_hashes(trial.recipe.architecture for trial in trials)
+    try:
+        needs: MemoryNeeds = ray.get(task.remote(measure, code, list(trials), ray.put(data)))
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None) or error
+        reason = (str(cause).strip().splitlines() or [""])[0]
+        raise ExperimentError(
+            f"--gpus-per-trial auto: measuring failed ({type(cause).__name__}: {reason}); give a number, such as 1"
+        ) from error
+    return needs

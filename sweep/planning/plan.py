@@ -1,0 +1,193 @@
+"""A whole sweep before it runs: planned trials, and studies that plan their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
+
+from search_spaces.limits import require_few
+from sweep.planning.halving import Halving
+from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from sweep.records.trials import TrialPlan
+from trainables.errors import ExperimentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """A search over one group's recipes.
+
+    Attributes:
+        template: Names the study (``group``) and its trials, and holds the shared recipe: the first trial.
+        space: Recipe field to what is searched.
+        trials: How many recipes are tried, at least 1.
+        finals: Trials trained with the best recipe found, once the search has ended: other draws of the tiles.
+        confirm: How many of the best recipes are trained anew without halving, once the search has ended; the choice
+            is then made on those trainings.
+        repeats: Trainings of each of these recipes, with seeds that the search has not used.
+    """
+
+    template: TrialPlan
+    space: Mapping[str, BaseDistribution]
+    trials: int
+    finals: tuple[TrialPlan, ...] = ()
+    confirm: int = 0
+    repeats: int = 1
+
+    @property
+    def afterwards(self) -> list[TrialPlan]:
+        """Trials once the search has ended, with the shared recipe in place of those that will have been found."""
+        template = self.template
+        return [*self.finals, *(one for _ in range(self.confirm) for one in self.confirmations(template))]
+
+    def confirmations(self, found: TrialPlan) -> list[TrialPlan]:
+        """Return the trials that train a recipe anew, each with a seed of its own.
+
+        Args:
+            found: The search's trial with that recipe.
+        """
+        return [
+            replace(
+                found,
+                attempt=f"{found.attempt}-seed{seed}",
+                group=f"{found.group}-confirm",
+                candidate=found.attempt,
+                recipe=found.recipe.replace(seed=seed),
+                preliminary=False,
+            )
+            for seed in range(found.recipe.seed + 1, found.recipe.seed + 1 + self.repeats)
+        ]
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.template.group
+
+    def trial(self, number: int, values: Mapping[str, Any]) -> TrialPlan:
+        """Return the trial of a number and the searched fields' values."""
+        template = self.template
+        return replace(
+            template,
+            attempt=f"{template.attempt}-{number:03d}",
+            recipe=template.recipe.replace(**dict(values)),
+            preliminary=self.confirm > 0,
+        )
+
+    def shared_values(self) -> dict[str, Any]:
+        """Return the shared recipe's values of the searched fields."""
+        recipe = self.template.recipe.to_dict()
+        return {name: recipe[name] for name in self.space}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
+    """All that a sweep will train.
+
+    Attributes:
+        trials: Planned ones, in the order in which they start.
+        studies: Searches.
+        halving: How the searches' trials are compared early; None stops nobody.
+    """
+
+    trials: tuple[TrialPlan, ...] = ()
+    studies: tuple[StudyPlan, ...] = ()
+    halving: Halving | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of trials, the searches' included."""
+        afterwards = sum(len(study.finals) + study.confirm * study.repeats for study in self.studies)
+        return len(self.trials) + sum(study.trials for study in self.studies) + afterwards
+
+    def known(self) -> list[TrialPlan]:
+        """Return the planned trials, and each search's template."""
+        return [*self.trials, *(study.template for study in self.studies)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "trials": [trial.to_dict() for trial in self.trials],
+            "studies": [
+                {
+                    "template": study.template.to_dict(),
+                    "space": {name: json.loads(distribution_to_json(values)) for name, values in study.space.items()},
+                    "trials": study.trials,
+                    "finals": [trial.to_dict() for trial in study.finals],
+                    "confirm": study.confirm,
+                    "repeats": study.repeats,
+                }
+                for study in self.studies
+            ],
+            "halving": asdict(self.halving) if self.halving else None,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> SweepPlan:
+        """Read what ``to_dict`` returned."""
+        return cls(
+            trials=tuple(TrialPlan.from_dict(trial) for trial in values["trials"]),
+            studies=tuple(
+                StudyPlan(
+                    template=TrialPlan.from_dict(study["template"]),
+                    space={name: json_to_distribution(json.dumps(one)) for name, one in study["space"].items()},
+                    trials=study["trials"],
+                    finals=tuple(TrialPlan.from_dict(trial) for trial in study["finals"]),
+                    confirm=study.get("confirm", 0),
+                    repeats=study.get("repeats", 1),
+                )
+                for study in values["studies"]
+            ),
+            halving=Halving(**values["halving"]) if values["halving"] else None,
+        )
+
+
+def read_plan(experiment: Experiment) -> SweepPlan:
+    """Read the plan in an experiment's description.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    values = experiment.description["plan"]
+    try:
+        plan = SweepPlan.from_dict(values)
+        require_few(plan.total, "plan")
+    except Exception as error:  # Optuna's reader of distributions raises what it meets
+        raise ExperimentError(
+            f"{experiment.path(DESCRIPTION_FILE)}: its plan is damaged ({type(error).__name__}: {error}); restore it"
+        ) from error
+    return plan
+
+
+def describe_values(values: BaseDistribution) -> str:
+    """Write a distribution for people: ``0.0001 to 0.01 (log)``, ``LIGHT, MEDIUM``."""
+    if isinstance(values, CategoricalDistribution):
+        return ", ".join(map(str, values.choices))
+    fields = json.loads(distribution_to_json(values))["attributes"]
+    return f"{fields['low']:g} to {fields['high']:g}" + (" (log)" if fields["log"] else "")
+
+
+def space_differences(old: SweepPlan, new: SweepPlan) -> list[str]:
+    """Say in what the spaces of two sweeps differ, a line each."""
+
+    def flat(plan: SweepPlan) -> dict[tuple[str, str], str]:
+        return {
+            (study.name, name): describe_values(values)
+            for study in plan.studies
+            for name, values in study.space.items()
+        }
+
+    there, here = flat(old), flat(new)
+    return [
+        f"{name} of {study}: {there.get((study, name), 'not searched')} there, "
+        f"{here.get((study, name), 'not searched')} here"
+        for study, name in dict.fromkeys([*there, *here])
+        if there.get((study, name)) != here.get((study, name))
+    ]

@@ -1,0 +1,281 @@
+"""``python -m sweep.predict``: images and rasters of any size in, masks and polygons out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from sweep.cli.console import Command
+from sweep.cli.durations import duration
+from sweep.cli.marks import RARE, Bounds
+from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions
+from sweep.cli.output import Output
+from sweep.predict.addresses import unsigned
+from sweep.predict.files import REPLACE_OR_SKIP, SHOWN
+from sweep.records.provenance import typed_command
+from trainables.errors import ExperimentError, TilesweepError
+from trainables.escaping import visible
+from trainables.models.trust import trust_everything
+from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from sweep.predict.ensemble import Ensemble
+    from sweep.predict.inputs import Input
+    from sweep.predict.job import Job, Mapped
+    from sweep.predict.record import Record
+
+Scale = Annotated[
+    tuple[float, float] | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="LOW,HIGH",
+        instance_from_str=lambda args: _pair(args[0]),
+        is_instance=lambda value: value is None or isinstance(value, tuple),
+        str_from_instance=lambda value: ["none" if value is None else ",".join(map(str, value))],
+    ),
+]
+"""Two numbers with a comma between them."""
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, high = (float(part) for part in text.split(","))
+    return low, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
+    """Predict images and rasters with a sweep's winner; the same command resumes after an interruption.
+
+    A raster with a place on earth becomes a GeoTIFF, and polygons if asked for; any other image a PNG.
+    """
+
+    inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
+    """Images, GeoTIFFs of any size, folders, globs, or addresses that GDAL opens."""
+
+    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
+    """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
+
+    out: Annotated[Path, arg(metavar="DIR")]
+    """Where results go."""
+
+    ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
+    """Average the experiment's K best."""
+
+    tta: bool = False
+    """Average each window's eight symmetries (test-time augmentation); eight times the time."""
+
+    threshold: Annotated[float, arg(metavar="P")] = 0.5
+    """Probability from which on a pixel is foreground; sweep.export says which one is best on val."""
+
+    probability: bool = False
+    """Write probabilities, too."""
+
+    polygons: Annotated[Literal["gpkg", "geojson"] | None, arg(metavar="gpkg|geojson")] = None
+    """Write polygons, too, with area in square metres and mean probability."""
+
+    min_area: Annotated[float, arg(metavar="M2")] = 0.0
+    """Drop polygons, and fill holes, smaller than this many square metres."""
+
+    simplify: Annotated[float, arg(metavar="METRES"), RARE] = 0.0
+    """Let polygons' edges move by this much to get rid of corners."""
+
+    bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
+    """Which bands are red, green and blue, from 1, such as 3,2,1; default: as the file says."""
+
+    scale: Annotated[Scale, RARE] = None
+    """The values that are black and white, for rasters that do not hold bytes."""
+
+    batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
+    """Windows a forward pass; default: what suits the device."""
+
+    skip_bad: Annotated[bool, RARE] = False
+    """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""
+
+    overwrite: bool = False
+    """Replace what --out holds of other models or settings."""
+
+    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
+    """The dataset, whose val tiles show what --ensemble, --tta and --threshold bring; default: where it lay."""
+
+
+def main(options: PredictOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading torch and rasterio.
+    from sweep.predict.extra import require_geo
+    from sweep.predict.inputs import find_inputs, hidden_files
+    from sweep.predict.settings import MapSettings
+    from sweep.results.trained_models import find_models
+    from sweep.sealed.known_test import note_inputs
+
+    require_geo()
+    for flag, value in (("--ensemble", options.ensemble), ("--batch-size", options.batch_size)):
+        if value is not None and value < 1:
+            raise ExperimentError(f"{flag} {value}: must be at least 1")
+    settings = MapSettings(
+        threshold=options.threshold,
+        probability=options.probability,
+        polygons=options.polygons,
+        min_area=options.min_area,
+        simplify=options.simplify,
+        bands=options.bands,
+        scale=options.scale,
+    )
+    inputs = find_inputs(options.inputs, options.out)
+    storage = Storage.open(options.storage)
+    chosen = find_models(storage, options.model, count=options.ensemble)
+
+    from sweep.predict.ensemble import Ensemble
+    from sweep.predict.job import Job
+    from sweep.predict.progress import WindowProgress
+    from sweep.predict.record import Record
+
+    note_inputs(storage, [one.path for one in inputs], options.model, output)
+    if options.trust_code:
+        trust_everything()
+    team = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
+    if options.threshold != 0.5 and not team.best.task.binary:
+        raise ExperimentError(
+            f"--threshold {options.threshold:g}: decides on one foreground class, but {team.names[0]} tells "
+            f"{len(team.best.task.classes)} classes apart; leave it out"
+        )
+    record = Record(
+        options.out,
+        {"models": dict(zip(team.names, team.hashes, strict=True)), "tta": team.tta, **asdict(settings)},
+        overwrite=options.overwrite,
+    )
+    with WindowProgress(output.console) as progress:
+        job = Job(team=team, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
+        _say_hidden(hidden_files(options.inputs), output)
+        inputs = _check(job, inputs, record, output)
+        _say_models(team, output)
+        if options.ensemble > 1 or options.tta or options.threshold != 0.5:
+            _say_gain(team, options, output)
+        _map_all(job, inputs, record, output)
+    return 0
+
+
+def _say_hidden(counts: dict[str, int], output: Output) -> None:
+    """Say which files of folders are not read."""
+    for folder, count in counts.items():
+        text = f"{count} file{'s' * (count > 1)} in {folder} whose names begin with a dot"
+        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.events.emit("skipped", input=folder, text=text)
+
+
+def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> list[Input]:
+    """Look at every raster before the first one is predicted.
+
+    Returns:
+        Those that can be used; with --skip-bad, what is no raster is left out.
+
+    Raises:
+        ExperimentError: Some cannot be used, all of them listed at once.
+    """
+    from sweep.predict.files import UnreadableError
+
+    faults: list[str] = []
+    skipped: list[str] = []
+    usable: list[Input] = []
+    for one in inputs:
+        try:
+            if not job.is_done(one, record):
+                record.require_free(one)
+                if warning := job.warning(one):
+                    output.results.print(f"warning        {visible(warning)}", highlight=False, soft_wrap=True)
+                    output.events.emit("warning", input=unsigned(one.path), text=warning)
+        except TilesweepError as error:
+            (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
+        else:
+            usable.append(one)
+    if faults or not usable:
+        raise ExperimentError(faults or skipped)
+    for fault in skipped:
+        text = fault.removesuffix(f"; {REPLACE_OR_SKIP}")
+        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.events.emit("skipped", text=text)
+    return usable
+
+
+def _say_models(team: Ensemble, output: Output) -> None:
+    for name in team.names:
+        output.console.print(f"model          {name}", highlight=False, soft_wrap=True)
+    batch, symmetries = team.batch_size, ", eight symmetries each" if team.tta else ""
+    output.console.print(
+        f"windows        {team.window} pixels, {batch} a batch on {team.device.type}{symmetries}", highlight=False
+    )
+    output.events.emit("model", names=list(team.names), window=team.window, device=team.device.type, tta=team.tta)
+
+
+def _say_gain(team: Ensemble, options: PredictOptions, output: Output) -> None:
+    """Show what the flags bring on val, before they are used."""
+    from sweep.predict.val_gain import measure_gain, val_data
+
+    data = val_data(team, options.patches)
+    if isinstance(data, str):
+        output.results.print(f"gain on val    not known: {data}", highlight=False)
+        return
+    output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring", highlight=False)
+    gain = measure_gain(team, options.threshold, data)
+    output.results.print(f"gain on val    {gain}", highlight=False)
+    output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
+
+
+def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
+    """Predict one raster after the other; those that another command predicts now come last."""
+    for name in record.begin():
+        output.console.print(f"removed        {visible(name)}, made in another way", highlight=False, soft_wrap=True)
+    try:
+        elsewhere = [one for one in inputs if not _map(job, one, record, output, wait=False)]
+        for one in elsewhere:
+            output.results.print(f"{visible(one.name)}: another command predicts it; waiting", highlight=False)
+            _map(job, one, record, output, wait=True)
+    except KeyboardInterrupt:
+        output.results.print("interrupted; what is finished is kept", highlight=False)
+        output.next(typed_command())
+        raise
+    output.results.print(f"results        {job.out}", highlight=False, soft_wrap=True)
+
+
+def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) -> bool:
+    """Predict a raster unless it is done; returns whether it could be had."""
+    with record.predicting(one, wait=wait) as ours:
+        if not ours:
+            return False
+        if job.is_done(one, record):
+            output.console.print(f"{visible(one.name)}: is there already", highlight=False, soft_wrap=True)
+        else:
+            _say_mapped(one, job.map(one, record), output)
+    return True
+
+
+def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
+    facts = mapped.facts
+    said = f"{facts['windows']} windows in {duration(facts['seconds'])}"
+    if "polygons" in facts:
+        dropped = f", {facts['dropped']} smaller ones dropped" if facts["dropped"] else ""
+        said += f"; {facts['polygons']} polygons, {facts['area_m2']:,.0f} m2{dropped}"
+    names = ", ".join(file.name for file in mapped.files)
+    output.results.print(visible(f"{one.name}: {names} ({said})"), highlight=False, soft_wrap=True)
+    path = unsigned(one.path)
+    if bad := mapped.bad:
+        more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""
+        text = f"{path}: damaged and left out: {'; '.join(bad[:SHOWN])}{more}"
+        output.results.print(f"warning        {visible(text)}", highlight=False, soft_wrap=True)
+    output.events.emit("predicted", input=path, files=[str(file) for file in mapped.files], **mapped.facts)
+
+
+COMMAND = Command(
+    name="predict",
+    options=PredictOptions,
+    main=main,
+    examples={
+        "city.tif --model phase1-demo --out map/": "masks by the experiment's best",
+        "city.tif --model phase1-demo --out map/ --polygons gpkg": "polygons, too",
+        "'images/*.png' --model best.safetensors --out masks/": "images, by a weights file",
+    },
+)

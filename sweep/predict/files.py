@@ -1,0 +1,172 @@
+"""The files behind a raster: opened, found missing, and what tells that one of them has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sweep.predict.addresses import is_remote, unsigned, unsigned_in
+from trainables.errors import ExperimentError
+
+SHOWN = 3
+"""Missing files that an error names."""
+REPLACE_OR_SKIP = "replace it, or --skip-bad leaves it out"
+
+
+Stamp = dict[str, list[int | str]]
+READ_AS = "read as"
+UNCOUNTED = (".aux.xml", ".ovr")
+"""Endings of files whose change alone is none of the raster."""
+ARCHIVE = re.compile(r"(zip|tar|gzip|file)(\+file)?://")
+"""How rasterio's addresses of files of this machine begin."""
+
+
+class UnreadableError(ExperimentError):
+    """A raster that GDAL cannot open, or of which files are missing: damaged, not merely unsuitable."""
+
+
+def open_dataset(path: str, *, fix: str = "replace it") -> Any:
+    """Open a raster with rasterio.
+
+    Args:
+        path: A file or an address that GDAL opens.
+        fix: What a user can do if it does not open.
+
+    Raises:
+        UnreadableError: It is none.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        name, reason = unsigned(path), unsigned_in(reason, path)
+        raise UnreadableError(f"{name}: is no raster that GDAL can open ({reason}); {fix}") from error
+
+
+def made_of(dataset: Any) -> list[str]:
+    """List the files that a raster is made of, those that are missing included.
+
+    Args:
+        dataset: An open rasterio dataset.
+
+    Returns:
+        Its own file, world file, ``.aux.xml``, mask and overviews as GDAL knows them, and the sources of a virtual
+        raster with what those are made of in turn where they are virtual, too.
+    """
+    return list(dict.fromkeys(_made_of(dataset, set())))
+
+
+def _made_of(dataset: Any, seen: set[str]) -> Iterator[str]:
+    for file in dataset.files:
+        yield file
+        if dataset.driver == "VRT" and file.lower().endswith(".vrt") and file not in seen:
+            seen.add(file)
+            if Path(file).is_file() and file != dataset.name:
+                try:
+                    with open_dataset(file) as source:
+                        yield from _made_of(source, seen)
+                except UnreadableError:  # reading what it shows fails, and says so
+                    continue
+
+
+def missing_sources(dataset: Any) -> list[str]:
+    """List the files of this machine that a virtual raster shows and that are not there.
+
+    Args:
+        dataset: An open rasterio dataset.
+    """
+    if dataset.driver != "VRT":
+        return []
+    return [file for file in made_of(dataset) if not is_remote(file) and not Path(file).exists()]
+
+
+def nested_sources(dataset: Any) -> list[str]:
+    """List the virtual rasters that a virtual raster shows.
+
+    Args:
+        dataset: An open rasterio dataset.
+    """
+    if dataset.driver != "VRT":
+        return []
+    return [file for file in dataset.files if file.lower().endswith(".vrt") and file != dataset.name]
+
+
+def require_sources(path: str, dataset: Any, *, skip_bad: bool = False) -> None:
+    """Refuse a virtual raster with missing sources.
+
+    Args:
+        path: Its name in the error.
+        dataset: An open rasterio dataset.
+        skip_bad: They may be missing where it shows them itself. GDAL (3.10) says once that those of another virtual
+            raster are missing, and shows black from then on.
+
+    Raises:
+        UnreadableError: As said; names the first of them.
+    """
+    missing, nested = missing_sources(dataset), nested_sources(dataset)
+    if not missing or (skip_bad and not nested):
+        return
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    fix = "put them back, or --skip-bad leaves their pixels out"
+    if nested:
+        fix = f"put them back, or predict the virtual rasters that it shows ({', '.join(nested[:SHOWN])}) instead"
+    raise UnreadableError(f"{path}: shows files that are not there: {', '.join(missing[:SHOWN])}{more}; {fix}")
+
+
+def file_of(path: str) -> Path | None:
+    """Return the file of this machine that a path means or lies inside; None where there is none.
+
+    Args:
+        path: A path, or an address of GDAL such as ``/vsizip/scenes.zip/scene.tif``.
+    """
+    inner = ARCHIVE.sub("", path).replace("!", "/") if ARCHIVE.match(path) else path
+    while inner.startswith("/vsi") and "/" in inner[1:]:
+        inner = inner[1:].partition("/")[2].replace("{", "").replace("}", "")
+    candidates = [Path(inner), *Path(inner).parents] if inner != path else [Path(path)]
+    return next((one for one in candidates if one.is_file()), None)
+
+
+def stamp(dataset: Any, address: str) -> Stamp:
+    """Return what changes when a raster does: the state of every file that it is made of, and how GDAL reads them.
+
+    Overviews do not count. An ``.aux.xml`` counts by what it says: programs that show a raster write statistics there.
+
+    Args:
+        dataset: An open rasterio dataset.
+        address: What it is called; all that is known of what is on another machine.
+
+    Returns:
+        By absolute path: bytes and nanoseconds of the last change, nothing for what is missing or on another machine;
+        and under ``READ_AS`` a digest of its place, nodata, bands and masks.
+    """
+    if is_elsewhere(address):
+        return {address: []}
+    found: Stamp = {}
+    for name in made_of(dataset) or [address]:
+        if name.lower().endswith(UNCOUNTED):
+            continue
+        file = file_of(name)
+        if file is None:
+            found[unsigned(name) if is_remote(name) else str(Path(name).absolute())] = []
+        else:
+            status = file.stat()
+            found[str(file.resolve())] = [status.st_size, status.st_mtime_ns]
+    crs = dataset.crs.to_wkt() if dataset.crs is not None else ""
+    masks = [[flag.name for flag in band] for band in dataset.mask_flag_enums]
+    colours = [one.name for one in dataset.colorinterp]
+    seen = repr(
+        (crs, tuple(dataset.transform), dataset.nodatavals, dataset.dtypes, colours, masks, len(dataset.gcps[0]))
+    )
+    found[READ_AS] = [hashlib.sha256(seen.encode()).hexdigest()[:16]]
+    return found
+
+
+def is_elsewhere(address: str) -> bool:
+    """Whether a raster is on another machine."""
+    return is_remote(address) and file_of(address) is None

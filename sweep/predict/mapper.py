@@ -1,0 +1,143 @@
+"""The prediction of one raster: read ahead, predict in batches, blend on the device, hand finished rows on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sweep.predict.cover import Cover, Stripe
+from sweep.predict.raster import Pixels, Raster
+from trainables.errors import ExperimentError
+from trainables.scoring import Forward
+from trainables.windows import Blender, Side, cut_windows, predict_in_batches
+
+NODATA = 255
+"""In masks and probabilities: nothing is known here."""
+PROBABILITY_STEPS = 250
+"""A probability is stored as a whole number of 250ths, rounded down: from 125 on it is at least 0.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What is finished with one row of windows of one stripe.
+
+    Attributes:
+        row: Number of the row of windows.
+        stripe: The stripe.
+        rows: The raster's rows, from and to.
+        mask: (H, W) uint8 class indices (1 foreground, 0 background in a binary task), 255 nothing known.
+        probability: (H, W) uint8: of the foreground, or of the class in the mask, in 250ths, rounded down, 255 nothing
+            known.
+    """
+
+    row: int
+    stripe: Stripe
+    rows: tuple[int, int]
+    mask: NDArray[np.uint8]
+    probability: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapper:
+    """Predicts rasters with one model or ensemble.
+
+    Attributes:
+        forward: The forward pass.
+        device: Where it runs.
+        batch_size: Windows a forward pass.
+        threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
+        progress: Is told of every window that is predicted or skipped.
+        channels: Logits a pixel.
+    """
+
+    forward: Forward
+    device: torch.device
+    batch_size: int
+    threshold: float
+    progress: Callable[[int], None]
+    channels: int = 1
+
+    def predict(self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0) -> Iterator[Part]:
+        """Predict a stripe, from a row of windows on.
+
+        Args:
+            raster: The raster.
+            cover: How windows cover it.
+            stripe: One of the cover's.
+            first: The first row of windows whose part is wanted; the row above is predicted again for its fade.
+
+        Raises:
+            ExperimentError: A block cannot be read, or the model's output is not finite.
+        """
+        begin = max(first - 1, 0)
+        valid: dict[int, NDArray[np.bool_]] = {}
+        blender = Blender(cover.rows, stripe.columns, first_row=begin)
+        side = cover.rows.window
+        empty = torch.zeros(1, 1, 1, device=self.device).expand(self.channels, side, stripe.columns.window)
+        row = begin
+        for logits in predict_in_batches(
+            self.forward, self._windows(raster, cover, stripe, begin, valid), self.batch_size
+        ):
+            self.progress(1)
+            finished = blender.add(logits if logits.numel() else empty)
+            if finished is None:
+                continue
+            known = valid.pop(row)
+            if row >= first:
+                yield self._part(cover, stripe, row, finished, known)
+            row += 1
+
+    def _windows(
+        self, raster: Raster, cover: Cover, stripe: Stripe, begin: int, valid: dict[int, NDArray[np.bool_]]
+    ) -> Iterator[Tensor]:
+        """Yield windows row by row, those without a valid pixel as empty tensors; the next row is read meanwhile."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
+            read = reader.submit(_read_row, raster, cover, stripe, begin)
+            for row in range(begin, len(cover.rows.starts)):
+                pixels = read.result()
+                if row + 1 < len(cover.rows.starts):
+                    read = reader.submit(_read_row, raster, cover, stripe, row + 1)
+                valid[row] = pixels.valid
+                height = pixels.valid.shape[0]
+                one_row = Side(length=height, window=cover.rows.window, starts=(0,))
+                seen = cut_windows(torch.from_numpy(pixels.valid)[None], one_row, stripe.columns)
+                for window, known in zip(
+                    cut_windows(torch.from_numpy(pixels.image), one_row, stripe.columns), seen, strict=True
+                ):
+                    yield window if known.any() else window.new_empty(0)
+
+    def _part(self, cover: Cover, stripe: Stripe, row: int, logits: Tensor, valid: NDArray[np.bool_]) -> Part:
+        """Turn finished logits into what is stored."""
+        rows, begin = cover.finished(row), cover.rows.starts[row]
+        own = slice(stripe.own[0] - stripe.begin, stripe.own[1] - stripe.begin)
+        known = valid[rows[0] - begin : rows[1] - begin, own]
+        with torch.inference_mode():
+            logits = logits[:, :, own]
+            if not torch.isfinite(logits).all():
+                raise ExperimentError(
+                    f"--model: what it computes for rows {rows[0]} to {rows[1]} is not a number (NaN or infinite): its "
+                    f"training diverged, or its weights are damaged; name another trial or file"
+                )
+            if self.channels == 1:
+                mask = logits[0] >= math.log(self.threshold / (1 - self.threshold))
+                probability = logits[0].sigmoid()
+            else:
+                probability, mask = logits.softmax(0).max(0)
+            steps = probability.mul(PROBABILITY_STEPS).floor_()
+            stored = torch.stack([mask.byte(), steps.byte()]).cpu().numpy()
+        stored[:, ~known] = NODATA
+        return Part(row=row, stripe=stripe, rows=rows, mask=stored[0], probability=stored[1])
+
+
+def _read_row(raster: Raster, cover: Cover, stripe: Stripe, row: int) -> Pixels:
+    top = cover.rows.starts[row]
+    return raster.read(
+        (top, min(top + cover.rows.window, raster.height)), (stripe.begin, stripe.begin + stripe.columns.length)
+    )

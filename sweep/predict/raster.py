@@ -1,0 +1,367 @@
+"""A raster of any size, read by windows as the model wants it; what cannot be proved to be data is not valid."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.predict.addresses import unsigned, unsigned_in
+from sweep.predict.bands import check_scale, choose_bands, to_bytes
+from sweep.predict.extra import CACHE_BYTES
+from sweep.predict.files import (
+    REPLACE_OR_SKIP,
+    SHOWN,
+    UnreadableError,
+    missing_sources,
+    nested_sources,
+    open_dataset,
+    require_sources,
+)
+from sweep.predict.georeference import require_transform
+from sweep.predict.orientation import UPRIGHT, Orientation, Span, orientation_of
+from trainables.errors import ExperimentError
+
+SEQUENTIAL = ("JPEG", "PNG")
+"""GDAL's names of formats that are decoded from the top: behind a fault, nothing is data."""
+STRIPS = 64
+"""Into so many strips an overview of a damaged raster is cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """A part of a raster.
+
+    Attributes:
+        image: (3, H, W) uint8 RGB; what is not valid has the colour that the model takes for nothing.
+        valid: (H, W) bool, False where the raster has no data, is transparent, or could not be read.
+    """
+
+    image: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(kw_only=True)
+class Raster:
+    """An open raster.
+
+    A dataset that failed once is not asked again: many decoders, and GDAL's cache, then return filler without an error.
+    It is opened anew, and what fails there as well is damaged; so is what fails only once.
+
+    Attributes:
+        path: Its path or address.
+        dataset: The open rasterio dataset; another one after a failure.
+        bands: Numbers, from 1, of red, green and blue.
+        scale: The values that become 0 and 255; None where they are bytes already.
+        fill: The colour of what is not valid.
+        skip_bad: What cannot be read counts as not valid, instead of ending the prediction.
+        orientation: How its pixels are turned before anyone sees them.
+        bad: What could not be read, in words; a damaged block once.
+    """
+
+    path: str
+    dataset: Any
+    bands: tuple[int, int, int]
+    scale: tuple[float, float] | None
+    fill: tuple[int, int, int]
+    skip_bad: bool = False
+    orientation: Orientation = UPRIGHT
+    bad: dict[str, None] = field(default_factory=dict)
+    _lost_from: int | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.orientation.shape(*self._stored_shape)[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.orientation.shape(*self._stored_shape)[1]
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the file says where on earth, or on a plan, its pixels lie."""
+        return self.dataset.crs is not None or not self.dataset.transform.is_identity
+
+    @property
+    def _stored_shape(self) -> tuple[int, int]:
+        return int(self.dataset.height), int(self.dataset.width)
+
+    def read(self, rows: Span, columns: Span) -> Pixels:
+        """Read a part of it.
+
+        Raises:
+            ExperimentError: A block is damaged, and ``skip_bad`` is not set.
+        """
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        rows, columns = self.orientation.stored(rows, columns, *self._stored_shape)
+        with rasterio.Env():  # in a thread without one, GDAL writes to the terminal
+            if self._lost_from is not None and rows[1] > self._lost_from:
+                values, valid = self._salvage(rows, columns)
+            else:
+                try:
+                    values, valid = self._values(rows, columns)
+                except RasterioError as error:
+                    values, valid = self._salvage(rows, columns, error)
+        image = to_bytes(values, self.scale)
+        if not valid.all():
+            image = np.where(valid, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
+        return Pixels(
+            image=np.ascontiguousarray(self.orientation.upright(image)),
+            valid=np.ascontiguousarray(self.orientation.upright(valid)),
+        )
+
+    def shrunk(self, shape: Span) -> NDArray[np.uint8]:
+        """Read all of it as (H, W, 3) uint8 of a smaller or equal size; what cannot be read is black."""
+        from rasterio.errors import RasterioError
+
+        height, width = self._stored_shape
+        shape = self.orientation.shape(*shape)
+        try:
+            if self.bad:
+                raise RasterioError
+            values = self._stored((0, height), (0, width), shape)
+        except RasterioError:
+            values = self._shrunk_strips(shape)
+        return np.ascontiguousarray(self.orientation.upright(to_bytes(values, self.scale)).transpose(1, 2, 0))
+
+    def _shrunk_strips(self, shape: Span) -> NDArray[Any]:
+        """Read strips of a damaged raster; those that cannot be read as a whole are black."""
+        from rasterio.errors import RasterioError
+
+        height, width = self._stored_shape
+        values = np.full((3, *shape), self.scale[0] if self.scale else 0.0)
+        edges = np.linspace(0, shape[0], min(STRIPS, shape[0]) + 1).astype(int).tolist()
+        for top, bottom in itertools.pairwise(edges):
+            rows = top * height // shape[0], -(-bottom * height // shape[0])
+            if self._lost_from is not None and rows[1] > self._lost_from:
+                break
+            self._reopen()
+            try:
+                values[:, top:bottom] = self._stored(rows, (0, width), (bottom - top, shape[1]))
+            except RasterioError:
+                continue
+        return values
+
+    def _stored(self, rows: Span, columns: Span, shape: Span | None = None) -> NDArray[Any]:
+        """Read (3, H, W) values as they are stored.
+
+        Args:
+            rows: Of the window.
+            columns: Of the window.
+            shape: Rows and columns to shrink it to.
+        """
+        from rasterio.windows import Window
+
+        whole = rows[1] - rows[0] == self.dataset.height and columns[1] - columns[0] == self.dataset.width
+        if self.dataset.driver == "PNG" and whole and shape is None and self.dataset.height > 1:
+            # GDAL reads a whole PNG in a way of its own (3.10), which does not notice that its end is missing.
+            middle = rows[1] // 2
+            halves = [self._stored(half, columns) for half in ((0, middle), (middle, rows[1]))]
+            return np.concatenate(halves, axis=1)
+        window = Window.from_slices(rows, columns)
+        if len({self.dataset.dtypes[band - 1] for band in self.bands}) == 1:
+            sizes = {} if shape is None else {"out_shape": (3, *shape)}
+            values: NDArray[Any] = self.dataset.read(self.bands, window=window, **sizes)
+            return values
+        return np.stack([self.dataset.read(band, window=window, out_shape=shape) for band in self.bands])
+
+    def _values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read a stored window's (3, H, W) values and which pixels have any."""
+        from rasterio.enums import MaskFlags
+        from rasterio.windows import Window
+
+        values = self._stored(rows, columns)
+        flags = [self.dataset.mask_flag_enums[band - 1] for band in self.bands]
+        if all(MaskFlags.all_valid in one for one in flags):
+            valid = np.ones(values.shape[1:], dtype=bool)
+        else:  # black in one band that declares 0 as nodata is a colour; in all of them it is nothing
+            masks = self.dataset.read_masks(self.bands, window=Window.from_slices(rows, columns))
+            valid = (masks > 0).any(axis=0)
+        if values.dtype.kind == "f":
+            valid &= np.isfinite(values).all(axis=0)
+        return values, valid
+
+    def _salvage(
+        self, rows: Span, columns: Span, first: Exception | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read what can be proved to be data, block by block as the file is laid out, from a dataset that never failed.
+
+        Args:
+            rows: Of the stored window.
+            columns: Of the stored window.
+            first: What happened when it was read at once; if nothing fails now, its data are not believed.
+        """
+        from rasterio.errors import RasterioError
+
+        shape = (rows[1] - rows[0], columns[1] - columns[0])
+        values = np.zeros((3, *shape), dtype=np.result_type(*(self.dataset.dtypes[band - 1] for band in self.bands)))
+        valid = np.zeros(shape, dtype=bool)
+        height, width = self.dataset.block_shapes[self.bands[0] - 1]
+        explained = first is None
+        if first is not None:
+            self._refuse_nested(first)
+            self._reopen()
+        for down, right in itertools.product(_pieces(rows, height), _pieces(columns, width)):
+            if self._lost_from is not None and down[1] > self._lost_from:
+                continue
+            place = (slice(down[0] - rows[0], down[1] - rows[0]), slice(right[0] - columns[0], right[1] - columns[0]))
+            try:
+                values[:, *place], valid[place] = self._values(down, right)
+            except RasterioError as error:
+                explained = True
+                self._reopen()
+                self._note(down[0] // height, right[0] // width, error)
+        if not explained and first is not None:
+            valid[:] = False
+            self._note_once(rows, columns, first)
+        return values, valid
+
+    def _note(self, row: int, column: int, error: Exception) -> None:
+        """Keep in mind that a block of the file is damaged, or give up."""
+        place = f"block in row {row}, column {column}"
+        height, width = self.dataset.block_shapes[self.bands[0] - 1]
+        if not self.skip_bad:
+            pixels = f"pixels from row {row * height}, column {column * width}, {height} x {width}"
+            raise UnreadableError(
+                f"{unsigned(self.path)}: {place} ({pixels}) cannot be read ({self._cause(error)}); restore the file, "
+                f"or --skip-bad leaves it out"
+            ) from error
+        if self.dataset.driver in SEQUENTIAL:
+            self._lost_from = row * height
+            place = f"everything from row {row * height} of the file on"
+        self.bad[place] = None
+
+    def _refuse_nested(self, error: Exception) -> None:
+        """Give up on a virtual raster of virtual rasters: GDAL keeps those open, so that what failed cannot be retried.
+
+        They then show filler where it failed, also to a dataset that is opened anew (GDAL 3.10).
+        """
+        if nested := nested_sources(self.dataset):
+            shown = ", ".join(nested[:SHOWN])
+            raise UnreadableError(
+                f"{unsigned(self.path)}: some of it cannot be read ({self._cause(error)}), and nobody can tell which, "
+                f"as it shows other virtual rasters ({shown}); restore their files, or predict those instead"
+            ) from error
+
+    def _note_once(self, rows: Span, columns: Span, error: Exception) -> None:
+        """Keep in mind that a window failed once and did not fail again, or give up."""
+        place = f"pixels of rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]}"
+        if not self.skip_bad:
+            raise UnreadableError(
+                f"{unsigned(self.path)}: {place} could not be read ({self._cause(error)}), and a second time they "
+                f"could, so nobody knows what they hold; check where the file is stored and run the same command "
+                f"again, or --skip-bad leaves them out"
+            ) from error
+        self.bad[place] = None
+
+    def _cause(self, error: Exception) -> str:
+        text = unsigned_in(" ".join(str(error.__cause__ or error).split()), self.path)
+        return text.partition(" (this error can be turned")[0]
+
+    def _reopen(self) -> None:
+        """Open the file anew.
+
+        Raises:
+            ExperimentError: It is another one by now.
+        """
+        shape, kinds = self._stored_shape, self.dataset.dtypes
+        self.dataset.close()
+        self.dataset = open_dataset(self.path)
+        if (self._stored_shape, self.dataset.dtypes) != (shape, kinds):
+            raise ExperimentError(f"{unsigned(self.path)}: was replaced while it was read; run the same command again")
+
+
+def _pieces(span: Span, size: int) -> Iterator[Span]:
+    """Cut a span where blocks of some size end."""
+    edges = [span[0], *range((span[0] // size + 1) * size, span[1], size), span[1]]
+    return itertools.pairwise(edges)
+
+
+@contextmanager
+def open_raster(
+    path: str,
+    *,
+    bands: Sequence[int] = (),
+    scale: tuple[float, float] | None = None,
+    fill: tuple[int, int, int] = (0, 0, 0),
+    skip_bad: bool = False,
+) -> Iterator[Raster]:
+    """Open a raster for the duration of the block.
+
+    Args:
+        path: A file or an address that GDAL opens.
+        bands: Numbers of red, green and blue, from 1; empty guesses.
+        scale: The values that become 0 and 255; needed where they are no bytes.
+        fill: The colour that a model is shown where there is nothing.
+        skip_bad: Damaged blocks, and missing sources of a virtual raster, count as not valid.
+
+    Raises:
+        UnreadableError: It cannot be opened, or files that it shows are missing.
+        ExperimentError: Its bands do not fit, or it says where it lies in a way that maps cannot keep.
+    """
+    with gdal():
+        dataset = open_dataset(path, fix=REPLACE_OR_SKIP)
+        name = unsigned(path)
+        try:
+            require_sources(name, dataset, skip_bad=skip_bad)
+            require_transform(dataset, name)
+            chosen = choose_bands(name, dataset, bands)
+            check_scale(name, dataset, chosen, scale)
+            raster = Raster(
+                path=path,
+                dataset=dataset,
+                bands=chosen,
+                scale=scale,
+                fill=fill,
+                skip_bad=skip_bad,
+                orientation=orientation_of(dataset),
+                bad={f"missing file {file}": None for file in missing_sources(dataset)},
+            )
+        except BaseException:
+            dataset.close()
+            raise
+        try:
+            yield raster
+        finally:
+            raster.dataset.close()
+
+
+@contextmanager
+def gdal() -> Iterator[None]:
+    """Set GDAL up for reading: a bounded cache, faults as errors, failed requests repeated, nothing on the terminal."""
+    import rasterio
+
+    options = {"GDAL_CACHEMAX": CACHE_BYTES, "GDAL_ERROR_ON_LIBJPEG_WARNING": True, "GTIFF_IGNORE_READ_ERRORS": False}
+    for name, value in (("GDAL_HTTP_MAX_RETRY", 3), ("GDAL_HTTP_RETRY_DELAY", 1)):
+        if name not in os.environ:
+            options[name] = value
+    with rasterio.Env(**options), quiet_gdal():
+        yield
+
+
+@contextmanager
+def quiet_gdal() -> Iterator[None]:
+    """Keep GDAL's own log lines and the warning about missing georeference off the terminal."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    logger = logging.getLogger("rasterio")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    finally:
+        logger.setLevel(before)

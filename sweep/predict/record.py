@@ -1,0 +1,274 @@
+"""What is in ``--out`` and how it was made: finished rasters are not predicted twice, and never in two ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NotRequired
+
+from filelock import FileLock, Timeout
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from sweep.predict.files import Stamp
+from sweep.predict.inputs import Input
+from sweep.predict.parts import told
+from sweep.records.outputs import require_free, require_no_tiles
+from trainables.documents import DamagedError, parse_json, read_bounded
+from trainables.errors import ExperimentError
+
+RECORD_FILE = "predictions.json"
+FORMAT = 1
+RESULTS = (
+    "_mask.tif",
+    "_mask.png",
+    "_overlay.jpg",
+    "_probability.tif",
+    "_probability.png",
+    "_polygons.gpkg",
+    "_polygons.geojson",
+)
+"""How the names of results end, behind their raster's."""
+
+
+@with_config(ConfigDict(extra="allow"))  # the facts, which are for people
+class Entry(TypedDict):
+    """A finished raster in the record."""
+
+    path: str
+    stamp: NotRequired[object]
+    files: list[str]
+    bad: NotRequired[list[str]]
+
+
+class Document(TypedDict):
+    """The record as it is read."""
+
+    format: int
+    settings: dict[str, object]
+    inputs: dict[str, Entry]
+
+
+class Record:
+    """``predictions.json`` in the folder of results; several commands may fill one folder at the same time.
+
+    Args:
+        out: The folder; is made if it is not there.
+        settings: All that decides what a prediction is.
+        overwrite: Results that were made in another way may be replaced.
+
+    Raises:
+        ExperimentError: Results were made in another way, or the record is damaged.
+        StorageError: The folder cannot be written.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        self._path = out / RECORD_FILE
+        self._settings = json.loads(json.dumps(settings))
+        self._overwrite = overwrite
+        self._known: tuple[object, Document | None] = (None, None)
+        with told(out):
+            out.mkdir(parents=True, exist_ok=True)
+        before = self._read()
+        if before and not overwrite and (differences := self._differences(before)):
+            raise ExperimentError(
+                f"--out {out}: holds predictions made otherwise ({', '.join(differences)}); "
+                f"choose another folder, or --overwrite replaces them"
+            )
+
+    def begin(self) -> list[str]:
+        """Remove what was made in another way, if it may be replaced: every file that the record lists, and no other.
+
+        Returns:
+            The names of the files that are gone.
+
+        Raises:
+            ExperimentError: Another command has begun to fill the folder in another way.
+            StorageError: The folder cannot be written.
+        """
+        with self._locked():
+            before = self._read()
+            if not before or not (differences := self._differences(before)):
+                return []
+            if not self._overwrite:
+                raise ExperimentError(
+                    f"--out {self._path.parent}: another command fills it otherwise ({', '.join(differences)}); choose "
+                    f"another folder"
+                )
+            gone = [file for name, entry in before["inputs"].items() for file in self._remove(name, entry)]
+            self._write({})
+            return gone
+
+    def has(self, one: Input, stamp: Stamp, *, skip_bad: bool = False) -> bool:
+        """Whether a raster's results are there, and the raster has not changed since.
+
+        Args:
+            one: The raster.
+            stamp: What it is made of now.
+            skip_bad: Results that leave damaged blocks out count, too.
+
+        Raises:
+            ExperimentError: There are results of another raster of that name, and they may not be replaced.
+        """
+        known = self._inputs().get(one.name)
+        if known is None:
+            return False
+        folder = self._path.parent
+        if isinstance(known.get("stamp"), dict) and known["path"] != one.identity:
+            if not self._overwrite:
+                raise ExperimentError(
+                    f"{one.identity}: --out {folder} holds results of another raster of that name, {known['path']}; "
+                    f"choose another folder, or --overwrite replaces them"
+                )
+            return False
+        if known.get("bad") and not skip_bad:
+            return False
+        return known.get("stamp") == stamp and all((folder / file).exists() for file in known["files"])
+
+    def require_free(self, one: Input) -> None:
+        """Refuse to write where files of a raster's results stand that no prediction here has made.
+
+        A mask drawn by hand may be called ``NAME_mask.png``, too. What a run that was killed had begun to write is
+        known by its parts.
+
+        Args:
+            one: The raster.
+
+        Raises:
+            ExperimentError: There are such files, or the folder keeps a dataset's tiles.
+        """
+        folder = self._path.parent
+        require_no_tiles(folder, f"--out {folder}")
+        parts_are_there = (folder / f".{one.name}.parts").is_dir()
+        ours = set((self._read() or {"inputs": {}})["inputs"].get(one.name, {"files": []})["files"])
+        for file in () if parts_are_there else (f"{one.name}{ending}" for ending in RESULTS):
+            if file not in ours:
+                require_free(folder / file, overwrite=self._overwrite)
+
+    def add(self, one: Input, stamp: Stamp, files: Sequence[Path], facts: Mapping[str, Any]) -> None:
+        """Write down that a raster is finished; what other commands wrote down meanwhile stays.
+
+        Args:
+            one: The raster.
+            stamp: What it was made of when its prediction began.
+            files: Its results.
+            facts: What is worth knowing of them.
+        """
+        with self._locked():
+            before = self._read()
+            if before and (differences := self._differences(before)):
+                raise ExperimentError(
+                    f"--out {self._path.parent}: another command has replaced its predictions by others "
+                    f"({', '.join(differences)}); choose another folder"
+                )
+            inputs: dict[str, Any] = dict(before["inputs"]) if before else {}
+            names = [file.name for file in files]
+            if one.name in inputs:
+                self._remove(one.name, inputs[one.name], keep=names)
+            inputs[one.name] = {"path": one.identity, "stamp": stamp, "files": names, **facts}
+            self._write(inputs)
+
+    @contextmanager
+    def predicting(self, one: Input, *, wait: bool) -> Iterator[bool]:
+        """Keep other commands from predicting the same raster into the same folder.
+
+        Args:
+            one: The raster.
+            wait: Until the command that predicts it now is done.
+
+        Returns:
+            Whether it is ours for the duration of the block; always if waited for.
+        """
+        lock = FileLock(self._path.with_name(f".{one.name}.lock"))
+        with told(self._path.parent):
+            try:
+                lock.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                ours = False
+            else:
+                ours = True
+        try:
+            yield ours
+        finally:
+            if ours:
+                _release(lock)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FileLock(self._path.with_name(f".{RECORD_FILE}.lock"))
+        with told(self._path):
+            lock.acquire()
+        try:
+            yield
+        finally:
+            _release(lock)
+
+    def _inputs(self) -> dict[str, Entry]:
+        """Return the finished rasters of these settings."""
+        before = self._read()
+        return {} if before is None or self._differences(before) else before["inputs"]
+
+    def _differences(self, before: Document) -> list[str]:
+        return [name for name in self._settings if self._settings[name] != before["settings"].get(name)]
+
+    def _read(self) -> Document | None:
+        """Return the record as it is now; None where there is none."""
+        with told(self._path):
+            if not self._path.exists():
+                return None
+            state = _state(self._path)
+        if self._known[0] != state:
+            self._known = state, self._parse()
+        return self._known[1]
+
+    def _parse(self) -> Document:
+        try:
+            with told(self._path):
+                data = read_bounded(self._path)
+            found = parse_json(data, dict[str, object]).get("format")
+            if isinstance(found, int) and found > FORMAT:
+                raise ExperimentError(f"{self._path}: written by a newer tilesweep; update tilesweep")
+            document = parse_json(data, Document)
+            for name, entry in document["inputs"].items():
+                if odd := [file for file in entry["files"] if not _is_result(name, file)]:
+                    raise DamagedError(f"lists {odd[0]!r:.60}, which is no result of {name!r:.60}")
+        except DamagedError as error:
+            raise ExperimentError(f"{self._path}: damaged ({error}); delete it, or choose another --out") from error
+        return document
+
+    def _remove(self, name: str, entry: Entry, keep: Sequence[str] = ()) -> list[str]:
+        """Delete a raster's results; returns their names."""
+        gone = []
+        for file in entry["files"]:
+            path = self._path.parent / file
+            if file not in keep and path.is_file():
+                with told(path):
+                    path.unlink()
+                gone.append(file)
+        return gone
+
+    def _write(self, inputs: Mapping[str, object]) -> None:
+        text = json.dumps({"format": FORMAT, "settings": self._settings, "inputs": inputs}, indent=1)
+        temporary = self._path.with_suffix(".tmp")
+        with told(self._path):
+            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.replace(self._path)
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Return what changes when a file is replaced."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_result(name: str, file: str) -> bool:
+    """Whether a raster's results have such a name: what a record lists is deleted when it is replaced."""
+    return Path(file).name == file and file in {f"{name}{ending}" for ending in RESULTS}
+
+
+def _release(lock: FileLock) -> None:
+    """Give a lock up and leave no file behind; who opened that file meanwhile notices, and opens a new one."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

@@ -1,0 +1,60 @@
+"""How a prediction is made and what comes out of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sweep.predict.polygons import PolygonOptions
+from trainables.errors import ExperimentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSettings:
+    """What the user decided about every raster.
+
+    Attributes:
+        threshold: Probability from which on a pixel is foreground, in (0, 1).
+        probability: Write probabilities, too.
+        polygons: Write polygons, too, in this format.
+        min_area: Square metres below which a polygon is dropped and a hole filled.
+        simplify: Metres by which a polygon's edge may move.
+        bands: Numbers of red, green and blue, from 1; empty guesses.
+        scale: The values that become 0 and 255; None for bytes.
+
+    Raises:
+        ExperimentError: A value outside its range, or one that has nothing to act on.
+    """
+
+    threshold: float = 0.5
+    probability: bool = False
+    polygons: Literal["gpkg", "geojson"] | None = None
+    min_area: float = 0.0
+    simplify: float = 0.0
+    bands: tuple[int, ...] = ()
+    scale: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ExperimentError(f"--threshold {self.threshold:g}: must be between 0 and 1")
+        for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
+            if value and self.polygons is None:
+                raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
+        self.polygon_options("any")  # refuses values outside their range
+        if self.scale is not None and not -math.inf < self.scale[0] < self.scale[1] < math.inf:
+            low, high = self.scale
+            raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
+
+    def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
+        """Return what becomes of a raster's polygons; None where none are asked for.
+
+        Args:
+            name: What the raster's results are called after.
+            out: Their folder.
+        """
+        if self.polygons is None:
+            return None
+        path = out / f"{name}_polygons.{self.polygons}"
+        return PolygonOptions(path=path, min_area_m2=self.min_area, simplify_m=self.simplify)

@@ -1,0 +1,1 @@
+"""Runs trials on Ray; the only room that imports it."""

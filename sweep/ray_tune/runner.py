@@ -1,0 +1,194 @@
+"""Runs a sweep's trials on Ray Tune, from the start or from where they were left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from ray import tune
+
+from sweep.observers.event_stream import EventStream
+from sweep.observers.gauges import TrialGauges
+from sweep.observers.progress import Progress
+from sweep.observers.recorder import Recorder
+from sweep.planning.estimate import Estimator
+from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.actors import share_processes
+from sweep.ray_tune.allocation import room
+from sweep.ray_tune.scheduler import GroupedASHA
+from sweep.ray_tune.searcher import RoundRobin, attempt_of
+from sweep.ray_tune.settings import RunSettings
+from sweep.ray_tune.stopper import SweepStopper
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialRecords
+from sweep.search.groups import Launch, PlannedTrials, TrialGroup
+from trainables.data.tiles import TuningData
+from trainables.errors import StorageError
+from trainables.models.trust import trusted_hashes
+from trainables.owners import scratch_folder
+from trainables.segmentation import SegmentationTrainable
+from trainables.tensorboard import EventFiles
+from trainables.watching import Watcher
+
+PLANNED = "planned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        complete: Every trial reached an end.
+        limit: The flag whose limit ended the run; empty for none.
+    """
+
+    complete: bool
+    limit: str = ""
+
+
+def _groups(
+    experiment: Experiment, plan: SweepPlan, records: TrialRecords, data: TuningData, settings: RunSettings
+) -> dict[str, TrialGroup]:
+    records.add(*plan.trials)
+    groups: dict[str, TrialGroup] = {}
+    if plan.trials:
+        # The longest first, so that none of them is left to run alone at the end.
+        estimator = Estimator(data=data, device="cuda")
+        ordered = sorted(plan.trials, key=lambda trial: -estimator.trial(trial.recipe))
+        groups[PLANNED] = PlannedTrials(ordered, records)
+    if plan.studies:
+        from sweep.search.journal import open_studies
+        from sweep.search.study_group import StudyGroup
+
+        storage = open_studies(experiment, settings.optuna_url)
+        for study in plan.studies:
+            groups[study.name] = StudyGroup(study, plan.halving, storage, experiment.name, records, settings.seed)
+    return groups
+
+
+def _scheduler(plan: SweepPlan, groups: dict[str, TrialGroup], settings: RunSettings) -> Any:
+    if plan.halving is None or plan.halving.pausing:
+        return None  # nobody is stopped, or trials pause by themselves
+    warm = settings.warm_curves or {}
+    curves = {name: {**warm.get(name, {}), **group.curves()} for name, group in groups.items()}
+    return GroupedASHA(plan.halving, curves)
+
+
+def _scratch_name(trial: Any) -> str:
+    return f"{attempt_of(trial)}-{trial.trial_id}"  # a trial that paused comes a second time
+
+
+def _storage_fault(error: BaseException | None) -> str | None:
+    """Find a lost storage behind what Tune makes of an error in the driver's own callbacks and searches."""
+    while error is not None:
+        if isinstance(error, StorageError):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def run_trials(
+    experiment: Experiment,
+    plan: SweepPlan,
+    data: TuningData,
+    resources: Resources,
+    settings: RunSettings | None = None,
+) -> RunEnd:
+    """Run what is left to do of a plan; Ray must be initialised.
+
+    Everything that a resume needs lies in the experiment: the record of trials, the studies, and each trial's own
+    states. Tune's bookkeeping is scratch and thrown away, so nothing that can run code is ever loaded.
+
+    Args:
+        experiment: Where everything is written.
+        plan: What to train.
+        data: Train and val tiles.
+        resources: What each trial gets.
+        settings: How.
+
+    Returns:
+        How the run ended.
+
+    Raises:
+        StorageError: The experiment cannot be written any more.
+    """
+    settings = settings or RunSettings()
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
+    warnings.filterwarnings("ignore", module="ray")
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
+    # Else Tune starts one actor at a time for a searcher of ours, and drops it as soon as another one is free.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals reach the stopper
+    records = TrialRecords(experiment)
+    groups = _groups(experiment, plan, records, data, settings)
+
+    def config(launch: Launch) -> dict[str, Any]:
+        folder = experiment.folder(launch.plan.attempt)
+        folder.create()
+        return {
+            "trial": {
+                **launch.plan.to_dict(),
+                "until": launch.until,
+                "protected": launch.protected,
+                "device": resources.device,
+                "compiled": settings.compiled,
+                "trace": settings.trace,
+                "folder": folder.address,
+                "weights_at": settings.weights_at,
+                "code": trusted_hashes([launch.plan.recipe.architecture]),
+            }
+        }
+
+    searcher = RoundRobin(groups, config, lambda: room(resources))
+    devices = resources.gpus_per_trial if settings.limits.device == "gpu" else float(resources.cpus_per_trial)
+    stopper = SweepStopper(settings.limits, devices, settings.asked, settings.lost)
+    shared = share_processes(plan, data, resources)
+    watchers: list[Watcher] = [TrialGauges(experiment.name)]
+    if settings.overlays_every is not None:
+        watchers.append(EventFiles(settings.overlays_every))
+    trainable = tune.with_resources(
+        # One copy of the tiles a node, in shared memory.
+        tune.with_parameters(SegmentationTrainable, data=data, watchers=watchers, shared=shared),
+        {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
+    )
+    trainable.__name__ = trainable.__qualname__ = SegmentationTrainable.__name__  # the wrapper's own says nothing
+    with scratch_folder() as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=_scheduler(plan, groups, settings),
+                num_samples=-1,
+                reuse_actors=shared,
+                trial_name_creator=attempt_of,
+                trial_dirname_creator=_scratch_name,
+            ),
+            run_config=tune.RunConfig(
+                name=experiment.name,
+                storage_path=str(scratch),
+                verbose=0,
+                stop=stopper,
+                callbacks=[
+                    Recorder(experiment, records),
+                    Progress(plan.total, resources.concurrent, records.all(), settings.output.console),
+                    EventStream(settings.output.events),
+                    *settings.tracking.callbacks(experiment),
+                ],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
+                failure_config=tune.FailureConfig(max_failures=settings.max_failures),
+            ),
+        )
+        try:
+            tuner.fit()
+            records.write_waiting()
+        except Exception as error:
+            if (fault := _storage_fault(error)) is None:
+                raise
+            raise StorageError(fault) from error
+    if stopper.fault:
+        raise StorageError(stopper.fault)
+    return RunEnd(complete=searcher.done, limit=stopper.limit)

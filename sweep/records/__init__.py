@@ -1,0 +1,1 @@
+"""What an experiment folder holds, and how it is read and written."""

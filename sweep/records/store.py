@@ -1,0 +1,312 @@
+"""The results of an experiment as tables, gathered from what its trials reported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from sweep.records.experiment import Experiment
+from sweep.records.trials import ENDED, READERS, TrialRecord, TrialRecords, read_all_reports
+from trainables.errors import ExperimentError
+from trainables.metrics import METRIC, only_class, pool
+from trainables.models.registry import described
+from trainables.task import Task
+from trainables.trial_states import REPORTS_FILE
+
+TRIALS_FILE = "trials.parquet"
+EPOCHS_FILE = "epochs.parquet"
+VAL_SCORES_FILE = "val_scores.parquet"
+TEST_SCORES_FILE = "test_scores.parquet"
+TEST_PREDICTIONS = "predictions/test"
+"""In the folder of an attempt that has read test."""
+
+TRIALS_SCHEMA = pa.schema(
+    [
+        ("attempt", pa.string()),
+        ("architecture", pa.string()),
+        ("title", pa.string()),
+        ("slug", pa.string()),  # the architecture's name for folders
+        ("group", pa.string()),  # whose trials ASHA and Optuna compare
+        ("contest", pa.string()),  # whose best candidate by val IoU may read test
+        ("candidate", pa.string()),  # trainings of one recipe with several seeds
+        ("entry", pa.string()),  # the leaderboard's line that it counts for
+        ("preliminary", pa.bool_()),  # its recipe may be trained anew for the choice
+        ("tiles", pa.int64()),  # train tiles that it saw
+        ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
+        ("tile_names", pa.list_(pa.string())),
+        ("status", pa.string()),  # waiting, unfinished, stopped, failed, finished
+        ("failure", pa.string()),
+        ("weights", pa.string()),
+        ("weights_sha256", pa.string()),
+        ("learning_rate", pa.float64()),
+        ("augmentation", pa.string()),
+        ("decoder_dropout", pa.float64()),
+        ("bce_weight", pa.float64()),
+        ("weight_decay", pa.float64()),
+        ("ema_decay", pa.float64()),
+        ("max_epochs", pa.int64()),
+        ("seed", pa.int64()),
+        ("epochs", pa.int64()),
+        ("best_epoch", pa.int64()),
+        ("best_epoch_val_iou", pa.float64()),  # of the epoch's validation windows
+        ("val_iou", pa.float64()),  # of whole val tiles, best weights; null until the trial has finished
+        ("val_f1", pa.float64()),
+        ("val_pixel_accuracy", pa.float64()),  # over all val tiles' pixels
+        ("val_pooled_iou", pa.float64()),  # mean over classes of one confusion matrix of all val tiles
+        ("val_frequency_weighted_iou", pa.float64()),
+        ("collapsed", pa.string()),  # the class that it predicts everywhere on val, of several that are there
+        ("trainable_parameters", pa.int64()),
+        ("seconds", pa.float64()),
+        ("peak_memory_bytes", pa.int64()),
+        ("gpu_joules", pa.float64()),  # of the whole GPU while the trial's epochs ran; null where no GPU tells
+        ("memory_measures", pa.string()),  # what was done to fit into the device's memory
+        ("dataset", pa.string()),
+        ("synthetic", pa.bool_()),
+        ("data_fingerprint", pa.string()),
+        ("metric", pa.string()),  # what a score is
+        ("task", pa.string()),  # JSON: what the masks mean
+        ("leaks", pa.int64()),  # pairs of tiles in different splits that show the same ground
+        ("recipe", pa.string()),  # JSON
+    ]
+)
+EPOCHS_SCHEMA = pa.schema(
+    [
+        ("attempt", pa.string()),
+        ("epoch", pa.int64()),
+        ("learning_rate", pa.float64()),
+        ("train_loss", pa.float64()),
+        ("val_loss", pa.float64()),
+        ("val_iou", pa.float64()),
+        ("val_f1", pa.float64()),
+        ("val_pixel_accuracy", pa.float64()),
+        ("val_frequency_weighted_iou", pa.float64()),
+        ("class_iou", pa.map_(pa.string(), pa.float64())),  # null for a class that neither truth nor prediction show
+        ("tile_iou", pa.map_(pa.string(), pa.float64())),
+        ("worst_tile", pa.string()),
+        ("encoder_frozen", pa.bool_()),
+        ("step_seconds", pa.float64()),
+        ("images_per_second", pa.float64()),
+        ("seconds", pa.float64()),
+        ("peak_memory_bytes", pa.int64()),
+        ("gpu_joules", pa.float64()),
+        ("memory_measures", pa.string()),
+    ]
+)
+SCORES_SCHEMA = pa.schema(
+    [
+        ("attempt", pa.string()),
+        ("tile", pa.string()),
+        ("iou", pa.float64()),
+        ("f1", pa.float64()),
+        ("confusion", pa.list_(pa.list_(pa.int64()))),  # pixels by true, then predicted class
+    ]
+)
+
+
+def collect(experiment: Experiment) -> pa.Table:
+    """Gather all trials' reports and write the experiment's tables.
+
+    Returns:
+        The trials table.
+
+    Raises:
+        ExperimentError: The experiment cannot be read or written, or its records are damaged.
+    """
+    tables = gather(experiment)
+    write_tables(experiment, tables)
+    return tables[TRIALS_FILE]
+
+
+def write_tables(experiment: Experiment, tables: Mapping[str, pa.Table]) -> None:
+    """Write tables into an experiment.
+
+    Raises:
+        StorageError: They cannot be written.
+    """
+    for name, table in tables.items():
+        experiment.write_table(name, table)
+
+
+def gather(experiment: Experiment) -> dict[str, pa.Table]:
+    """Gather all trials' reports, and write nothing.
+
+    Returns:
+        File name to table: ``trials.parquet`` (a row a trial, those that never started included), ``epochs.parquet``
+        (a row an epoch) and ``val_scores.parquet`` (a row a whole val tile of a finished trial).
+
+    Raises:
+        ExperimentError: The experiment cannot be read, or its records are damaged.
+    """
+    with damage_told(experiment):
+        return _gather(experiment)
+
+
+@contextmanager
+def damage_told(experiment: Experiment) -> Iterator[None]:
+    """Tell in one line what goes wrong in the block because a record does not hold what it should.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, pa.ArrowException) as error:
+        raise ExperimentError(
+            f"{experiment.address}: its records are damaged ({type(error).__name__}: {error}); restore the folder"
+        ) from error
+
+
+def _gather(experiment: Experiment) -> dict[str, pa.Table]:
+    data = experiment.description["data"]
+    records = TrialRecords(experiment).all()
+    all_reports = read_all_reports(experiment, (record.plan.attempt for record in records))
+    trials: list[dict[str, Any]] = []
+    epochs: list[dict[str, Any]] = []
+    scores: list[dict[str, Any]] = []
+    for record in records:
+        attempt = record.plan.attempt
+        reports = all_reports[attempt]
+        if record.state == "finished" and (not reports or reports[-1].get("final_val_iou") is None):
+            raise ExperimentError(
+                f"{experiment.path(attempt)}/{REPORTS_FILE}: lacks the final scores of a trial that has finished; "
+                f"restore the file, or start again under another --name"
+            )
+        trials.append(trial_row(record, data, reports))
+        epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
+        finals = reports[-1].get("final_tiles", {}) if reports else {}
+        scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
+    return {
+        TRIALS_FILE: _table(trials, TRIALS_SCHEMA),
+        EPOCHS_FILE: _table(epochs, EPOCHS_SCHEMA),
+        VAL_SCORES_FILE: _table(scores, SCORES_SCHEMA),
+    }
+
+
+def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return the rows that scoring jobs wrote, one a test tile of a scored attempt.
+
+    Raises:
+        ExperimentError: The file is damaged.
+    """
+    if not experiment.has(TEST_SCORES_FILE):
+        return []
+    return read_scores(experiment, TEST_SCORES_FILE)
+
+
+def read_scores(experiment: Experiment, name: str) -> list[dict[str, Any]]:
+    """Return the rows of ``val_scores.parquet`` or ``test_scores.parquet``.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    table = experiment.read_table(name, SCORES_SCHEMA, required=("attempt", "tile", "iou", "f1"))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set[str]:
+    """Return the attempts of which scores or predictions of test are there.
+
+    Args:
+        experiment: Whose.
+        attempts: Whose predictions are looked for.
+
+    Raises:
+        ExperimentError: The scores are damaged.
+    """
+    names = list(attempts)
+    with ThreadPoolExecutor(READERS) as pool:
+        there = pool.map(lambda name: experiment.has(f"{name}/{TEST_PREDICTIONS}"), names)
+        predicted = {name for name, found in zip(names, there, strict=True) if found}
+    return predicted | {row["attempt"] for row in read_test_scores(experiment)}
+
+
+def scores_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the hex sha256 of an attempt's test scores, whatever their order and the attempt's name."""
+    plain = [
+        [row["tile"], float(row["iou"]), None if row["f1"] is None else float(row["f1"]), row.get("confusion")]
+        for row in sorted(rows, key=lambda row: str(row["tile"]))
+    ]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
+
+
+def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a trial's row of the trials table.
+
+    Args:
+        record: The trial.
+        data: What the experiment's description says of the tiles.
+        reports: What the trial reported.
+    """
+    plan = record.plan
+    entry = described(plan.recipe.architecture)
+    recipe = plan.recipe.to_dict()
+    last = reports[-1] if reports else {}
+    measured: Mapping[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
+    begun = "unfinished" if reports else "waiting"
+    return {
+        **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},
+        "attempt": plan.attempt,
+        "title": entry.title,
+        "slug": entry.slug,
+        "group": plan.group,
+        "contest": plan.contest,
+        "candidate": plan.candidate or plan.attempt,
+        "entry": plan.entry or plan.contest,
+        "preliminary": plan.preliminary,
+        "tiles": len(plan.tiles) or len(data["train"]),
+        "draw": plan.draw,
+        "tile_names": list(plan.tiles) or data["train"],
+        "status": record.state if record.state in ENDED else begun,
+        "failure": record.reason or None,
+        "weights": plan.weights.label,
+        "weights_sha256": plan.weights.sha256,
+        "epochs": measured.get("epoch", 0),
+        "best_epoch": measured.get("best_epoch"),
+        "best_epoch_val_iou": measured.get("best_val_iou"),
+        "val_iou": last.get("final_val_iou"),
+        "val_f1": last.get("final_val_f1"),
+        **_pooled(last.get("final_tiles", {}), data),
+        "trainable_parameters": last.get("trainable_parameters"),
+        "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
+        "peak_memory_bytes": measured.get("peak_memory_bytes"),
+        "gpu_joules": sum(report.get("gpu_joules") or 0.0 for report in reports) or None,
+        "memory_measures": measured.get("memory_measures"),
+        "dataset": data["name"],
+        "synthetic": data["synthetic"],
+        "data_fingerprint": data["fingerprint"],
+        "metric": data.get("metric", METRIC),
+        "task": json.dumps(data.get("task", {})),
+        "leaks": len(data.get("leaks", [])),
+        "recipe": json.dumps(recipe),
+    }
+
+
+def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all val tiles' pixels in one confusion matrix say; nothing where an earlier version counted none."""
+    counts = [tile["confusion"] for tile in tiles.values() if "confusion" in tile]
+    if not counts or len(counts) < len(tiles):
+        return {}
+    task = Task.from_dict(data.get("task", {}))
+    pooled, only = pool(counts, task.scored_classes), only_class(counts)
+    return {
+        "collapsed": None if only is None else task.classes[only],
+        "val_pixel_accuracy": pooled.pixel_accuracy,
+        "val_pooled_iou": pooled.iou,
+        "val_frequency_weighted_iou": pooled.frequency_weighted_iou,
+    }
+
+
+def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Build a table that holds the schema's columns and no others."""
+    plain = [
+        {name: list(value.items()) if isinstance(value := row.get(name), dict) else value for name in schema.names}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(plain, schema=schema)

@@ -1,0 +1,151 @@
+"""The answer in words, and what a reader must know before believing it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweep.cli.durations import duration
+from sweep.report.data import ReportData, Row
+from sweep.report.numbers import count, score, span
+from sweep.results.statistics import Untold
+from sweep.results.verdict import headline, listing, verdict
+from trainables.invocation import call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The first screen.
+
+    Attributes:
+        verdict: One sentence.
+        reasons: What it rests on.
+        warnings: What limits all numbers: (what, why it matters).
+        unknown: What the sweep does not answer yet, with the command that would.
+    """
+
+    verdict: str
+    reasons: Sequence[str]
+    warnings: Sequence[tuple[str, str]]
+    unknown: Sequence[str]
+
+
+def answer(source: ReportData) -> Answer:
+    """Say what an experiment found."""
+    verdict, reasons = _verdict(source)
+    labelling, unasked = _labelling(source)
+    return Answer(
+        verdict=verdict,
+        reasons=[*reasons, *labelling],
+        warnings=_warnings(source),
+        unknown=[*_unknown(source), *unasked],
+    )
+
+
+def contenders(source: ReportData) -> list[Row]:
+    """Return the ranked rows that the answer is about, the winner first: of Phase 3, those on the most tiles."""
+    return source.board.standings[0].ranked if source.board.standings else []
+
+
+def _verdict(source: ReportData) -> tuple[str, list[str]]:
+    ranked = contenders(source)
+    if not ranked:
+        states = Counter(row["status"] for row in source.trials)
+        if states["failed"] and states["failed"] == len(source.trials):
+            return "No answer: every training failed.", ["The section on failures says why."]
+        return "No answer yet: no architecture has finished.", []
+    best = ranked[0]
+    reasons = [" ".join(verdict(source.board.standings[0], source.phase))]
+    if best["test_iou"] is not None:
+        interval = f" (95 % interval {span(best, 'test_iou')})" if span(best, "test_iou") else ""
+        reasons.append(
+            f"On the test tiles, which had no part in the choice, {source.label(best)} reaches "
+            f"{score(best['test_iou'])}{interval}."
+        )
+    standing, names = source.board.standings[0], {row["entry"]: source.label(row) for row in ranked}
+    if standing.untold is Untold.NO_MODEL:
+        return headline(standing, names), reasons
+    name = source.label(best)
+    if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
+        worth = source.board.scalings[0].worth
+        return f"{worth or 'What more tiles would bring cannot be said yet'}.".capitalize(), reasons
+    if len(source.rows) == 1:
+        return f"{name}: val IoU {score(best['val_iou'])}, and nothing to compare it with.", reasons
+    if len(ranked) == 1:
+        return f"Nothing to compare: only {name} has a score.", reasons
+    learned = [row for row in standing.tied if not row["collapsed"]]
+    if len(learned) > 1 and standing.untold is None:
+        reasons.append(_cheapest(source, learned))
+    return headline(standing, names), reasons
+
+
+def _cheapest(source: ReportData, rows: Sequence[Row]) -> str:
+    row = min(rows, key=lambda one: float(one["seconds"]))
+    return (
+        f"{count(len(source.description['data']['val']), 'val tile')} and so few trainings cannot tell the tied ones "
+        f"apart. Of them {source.label(row)} took the shortest training ({duration(row['seconds'])})."
+    )
+
+
+def _labelling(source: ReportData) -> tuple[list[str], list[str]]:
+    """Answer whether labelling more tiles is worth it, as (found, unknown)."""
+    if found := source.board.scalings:
+        return [one.sentence for one in found], []
+    return [], [
+        "Whether labelling more tiles would help: this sweep used one number of tiles. Phase 3 asks that "
+        f"({call('phase3')})."
+    ]
+
+
+def _warnings(source: ReportData) -> list[tuple[str, str]]:
+    data = source.description["data"]
+    found = []
+    if data["synthetic"]:
+        found.append(
+            ("Synthetic tiles", "drawn by a program, not photographs: they say nothing of real roofs, fields or roads.")
+        )
+    random = sorted({row["title"] for row in source.trials if row["weights"] == "random"})
+    if random:
+        uneven = any(row["weights"] not in ("random", "from scratch") for row in source.trials)
+        told = f"{listing(random, 8)} started from random weights, not the pretrained ones they want"
+        told += "; the order says as much about starting weights as about architectures." if uneven else "."
+        found.append(("Random weights", told))
+    if any(
+        '"tiny"' in row["recipe"] and json.loads(row["recipe"])["model_size"] == "tiny" for row in source.trials[:20]
+    ):
+        found.append(
+            ("Tiny stand-ins", "the smoke profile trains small models with the same names, to try the machinery.")
+        )
+    if leaks := len(data.get("leaks", [])):
+        found.append(
+            (
+                "Leak",
+                f"{count(leaks, 'pair')} of tiles in different splits show the same ground: no score can be trusted.",
+            )
+        )
+    if not source.description["ended"]:
+        done = sum(row["status"] == "finished" for row in source.trials)
+        found.append(("Unfinished", f"{done} of {source.plan.total} trials have finished; what follows may change."))
+    if failed := sum(row["status"] == "failed" for row in source.trials):
+        found.append(("Failures", f"{count(failed, 'trial')} failed; see below."))
+    return found
+
+
+def _unknown(source: ReportData) -> list[str]:
+    found = []
+    command = source.experiment.command
+    if not source.readings:
+        found.append(
+            f"How good it is on tiles that had no part in any choice: test has not been read ({command('score')})."
+        )
+    if not source.description["ended"]:
+        found.append(f"What the unfinished trials would reach: go on with {command(source.phase, '--resume')}.")
+    if source.phase == "phase1" and source.rows and all(row["repeats"] == 1 for row in source.rows):
+        found.append("How much another seed would change: each was trained once (--repeats 3).")
+    if source.phase == "phase1" and not source.description["options"].get("recipes"):
+        found.append(
+            f"How good each is with its own best recipe: all share one here. Phase 2 searches it ({call('phase2')})."
+        )
+    return found

@@ -1,0 +1,111 @@
+"""Puts the sections of a page together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sweep.report.answer import Answer, answer
+from sweep.report.blocks import Section
+from sweep.report.budget import budget_section
+from sweep.report.classes import class_section
+from sweep.report.compare import comparison
+from sweep.report.cost import cost, failures
+from sweep.report.curves import learning_curves
+from sweep.report.data import ReportData
+from sweep.report.gallery import MOST_TILES, galleries
+from sweep.report.heat import tile_heat
+from sweep.report.origin import origin
+from sweep.report.ranking import leaderboard, test_readings
+from sweep.report.searches import search_sections
+from sweep.results.classes import task_of
+from sweep.results.verdict import listing
+
+MOST_NAMES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One experiment.
+
+    Attributes:
+        name: The experiment's name.
+        data: What it was trained on.
+        answer: Its first screen.
+        sections: Those that apply.
+    """
+
+    name: str
+    data: str
+    answer: Answer
+    sections: Sequence[Section]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A whole report.
+
+    Attributes:
+        title: Names the experiments.
+        made: When, UTC.
+        compared: Experiments side by side; None for a single one.
+        warnings: (what, in which experiments) of several experiments, for the first screen.
+        chapters: A part an experiment.
+        architectures: (name, title) of all that the page shows, for its filter.
+    """
+
+    title: str
+    made: str
+    compared: Section | None
+    warnings: Sequence[tuple[str, str]]
+    chapters: Sequence[Chapter]
+    architectures: Sequence[tuple[str, str]]
+
+
+def assemble(sources: Sequence[ReportData]) -> Page:
+    """Gather a page.
+
+    Args:
+        sources: At least one experiment.
+    """
+    tiles = max(1, MOST_TILES // len(sources))
+    names = {row["architecture"]: row["title"] for source in sources for row in source.rows}
+    chapters = [_chapter(source, tiles) for source in sources]
+    where: dict[str, list[str]] = {}
+    for chapter in chapters:
+        for what, _ in chapter.answer.warnings:
+            where.setdefault(what, []).append(chapter.name)
+    return Page(
+        title=" and ".join(source.experiment.name for source in sources),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        compared=comparison(sources) if len(sources) > 1 else None,
+        warnings=[(what, listing(found, MOST_NAMES)) for what, found in where.items()],
+        chapters=chapters,
+        architectures=list(names.items()),
+    )
+
+
+def _chapter(source: ReportData, tiles: int) -> Chapter:
+    sections = [
+        leaderboard(source),
+        budget_section(source),
+        test_readings(source),
+        learning_curves(source),
+        class_section(source),
+        tile_heat(source),
+        galleries(source, tiles),
+        *search_sections(source),
+        cost(source),
+        failures(source),
+        origin(source),
+    ]
+    data = source.description["data"]
+    kind = "synthetic tiles, not photographs" if data["synthetic"] else "tiles"
+    return Chapter(
+        name=source.experiment.name,
+        data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val; "
+        f"{task_of(source.experiment).summary}",
+        answer=answer(source),
+        sections=[section for section in sections if section],
+    )

@@ -1,0 +1,175 @@
+"""``python -m sweep.report``: what a sweep found, as one page that can be sent to anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import arg
+
+from sweep.cli.console import Command
+from sweep.cli.options import StorageOptions
+from sweep.cli.output import LABEL_WIDTH, Output, say
+from sweep.records.experiment import Experiment
+from sweep.records.outputs import is_sealed, require_free, sealed, write_files
+from trainables.errors import ExperimentError
+from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from sweep.report.assemble import Page
+
+MOST_EXPERIMENTS = 8
+"""A page of more would be neither small nor read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(StorageOptions):
+    """Write report.html, one page with everything in it, and report.md.
+
+    Several experiments are put side by side, and ranked together where data, split and metric are the same.
+    """
+
+    names: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="[NAME [NAME ...]]")] = ()
+    """Experiments; default: the one that changed last."""
+
+    out: Annotated[Path | None, arg(metavar="FILE.html")] = None
+    """Where to write; default: report.html in the experiment's folder, compared-A-B.html beside several."""
+
+    overwrite: bool = False
+    """Replace files that are there and are not a report as this command wrote it."""
+
+    pdf: bool = False
+    """Write report.pdf, too, printed by this machine's Chromium; needs the extra report."""
+
+
+def main(options: ReportOptions, output: Output) -> int:
+    """Run the command; returns its exit code."""
+    # Here, so that --help answers without loading Optuna and OpenCV.
+    from sweep.report.assemble import assemble
+    from sweep.report.data import ReportData
+    from sweep.report.printing import require_printer, to_pdf
+    from sweep.report.render import render_html, render_markdown
+    from sweep.sealed.next_step import next_command
+
+    if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
+        raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
+    names: list[str | None] = list(dict.fromkeys(options.names)) or [None]
+    if len(names) > MOST_EXPERIMENTS:
+        raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
+    browser = require_printer() if options.pdf else ""
+    storage = Storage.open(options.storage)
+    experiments = [Experiment.find(storage, name) for name in names]
+    endings = (".html", ".md", *((".pdf",) if browser else ()))
+    places = _Places.of(experiments, options.out, endings)
+    places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
+    sources = [ReportData.read(experiment, must_write=options.out is None) for experiment in experiments]
+    page = assemble(sources)
+    html = render_html(page)
+    contents = {".html": html.encode(), ".md": render_markdown(page).encode()}
+    if browser:
+        contents[".pdf"] = to_pdf(html, browser)
+    contents = {ending: sealed(content, ending) for ending, content in contents.items()}
+    written = places.write(contents, overwrite=options.overwrite)
+    _say(page, written, len(contents[".html"]), output)
+    for source in sources:
+        if not source.board.written:
+            text = f"not renewed in {source.experiment.address}, which cannot be written"
+            say(output.results, "tables", text)
+    last = sources[-1]
+    output.next(next_command(last.experiment, last.description, last.trials, reported=True))
+    return 0
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a report's files go.
+
+    Attributes:
+        files: Ending -> file, where the user named one.
+        storage: Where they go otherwise.
+        names: Ending -> name there.
+    """
+
+    files: Mapping[str, Path]
+    storage: Storage | None
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, experiments: Sequence[Experiment], out: Path | None, endings: Sequence[str]) -> _Places:
+        """Choose the places.
+
+        Args:
+            experiments: What the report tells of.
+            out: Where the page goes, the others beside it; None is the experiment's folder.
+            endings: Of the files.
+        """
+        if out is not None:
+            return cls({one: out if one == ".html" else out.with_suffix(one) for one in endings}, None, {})
+        if len(experiments) == 1:
+            storage, stem = experiments[0].storage.child(experiments[0].name), "report"
+        else:
+            names = "-".join(experiment.name for experiment in experiments)
+            storage, stem = experiments[0].storage, f"compared-{names}"[:200]
+        return cls({}, storage, {one: f"{stem}{one}" for one in endings})
+
+    def require_free(self, *, overwrite: bool) -> None:
+        """Refuse to replace what is not a report.
+
+        Raises:
+            ExperimentError: As said.
+        """
+        for ending, path in self.files.items():
+            require_free(path, overwrite=overwrite, ending=ending)
+        for ending, name in self.names.items():
+            assert self.storage
+            if self.storage.is_local:
+                require_free(Path(self.storage.path(name)), flag="", overwrite=overwrite, ending=ending)
+            elif not overwrite and (there := self.storage.find(name)) and not is_sealed(there, ending):
+                raise ExperimentError(
+                    f"{self.storage.path(name)}: exists already, not as tilesweep wrote it; move it, or say --overwrite"
+                )
+
+    def write(self, contents: Mapping[str, bytes], *, overwrite: bool) -> dict[str, str]:
+        """Write the files; returns ending -> where the file is.
+
+        Raises:
+            ExperimentError: Something that is not ours has come there, or a file cannot be written.
+        """
+        if self.storage is None:
+            write_files({self.files[one]: content for one, content in contents.items()}, overwrite=overwrite)
+            return {one: str(path) for one, path in self.files.items()}
+        self.require_free(overwrite=overwrite)
+        for ending, content in contents.items():
+            self.storage.write(self.names[ending], content)
+        return {one: self.storage.path(name) for one, name in self.names.items()}
+
+
+def _say(page: Page, written: Mapping[str, str], size: int, output: Output) -> None:
+    """Print the answer, and where the page is."""
+    for chapter in page.chapters:
+        output.results.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False)
+        for what, why in chapter.answer.warnings:
+            output.results.print(f"  {what}: {why}", highlight=False)
+        output.events.emit("answer", text=chapter.answer.verdict)
+    shown = f"{written['.html']} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"
+    say(output.results, "report", shown)
+    output.results.print(f"markdown       {written['.md']}", highlight=False, soft_wrap=True)
+    printed = {"pdf": written[".pdf"]} if ".pdf" in written else {}
+    for name, place in printed.items():
+        output.results.print(f"{name:{LABEL_WIDTH}}{place}", highlight=False, soft_wrap=True)
+    output.events.emit("report", path=written[".html"], markdown=written[".md"], bytes=size, **printed)
+
+
+COMMAND = Command(
+    name="report",
+    options=ReportOptions,
+    main=main,
+    examples={
+        "": "the experiment that changed last",
+        "phase1-paper phase2-paper": "two side by side",
+        "phase1-paper --pdf": "also for paper",
+    },
+)

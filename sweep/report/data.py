@@ -1,0 +1,149 @@
+"""Everything of one experiment that a report shows, read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow.compute as pc
+
+from sweep.planning.plan import SweepPlan, read_plan
+from sweep.records.experiment import Experiment
+from sweep.records.store import EPOCHS_FILE, VAL_SCORES_FILE, read_test_scores
+from sweep.results.leaderboard import Leaderboard
+from sweep.results.search_summary import GroupSummary, summarise
+from sweep.sealed.ledger import Ledger, Reading
+from trainables.errors import ExperimentError
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """An experiment's records.
+
+    Attributes:
+        experiment: Whose.
+        board: Its leaderboard.
+    """
+
+    experiment: Experiment
+    board: Leaderboard
+
+    @classmethod
+    def read(cls, experiment: Experiment, *, must_write: bool = True) -> ReportData:
+        """Gather an experiment's records.
+
+        Args:
+            experiment: Whose.
+            must_write: Fail where its tables cannot be written into it.
+
+        Raises:
+            TilesweepError: They are damaged, or from a newer version.
+        """
+        return cls(experiment, Leaderboard(experiment, must_write=must_write))
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What the sweep was when it began."""
+        return self.experiment.description
+
+    @cached_property
+    def plan(self) -> SweepPlan:
+        """What it set out to train."""
+        return read_plan(self.experiment)
+
+    @property
+    def phase(self) -> str:
+        """``phase1``, ``phase2`` or ``phase3``."""
+        return str(self.description["phase"])
+
+    @property
+    def trials(self) -> list[Row]:
+        """A row a trial."""
+        return self.board.trials
+
+    @property
+    def rows(self) -> list[Row]:
+        """The leaderboard's rows."""
+        return self.board.rows
+
+    @cached_property
+    def summaries(self) -> list[GroupSummary]:
+        """A summary a search."""
+        return summarise(self.experiment, self.trials)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Entry to the number of its model's colour and shape, the same throughout the page, whatever its tiles."""
+        return {row["entry"]: self.model_numbers[row["architecture"]] for row in self.rows}
+
+    @cached_property
+    def model_numbers(self) -> dict[str, int]:
+        """Architecture to the number of its colour and shape."""
+        return {name: number for number, name in enumerate(dict.fromkeys(row["architecture"] for row in self.rows))}
+
+    @cached_property
+    def _titles(self) -> Counter[str]:
+        return Counter(row["title"] for row in self.rows)
+
+    def label(self, row: Row) -> str:
+        """Return what a contender is called: its architecture's title, and what else it takes to tell it apart."""
+        title: str = row["title"]
+        if self._titles[title] < 2:
+            return title
+        return f"{title}, {row['tiles']} tiles" if self.phase == "phase3" else f"{title} ({row['entry']})"
+
+    def epochs(self, attempts: set[str]) -> dict[str, list[Row]]:
+        """Return the epochs of some trials, in order."""
+        table = self.board.tables[EPOCHS_FILE].drop_columns(["tile_iou"])
+        found: dict[str, list[Row]] = {}
+        for row in table.filter(pc.is_in(table["attempt"], value_set=_strings(attempts))).to_pylist():
+            found.setdefault(row["attempt"], []).append(row)
+        return found
+
+    @cached_property
+    def tile_scores(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Split to attempt to tile to IoU of whole tiles."""
+        found: dict[str, dict[str, dict[str, float]]] = {"val": {}, "test": {}}
+        own = {reading.attempt for reading in self.readings}
+        rows = {
+            "val": self.board.tables[VAL_SCORES_FILE].to_pylist(),
+            "test": [row for row in read_test_scores(self.experiment) if row["attempt"] in own],
+        }
+        for split, scores in rows.items():
+            for row in scores:
+                found[split].setdefault(row["attempt"], {})[row["tile"]] = row["iou"]
+        return found
+
+    @cached_property
+    def _ledger(self) -> list[Reading]:
+        return Ledger(self.experiment.storage).readings()
+
+    @property
+    def ledger_lines(self) -> int:
+        """Readings in the storage's ledger, other experiments' included; its chain has been checked."""
+        return len(self._ledger)
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """This training's readings of test, in the ledger's order."""
+        run = self.description.get("id", "")
+        return [one for one in self._ledger if one.run == run and (run or one.experiment == self.experiment.name)]
+
+    def text(self, relative: str) -> str:
+        """Return a file's text; empty where it is not there or cannot be read."""
+        try:
+            if not self.experiment.has(relative):
+                return ""
+            return self.experiment.read(relative).decode(errors="replace")
+        except ExperimentError:
+            return ""
+
+
+def _strings(values: set[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(sorted(values), pa.string())

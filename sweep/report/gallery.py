@@ -1,0 +1,206 @@
+"""Tiles with what each architecture made of them, from files that training and scoring left: no dataset is opened."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sweep.report.blocks import Gallery, Picture, Prediction, Section, TilePictures
+from sweep.report.data import ReportData, Row
+from sweep.report.heat import hardest_first, ious_of
+from sweep.report.masks import Marks, Mask, MaskReader
+from sweep.report.numbers import count
+from sweep.results.classes import task_of
+from trainables.errors import ExperimentError
+from trainables.overlays import FALSE_ALARM, HIT, MISS
+from trainables.task import Task
+
+SIDE = 512
+"""Pixels of a picture in the page."""
+MOST_COLUMNS, MOST_TILES = 6, 3
+
+Pixels = NDArray[np.uint8]
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The pictures of one attempt and split; None stands for one that is missing or damaged."""
+
+    source: ReportData
+    attempt: str
+    split: str
+
+    def picture(self, kind: str, name: str) -> Image.Image | None:
+        return self._open(kind, name, lambda file: file.convert("RGB"))
+
+    def mask(self, kind: str, name: str, masks: MaskReader) -> Mask | None:
+        return self._open(kind, name, masks.read)
+
+    def _open(self, kind: str, name: str, read: Callable[[Image.Image], Read]) -> Read | None:
+        path = f"{self.attempt}/predictions/{self.split}/{kind}/{name}"
+        try:
+            if not self.source.experiment.has(path):
+                return None
+            with Image.open(io.BytesIO(self.source.experiment.read(path))) as file:
+                return read(file)
+        except (OSError, ValueError, SyntaxError, ExperimentError, Image.DecompressionBombError):
+            return None
+
+
+def galleries(source: ReportData, tiles: int = MOST_TILES) -> Section | None:
+    """Return the hardest tiles of val and test with all predictions; None before the first.
+
+    Args:
+        source: The experiment.
+        tiles: How many tiles of each split.
+    """
+    found = [gallery for split in ("val", "test") if (gallery := _gallery(source, split, tiles))]
+    return Section(slug="pictures", title="What they predict", blocks=found) if found else None
+
+
+def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
+    masks = MaskReader(task_of(source.experiment))
+    rows = [row for row in source.rows if ious_of(source, row, split)][:MOST_COLUMNS]
+    scores = [ious_of(source, row, split) for row in rows]
+    order = hardest_first(scores)[:most]
+    tiles = [tile for name, mean in order if (tile := _tile(source, masks, rows, split, name, mean))]
+    if not tiles:
+        return None
+    total = len({tile for one in scores for tile in one})
+    notes = []
+    if any(not tile.given for tile in tiles):
+        notes.append("Made by an earlier version, or pictures are missing: only what is there is shown.")
+    caption = (
+        f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
+    )
+    return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(masks.task), notes=notes)
+
+
+def _tile(
+    source: ReportData, masks: MaskReader, rows: list[Row], split: str, name: str, mean: float
+) -> TilePictures | None:
+    files = [_Files(source, row["attempts"][0], split) for row in rows]
+    image = next((found for one in files if (found := one.picture("images", f"{name}.jpg"))), None)
+    truths = (one.mask("truth", f"{name}.png", masks) for one in files)
+    truth = next((found for found in truths if found is not None), None)
+    predictions = []
+    for row, own in zip(rows, files, strict=True):
+        iou = source.tile_scores[split].get(own.attempt, {}).get(name)
+        pictures = _predicted(source.label(row), own, masks, name, image, truth)
+        if pictures and iou is not None:
+            predictions.append(
+                Prediction(
+                    label=source.label(row), architecture=row["architecture"], score=f"IoU {iou:.3f}", pictures=pictures
+                )
+            )
+    if not predictions:
+        return None
+    given = []
+    if image:
+        given.append(Picture(uri=photo(_shrink(image)), alt=f"Tile {name}", caption="image"))
+    if truth is not None:
+        alt = f"Labels of {name}: {masks.shares(truth)}"
+        given.append(Picture(uri=drawing(_shrink(masks.draw(truth))), alt=alt, caption="truth"))
+    return TilePictures(name=name, score=f"mean IoU {mean:.3f}", given=given, predictions=predictions)
+
+
+def _predicted(
+    label: str, files: _Files, masks: MaskReader, name: str, image: Image.Image | None, truth: Mask | None
+) -> list[Picture]:
+    """Return predicted mask and error map; the overlay in its place where image or truth are not there."""
+    mask = files.mask("masks", f"{name}.png", masks)
+    found = []
+    if mask is not None:
+        alt = f"Mask that {label} predicts on {name}: {masks.shares(mask)}"
+        found.append(Picture(uri=drawing(_shrink(masks.draw(mask))), alt=alt, caption="prediction"))
+    if mask is not None and image and truth is not None and mask.shape == truth.shape:
+        predicted, wanted = masks.compare(mask, truth)
+        small = _shrink(image)
+        errors = error_map(np.asarray(small), *(_resized(one, small.size) for one in (predicted, wanted)))
+        alt = f"Errors of {label} on {name}: {masks.in_words(predicted, wanted)}"
+        found.append(Picture(uri=photo(Image.fromarray(errors)), alt=alt, caption="errors"))
+    elif overlay := files.picture("overlays", f"{name}.jpg"):
+        found.append(Picture(uri=photo(_shrink(overlay)), alt=f"Errors of {label} on {name}", caption="errors"))
+    return found
+
+
+def error_map(image: Pixels, predicted: Marks, wanted: Marks) -> Pixels:
+    """Draw errors over a grey image: hits plain green, false alarms orange with stripes, misses magenta with a grid.
+
+    Args:
+        image: (H, W, 3) uint8.
+        predicted: (H, W).
+        wanted: (H, W).
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    grey = image.mean(axis=2, keepdims=True) * 0.6 + 70.0
+    picture = np.repeat(grey, 3, axis=2)
+    rows, columns = np.indices(predicted.shape)
+    stripes = (rows + columns) % 7 < 2
+    grid = (rows % 6 < 1) | (columns % 6 < 1)
+    for pixels, colour, ink, lines in (
+        (predicted & wanted, HIT, (0, 0, 0), np.zeros_like(stripes)),
+        (predicted & ~wanted, FALSE_ALARM, (30, 15, 0), stripes),
+        (~predicted & wanted, MISS, (255, 255, 255), grid),
+    ):
+        picture[pixels] = 0.35 * picture[pixels] + 0.65 * np.array(colour)
+        picture[pixels & lines] = ink
+    drawn: Pixels = picture.clip(0, 255).astype(np.uint8)
+    return drawn
+
+
+def _legend(task: Task) -> list[tuple[Picture, str]]:
+    shape = (18, 30)
+    blank, yes, no = np.full((*shape, 3), 128, np.uint8), np.ones(shape, bool), np.zeros(shape, bool)
+    if task.binary:
+        kinds = [(yes, yes, "found (plain green)"), (yes, no, "false alarm (orange, striped)")]
+        kinds.append((no, yes, "missed (magenta, grid)"))
+    else:
+        kinds = [(yes, yes, "right class (plain green)"), (no, yes, "wrong class (magenta, grid)")]
+    legend = [
+        (Picture(uri=drawing(Image.fromarray(error_map(blank, predicted, wanted))), alt=""), meaning)
+        for predicted, wanted, meaning in kinds
+    ]
+    classes = zip(task.shown_colours, task.classes, strict=True) if not task.binary else ()
+    return legend + [
+        (Picture(uri=drawing(Image.new("RGB", shape[::-1], colour)), alt=""), name) for colour, name in classes
+    ]
+
+
+def _shrink(picture: Image.Image) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    return small
+
+
+def _resized(mask: Marks, size: tuple[int, int]) -> Marks:
+    small = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BOX)
+    return np.asarray(small) > 127
+
+
+def photo(picture: Image.Image) -> str:
+    """Return a picture as a ``data:`` address, in WebP."""
+    data = io.BytesIO()
+    picture.save(data, format="WEBP", quality=62)
+    return _address(data, "webp")
+
+
+def drawing(picture: Image.Image) -> str:
+    """Return a picture of few colours as a ``data:`` address, in PNG."""
+    data = io.BytesIO()
+    (picture.quantize(8) if picture.mode == "L" else picture).save(data, format="PNG", optimize=True)
+    return _address(data, "png")
+
+
+def _address(data: io.BytesIO, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -1,0 +1,121 @@
+"""Draws a page: HTML by templates, and Markdown of its words and tables."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sweep.report.answer import Answer
+from sweep.report.assemble import Page
+from sweep.report.blocks import Facts, Section, Table, Text
+from sweep.report.svg import marker
+from trainables.escaping import markdown_cell
+
+WORD = 32
+"""Characters that fit on a line of a phone."""
+
+
+def render_html(page: Page) -> str:
+    """Return the page as one HTML file, without anything outside of it."""
+    style, script = _asset("style.css"), _asset("script.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=page,
+            style=Markup(style),  # both are ours, and neither holds a closing tag
+            script=Markup(script),
+            policy=_policy(script),
+            marker=marker,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sweep.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Markup:
+    """Set commands apart from the sentence; their words are never broken, as a browser does after a hyphen."""
+    parts = re.split(r"(python -m [^();,]*[^();,.\s])", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(
+            Markup(" ").join(
+                Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in part.split()
+            )
+        )
+        if part.startswith("python -m ")
+        else part
+        for part in parts
+    )
+
+
+def _asset(name: str) -> str:
+    return files("sweep.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """Return a content security policy: nothing is fetched, and no script runs but the page's own."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def render_markdown(page: Page) -> str:
+    """Return words, tables and facts as Markdown, for a README; charts and pictures are left out."""
+    lines: list[str] = []
+    if page.compared:
+        lines += _section(page.compared)
+    for chapter in page.chapters:
+        lines += [f"# {markdown_cell(chapter.name)} on {markdown_cell(chapter.data)}", "", *_answer(chapter.answer)]
+        for section in chapter.sections:
+            lines += _section(section)
+    return "\n".join(lines)
+
+
+def _answer(answer: Answer) -> list[str]:
+    lines = [f"**{markdown_cell(answer.verdict)}**", ""]
+    lines += [text for line in answer.reasons for text in (markdown_cell(line), "")]
+    lines += [f"- **{markdown_cell(what)}**: {markdown_cell(why)}" for what, why in answer.warnings]
+    if answer.unknown:
+        lines += ["", "Not known yet:", "", *(f"- {markdown_cell(line)}" for line in answer.unknown)]
+    return [*lines, ""]
+
+
+def _section(section: Section) -> list[str]:
+    lines = []
+    for block in section.blocks:
+        if isinstance(block, Text):
+            lines += [text for line in block.lines for text in (markdown_cell(line), "")]
+        elif isinstance(block, Table) and not block.folded:
+            lines += [*_table(block), ""]
+        elif isinstance(block, Facts):
+            lines += [*(f"- {markdown_cell(term)}: {markdown_cell(text)}" for term, text in block.items), ""]
+    return [f"## {section.title}", "", *lines] if lines else []
+
+
+def _table(table: Table) -> Iterable[str]:
+    yield markdown_cell(table.caption)
+    yield ""
+    yield f"| {' | '.join(markdown_cell(name) for name in table.columns)} |"
+    yield f"| {' | '.join('--:' if name in table.numeric else '---' for name in table.columns)} |"
+    for row in table.rows:
+        yield f"| {' | '.join(markdown_cell(cell.text) for cell in row.cells)} |"
+    for note in table.notes:
+        yield ""
+        yield markdown_cell(note)

@@ -1,0 +1,269 @@
+"""What the searches learnt: which hyperparameters matter, where good values lie, and what halving saved."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
+from sweep.report.data import ReportData
+from sweep.report.data import Row as Record
+from sweep.report.numbers import count, number_cell, score, score_cell
+from sweep.report.svg import SERIES, Axis, Mark, Series, chart, parallel
+from sweep.results.search_summary import LUCK, GroupSummary, describe_recipe, epochs_saved
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+FEWEST = 10
+"""Finished trials below which an importance would be noise."""
+MOST_DOTS, MOST_THREADS = 300, 150
+
+
+def search_sections(source: ReportData) -> list[Section]:
+    """Return what halving stopped, and what hyperparameters matter; none where nothing was searched."""
+    summaries = [summary for summary in source.summaries if summary.rows]
+    if not summaries:
+        return []
+    found = [_halving(source, summaries)]
+    shown = summaries[:SERIES]
+    blocks: list[Block] = [_importances(shown)]
+    if slices := _slices(shown, source.model_numbers):
+        blocks += [slices, _threads(shown, source.model_numbers)]
+    if len(summaries) > len(shown):
+        blocks.append(Text(lines=[f"The first {len(shown)} of {len(summaries)} searches."]))
+    found.append(Section(slug="hyperparameters", title="Hyperparameters", blocks=blocks))
+    return found
+
+
+def _architecture(summary: GroupSummary) -> str:
+    return summary.study.template.recipe.architecture
+
+
+def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
+    stopped = sum(row["status"] == "stopped" for one in summaries for row in one.rows)
+    trials = sum(len(one.rows) for one in summaries)
+    if source.plan.halving is None:
+        run = sum(one.epochs_run for one in summaries)
+        said = f"Nobody was stopped early: halving was off. {count(run, 'epoch')} were trained."
+    else:
+        said = (
+            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. Epochs: "
+            f"{epochs_saved(summaries)}."
+        )
+    columns = ["search", "trials", "finished", "stopped", "failed", "epochs saved", "stopped after"]
+    columns += ["shared recipe's val IoU", "best val IoU", "gain", "best recipe"]
+    rows = []
+    for one in summaries:
+        states = Counter(row["status"] for row in one.rows)
+        ends = Counter(row["epochs"] for row in one.rows if row["status"] == "stopped")
+        full = one.epochs_without_halving
+        saved = 1 - one.epochs_run / full if full else None
+        rows.append(
+            Row(
+                cells=[
+                    Cell(text=one.study.name),
+                    number_cell(len(one.rows)),
+                    *(number_cell(states[state]) for state in ("finished", "stopped", "failed")),
+                    number_cell(saved, "{:.0%}"),
+                    Cell(text=", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))),
+                    score_cell(one.shared_val_iou),
+                    score_cell(one.best_val_iou),
+                    Cell(text=one.told_gain, value=one.gain),
+                    Cell(text=describe_recipe(one.best_values)),
+                ],
+                architecture=_architecture(one),
+            )
+        )
+    table = Table(
+        caption="A line a search",
+        columns=columns,
+        rows=rows,
+        numeric=frozenset(columns) - {"search", "stopped after", "best recipe"},
+        notes=[
+            *([f"The gain is {LUCK}"] if any("luckiest" in one.told_gain for one in summaries) else []),
+            *(
+                ["Epochs saved are estimated from how long each search's finished trials ran."]
+                if source.plan.halving
+                else []
+            ),
+        ],
+    )
+    return Section(slug="searches", title="Searches", blocks=[Text(lines=[said]), table])
+
+
+def _importances(summaries: list[GroupSummary]) -> Table | Text:
+    names = list(dict.fromkeys(name for one in summaries for name in one.study.space))
+    rows = []
+    known = False
+    for one in summaries:
+        finished = [row for row in one.rows if row["status"] == "finished" and row["best_epoch_val_iou"] is not None]
+        shares = importances(dict(one.study.space), finished) if len(finished) >= FEWEST else {}
+        known = known or bool(shares)
+        told = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
+        rows.append(
+            Row(
+                cells=[
+                    Cell(text=one.study.name),
+                    *(
+                        Cell(text=f"{shares[name]:.0%}", value=shares[name], shade=shares[name])
+                        if name in shares
+                        else Cell(text="")
+                        for name in names
+                    ),
+                    Cell(text=told, value=len(finished)),
+                ],
+                architecture=_architecture(one),
+            )
+        )
+    if not known:
+        return Text(
+            lines=[
+                f"How much each hyperparameter matters cannot be said: no search has {FEWEST} finished trials with "
+                f"scores that differ."
+            ]
+        )
+    return Table(
+        caption="How much each hyperparameter matters",
+        columns=["search", *names, "from"],
+        rows=rows,
+        numeric=frozenset(names),
+        notes=[
+            "Share of what tells the best trials from the others (PED-ANOVA, Watanabe et al. 2023); finished trials "
+            f"only, since a stopped one's score is of fewer epochs. Below {FEWEST} of them nothing is said."
+        ],
+    )
+
+
+def importances(space: dict[str, BaseDistribution], rows: list[Record]) -> dict[str, float]:
+    """Return each hyperparameter's share, in [0, 1]; empty where nothing can be said.
+
+    Args:
+        space: What was searched.
+        rows: Finished trials.
+    """
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    if len({row["best_epoch_val_iou"] for row in rows}) < 2:
+        return {}
+    study = optuna.create_study(direction="maximize")  # in memory: the studies' own storage may be out of reach
+    for row in rows:
+        recipe = json.loads(row["recipe"])
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={name: recipe[name] for name in space}, distributions=space, value=row["best_epoch_val_iou"]
+            )
+        )
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(rows)))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = get_param_importances(study, evaluator=evaluator)
+    except (ValueError, RuntimeError):  # too few different values
+        return {}
+    return {name: float(value) for name, value in found.items()}
+
+
+def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts | None:
+    """Return a chart a hyperparameter: its values against val IoU, a dot a trial."""
+    scored = [
+        (one, [row for row in one.rows if row["best_epoch_val_iou"] is not None][:MOST_DOTS]) for one in summaries
+    ]
+    values = [row["best_epoch_val_iou"] for _, rows in scored for row in rows]
+    if not values:
+        return None
+    y = Axis.around("best val IoU", values)
+    names = list(dict.fromkeys(name for one in summaries for name in one.study.space))
+    charts = []
+    for name in names:
+        axis, place = _axis(name, summaries)
+        series = [
+            Series(
+                label=one.study.name,
+                number=numbers[_architecture(one)],
+                joined=False,
+                architecture=_architecture(one),
+                marks=[
+                    Mark(
+                        x=place(row),
+                        y=row["best_epoch_val_iou"],
+                        tip=_tip(row, name),
+                        hollow=row["status"] != "finished",
+                    )
+                    for row in rows
+                ],
+            )
+            for one, rows in scored
+            if name in one.study.space
+        ]
+        said = f"Best val IoU of each trial against {name}; trials.csv and trials.parquet hold the numbers."
+        charts.append(Chart(title=name, svg=chart(label=said, x=axis, y=y, series=series)))
+    searches: dict[str, list[str]] = {}  # of a model: one a number of tiles in a tuned Phase 3
+    for one in summaries:
+        searches.setdefault(_architecture(one), []).append(one.study.name)
+    legend = [Key(number=numbers[name], label=", ".join(of), architecture=name) for name, of in searches.items()]
+    return Charts(charts=charts, legend=legend, notes=["A dot a trial; hollow ones were stopped, paused or failed."])
+
+
+def _axis(name: str, summaries: list[GroupSummary]) -> tuple[Axis, Any]:
+    """Return a hyperparameter's axis, and where a trial lies on it."""
+    from optuna.distributions import CategoricalDistribution
+
+    spaces = [one.study.space[name] for one in summaries if name in one.study.space]
+    if isinstance(spaces[0], CategoricalDistribution):
+        choices = list(
+            dict.fromkeys(
+                choice for one in spaces if isinstance(one, CategoricalDistribution) for choice in one.choices
+            )
+        )
+        ticks = [(float(place), str(choice)) for place, choice in enumerate(choices)]
+        axis = Axis(label=name, low=-0.5, high=len(choices) - 0.5, ticks=ticks)
+
+        def among(row: Record) -> float:
+            value = json.loads(row["recipe"])[name]
+            return float(choices.index(value)) if value in choices else nan
+
+        return axis, among
+    low, high = (bound(float(getattr(one, end)) for one in spaces) for bound, end in ((min, "low"), (max, "high")))
+    log = all(getattr(one, "log", False) for one in spaces)
+    axis = Axis.around(name, [low, high], log=log, margin=0.03)
+    return axis, lambda row: float(json.loads(row["recipe"])[name])
+
+
+def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts:
+    """Return all hyperparameters at once."""
+    names = [name for name in summaries[0].study.space if all(name in one.study.space for one in summaries)]
+    axes = [_axis(name, summaries) for name in names]
+    rows = [
+        (numbers[_architecture(one)], row)
+        for one in summaries
+        for row in one.rows
+        if row["best_epoch_val_iou"] is not None
+    ]
+    rows.sort(key=lambda item: -item[1]["best_epoch_val_iou"])
+    rows = rows[:MOST_THREADS]
+    last = Axis.around("best val IoU", [row["best_epoch_val_iou"] for _, row in rows])
+    strong = max(1, len(rows) // 10)
+    lines = [
+        ([*(place(row) for _, place in axes), row["best_epoch_val_iou"]], number, _tip(row, *names), rank < strong)
+        for rank, (number, row) in enumerate(rows)
+    ]
+    said = (
+        "Parallel coordinates: a line a trial through its hyperparameters to its best val IoU; the best tenth is bold."
+    )
+    svg = parallel(label=said, axes=[*(axis for axis, _ in axes), last], lines=lines)
+    return Charts(
+        charts=[Chart(title="All at once", svg=svg, wide=True)],
+        notes=[f"The best {len(rows):,} trials; the best tenth is bold."],
+    )
+
+
+def _tip(row: Record, *names: str) -> str:
+    recipe = json.loads(row["recipe"])
+    values = describe_recipe({name: recipe[name] for name in names})
+    return f"{row['attempt']} ({row['status']}): {values}, best val IoU {score(row['best_epoch_val_iou'])}"

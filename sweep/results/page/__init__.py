@@ -1,1 +1,0 @@
-"""The report: one page of HTML that needs nothing else, gathered from an experiment's records."""

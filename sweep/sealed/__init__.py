@@ -1,0 +1,1 @@
+"""The test split: its tiles, the ledger, who may read it."""

@@ -1,0 +1,1 @@
+"""Where recipes come from: planned trials and studies."""

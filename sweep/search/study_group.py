@@ -1,0 +1,325 @@
+"""One group's search: an Optuna study that hears the truth about stopped trials, and survives its driver."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.planning.halving import Halving, RungState, choose_promotion
+from sweep.planning.plan import StudyPlan
+from sweep.records.trials import TO_THE_END, TrialPlan, TrialRecords
+from sweep.search.groups import Launch, Outcome, TrialGroup
+from sweep.search.journal import study_name
+from sweep.search.recipes_tried import key, propose
+from trainables.metrics import only_class
+
+STATES: Mapping[TrialState, Outcome] = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+TOLD: Mapping[Outcome, TrialState] = {outcome: state for state, outcome in STATES.items()}
+COLLAPSED = "collapsed"
+"""The attribute of a trial that predicts a single class everywhere on val."""
+
+
+class StudyGroup(TrialGroup):
+    """Searches one group's recipes: TPE proposes, halving gives up on the poor ones.
+
+    The study is the search's only memory: what TPE proposes follows from its trials and the seed, and rungs follow
+    from its intermediate values. So a killed search goes on with the same decisions. A trial is told as COMPLETE with
+    the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
+    intermediate values, when it was stopped; as FAIL when it failed.
+
+    Args:
+        plan: What is searched; the shared recipe is the first trial, and is never stopped.
+        halving: How trials are compared early; None stops nobody.
+        storage: Where the study lies.
+        experiment: The experiment's name, which goes into the study's.
+        records: The experiment's record of trials.
+        seed: Seeds every proposal, at least 0.
+    """
+
+    def __init__(
+        self,
+        plan: StudyPlan,
+        halving: Halving | None,
+        storage: BaseStorage,
+        experiment: str,
+        records: TrialRecords,
+        seed: int,
+    ) -> None:
+        self._plan = plan
+        self._halving = halving
+        self._records = records
+        self._seed = seed
+        self._study = optuna.create_study(
+            study_name=study_name(experiment, plan.name),
+            storage=storage,
+            sampler=RandomSampler(),  # is never heard: every trial is enqueued with its values
+            direction="maximize",
+            load_if_exists=True,
+        )
+        self._running: dict[str, optuna.Trial] = {}
+        self._views: dict[int, Uncopied] = {}
+        self._to_resume: deque[FrozenTrial] = deque()
+        for trial in self._trials():
+            self._take_up(trial)
+        self._finals: deque[TrialPlan] | None = None
+        self._finals_running: set[str] = set()
+
+    def _take_up(self, trial: FrozenTrial) -> None:
+        """Bring a trial of an earlier driver into order."""
+        self.launches += 1
+        attempt = self._attempt(trial.number)
+        if set(trial.params) == set(self._plan.space):
+            self._records.add(self._plan.trial(trial.number, trial.params))
+        if stopped := trial.user_attrs.get("stopped"):  # the driver died between the decision and the telling
+            if trial.state not in STATES:
+                self._report(self._handle(trial), stopped["epoch"], stopped["val_iou"])
+                self._study.tell(trial.number, state=TrialState.PRUNED)
+            self._records.give_up(attempt)
+        elif trial.state in STATES:
+            if self._records.state(attempt) != STATES[trial.state]:
+                self._records.set_state(attempt, STATES[trial.state])
+        elif not self._standing(trial).paused:
+            self._to_resume.append(trial)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
+
+    def _attempt(self, number: int) -> str:
+        return self._plan.trial(number, {}).attempt
+
+    def _handle(self, trial: FrozenTrial) -> optuna.Trial:
+        return optuna.Trial(self._study, trial._trial_id)
+
+    @property
+    def _pausing(self) -> bool:
+        return self._halving is not None and self._halving.pausing
+
+    def next(self) -> Launch | None:
+        """Hand out an unfinished trial, a promoted one, a new one, or one with the best recipes found."""
+        launch = self._next()
+        self.launches += launch is not None
+        return launch
+
+    def _next(self) -> Launch | None:
+        if self._to_resume:
+            trial = self._to_resume.popleft()
+            self.launches -= 1  # was counted when it was taken up
+            handle = self._handle(trial)
+            return self._launch(handle, trial.number, self._values(handle), self._until(trial))
+        if self._pausing and (promoted := self._promote()):
+            return promoted
+        if len(self._trials()) < self._plan.trials:
+            return self._launch_new()
+        if not self._search_done():
+            return None
+        if self._finals is None:
+            self._close()
+        assert self._finals is not None
+        if not self._finals:
+            return None
+        final = self._finals.popleft()
+        self._finals_running.add(final.attempt)
+        return Launch(plan=final, protected=True)
+
+    def _launch_new(self) -> Launch:
+        number = len(self._trials())
+        if len(self._study.get_trials(deepcopy=False)) == number:  # else the driver died after this step
+            self._study.enqueue_trial(self._propose(number) if number else self._plan.shared_values())
+        trial = self._study.ask()
+        return self._launch(trial, number, self._values(trial), self._first_stop(number))
+
+    def _values(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Return the values with which a trial was enqueued, putting those down that are not yet."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a shared recipe outside the user's own space is fine
+            return {name: _suggest(trial, name, values) for name, values in self._plan.space.items()}
+
+    def _first_stop(self, number: int) -> int:
+        return self._halving.next_stop(0) if self._halving and self._pausing and number else TO_THE_END
+
+    def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> Launch:
+        plan = self._plan.trial(number, values)
+        self._records.add(plan)
+        self._running[plan.attempt] = trial
+        trial.set_user_attr("attempt", plan.attempt)
+        trial.set_user_attr("until", until)
+        return Launch(plan=plan, until=until, protected=number == 0)
+
+    def _seed_of(self, number: int) -> int:
+        words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+    def _sampler(self, number: int) -> TPESampler:
+        """Return a sampler whose proposals follow from the seed, the group, the number and the study alone."""
+        startup = max(1, min(10, self._plan.trials // 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return TPESampler(
+                seed=self._seed_of(number), multivariate=True, constant_liar=True, n_startup_trials=startup
+            )
+
+    def _propose(self, number: int) -> dict[str, Any]:
+        """Propose values that no trial has had; paused trials count as pruned, for as running ones they would be bad.
+
+        A shared recipe outside the space is left out: it says nothing about what is inside.
+        """
+        view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
+        trials = self._trials()
+        for trial in filter(_is_inside, trials):
+            view.add_trial(self._views.get(trial.number) or self._view(trial))
+        return propose(view, self._plan.space, {key(trial.params) for trial in trials}, self._seed_of(number))
+
+    def _view(self, trial: FrozenTrial) -> Uncopied:
+        """Return a trial as TPE is to see it; that of an ended one is kept."""
+        view = Uncopied.of(trial, paused=self._standing(trial).paused)
+        if trial.state in STATES:
+            self._views[trial.number] = view
+        return view
+
+    def _until(self, trial: FrozenTrial) -> int:
+        return int(trial.user_attrs.get("until", self._first_stop(trial.number)))
+
+    def _standing(self, trial: FrozenTrial) -> RungState:
+        return RungState(
+            number=trial.number,
+            curve=trial.intermediate_values,
+            until=self._until(trial),
+            ended=trial.state in STATES,
+        )
+
+    def _promote(self) -> Launch | None:
+        assert self._halving
+        trials = self._trials()
+        number = choose_promotion(
+            self._halving,
+            [self._standing(trial) for trial in trials],
+            all_started=len(trials) >= self._plan.trials,
+        )
+        if number is None:
+            return None
+        trial = trials[number]
+        until = self._halving.next_stop(self._until(trial))
+        until = TO_THE_END if until == self._halving.max_epochs else until
+        return self._launch(self._handle(trial), number, trial.params, until)
+
+    def _search_done(self) -> bool:
+        return not self._running and not self._to_resume and len(self._trials()) >= self._plan.trials
+
+    @property
+    def done(self) -> bool:
+        """Whether the search and the trials with its best recipes have ended."""
+        return self._finals is not None and not self._finals and not self._finals_running
+
+    def _close(self) -> None:
+        """End the search: give up what is still paused, and plan the trials with the best recipes."""
+        for trial in self._trials():
+            if trial.state not in STATES:
+                self._study.tell(trial.number, state=TrialState.PRUNED)
+                self._records.give_up(self._attempt(trial.number))
+        complete = [trial for trial in self._trials() if trial.state is TrialState.COMPLETE]
+        complete.sort(key=_merit)
+        finals = [
+            replace(final, recipe=final.recipe.replace(**best.params))
+            for best in complete[:1]
+            for final in self._plan.finals
+        ]
+        # Two trials of one recipe have the same curve: a record of an earlier version may hold some.
+        different = {key(trial.params): trial for trial in reversed(complete)}
+        ranked = [trial for trial in complete if different[key(trial.params)] is trial]
+        for trial in ranked[: self._plan.confirm]:
+            finals += self._plan.confirmations(self._plan.trial(trial.number, trial.params))
+        self._records.add(*finals)
+        self._finals = deque(final for final in finals if self._records.state(final.attempt) != "finished")
+
+    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
+        """Tell Optuna an epoch's val IoU."""
+        if attempt in self._running:
+            self._report(self._running[attempt], epoch, val_iou)
+
+    def _report(self, trial: optuna.Trial, epoch: int, val_iou: float) -> None:
+        if epoch not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(val_iou, epoch)
+
+    def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
+        """Tell Optuna how a trial ended."""
+        if attempt in self._finals_running:
+            self._finals_running.remove(attempt)
+            return
+        trial = self._running.pop(attempt)
+        if outcome == "finished":
+            trial.set_user_attr("whole_tiles_val_iou", report["final_val_iou"])
+            if only_class([tile["confusion"] for tile in report.get("final_tiles", {}).values()]) is not None:
+                trial.set_user_attr(COLLAPSED, True)
+        if outcome == "stopped":
+            trial.set_user_attr("stopped", {"epoch": report["epoch"], "val_iou": report["val_iou"]})
+        if "epoch" in report:
+            self._report(trial, report["epoch"], report["val_iou"])
+        if outcome != "paused":
+            best = report["best_val_iou"] if outcome == "finished" else None
+            self._study.tell(trial.number, values=best, state=TOLD[outcome])
+
+    def curves(self) -> Mapping[str, Mapping[int, float]]:
+        """Return every trial's val IoU by epoch."""
+        return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
+
+
+def _merit(trial: FrozenTrial) -> tuple[bool, float, int]:
+    """Sort the best trial first; those that predict a single class everywhere come last."""
+    return COLLAPSED in trial.user_attrs, -trial.user_attrs["whole_tiles_val_iou"], trial.number
+
+
+class Uncopied(FrozenTrial):
+    """A trial that nobody changes. Optuna copies every trial that it is shown, which was most of a proposal's time."""
+
+    @classmethod
+    def of(cls, trial: FrozenTrial, *, paused: bool) -> Uncopied:
+        """Return a trial of a study; a paused one as pruned."""
+        ended = paused or trial.state in STATES
+        return cls(
+            number=trial.number,
+            trial_id=trial.number,
+            state=TrialState.PRUNED if paused else trial.state,
+            value=max(trial.intermediate_values.items())[1] if paused else trial.value,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete or (trial.datetime_start if ended else None),
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values=trial.intermediate_values,
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Uncopied:
+        return self
+
+
+def _is_inside(trial: FrozenTrial) -> bool:
+    return not any(
+        isinstance(values, FloatDistribution | IntDistribution) and not values.low <= trial.params[name] <= values.high
+        for name, values in trial.distributions.items()
+    )
+
+
+def _suggest(trial: optuna.Trial, name: str, values: BaseDistribution) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        return trial.suggest_categorical(name, values.choices)
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
+    assert isinstance(values, FloatDistribution)
+    return trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)

@@ -1,0 +1,59 @@
+"""Curves of an earlier experiment, for rungs that judge from the first trial on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweep.planning.plan import SweepPlan
+from sweep.ray_tune.settings import Curves
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialRecords, read_reports
+from trainables.errors import ExperimentError
+from trainables.recipe import Recipe
+
+MUST_AGREE = ("crop_size", "draws_per_epoch", "validation_crop", "model_size")
+"""Recipe fields without which val IoU after an epoch does not mean the same."""
+
+
+def warm_curves(earlier: Experiment, plan: SweepPlan, fingerprint: str) -> Mapping[str, Curves]:
+    """Read the curves of the same architectures.
+
+    Args:
+        earlier: The experiment to learn from.
+        plan: The new sweep.
+        fingerprint: Of the data that it trains on.
+
+    Returns:
+        Group to attempt to epoch to val IoU.
+
+    Raises:
+        ExperimentError: Other data, or no curve that can be compared.
+    """
+    if earlier.description["data"]["fingerprint"] != fingerprint:
+        raise ExperimentError(
+            f"--warm-from {earlier.name}: was trained on other tiles, so its val IoU cannot be compared; "
+            f"name an experiment on the same dataset"
+        )
+    trials = [record.plan for record in TrialRecords(earlier).all()]
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for study in plan.studies:
+        wanted = study.template
+        for trial in trials:
+            if trial.tiles == wanted.tiles and _comparable(trial.recipe, wanted.recipe):
+                curve = {
+                    report["epoch"]: report["val_iou"]
+                    for report in read_reports(earlier, trial.attempt)
+                    if "epoch" in report
+                }
+                found.setdefault(study.name, {})[f"{earlier.name}/{trial.attempt}"] = curve
+    if missing := [study.name for study in plan.studies if not any(found.get(study.name, {}).values())]:
+        raise ExperimentError(
+            f"--warm-from {earlier.name}: has no curve of {', '.join(missing)} under the same profile; "
+            f"leave it out, or run Phase 1 with them"
+        )
+    return found
+
+
+def _comparable(one: Recipe, other: Recipe) -> bool:
+    names = ("architecture", *MUST_AGREE)
+    return all(getattr(one, name) == getattr(other, name) for name in names)

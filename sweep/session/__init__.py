@@ -1,0 +1,1 @@
+"""A sweep from options to its end."""

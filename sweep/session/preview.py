@@ -1,0 +1,104 @@
+"""``--plan``: what a sweep would do, printed; nothing is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from search_spaces.profiles import Profile
+from sweep.cli.durations import duration
+from sweep.cli.options import SweepOptions
+from sweep.planning.disk import size, sweep_bytes
+from sweep.planning.estimate import Estimator, plan_tables
+from sweep.planning.packing import Probe, probe_here, probe_on_cluster, share_gpus
+from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import Resources
+from sweep.ray_tune.allocation import cluster_for, here
+from sweep.ray_tune.cluster import joins
+from trainables.data.tiles import TuningData
+from trainables.storage import Storage
+
+
+def show_plan(
+    options: SweepOptions,
+    profile: Profile,
+    plan: SweepPlan,
+    data: TuningData,
+    console: Console,
+    *,
+    probe: Probe | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Show what a sweep would do and how long it would take.
+
+    Args:
+        options: What the user asked for; ``measure`` trains a few steps, ``address`` asks that cluster's size.
+        profile: How big the run is.
+        plan: What would be trained.
+        data: On which tiles.
+        console: Where to print.
+        probe: Measures what architectures need of a GPU; None is here, or on the cluster.
+        notes: What became of crops that tiles are too small for, a line each.
+
+    Returns:
+        The same in plain values, for programs.
+    """
+    if not joins(options.address):
+        whole = here(options, plan.total)
+        resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_here)
+    else:
+        with cluster_for(options, plan.total, console) as whole:
+            resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_on_cluster)
+    for line in packing.lines if packing else ():
+        console.print(line, highlight=False)
+    estimator = Estimator(data=data, device=resources.device)
+    if options.measure:
+        estimator = _measured(estimator, plan, resources, console)
+    for table in plan_tables(plan, resources, estimator):
+        console.print(table)
+    for note in notes:
+        console.print(f"crops: {note}", highlight=False, soft_wrap=True, markup=False)
+    at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
+    worst = duration(at_most)
+    usual = f"; about {duration(expected)} as halving usually goes" if plan.halving else ""
+    console.print(
+        f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
+    )
+    storage = Storage.open(options.storage)
+    free = storage.free_bytes()
+    room = "" if free is None else f", {size(free)} are free"
+    needed = sweep_bytes(plan, data, resources.concurrent)
+    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False)
+    trials = plan.known()
+    missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
+    if missing and (options.weights or profile.weights) == "pretrained":
+        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
+    if profile.needs_gpu and resources.device == "cpu":
+        console.print(f"--profile {profile.name} needs GPUs; there is none here: --profile demo fits", highlight=False)
+    return {
+        "trials": plan.total,
+        "concurrent": resources.concurrent,
+        "device": resources.device,
+        "seconds_at_most": at_most,
+        "seconds_expected": expected,
+        "disk_bytes_at_most": needed,
+        "disk_bytes_free": free,
+        "weights_missing": missing,
+        "crop_notes": list(notes),
+    }
+
+
+def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:
+    """Calibrate by a few steps of each architecture."""
+    from sweep.planning.measure import measured_factor
+
+    factors = {}
+    for trial in plan.known():
+        name = trial.recipe.architecture
+        if name not in factors:
+            factors[name] = measured_factor(trial, estimator.data, resources.device, resources.cpus_per_trial)
+            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate", highlight=False)
+    return replace(estimator, factors=factors)

@@ -1,0 +1,110 @@
+"""What a resume takes from the first start, and what it refuses: the marks on the options decide, no list elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from sweep.cli.marks import OnResume, flag, marked, require_in_bounds, typed
+from sweep.cli.options import SweepOptions
+from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from trainables.documents import DamagedError, check
+from trainables.errors import ExperimentError
+from trainables.secrets import HIDDEN, hide_secret
+
+PLACED = ("patches", "optuna_storage")
+"""May be elsewhere now; their places are in the description itself."""
+
+Options = TypeVar("Options", bound=SweepOptions)
+
+
+def to_be_kept(options: SweepOptions) -> dict[str, Any]:
+    """Return the options as they are stored: plain values without secrets."""
+    return {
+        one.name: _stored(getattr(options, one.name))
+        for one in fields(options)
+        if one.name != "optuna_storage"  # beside them, as every command needs it
+    }
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_stored(one) for one in value]
+    return hide_secret(str(value)) if isinstance(value, str | Path) else value
+
+
+def with_kept(options: Options, experiment: Experiment) -> Options:
+    """Return the options of a run that resumes: what was not typed is as it was at the first start.
+
+    Args:
+        options: What the user typed.
+        experiment: Which one is resumed.
+
+    Raises:
+        ExperimentError: A kept value is damaged, or had a secret, which is not stored.
+    """
+    saved = experiment.description["options"]
+    hints = get_type_hints(type(options))
+    given = typed(options)
+    kept: dict[str, Any] = {}
+    for name, mark in marked(type(options), OnResume).items():
+        if mark is not OnResume.MAY_CHANGE or name in given or name in PLACED or name not in saved:
+            continue
+        value = saved[name]
+        if name == "gpus_per_trial" and isinstance(value, int | float):
+            value = f"{value:g}"  # as earlier versions saved it
+        try:
+            kept[name] = check(value, hints[name])
+        except DamagedError as error:
+            place = f"{experiment.path(DESCRIPTION_FILE)}: its options.{name}"
+            raise ExperimentError(f"{place} is damaged ({error}); give {flag(name)} again") from error
+        if isinstance(value, str) and HIDDEN in value:
+            raise ExperimentError(f"{flag(name)}: passwords are not stored; give the whole URI of {value} again")
+    found = replace(options, **kept)
+    require_in_bounds(found)
+    return found
+
+
+def require_unchanged(options: SweepOptions, experiment: Experiment) -> None:
+    """Refuse options beside ``--resume`` that would make it another experiment.
+
+    A file is refused even under the name that it had: what was read of it is in the experiment's plan.
+
+    Raises:
+        ExperimentError: All of them at once.
+    """
+    description = experiment.description
+    saved = {
+        **description["options"],
+        "name": experiment.name,
+        "profile": description["profile"],
+        "optuna_storage": description["optuna_storage"],
+    }
+    given = typed(options)
+    faults = [
+        f"{flag(name)} {_said(getattr(options, name))}: {mark.value}; leave it out, or start another experiment under "
+        f"another --name, without --resume"
+        for name, mark in marked(type(options), OnResume).items()
+        if mark is OnResume.FIXED and name in given and not _same(options, name, saved, experiment)
+    ]
+    if faults:
+        raise ExperimentError(faults)
+
+
+def _same(options: SweepOptions, name: str, saved: Mapping[str, Any], experiment: Experiment) -> bool:
+    value = getattr(options, name)
+    if isinstance(value, Path) or name not in saved:
+        return False
+    if _stored(value) == saved[name]:
+        return True
+    if name == "optuna_storage" and value:
+        from sweep.search.journal import holds_studies
+
+        return saved[name] is not None and holds_studies(value, experiment.name)  # the database has moved
+    return False
+
+
+def _said(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else hide_secret(str(value))

@@ -1,0 +1,263 @@
+"""The commands as a whole: their list, their flags, their help, and completion in a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from sweep import __version__
+from sweep.cli.usage import describe, parse, rare
+from sweep.commands import ALL
+from sweep.completion.command import script
+from sweep.patches.command import COMMAND as PATCHES
+from tests.conftest import ROOT
+from trainables.invocation import call
+
+SCREEN = 45
+"""Lines of a terminal that shows a whole help."""
+
+SWEEPS = ("phase1", "phase2", "phase3")
+MADE = ("patches make", "patches import-pets", "patches synthesize")
+SHARED_FLAGS = {
+    "storage": ("doctor", *SWEEPS, "status", "score", "report", "predict", "export"),
+    "patches": (
+        "patches check",
+        "patches overview",
+        "patches describe",
+        "doctor",
+        *SWEEPS,
+        "score",
+        "predict",
+        "export",
+    ),
+    "device": (*SWEEPS, "score", "predict"),
+    "address": ("doctor", *SWEEPS, "score"),
+    "recipes": ("phase1", "phase3", "score"),
+    "seed": ("patches import-pets", "patches synthesize", *SWEEPS),
+    "src": ("patches make", "patches import-pets"),
+    "dst": MADE,
+    "force": MADE,
+    "size": ("doctor", *MADE, "export"),
+    "counts": ("patches import-pets", "patches synthesize"),
+    "task": ("patches make", "patches check"),
+    "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
+    "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
+    "model": ("predict", "export"),
+    "trust_code": (*SWEEPS, "score", "predict", "export"),
+    "repeats": ("phase1", "phase2"),
+    **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
+}
+"""Flags -> the commands that take them."""
+OWN_FLAGS = {
+    ("patches make",): "split nudge foreground labels layer title origin licence gsd",
+    ("patches import-pets",): "fit uncertain subset val_share",
+    ("patches synthesize",): "kind",
+    ("patches check",): "update",
+    ("doctor",): "architecture classes model_size constraints",
+    SWEEPS: """allow_leak name resume trust_owner plan measure time budget max_concurrent
+        gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
+    SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from
+        optuna_storage""",
+    ("phase2",): "confirm",
+    ("phase3",): "tiles draws tune",
+    ("status",): "watch",
+    ("monitoring",): "ray_temp prometheus",
+    ("score",): "attempts again verify",
+    ("report",): "pdf",
+    ("predict",): "ensemble tta threshold probability polygons min_area simplify bands scale batch_size skip_bad",
+    ("export",): "format opset",
+}
+"""Commands -> the flags that they alone take."""
+
+
+COMMANDS = {one.name: one for one in ALL.commands()}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a flag's value is written."""
+
+    type: str
+    metavar: str
+
+
+def _form(hint: Any) -> Form:
+    """Return what a flag takes, whether or not it may be left out."""
+    metavar = ""
+    while True:
+        named = [one.metavar for one in getattr(hint, "__metadata__", ()) if getattr(one, "metavar", None)]
+        metavar = metavar or (named[-1] if named else "")
+        inner = [one for one in get_args(hint) if one is not type(None)]
+        if hasattr(hint, "__metadata__"):
+            hint = hint.__origin__
+        elif type(None) in get_args(hint) and len(inner) == 1:
+            hint = inner[0]
+        else:
+            break
+    if get_origin(hint) is Literal:
+        return Form("choice", ",".join(get_args(hint)))
+    return Form(str(hint), metavar)
+
+
+def _positional(hint: Any) -> bool:
+    return any("Positional" in str(one) for one in getattr(hint, "__metadata__", ()))
+
+
+def _flags() -> dict[str, dict[str, Form]]:
+    found: dict[str, dict[str, Form]] = defaultdict(dict)
+    for name, command in COMMANDS.items():
+        hints = get_type_hints(command.options, include_extras=True)
+        for one in fields(command.options):
+            if not _positional(hints[one.name]):
+                found[one.name][name] = _form(hints[one.name])
+    return found
+
+
+def test_the_set_of_flags_is_as_promised() -> None:
+    """A new flag is a promise: it is made here on purpose."""
+    expected = {flag: set(commands) for flag, commands in SHARED_FLAGS.items()}
+    expected |= {flag: set(commands) for commands, flags in OWN_FLAGS.items() for flag in flags.split()}
+    expected |= {flag: set(COMMANDS) for flag in ("quiet", "json")}
+    assert {flag: set(forms) for flag, forms in _flags().items()} == expected
+
+
+def test_a_flag_takes_the_same_everywhere() -> None:
+    differing = {flag: forms for flag, forms in _flags().items() if len(set(forms.values())) > 1}
+    assert set(differing) == {"out", "patches"}  # a file or a folder; and only what is left unchanged may be remote
+    assert {form.type for forms in differing.values() for form in forms.values()} == {str(Path)}
+
+
+def test_every_file_at_the_top_of_sweep_is_a_listed_command() -> None:
+    files = {path.stem for path in (ROOT / "sweep").glob("*.py")} - {"__init__", "__main__", "console", "commands"}
+    assert files == set(ALL.names())
+
+
+def _python(*arguments: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": str(columns)},
+    )
+
+
+def test_the_list_names_the_commands_in_the_order_of_use() -> None:
+    done = _python("sweep")
+    assert done.returncode == 0 and "python -m sweep.NAME --help" in done.stdout
+    places = [done.stdout.index(f"\n  {name} ") for name in ALL.names()]
+    assert places == sorted(places)
+
+
+def test_the_list_runs_commands_too() -> None:
+    done = _python("sweep", "phase1", "--profile", "smoky")
+    assert done.returncode == 2 and done.stderr.startswith("error: --profile 'smoky'")
+    assert _python("sweep", "--version").stdout == f"tilesweep {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sweep", "phas1"), "error: python -m sweep.phas1: no such command; did you mean 'phase1'?"),
+        (("sweep.patches", "mke"), "error: python -m sweep.patches mke: no such command; did you mean 'make'?"),
+    ],
+)
+def test_a_wrong_command_is_one_line(words: tuple[str, ...], said: str) -> None:
+    done = _python(*words)
+    assert done.returncode == 2 and done.stderr.startswith(said) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_one_screen_with_examples(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = COMMANDS[name]
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as caught:
+        command.run(["--help"])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert caught.value.code == 0 and len(lines) <= SCREEN and max(map(len, lines)) <= 120
+    assert f"  {call(name)}" in text
+    assert ("--help-all" in text) == bool(rare(command.options))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_all_shows_every_flag(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        COMMANDS[name].run(["--help-all"])
+    text = capsys.readouterr().out
+    for flag, commands in _flags().items():
+        assert (f"--{flag.replace('_', '-')}" in text) or name not in commands
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(name, words) for name, command in COMMANDS.items() for words in command.examples]
+)
+def test_every_example_is_a_command_line(name: str, words: str) -> None:
+    parse(COMMANDS[name].options, shlex.split(words.partition(" > ")[0]), program=call(name), examples={})
+
+
+def test_rare_options_work_though_help_leaves_them_out(capsys: pytest.CaptureFixture[str]) -> None:
+    parsed = parse(COMMANDS["phase1"].options, ["--max-failures", "7"], program="x", examples={})
+    assert getattr(parsed, "max_failures") == 7  # noqa: B009
+    with pytest.raises(SystemExit):
+        COMMANDS["phase1"].run(["--help"])
+    assert "--max-failures" not in capsys.readouterr().out
+
+
+def test_hints_use_the_script_where_the_user_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/home/someone/bin/tilesweep", "phase1"])
+    assert call("score") == "tilesweep score" and call() == "tilesweep"
+    assert "begin with:  tilesweep patches synthesize --dst patches" in PATCHES.overview()
+    assert "  tilesweep score phase2-paper" in describe(COMMANDS["score"].options, call("score"), {"phase2-paper": ""})
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+
+
+def _complete(tmp_path: Path, line: str) -> list[str]:
+    """Press Tab at the end of a line of bash, and return what it offers."""
+    (tmp_path / "tilesweep.bash").write_text(script("bash"))
+    words = line.split(" ")
+    quoted = " ".join(map(shlex.quote, words))
+    commands = (
+        f"source tilesweep.bash; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; COMP_LINE={shlex.quote(line)}; "
+        f"COMP_POINT={len(line)}; $(complete -p tilesweep | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.split()
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("tilesweep ph", ["phase1", "phase2", "phase3"]),
+        ("tilesweep patches im", ["import-pets"]),
+        ("tilesweep phase1 --max-", ["--max-concurrent", "--max-failures"]),
+        ("tilesweep phase1 --device cu", ["cuda"]),
+        ("tilesweep patches make --fore", ["--foreground"]),
+    ],
+)
+def test_tab_completes_in_bash(tmp_path: Path, line: str, offered: list[str]) -> None:
+    assert sorted(_complete(tmp_path, line)) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_script_for_each_shell(shell: str) -> None:
+    assert "tilesweep" in script(shell) and "phase1" in script(shell)

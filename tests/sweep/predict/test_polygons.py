@@ -1,0 +1,582 @@
+"""Polygons of masks whose coordinates and areas are known by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+pytest.importorskip("rasterio")
+import pyogrio
+import pyproj
+import rasterio
+import shapely
+from affine import Affine
+from rasterio.features import rasterize
+
+from sweep.predict import extra, outlines
+from sweep.predict.polygons import PolygonOptions, PolygonSummary, ground_under, write_polygons
+from sweep.predict.vectors import DRIVERS, Polygons, write_vectors
+from tests.conftest import ROOT
+from trainables.errors import ExperimentError, StorageError
+
+UTM = "EPSG:32633"
+NORTH_UP = Affine(0.5, 0, 600_000, 0, -0.5, 5_340_000)
+RECTANGLE = np.zeros((64, 80), dtype=np.uint8)
+RECTANGLE[10:30, 20:60] = 1
+"""20 rows and 40 columns: 10 by 20 m where a pixel has 0.5 m."""
+DONUT = np.zeros((20, 20), dtype=np.uint8)
+DONUT[2:18, 2:18] = 1
+DONUT[5:15, 5:15] = 0
+DONUT[8:10, 8:10] = 1
+"""16 x 16 less 10 x 10 pixels, with an island of 2 x 2 in its hole."""
+SPHERE = 6_378_137.0
+"""Radius in metres that Web Mercator's formulas use."""
+
+
+def write_raster(path: Path, values: np.ndarray, transform: Affine, crs: str | None, nodata: int | None = 255) -> Path:
+    profile = {"driver": "GTiff", "count": 1, "dtype": values.dtype, "nodata": nodata, "crs": crs}
+    size = {"width": values.shape[1], "height": values.shape[0], "transform": transform}
+    with rasterio.open(path, "w", **profile, **size, tiled=True, blockxsize=16, blockysize=16) as dataset:
+        dataset.write(values, 1)
+    return path
+
+
+class Written:
+    """A mask's polygons, written by the code under test and read back by pyogrio."""
+
+    def __init__(
+        self,
+        folder: Path,
+        mask: np.ndarray,
+        *,
+        transform: Affine = NORTH_UP,
+        crs: str | None = UTM,
+        probability: np.ndarray | None = None,
+        ending: str = ".gpkg",
+        scale: float = 0.005,
+        **options: float,
+    ) -> None:
+        if probability is None:
+            probability = np.where(mask == 1, 160, 20).astype(np.uint8)
+        self.path = folder / f"polygons{ending}"
+        self.summary: PolygonSummary = write_polygons(
+            write_raster(folder / "mask.tif", mask, transform, crs),
+            write_raster(folder / "probability.tif", probability, transform, crs),
+            PolygonOptions(path=self.path, **options),
+            scale=scale,
+        )
+        self.info: dict[str, Any] = pyogrio.read_info(self.path)
+        meta, _, geometry, fields = pyogrio.raw.read(self.path)
+        self.geometries = shapely.from_wkb(geometry) if geometry is not None else np.array([])
+        self.fields = dict(zip(meta["fields"], fields, strict=True))
+
+    @property
+    def areas(self) -> list[float]:
+        return list(self.fields["area_m2"])
+
+
+def box_of(mask: np.ndarray, transform: Affine) -> shapely.Polygon:
+    """Return the raster's whole extent in its CRS."""
+    height, width = mask.shape
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    return shapely.Polygon(
+        [
+            (transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f)
+            for x, y in corners
+        ]
+    )
+
+
+def metres_at(latitude: float) -> tuple[float, float]:
+    """Return metres of one degree to the east and one to the north on WGS 84 (Snyder's series for the meridian)."""
+    angle = math.radians(latitude)
+    north = 111_132.92 - 559.82 * math.cos(2 * angle) + 1.175 * math.cos(4 * angle)
+    east = 111_412.84 * math.cos(angle) - 93.5 * math.cos(3 * angle) + 0.118 * math.cos(5 * angle)
+    return east, north
+
+
+def test_a_rectangle_in_utm_has_its_corners_area_and_probability(tmp_path: Path) -> None:
+    done = Written(tmp_path, RECTANGLE)
+    (polygon,) = done.geometries
+    assert polygon.equals(shapely.box(600_010, 5_339_985, 600_030, 5_339_995))
+    assert done.areas == pytest.approx([200], rel=2e-3)
+    # 600 km east of the zone's edge, 100 km off its central meridian: UTM's scale is 0.99972 there.
+    assert done.areas == pytest.approx([200 / 0.99972**2], rel=1e-5)
+    assert list(done.fields["id"]) == [1]
+    assert list(done.fields["mean_probability"]) == pytest.approx([0.8])
+    assert done.info["crs"] == UTM and done.info["layer_name"] == "polygons"
+    assert done.info["geometry_type"] == "Polygon" and done.summary.number == 1
+    assert done.summary.area_m2 == pytest.approx(done.areas[0])
+
+
+def test_areas_are_those_on_the_ground_in_web_mercator(tmp_path: Path) -> None:
+    """At 60 degrees north the map's square metres are four times too large."""
+    y = SPHERE * math.log(math.tan(math.radians(45 + 30)))
+    east, north = metres_at(60)
+    per_metre = (math.degrees(1 / SPHERE), math.degrees(math.cos(math.radians(60)) / SPHERE))
+    transform = Affine(1, 0, 1_000_000, 0, -1, y + 20)
+    done = Written(tmp_path, RECTANGLE, transform=transform, crs="EPSG:3857")
+    assert done.areas == pytest.approx([40 * per_metre[0] * east * 20 * per_metre[1] * north], rel=2e-4)
+    assert done.areas == pytest.approx([200], rel=8e-3), "a 40 x 20 map rectangle, on an ellipsoid instead of a sphere"
+    assert done.geometries[0].area == pytest.approx(800)
+
+
+@pytest.mark.parametrize("latitude", [0, 48, -60])
+def test_areas_are_those_on_the_ground_in_degrees(tmp_path: Path, latitude: float) -> None:
+    east, north = metres_at(latitude)
+    transform = Affine(0.5 / east, 0, 16, 0, -0.5 / north, latitude)
+    done = Written(tmp_path, RECTANGLE, transform=transform, crs="EPSG:4326")
+    assert done.areas == pytest.approx([200], rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("crs", "metres"),
+    [
+        ("EPSG:2263", 1200 / 3937),  # New York, US survey feet
+        ('LOCAL_CS["yard",UNIT["foot",0.3048]]', 0.3048),
+        ('LOCAL_CS["site",UNIT["metre",1]]', 1.0),
+    ],
+)
+def test_units_other_than_metres_count(tmp_path: Path, crs: str, metres: float) -> None:
+    step = 0.5 / metres
+    done = Written(tmp_path, RECTANGLE, transform=Affine(step, 0, 990_000, 0, -step, 200_000), crs=crs)
+    assert done.areas == pytest.approx([200], rel=2e-3)
+
+
+def test_grads_from_paris_count(tmp_path: Path) -> None:
+    east, north = metres_at(48)
+    transform = Affine(0.5 / east / 0.9, 0, 2, 0, -0.5 / north / 0.9, 48 / 0.9)
+    assert Written(tmp_path, RECTANGLE, transform=transform, crs="EPSG:4807").areas == pytest.approx([200], rel=5e-4)
+
+
+def test_the_whole_transform_counts(tmp_path: Path) -> None:
+    """Three to the right are (3, 4) tenths of a metre on the map, one down is sheared against it."""
+    turned = Affine(0.3, 0.4, 600_000, 0.4, -0.1, 5_340_000)  # determinant 0.19
+    mask = np.zeros((8, 8), dtype=np.uint8)
+    mask[2, 1:4] = 1
+    done = Written(tmp_path, mask, transform=turned)
+    corners = [(600_001.1, 5_340_000.2), (600_002.0, 5_340_001.4), (600_002.4, 5_340_001.3), (600_001.5, 5_340_000.1)]
+    assert done.geometries[0].normalize().equals_exact(shapely.Polygon(corners).normalize(), 1e-6)
+    assert done.areas == pytest.approx([3 * 0.19], rel=1e-3)
+    assert done.fields["mean_probability"][0] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("ending", [".gpkg", ".geojson"])
+def test_outer_rings_run_counter_clockwise_whichever_way_is_up(tmp_path: Path, ending: str) -> None:
+    for number, step in enumerate((-0.5, 0.5)):
+        (tmp_path / str(number)).mkdir()
+        transform = Affine(0.5, 0, 600_000, 0, step, 5_340_000)
+        done = Written(tmp_path / str(number), DONUT, transform=transform, ending=ending)
+        for polygon in done.geometries:
+            assert polygon.exterior.is_ccw and not any(hole.is_ccw for hole in polygon.interiors)
+        top = shapely.total_bounds(done.geometries)
+        if ending == ".gpkg":
+            assert top[1] == pytest.approx(5_340_000 + (step * 18 if step < 0 else 1))
+
+
+def test_holes_are_subtracted_and_islands_are_polygons_of_their_own(tmp_path: Path) -> None:
+    probability = np.where(DONUT == 1, 100, 200).astype(np.uint8)
+    probability[8:10, 8:10] = [[120, 140], [160, 180]]
+    done = Written(tmp_path, DONUT, probability=probability)
+    assert sorted(done.areas) == pytest.approx([4 * 0.25, 156 * 0.25], rel=2e-3)
+    island, donut = np.argsort(done.areas)
+    assert len(done.geometries[donut].interiors) == 1 and not len(done.geometries[island].interiors)
+    means = done.fields["mean_probability"]
+    assert means[donut] == pytest.approx(0.5) and means[island] == pytest.approx(0.75)
+
+
+def test_pixels_that_touch_at_a_corner_are_two_valid_polygons(tmp_path: Path) -> None:
+    mask = np.zeros((5, 5), dtype=np.uint8)
+    mask[1, 1] = mask[2, 2] = 1
+    done = Written(tmp_path, mask, probability=np.arange(25, dtype=np.uint8).reshape(5, 5) * 8)
+    assert len(done.geometries) == 2 and shapely.is_valid(done.geometries).all()
+    assert sorted(done.fields["mean_probability"]) == pytest.approx([6 * 8 * 0.005, 12 * 8 * 0.005])
+
+
+def test_one_pixel_is_a_polygon(tmp_path: Path) -> None:
+    mask = np.ones((1, 1), dtype=np.uint8)
+    done = Written(tmp_path, mask)
+    assert done.geometries[0].equals(shapely.box(600_000, 5_339_999.5, 600_000.5, 5_340_000))
+    assert done.areas == pytest.approx([0.25], rel=2e-3)
+
+
+def test_nodata_is_no_foreground_and_has_no_probability(tmp_path: Path) -> None:
+    mask = np.full((6, 6), 255, dtype=np.uint8)
+    mask[2:4, 2:4] = 1
+    probability = np.full((6, 6), 255, dtype=np.uint8)
+    probability[2, 2:4] = 100, 180
+    done = Written(tmp_path, mask, probability=probability)
+    assert len(done.geometries) == 1
+    assert list(done.fields["mean_probability"]) == pytest.approx([0.7]), "the two pixels below have none"
+    (tmp_path / "none").mkdir()
+    none = Written(tmp_path / "none", mask, probability=np.full((6, 6), 255, dtype=np.uint8))
+    assert math.isnan(none.fields["mean_probability"][0])
+
+
+def test_probabilities_of_16_bits_and_another_scale(tmp_path: Path) -> None:
+    probability = np.full(RECTANGLE.shape, 45_000, dtype=np.uint16)
+    done = Written(tmp_path, RECTANGLE, probability=probability, scale=1 / 60_000)
+    assert list(done.fields["mean_probability"]) == pytest.approx([0.75])
+
+
+@pytest.mark.parametrize("ending", [".gpkg", ".geojson"])
+@pytest.mark.parametrize("fill", [0, 255])
+def test_nothing_found_is_a_valid_file_without_features(tmp_path: Path, ending: str, fill: int) -> None:
+    done = Written(tmp_path, np.full((20, 20), fill, dtype=np.uint8), ending=ending)
+    assert done.info["features"] == 0 and done.summary == PolygonSummary(number=0, dropped=0, area_m2=0.0)
+    if ending == ".gpkg":
+        assert list(done.info["fields"]) == ["id", "area_m2", "mean_probability"] and done.info["crs"] == UTM
+    else:
+        assert json.loads(done.path.read_text())["features"] == []
+
+
+def test_a_polygon_may_fill_the_raster_and_many_blocks(tmp_path: Path) -> None:
+    mask = np.ones((200, 100), dtype=np.uint8)
+    mask[50:150, 20:80] = 0
+    done = Written(tmp_path, mask)
+    (polygon,) = done.geometries
+    hole = shapely.box(600_010, 5_339_925, 600_040, 5_339_975)
+    assert polygon.equals(box_of(mask, NORTH_UP).difference(hole))
+    assert done.areas == pytest.approx([14_000 * 0.25], rel=2e-3)
+
+
+def test_long_edges_are_straight_on_the_map(tmp_path: Path) -> None:
+    """One degree from 59 to 61 north: between its parallels, not between geodesics that bulge to the pole."""
+    transform = Affine(1, 0, 10, 0, -2, 61)
+    done = Written(tmp_path, np.ones((1, 1), dtype=np.uint8), transform=transform, crs="EPSG:4326")
+    square = math.sqrt(0.00669437999014)
+
+    def below(latitude: float) -> float:  # area between the equator and a parallel, per radian (Snyder 3-12)
+        sine = math.sin(math.radians(latitude))
+        arc = math.log((1 - square * sine) / (1 + square * sine)) / (2 * square)
+        return SPHERE**2 / 2 * (1 - square**2) * (sine / (1 - (square * sine) ** 2) - arc)
+
+    assert done.areas == pytest.approx([math.radians(1) * (below(61) - below(59))], rel=1e-6)
+
+
+def test_small_polygons_go_and_small_holes_are_filled(tmp_path: Path) -> None:
+    mask = np.zeros((40, 40), dtype=np.uint8)
+    mask[2:22, 2:22] = 1  # 100 m2
+    mask[4:8, 4:8] = 0  # a hole of 4 m2
+    mask[10:20, 10:20] = 0  # one of 25 m2
+    mask[14:16, 14:16] = 1  # an island of 1 m2 in it
+    mask[30:36, 30:36] = 1  # 9 m2
+    probability = np.full(mask.shape, 100, dtype=np.uint8)
+    probability[4:8, 4:8] = 0
+    done = Written(tmp_path, mask, probability=probability, min_area_m2=8.0)
+    assert sorted(done.areas) == pytest.approx([9, 75], rel=2e-3)
+    assert (done.summary.number, done.summary.dropped) == (2, 1)
+    assert done.summary.area_m2 == pytest.approx(84, rel=2e-3)
+    assert sorted(done.fields["id"]) == [1, 2]
+    assert list(done.fields["mean_probability"]) == pytest.approx([0.5, 0.5]), "of its own pixels, not the filled ones"
+
+
+@pytest.mark.parametrize(("crs", "east_of"), [(UTM, 15), ("EPSG:3857", 9), ("EPSG:4326", 16), ("EPSG:3832", 180)])
+def test_simplification_is_in_metres_on_the_ground(tmp_path: Path, crs: str, east_of: float) -> None:
+    """Teeth of 1 m on the northern and eastern side of a square go at 1.2 m and stay at 0.8 m, at 60 degrees."""
+    mask = np.zeros((60, 60), dtype=np.uint8)
+    mask[10:50, 10:50] = 1
+    mask[8:10, 14:46:8] = 1
+    mask[14:46:8, 50:52] = 1
+    mask[15:46:8, 50:52] = 1
+    mask[8:10, 15:46:8] = 1
+    y = SPHERE * math.log(math.tan(math.radians(75)))
+    east, north = metres_at(60)
+    transform = {
+        UTM: Affine(0.5, 0, 500_000, 0, -0.5, 6_651_000),
+        "EPSG:3857": Affine(1, 0, math.radians(east_of) * SPHERE, 0, -1, y),
+        "EPSG:4326": Affine(0.5 / east, 0, east_of, 0, -0.5 / north, 60),
+        "EPSG:3832": Affine(1, 0, math.radians(east_of - 150) * SPHERE - 30, 0, -1, 8_362_000),  # its middle is at 180
+    }[crs]
+    vertices = {}
+    for tolerance in (0.8, 1.2):
+        folder = tmp_path / str(tolerance)
+        folder.mkdir()
+        done = Written(folder, mask, transform=transform, crs=crs, simplify_m=tolerance)
+        (polygon,) = done.geometries
+        assert polygon.is_valid
+        vertices[tolerance] = shapely.get_num_coordinates(polygon)
+        assert done.fields["mean_probability"][0] == pytest.approx(0.8)
+    assert vertices[1.2] <= 10
+    assert vertices[0.8] >= 25
+
+
+def test_the_area_is_that_of_the_simplified_polygon(tmp_path: Path) -> None:
+    toothed = RECTANGLE.copy()
+    toothed[8:10, 40:44] = 1  # 2 m2, one metre high
+    done = Written(tmp_path, toothed, simplify_m=1.5)
+    assert done.geometries[0].equals(shapely.box(600_010, 5_339_985, 600_030, 5_339_995))
+    assert done.areas == pytest.approx([200], rel=2e-3)
+    assert done.summary.area_m2 == pytest.approx(done.areas[0])
+    assert list(done.fields["mean_probability"]) == pytest.approx([0.8])
+
+
+def test_simplification_never_breaks_a_polygon(tmp_path: Path) -> None:
+    mask = (np.random.default_rng(3).random((60, 60)) < 0.62).astype(np.uint8)
+    done = Written(tmp_path, mask, simplify_m=3.0)
+    assert shapely.is_valid(done.geometries).all() and not shapely.is_empty(done.geometries).any()
+    (tmp_path / "plain").mkdir()
+    assert len(done.geometries) == len(Written(tmp_path / "plain", mask).geometries)
+
+
+def test_geojson_is_in_longitude_and_latitude(tmp_path: Path) -> None:
+    done = Written(tmp_path, RECTANGLE, ending=".geojson")
+    to_degrees = pyproj.Transformer.from_crs(UTM, "EPSG:4326", always_xy=True)
+    (feature,) = json.loads(done.path.read_text())["features"]
+    assert feature["properties"]["area_m2"] == pytest.approx(200, rel=2e-3)
+    expected = {to_degrees.transform(x, y) for x in (600_010, 600_030) for y in (5_339_985, 5_339_995)}
+    written = feature["geometry"]["coordinates"][0]
+    assert len(written) == 5 and feature["geometry"]["type"] == "Polygon"
+    for place in expected:
+        assert min(math.dist(place, corner) for corner in written) < 2e-8
+
+
+WIDE = np.ones((20, 20), dtype=np.uint8)
+
+
+def across_the_antimeridian(crs: str) -> Affine:
+    """Return the transform of 20 x 20 pixels of which ten columns lie on either side of 180 degrees."""
+    if crs == "EPSG:4326":
+        return Affine(0.01, 0, 179.9, 0, -0.01, 10)
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(180.0, 10.0)
+    return Affine(100, 0, x - 1000, 0, -100, y)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32660", "EPSG:3832"])
+def test_geojson_is_cut_at_the_antimeridian(tmp_path: Path, crs: str) -> None:
+    done = Written(tmp_path, WIDE, transform=across_the_antimeridian(crs), crs=crs, ending=".geojson")
+    (polygon,) = done.geometries
+    assert polygon.geom_type == "MultiPolygon" and len(polygon.geoms) == 2 and polygon.is_valid
+    west, east = sorted(polygon.geoms, key=lambda part: -part.bounds[0])
+    assert west.bounds[2] == pytest.approx(180, abs=1e-9) and east.bounds[0] == pytest.approx(-180, abs=1e-9)
+    wide = {
+        "EPSG:4326": 0.1,
+        "EPSG:32660": 1000 / metres_at(10)[0],
+        "EPSG:3832": math.degrees(1000 / SPHERE),
+    }[crs]
+    tilt = 0.02 if crs == "EPSG:32660" else 1e-6  # UTM's north is half a degree off at a zone's edge
+    assert 180 - west.bounds[0] == pytest.approx(wide, rel=tilt)
+    assert east.bounds[2] + 180 == pytest.approx(wide, rel=tilt)
+    assert polygon.area == pytest.approx(2 * wide * (west.bounds[3] - west.bounds[1]), rel=0.05)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32660", "EPSG:3832"])
+def test_a_geopackage_lies_on_the_raster_across_the_antimeridian(tmp_path: Path, crs: str) -> None:
+    transform = across_the_antimeridian(crs)
+    done = Written(tmp_path, WIDE, transform=transform, crs=crs, simplify_m=0.1)
+    (polygon,) = done.geometries
+    assert polygon.equals_exact(box_of(WIDE, transform).normalize(), 1e-6, normalize=True)
+    east, north = metres_at(9.9)
+    area = {
+        "EPSG:4326": 0.2 * east * 0.2 * north,
+        "EPSG:32660": 4e6,
+        "EPSG:3832": 4e6 * math.cos(math.radians(10)) ** 2,
+    }
+    assert done.areas == pytest.approx([area[crs]], rel=1e-2)
+
+
+SIDES = st.integers(1, 24)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    mask=arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([0, 1, 1, 255]))
+)
+def test_rasterised_polygons_are_the_mask(tmp_path: Path, mask: np.ndarray) -> None:
+    probability = np.random.default_rng(mask.size).integers(0, 201, mask.shape).astype(np.uint8)
+    done = Written(tmp_path, mask, probability=probability)
+    assert shapely.is_valid(done.geometries).all()
+    ids = np.zeros(mask.shape, dtype=np.int32)
+    if len(done.geometries):
+        pairs = zip(done.geometries, done.fields["id"], strict=True)
+        ids = rasterize(pairs, out_shape=mask.shape, transform=NORTH_UP, dtype=np.int32)
+    assert ((ids > 0) == (mask == 1)).all()
+    for number, area, mean in zip(*done.fields.values(), strict=True):
+        own = ids == number
+        assert mean == pytest.approx(probability[own].mean() * 0.005)
+        assert area == pytest.approx(own.sum() * 0.25, rel=2e-3)
+
+
+def test_small_batches_and_strips_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    mask, probability = (random.random((90, 70)) < 0.55).astype(np.uint8), random.integers(0, 201, (90, 70), np.uint8)
+    found = []
+    for name in ("large", "small"):
+        (tmp_path / name).mkdir()
+        found.append(Written(tmp_path / name, mask, probability=probability, min_area_m2=0.6))
+        monkeypatch.setattr(outlines, "MOST_POLYGONS", 7)
+        monkeypatch.setattr(outlines, "STRIP_PIXELS", 200)
+    large, small = found
+    assert large.summary.number == small.summary.number > 20 and small.summary.dropped > 20
+    assert large.summary.area_m2 == pytest.approx(small.summary.area_m2)
+    for name, values in large.fields.items():
+        assert list(small.fields[name]) == pytest.approx(list(values)), name
+
+
+def require_mappable(raster: Path, options: PolygonOptions) -> None:
+    with rasterio.open(raster) as dataset:
+        ground_under(dataset, raster, options)
+
+
+def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
+    options = PolygonOptions(path=tmp_path / "out.gpkg")
+    lost = write_raster(tmp_path / "lost.tif", RECTANGLE, NORTH_UP, None)
+    with pytest.raises(ExperimentError, match=r"lost\.tif: has no CRS.*rio edit-info --crs.*--polygons"):
+        require_mappable(lost, options)
+    with pytest.raises(ExperimentError, match=r"has no CRS"):
+        write_polygons(lost, lost, options)
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        loose = write_raster(tmp_path / "loose.tif", RECTANGLE, Affine.identity(), UTM)
+    with pytest.raises(ExperimentError, match=r"loose\.tif: has no transform.*--transform"):
+        require_mappable(loose, options)
+    local = write_raster(tmp_path / "local.tif", RECTANGLE, NORTH_UP, 'LOCAL_CS["site",UNIT["metre",1]]')
+    require_mappable(local, options)
+    with pytest.raises(ExperimentError, match=r"local\.tif does not relate to the earth; --polygons gpkg"):
+        require_mappable(local, PolygonOptions(path=tmp_path / "out.geojson"))
+    assert not options.path.exists()
+
+
+def test_pixels_off_the_projection_are_one_line(tmp_path: Path) -> None:
+    far = write_raster(tmp_path / "far.tif", RECTANGLE, Affine(1e6, 0, 5e5, 0, -1e6, 5e6), UTM)
+    with pytest.raises(ExperimentError, match=r"far\.tif: some of its pixels lie where its CRS is not defined"):
+        write_polygons(far, far, PolygonOptions(path=tmp_path / "out.gpkg"))
+    assert {path.name for path in tmp_path.iterdir()} == {"far.tif"}
+
+
+def test_an_error_on_the_way_comes_through_and_leaves_nothing(tmp_path: Path) -> None:
+    """Such as Ctrl-C, which reaches Python between two batches."""
+
+    def batches() -> Iterator[Polygons]:
+        square = np.array([shapely.box(0, 0, 1, 1)])
+        yield Polygons(first_id=1, geometries=square, areas_m2=np.ones(1), mean_probabilities=np.ones(1))
+        raise KeyboardInterrupt
+
+    for ending in DRIVERS:
+        with pytest.raises(KeyboardInterrupt):
+            write_vectors(batches(), tmp_path / f"out{ending}", crs=pyproj.CRS(UTM).to_wkt())
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_options_and_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"--polygons out\.shp: unknown format; end it in \.gpkg or \.geojson"):
+        PolygonOptions(path=Path("out.shp"))
+    for field, flag in (("min_area_m2", "min-area"), ("simplify_m", "simplify")):
+        for value in (-1.0, math.nan, math.inf):
+            with pytest.raises(ExperimentError, match=f"--{flag} {value:g}: must be"):
+                PolygonOptions(path=Path("out.gpkg"), **{field: value})
+    options = PolygonOptions(path=tmp_path / "out.gpkg")
+    (tmp_path / "text.tif").write_text("no raster")
+    with pytest.raises(ExperimentError, match=r"text\.tif: cannot be read"):
+        write_polygons(tmp_path / "text.tif", tmp_path / "text.tif", options)
+    mask = write_raster(tmp_path / "mask.tif", RECTANGLE, NORTH_UP, UTM)
+    other = write_raster(tmp_path / "other.tif", RECTANGLE[1:], NORTH_UP, UTM)
+    with pytest.raises(ExperimentError, match=r"other\.tif: lies on another grid than .*mask\.tif"):
+        write_polygons(mask, other, options)
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra.require_geo()
+    monkeypatch.setattr(extra, "PACKAGES", ("rasterio", "a_package_that_is_not_there"))
+    with pytest.raises(ExperimentError, match=r"a_package_that_is_not_there; .*pip install 'tilesweep\[geo\]'"):
+        extra.require_geo()
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from sweep.predict.polygons import PolygonOptions, write_polygons
+from trainables.errors import StorageError
+options = PolygonOptions(path=Path(sys.argv[2]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    write_polygons(Path(sys.argv[1]), Path(sys.argv[1]), options)
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("ending", [".gpkg", ".geojson"])
+@pytest.mark.parametrize("room", [10_000, 150_000, -1])
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path, ending: str, room: int) -> None:
+    """A limit on the size of files stands for the disk; -1 is a byte less than what is needed."""
+    mask = (np.random.default_rng(0).random((128, 128)) < 0.5).astype(np.uint8)
+    raster = write_raster(tmp_path / "mask.tif", mask, NORTH_UP, UTM)
+    out = tmp_path / f"out{ending}"
+    if room < 0:
+        write_polygons(raster, raster, PolygonOptions(path=out))
+        room += out.stat().st_size
+    out.write_text("old")
+    command = [sys.executable, "-c", FULL_DISK, raster, out, str(room)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert f"--polygons {out}: cannot be written" in line and "make room" in line
+    assert out.read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"mask.tif", out.name}
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    raster = write_raster(tmp_path / "mask.tif", RECTANGLE, NORTH_UP, UTM)
+    with pytest.raises(StorageError, match=r"--polygons .*file/out\.gpkg: cannot be written"):
+        write_polygons(raster, raster, PolygonOptions(path=tmp_path / "file" / "out.gpkg"))
+
+
+def test_an_old_file_is_replaced_and_missing_folders_are_made(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "mask.tif", RECTANGLE, NORTH_UP, UTM)
+    options = PolygonOptions(path=tmp_path / "new" / "out.gpkg")
+    for _ in range(2):
+        write_polygons(raster, raster, options)
+        assert pyogrio.read_info(options.path)["features"] == 1
+    assert [path.name for path in options.path.parent.iterdir()] == ["out.gpkg"]
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from sweep.predict.polygons import PolygonOptions, write_polygons
+summary = write_polygons(Path(sys.argv[1]), Path(sys.argv[1]), PolygonOptions(path=Path(sys.argv[2])))
+print(summary.number, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_400_million_pixels_with_100_000_polygons_fit_into_a_gibibyte(tmp_path: Path) -> None:
+    side, step = 20_000, 62
+    raster = tmp_path / "mask.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "crs": UTM, "transform": NORTH_UP}
+    tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    with (
+        rasterio.Env(GDAL_CACHEMAX=2**26),
+        rasterio.open(raster, "w", width=side, height=side, **profile, **tiles) as to,
+    ):
+        columns = (np.arange(side) % step < 40) & (np.arange(side) < 322 * step)
+        for top in range(0, side, 512):
+            rows = np.arange(top, min(top + 512, side))
+            block = ((rows % step < 30) & (rows < 322 * step))[:, None] & columns
+            to.write(block.astype(np.uint8), 1, window=((top, top + len(rows)), (0, side)))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, raster, tmp_path / "out.gpkg"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    number, kibibytes = map(int, done.stdout.split())
+    assert number == 322**2 and kibibytes < 2**20

@@ -1,0 +1,259 @@
+"""A search's decisions: the same after a kill at any moment, and nothing learnt from unfinished business."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState
+from ray.tune.schedulers import TrialScheduler
+
+from sweep.planning.halving import Halving
+from sweep.planning.plan import StudyPlan
+from sweep.ray_tune.scheduler import GroupedASHA
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.search.groups import Launch, Outcome
+from sweep.search.journal import JOURNAL_FILE, RemoteJournal, drop_torn_line, open_studies
+from sweep.search.study_group import StudyGroup
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+from trainables.storage import Storage
+
+EPOCHS = 9
+SPACE = {
+    "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+    "augmentation": CategoricalDistribution(("LIGHT", "MEDIUM", "HEAVY")),
+}
+
+
+class _Killed(Exception):
+    """The driver died here."""
+
+
+class _Trials:
+    """What survives a driver: each trial's own epochs."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+
+
+def _val_iou(recipe: Recipe, epoch: int) -> float:
+    quality = 1 - abs(recipe.learning_rate - 0.01) * 5 - 0.1 * (recipe.augmentation == "LIGHT")
+    return quality * epoch / (epoch + 2) * 0.8
+
+
+def _study(trials: int, **recipe: Any) -> StudyPlan:
+    shared = Recipe(max_epochs=EPOCHS, learning_rate=1e-3, **recipe)
+    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=shared, weights=Weights(kind="none"))
+    return StudyPlan(template=template, space=SPACE, trials=trials)
+
+
+def _halving(pausing: bool) -> Halving:
+    return Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=pausing)
+
+
+def _drive(
+    folder: Path,
+    halving: Halving | None,
+    trials: _Trials,
+    countdown: Iterator[int],
+    seed: int = 1,
+    plan: StudyPlan | None = None,
+) -> StudyGroup:
+    """Run the search as the driver does, one trial at a time; ``countdown`` runs out where the driver is killed."""
+
+    def moment() -> None:
+        if next(countdown, None) is None:
+            raise _Killed
+
+    experiment = Experiment(Storage.open(str(folder)), "e")
+    group = StudyGroup(plan or _study(12), halving, open_studies(experiment, None), "e", TrialRecords(experiment), seed)
+    asha = GroupedASHA(halving, {"unet": group.curves()}) if halving and not halving.pausing else None
+    while launch := group.next():
+        moment()
+        _train(group, launch, trials, asha, moment)
+        moment()
+    assert group.done
+    return group
+
+
+def _train(group: StudyGroup, launch: Launch, trials: _Trials, asha: GroupedASHA | None, moment: Any) -> None:
+    name, best = launch.plan.attempt, 0.0
+    for epoch in range(1, EPOCHS + 1):
+        known = epoch <= trials.done.get(name, 0)  # then it is reported again, at once
+        if not known:
+            moment()
+            trials.done[name] = epoch
+        val_iou = _val_iou(launch.plan.recipe, epoch)
+        best = max(best, val_iou)
+        report = {"epoch": epoch, "val_iou": val_iou, "best_val_iou": best, "final_val_iou": best}
+        outcome: Outcome | None = None
+        if epoch == EPOCHS:
+            outcome = "finished"
+        elif epoch >= launch.until:
+            outcome = "paused"
+        elif asha and asha.on_trial_result(None, _TuneTrial(launch), report) == TrialScheduler.STOP:  # type: ignore[arg-type]
+            outcome = "stopped"
+        if not known:
+            moment()
+        if outcome:
+            group.on_end(name, outcome, report)
+            return
+        group.on_epoch(name, epoch, val_iou)
+        if not known:
+            moment()
+
+
+class _TuneTrial:
+    def __init__(self, launch: Launch) -> None:
+        plan = launch.plan
+        self.config = {"trial": {"group": plan.group, "attempt": plan.attempt, "protected": launch.protected}}
+
+
+def _outcome(folder: Path) -> list[tuple[Any, ...]]:
+    storage = open_studies(Experiment(Storage.open(str(folder)), "e"), None)
+    study = optuna.load_study(study_name="e/unet", storage=storage)
+    return [(t.number, t.state, t.value, t.params, t.intermediate_values) for t in study.trials]
+
+
+def _forever() -> Iterator[int]:
+    return iter(range(10**9))
+
+
+@pytest.mark.parametrize("how", ["pause", "stop", "off"])
+def test_a_search_that_is_killed_again_and_again_takes_the_same_decisions(tmp_path: Path, how: str) -> None:
+    halving = None if how == "off" else _halving(how == "pause")
+    _drive(tmp_path / "unbroken", halving, _Trials(), _forever())
+    expected = _outcome(tmp_path / "unbroken")
+    dice = random.Random(7)
+    kills = 0
+    trials = _Trials()
+    while True:
+        try:
+            _drive(tmp_path / "broken", halving, trials, iter(range(dice.randrange(1, 25))))
+            break
+        except _Killed:
+            kills += 1
+    assert kills >= 5
+    assert _outcome(tmp_path / "broken") == expected
+
+
+@pytest.mark.parametrize("pausing", [True, False])
+def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path: Path, pausing: bool) -> None:
+    """The driver dies between any two entries of the studies' journal; trials keep what they have trained."""
+    trials = _Trials()
+    _drive(tmp_path / "unbroken", _halving(pausing), trials, _forever())
+    expected = _outcome(tmp_path / "unbroken")
+    lines = (tmp_path / "unbroken" / "e" / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
+    dice = random.Random(3)
+    for cut in sorted(dice.sample(range(len(lines)), 25)):
+        folder = tmp_path / str(cut) / "e"
+        folder.mkdir(parents=True)
+        (folder / JOURNAL_FILE).write_bytes(b"".join(lines[:cut]))
+        _drive(folder.parent, _halving(pausing), _Trials(), _forever())
+        assert _outcome(folder.parent) == expected, f"cut after line {cut} of {len(lines)}"
+
+
+def test_a_shared_recipe_outside_the_space_is_still_the_first_trial(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    plan = replace(_study(5), space={"decoder_dropout": FloatDistribution(0.0, 0.1)})
+    group = StudyGroup(plan, None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    dropouts = []
+    while launch := group.next():
+        dropouts.append(launch.plan.recipe.decoder_dropout)
+        report = {"epoch": 1, "val_iou": 0.5, "best_val_iou": 0.5, "final_val_iou": 0.5}
+        group.on_end(launch.plan.attempt, "finished", report)
+    assert dropouts[0] == 0.3 and len(dropouts) == 5
+    assert all(0.0 <= dropout <= 0.1 for dropout in dropouts[1:])
+
+
+def test_trials_side_by_side_are_proposed_apart(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    group = StudyGroup(_study(8), None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    launches = [group.next() for _ in range(8)]
+    assert group.next() is None and not group.done, "all are running"
+    rates = {launch.plan.recipe.learning_rate for launch in launches if launch}
+    assert len(rates) == 8
+
+
+@pytest.mark.parametrize("pausing", [True, False])
+def test_the_shared_recipe_comes_first_and_runs_to_its_end(tmp_path: Path, pausing: bool) -> None:
+    _drive(tmp_path, _halving(pausing), _Trials(), _forever())
+    number, state, value, params, curve = _outcome(tmp_path)[0]
+    assert (number, state, params) == (0, TrialState.COMPLETE, {"learning_rate": 1e-3, "augmentation": "MEDIUM"})
+    assert len(curve) == EPOCHS and value == max(curve.values())
+
+
+def test_seeds_decide_what_is_proposed(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        _drive(tmp_path / name, None, _Trials(), _forever(), seed=seed)
+    assert _outcome(tmp_path / "a") == _outcome(tmp_path / "b") != _outcome(tmp_path / "c")
+
+
+def test_halving_saves_epochs(tmp_path: Path) -> None:
+    epochs = {}
+    for how, halving in (("full", None), ("stop", _halving(False)), ("pause", _halving(True))):
+        trials = _Trials()
+        _drive(tmp_path / how, halving, trials, _forever())
+        epochs[how] = sum(trials.done.values())
+    assert epochs["full"] == 12 * EPOCHS
+    assert epochs["pause"] < epochs["full"] / 2 and epochs["stop"] < epochs["full"]
+
+
+def test_a_failed_trial_is_told_as_a_failure_and_never_as_a_score(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    group = StudyGroup(_study(2), None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    first = group.next()
+    assert first
+    group.on_epoch(first.plan.attempt, 1, 0.5)
+    group.on_end(first.plan.attempt, "failed", {"failure": "loss is nan", "val_iou": float("nan")})
+    second = group.next()
+    assert second
+    group.on_end(second.plan.attempt, "failed", {})  # crashed before its first report
+    trials: list[FrozenTrial] = optuna.load_study(study_name="e/unet", storage=open_studies(experiment, None)).trials
+    assert [(trial.state, trial.value) for trial in trials] == [(TrialState.FAIL, None)] * 2
+    assert trials[0].intermediate_values == {1: 0.5}
+    assert group.next() is None and group.done
+
+
+def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path) -> None:
+    _drive(tmp_path, None, _Trials(), _forever())
+    expected = _outcome(tmp_path)
+    journal = tmp_path / "e" / JOURNAL_FILE
+    with journal.open("a") as file:
+        file.write('{"op_code": 4, "worker')
+    assert _outcome(tmp_path) == expected
+    drop_torn_line(tmp_path / "nothing there")
+
+
+def test_a_journal_on_another_machine_holds_the_same_studies(tmp_path: Path) -> None:
+    experiment = Experiment(Storage.open(str(tmp_path)), "e")
+    studies = []
+    for _ in range(2):
+        storage = optuna.storages.JournalStorage(RemoteJournal(experiment))
+        study = optuna.create_study(study_name="s", storage=storage, load_if_exists=True, direction="maximize")
+        trial = study.ask(SPACE)
+        trial.report(0.5, 1)
+        study.tell(trial, 0.7)
+        studies.append(study)
+    trials = optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(RemoteJournal(experiment))).trials
+    assert [(trial.value, trial.intermediate_values) for trial in trials] == [(0.7, {1: 0.5})] * 2
+
+
+@pytest.mark.parametrize("pausing", [False, True])
+def test_trainings_that_confirm_a_recipe_are_never_given_up(tmp_path: Path, pausing: bool) -> None:
+    trials = _Trials()
+    plan = replace(_study(9), confirm=3, repeats=2)
+    _drive(tmp_path, _halving(pausing), trials, repeat(0), plan=plan)
+    anew = {name: epochs for name, epochs in trials.done.items() if "-seed" in name}
+    assert len(anew) == 6
+    assert set(anew.values()) == {EPOCHS}
+    assert any(epochs < EPOCHS for name, epochs in trials.done.items() if name not in anew)
