@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from docs.generator.options import groups
 from sweep.cli import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
 
-FLAGS = {option.flag for command in COMMANDS for _, options in groups(command.options) for option in options}
+FLAGS = {f"--{one.name.replace('_', '-')}" for command in COMMANDS for one in fields(command.options)}
 OTHERS = {
     *("--help", "--help-all", "--small"),
     *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),

@@ -1,1 +1,0 @@
-"""Makes the site: ``python -m docs.generator``."""
