@@ -1,10 +1,9 @@
-"""Polygons in place of masks: which kind a file holds, and what all kinds share."""
+"""Polygons in place of masks: what all formats share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,8 +15,6 @@ from trainables.data.tiles import same_name
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import DataError, nearest
 from trainables.task import IGNORE, IGNORE_INDEX, Task
-
-KINDS = "CVAT XML, COCO JSON, a folder of LabelMe JSON, GeoJSON or GeoPackage"
 
 MAX_BYTES = 512 * MIB
 """Of a file with labels; COCO's own training set has 450 MB."""
@@ -88,49 +85,6 @@ class LabelNames:
         if self.task is None or not self.task.ignores_pixels:
             raise DataError(f'{place}: is marked to be ignored; give a --task with "ignores": true, or remove it')
         return IGNORE_INDEX
-
-
-def open_labels(path: Path, sources: Mapping[str, SourceRaster], task: Task | None, layer: str = "") -> Labels:
-    """Open a file or folder of polygons.
-
-    Args:
-        path: CVAT XML, COCO JSON, a folder of LabelMe JSON, GeoJSON or GeoPackage.
-        sources: Name to image; every one must have labels, if only an empty list, but for vector files of the ground.
-        task: Whose classes label names are; None paints every label as foreground. What nothing covers is the first
-            class.
-        layer: Which layer of a GeoPackage; empty where only one holds areas.
-
-    Raises:
-        DataError: Not one of these kinds, damaged, or not of these images.
-    """
-    names = LabelNames(task)
-    if task and task.remap:
-        raise DataError("--task: remap is about values of masks, and --labels has names; leave remap out")
-    ending = path.suffix.lower()
-    if layer and (path.is_dir() or ending != ".gpkg"):
-        raise DataError(f"--layer {layer}: only a GeoPackage has layers; leave it out for {path}")
-    if path.is_dir():
-        from sweep.patches.labels_json import LabelMe
-
-        _require_coco(path)
-        return LabelMe(path, sources, names)
-    if not path.is_file():
-        raise DataError(f"--labels {path}: no such file or folder; give {KINDS}")
-    if ending == ".xml":
-        _require_coco(path)
-        from sweep.patches.labels_cvat import Cvat
-
-        return Cvat(path, sources, names)
-    if ending == ".json" and not _is_geojson(path):
-        from sweep.patches.labels_json import Coco
-
-        _require_coco(path)
-        return Coco(path, sources, names)
-    if ending in (".json", ".geojson", ".gpkg"):
-        from sweep.patches.labels_geo import Footprints
-
-        return Footprints(path, sources, names, layer)
-    raise DataError(f"--labels {path}: is of no known kind; give {KINDS}")
 
 
 def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
@@ -231,12 +185,3 @@ def by_image(files: Iterable[str], sources: Mapping[str, SourceRaster], path: Pa
     if faults:
         raise DataError(faults)
     return found
-
-
-def _require_coco(path: Path) -> None:
-    if find_spec("pycocotools") is None:
-        raise DataError(f"--labels {path}: needs pycocotools; install it with: pip install 'tilesweep[labels]'")
-
-
-def _is_geojson(path: Path) -> bool:
-    return read_labels(path, dict[str, object], "JSON object").get("type") in ("FeatureCollection", "Feature")

@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from trainables.errors import DataError, nearest
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("geopandas", "pyogrio", "rasterio", "shapely", "pyproj")
 ANY_GEOMETRY = ("Unknown", "Geometry", "GeometryCollection", "Surface", "MultiSurface")
 """Kinds of layers that may hold areas without saying so."""
 CLASS_COLUMN = "class"
@@ -36,15 +34,11 @@ class Footprints:
         layer: Which layer of a GeoPackage; empty where only one holds areas.
 
     Raises:
-        DataError: Packages are missing, or the file is damaged, has several layers with areas, no CRS, no area or no
+        DataError: The file is damaged, has several layers with areas, no CRS, no area or no
             ``class``.
     """
 
     def __init__(self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames, layer: str = "") -> None:
-        if missing := [name for name in PACKAGES if find_spec(name) is None]:
-            raise DataError(
-                f"--labels {path}: needs {', '.join(missing)}; install them with: pip install 'tilesweep[geo]'"
-            )
         self._path = path
         table = _read(path, layer)
         if "geometry" not in table or not len(table):

@@ -84,7 +84,7 @@ def test_a_name_with_such_letters_still_works(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_logs_and_tracebacks_show_them(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweep import console
+    from sweep.cli import console
 
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.patches.labels import open_labels
+from sweep.patches.label_formats import open_labels
 from sweep.patches.labels_cvat import turn
 from sweep.patches.sources import SourceRaster
 from trainables.errors import DataError

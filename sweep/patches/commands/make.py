@@ -73,7 +73,7 @@ def _inputs(options: Make) -> tuple[dict[str, SourceRaster], ReadTruth, Task]:
     if options.layer and not options.labels:
         raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
     if options.labels:
-        from sweep.patches.labels import open_labels
+        from sweep.patches.label_formats import open_labels
 
         sources = find_images(options.src, options.labels)
         labels = open_labels(options.labels, sources, task, options.layer)

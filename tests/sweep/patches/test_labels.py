@@ -309,10 +309,7 @@ def test_missing_packages_are_one_line_with_their_extra(
 ) -> None:
     real = importlib.util.find_spec
     gone = ("pycocotools", "geopandas")
-    for module in ("labels", "labels_geo"):
-        monkeypatch.setattr(
-            f"sweep.patches.{module}.find_spec", lambda name: None if name in gone else real(name), raising=True
-        )
+    monkeypatch.setattr("sweep.patches.label_formats.find_spec", lambda name: None if name in gone else real(name))
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
     _refused(monkeypatch, capsys, "pip install 'tilesweep[labels]'", *_make(tmp_path, labels))
     (tmp_path / "f.gpkg").write_bytes(b"")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweep import patches
+from sweep.patches.command import COMMAND
 from sweep.patches.cropping import choose_window
 from sweep.patches.splits import numbered_split
 from tests.conftest import ROOT, SHARED
@@ -26,7 +26,7 @@ from trainables.task import Task
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["patches", *map(str, arguments)])
     with pytest.raises(SystemExit) as caught:
-        patches.COMMAND.run()
+        COMMAND.run()
     return int(caught.value.code or 0)
 
 
