@@ -55,7 +55,7 @@ class Make(OutputOptions):
     """JSON that names classes, colours and remapping; masks hold indices or its colours."""
 
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
-    """Polygons in place of masks, such as CVAT XML, COCO JSON, LabelMe JSON, GeoJSON, GeoPackage. Later ones paint over."""
+    """Polygons in place of masks: of CVAT, COCO, LabelMe, a GIS (docs/your-data.md). Later ones paint over."""
 
     layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,15 +14,31 @@ from sweep.report.compare import comparison
 from sweep.report.cost import cost, failures
 from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
-from sweep.report.gallery import MOST_TILES, galleries
+from sweep.report.gallery import galleries
 from sweep.report.heat import tile_heat
 from sweep.report.origin import origin
 from sweep.report.ranking import leaderboard, test_readings
-from sweep.report.searches import search_sections
+from sweep.report.searches import hyperparameters, searches
 from sweep.results.classes import task_of
 from sweep.results.verdict import listing
 
 MOST_NAMES = 8
+
+SECTIONS: Sequence[Callable[[ReportData], Section | None]] = (
+    leaderboard,
+    budget_section,
+    test_readings,
+    learning_curves,
+    class_section,
+    tile_heat,
+    galleries,
+    searches,
+    hyperparameters,
+    cost,
+    failures,
+    origin,
+)
+"""What an experiment's part of the page consists of, in this order; None where there is nothing to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +85,8 @@ def assemble(sources: Sequence[ReportData]) -> Page:
     Args:
         sources: At least one experiment.
     """
-    tiles = max(1, MOST_TILES // len(sources))
     names = {row["architecture"]: row["title"] for source in sources for row in source.rows}
-    chapters = [_chapter(source, tiles) for source in sources]
+    chapters = [_chapter(source) for source in sources]
     where: dict[str, list[str]] = {}
     for chapter in chapters:
         for what, _ in chapter.answer.warnings:
@@ -86,20 +101,7 @@ def assemble(sources: Sequence[ReportData]) -> Page:
     )
 
 
-def _chapter(source: ReportData, tiles: int) -> Chapter:
-    sections = [
-        leaderboard(source),
-        budget_section(source),
-        test_readings(source),
-        learning_curves(source),
-        class_section(source),
-        tile_heat(source),
-        galleries(source, tiles),
-        *search_sections(source),
-        cost(source),
-        failures(source),
-        origin(source),
-    ]
+def _chapter(source: ReportData) -> Chapter:
     data = source.description["data"]
     kind = "synthetic tiles, not photographs" if data["synthetic"] else "tiles"
     return Chapter(
@@ -107,5 +109,5 @@ def _chapter(source: ReportData, tiles: int) -> Chapter:
         data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val; "
         f"{task_of(source.experiment).summary}",
         answer=answer(source),
-        sections=[section for section in sections if section],
+        sections=[section for make in SECTIONS if (section := make(source))],
     )

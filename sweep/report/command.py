@@ -65,7 +65,9 @@ def main(options: ReportOptions, output: Output) -> int:
     endings = (".html", ".md", *((".pdf",) if browser else ()))
     places = _Places.of(experiments, options.out, endings)
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
-    sources = [ReportData.read(experiment, must_write=options.out is None) for experiment in experiments]
+    sources = [
+        ReportData.read(one, must_write=options.out is None, experiments=len(experiments)) for one in experiments
+    ]
     page = assemble(sources)
     html = render_html(page)
     contents = {".html": html.encode(), ".md": render_markdown(page).encode()}

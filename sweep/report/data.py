@@ -27,23 +27,26 @@ class ReportData:
     Attributes:
         experiment: Whose.
         board: Its leaderboard.
+        experiments: How many experiments share the page.
     """
 
     experiment: Experiment
     board: Leaderboard
+    experiments: int = 1
 
     @classmethod
-    def read(cls, experiment: Experiment, *, must_write: bool = True) -> ReportData:
+    def read(cls, experiment: Experiment, *, must_write: bool = True, experiments: int = 1) -> ReportData:
         """Gather an experiment's records.
 
         Args:
             experiment: Whose.
             must_write: Fail where its tables cannot be written into it.
+            experiments: How many experiments share the page.
 
         Raises:
             TilesweepError: They are damaged, or from a newer version.
         """
-        return cls(experiment, Leaderboard(experiment, must_write=must_write))
+        return cls(experiment, Leaderboard(experiment, must_write=must_write), experiments)
 
     @cached_property
     def description(self) -> dict[str, Any]:

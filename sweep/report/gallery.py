@@ -55,13 +55,9 @@ class _Files:
             return None
 
 
-def galleries(source: ReportData, tiles: int = MOST_TILES) -> Section | None:
-    """Return the hardest tiles of val and test with all predictions; None before the first.
-
-    Args:
-        source: The experiment.
-        tiles: How many tiles of each split.
-    """
+def galleries(source: ReportData) -> Section | None:
+    """Return the hardest tiles of val and test with all predictions; None before the first."""
+    tiles = max(1, MOST_TILES // source.experiments)
     found = [gallery for split in ("val", "test") if (gallery := _gallery(source, split, tiles))]
     return Section(slug="pictures", title="What they predict", blocks=found) if found else None
 

@@ -24,20 +24,28 @@ FEWEST = 10
 MOST_DOTS, MOST_THREADS = 300, 150
 
 
-def search_sections(source: ReportData) -> list[Section]:
-    """Return what halving stopped, and what hyperparameters matter; none where nothing was searched."""
-    summaries = [summary for summary in source.summaries if summary.rows]
+def _begun(source: ReportData) -> list[GroupSummary]:
+    return [summary for summary in source.summaries if summary.rows]
+
+
+def searches(source: ReportData) -> Section | None:
+    """Return what halving stopped; None where nothing was searched."""
+    summaries = _begun(source)
+    return _halving(source, summaries) if summaries else None
+
+
+def hyperparameters(source: ReportData) -> Section | None:
+    """Return which hyperparameters matter, and where good values are; None where nothing was searched."""
+    summaries = _begun(source)
     if not summaries:
-        return []
-    found = [_halving(source, summaries)]
+        return None
     shown = summaries[:SERIES]
     blocks: list[Block] = [_importances(shown)]
     if slices := _slices(shown, source.model_numbers):
         blocks += [slices, _threads(shown, source.model_numbers)]
     if len(summaries) > len(shown):
         blocks.append(Text(lines=[f"The first {len(shown)} of {len(summaries)} searches."]))
-    found.append(Section(slug="hyperparameters", title="Hyperparameters", blocks=blocks))
-    return found
+    return Section(slug="hyperparameters", title="Hyperparameters", blocks=blocks)
 
 
 def _architecture(summary: GroupSummary) -> str:
