@@ -15,6 +15,7 @@ from sweep.cli.tables import Sheet, columns_of
 from sweep.records.experiment import Experiment, is_name
 from sweep.records.store import read_test_scores, scored_attempts, scores_sha256
 from sweep.sealed.ledger import Ledger, Reading
+from sweep.sealed.test_tiles import fingerprints
 from trainables.errors import StorageError, TilesweepError
 from trainables.storage import Storage
 from trainables.trial_states import BEST_FILE
@@ -69,19 +70,13 @@ def _same(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=0, abs_tol=TOLERANCE) or (math.isnan(one) and math.isnan(other))
 
 
-def audit(
-    storage: Storage,
-    name: str | None,
-    patches: Path | None,
-    fingerprints: Callable[[Path], tuple[str, str]],
-) -> list[AuditResult]:
+def audit(storage: Storage, name: str | None, patches: Path | None) -> list[AuditResult]:
     """Check every reading of a storage's ledger, or of one experiment, wherever the experiment lies now.
 
     Args:
         storage: Holds ledger and experiments.
         name: An experiment; None for all.
         patches: Where the dataset lies now; None for where each experiment says.
-        fingerprints: Reads a dataset and returns the hashes of its train and val tiles, and of its test tiles.
 
     Returns:
         A check a reading and copy of its experiment, in the ledger's order; then one for every attempt whose test

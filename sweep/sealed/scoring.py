@@ -1,0 +1,195 @@
+"""Admitted attempts read the test split: each one's reading is in the ledger before its number is anywhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sweep.cli.output import Output
+from sweep.ray_tune.cluster import joins
+from sweep.ray_tune.tasks import on_cluster
+from sweep.records.experiment import Experiment
+from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, read_test_scores, scores_sha256
+from sweep.sealed.admission import Attempt
+from sweep.sealed.audit import same_scores
+from sweep.sealed.ledger import Ledger, Reading
+from sweep.sealed.test_tiles import TestTiles
+from trainables.data.tiles import Tile
+from trainables.errors import ExperimentError, LedgerError
+from trainables.metrics import SplitScore
+from trainables.models.trust import trust_everything
+from trainables.trial_states import BEST_FILE
+
+Predict = Callable[[bytes, Sequence[Tile], str], tuple[SplitScore, dict[str, bytes]]]
+"""From a weights file's content, tiles, and where the weights are, to what ``predict_test`` returns."""
+
+
+def predict_test(
+    weights_file: bytes, tiles: Sequence[Tile], origin: str, *, device: str, trust_code: bool = False
+) -> tuple[SplitScore, dict[str, bytes]]:
+    """Score tiles with a best-weights file.
+
+    Args:
+        weights_file: Content of a ``best.safetensors``.
+        tiles: What to score.
+        origin: Where the weights are, for errors.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        trust_code: Whether code that they name may run.
+
+    Returns:
+        The scores, and the predicted masks and overlays as file name to content.
+    """
+    from trainables.checkpoints import load_best_bytes
+    from trainables.inference import choose_device, ready
+    from trainables.losses import SegmentationLoss
+    from trainables.scoring import score_and_draw
+
+    if trust_code:
+        trust_everything()
+    model, best = load_best_bytes(weights_file, origin)
+    forward = ready(model, best.recipe, choose_device(device))
+    loss = SegmentationLoss(task=best.task, cross_entropy_weight=best.recipe.bce_weight)
+    return score_and_draw(model, forward, tiles, best.recipe, loss, batch_size=best.recipe.batch_size)
+
+
+def predictor(address: str | None, device: str, *, trust_code: bool) -> Predict:
+    """Return what scores an attempt's weights: in this process, or on the cluster that it has joined.
+
+    Args:
+        address: As in ``ray_cluster``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        trust_code: Whether code that the weights name may run.
+    """
+    call = partial(on_cluster, predict_test) if joins(address) else predict_test
+    return partial(call, device=device, trust_code=trust_code)
+
+
+def score_attempts(
+    experiment: Experiment,
+    ledger: Ledger,
+    admitted: Sequence[Attempt],
+    patches: Path,
+    predict: Predict,
+    output: Output,
+) -> None:
+    """Read the test split once for each admitted attempt; call it with the ledger locked.
+
+    A reading is in the ledger before its scores and predictions are written or shown.
+
+    Args:
+        experiment: Whose attempts.
+        ledger: Of its storage.
+        admitted: What ``admit`` returned; at least one attempt.
+        patches: The dataset's folder, whose train and val tiles are those of the experiment.
+        predict: See ``predictor``.
+        output: Where to show progress.
+
+    Raises:
+        DataError: The test split is missing or damaged.
+        ExperimentError: Weights changed since they were admitted.
+        LedgerError: A recorded reading cannot be completed with these tiles, or gives other scores.
+    """
+    test = TestTiles(patches, admitted)
+    _require_recorded_tiles(admitted, test, patches)
+    known = any(one.test_fingerprint == test.fingerprint and one.test_files for one in ledger.readings())
+    description = experiment.description
+    for attempt in admitted:
+        what = "completing the recorded reading" if attempt.recorded else "reading test once"
+        output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
+        origin = experiment.path(f"{attempt.name}/{BEST_FILE}")
+        result, files = predict(_weights(experiment, attempt), test.tiles, origin)
+        reading = Reading(
+            experiment=experiment.name,
+            attempt=attempt.name,
+            checkpoint_sha256=attempt.checkpoint_sha256,
+            data_fingerprint=description["data"]["fingerprint"],
+            test_fingerprint=test.fingerprint,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            iou=result.iou,
+            f1=result.f1,
+            tiles={tile.name: tile.iou for tile in result.tiles},
+            reason=attempt.reason,
+            run=description.get("id", ""),
+            scores_sha256=scores_sha256(_score_rows(attempt.name, result)),
+            **({} if known else test.hashes),
+        )
+        if attempt.recorded is None:
+            ledger.append([reading])  # before any number is shown
+            known = True
+        else:
+            _require_recorded_scores(attempt.recorded, reading)
+        for name, content in files.items():
+            experiment.write(f"{attempt.name}/predictions/test/{name}", content)
+        _add_scores(experiment, attempt.name, result)
+        output.events.emit(
+            "test_read", attempt=attempt.name, test_iou=reading.iou, test_f1=reading.f1, reason=attempt.reason
+        )
+
+
+def _weights(experiment: Experiment, attempt: Attempt) -> bytes:
+    """Read an attempt's weights.
+
+    Raises:
+        ExperimentError: They are not those that were admitted.
+    """
+    content = experiment.read(f"{attempt.name}/{BEST_FILE}")
+    if hashlib.sha256(content).hexdigest() != attempt.checkpoint_sha256:
+        raise ExperimentError(
+            f"{attempt.name}: its weights changed while test was read; let only one process write them"
+        )
+    return content
+
+
+def _require_recorded_tiles(admitted: Sequence[Attempt], test: TestTiles, patches: Path) -> None:
+    """Refuse to complete a recorded reading on other test tiles than it read: that would be another reading.
+
+    Raises:
+        LedgerError: As said.
+    """
+    for attempt in admitted:
+        if attempt.recorded and attempt.recorded.test_fingerprint != test.fingerprint:
+            raise LedgerError(
+                f"{attempt.name}: the reading of {attempt.recorded.time} to be completed read other test tiles than "
+                f'those of {patches}; name the right ones with --patches, or --again "REASON" reads these and marks '
+                f"the row"
+            )
+
+
+def _require_recorded_scores(recorded: Reading, found: Reading) -> None:
+    """Refuse scores that are not those of the reading that is completed.
+
+    Raises:
+        LedgerError: As said.
+    """
+    if not same_scores(recorded.iou, recorded.f1, recorded.tiles, found.iou, found.f1, found.tiles):
+        raise LedgerError(
+            f"{found.attempt}: the ledger says IoU {recorded.iou:.6f} at {recorded.time}, completing that gives "
+            f'{found.iou:.6f}; complete it on the machine and device that read it, or --again "REASON" reads test a '
+            f"second time and marks the row"
+        )
+
+
+def _score_rows(attempt: str, result: SplitScore) -> list[dict[str, Any]]:
+    return [
+        {
+            "attempt": attempt,
+            "tile": tile.name,
+            "iou": tile.iou,
+            "f1": tile.f1,
+            "confusion": [list(row) for row in tile.confusion],
+        }
+        for tile in result.tiles
+    ]
+
+
+def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
+    """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
+    rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt] + _score_rows(attempt, result)
+    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA)
+    experiment.write_table(TEST_SCORES_FILE, table, durable=True)
