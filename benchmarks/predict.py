@@ -34,7 +34,7 @@ from trainables.data.tiles import TuningData
 from trainables.inference import default_batch, ready, within_memory
 from trainables.models.base import SegmentationModel
 from trainables.models.registry import ARCHITECTURES, build_model
-from trainables.models.weights import resolve
+from trainables.models.resolving import resolve
 from trainables.recipe import Recipe
 from trainables.task import Task
 from trainables.windows import Side, ramp

@@ -13,7 +13,8 @@ from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.models.base import encoder_fingerprint
 from trainables.models.registry import ARCHITECTURES, build_model
-from trainables.models.weights import Weights, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 LIKE_B0 = tuple(f"segformer_b{number}" for number in range(1, 6))

@@ -1,8 +1,7 @@
-"""The direction of imports, and what may import Ray."""
+"""The rooms of the house: which may import which, and what is done in one of them alone."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,46 +9,92 @@ from pathlib import Path
 import pytest
 
 from sweep.commands import ALL
+from tests import house
 
 ROOT = Path(__file__).resolve().parents[1]
-FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
-MODULES = sorted(
-    path for package in ("trainables", "search_spaces", "sweep") for path in (ROOT / package).rglob("*.py")
-)
+MODULES = house.read(ROOT)
+GRAPH = house.imports(MODULES)
+
+STILL_UPWARD = {
+    ("sweep.observers.event_stream", "sweep.ray_tune.searcher"),
+    ("sweep.observers.mlflow_runs", "sweep.ray_tune.searcher"),
+    ("sweep.observers.progress", "sweep.ray_tune.searcher"),
+    ("sweep.observers.recorder", "sweep.ray_tune.searcher"),
+    ("sweep.observers.wandb_runs", "sweep.ray_tune.searcher"),
+    ("sweep.search.warm", "sweep.ray_tune.settings"),
+}
+STILL_WITH_RAY = {
+    "sweep.observers.event_stream",
+    "sweep.observers.gauges",
+    "sweep.observers.mlflow_runs",
+    "sweep.observers.progress",
+    "sweep.observers.recorder",
+    "sweep.observers.wandb_runs",
+    "sweep.planning.packing",
+}
+STILL_BACK = {
+    ("sweep.planning.packing", "sweep.planning.measure"),
+    ("sweep.observers.tracking", "sweep.observers.mlflow_runs"),
+    ("sweep.observers.tracking", "sweep.observers.wandb_runs"),
+    ("sweep.patches.labels", "sweep.patches.labels_cvat"),
+    ("sweep.patches.labels", "sweep.patches.labels_geo"),
+    ("sweep.patches.labels", "sweep.patches.labels_json"),
+}
 
 
-def _imported(path: Path) -> set[str]:
-    """Return the top-level packages that a module imports anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+def test_packages_import_one_way() -> None:
+    assert not house.wrong_package(GRAPH)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
-    assert not _imported(path) & FORBIDDEN.get(package, set())
+def test_rooms_import_lower_ones_alone() -> None:
+    assert not house.upward(GRAPH) - STILL_UPWARD
 
 
-def test_only_the_tune_trainable_imports_ray_in_trainables() -> None:
-    users = {path.name for path in (ROOT / "trainables").rglob("*.py") if "ray" in _imported(path)}
-    assert users == {"segmentation.py"}
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: {other for other in found if (name, other) not in STILL_BACK} for name, found in GRAPH.items()}
+    assert not house.circle(graph)
 
 
-def test_nothing_but_scoring_and_the_patches_command_names_the_test_split() -> None:
-    readers = {
-        str(path.relative_to(ROOT))
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "scan_split"
-        and any(isinstance(argument, ast.Constant) and argument.value == "test" for argument in node.args)
-    }
-    assert readers == {"sweep/score/command.py"}
+def test_ray_is_imported_in_its_room_alone() -> None:
+    assert not house.ray_users(GRAPH) - STILL_WITH_RAY
+
+
+@pytest.mark.parametrize("command", ["completion", "export", "patches", "predict", "report", "status"])
+def test_what_reads_results_never_needs_ray(command: str) -> None:
+    assert "ray" not in house.reached(GRAPH, f"sweep.{command}.command")
+
+
+def test_test_tiles_are_opened_in_the_sealed_room_alone() -> None:
+    assert not house.openers_of_test(MODULES)
+
+
+BREACHES = {
+    "a trial that knows a search space": ("trainables/a.py", "import search_spaces.phase1", "wrong_package"),
+    "a search space that knows torch": ("search_spaces/a.py", "from torch import nn", "wrong_package"),
+    "an upward import": ("sweep/records/a.py", "from sweep.results import b", "upward"),
+    "an upward import in a function": ("sweep/cli/a.py", "def f():\n    import sweep.records.b", "upward"),
+    "a command's part in another command": ("sweep/report/a.py", "from sweep.status.b import c", "upward"),
+    "a command in a room": ("sweep/session/a.py", "from sweep.phase1.command import COMMAND", "upward"),
+    "Ray in a command": ("sweep/status/a.py", "def f():\n    from ray import tune", "ray_users"),
+    "Ray in the training": ("trainables/training.py", "import ray", "ray_users"),
+    "test tiles in a report": ("sweep/report/a.py", "from sweep.sealed.test_tiles import TestTiles", "openers_of_test"),
+    "test tiles in a trial": ("trainables/a.py", "tiles.scan_split(root, name, task)", "openers_of_test"),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "rule"), BREACHES.values(), ids=BREACHES)
+def test_a_breach_is_found(file: str, text: str, rule: str, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(text)
+    modules = house.read(tmp_path)
+    assert getattr(house, rule)(modules if rule == "openers_of_test" else house.imports(modules))
+
+
+def test_a_circle_through_a_function_is_found(tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "a.py").write_text("import sweep.b")
+    (tmp_path / "sweep" / "b.py").write_text("def f():\n    from sweep.a import c")
+    assert set(house.circle(house.imports(house.read(tmp_path)))) == {"sweep.a", "sweep.b"}
 
 
 HEAVY = {

@@ -220,11 +220,12 @@ def _rebuild(best: BestWeights, origin: str) -> SegmentationModel:
     """Build the model that a file's tensors belong to."""
     from trainables.models.base import encoder_fingerprint
     from trainables.models.encoder_cache import release
+    from trainables.models.resolving import on_this_node
 
     if not best.encoder_sha256:  # the file holds every tensor, so what they started from is not needed
         release()
         return build_model(best.recipe, replace(best.weights, path=""), best.task.channels)
-    model = build_model(best.recipe, best.weights, best.task.channels)
+    model = build_model(best.recipe, on_this_node(best.weights), best.task.channels)
     if encoder_fingerprint(model) != best.encoder_sha256:
         raise WeightsError(
             f"{origin}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "

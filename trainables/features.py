@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainables.locks import LockedError, lock_file
-from trainables.models.weights import cache
+from trainables.models.sources import cache
 from trainables.owners import is_abandoned, is_own, unfinished_name
 
 FORMAT = 1

@@ -61,7 +61,7 @@ class Trainer:
         recipe: All hyperparameters.
         data: The train and val tiles.
         device: Where to train.
-        weights: Initial encoder weights, from ``trainables.models.weights.resolve``.
+        weights: Initial encoder weights, from ``trainables.models.resolving.resolve``.
         workers: Threads that prepare views, at least 1.
         features: Keeps what a fixed encoder makes of views that come again; None encodes every view every time.
         compiled: Whether ``torch.compile`` translates the training step.

@@ -11,7 +11,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from search_spaces.limits import MAX_TRIALS
 from sweep.cli.marks import RARE, Bounds, OnResume
-from trainables.models.weights import SAM_SHA256
+from trainables.models.sources import SAM_SHA256
 from trainables.recipe import MAX_EPOCHS, MAX_SEED
 from trainables.storage import DEFAULT_STORAGE
 

@@ -61,8 +61,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
         RecipeError: No such architecture, or an option out of range.
     """
     from trainables.errors import RecipeError
-    from trainables.models.registry import get_architecture
-    from trainables.models.trust import trust_typed
+    from trainables.models.registry import get_architecture, trust_typed
     from trainables.task import MAX_CLASSES
 
     if not 2 <= options.classes <= MAX_CLASSES:

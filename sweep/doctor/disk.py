@@ -18,7 +18,8 @@ from sweep.ray_tune.ray_folder import choose_folder
 from sweep.records.trials import TrialPlan
 from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.models.registry import get_architecture
-from trainables.models.weights import Weights, cache
+from trainables.models.sources import cache
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 RESULTS, RAY = "results", "Ray"

@@ -15,8 +15,7 @@ from sweep.planning.resources import Resources, divide
 from sweep.ray_tune.address import Target
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
-from trainables.models.registry import get_architecture
-from trainables.models.trust import trust_typed
+from trainables.models.registry import get_architecture, trust_typed
 from trainables.storage import Storage
 
 Value = TypeVar("Value")

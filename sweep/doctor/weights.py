@@ -9,7 +9,8 @@ from sweep.doctor.running import told
 from sweep.doctor.subject import Subject
 from trainables.errors import WeightsError
 from trainables.models.registry import get_architecture
-from trainables.models.weights import Weights, how_to_get, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights, how_to_get
 
 
 def check_weights(subject: Subject) -> Sequence[Finding]:

@@ -16,7 +16,8 @@ from sweep.planning.resources import AUTO, Resources, read_share, shared
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.models.trust import trust_hashes, trusted_hashes
+from trainables.models.registry import trusted_hashes
+from trainables.models.trust import trust_hashes
 
 MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""

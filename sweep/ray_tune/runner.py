@@ -28,7 +28,7 @@ from sweep.records.trials import TrialRecords
 from sweep.search.groups import Launch, PlannedTrials, TrialGroup
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
-from trainables.models.trust import trusted_hashes
+from trainables.models.registry import trusted_hashes
 from trainables.owners import scratch_folder
 from trainables.segmentation import SegmentationTrainable
 from trainables.tensorboard import EventFiles

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment
 from trainables.errors import ExperimentError
-from trainables.models.registry import source_sha256
-from trainables.models.trust import trusted_hashes
+from trainables.models.registry import source_sha256, trusted_hashes
 
 
 def own_code(plan: SweepPlan) -> dict[str, str]:

@@ -37,9 +37,10 @@ from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
 from trainables.invocation import command
 from trainables.metrics import metric_of
-from trainables.models.registry import get_architecture
-from trainables.models.trust import trust_everything, trust_typed
-from trainables.models.weights import Mode, Weights, resolve_all
+from trainables.models.registry import get_architecture, trust_typed
+from trainables.models.resolving import resolve_all
+from trainables.models.trust import trust_everything
+from trainables.models.weights import Mode, Weights
 from trainables.recipe import Recipe
 from trainables.secrets import HIDDEN, hide_secret
 from trainables.storage import Storage

@@ -28,8 +28,9 @@ from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, RecipeError, TilesweepError
 from trainables.models import families, trust
 from trainables.models.own_source import ENTRY_POINTS, source_of
-from trainables.models.registry import build_model, described, source_sha256
-from trainables.models.weights import Weights, load_tensors
+from trainables.models.registry import build_model, described, source_sha256, trust_typed, trusted_hashes
+from trainables.models.resolving import on_this_node
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.segmentation import SegmentationTrainable
 from trainables.storage import Storage
@@ -120,7 +121,7 @@ def test_needs_that_name_code_are_refused(code: Path, tmp_path: Path) -> None:
         load_best(_weights(tmp_path / "best.safetensors", "unet", needs=f"own:{code}:build"))
     trust._TRUSTED.clear()
     with pytest.raises(TilesweepError, match="--trust-code"):  # the way by which a node fetches what it lacks
-        load_tensors(Weights(kind="own", needs=f"own:{code}:build", path="/nowhere"))
+        on_this_node(Weights(kind="own", needs=f"own:{code}:build", path="/nowhere"))
     assert not _ran(code)
 
 
@@ -132,8 +133,8 @@ def test_what_the_user_types_runs_and_no_other_file(
     with pytest.raises(RecipeError, match="--trust-code"):
         build_model(recipe, Weights(kind="none"))
     with pytest.raises(RecipeError, match="there is no such file"):  # not the one of that name in the current folder
-        trust.trust_typed([f"{tmp_path}/gone/city_model.py:build"])
-    trust.trust_typed(["unet", "city_model.py"])
+        trust_typed([f"{tmp_path}/gone/city_model.py:build"])
+    trust_typed(["unet", "city_model.py"])
     build_model(recipe, Weights(kind="none"))
     assert _ran(code)
     code.write_text(CODE + "# changed")
@@ -161,7 +162,7 @@ def test_an_experiment_is_resumed_with_code_only_when_told(code: Path, tmp_path:
     trust.trust_everything()
     require_same_code(experiment, plan)
     assert "phase1 --trust-code --resume theirs" in resume_command(experiment, experiment.description)
-    assert trust.trusted_hashes(["unet", name]) == {name: source_sha256(name)}  # what its trials may run
+    assert trusted_hashes(["unet", name]) == {name: source_sha256(name)}  # what its trials may run
     assert not _ran(code)
 
 

@@ -16,7 +16,8 @@ from trainables.data.tiles import Tile, TuningData
 from trainables.diagnostics import epoch_block
 from trainables.errors import DivergedError, ExperimentError, WeightsError
 from trainables.models.base import encoder_fingerprint
-from trainables.models.weights import Weights, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.training import Trainer, choose_dtype
 

@@ -47,7 +47,7 @@ class Architecture:
     fixed_encoder: bool = False
     extra: str = ""
     packages: tuple[str, ...] = ()
-    known_bytes: Mapping[str, int] = field(default_factory=dict)
+    known_bytes: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def own(self) -> bool:
@@ -79,7 +79,7 @@ class Architecture:
         Args:
             model_size: As in a recipe: ``full`` or ``tiny``.
         """
-        return self.known_bytes[model_size] if model_size in self.known_bytes else _measure(self.name, model_size)
+        return self.known_bytes[model_size] if model_size in self.known_bytes else _measure(self, model_size)
 
     def require(self) -> None:
         """Check that what it needs is installed.
@@ -98,7 +98,7 @@ class Architecture:
 
         Args:
             recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
-            weights: What ``trainables.models.weights.resolve`` returned for ``needs``.
+            weights: What ``trainables.models.resolving.resolve`` returned for ``needs``.
             channels: Logits a pixel: 1 for a binary task, one a class else.
 
         Returns:
@@ -121,14 +121,12 @@ class Architecture:
 
 
 @lru_cache
-def _measure(name: str, model_size: str) -> int:
+def _measure(entry: Architecture, model_size: str) -> int:
     """Build a model to see how large its checkpoints are, without memory for its weights where that works."""
     import torch
 
-    from trainables.models.registry import get_architecture
-
-    entry = get_architecture(name)
-    recipe, weights = Recipe(architecture=name, model_size=model_size), Weights(kind="random", needs=entry.needs)
+    recipe = Recipe(architecture=entry.name, model_size=model_size)
+    weights = Weights(kind="random", needs=entry.needs)
     try:
         with torch.device("meta"):
             model = entry.build(recipe, weights)

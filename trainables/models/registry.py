@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from trainables.models import families
 from trainables.models.architecture import Architecture
 from trainables.models.builtin import ARCHITECTURES
+from trainables.models.trust import require_trusted, trust_hashes
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
@@ -60,6 +62,40 @@ def source_sha256(name: str) -> str:
     from trainables.models.own_source import source_of
 
     return source_of(name).sha256
+
+
+def trust_typed(names: Iterable[str]) -> None:
+    """Let the architectures run that the user typed, as their files are now; built-in ones need no word.
+
+    Args:
+        names: As typed: ``unet``, ``my_models.py:build``, an installed package's.
+
+    Raises:
+        RecipeError: There is no such architecture or file.
+    """
+    from trainables.models.own_source import source_of
+
+    for name in names:
+        entry = get_architecture(name)
+        if entry.own:
+            trust_hashes({entry.name: source_of(entry.name, moved=False).sha256})
+
+
+def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
+    """Return users' own architectures among some with the hashes of their files, for the processes that train them.
+
+    Raises:
+        RecipeError: One that may not run, or whose file does not exist.
+    """
+    from trainables.models.own_source import source_of
+
+    found = {}
+    for name in dict.fromkeys(names):
+        if described(name).own:
+            code = source_of(name)
+            require_trusted(code.name, code.sha256, code.path)
+            found[code.name] = code.sha256
+    return found
 
 
 def build_model(recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:

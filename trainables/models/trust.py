@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainables.errors import RecipeError
@@ -14,31 +14,17 @@ _EVERYTHING = ""
 """In ``_TRUSTED``: whatever is loaded may run, as its own record of the hash allows."""
 
 
-def trust_typed(names: Iterable[str]) -> None:
-    """Let the architectures run that the user typed, as their files are now; built-in ones need no word.
-
-    Args:
-        names: As typed: ``unet``, ``my_models.py:build``, an installed package's.
-
-    Raises:
-        RecipeError: There is no such architecture or file.
-    """
-    from trainables.models.own_source import source_of
-    from trainables.models.registry import get_architecture
-
-    for name in names:
-        entry = get_architecture(name)
-        if entry.own:
-            _TRUSTED[entry.name] = source_of(entry.name, moved=False).sha256
-
-
 def trust_everything() -> None:
     """Let the code run that weights, recipes and experiments name: ``--trust-code``."""
     _TRUSTED[_EVERYTHING] = ""
 
 
 def trust_hashes(hashes: Mapping[str, str]) -> None:
-    """Let the architectures run that a driver trusts: what ``trusted_hashes`` returned there."""
+    """Let architectures run while their files have these hashes.
+
+    Args:
+        hashes: Architecture to the hex sha256 of its file, as ``trusted_hashes`` returns them on the driver.
+    """
     _TRUSTED.update(hashes)
 
 
@@ -66,21 +52,3 @@ def require_trusted(name: str, sha256: str, path: Path | None) -> None:
         )
     if _TRUSTED.get(name, sha256) != sha256:
         raise RecipeError(f"architecture {name}: its file is another one than at the start; bring that one back")
-
-
-def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
-    """Return users' own architectures among some with the hashes of their files, for the processes that train them.
-
-    Raises:
-        RecipeError: One that may not run, or whose file does not exist.
-    """
-    from trainables.models.own_source import source_of
-    from trainables.models.registry import described
-
-    found = {}
-    for name in dict.fromkeys(names):
-        if described(name).own:
-            code = source_of(name)
-            require_trusted(code.name, code.sha256, code.path)
-            found[code.name] = code.sha256
-    return found

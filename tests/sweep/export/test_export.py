@@ -31,8 +31,9 @@ from trainables.errors import ExperimentError, TilesweepError
 from trainables.losses import loss_of
 from trainables.models.encoder_cache import release
 from trainables.models.registry import ARCHITECTURES
+from trainables.models.resolving import resolve
 from trainables.models.sam_encoder import build_encoder
-from trainables.models.weights import Weights, resolve
+from trainables.models.weights import Weights
 from trainables.scoring import score_split
 
 SAM = "sam_vit_b_unet"

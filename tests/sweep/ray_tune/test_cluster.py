@@ -18,7 +18,8 @@ from tests.conftest import ROOT
 from trainables.errors import ExperimentError
 from trainables.models import trust
 from trainables.models.own_source import CARRIED, source_of
-from trainables.models.trust import trust_hashes, trust_typed, trusted_hashes
+from trainables.models.registry import trust_typed, trusted_hashes
+from trainables.models.trust import trust_hashes
 from trainables.storage import Storage
 
 

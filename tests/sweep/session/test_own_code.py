@@ -14,7 +14,7 @@ from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
 from sweep.session.own_code import own_code, require_same_code
 from trainables.errors import ExperimentError, RecipeError
-from trainables.models.trust import trust_typed
+from trainables.models.registry import trust_typed
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 

@@ -13,7 +13,8 @@ from trainables.errors import RecipeError, WeightsError
 from trainables.models.base import SegmentationModel, encoder_fingerprint
 from trainables.models.contract import CHECKS, ContractCheck, ModelUnderTest
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE, build_model, get_architecture
-from trainables.models.weights import Weights, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 FAMILIES = (

@@ -14,7 +14,8 @@ from torch import Tensor
 from trainables.errors import WeightsError
 from trainables.models import mobile_sam, sources
 from trainables.models.registry import ARCHITECTURES, build_model, get_architecture
-from trainables.models.weights import Weights, load_tensors, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
 
 

@@ -11,7 +11,8 @@ import torch
 from trainables.errors import RecipeError, TilesweepError, WeightsError
 from trainables.models import contract, families, own_source, trust
 from trainables.models.registry import build_model, get_architecture, source_sha256
-from trainables.models.weights import Weights, resolve
+from trainables.models.resolving import resolve
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 GOOD = """

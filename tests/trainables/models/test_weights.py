@@ -10,10 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from trainables.errors import WeightsError
-from trainables.models import weights as module
+from trainables.models import sources
 from trainables.models.registry import ARCHITECTURES, build_model
+from trainables.models.resolving import resolve, resolve_all
 from trainables.models.sam_encoder import build_encoder
-from trainables.models.weights import SAM_VARIABLE, Weights, resolve, resolve_all
+from trainables.models.sources import SAM_VARIABLE
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 
@@ -70,12 +72,12 @@ def test_the_loader_s_address_of_resnet34_is_smp_s() -> None:
     from segmentation_models_pytorch.encoders import encoders
 
     settings = encoders["resnet34"]["pretrained_settings"]["imagenet"]
-    assert settings == {"repo_id": module.RESNET34_REPOSITORY, "revision": module.RESNET34_REVISION}
+    assert settings == {"repo_id": sources.RESNET34_REPOSITORY, "revision": sources.RESNET34_REVISION}
 
 
 def test_efficientnet_lite0_is_really_pretrained() -> None:
     found = resolve("imagenet-efficientnet-lite0", "available")
-    assert (found.label, found.sha256) == ("ImageNet", module.LITE0_SHA256)
+    assert (found.label, found.sha256) == ("ImageNet", sources.LITE0_SHA256)
     recipe = Recipe(architecture="smp_unet_efficientnet_lite0")
     state = build_model(recipe, found).encoder.state_dict()  # type: ignore[union-attr]
     file = torch.load(found.path, weights_only=True)
