@@ -37,8 +37,10 @@ class Column:
 
     Attributes:
         heading: Its title; may be wrapped at blanks.
+        short: Its title where the cells are narrower than the words of the whole one; empty for none.
         value: Takes a row and returns what the column shows of it; None is an empty cell.
         format: How a value is written, as in ``format(value, ".3f")``.
+        write: Takes a row and returns its cell, where a format does not suffice; not asked where the value is None.
         right: Set to the right, as numbers are.
         priority: 1 is always shown; of the others the highest number leaves first where the terminal is narrow.
         least: Characters down to which it may be wrapped at blanks; 0 for a column that is not wrapped. No word is
@@ -47,17 +49,21 @@ class Column:
     """
 
     heading: str
+    short: str = ""
     value: Callable[[Any], object]
     format: str = ""
+    write: Callable[[Any], str] | None = None
     right: bool = False
     priority: int = ALWAYS
     least: int = 0
     common: bool = False
 
-    def text(self, row: object) -> str:
+    def text(self, row: Any) -> str:
         """Return a row's cell."""
         value = self.value(row)
-        return "" if value is None else visible(format(value, self.format))
+        if value is None:
+            return ""
+        return visible(self.write(row) if self.write else format(value, self.format))
 
 
 def columns_of(*headings: str) -> list[Column]:
@@ -113,7 +119,7 @@ class Sheet:
     def _table(self, shown: Sequence[_Drawn], widths: Sequence[int], box: Box) -> Table:
         table = Table(box=box, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for one, size in zip(shown, widths, strict=True):
-            heading = Text(_fitted(visible(one.column.heading), size))
+            heading = Text(_fitted(visible(one.heading(size)), size))
             table.add_column(heading, justify="right" if one.column.right else "left", width=size, overflow="fold")
         for cells in zip(*(one.cells for one in shown), strict=True):
             table.add_row(*(Text(_fitted(cell, size)) for cell, size in zip(cells, widths, strict=True)))
@@ -153,12 +159,17 @@ class _Drawn:
         self.cells = cells
         lines = [line for cell in cells for line in cell.split("\n")]
         widest_line = max(map(cell_len, lines), default=0)
-        widest_word = max((cell_len(word) for line in lines for word in line.split()), default=0)
-        heading = max(map(cell_len, column.heading.split()), default=1)
+        widest_word = max(map(_longest_word, lines), default=0)
+        heading = _longest_word(column.short or column.heading)
         least = min(widest_line, max(widest_word, column.least)) if column.least else widest_line
         self.narrowest = max(heading, least)
         self.unwrapped = max(heading, widest_line)
         self.natural = max(cell_len(column.heading), self.unwrapped)
+
+    def heading(self, width: int) -> str:
+        """Return the title that a width has room for without breaking a word."""
+        column = self.column
+        return column.short if column.short and width < _longest_word(column.heading) else column.heading
 
     @property
     def is_common(self) -> bool:
@@ -192,6 +203,10 @@ def _widen(widths: list[int], most: Sequence[int], room: int) -> None:
         if widths[lacking] >= most[lacking]:
             return
         widths[lacking] += 1
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
 
 
 def _fitted(cell: str, width: int) -> str:

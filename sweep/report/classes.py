@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.results.classes import ClassRow, class_scores, task_of, text
+from sweep.report.numbers import column_cell
+from sweep.results.classes import ClassRow, class_columns, task_of, text
 from trainables.task import Task
 
 TOP = 20
-SUMMARIES = ("mean", "weighted by frequency", "pixel accuracy")
 
 
 def class_section(source: ReportData) -> Section | None:
@@ -34,26 +35,24 @@ def class_section(source: ReportData) -> Section | None:
 
 
 def _scores(source: ReportData, task: Task, rows: Sequence[ClassRow], split: str) -> Table:
-    columns = [*task.classes, *SUMMARIES]
+    name, *scores = class_columns(task)
     return Table(
-        caption=f"IoU a class over all {split} pixels",
-        columns=["model", *columns],
+        caption=f"IoU per class over all {split} pixels",
+        columns=[column.heading for column in (name, *scores)],
         rows=[
             Row(
-                cells=[
-                    Cell(text=row.label),
-                    *(
-                        Cell(text=text(value), value=None if np.isnan(value) else value, shade=_shade(value))
-                        for value in class_scores(row.pooled)
-                    ),
-                ],
+                cells=[column_cell(name, row), *(_shaded(column_cell(column, row)) for column in scores)],
                 architecture=row.architecture,
                 number=source.numbers[row.entry],
             )
             for row in rows
         ],
-        numeric=frozenset(columns),
+        numeric=frozenset(column.heading for column in scores),
     )
+
+
+def _shaded(cell: Cell) -> Cell:
+    return replace(cell, shade=cell.value)
 
 
 def _confusion(task: Task, row: ClassRow) -> Table:

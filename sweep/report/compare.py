@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.numbers import difference_cell, rank_cell, score_cell, span
+from sweep.report.ranking import by_importance, is_alone_first, ranking_cell
+from sweep.results.columns import FOR_PEOPLE, MAIN, filled
 from sweep.results.entries import Entry
-from sweep.results.leaderboard import COLLAPSE_MARK
 from sweep.results.standings import Standing, reasons_apart, stand
 from sweep.results.verdict import headline, verdict
 
@@ -32,8 +31,9 @@ def _entries(source: ReportData) -> list[Entry]:
     """Return an experiment's contenders under names that say whose they are."""
     name = source.experiment.name
     return [
-        replace(one, row={**one.row, "entry": f"{one.row['entry']} in {name}", "where": name})
+        replace(one, row={**row, "entry": f"{row['entry']} in {name}", "own_entry": row["entry"], "where": name})
         for one in source.board.entries
+        for row in (one.row,)
     ]
 
 
@@ -43,36 +43,25 @@ def _verdict(standing: Standing, phases: Mapping[str, str]) -> str:
     return " ".join([told, *verdict(named, phases[named.ranked[0]["where"]])])
 
 
-def _name(row: dict[str, Any]) -> str:
-    name: str = row["title"] + (f" {COLLAPSE_MARK}" if row["collapsed"] else "")
-    return name + (f" [{row['unranked']}]" if row["unranked"] else "")
-
-
 def _table(standing: Standing) -> Table:
-    columns = ["contender", "experiment", "rank", "weights", "val IoU", "95 % interval", "to the best", "test IoU"]
-    rows = []
-    for row in standing.rows[:TOP]:
-        rows.append(
-            Row(
-                cells=[
-                    Cell(text=_name(row)),
-                    Cell(text=row["where"]),
-                    rank_cell(row),
-                    Cell(text=row["weights"]),
-                    score_cell(row["val_iou"]),
-                    Cell(text=span(row, "val_iou"), value=row["val_iou"]),
-                    difference_cell(row),
-                    score_cell(row["test_iou"]),
-                ],
-                architecture=row["architecture"],
-                strong=row["rank"] == 1 and not row["tied"],
-            )
-        )
+    shown = [{**row, "entry": row["own_entry"]} for row in standing.rows[:TOP]]
+    name, *others = by_importance(filled((column for column in FOR_PEOPLE if column.priority <= MAIN), shown))
     first = standing.rows[0]
     return Table(
         caption=f"{first['dataset']}, {standing.ground.tiles} train tiles, data {standing.ground.data[:12]}",
-        columns=columns,
-        rows=rows,
-        numeric=frozenset({"rank", "val IoU", "test IoU"}),
+        columns=[name.heading, "experiment", *(column.heading for column in others)],
+        rows=[
+            Row(
+                cells=[
+                    ranking_cell(name, row),
+                    Cell(text=row["where"]),
+                    *(ranking_cell(column, row) for column in others),
+                ],
+                architecture=row["architecture"],
+                strong=is_alone_first(row),
+            )
+            for row in shown
+        ],
+        numeric=frozenset(column.heading for column in others if column.right),
         notes=[f"The first {TOP} of {len(standing.rows):,}."] if len(standing.rows) > TOP else [],
     )

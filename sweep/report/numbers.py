@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from math import isnan
 from typing import Any
 
 from sweep.cli.durations import duration
+from sweep.cli.tables import Column
 from sweep.report.blocks import Cell
-from sweep.results.verdict import TIE_MARK
 
 
 def score(value: float | None) -> str:
@@ -15,16 +15,9 @@ def score(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def score_cell(value: float | None, mark: str = "") -> Cell:
+def score_cell(value: float | None) -> Cell:
     """Return a score's cell."""
-    return Cell(text=score(value) + (mark if value is not None else ""), value=value)
-
-
-def mean_cell(row: dict[str, Any], name: str, mark: str = "") -> Cell:
-    """Return a mean's cell with its 95 % interval below."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    below = "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
-    return replace(score_cell(row[name], mark), below=below)
+    return Cell(text=score(value), value=value)
 
 
 def number_cell(value: float | None, form: str = "{:,.0f}") -> Cell:
@@ -43,18 +36,12 @@ def span(row: dict[str, Any], name: str) -> str:
     return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
-def rank_cell(row: dict[str, Any]) -> Cell:
-    """Return a rank's cell; those that are tied have a mark, the first one included."""
-    mark = f" {TIE_MARK}" if row["tied"] else ""
-    return Cell(text="" if row["rank"] is None else f"{row['rank']}{mark}", value=row["rank"])
-
-
-def difference_cell(row: dict[str, Any]) -> Cell:
-    """Return the cell of a difference to the winner, with its interval; empty for the winner."""
-    text = "" if row["difference"] is None else f"{row['difference']:+.3f}"
-    if text and span(row, "difference"):
-        text += f" ({span(row, 'difference')})"
-    return Cell(text=text, value=0.0 if row["rank"] == 1 else row["difference"])
+def column_cell(column: Column, row: Any) -> Cell:
+    """Return a row's cell of a table that the terminal shows, too; it is sorted by the column's value."""
+    value = column.value(row)
+    if isinstance(value, int | float) and not isnan(value):
+        return Cell(text=column.text(row), value=value)
+    return Cell(text=column.text(row))
 
 
 def count(number: int, word: str) -> str:

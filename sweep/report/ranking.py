@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.data import Row as Record
-from sweep.report.numbers import (
-    count,
-    difference_cell,
-    mean_cell,
-    number_cell,
-    rank_cell,
-    score,
-    score_cell,
-    span,
-    time_cell,
-)
+from sweep.report.numbers import column_cell, count, score, score_cell
 from sweep.report.svg import Axis, interval
-from sweep.results.leaderboard import AGAIN_MARK, COLLAPSE_MARK, loss_name
-from sweep.results.verdict import share
+from sweep.results.columns import FOR_PEOPLE, LeaderboardColumn, filled
 
 TOP = 30
 """Rows that the page shows; leaderboard.csv holds all."""
@@ -27,72 +19,51 @@ TOP = 30
 def leaderboard(source: ReportData) -> Section:
     """Return the ranked contenders with their intervals and recipes."""
     shown = source.rows[:TOP]
-    values = [
-        row[name] for row in shown for name in ("val_iou", "val_iou_low", "val_iou_high") if row[name] is not None
-    ]
-    axis = Axis.around("val IoU", values)
     among = ", among those with as many train tiles" if len(source.board.standings) > 1 else ""
-    several = any(row["repeats"] > 1 for row in shown)
-    columns = ["model", "rank", "weights", "val IoU", "95 % interval"]
-    columns += ["test IoU", "test F1"] if any(row["test_iou"] is not None for row in shown) else []
-    columns += ["P(best)"] if any(row["probability_best"] is not None for row in shown) else []
-    columns += ["to the best"] if any(row["difference"] is not None for row in shown) else []
-    columns += ["val F1"]
-    columns += ["trainings"] if several else []
-    columns += ["best epoch", "time", "learning rate", "augmentation", "dropout", "loss"]
+    columns = by_importance(filled(FOR_PEOPLE, shown))
+    axis = Axis.around("", [row[name] for row in shown for name in _ENDS if row[name] is not None])
     notes = list(source.board.notes)
     if len(source.rows) > len(shown):
         notes.insert(0, f"The first {TOP} of {len(source.rows):,}; leaderboard.csv holds all.")
     table = Table(
         caption=f"Ranked by val IoU, the mean over whole val tiles{among}; test is no ground for a choice.",
-        columns=columns,
-        rows=[_row(source, row, axis, columns) for row in shown],
-        numeric=frozenset(columns) - {"model", "weights", "95 % interval", "to the best", "augmentation", "loss"},
+        columns=[column.heading for column in columns],
+        rows=[
+            Row(
+                cells=[ranking_cell(column, row, axis, source.numbers[row["entry"]]) for column in columns],
+                architecture=row["architecture"],
+                number=source.numbers[row["entry"]],
+                strong=is_alone_first(row),
+            )
+            for row in shown
+        ],
+        numeric=frozenset(column.heading for column in columns if column.right),
         notes=notes,
     )
     return Section(slug="leaderboard", title="Leaderboard", blocks=[table])
 
 
-def _row(source: ReportData, row: Record, axis: Axis, columns: list[str]) -> Row:
-    mark = AGAIN_MARK if row["test_readings"] > 1 else ""
-    name = source.label(row) + (f" {COLLAPSE_MARK}" if row["collapsed"] else "") + (" [leak]" if row["leaks"] else "")
-    if row["unranked"]:
-        name += f" [{row['unranked']}]"
-    number = source.numbers[row["entry"]]
-    mean = row["val_iou"]
-    picture = (
-        None
-        if mean is None
-        else interval(low=row["val_iou_low"], middle=mean, high=row["val_iou_high"], axis=axis, number=number)
-    )
-    chance = row["probability_best"]
-    cells = {
-        "model": Cell(text=name),
-        "rank": rank_cell(row),
-        "weights": Cell(text=row["weights"]),
-        "val IoU": score_cell(mean),
-        "95 % interval": Cell(text=span(row, "val_iou"), value=mean, picture=picture),
-        "to the best": difference_cell(row),
-        "P(best)": Cell(text="" if chance is None else share(chance), value=chance),
-        "val F1": mean_cell(row, "val_f1"),
-        "test IoU": mean_cell(row, "test_iou", mark),
-        "test F1": mean_cell(row, "test_f1", mark),
-        "trainings": Cell(text=f"{len(row['attempts'])}/{row['repeats']}", value=len(row["attempts"])),
-        "best epoch": Cell(
-            text="" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}", value=row["best_epoch"]
-        ),
-        "time": time_cell(row["seconds"]),
-        "learning rate": number_cell(row["learning_rate"], "{:.2g}"),
-        "augmentation": Cell(text=row["augmentation"]),
-        "dropout": number_cell(row["decoder_dropout"], "{:.2g}"),
-        "loss": Cell(text=loss_name(row), value=row["bce_weight"]),
-    }
-    return Row(
-        cells=[cells[column] for column in columns],
-        architecture=row["architecture"],
-        number=number,
-        strong=row["rank"] == 1 and not row["tied"],
-    )
+_ENDS = ("val_iou", "val_iou_low", "val_iou_high")
+
+
+def by_importance(columns: Iterable[LeaderboardColumn]) -> list[LeaderboardColumn]:
+    """Return columns in the order in which a phone comes to see them; the model's name is the row's header."""
+    return sorted(columns, key=lambda column: (column.heading != "model", column.priority))
+
+
+def ranking_cell(column: LeaderboardColumn, row: Record, axis: Axis | None = None, number: int = 0) -> Cell:
+    """Return a contender's cell with its interval below, and a drawing of both where there is an axis."""
+    low, high = column.end(row, "low"), column.end(row, "high")
+    cell = replace(column_cell(column, row), text=column.marked(row), below=f"{low} to {high}" if low else "")
+    if axis is None or not column.drawn or row[column.mean] is None:
+        return cell
+    ends = {end: row[f"{column.mean}_{end}"] for end in ("low", "high")}
+    return replace(cell, picture=interval(middle=row[column.mean], axis=axis, number=number, **ends))
+
+
+def is_alone_first(row: Record) -> bool:
+    """Whether a contender is better than all that it is ranked with."""
+    return bool(row["rank"] == 1 and not row["tied"])
 
 
 def test_readings(source: ReportData) -> Section | None:

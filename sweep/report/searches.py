@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections import Counter
 from collections.abc import Mapping
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.data import Row as Record
-from sweep.report.numbers import count, number_cell, score, score_cell
+from sweep.report.numbers import column_cell, count, score
 from sweep.report.svg import SERIES, Axis, Mark, Series, chart, parallel
-from sweep.results.search_summary import LUCK, GroupSummary, describe_recipe, epochs_saved
+from sweep.results.search_summary import COLUMNS, LUCK, GroupSummary, describe_recipe, epochs_saved
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -63,35 +62,14 @@ def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
             f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. Epochs: "
             f"{epochs_saved(summaries)}."
         )
-    columns = ["search", "trials", "finished", "stopped", "failed", "epochs saved", "stopped after"]
-    columns += ["shared recipe's val IoU", "best val IoU", "gain", "best recipe"]
-    rows = []
-    for one in summaries:
-        states = Counter(row["status"] for row in one.rows)
-        ends = Counter(row["epochs"] for row in one.rows if row["status"] == "stopped")
-        full = one.epochs_without_halving
-        saved = 1 - one.epochs_run / full if full else None
-        rows.append(
-            Row(
-                cells=[
-                    Cell(text=one.study.name),
-                    number_cell(len(one.rows)),
-                    *(number_cell(states[state]) for state in ("finished", "stopped", "failed")),
-                    number_cell(saved, "{:.0%}"),
-                    Cell(text=", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))),
-                    score_cell(one.shared_val_iou),
-                    score_cell(one.best_val_iou),
-                    Cell(text=one.told_gain, value=one.gain),
-                    Cell(text=describe_recipe(one.best_values)),
-                ],
-                architecture=_architecture(one),
-            )
-        )
     table = Table(
         caption="A line a search",
-        columns=columns,
-        rows=rows,
-        numeric=frozenset(columns) - {"search", "stopped after", "best recipe"},
+        columns=[column.heading for column in COLUMNS],
+        rows=[
+            Row(cells=[column_cell(column, one) for column in COLUMNS], architecture=_architecture(one))
+            for one in summaries
+        ],
+        numeric=frozenset(column.heading for column in COLUMNS if column.right),
         notes=[
             *([f"The gain is {LUCK}"] if any("luckiest" in one.told_gain for one in summaries) else []),
             *(

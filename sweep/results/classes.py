@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
-from sweep.cli.tables import Column, Sheet
+from sweep.cli.tables import ALWAYS, Column, Sheet
 from sweep.records.experiment import Experiment
 from sweep.records.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
 from trainables.metrics import ClassScore, pool
@@ -82,26 +82,38 @@ def class_rows(
     return found
 
 
+def class_columns(task: Task) -> list[Column]:
+    """Return the scores per class as a terminal and the page show them; the mean stays when there is little room."""
+    columns = [_column(name, index, 2) for index, name in enumerate(task.classes)]
+    summaries = (("mean", "", ALWAYS), ("weighted by frequency", "weighted", 3), ("pixel accuracy", "accuracy", 4))
+    for heading, short, priority in summaries:
+        columns.append(_column(heading, len(columns), priority, short))
+    return [Column(heading="model", value=lambda row: row.label, least=24), *columns]
+
+
 def class_table(task: Task, rows: Sequence[ClassRow]) -> Sheet:
-    """Draw the scores per class for a terminal; the mean stays when the terminal is narrow."""
-    headings = (*task.classes, "mean", "weighted", "accuracy")
-    columns = [
-        Column(heading="model", value=lambda row: row.label, least=24),
-        Column(heading="split", value=lambda row: row.split),
-    ]
-    for index, heading in enumerate(headings):
-        priority = {"mean": 1, "weighted": 3, "accuracy": 4}.get(heading, 2) if index >= len(task.classes) else 2
-        columns.append(Column(heading=heading, value=_score(index), right=True, priority=priority))
+    """Draw the scores per class for a terminal."""
+    name, *scores = class_columns(task)
     return Sheet(
         "All pixels in one confusion matrix: IoU per class, their mean, weighted by frequency, and pixel accuracy",
-        columns,
+        [name, Column(heading="split", value=lambda row: row.split), *scores],
         rows,
         elsewhere="sweep.report shows all",
     )
 
 
-def _score(index: int) -> Callable[[ClassRow], str]:
-    return lambda row: text(class_scores(row.pooled)[index])
+def _column(heading: str, index: int, priority: int, short: str = "") -> Column:
+    def value(row: ClassRow) -> float:
+        return class_scores(row.pooled)[index]
+
+    return Column(
+        heading=heading,
+        short=short,
+        value=value,
+        write=lambda row: text(value(row)),
+        right=True,
+        priority=priority,
+    )
 
 
 def class_scores(pooled: ClassScore) -> tuple[float, ...]:

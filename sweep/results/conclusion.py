@@ -5,43 +5,9 @@ from __future__ import annotations
 from sweep.cli.output import Output
 from sweep.records.experiment import Experiment
 from sweep.results.budget_curve import print_curve, write_curve
+from sweep.results.columns import EVENT_FIELDS
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import print_summaries, summarise, write_best_recipes
-
-LEADERBOARD_FIELDS = (
-    "rank",
-    "entry",
-    "architecture",
-    "title",
-    "status",
-    "unranked",
-    "weights",
-    "tiles",
-    "attempts",
-    "repeats",
-    "repeats_failed",
-    "learning_rate",
-    "augmentation",
-    "decoder_dropout",
-    "bce_weight",
-    "best_epoch",
-    "epochs",
-    "val_iou",
-    "val_iou_low",
-    "val_iou_high",
-    "val_f1",
-    "tied",
-    "collapsed",
-    "collapsed_trainings",
-    "probability_best",
-    "test_iou",
-    "test_iou_low",
-    "test_iou_high",
-    "test_f1",
-    "test_readings",
-    "seconds",
-)
-"""What a ``leaderboard`` event takes from a row."""
 
 
 def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None:
@@ -78,7 +44,7 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
 def _emit(board: Leaderboard, output: Output) -> None:
     """Tell programs the leaderboard, the answer in words, and what a reader has to know to trust it."""
     for row in board.rows:
-        output.events.emit("leaderboard", **{name: row.get(name) for name in LEADERBOARD_FIELDS})
+        output.events.emit("leaderboard", **{name: row[name] for name in EVENT_FIELDS})
     for line in board.answer:
         output.events.emit("answer", text=line)
     for note in board.notes:

@@ -4,66 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 
-from sweep.cli.durations import duration
-from sweep.cli.tables import ALWAYS, Column, Sheet
+from sweep.cli.tables import Sheet
 from sweep.records.experiment import Experiment
 from sweep.records.store import TRIALS_FILE, gather, write_tables
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
+from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
 from sweep.results.entries import Readings, read_entries
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
-from sweep.results.verdict import TIE_MARK, caveats, share, verdict
+from sweep.results.verdict import caveats, verdict
 from trainables.errors import StorageError
 from trainables.escaping import csv_cell, markdown_cell
-from trainables.task import Task
-
-COLUMNS = {
-    "rank": "right",
-    "model": "left",
-    "weights": "left",
-    "LR": "right",
-    "aug": "left",
-    "dropout": "right",
-    "loss": "right",
-    "best epoch": "right",
-    "val IoU": "right",
-    "val F1": "right",
-    "P(best)": "right",
-    "test IoU": "right",
-    "test F1": "right",
-    "time": "right",
-}
-PRIORITIES = {
-    "rank": ALWAYS,
-    "model": ALWAYS,
-    "val IoU": ALWAYS,
-    "test IoU": 2,
-    "weights": 3,
-    "P(best)": 4,
-    "test F1": 6,
-    "val F1": 7,
-    "best epoch": 8,
-    "time": 9,
-    **dict.fromkeys(("LR", "aug", "dropout", "loss"), 10),
-}
-"""What a narrow terminal keeps, see ``Column.priority``; a column that is not listed has 5."""
-COMMON = ("weights", "LR", "aug", "dropout", "loss")
-"""Columns that are said once above the table where all rows agree."""
-MODEL_WIDTH = 24
-"""Characters down to which the models' names are wrapped before another column leaves."""
-SCORES = {"val IoU": "val_iou", "val F1": "val_f1", "test IoU": "test_iou", "test F1": "test_f1"}
-AGAIN_MARK = "*"
-LEAK_MARK = "[leak]"
-COLLAPSE_MARK = "[collapsed]"
 
 
 class Leaderboard:
@@ -153,40 +111,31 @@ class Leaderboard:
 
     def sheet(self) -> Sheet:
         """Draw the table for a terminal; rank, model and val IoU are there at any width."""
-        columns = [
-            Column(
-                heading=name,
-                value=itemgetter(index),
-                right=justify == "right",
-                priority=PRIORITIES.get(name, 5),
-                least=MODEL_WIDTH if name == "model" else 0,
-                common=name in COMMON,
-            )
-            for index, (name, justify) in enumerate(COLUMNS.items())
-        ]
-        rows = [_cells(row, "\n{low:.2f}-{high:.2f}") for row in self.rows]
-        return Sheet(self.title, columns, rows, elsewhere="leaderboard.csv has them")
+        return Sheet(self.title, FOR_PEOPLE, self.rows, elsewhere="leaderboard.csv has them")
 
     def markdown(self) -> str:
         """Return title, answer, table and notes as Markdown."""
-        rules = ["---" if justify == "left" else "--:" for justify in COLUMNS.values()]
-        cells = [[markdown_cell(cell) for cell in _cells(row, " ({low:.2f} to {high:.2f})")] for row in self.rows]
-        table = [f"| {' | '.join(row)} |" for row in (list(COLUMNS), rules, *cells)]
-        answer = [markdown_cell(line) for line in self.answer]
-        lines = [f"# {markdown_cell(self.title)}", "", *answer, "", *table, ""]
-        return "\n".join([*lines, *(f"- {markdown_cell(note)}" for note in self.notes), ""])
+        columns = filled(FOR_PEOPLE, self.rows)
+        lines = [[column.heading for column in columns], ["--:" if column.right else "---" for column in columns]]
+        lines += [[markdown_cell(column.in_line(row)) for column in columns] for row in self.rows]
+        return "\n".join(
+            [
+                *(f"# {markdown_cell(self.title)}", "", *map(markdown_cell, self.answer), ""),
+                *(f"| {' | '.join(line)} |" for line in lines),
+                *("", *(f"- {markdown_cell(note)}" for note in self.notes), ""),
+            ]
+        )
 
     def csv(self) -> str:
         """Return the table as CSV; a cell that a spreadsheet would run as a formula gets a quote in front."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        ends = [f"{name} {end}" for name in SCORES for end in ("low", "high")]
-        writer.writerow([*COLUMNS, *ends, "trainings", "tied", "collapsed"])
+        means = [(column, end) for column in COLUMNS if column.mean for end in ("low", "high")]
+        writer.writerow([*(column.name for column in COLUMNS), *(f"{column.name} {end}" for column, end in means)])
         for row in self.rows:
-            intervals = [_score(row[f"{key}_{end}"]) for key in SCORES.values() for end in ("low", "high")]
-            rank = "" if row["rank"] is None else str(row["rank"])
-            cells = [rank, *_cells(row, "")[1:], *intervals, str(len(row["attempts"])), "yes" if row["tied"] else "no"]
-            writer.writerow([csv_cell(cell) for cell in (*cells, row["collapsed"])])
+            cells = [column.plain(row) for column in COLUMNS]
+            cells += [column.end(row, end) for column, end in means]
+            writer.writerow(map(csv_cell, cells))
         return text.getvalue()
 
     def print(self, console: Console) -> None:
@@ -216,61 +165,3 @@ class Leaderboard:
         self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist(self.rows))
         for split in ("val", "test"):
             write_comparison(self.experiment, self.rows, split, f"{self.title}: {split}")
-
-
-def _cells(row: dict[str, Any], interval: str) -> list[str]:
-    """Return a row as text, in the order of ``COLUMNS``.
-
-    Args:
-        row: A contender's.
-        interval: How the ends ``low`` and ``high`` follow a mean.
-    """
-    mark = AGAIN_MARK if row["test_readings"] > 1 else ""
-
-    def mean(key: str) -> str:
-        low, high = row[f"{key}_low"], row[f"{key}_high"]
-        ends = "" if low is None else interval.format(low=low, high=high)
-        return _score(row[key]) + (mark if key.startswith("test") else "") + ends
-
-    return [
-        "" if row["rank"] is None else f"{row['rank']}{TIE_MARK if row['tied'] else ''}",
-        _name(row),
-        row["weights"],
-        f"{row['learning_rate']:.2g}",
-        row["augmentation"],
-        f"{row['decoder_dropout']:.2g}",
-        loss_name(row),
-        "" if row["best_epoch"] is None else f"{row['best_epoch']}/{row['epochs']}",
-        mean("val_iou"),
-        mean("val_f1"),
-        "" if row["probability_best"] is None else share(row["probability_best"]),
-        mean("test_iou"),
-        mean("test_f1"),
-        "" if row["seconds"] is None else duration(row["seconds"]),
-    ]
-
-
-def loss_name(row: dict[str, Any]) -> str:
-    """Return what a contender's loss is made of besides soft Dice."""
-    kind = "BCE" if Task.from_dict(json.loads(row["task"])).binary else "CE"
-    return f"{row['bce_weight']:.2g} {kind}"
-
-
-def _name(row: dict[str, Any]) -> str:
-    """Return a contender's name with what is particular about it."""
-    name: str = row["title"]
-    if row["entry"] != row["slug"]:
-        name += f" ({row['entry']})"
-    elif row["candidate"] not in ("", row["slug"]):
-        name += f" ({row['candidate']})"
-    if len(row["attempts"]) > 1:
-        name += f", {len(row['attempts'])} trainings"
-    if row["collapsed"]:
-        name += f" {COLLAPSE_MARK}"
-    if row["leaks"]:
-        name += f" {LEAK_MARK}"
-    return f"{name} [{row['unranked']}]" if row["unranked"] else name
-
-
-def _score(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -100,6 +101,12 @@ class GroupSummary:
             fmean([one - epochs for one in lengths if one > epochs] or [0.0]) for epochs in stopped
         )
 
+    @property
+    def saved(self) -> float | None:
+        """Share of the epochs without halving that was not run, in [0, 1], estimated; None where that is not known."""
+        full = self.epochs_without_halving
+        return 1 - self.epochs_run / full if full else None
+
 
 def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[GroupSummary]:
     """Summarise every search of an experiment.
@@ -147,7 +154,7 @@ def _origin(experiment: Experiment, summary: GroupSummary) -> str:
 
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
     """Show a line per search, and the epochs that halving saved."""
-    console.print(Sheet("searches", _COLUMNS, summaries))
+    console.print(Sheet("searches", COLUMNS, summaries))
     if any("luckiest" in summary.told_gain for summary in summaries):
         say(console, "gain", LUCK)
     say(console, "epochs", epochs_saved(summaries))
@@ -157,17 +164,40 @@ def _count(state: str) -> Callable[[GroupSummary], int]:
     return lambda summary: sum(row["status"] == state for row in summary.rows)
 
 
-_COLUMNS = (
+def _stopped_after(summary: GroupSummary) -> str:
+    ends = Counter(row["epochs"] for row in summary.rows if row["status"] == "stopped")
+    return ", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))
+
+
+COLUMNS = (
     Column(heading="search", value=lambda summary: summary.study.name),
-    Column(heading="trials", value=lambda summary: len(summary.rows), right=True, priority=3),
-    *(Column(heading=one, value=_count(one), right=True, priority=4) for one in ("finished", "stopped", "failed")),
+    Column(heading="trials", value=lambda summary: len(summary.rows), format=",", right=True, priority=3),
+    *(
+        Column(heading=one, value=_count(one), format=",", right=True, priority=4)
+        for one in ("finished", "stopped", "failed")
+    ),
+    Column(heading="epochs saved", value=lambda summary: summary.saved, format=".0%", right=True, priority=5),
+    Column(heading="stopped after", value=_stopped_after, least=20, priority=6),
     Column(
-        heading="shared val IoU", value=lambda summary: summary.shared_val_iou, format=".3f", right=True, priority=2
+        heading="shared recipe's val IoU",
+        short="shared val IoU",
+        value=lambda summary: summary.shared_val_iou,
+        format=".3f",
+        right=True,
+        priority=2,
     ),
     Column(heading="best val IoU", value=lambda summary: summary.best_val_iou, format=".3f", right=True),
-    Column(heading="gain", value=lambda summary: summary.told_gain, right=True, least=6, priority=2),
+    Column(
+        heading="gain",
+        value=lambda summary: summary.gain,
+        write=lambda summary: summary.told_gain,
+        right=True,
+        least=6,
+        priority=2,
+    ),
     Column(heading="best recipe", value=lambda summary: describe_recipe(summary.best_values), least=20, priority=2),
 )
+"""A line a search, in a terminal and on the page."""
 
 
 def epochs_saved(summaries: Sequence[GroupSummary]) -> str:

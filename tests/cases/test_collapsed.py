@@ -91,7 +91,7 @@ def test_it_ranks_after_the_others_and_nobody_is_best_where_it_has_the_highest_i
     assert "the best of the others, has 0.615" in told.reasons[0]
     assert not any("ahead" in line for line in source.board.answer)
     (table,) = leaderboard(source).blocks
-    assert [(row.cells[1].text, row.strong) for row in table.rows] == [("1 =", False), ("2 =", False)]  # type: ignore[union-attr]
+    assert [(row.cells[1].text, row.strong) for row in table.rows] == [("1=", False), ("2=", False)]  # type: ignore[union-attr]
 
 
 def test_of_several_that_all_collapsed_none_is_ahead(made: Callable[..., Made]) -> None:

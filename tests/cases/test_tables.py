@@ -49,6 +49,7 @@ def _row(rank: int, title: str, **changes: Any) -> dict[str, Any]:
         for metric in ("iou", "f1")
         for end, value in (("", 0.6 + shift + rank / 1000), ("_low", 0.55), ("_high", 0.75))
     }
+    scores |= {"difference": -0.012, "difference_low": -0.1, "difference_high": 0.02}
     common = {"slug": "a", "entry": "a", "candidate": "", "weights": "ImageNet (package)", "tied": rank < 3}
     recipe = {"learning_rate": 1e-4, "augmentation": "MEDIUM", "decoder_dropout": 0.3, "bce_weight": 0.5, "task": "{}"}
     rest = {"best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
@@ -87,7 +88,7 @@ def test_the_leaderboard_names_rank_model_and_score(width: int) -> None:
     for rank, title in enumerate(titles, 1):
         assert f"{0.6 + rank / 1000:.3f}" in shown and f"{rank}{'=' if rank < 3 else ''}" in shown.split()
         assert has(text, title)
-    assert "LR 0.0001" in shown, "what all rows share is said once"
+    assert "learning rate 0.0001" in shown, "what all rows share is said once"
 
 
 @pytest.mark.parametrize("width", WIDTHS)
