@@ -19,9 +19,11 @@ from rich.table import Table
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
+from sweep.cli.console import open_output
 from sweep.planning.halving import Halving
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import Resources
+from sweep.planning.run import Run
 from sweep.ray_tune.runner import run_trials
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
@@ -69,7 +71,8 @@ def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
         device="cpu", cpus_per_trial=2, gpus_per_trial=0.0, concurrent=1, total_cpus=2, total_gpus=0.0
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        run_trials(experiment, plan, data, resources)
+        run = Run(experiment=experiment, phase="phase2", profile=get_profile("smoke"), plan=plan, data=data)
+        run_trials(run, resources, open_output())
     rows = collect(experiment).to_pylist()
     best = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")
     return sum(row["epochs"] for row in rows), best

@@ -21,7 +21,6 @@ STILL_UPWARD = {
     ("sweep.observers.progress", "sweep.ray_tune.searcher"),
     ("sweep.observers.recorder", "sweep.ray_tune.searcher"),
     ("sweep.observers.wandb_runs", "sweep.ray_tune.searcher"),
-    ("sweep.search.warm", "sweep.ray_tune.settings"),
 }
 STILL_WITH_RAY = {
     "sweep.observers.event_stream",
@@ -30,10 +29,8 @@ STILL_WITH_RAY = {
     "sweep.observers.progress",
     "sweep.observers.recorder",
     "sweep.observers.wandb_runs",
-    "sweep.planning.packing",
 }
 STILL_BACK = {
-    ("sweep.planning.packing", "sweep.planning.measure"),
     ("sweep.observers.tracking", "sweep.observers.mlflow_runs"),
     ("sweep.observers.tracking", "sweep.observers.wandb_runs"),
     ("sweep.patches.labels", "sweep.patches.labels_cvat"),

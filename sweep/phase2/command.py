@@ -36,28 +36,29 @@ def main(options: Phase2Options, output: Output) -> int:
     # Here, so that --help answers without loading Ray.
     from search_spaces.profiles import get_profile
     from sweep.planning.plan import StudyPlan, SweepPlan
-    from sweep.ray_tune.allocation import one_at_a_time
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
     from sweep.search.searches import (
         limited_trials,
-        make_halving,
         make_spaces,
         say_limits,
         shared_recipes,
         trials_each,
     )
+    from sweep.session.resolve import halving_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.models.registry import get_architecture
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume, output, options.optuna_storage)
+        return resume_sweep(options, options.resume, output)
     profile = get_profile(options.profile)
-    recipes = shared_recipes(options.architectures or profile.search, profile, options)
+    recipes = shared_recipes(
+        options.architectures or profile.search, profile, seed=options.seed, max_epochs=options.max_epochs
+    )
     names = tuple(recipes)
     slugs = {name: get_architecture(name).slug for name in names}
-    spaces = make_spaces(recipes, options)
-    number = trials_each(names, profile, options)
+    spaces = make_spaces(recipes, options.space, options.extra_knobs)
+    number = trials_each(names, profile, options.trials)
     require_few(
         len(names) * (number + options.confirm * options.repeats),
         f"{len(names)} architectures x ({number:,} trials + {options.confirm:,} x {options.repeats:,} confirmations)",
@@ -65,7 +66,7 @@ def main(options: Phase2Options, output: Output) -> int:
     trials = limited_trials(number, spaces, recipes)
     require_trials(options.confirm, trials, "--confirm")
     say_limits(number, trials, output.console)
-    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options))
+    halving = halving_of(options, profile)
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
         studies = tuple(
@@ -86,8 +87,7 @@ def main(options: Phase2Options, output: Output) -> int:
         )
         return SweepPlan(studies=studies, halving=halving)
 
-    phase = Phase(name="phase2", architectures=names, build=build, optuna_url=options.optuna_storage)
-    return run_sweep(phase, options, profile, output)
+    return run_sweep(Phase(name="phase2", architectures=names, build=build), options, profile, output)
 
 
 COMMAND = Command(

@@ -45,29 +45,27 @@ def main(options: Phase3Options, output: Output) -> int:
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import StudyPlan, SweepPlan
-    from sweep.ray_tune.allocation import one_at_a_time
     from sweep.records.trials import TrialPlan
-    from sweep.search.searches import limited_trials, make_halving, make_spaces, say_limits, shared_recipes
+    from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes
+    from sweep.session.resolve import halving_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.data.budgets import draw_tiles
     from trainables.errors import ExperimentError
 
     if options.resume is not None:
-        return resume_sweep(options, options.resume, output, options.optuna_storage)
+        return resume_sweep(options, options.resume, output)
     if options.trials is not None:
         raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
     profile = get_profile(options.profile)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.search
-    recipes = {
-        name: recipe.replace(**changes.get(name, {}))
-        for name, recipe in shared_recipes(asked, profile, options).items()
-    }
+    shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
+    recipes = {name: recipe.replace(**changes.get(name, {})) for name, recipe in shared.items()}
     names = tuple(recipes)
-    spaces = make_spaces(recipes, options)
+    spaces = make_spaces(recipes, options.space, options.extra_knobs)
     trials = limited_trials(options.tune, spaces, recipes)
     say_limits(options.tune, trials, output.console)
-    halving = make_halving(profile, options, one_at_a_time=one_at_a_time(options)) if options.tune else None
+    halving = halving_of(options, profile) if options.tune else None
     draws = profile.draws if options.draws is None else options.draws
     if options.tune:
         count = len(names) * len(options.tiles) * (options.tune + draws - 1)
@@ -106,8 +104,7 @@ def main(options: Phase3Options, output: Output) -> int:
             )
         return SweepPlan(studies=tuple(studies), halving=halving)
 
-    phase = Phase(name="phase3", architectures=names, build=build, optuna_url=options.optuna_storage)
-    return run_sweep(phase, options, profile, output)
+    return run_sweep(Phase(name="phase3", architectures=names, build=build), options, profile, output)
 
 
 COMMAND = Command(

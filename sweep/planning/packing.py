@@ -9,15 +9,12 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
-from sweep.cli.options import SweepOptions
 from sweep.planning.disk import size
 from sweep.planning.plan import StudyPlan, SweepPlan
-from sweep.planning.resources import AUTO, Resources, read_share, shared
+from sweep.planning.resources import AUTO, ResourceRequest, Resources, shared
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.models.registry import trusted_hashes
-from trainables.models.trust import trust_hashes
 
 MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
@@ -115,7 +112,7 @@ class Packing:
 
 
 def share_gpus(
-    options: SweepOptions,
+    request: ResourceRequest,
     plan: SweepPlan,
     data: TuningData,
     whole: Resources,
@@ -127,7 +124,7 @@ def share_gpus(
     """Pack as many trials on each GPU as fit, where ``--gpus-per-trial auto`` asks for it.
 
     Args:
-        options: What the user asked for.
+        request: What the user asked for.
         plan: What is trained.
         data: On which tiles.
         whole: What the trials get with a GPU each.
@@ -138,10 +135,10 @@ def share_gpus(
     Returns:
         What the trials get, and why; the same as before and None where nothing is packed.
     """
-    if read_share(options.gpus_per_trial) != AUTO or whole.device != "cuda":
+    if request.gpus_per_trial != AUTO or whole.device != "cuda":
         return whole, None
     if kept is None:
-        most = _most_per_gpu(whole, min(plan.total, options.max_concurrent or plan.total))
+        most = _most_per_gpu(whole, min(plan.total, request.max_concurrent or plan.total))
         if most == 1:
             return whole, None
         trials = heaviest(plan)
@@ -149,7 +146,7 @@ def share_gpus(
         console.print(f"packing        measuring the memory of {', '.join(names)}", highlight=False)
         needs = probe(trials, largest_tiles(data))
         kept = Packing(trials_per_gpu=max(1, min(needs.fitting, most)), needs=needs)
-    return shared(whole, kept.share, trials=plan.total, max_concurrent=options.max_concurrent), kept
+    return shared(whole, kept.share, trials=plan.total, max_concurrent=request.max_concurrent), kept
 
 
 def _most_per_gpu(whole: Resources, trials: int) -> int:
@@ -188,42 +185,3 @@ def largest_tiles(data: TuningData) -> TuningData:
         train=(max(data.train, key=lambda tile: min(tile.mask.shape)),),
         val=(max(data.val, key=lambda tile: tile.mask.size),),
     )
-
-
-def probe_here(trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
-    """Measure in this process."""
-    from sweep.planning.measure import memory_needs
-
-    return memory_needs(trials, data)
-
-
-def _measured(measure: Probe, code: Mapping[str, str], trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
-    """Measure in a process that may run what the driver may."""
-    trust_hashes(code)
-    return measure(trials, data)
-
-
-def probe_on_cluster(trials: Sequence[TrialPlan], data: TuningData, measure: Probe = probe_here) -> MemoryNeeds:
-    """Measure in a process of its own on a whole GPU of the cluster, which is free again afterwards.
-
-    Args:
-        trials: What to measure.
-        data: The tiles.
-        measure: What that process does.
-
-    Raises:
-        ExperimentError: It failed there.
-    """
-    import ray
-
-    task = ray.remote(num_cpus=1, num_gpus=1, max_calls=1, max_retries=1)(_measured)
-    code = trusted_hashes(trial.recipe.architecture for trial in trials)
-    try:
-        needs: MemoryNeeds = ray.get(task.remote(measure, code, list(trials), ray.put(data)))
-    except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None) or error
-        reason = (str(cause).strip().splitlines() or [""])[0]
-        raise ExperimentError(
-            f"--gpus-per-trial auto: measuring failed ({type(cause).__name__}: {reason}); give a number, such as 1"
-        ) from error
-    return needs

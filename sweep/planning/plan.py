@@ -111,6 +111,11 @@ class SweepPlan:
         """Return the planned trials, and each search's template."""
         return [*self.trials, *(study.template for study in self.studies)]
 
+    @property
+    def architectures(self) -> list[str]:
+        """What is trained, each architecture once, in alphabetical order."""
+        return sorted({trial.recipe.architecture for trial in self.known()})
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from search_spaces.profiles import Profile
 from trainables.errors import ExperimentError
 
 MAX_CPUS_WITH_GPU = 4
@@ -13,6 +14,36 @@ AUTO: Final = "auto"
 SHARE_STEP = 1e-4
 """Ray counts a resource in steps of this size."""
 _SHARES = "give auto, 0, a share such as 0.5, or whole GPUs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceRequest:
+    """What a sweep asks for, whatever there is.
+
+    Attributes:
+        device: ``auto`` (GPUs if there are any), ``cpu`` or ``cuda``.
+        gpus_per_trial: Share of a GPU per trial, or whole GPUs; ``auto`` is as small a share as was measured to
+            suffice; None is 1 on CUDA.
+        max_concurrent: Upper bound of trials side by side; None is as many as fit.
+        address: Ray cluster to join; None is the one of ``RAY_ADDRESS``, else this machine.
+    """
+
+    device: str = "auto"
+    gpus_per_trial: float | Literal["auto"] | None = None
+    max_concurrent: int | None = None
+    address: str | None = None
+
+    def divide(self, *, trials: int, total_cpus: int, total_gpus: float, node_cpus: int | None = None) -> Resources:
+        """Divide what there is; see ``divide``. With ``auto``, a trial gets a whole GPU before anything is measured."""
+        return divide(
+            trials=trials,
+            total_cpus=total_cpus,
+            total_gpus=total_gpus,
+            device=self.device,
+            gpus_per_trial=None if self.gpus_per_trial == AUTO else self.gpus_per_trial,
+            max_concurrent=self.max_concurrent,
+            node_cpus=node_cpus,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,3 +177,16 @@ def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int |
         max_concurrent=max_concurrent,
     )
     return replace(found, grows=whole.grows)
+
+
+def require_gpu(profile: Profile, request: ResourceRequest, resources: Resources) -> None:
+    """Refuse a profile that needs a GPU where there is none, unless the user insists on the CPU.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    if profile.needs_gpu and resources.device == "cpu" and request.device != "cpu":
+        raise ExperimentError(
+            f"--profile {profile.name}: needs a GPU and there is none (on CPU it takes days); try --profile demo, "
+            f"or insist with --device cpu"
+        )

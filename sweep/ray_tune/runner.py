@@ -5,28 +5,28 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
 
+from sweep.cli.output import Output
 from sweep.observers.event_stream import EventStream
 from sweep.observers.gauges import TrialGauges
 from sweep.observers.progress import Progress
 from sweep.observers.recorder import Recorder
+from sweep.observers.tracking import Tracking
 from sweep.planning.estimate import Estimator
-from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
+from sweep.planning.run import Run
 from sweep.ray_tune.actors import share_processes
 from sweep.ray_tune.allocation import room
 from sweep.ray_tune.scheduler import GroupedASHA
 from sweep.ray_tune.searcher import RoundRobin, attempt_of
-from sweep.ray_tune.settings import RunSettings
 from sweep.ray_tune.stopper import SweepStopper
-from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialRecords
 from sweep.search.groups import Launch, PlannedTrials, TrialGroup
-from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
 from trainables.models.registry import trusted_hashes
 from trainables.owners import scratch_folder
@@ -50,32 +50,32 @@ class RunEnd:
     limit: str = ""
 
 
-def _groups(
-    experiment: Experiment, plan: SweepPlan, records: TrialRecords, data: TuningData, settings: RunSettings
-) -> dict[str, TrialGroup]:
+def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
+    plan = run.plan
     records.add(*plan.trials)
     groups: dict[str, TrialGroup] = {}
     if plan.trials:
         # The longest first, so that none of them is left to run alone at the end.
-        estimator = Estimator(data=data, device="cuda")
+        estimator = Estimator(data=run.data, device="cuda")
         ordered = sorted(plan.trials, key=lambda trial: -estimator.trial(trial.recipe))
         groups[PLANNED] = PlannedTrials(ordered, records)
     if plan.studies:
         from sweep.search.journal import open_studies
         from sweep.search.study_group import StudyGroup
 
-        storage = open_studies(experiment, settings.optuna_url)
+        storage = open_studies(run.experiment, run.optuna_url)
         for study in plan.studies:
-            groups[study.name] = StudyGroup(study, plan.halving, storage, experiment.name, records, settings.seed)
+            groups[study.name] = StudyGroup(study, plan.halving, storage, run.experiment.name, records, run.seed)
     return groups
 
 
-def _scheduler(plan: SweepPlan, groups: dict[str, TrialGroup], settings: RunSettings) -> Any:
-    if plan.halving is None or plan.halving.pausing:
+def _scheduler(run: Run, groups: dict[str, TrialGroup]) -> Any:
+    halving = run.plan.halving
+    if halving is None or halving.pausing:
         return None  # nobody is stopped, or trials pause by themselves
-    warm = settings.warm_curves or {}
+    warm = run.warm_curves or {}
     curves = {name: {**warm.get(name, {}), **group.curves()} for name, group in groups.items()}
-    return GroupedASHA(plan.halving, curves)
+    return GroupedASHA(halving, curves)
 
 
 def _scratch_name(trial: Any) -> str:
@@ -92,11 +92,12 @@ def _storage_fault(error: BaseException | None) -> str | None:
 
 
 def run_trials(
-    experiment: Experiment,
-    plan: SweepPlan,
-    data: TuningData,
+    run: Run,
     resources: Resources,
-    settings: RunSettings | None = None,
+    output: Output,
+    *,
+    asked: Callable[[], bool] = lambda: False,
+    lost: Callable[[], str] = lambda: "",
 ) -> RunEnd:
     """Run what is left to do of a plan; Ray must be initialised.
 
@@ -104,11 +105,11 @@ def run_trials(
     states. Tune's bookkeeping is scratch and thrown away, so nothing that can run code is ever loaded.
 
     Args:
-        experiment: Where everything is written.
-        plan: What to train.
-        data: Train and val tiles.
+        run: What is trained, and how.
         resources: What each trial gets.
-        settings: How.
+        output: Where to show progress.
+        asked: Whether the sweep was asked to stop.
+        lost: Says why the experiment cannot be written any more; empty while it can.
 
     Returns:
         How the run ended.
@@ -116,7 +117,7 @@ def run_trials(
     Raises:
         StorageError: The experiment cannot be written any more.
     """
-    settings = settings or RunSettings()
+    experiment, plan = run.experiment, run.plan
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
@@ -124,7 +125,7 @@ def run_trials(
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.concurrent)
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals reach the stopper
     records = TrialRecords(experiment)
-    groups = _groups(experiment, plan, records, data, settings)
+    groups = _groups(run, records)
 
     def config(launch: Launch) -> dict[str, Any]:
         folder = experiment.folder(launch.plan.attempt)
@@ -135,24 +136,24 @@ def run_trials(
                 "until": launch.until,
                 "protected": launch.protected,
                 "device": resources.device,
-                "compiled": settings.compiled,
-                "trace": settings.trace,
+                "compiled": run.compiled,
+                "trace": run.trace,
                 "folder": folder.address,
-                "weights_at": settings.weights_at,
+                "weights_at": run.weights_at,
                 "code": trusted_hashes([launch.plan.recipe.architecture]),
             }
         }
 
     searcher = RoundRobin(groups, config, lambda: room(resources))
-    devices = resources.gpus_per_trial if settings.limits.device == "gpu" else float(resources.cpus_per_trial)
-    stopper = SweepStopper(settings.limits, devices, settings.asked, settings.lost)
-    shared = share_processes(plan, data, resources)
+    devices = resources.gpus_per_trial if run.limits.device == "gpu" else float(resources.cpus_per_trial)
+    stopper = SweepStopper(run.limits, devices, asked, lost)
+    shared = share_processes(plan, run.data, resources)
     watchers: list[Watcher] = [TrialGauges(experiment.name)]
-    if settings.overlays_every is not None:
-        watchers.append(EventFiles(settings.overlays_every))
+    if run.overlays_every is not None:
+        watchers.append(EventFiles(run.overlays_every))
     trainable = tune.with_resources(
         # One copy of the tiles a node, in shared memory.
-        tune.with_parameters(SegmentationTrainable, data=data, watchers=watchers, shared=shared),
+        tune.with_parameters(SegmentationTrainable, data=run.data, watchers=watchers, shared=shared),
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )
     trainable.__name__ = trainable.__qualname__ = SegmentationTrainable.__name__  # the wrapper's own says nothing
@@ -161,7 +162,7 @@ def run_trials(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=_scheduler(plan, groups, settings),
+                scheduler=_scheduler(run, groups),
                 num_samples=-1,
                 reuse_actors=shared,
                 trial_name_creator=attempt_of,
@@ -174,12 +175,12 @@ def run_trials(
                 stop=stopper,
                 callbacks=[
                     Recorder(experiment, records),
-                    Progress(plan.total, resources.concurrent, records.all(), settings.output.console),
-                    EventStream(settings.output.events),
-                    *settings.tracking.callbacks(experiment),
+                    Progress(plan.total, resources.concurrent, records.all(), output.console),
+                    EventStream(output.events),
+                    *Tracking(**run.tracking).callbacks(experiment),
                 ],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
-                failure_config=tune.FailureConfig(max_failures=settings.max_failures),
+                failure_config=tune.FailureConfig(max_failures=run.max_failures),
             ),
         )
         try:

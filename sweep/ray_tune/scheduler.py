@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from sweep.planning.halving import Halving, best_so_far
-from sweep.ray_tune.settings import Curves
+from sweep.planning.run import Curves
 
 
 class GroupedASHA(FIFOScheduler):  # type: ignore[misc]

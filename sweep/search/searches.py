@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,56 +12,55 @@ from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import require_distinct, shared_recipe
 from search_spaces.phase2 import Space, with_extras
 from search_spaces.profiles import Profile
-from sweep.cli.options import SearchOptions
 from sweep.planning.halving import Halving
 from sweep.search.recipes_tried import limit_trials
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
 
 
-def shared_recipes(names: Sequence[str], profile: Profile, options: SearchOptions) -> dict[str, Recipe]:
+def shared_recipes(names: Sequence[str], profile: Profile, *, seed: int, max_epochs: int | None) -> dict[str, Recipe]:
     """Return each architecture's shared recipe at the search's number of epochs, by the registry's names.
 
     Raises:
         RecipeError: An unknown architecture, one named twice, or a maximum of epochs below 1.
     """
     require_distinct(names)
-    if options.max_epochs is not None and options.max_epochs < 1:
-        raise RecipeError(f"--max-epochs {options.max_epochs}: must be at least 1")
-    epochs = options.max_epochs or profile.search_epochs
-    recipes = [shared_recipe(name, profile, seed=options.seed) for name in names]
+    if max_epochs is not None and max_epochs < 1:
+        raise RecipeError(f"--max-epochs {max_epochs}: must be at least 1")
+    epochs = max_epochs or profile.search_epochs
+    recipes = [shared_recipe(name, profile, seed=seed) for name in names]
     return {one.architecture: one.replace(max_epochs=epochs or one.max_epochs) for one in recipes}
 
 
-def make_spaces(recipes: Mapping[str, Recipe], options: SearchOptions) -> dict[str, Space]:
+def make_spaces(recipes: Mapping[str, Recipe], file: Path | None, extra_knobs: Sequence[str]) -> dict[str, Space]:
     """Return each architecture's space: the user's own, or Phase 2's.
 
     Raises:
         SpaceError: All faults at once.
     """
-    origin = f"--space {options.space}" if options.space else "search_spaces/phase2.py"
-    space = load_space(options.space) if options.space else phase2.space
-    spaces = {name: with_extras(space(name), options.extra_knobs) for name in recipes}
+    origin = f"--space {file}" if file else "search_spaces/phase2.py"
+    space = load_space(file) if file else phase2.space
+    spaces = {name: with_extras(space(name), extra_knobs) for name in recipes}
     check_spaces(spaces, recipes, origin)
     return {name: include_shared(found, recipes[name]) for name, found in spaces.items()}
 
 
-def trials_each(names: Sequence[str], profile: Profile, options: SearchOptions) -> int:
+def trials_each(names: Sequence[str], profile: Profile, trials: int | None) -> int:
     """Return every architecture's number of trials.
 
     Raises:
         ExperimentError: The trials cannot be shared equally.
     """
-    if options.trials is None:
+    if trials is None:
         return profile.trials_each
-    number, rest = divmod(options.trials, len(names))
+    number, rest = divmod(trials, len(names))
     if number < 1:
         raise ExperimentError(
-            f"--trials {options.trials}: is fewer than the {len(names)} architectures; each needs at least one"
+            f"--trials {trials}: is fewer than the {len(names)} architectures; each needs at least one"
         )
     if rest:
         raise ExperimentError(
-            f"--trials {options.trials}: cannot be shared equally by {len(names)} architectures; ask for "
+            f"--trials {trials}: cannot be shared equally by {len(names)} architectures; ask for "
             f"{number * len(names)} or {(number + 1) * len(names)}"
         )
     return number
@@ -83,29 +83,41 @@ def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None
             )
 
 
-def make_halving(profile: Profile, options: SearchOptions, *, one_at_a_time: bool) -> Halving | None:
+def make_halving(
+    profile: Profile,
+    how: str,
+    *,
+    one_at_a_time: bool,
+    max_epochs: int | None,
+    grace_period: int | None,
+    reduction_factor: int | None,
+    warm_from: str | None,
+) -> Halving | None:
     """Return how trials are compared early; None where nobody is given up.
 
     Args:
         profile: Holds the defaults.
-        options: What the user asked for.
-        one_at_a_time: Only one trial runs at any time, so that trials pause unless the rungs start warm.
+        how: ``stop``, ``pause``, ``off`` or ``auto``.
+        one_at_a_time: Only one trial runs at any time, so that ``auto`` is ``pause`` unless the rungs start warm.
+        max_epochs: Epochs of a full training; None is the profile's.
+        grace_period: Epochs before a trial can be given up; None is the profile's.
+        reduction_factor: One in this many trials passes each rung; None is the profile's.
+        warm_from: Experiment whose curves the rungs start with; None for none.
 
     Raises:
         ExperimentError: Impossible settings; all faults at once.
     """
-    how = options.halving
-    if options.warm_from and how in ("pause", "off"):
-        raise ExperimentError(f"--warm-from {options.warm_from}: warms the rungs of --halving stop; leave one out")
+    if warm_from and how in ("pause", "off"):
+        raise ExperimentError(f"--warm-from {warm_from}: warms the rungs of --halving stop; leave one out")
     if how == "off":
         return None
     if how == "auto":
-        how = "pause" if one_at_a_time and not options.warm_from else "stop"
-    epochs = options.max_epochs or profile.search_epochs or Recipe(**profile.changes).max_epochs  # type: ignore[arg-type]
+        how = "pause" if one_at_a_time and not warm_from else "stop"
+    epochs = max_epochs or profile.search_epochs or Recipe(**profile.changes).max_epochs  # type: ignore[arg-type]
     return Halving(
         max_epochs=epochs,
-        grace_epochs=profile.grace_epochs if options.grace_period is None else options.grace_period,
-        reduction_factor=profile.reduction_factor if options.reduction_factor is None else options.reduction_factor,
+        grace_epochs=profile.grace_epochs if grace_period is None else grace_period,
+        reduction_factor=profile.reduction_factor if reduction_factor is None else reduction_factor,
         pausing=how == "pause",
-        warm_from=options.warm_from or "",
+        warm_from=warm_from or "",
     )

@@ -12,7 +12,7 @@ from trainables.models.registry import source_sha256, trusted_hashes
 
 def own_code(plan: SweepPlan) -> dict[str, str]:
     """Return the hash of the file of each architecture of one's own that a plan trains; empty for built-in ones."""
-    hashes = {name: source_sha256(name) for name in _trained(plan)}
+    hashes = {name: source_sha256(name) for name in plan.architectures}
     return {name: digest for name, digest in hashes.items() if digest}
 
 
@@ -37,7 +37,7 @@ def require_same_code(experiment: Experiment, plan: SweepPlan) -> None:
         RecipeError: A file is gone, or is named by the experiment alone.
     """
     recorded = experiment.description.get("code", {})
-    for name in _trained(plan):
+    for name in plan.architectures:
         if not (digest := source_sha256(name)):
             continue
         if not isinstance(recorded, dict) or name not in recorded:
@@ -50,8 +50,4 @@ def require_same_code(experiment: Experiment, plan: SweepPlan) -> None:
                 f"{name}: has changed since {experiment.name} began, whose trials would be of two kinds; bring the "
                 f"file back, or begin again under another --name"
             )
-    trusted_hashes(_trained(plan))
-
-
-def _trained(plan: SweepPlan) -> list[str]:
-    return sorted({trial.recipe.architecture for trial in plan.known()})
+    trusted_hashes(plan.architectures)

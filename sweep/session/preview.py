@@ -2,64 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from search_spaces.profiles import Profile
 from sweep.cli.durations import duration
-from sweep.cli.options import SweepOptions
 from sweep.planning.disk import size, sweep_bytes
 from sweep.planning.estimate import Estimator, plan_tables
-from sweep.planning.packing import Probe, probe_here, probe_on_cluster, share_gpus
+from sweep.planning.measure import measured_factor, memory_needs
+from sweep.planning.packing import Probe, share_gpus
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
+from sweep.planning.run import Run
 from sweep.ray_tune.allocation import cluster_for, here
 from sweep.ray_tune.cluster import joins
-from trainables.data.tiles import TuningData
-from trainables.storage import Storage
+from sweep.ray_tune.memory_probe import probe_on_cluster
 
 
 def show_plan(
-    options: SweepOptions,
-    profile: Profile,
-    plan: SweepPlan,
-    data: TuningData,
-    console: Console,
-    *,
-    probe: Probe | None = None,
-    notes: Sequence[str] = (),
+    run: Run, console: Console, *, measure: bool = False, pretrained: bool = False, probe: Probe | None = None
 ) -> dict[str, Any]:
     """Show what a sweep would do and how long it would take.
 
     Args:
-        options: What the user asked for; ``measure`` trains a few steps, ``address`` asks that cluster's size.
-        profile: How big the run is.
-        plan: What would be trained.
-        data: On which tiles.
+        run: What would be run, here or on the cluster that it joins.
         console: Where to print.
+        measure: Train a few steps of each architecture here, to calibrate the estimate.
+        pretrained: Whether the sweep would refuse to start without real weights.
         probe: Measures what architectures need of a GPU; None is here, or on the cluster.
-        notes: What became of crops that tiles are too small for, a line each.
 
     Returns:
         The same in plain values, for programs.
     """
-    if not joins(options.address):
-        whole = here(options, plan.total)
-        resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_here)
+    plan, data, request = run.plan, run.data, run.request
+    if not joins(request.address):
+        whole = here(request, plan.total)
+        resources, packing = share_gpus(request, plan, data, whole, console, probe=probe or memory_needs)
     else:
-        with cluster_for(options, plan.total, console) as whole:
-            resources, packing = share_gpus(options, plan, data, whole, console, probe=probe or probe_on_cluster)
+        with cluster_for(request, plan, console) as whole:
+            resources, packing = share_gpus(request, plan, data, whole, console, probe=probe or probe_on_cluster)
     for line in packing.lines if packing else ():
         console.print(line, highlight=False)
     estimator = Estimator(data=data, device=resources.device)
-    if options.measure:
+    if measure:
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
-    for note in notes:
+    for note in run.crop_notes:
         console.print(f"crops: {note}", highlight=False, soft_wrap=True, markup=False)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
     worst = duration(at_most)
@@ -67,17 +57,19 @@ def show_plan(
     console.print(
         f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
     )
-    storage = Storage.open(options.storage)
+    storage = run.experiment.storage
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
     needed = sweep_bytes(plan, data, resources.concurrent)
     console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False)
     trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
-    if missing and (options.weights or profile.weights) == "pretrained":
+    if missing and pretrained:
         console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
-    if profile.needs_gpu and resources.device == "cpu":
-        console.print(f"--profile {profile.name} needs GPUs; there is none here: --profile demo fits", highlight=False)
+    if run.profile.needs_gpu and resources.device == "cpu":
+        console.print(
+            f"--profile {run.profile.name} needs GPUs; there is none here: --profile demo fits", highlight=False
+        )
     return {
         "trials": plan.total,
         "concurrent": resources.concurrent,
@@ -87,14 +79,12 @@ def show_plan(
         "disk_bytes_at_most": needed,
         "disk_bytes_free": free,
         "weights_missing": missing,
-        "crop_notes": list(notes),
+        "crop_notes": list(run.crop_notes),
     }
 
 
 def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, console: Console) -> Estimator:
     """Calibrate by a few steps of each architecture."""
-    from sweep.planning.measure import measured_factor
-
     factors = {}
     for trial in plan.known():
         name = trial.recipe.architecture

@@ -17,7 +17,7 @@ from sweep.records.experiment import Experiment
 from sweep.report.command import ReportOptions
 from sweep.report.command import main as report
 from sweep.results.leaderboard import Leaderboard
-from sweep.session.session import _next_step
+from sweep.session.existing import next_step
 from sweep.status.command import StatusOptions
 from sweep.status.command import main as status
 from tests.cases.experiments import score_all, write_experiment
@@ -146,6 +146,6 @@ def test_a_trial_that_was_stopped_for_good_is_not_called_unfinished(
 
 def test_a_name_that_is_taken_comes_with_the_next_step_of_what_has_it(tmp_path: Path) -> None:
     first = write_experiment(tmp_path, "phase1-demo")
-    assert "next step: python -m sweep.score phase1-demo" in _next_step(first)
+    assert "next step: python -m sweep.score phase1-demo" in next_step(first)
     _score(first)
-    assert "next step: python -m sweep.report phase1-demo" in _next_step(first), "test is not read twice"
+    assert "next step: python -m sweep.report phase1-demo" in next_step(first), "test is not read twice"

@@ -20,6 +20,7 @@ from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.sealed.ledger import Ledger, Reading
 from sweep.sealed.next_step import next_command
 from sweep.session import session
+from sweep.session.checks import require_folder
 from tests.docs.pages import COMMANDS, command_lines
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import command
@@ -122,7 +123,7 @@ def test_the_resume_command_is_quoted(experiment: Experiment, phase: str) -> Non
 def test_a_missing_dataset_names_the_command_that_draws_one(tmp_path: Path) -> None:
     place = tmp_path / PLACE / "tiles"
     with pytest.raises(DataError) as caught:
-        session._require_folder(place)
+        require_folder(place)
     name, options = _parsed(str(caught.value))
     assert (name, options.dst) == ("patches synthesize", place)  # type: ignore[attr-defined]
 

@@ -18,10 +18,11 @@ from sweep.phase1.command import COMMAND as PHASE1
 from sweep.phase2.command import COMMAND as PHASE2
 from sweep.phase3.command import COMMAND as PHASE3
 from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import ResourceRequest
+from sweep.planning.run import Run
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.session import session
-from sweep.session.driver import Sweep
-from sweep.session.resuming import to_be_kept
+from sweep.session.stored_options import to_store
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -66,7 +67,7 @@ def begin(patches: Path, tmp_path: Path) -> Begin:
                 "phase": "phase1",
                 "profile": "smoke",
                 "ended": False,
-                "options": to_be_kept(options),
+                "options": to_store(options),
                 "optuna_storage": None,
                 "data": {**shown, "train": [], "val": []},
                 "plan": SweepPlan().to_dict(),
@@ -78,12 +79,12 @@ def begin(patches: Path, tmp_path: Path) -> Begin:
 
 
 @pytest.fixture
-def driven(monkeypatch: pytest.MonkeyPatch) -> list[Sweep]:
+def driven(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """What is driven, instead of driving it."""
-    sweeps: list[Sweep] = []
-    monkeypatch.setattr(session, "drive", lambda sweep, *_, **__: sweeps.append(sweep) or 0)
+    runs: list[Run] = []
+    monkeypatch.setattr(session, "drive", lambda run, *_, **__: runs.append(run) or 0)
     monkeypatch.setattr("sweep.observers.tracking.Tracking.require", lambda self: None)
-    return sweeps
+    return runs
 
 
 def _resume(experiment: Experiment, *words: str, phase: str = "phase1") -> None:
@@ -103,30 +104,30 @@ def test_every_option_that_may_change_is_tried_here() -> None:
     assert all(getattr(SweepOptions(), name) != value for name, value in GIVEN.items())
 
 
-def test_what_the_first_start_was_given_is_used_again(begin: Begin, driven: list[Sweep], patches: Path) -> None:
+def test_what_the_first_start_was_given_is_used_again(begin: Begin, driven: list[Run], patches: Path) -> None:
     _resume(begin(**GIVEN, seed=7))
-    (sweep,) = driven
-    assert {name: getattr(sweep.options, name) for name in GIVEN} == GIVEN
-    settings = sweep.settings
-    assert (settings.max_failures, settings.trace, settings.compiled, settings.overlays_every) == (0, True, True, 7)
-    assert (settings.tracking.mlflow, settings.tracking.wandb, settings.seed) == ("http://host:5000", "roofs", 7)
-    assert sweep.options.patches == patches
+    (run,) = driven
+    assert run.request == ResourceRequest(device="cpu", max_concurrent=3, gpus_per_trial=0.5)
+    assert (run.max_failures, run.trace, run.compiled, run.overlays_every) == (0, True, True, 7)
+    assert (run.tracking, run.seed) == ({"mlflow": "http://host:5000", "wandb": "roofs"}, 7)
+    assert run.patches == patches
 
 
-def test_what_is_typed_wins_even_if_it_is_the_default(begin: Begin, driven: list[Sweep]) -> None:
+def test_what_is_typed_wins_even_if_it_is_the_default(begin: Begin, driven: list[Run]) -> None:
     _resume(begin(**GIVEN), "--max-failures", "2", "--device", "auto", "--overlays-every=5", "--max-concurrent", "1")
-    options = driven[0].options
-    assert (options.max_failures, options.device, options.overlays_every, options.max_concurrent) == (2, "auto", 5, 1)
-    assert options.mlflow == GIVEN["mlflow"] and options.profile_trace
+    run = driven[0]
+    assert (run.max_failures, run.overlays_every) == (2, 5)
+    assert run.request == ResourceRequest(device="auto", max_concurrent=1, gpus_per_trial=0.5)
+    assert run.tracking["mlflow"] == GIVEN["mlflow"] and run.trace
 
 
-def test_limits_and_the_cluster_are_of_one_run(begin: Begin, driven: list[Sweep]) -> None:
+def test_limits_and_the_cluster_are_of_one_run(begin: Begin, driven: list[Run]) -> None:
     """The cluster may be gone when the sweep is resumed; the command that a sweep prints names it."""
     _resume(begin(time="1h", budget="1cpu-hours", quiet=True, address="10.0.0.1:6379"))
-    assert driven[0].options.address is None
-    assert driven[0].settings.limits.seconds is None and driven[0].settings.limits.device_hours is None
+    assert driven[0].request.address is None
+    assert driven[0].limits.seconds is None and driven[0].limits.device_hours is None
     _resume(begin(), "--time", "2h")
-    assert driven[1].settings.limits.seconds == 7200
+    assert driven[1].limits.seconds == 7200
 
 
 @pytest.mark.parametrize(
@@ -150,29 +151,29 @@ def test_limits_and_the_cluster_are_of_one_run(begin: Begin, driven: list[Sweep]
     ],
 )
 def test_what_would_change_the_experiment_is_refused_by_name(
-    begin: Begin, driven: list[Sweep], words: tuple[str, ...], phase: str
+    begin: Begin, driven: list[Run], words: tuple[str, ...], phase: str
 ) -> None:
     with pytest.raises(ExperimentError, match=f"^{words[0]}.*(leave it out|status)") as caught:
         _resume(begin(), *words, phase=phase)
     assert len(caught.value.faults) == 1 and not driven
 
 
-def test_the_same_again_beside_resume_is_no_change(begin: Begin, driven: list[Sweep]) -> None:
+def test_the_same_again_beside_resume_is_no_change(begin: Begin, driven: list[Run]) -> None:
     _resume(begin(seed=7), "--seed", "7", "--profile", "smoke", "--name", "e")
     assert len(driven) == 1
 
 
-def test_a_secret_is_asked_for_again(begin: Begin, driven: list[Sweep]) -> None:
+def test_a_secret_is_asked_for_again(begin: Begin, driven: list[Run]) -> None:
     experiment = begin(mlflow="http://me:pass/word@host:5000")
     assert b"pass/word" not in experiment.read(DESCRIPTION_FILE)
     with pytest.raises(ExperimentError, match=r"^--mlflow: passwords are not stored; give the whole URI"):
         _resume(experiment)
     _resume(experiment, "--mlflow", "http://me:pass/word@host:5000")
-    assert driven[0].settings.tracking.mlflow == "http://me:pass/word@host:5000"
+    assert driven[0].tracking["mlflow"] == "http://me:pass/word@host:5000"
 
 
 @pytest.mark.parametrize("value", ["x", [], {}, -1.5])
-def test_a_damaged_kept_option_is_one_line(begin: Begin, driven: list[Sweep], value: Any) -> None:
+def test_a_damaged_kept_option_is_one_line(begin: Begin, driven: list[Run], value: Any) -> None:
     experiment = begin()
     text = json.loads(experiment.read(DESCRIPTION_FILE))
     text["options"]["max_failures"] = value
@@ -180,7 +181,7 @@ def test_a_damaged_kept_option_is_one_line(begin: Begin, driven: list[Sweep], va
     with pytest.raises(ExperimentError, match=r"options\.max_failures is damaged .*; give --max-failures again"):
         _resume(experiment)
     _resume(experiment, "--max-failures", "1")
-    assert driven[0].settings.max_failures == 1
+    assert driven[0].max_failures == 1
 
 
 def test_help_says_what_may_change_and_how_large_numbers_are(
@@ -197,10 +198,10 @@ def test_help_says_what_may_change_and_how_large_numbers_are(
 
 
 def test_options_made_in_code_count_as_typed_where_they_differ_from_the_default(
-    begin: Begin, driven: list[Sweep], tmp_path: Path
+    begin: Begin, driven: list[Run], tmp_path: Path
 ) -> None:
     experiment = begin(max_failures=0)
     options = SearchOptions(storage=experiment.storage.address)
     session.resume_sweep(options, "e", open_output())
     session.resume_sweep(replace(options, max_failures=5), "e", open_output())
-    assert [one.settings.max_failures for one in driven] == [0, 5]
+    assert [one.max_failures for one in driven] == [0, 5]

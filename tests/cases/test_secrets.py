@@ -16,7 +16,7 @@ from sweep.cli.options import SearchOptions
 from sweep.cli.output import Output
 from sweep.cli.usage import parse
 from sweep.records.provenance import typed_command
-from sweep.session.resuming import to_be_kept
+from sweep.session.stored_options import to_store
 from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret
 from trainables.storage import Storage
@@ -107,9 +107,7 @@ def test_the_recorded_command_and_options_hold_no_secret(monkeypatch: pytest.Mon
         sys, "argv", ["phase2", "--optuna-storage", url, f"--mlflow={address}", "--patches", "my tiles"]
     )
     assert "cr@et" not in typed_command() and "s3/" not in typed_command()
-    kept = json.dumps(
-        to_be_kept(SearchOptions(optuna_storage=url, mlflow=address, patches=Path("s3://b/t?sig=abcdef")))
-    )
+    kept = json.dumps(to_store(SearchOptions(optuna_storage=url, mlflow=address, patches=Path("s3://b/t?sig=abcdef"))))
     assert "cr@et" not in kept and "abcdef" not in kept
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sweep.cli.options import SweepOptions
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.subject import Subject
 from sweep.machine.share import CpuShare, cpu_share
+from sweep.planning.resources import ResourceRequest
 from sweep.ray_tune.allocation import here, one_at_a_time
 from tests.conftest import ROOT
 
@@ -73,8 +73,8 @@ def test_the_plan_the_doctor_and_halving_take_the_same_number(monkeypatch: pytes
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
-    assert here(SweepOptions(), trials=4).concurrent == 1
-    assert one_at_a_time(SweepOptions())
+    assert here(ResourceRequest(), trials=4).concurrent == 1
+    assert one_at_a_time(ResourceRequest())
     subject = Subject(CheckupOptions())
     subject.torch = lambda: {"devices": []}  # type: ignore[assignment, method-assign]
     assert subject.resources().total_cpus == 1

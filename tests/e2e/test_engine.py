@@ -15,10 +15,12 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces.phase1 import shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
+from sweep.cli.console import open_output
 from sweep.cli.terminal import Terminal
 from sweep.planning.halving import Halving
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import Resources
+from sweep.planning.run import Run
 from sweep.ray_tune.runner import RunEnd, run_trials
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
@@ -62,6 +64,11 @@ def _resources(concurrent: int, gpus: float = 0.0) -> Resources:
     )
 
 
+def _run(experiment: Experiment, plan: SweepPlan, data: TuningData, resources: Resources) -> RunEnd:
+    run = Run(experiment=experiment, phase="phase2", profile=get_profile("smoke"), plan=plan, data=data)
+    return run_trials(run, resources, open_output())
+
+
 def _recipe(**changes: str | float) -> Recipe:
     return shared_recipe("unet", get_profile("smoke")).replace(**changes)
 
@@ -76,7 +83,7 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     ]
     experiment = _experiment(tmp_path, data)
     # One GPU each on a node of four: both run at once, each in its own slot.
-    assert run_trials(experiment, SweepPlan(trials=tuple(trials)), data, _resources(4, gpus=1.0)).complete
+    assert _run(experiment, SweepPlan(trials=tuple(trials)), data, _resources(4, gpus=1.0)).complete
     rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
     assert rows["sound"]["status"] == "finished"
     assert rows["diverging"]["status"] == "failed"
@@ -95,13 +102,13 @@ def test_trials_of_one_architecture_never_stop_each_other_in_phase_1(
     data = TuningData.read(dataset)
     trials = [_plan(f"unet-{seed}", _recipe(seed=seed, max_epochs=4, patience=4)) for seed in range(3)]
     experiment = _experiment(tmp_path, data)
-    assert run_trials(experiment, SweepPlan(trials=tuple(trials)), data, _resources(3, gpus=0.5)).complete
+    assert _run(experiment, SweepPlan(trials=tuple(trials)), data, _resources(3, gpus=0.5)).complete
     assert {row["epochs"] for row in collect(experiment).to_pylist()} == {4}
 
 
 def _search(data: TuningData, folder: Path, plan: SweepPlan, concurrent: int) -> tuple[Experiment, RunEnd]:
     experiment = _experiment(folder, data)
-    return experiment, run_trials(experiment, plan, data, _resources(concurrent))
+    return experiment, _run(experiment, plan, data, _resources(concurrent))
 
 
 def _study_plan(name: str, space: Space, trials: int, **changes: str | float) -> StudyPlan:

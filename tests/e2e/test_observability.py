@@ -24,12 +24,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
+from sweep.cli.console import open_output
 from sweep.monitoring.dashboards import dashboard
-from sweep.observers.tracking import Tracking
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
+from sweep.planning.run import Run
 from sweep.ray_tune.runner import run_trials
-from sweep.ray_tune.settings import RunSettings
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, read_reports
 from tests.conftest import WriteDataset
@@ -114,15 +114,19 @@ def seen(cluster: str, write_dataset: WriteDataset, tmp_path_factory: pytest.Tem
 
         watcher = threading.Thread(target=follow)
         watcher.start()
-        settings = RunSettings(
+        watched = Run(
+            experiment=experiment,
+            phase="phase1",
+            profile=get_profile("smoke"),
+            plan=SweepPlan(trials=(trial,)),
+            data=data,
             overlays_every=5,
-            tracking=Tracking(mlflow=found.mlflow),
-            asked=lambda: enough() or time.monotonic() > deadline,
+            tracking={"mlflow": found.mlflow},
         )
         resources = Resources(
             device="cpu", cpus_per_trial=1, gpus_per_trial=0, concurrent=1, total_cpus=1, total_gpus=0
         )
-        run_trials(experiment, SweepPlan(trials=(trial,)), data, resources, settings)
+        run_trials(watched, resources, open_output(), asked=lambda: enough() or time.monotonic() > deadline)
         over.set()
         watcher.join()
 

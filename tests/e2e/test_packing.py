@@ -13,12 +13,13 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.cli.options import SweepOptions
-from sweep.planning.packing import MemoryNeeds, probe_on_cluster, share_gpus
+from sweep.cli.console import open_output
+from sweep.planning.packing import MemoryNeeds, share_gpus
 from sweep.planning.plan import SweepPlan
-from sweep.planning.resources import divide
+from sweep.planning.resources import ResourceRequest, divide
+from sweep.planning.run import Run
+from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.ray_tune.runner import run_trials
-from sweep.ray_tune.settings import RunSettings
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
@@ -67,7 +68,7 @@ def test_three_trials_that_need_a_third_of_a_gpu_each_run_side_by_side(
 
     whole = divide(trials=plan.total, total_cpus=4, total_gpus=1)
     resources, packing = share_gpus(
-        SweepOptions(gpus_per_trial="auto"),
+        ResourceRequest(gpus_per_trial="auto"),
         plan,
         data,
         whole,
@@ -87,8 +88,8 @@ def test_three_trials_that_need_a_third_of_a_gpu_each_run_side_by_side(
         free.append(ray.available_resources().get("GPU", 0.0))
         return False
 
-    settings = RunSettings(asked=asked)
-    assert run_trials(experiment, plan, data, replace(resources, device="cpu"), settings).complete
+    run = Run(experiment=experiment, phase="phase1", profile=get_profile("smoke"), plan=plan, data=data)
+    assert run_trials(run, replace(resources, device="cpu"), open_output(), asked=asked).complete
     assert min(free) == pytest.approx(1 - 3 * 0.3333, abs=1e-5), "three held their share at once"
 
 

@@ -18,15 +18,15 @@ from rich.console import Console
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from sweep.cli.console import open_output
-from sweep.cli.options import SweepOptions
 from sweep.phase1.command import Phase1Options, main
 from sweep.planning.estimate import Estimator
 from sweep.planning.measure import CONTEXT_BYTES, memory_needs
 from sweep.planning.packing import MemoryNeeds, Packing, heaviest, largest_tiles, share_gpus
 from sweep.planning.plan import StudyPlan, SweepPlan
-from sweep.planning.resources import Resources, divide, read_share
-from sweep.ray_tune import allocation
+from sweep.planning.resources import ResourceRequest, Resources, divide, read_share
+from sweep.planning.run import Run
 from sweep.ray_tune.runner import RunEnd
+from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
 from sweep.session import driver, preview, session
 from tests.conftest import WriteDataset
@@ -36,10 +36,11 @@ from trainables.epoch_result import EpochResult
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.storage import Storage
 from trainables.training import Trainer
 
 GB = 10**9
-AUTO = SweepOptions(gpus_per_trial="auto")
+AUTO = ResourceRequest(gpus_per_trial="auto")
 
 
 def _needs(gpu: float = 80, **architectures: float) -> MemoryNeeds:
@@ -81,10 +82,10 @@ def _pack(
     trials: int = 20,
     gpus: float = 1,
     cpus: int = 16,
-    options: SweepOptions = AUTO,
+    asked: ResourceRequest = AUTO,
 ) -> tuple[Resources, Packing | None]:
-    whole = divide(trials=trials, total_cpus=cpus, total_gpus=gpus, device=options.device)
-    return share_gpus(options, _plan(trials), data, whole, Console(quiet=True), probe=FakeProbe(needs))
+    whole = divide(trials=trials, total_cpus=cpus, total_gpus=gpus, device=asked.device)
+    return share_gpus(asked, _plan(trials), data, whole, Console(quiet=True), probe=FakeProbe(needs))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_trials_are_packed_with_their_share_of_the_cores(data: TuningData) -> No
         ({"cpus": 9, "gpus": 2}, 4),
         ({"trials": 5}, 5),
         ({"trials": 5, "gpus": 4}, 2),  # Ray fills a GPU before it takes the next: no more than one GPU in two idles
-        ({"trials": 9, "options": replace(AUTO, max_concurrent=3)}, 3),
+        ({"trials": 9, "asked": replace(AUTO, max_concurrent=3)}, 3),
     ],
 )
 def test_no_more_share_a_gpu_than_there_are_trials_and_cores_for(
@@ -145,24 +146,24 @@ def test_what_does_not_fit_alone_still_gets_a_whole_gpu_and_that_is_said(data: T
 
 
 @pytest.mark.parametrize(
-    ("options", "gpus", "trials"),
+    ("asked", "gpus", "trials"),
     [
         (AUTO, 0, 4),
         (replace(AUTO, device="cpu"), 2, 4),
-        (SweepOptions(), 2, 4),
-        (SweepOptions(gpus_per_trial="0.5"), 2, 4),
+        (ResourceRequest(), 2, 4),
+        (ResourceRequest(gpus_per_trial=0.5), 2, 4),
         (AUTO, 4, 4),  # a GPU each is there already
         (replace(AUTO, max_concurrent=1), 1, 4),
     ],
 )
 def test_nothing_is_measured_where_nothing_can_be_packed(
-    data: TuningData, options: SweepOptions, gpus: float, trials: int
+    data: TuningData, asked: ResourceRequest, gpus: float, trials: int
 ) -> None:
     whole = divide(
-        trials=trials, total_cpus=8, total_gpus=gpus, device=options.device, max_concurrent=options.max_concurrent
+        trials=trials, total_cpus=8, total_gpus=gpus, device=asked.device, max_concurrent=asked.max_concurrent
     )
     probe = FakeProbe(_needs(unet=1))
-    assert share_gpus(options, _plan(trials), data, whole, Console(quiet=True), probe=probe) == (whole, None)
+    assert share_gpus(asked, _plan(trials), data, whole, Console(quiet=True), probe=probe) == (whole, None)
     assert probe.calls == 0
 
 
@@ -199,12 +200,15 @@ def test_the_largest_tiles_stand_for_all(write_dataset: WriteDataset, tmp_path: 
     assert largest_tiles(both).train == (large.train[1],) and largest_tiles(both).val == (large.val[0],)
 
 
-def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "here", lambda options, trials: divide(trials=trials, total_cpus=8, total_gpus=1))
+def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preview, "here", lambda _, trials: divide(trials=trials, total_cpus=8, total_gpus=1))
     console = Console(width=200)
     with console.capture() as shown:
         probe = FakeProbe(_needs(79.1, unet=11.2, sam=23))
-        preview.show_plan(AUTO, get_profile("smoke"), _plan(6), data, console, probe=probe)
+        experiment = Experiment(Storage.open(str(tmp_path)), "e")
+        profile = get_profile("smoke")
+        run = Run(experiment=experiment, phase="phase1", profile=profile, plan=_plan(6), data=data, request=AUTO)
+        preview.show_plan(run, console, probe=probe)
     said = shown.get()
     assert "packing        measuring the memory of unet\n" in said
     assert "packing        3 trials a GPU (79.1 GB): unet 11.2 GB, sam 23.0 GB at most\n" in said
@@ -334,16 +338,16 @@ class Sweeps:
         self.ran: list[Resources] = []
 
         @contextmanager
-        def cluster(options: SweepOptions, trials: int, *_: object) -> Iterator[Resources]:
-            yield allocation._divide(options, trials, 16, 1)
+        def cluster(request: ResourceRequest, plan: SweepPlan, *_: object) -> Iterator[Resources]:
+            yield request.divide(trials=plan.total, total_cpus=16, total_gpus=1)
 
-        def run(sweep: driver.Sweep, resources: Resources, *rest: Any) -> RunEnd:
+        def run_trials(run: Run, resources: Resources, *rest: Any) -> RunEnd:
             self.ran.append(resources)
             return RunEnd(complete=False, limit="--time")
 
         drive = driver.drive
         monkeypatch.setattr(driver, "cluster_for", cluster)
-        monkeypatch.setattr(driver, "_run_trials", run)
+        monkeypatch.setattr(driver, "_run_trials", run_trials)
         monkeypatch.setattr(session, "drive", lambda *given: drive(*given, probe=self.probe))
 
     def __call__(self, **options: Any) -> Resources:

@@ -1,4 +1,4 @@
-"""What a resume takes from the first start, and what it refuses: the marks on the options decide, no list elsewhere."""
+"""Options as an experiment stores them: what a resume takes from there, and what it refuses. Their marks decide."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACED = ("patches", "optuna_storage")
 Options = TypeVar("Options", bound=SweepOptions)
 
 
-def to_be_kept(options: SweepOptions) -> dict[str, Any]:
+def to_store(options: SweepOptions) -> dict[str, Any]:
     """Return the options as they are stored: plain values without secrets."""
     return {
         one.name: _stored(getattr(options, one.name))
@@ -35,7 +35,7 @@ def _stored(value: Any) -> Any:
     return hide_secret(str(value)) if isinstance(value, str | Path) else value
 
 
-def with_kept(options: Options, experiment: Experiment) -> Options:
+def with_stored(options: Options, experiment: Experiment) -> Options:
     """Return the options of a run that resumes: what was not typed is as it was at the first start.
 
     Args:
@@ -43,12 +43,12 @@ def with_kept(options: Options, experiment: Experiment) -> Options:
         experiment: Which one is resumed.
 
     Raises:
-        ExperimentError: A kept value is damaged, or had a secret, which is not stored.
+        ExperimentError: A stored value is damaged, or had a secret, which is not stored.
     """
     saved = experiment.description["options"]
     hints = get_type_hints(type(options))
     given = typed(options)
-    kept: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     for name, mark in marked(type(options), OnResume).items():
         if mark is not OnResume.MAY_CHANGE or name in given or name in PLACED or name not in saved:
             continue
@@ -56,13 +56,13 @@ def with_kept(options: Options, experiment: Experiment) -> Options:
         if name == "gpus_per_trial" and isinstance(value, int | float):
             value = f"{value:g}"  # as earlier versions saved it
         try:
-            kept[name] = check(value, hints[name])
+            stored[name] = check(value, hints[name])
         except DamagedError as error:
             place = f"{experiment.path(DESCRIPTION_FILE)}: its options.{name}"
             raise ExperimentError(f"{place} is damaged ({error}); give {flag(name)} again") from error
         if isinstance(value, str) and HIDDEN in value:
             raise ExperimentError(f"{flag(name)}: passwords are not stored; give the whole URI of {value} again")
-    found = replace(options, **kept)
+    found = replace(options, **stored)
     require_in_bounds(found)
     return found
 

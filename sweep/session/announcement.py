@@ -1,0 +1,59 @@
+"""What a sweep says of itself before its first trial."""
+
+from __future__ import annotations
+
+import shlex
+
+from sweep.cli.durations import duration
+from sweep.cli.output import Output, say
+from sweep.planning.estimate import Estimator
+from sweep.planning.packing import Packing
+from sweep.planning.resources import Resources
+from sweep.planning.run import Run
+from trainables.invocation import command
+from trainables.task import Task
+
+
+def announce(run: Run, resources: Resources, packing: Packing | None, output: Output, *, again: bool) -> None:
+    """Say what is run, where, and for how long, before the first trial.
+
+    Args:
+        run: What is run.
+        resources: What each trial gets.
+        packing: How trials share GPUs; None where they do not.
+        output: Where to say so.
+        again: It is resumed.
+    """
+    data, plan, console = run.data, run.plan, output.console
+    kind = ", synthetic" if data.synthetic else ""
+    task = "" if data.task == Task() else f"; {data.task.summary}"
+    seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
+    output.events.emit(
+        "started",
+        experiment=run.experiment.name,
+        address=run.experiment.address,
+        phase=run.phase,
+        profile=run.profile.name,
+        resumed=again,
+        trials=plan.total,
+        concurrent=resources.concurrent,
+        estimated_seconds=seconds,
+        data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
+        task=data.task.to_dict(),
+        crop_notes=list(run.crop_notes),
+    )
+    say(console, "experiment", run.experiment.address)
+    say(console, "data", f"{data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles{task}")
+    say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
+    for note in run.crop_notes:
+        say(console, "crops", note)
+    if run.overlays_every is not None and run.experiment.storage.is_local:
+        board = shlex.join(["tensorboard", "--logdir", run.experiment.address])
+        console.print(f"TensorBoard    {board}", highlight=False, soft_wrap=True)
+    for line in packing.lines if packing else ():
+        console.print(line, highlight=False)
+    if not data.leaks_checked:
+        look = command("patches", "check", "--patches", str(run.patches))
+        console.print(f"leaks          never looked for; do so with {look}", highlight=False, soft_wrap=True)
+    if absent := data.absent_classes:
+        say(console, "classes", f"no train tile shows {', '.join(absent)}")

@@ -1,0 +1,48 @@
+"""What a new experiment writes of itself: all that a resume and every later command need."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sweep.planning.run import Run
+from sweep.records.provenance import provenance
+from sweep.session.leaks import describe_leaks
+from sweep.session.own_code import own_code
+from trainables.data.remote import dataset_address
+from trainables.metrics import metric_of
+from trainables.secrets import hide_secret
+
+
+def describe(run: Run, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a new experiment.
+
+    Args:
+        run: What is started.
+        options: Its options, as ``to_store`` returns them.
+    """
+    data = run.data
+    return {
+        "id": uuid.uuid4().hex,  # another training under the same name is another experiment
+        "phase": run.phase,
+        "profile": run.profile.name,
+        "ended": False,
+        "options": options,
+        "optuna_storage": run.optuna_url and hide_secret(run.optuna_url),
+        "data": {
+            "path": dataset_address(run.patches),
+            "name": data.name,
+            "synthetic": data.synthetic,
+            "fingerprint": data.fingerprint,
+            "metric": metric_of(data.task),
+            "task": data.task.to_dict(),
+            "sheet": dict(data.sheet),
+            **describe_leaks(data),
+            "train": [tile.name for tile in data.train],
+            "val": [tile.name for tile in data.val],
+        },
+        "plan": run.plan.to_dict(),
+        "code": own_code(run.plan),
+        "provenance": provenance(),
+        "crop_notes": list(run.crop_notes),
+    }

@@ -1,0 +1,131 @@
+"""Reads a sweep's options, once; nothing below sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+from search_spaces.profiles import Profile
+from sweep.cli.options import SearchOptions, SweepOptions
+from sweep.observers.tracking import Tracking
+from sweep.planning.halving import Halving
+from sweep.planning.limits import Limits
+from sweep.planning.plan import SweepPlan
+from sweep.planning.resources import ResourceRequest, read_share
+from sweep.planning.run import Run
+from sweep.ray_tune.allocation import one_at_a_time
+from sweep.records.experiment import Experiment
+from trainables.data.tiles import TuningData
+from trainables.models.registry import get_architecture
+from trainables.models.resolving import resolve_all
+from trainables.models.weights import Mode, Weights
+
+
+def resolve(
+    options: SweepOptions,
+    *,
+    experiment: Experiment,
+    phase: str,
+    profile: Profile,
+    plan: SweepPlan,
+    data: TuningData,
+    crop_notes: Sequence[str] = (),
+) -> Run:
+    """Return the sweep that options ask for; see ``Run``."""
+    return Run(
+        experiment=experiment,
+        phase=phase,
+        profile=profile,
+        plan=plan,
+        data=data,
+        patches=options.patches,
+        request=request_of(options),
+        crop_notes=tuple(crop_notes),
+        seed=options.seed,
+        optuna_url=optuna_url_of(options),
+        limits=Limits.parse(options.time, options.budget),
+        compiled=options.compile,
+        trace=options.profile_trace,
+        overlays_every=options.overlays_every if options.tensorboard else None,
+        tracking=_tracking_of(options),
+        max_failures=options.max_failures,
+    )
+
+
+def _tracking_of(options: SweepOptions) -> dict[str, str]:
+    given = {one.name: getattr(options, one.name) for one in fields(Tracking)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def require_trackers(options: SweepOptions) -> None:
+    """Make sure that the services which follow the trials answer; see ``Tracking.require``."""
+    Tracking(**_tracking_of(options)).require()
+
+
+def with_warm_curves(run: Run) -> Run:
+    """Return a sweep with the curves that ``--warm-from`` starts its rungs with.
+
+    Raises:
+        ExperimentError: That experiment does not exist, or cannot be compared.
+    """
+    halving = run.plan.halving
+    if halving is None or not halving.warm_from:
+        return run
+    from sweep.search.warm import warm_curves
+
+    earlier = Experiment.find(run.experiment.storage, halving.warm_from, "--warm-from")
+    return replace(run, warm_curves=warm_curves(earlier, run.plan, run.data.fingerprint))
+
+
+def request_of(options: SweepOptions) -> ResourceRequest:
+    """Return what options ask of the machine or the cluster.
+
+    Raises:
+        ExperimentError: ``--gpus-per-trial`` is no share.
+    """
+    return ResourceRequest(
+        device=options.device,
+        gpus_per_trial=read_share(options.gpus_per_trial),
+        max_concurrent=options.max_concurrent,
+        address=options.address,
+    )
+
+
+def optuna_url_of(options: SweepOptions) -> str | None:
+    """Return the Optuna storage that a search is to use; None is a journal in the experiment's folder."""
+    return options.optuna_storage if isinstance(options, SearchOptions) else None
+
+
+def halving_of(options: SearchOptions, profile: Profile) -> Halving | None:
+    """Return how a search's trials are compared early; see ``make_halving``."""
+    from sweep.search.searches import make_halving
+
+    return make_halving(
+        profile,
+        options.halving,
+        one_at_a_time=one_at_a_time(request_of(options)),
+        max_epochs=options.max_epochs,
+        grace_period=options.grace_period,
+        reduction_factor=options.reduction_factor,
+        warm_from=options.warm_from,
+    )
+
+
+def wants_pretrained(options: SweepOptions, profile: Profile) -> bool:
+    """Whether a sweep refuses to start without real weights."""
+    return (options.weights or profile.weights) == "pretrained"
+
+
+def weights_of(architectures: Sequence[str], options: SweepOptions, profile: Profile) -> Mapping[str, Weights]:
+    """Resolve the weights of all architectures before any trial."""
+    mode: Mode = options.weights or profile.weights
+    if options.plan and mode == "pretrained":
+        mode = "available"  # a plan fetches nothing and refuses nothing
+    return resolve_all(
+        {name: get_architecture(name).needs for name in architectures},
+        mode,
+        model_size="tiny" if profile.changes.get("model_size") == "tiny" else "full",
+        sam_checkpoint=options.sam_checkpoint,
+        sam_sha256=options.sam_sha256,
+        offline=options.offline,
+    )
