@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.report import Report, Section, in_turn, seconds
 from sweep.patches.synthetic.scene import draw_scene
 from trainables.augment.host import HostAugmentation
-from trainables.augment.presets import ReferenceAugmentation
-from trainables.recipe import AUGMENTATIONS
+from trainables.augment.presets import PRESETS, ReferenceAugmentation
 
 View = NDArray[np.uint8]
 
@@ -37,7 +36,7 @@ def run(side: int, draws: int, repeats: int) -> None:
     cv2.setNumThreads(1)
     report = Report(name="augment")
     image, mask = draw_scene(1, size=side)
-    for preset in AUGMENTATIONS:
+    for preset in PRESETS:
         ways = {"albumentations": ReferenceAugmentation(preset), "tilesweep": HostAugmentation(preset)}
         for augment in ways.values():
             augment(image, mask, 0)

@@ -26,12 +26,13 @@ from sweep.patches.synthetic.scene import draw_scene
 from trainables.augment.device import augment_batch
 from trainables.augment.host import augment
 from trainables.augment.parameters import Sampler
+from trainables.augment.presets import PRESETS
 from trainables.data.batches import Batches
 from trainables.data.tiles import TuningData
 from trainables.models.registry import GRID_OF_FIVE
 from trainables.models.sam_encoder import build_encoder, encode
 from trainables.models.weights import Weights
-from trainables.recipe import AUGMENTATIONS, Recipe
+from trainables.recipe import Recipe
 from trainables.scoring import scale
 from trainables.training import choose_dtype
 
@@ -73,7 +74,7 @@ def views(report: Report, device: torch.device, side: int, repeats: int) -> None
     image, mask = draw_scene(1, size=side)
     images = torch.from_numpy(image).permute(2, 0, 1).expand(4, -1, -1, -1).contiguous().to(device)
     masks = torch.from_numpy(mask).expand(4, 1, -1, -1).contiguous().to(device)
-    for preset in AUGMENTATIONS:
+    for preset in PRESETS:
         sample = Sampler(preset)
         drawn = [[sample(4 * batch + view, side) for view in range(4)] for batch in range(10)]
 
@@ -104,7 +105,7 @@ def epochs(report: Report, device: torch.device, side: int, draws: int, repeats:
         recipe = shared_recipe("smp_unet_resnet34", get_profile("paper")).replace(crop_size=side, draws_per_epoch=draws)
         batches = list(Batches(data.train, recipe, device, workers=4).epoch(1))
         report.note("device augments by itself", bool(batches[0].augmentations))
-        ways = {preset: partial(_pace, recipe.replace(augmentation=preset), data, device) for preset in AUGMENTATIONS}
+        ways = {preset: partial(_pace, recipe.replace(augmentation=preset), data, device) for preset in PRESETS}
         values = in_turn(ways, repeats)
         title = f"smp_unet_resnet34: epoch by preset, {side} x {side}"
         report.add(Section(title=title, unit="images/s", values=values, baseline="LIGHT", more_is_better=True))

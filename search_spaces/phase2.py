@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from trainables.augment.presets import PRESETS
 from trainables.errors import SpaceError, nearest
 from trainables.models.registry import get_architecture
-from trainables.recipe import AUGMENTATIONS
 
 Space = Mapping[str, BaseDistribution]
 """Recipe field to the values that are searched."""
@@ -38,7 +38,7 @@ def space(architecture: str) -> Space:
     low, high = LEARNING_RATES[get_architecture(architecture).pace]
     return {
         "learning_rate": FloatDistribution(low, high, log=True),
-        "augmentation": CategoricalDistribution(AUGMENTATIONS),
+        "augmentation": CategoricalDistribution(tuple(PRESETS)),
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
     }

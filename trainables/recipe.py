@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trainables.augment.presets import PRESETS
 from trainables.documents import DamagedError, parse_json, parse_toml, quoted
 from trainables.errors import RecipeError, nearest
 
-AUGMENTATIONS = ("LIGHT", "MEDIUM", "HEAVY", "EXTREME")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MODEL_SIZES = ("full", "tiny")
 OPTIMIZERS = ("AdamW", "Adam")
@@ -48,7 +48,7 @@ class Recipe:
         class_weights: Of the cross-entropy: ``none``, ``inverse_frequency`` (of the train tiles that the trial sees),
             or one number a class, ``0.5,1.5,3,4``, each at least 0.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
-        augmentation: Name of a preset.
+        augmentation: Name of a preset in ``trainables.augment.presets``.
         crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is padded with
             pixels that do not count.
         draws_per_epoch: Sample draws an epoch, with replacement, from 2 to 1,000,000.
@@ -105,7 +105,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name), str(field.type))
-        _check_name("augmentation", self.augmentation, AUGMENTATIONS)
+        _check_name("augmentation", self.augmentation, tuple(PRESETS))
         _check_name("precision", self.precision, PRECISIONS)
         _check_name("model_size", self.model_size, MODEL_SIZES)
         _check_name("optimizer", self.optimizer, OPTIMIZERS)

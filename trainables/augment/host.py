@@ -25,7 +25,7 @@ class HostAugmentation:
     """One preset; a pure function of the view and a seed. One object serves one thread.
 
     Args:
-        preset: A name from ``AUGMENTATIONS``; ``presets.operations`` says what is in it.
+        preset: A name in ``PRESETS``; ``presets.operations`` says what is in it.
 
     Raises:
         RecipeError: An unknown preset.

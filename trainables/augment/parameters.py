@@ -72,7 +72,7 @@ class Sampler:
     One object serves one thread.
 
     Args:
-        preset: A name from ``AUGMENTATIONS``.
+        preset: A name in ``PRESETS``.
 
     Raises:
         RecipeError: An unknown preset.

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from trainables.augment.device import augment_batch
 from trainables.augment.host import HostAugmentation, augment
 from trainables.augment.parameters import Sampler, ViewParameters
-from trainables.augment.presets import ReferenceAugmentation
-from trainables.recipe import AUGMENTATIONS
+from trainables.augment.presets import PRESETS, ReferenceAugmentation
 
 SIDE = 128
 TOLERANCES = {
@@ -80,7 +79,7 @@ def test_a_batch_does_not_mix_its_views() -> None:
         assert np.abs(alone[0].astype(int) - ours).max() <= 1 and np.array_equal(alone_mask[0], our_mask)
 
 
-@pytest.mark.parametrize("preset", AUGMENTATIONS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_the_host_makes_of_the_same_seed_what_albumentations_makes(preset: str) -> None:
     image, mask = _view()
     host, reference, sample = HostAugmentation(preset), ReferenceAugmentation(preset), Sampler(preset)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from trainables.augment.host import HostAugmentation
-from trainables.augment.presets import operations
+from trainables.augment.presets import PRESETS, operations
 from trainables.errors import RecipeError
-from trainables.recipe import AUGMENTATIONS
 
 
 def _view(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +20,7 @@ def _view(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
     return image, mask
 
 
-@pytest.mark.parametrize("preset", AUGMENTATIONS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_shapes_and_types_stay_and_masks_stay_binary(preset: str) -> None:
     image, mask = _view()
     augment = HostAugmentation(preset)
@@ -32,7 +31,7 @@ def test_shapes_and_types_stay_and_masks_stay_binary(preset: str) -> None:
         assert set(np.unique(new_mask)) <= {0, 1}
 
 
-@pytest.mark.parametrize("preset", AUGMENTATIONS)
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("value", [0, 1])
 def test_uniform_masks_survive(preset: str, value: int) -> None:
     image, mask = _view()
@@ -41,7 +40,7 @@ def test_uniform_masks_survive(preset: str, value: int) -> None:
         assert (augment(image, np.full_like(mask, value), seed)[1] == value).all()
 
 
-@pytest.mark.parametrize("preset", AUGMENTATIONS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_the_seed_alone_decides(preset: str) -> None:
     image, mask = _view()
     first, second = HostAugmentation(preset), HostAugmentation(preset)
@@ -76,7 +75,7 @@ def test_no_preset_blurs_or_adds_noise() -> None:
 
 
 def test_each_preset_contains_the_one_before() -> None:
-    steps = [[type(step).__name__ for step in operations(name)] for name in AUGMENTATIONS]
+    steps = [[type(step).__name__ for step in operations(name)] for name in PRESETS]
     for smaller, larger in itertools.pairwise(steps):
         assert larger[: len(smaller)] == smaller and len(larger) > len(smaller)
 
