@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.loops import random_weights
 from benchmarks.report import Report, timed
-from trainables.losses import bce_dice_loss
+from trainables.losses.ce_dice import bce_dice_loss
 from trainables.models.registry import build_model
 from trainables.recipe import Recipe
 from trainables.training import choose_dtype

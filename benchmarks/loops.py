@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from benchmarks.naive import TileFolder
 from trainables.data.tiles import TuningData
-from trainables.losses import bce_dice_loss
+from trainables.losses.ce_dice import bce_dice_loss
 from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model, get_architecture
 from trainables.models.sam import SamModel

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from trainables.augment.presets import operations
 from trainables.data.tiles import Tile
-from trainables.losses import SegmentationLoss, bce_dice_loss
+from trainables.losses.ce_dice import SegmentationLoss, bce_dice_loss
 from trainables.models.registry import build_model, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe

@@ -12,6 +12,7 @@ from typing import Any
 from trainables.augment.presets import PRESETS
 from trainables.documents import DamagedError, parse_json, parse_toml, quoted
 from trainables.errors import RecipeError, nearest
+from trainables.losses.registry import LOSSES
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MODEL_SIZES = ("full", "tiny")
@@ -43,6 +44,7 @@ class Recipe:
         optimizer: ``AdamW`` (decoupled weight decay) or ``Adam`` (weight decay as a part of the gradient).
         learning_rate: The optimizer's step size, in (0, 1].
         weight_decay: The optimizer's weight decay, in [0, 1].
+        loss: Name of a loss in ``trainables.losses.registry``.
         bce_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1]; CE is the binary cross-entropy in a binary task, the
             cross-entropy over classes else. 1 is cross-entropy alone.
         class_weights: Of the cross-entropy: ``none``, ``inverse_frequency`` (of the train tiles that the trial sees),
@@ -79,6 +81,7 @@ class Recipe:
     optimizer: str = "AdamW"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    loss: str = "ce_dice"
     bce_weight: float = 0.5
     class_weights: str = "none"
     decoder_dropout: float = 0.3
@@ -106,6 +109,7 @@ class Recipe:
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name), str(field.type))
         _check_name("augmentation", self.augmentation, tuple(PRESETS))
+        _check_name("loss", self.loss, tuple(LOSSES))
         _check_name("precision", self.precision, PRECISIONS)
         _check_name("model_size", self.model_size, MODEL_SIZES)
         _check_name("optimizer", self.optimizer, OPTIMIZERS)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import Tile
-from trainables.losses import SegmentationLoss
+from trainables.losses.base import Loss
 from trainables.metrics import ScoredTile, SplitScore, TileScore, as_confusion
 from trainables.models.base import SegmentationModel
 from trainables.overlays import encode_prediction
@@ -87,7 +87,7 @@ def decide(logits: Tensor) -> Tensor:
 
 
 def _predict(
-    forward: Forward, tiles: Sequence[Tile], window: int, batch_size: int, loss: SegmentationLoss
+    forward: Forward, tiles: Sequence[Tile], window: int, batch_size: int, loss: Loss
 ) -> Iterator[tuple[Tile, Tensor, Tensor]]:
     """Yield each tile, its predicted (H, W) classes, and its counts: the confusion matrix row by row, then the loss."""
     images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
@@ -117,7 +117,7 @@ def score_split(
     forward: Forward,
     tiles: Sequence[Tile],
     recipe: Recipe,
-    loss: SegmentationLoss,
+    loss: Loss,
     *,
     batch_size: int,
 ) -> SplitScore:
@@ -148,7 +148,7 @@ def predict_tiles(
     forward: Forward,
     tiles: Sequence[Tile],
     recipe: Recipe,
-    loss: SegmentationLoss,
+    loss: Loss,
     *,
     batch_size: int,
 ) -> Iterator[ScoredTile]:
@@ -164,7 +164,7 @@ def score_and_draw(
     forward: Forward,
     tiles: Sequence[Tile],
     recipe: Recipe,
-    loss: SegmentationLoss,
+    loss: Loss,
     *,
     batch_size: int,
 ) -> tuple[SplitScore, dict[str, bytes]]:

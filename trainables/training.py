@@ -20,7 +20,7 @@ from trainables.ema import WeightAverage
 from trainables.epoch_result import EpochResult
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
-from trainables.losses import loss_of
+from trainables.losses.base import loss_of
 from trainables.memory import MemoryLadder, random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import encoder_fingerprint

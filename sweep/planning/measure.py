@@ -34,7 +34,7 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     """
     import torch
 
-    from trainables.losses import loss_of
+    from trainables.losses.base import loss_of
     from trainables.scoring import forward_on, score_split
     from trainables.training import Trainer
 

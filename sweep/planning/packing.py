@@ -20,7 +20,16 @@ MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
 MOST_TRIALS = 8
 """Trials a GPU at most, however small: they share its arithmetic, and each wants CPU cores for its views."""
-MEMORY_FIELDS = ("architecture", "model_size", "crop_size", "batch_size", "draws_per_epoch", "precision", "ema_decay")
+MEMORY_FIELDS = (
+    "architecture",
+    "model_size",
+    "loss",
+    "crop_size",
+    "batch_size",
+    "draws_per_epoch",
+    "precision",
+    "ema_decay",
+)
 """Recipe fields that decide how much memory a training takes."""
 
 

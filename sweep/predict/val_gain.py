@@ -18,7 +18,7 @@ from sweep.results.statistics import Interval, mean_interval
 from trainables.data.tiles import TuningData
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import DataError, StorageError
-from trainables.losses import loss_of
+from trainables.losses.base import loss_of
 from trainables.scoring import score_split
 
 GAINS_FILE = "prediction_gains.json"

@@ -47,14 +47,14 @@ def predict_test(
     """
     from trainables.checkpoints import load_best_bytes
     from trainables.inference import choose_device, ready
-    from trainables.losses import SegmentationLoss
+    from trainables.losses.base import loss_of
     from trainables.scoring import score_and_draw
 
     if trust_code:
         trust_everything()
     model, best = load_best_bytes(weights_file, origin)
     forward = ready(model, best.recipe, choose_device(device))
-    loss = SegmentationLoss(task=best.task, cross_entropy_weight=best.recipe.bce_weight)
+    loss = loss_of(best.recipe.replace(class_weights="none"), best.task, train=())  # they are for training
     return score_and_draw(model, forward, tiles, best.recipe, loss, batch_size=best.recipe.batch_size)
 
 

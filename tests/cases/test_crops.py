@@ -20,7 +20,7 @@ from tests.conftest import WriteDataset
 from trainables.data.batches import Batches, views_repeat
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import ExperimentError
-from trainables.losses import loss_of
+from trainables.losses.base import loss_of
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.task import Task

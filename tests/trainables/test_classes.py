@@ -13,7 +13,8 @@ from torch import Tensor
 from trainables.class_balance import count_classes, inverse_frequency
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import RecipeError
-from trainables.losses import SegmentationLoss, ce_dice_loss, loss_of
+from trainables.losses.base import loss_of
+from trainables.losses.ce_dice import SegmentationLoss, ce_dice_loss
 from trainables.metrics import SplitScore, metric_of, score_mask
 from trainables.recipe import Recipe
 from trainables.scoring import decide, score_split

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.losses import bce_dice_loss, soft_dice_loss
+from trainables.losses.ce_dice import bce_dice_loss, soft_dice_loss
 
 
 def test_bce_of_undecided_logits_is_log_two() -> None:

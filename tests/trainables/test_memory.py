@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.models import TINY
 from trainables.data.tiles import TuningData
 from trainables.errors import InfeasibleError
-from trainables.losses import bce_dice_loss
+from trainables.losses.ce_dice import bce_dice_loss
 from trainables.memory import MemoryLadder, checkpoint_blocks
 from trainables.models.registry import ARCHITECTURES, build_model
 from trainables.models.weights import Weights

@@ -25,7 +25,7 @@ def test_defaults_are_the_shared_recipe_of_the_study() -> None:
 @given(
     rate=st.floats(1e-8, 1.0),
     dropout=st.floats(0, 0.95),
-    preset=st.sampled_from(PRESETS),
+    preset=st.sampled_from(tuple(PRESETS)),
     crop=st.integers(1, 64).map(lambda n: 32 * n),
     seed=st.integers(0, 2**32 - 1),
 )

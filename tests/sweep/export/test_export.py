@@ -28,7 +28,7 @@ from tests.models import TINY, write_best
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, TilesweepError
-from trainables.losses import loss_of
+from trainables.losses.base import loss_of
 from trainables.models.encoder_cache import release
 from trainables.models.registry import ARCHITECTURES
 from trainables.models.resolving import resolve

@@ -74,8 +74,9 @@ def test_no_preset_blurs_or_adds_noise() -> None:
     assert not [name for name in names if "blur" in name or "noise" in name]
 
 
-def test_each_preset_contains_the_one_before() -> None:
-    steps = [[type(step).__name__ for step in operations(name)] for name in PRESETS]
+def test_each_of_the_study_s_presets_contains_the_one_before() -> None:
+    study = ("LIGHT", "MEDIUM", "HEAVY", "EXTREME")
+    steps = [[type(step).__name__ for step in operations(name)] for name in study]
     for smaller, larger in itertools.pairwise(steps):
         assert larger[: len(smaller)] == smaller and len(larger) > len(smaller)
 

@@ -1,17 +1,13 @@
-"""The losses: a weighted sum of cross-entropy and soft Dice, binary or over classes."""
+"""A weighted sum of cross-entropy and soft Dice, binary or over classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.class_balance import class_weights_of
-from trainables.data.crops import smaller_than
-from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 from trainables.task import IGNORE_INDEX, Task
 
@@ -102,16 +98,7 @@ class SegmentationLoss:
     padded: bool = False
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
-        """Compare logits with masks.
-
-        Args:
-            logits: (B, C, H, W) float, C the task's channels.
-            masks: (B, 1, H, W) uint8 class indices; 255 does not count where the task ignores pixels or views
-                are padded.
-
-        Returns:
-            Scalar float32, at least 0.
-        """
+        """Compare logits with masks, see ``Loss``; at least 0."""
         if not self.task.binary:
             return ce_dice_loss(logits, masks[:, 0], self.cross_entropy_weight, self.class_weights)
         if self.class_weights is None and not self.task.ignores_pixels and not self.padded:
@@ -129,23 +116,15 @@ class SegmentationLoss:
         return self.cross_entropy_weight * bce + (1 - self.cross_entropy_weight) * dice
 
 
-def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.device | None = None) -> SegmentationLoss:
-    """Return the loss that a recipe names.
+def build(recipe: Recipe, task: Task, *, class_weights: Tensor | None, padded: bool) -> SegmentationLoss:
+    """Return the loss of a recipe; see ``trainables.losses.base.loss_of``.
 
     Args:
-        recipe: Uses ``bce_weight``, ``class_weights`` and ``crop_size``.
+        recipe: Uses ``bce_weight``.
         task: What the masks mean.
-        train: The train tiles that the training sees; inverse frequencies are theirs.
-        device: Where logits will be; None is the CPU.
-
-    Raises:
-        RecipeError: As many weights as there are classes were not given.
+        class_weights: See ``SegmentationLoss``.
+        padded: See there.
     """
-    weights = class_weights_of(recipe, task, train)
-    tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
     return SegmentationLoss(
-        task=task,
-        cross_entropy_weight=recipe.bce_weight,
-        class_weights=tensor,
-        padded=bool(smaller_than(train, recipe.crop_size)),
+        task=task, cross_entropy_weight=recipe.bce_weight, class_weights=class_weights, padded=padded
     )
