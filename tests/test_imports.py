@@ -33,9 +33,6 @@ STILL_WITH_RAY = {
 STILL_BACK = {
     ("sweep.observers.tracking", "sweep.observers.mlflow_runs"),
     ("sweep.observers.tracking", "sweep.observers.wandb_runs"),
-    ("sweep.patches.labels", "sweep.patches.labels_cvat"),
-    ("sweep.patches.labels", "sweep.patches.labels_geo"),
-    ("sweep.patches.labels", "sweep.patches.labels_json"),
 }
 
 

@@ -122,7 +122,9 @@ def name_of(row: Row) -> str:
 
 
 def _loss(row: Row) -> str:
-    """Return what a contender's loss is made of besides soft Dice."""
+    """Return what a contender's loss is made of besides soft Dice, or the name of another loss."""
+    if (name := json.loads(row["recipe"]).get("loss", "ce_dice")) != "ce_dice":
+        return str(name)
     kind = "BCE" if Task.from_dict(json.loads(row["task"])).binary else "CE"
     return f"{row['bce_weight']:.2g} {kind}"
 
