@@ -30,7 +30,8 @@ from sweep.records.trials import TrialPlan
 from sweep.session import driver
 from sweep.session.session import Phase, run_sweep
 from trainables.data.tiles import TuningData
-from trainables.segmentation import HISTORY_FIELDS, SegmentationTrainable
+from trainables.report import EPOCH_FIELDS, HISTORY_FIELDS, EpochReport, FinalReport, TrialReport
+from trainables.segmentation import SegmentationTrainable
 
 EPOCHS, CONCURRENT = 2, 2
 NAME = "scale"
@@ -39,20 +40,26 @@ NAME = "scale"
 class NoTraining(SegmentationTrainable):
     """Reports canned epochs at once; takes trials up, reports and saves as the real one does."""
 
-    def _try_epoch(self) -> dict[str, Any]:
+    def _try_epoch(self) -> TrialReport:
         epoch = len(self._reports) + 1
-        ended = epoch == EPOCHS
-        measured = {**dict.fromkeys(HISTORY_FIELDS, 0.5), "epoch": epoch, "worst_tile": "t", "memory_measures": ""}
-        report = {**measured, "tile_iou": {"t": 0.5}, "encoder_frozen": False, "peak_memory_bytes": 1}
-        final = {"final_val_iou": 0.5, "final_val_f1": 0.5, "final_seconds": 0.0, "trainable_parameters": 1}
-        return {
-            **report,
-            "best_epoch": 1,
-            "best_val_iou": 0.5,
-            "done": ended,
-            "finished": ended,
-            **({**final, "final_tiles": {"t": {"iou": 0.5, "f1": 0.5}}} if ended else {}),
-        }
+        numbers: dict[str, Any] = dict.fromkeys((one.name for one in EPOCH_FIELDS if one.type is float), 0.5)
+        report = EpochReport(
+            **numbers,
+            epoch=epoch,
+            tile_iou={"t": 0.5},
+            worst_tile="t",
+            encoder_frozen=False,
+            peak_memory_bytes=1,
+            memory_measures="",
+            best_epoch=1,
+        )
+        if epoch < EPOCHS:
+            return TrialReport(epoch=report)
+        tiles = {"t": {"iou": 0.5, "f1": 0.5}}
+        final = FinalReport(
+            final_val_iou=0.5, final_val_f1=0.5, final_seconds=0.0, final_tiles=tiles, trainable_parameters=1
+        )
+        return TrialReport(epoch=report, final=final)
 
 
 class Plain(tune.Trainable):  # type: ignore[misc]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from trainables.epoch_result import EpochResult
 from trainables.recipe import Recipe
+from trainables.report import EpochReport
 from trainables.task import Task
 
 
 def epoch_block(
-    recipe: Recipe, result: EpochResult, *, steps: int, total_memory_bytes: int, task: Task | None = None
+    recipe: Recipe, report: EpochReport, *, steps: int, total_memory_bytes: int, task: Task | None = None
 ) -> str:
     """Describe an epoch for a person.
 
     Args:
         recipe: The trial's recipe.
-        result: What the epoch reported.
+        report: The epoch.
         steps: Optimizer steps an epoch.
         total_memory_bytes: Memory of the device, 0 where unknown.
         task: What the masks mean; None is binary.
@@ -22,28 +22,27 @@ def epoch_block(
     Returns:
         Six lines, seven for a multi-class task, ending in a newline.
     """
-    worst = result.val.worst
-    tiles = ", ".join(f"{tile.name} {tile.iou:.3f}" for tile in result.val.tiles)
+    tiles = ", ".join(f"{name} {_score(iou)}" for name, iou in report.tile_iou.items())
     total = f" of {total_memory_bytes / 2**30:.1f}" if total_memory_bytes else ""
-    best = "  (best so far)" if result.improved else ""
-    frozen = ", encoder frozen" if result.encoder_frozen else ""
-    pooled = result.val.pooled
+    best = "  (best so far)" if report.improved else ""
+    frozen = ", encoder frozen" if report.encoder_frozen else ""
     classes = ""
     if task and not task.binary:
-        each = zip(task.classes, pooled.class_iou, strict=True)
-        classes = (
-            f"  class  {', '.join(f'{name} {iou:.3f}' for name, iou in each)}; pixel accuracy "
-            f"{pooled.pixel_accuracy:.3f}\n"
-        )
+        each = ", ".join(f"{name} {_score(iou)}" for name, iou in (report.class_iou or {}).items())
+        classes = f"  class  {each}; pixel accuracy {_score(report.val_pixel_accuracy)}\n"
     return (
-        f"epoch {result.epoch}/{recipe.max_epochs}  learning rate {result.learning_rate:g}{frozen}\n"
-        f"  train  loss {result.train_loss:.4f}  ({recipe.draws_per_epoch} draws, batch {recipe.batch_size}, "
+        f"epoch {report.epoch}/{recipe.max_epochs}  learning rate {report.learning_rate:g}{frozen}\n"
+        f"  train  loss {report.train_loss:.4f}  ({recipe.draws_per_epoch} draws, batch {recipe.batch_size}, "
         f"{steps} steps)\n"
-        f"  val    loss {result.val_loss:.4f}  IoU {result.val.iou:.4f}  F1 {result.val.f1:.4f}  "
-        f"({len(result.val.tiles)} tiles){best}\n"
+        f"  val    loss {report.val_loss:.4f}  IoU {report.val_iou:.4f}  F1 {report.val_f1:.4f}  "
+        f"({len(report.tile_iou)} tiles){best}\n"
         f"{classes}"
         f"  tiles  {tiles}\n"
-        f"  worst  {worst.name} {worst.iou:.3f}\n"
-        f"  memory {result.peak_memory_bytes / 2**30:.2f}{total} GiB  step {result.step_seconds * 1000:.0f} ms  "
-        f"{result.images_per_second:.1f} images/s, {result.data_share:.0%} of it waiting for views\n"
+        f"  worst  {report.worst_tile} {_score(report.tile_iou[report.worst_tile])}\n"
+        f"  memory {report.peak_memory_bytes / 2**30:.2f}{total} GiB  step {report.step_seconds * 1000:.0f} ms  "
+        f"{report.images_per_second:.1f} images/s, {report.data_share or 0:.0%} of it waiting for views\n"
     )
+
+
+def _score(value: float | None) -> str:
+    return "nan" if value is None else f"{value:.3f}"

@@ -7,7 +7,6 @@ import gc
 import hashlib
 import io
 import json
-import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -21,8 +20,6 @@ from ray import tune
 from trainables.checkpoints import BestWeights, dump_best
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
-from trainables.energy import EnergyMeter
-from trainables.epoch_result import EpochResult
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
@@ -33,32 +30,14 @@ from trainables.models.registry import get_architecture, source_sha256
 from trainables.models.trust import trust_hashes
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.report import HISTORY_FIELDS, FinalReport, TrialReport
 from trainables.storage import Storage
-from trainables.task import Task
 from trainables.tracing import traced
 from trainables.training import Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
 from trainables.watching import Watcher
 
 TRACE_FILE = "trace.json.gz"
-HISTORY_FIELDS = (
-    "epoch",
-    "learning_rate",
-    "train_loss",
-    "val_loss",
-    "val_iou",
-    "val_f1",
-    "worst_tile",
-    "encoder_frozen",
-    "step_seconds",
-    "images_per_second",
-    "data_share",
-    "seconds",
-    "peak_memory_bytes",
-    "memory_measures",
-    "val_pixel_accuracy",
-    "val_frequency_weighted_iou",
-)
 
 
 class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
@@ -189,7 +168,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._take_up()
         replayed = self._reported < len(self._reports)
         if not replayed:
-            self._reports.append(self._train_epoch())
+            self._reports.append(self._train_epoch().to_dict())
             self._save()
         report = self._reports[self._reported]
         self._reported += 1
@@ -198,7 +177,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._end_watch()
         return {**report, "replayed": replayed, "paused": paused, "done": report["done"] or paused}
 
-    def _train_epoch(self) -> dict[str, Any]:
+    def _train_epoch(self) -> TrialReport:
         """Train an epoch and return its report, or the report of a failure that no new start would mend."""
         try:
             return self._try_epoch()
@@ -208,41 +187,32 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             failure = f"infeasible: {str(error).splitlines()[0]}; give it a larger GPU, or a smaller crop_size"
         self._say_news()
         self._say(f"failed: {failure}")
-        return {"done": True, "finished": False, "failure": failure, "val_iou": math.nan}
+        return TrialReport(failure=failure)
 
-    def _try_epoch(self) -> dict[str, Any]:
+    def _try_epoch(self) -> TrialReport:
         _name_process(self._attempt)
         if self._trainer is None:
             for watcher in self._watchers:
                 watcher.begin(self._attempt, self._recipe, self._folder)
             self._trainer = self._make_trainer()
         trainer = self._trainer
-        energy = EnergyMeter(self._device)
         with self._traced(trainer):
-            result = trainer.train_epoch()
+            report = trainer.train_epoch()
         self._say_news()
         self._say(
             epoch_block(
                 self._recipe,
-                result,
+                report,
                 steps=trainer.steps_per_epoch,
                 total_memory_bytes=_total_memory(self._device),
                 task=self._data.task,
             ).rstrip()
         )
-        report = {
-            **_row(result, self._data.task),
-            "best_epoch": trainer.best_epoch,
-            "best_val_iou": trainer.best_iou,
-            "gpu_joules": energy.joules(),
-            "done": False,
-            "finished": False,
-        }
         for watcher in self._watchers:
             watcher.epoch(report, trainer)
-        if result.improved:
+        if report.improved:
             self._save_best(trainer)
-        return report | self._finish(trainer) if result.finished else report
+        return TrialReport(epoch=report, final=self._finish(trainer) if trainer.finished else None)
 
     def _traced(self, trainer: Trainer) -> AbstractContextManager[None]:
         """Record the second epoch, which no longer allocates and chooses kernels; the first one if it is the only."""
@@ -252,7 +222,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._say(f"recording the first steps of epoch {trainer.epoch + 1} into {TRACE_FILE}")
         return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content, durable=False))
 
-    def _finish(self, trainer: Trainer) -> dict[str, Any]:
+    def _finish(self, trainer: Trainer) -> FinalReport:
         """Score the best weights on whole val tiles and write the predictions."""
         started = time.perf_counter()
         final, files = trainer.finish()
@@ -261,23 +231,16 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._say(
             f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
         )
-        return {
-            "done": True,
-            "finished": True,
-            "final_val_iou": final.iou,
-            "final_val_f1": final.f1,
-            "best_sha256": self._best_sha256,
-            "final_seconds": time.perf_counter() - started,
-            "final_tiles": {
-                score.name: {"iou": score.iou, "f1": score.f1, "confusion": [list(row) for row in score.confusion]}
-                for score in final.tiles
-            },
-            "trainable_parameters": sum(
+        return FinalReport.of(
+            final,
+            best_sha256=self._best_sha256,
+            final_seconds=time.perf_counter() - started,
+            trainable_parameters=sum(
                 parameter.numel()
                 for name, parameter in trainer.model.named_parameters()
                 if not trainer.model.is_fixed(name)
             ),
-        }
+        )
 
     def _save(self) -> None:
         """Write the epoch's record for people and programs, then the state to go on from."""
@@ -340,33 +303,6 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         gc.freeze()  # half a million objects of imported modules, which took 0.2 s to look through after every trial
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _row(result: EpochResult, task: Task) -> dict[str, Any]:
-    """Flatten an epoch's result to the plain values that Tune reports and stores."""
-    pooled = result.val.pooled
-    return {
-        "epoch": result.epoch,
-        "learning_rate": result.learning_rate,
-        "train_loss": result.train_loss,
-        "val_loss": result.val_loss,
-        "val_iou": result.val.iou,
-        "val_f1": result.val.f1,
-        "val_pixel_accuracy": pooled.pixel_accuracy,
-        "val_frequency_weighted_iou": pooled.frequency_weighted_iou,
-        "class_iou": {
-            name: None if math.isnan(iou) else iou for name, iou in zip(task.classes, pooled.class_iou, strict=True)
-        },
-        "tile_iou": {tile.name: tile.iou for tile in result.val.tiles},
-        "worst_tile": result.val.worst.name,
-        "encoder_frozen": result.encoder_frozen,
-        "step_seconds": result.step_seconds,
-        "images_per_second": result.images_per_second,
-        "data_share": result.data_share,
-        "seconds": result.seconds,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "memory_measures": result.memory_measures,
-    }
 
 
 def _name_process(attempt: str) -> None:

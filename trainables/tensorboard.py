@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from trainables.overlays import draw_row
 from trainables.recipe import Recipe
+from trainables.report import SCALARS, EpochReport
 from trainables.storage import Storage
 from trainables.training import Trainer
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from tensorboardX.proto.event_pb2 import Event
 
 FOLDER = "tensorboard"
-
-SCALARS = {
-    "val/iou": "val_iou",
-    "val/f1": "val_f1",
-    "val/loss": "val_loss",
-    "train/loss": "train_loss",
-    "train/learning_rate": "learning_rate",
-    "speed/images_per_second": "images_per_second",
-    "speed/epoch_seconds": "seconds",
-    "memory/peak_bytes": "peak_memory_bytes",
-}
-"""TensorBoard's tag to the field of an epoch's report."""
 
 TILES = 3
 """Val tiles that are drawn."""
@@ -59,12 +47,12 @@ class EventFiles:
         """Begin a new file with the next epoch."""
         self._folder, self._name, self._written = folder, "", b""
 
-    def epoch(self, report: Mapping[str, Any], trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
         """Write an epoch's numbers, and pictures if it is their turn."""
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.proto.summary_pb2 import Summary
 
-        now, step = time.time(), int(report["epoch"])
+        now, step = time.time(), report.epoch
         events = []
         if not self._name:
             # Readers take event files in the order of their names.
@@ -74,7 +62,7 @@ class EventFiles:
                 Event(wall_time=now, file_version="brain.Event:2"),
                 Event(wall_time=now, step=step, session_log=start),
             ]
-        values = [Summary.Value(tag=tag, simple_value=report[field]) for tag, field in SCALARS.items()]
+        values = [Summary.Value(tag=tag, simple_value=getattr(report, field)) for tag, field in SCALARS.items()]
         if self._overlays_every and (step == 1 or step % self._overlays_every == 0):
             values += [
                 Summary.Value(tag=f"val/{scored.tile.name}", image=_image(draw_row(scored, SIDE)))

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
-from trainables.epoch_result import EpochResult
+from trainables.energy import EnergyMeter
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.losses.base import loss_of
@@ -29,6 +29,7 @@ from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
 from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
+from trainables.report import EpochReport
 from trainables.scoring import (
     Forward,
     centre_window,
@@ -140,7 +141,7 @@ class Trainer:
         """The decoder's present step size."""
         return float(self._optimizer.param_groups[0]["lr"])
 
-    def train_epoch(self) -> EpochResult:
+    def train_epoch(self) -> EpochReport:
         """Train one epoch, validate, and move the schedule on.
 
         Returns:
@@ -150,7 +151,7 @@ class Trainer:
             DivergedError: The loss is NaN or infinite.
             InfeasibleError: It does not fit into the device's memory.
         """
-        started = time.perf_counter()
+        started, energy = time.perf_counter(), EnergyMeter(self.device)
         self.epoch += 1
         if self._two_stages and self.epoch == self.recipe.frozen_epochs + 1:
             self._start_second_stage()
@@ -166,11 +167,11 @@ class Trainer:
                 self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
         self._stale_epochs = 0 if improved else self._stale_epochs + 1
         end_epoch(self._schedule, self.recipe, val)
-        return EpochResult(
+        return EpochReport.of(
+            val,
+            self._data.task,
             epoch=self.epoch,
             train_loss=train_loss,
-            val_loss=val.loss,
-            val=val,
             learning_rate=rate,
             encoder_frozen=self.model.encoder_frozen,
             step_seconds=step_seconds,
@@ -179,8 +180,9 @@ class Trainer:
             seconds=time.perf_counter() - started,
             peak_memory_bytes=self._peak_memory(),
             memory_measures=self.memory.measures,
-            improved=improved,
-            finished=self.finished,
+            best_epoch=self.best_epoch,
+            best_val_iou=self.best_iou,
+            gpu_joules=energy.joules(),
         )
 
     @property

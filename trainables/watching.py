@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from trainables.recipe import Recipe
+from trainables.report import EpochReport
 from trainables.storage import Storage
 from trainables.training import Trainer
 
@@ -22,11 +22,11 @@ class Watcher(Protocol):
             folder: Where its files go.
         """
 
-    def epoch(self, report: Mapping[str, Any], trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
         """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again.
 
         Args:
-            report: The epoch's row.
+            report: The epoch.
             trainer: Has the epoch's weights.
         """
 

@@ -9,20 +9,9 @@ from ray import tune
 from sweep.cli.output import Events
 from sweep.ray_tune.searcher import attempt_of, outcome_of
 from sweep.records.trials import ERROR_FILE
+from trainables.report import EVENT, shown_in
 
-EPOCH_FIELDS = (
-    "epoch",
-    "val_iou",
-    "val_f1",
-    "best_epoch",
-    "best_val_iou",
-    "train_loss",
-    "val_loss",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-    "peak_memory_bytes",
-)
+TOLD = tuple(one.name for one in shown_in(EVENT))
 """What an ``epoch`` event takes from a report."""
 
 
@@ -48,7 +37,7 @@ class EventStream(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """A trial reported an epoch; one that it trained before it was broken off is not told again."""
         if "epoch" in result and not result["replayed"]:
-            self._emit("epoch", trial, **{name: result.get(name) for name in EPOCH_FIELDS})
+            self._emit("epoch", trial, **{name: result.get(name) for name in TOLD})
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended by itself, paused, or was stopped by the scheduler."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trainables.report import EPOCH_FIELDS, EpochReport
 
 if TYPE_CHECKING:
     from ray.util.metrics import Gauge
@@ -18,14 +19,11 @@ PREFIX = "ray_"
 
 TAGS = ("experiment", "attempt", "architecture")
 
+RUNNING = "tilesweep_trial_running"
+FIELDS = {f"tilesweep_{one.shown.gauge}": one for one in EPOCH_FIELDS if one.shown.gauge}
 METRICS = {
-    "tilesweep_trial_running": "1 while the trial trains",
-    "tilesweep_val_iou": "Mean IoU over the val tiles after the last epoch, in [0, 1]",
-    "tilesweep_train_loss": "Mean loss over the last epoch's draws",
-    "tilesweep_val_loss": "Mean loss over the val tiles after the last epoch",
-    "tilesweep_epoch": "Epochs trained",
-    "tilesweep_images_per_second": "Views trained on a second, in the last epoch",
-    "tilesweep_gpu_memory_bytes": "Most GPU memory held so far; 0 on the CPU",
+    RUNNING: "1 while the trial trains",
+    **{name: ", ".join(filter(None, (one.shown.text, one.shown.unit))) for name, one in FIELDS.items()},
 }
 """Gauge to what it says."""
 
@@ -59,22 +57,17 @@ class TrialGauges:
         if not self._gauges:
             self._gauges = {name: Gauge(name, description=text, tag_keys=TAGS) for name, text in METRICS.items()}
         self._tags = {"experiment": self._experiment, "attempt": attempt, "architecture": recipe.architecture}
-        self._values = {"tilesweep_trial_running": 1.0}
+        self._values = {RUNNING: 1.0}
         self._over = threading.Event()
         self._beat = threading.Thread(target=self._repeat, args=(self._over,), name="tilesweep-gauges", daemon=True)
         self._beat.start()
 
-    def epoch(self, report: Mapping[str, Any], trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
         """Say what an epoch brought."""
-        self._values = {
-            "tilesweep_trial_running": 1.0,
-            "tilesweep_val_iou": report["val_iou"],
-            "tilesweep_train_loss": report["train_loss"],
-            "tilesweep_val_loss": report["val_loss"],
-            "tilesweep_epoch": float(report["epoch"]),
-            "tilesweep_images_per_second": report["images_per_second"],
-            "tilesweep_gpu_memory_bytes": float(report["peak_memory_bytes"] if trainer.device.type == "cuda" else 0),
-        }
+        values = {name: float(getattr(report, one.name)) for name, one in FIELDS.items()}
+        if trainer.device.type != "cuda":
+            values["tilesweep_gpu_memory_bytes"] = 0.0
+        self._values = {RUNNING: 1.0, **values}
         self._say()
 
     def end(self) -> None:

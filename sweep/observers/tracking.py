@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainables.errors import ExperimentError
+from trainables.report import EPOCH_FIELDS, FINAL_FIELDS, TRACKERS, shown_in
 from trainables.secrets import hide_secret
 
 if TYPE_CHECKING:
@@ -20,22 +21,7 @@ if TYPE_CHECKING:
     from sweep.records.experiment import Experiment
 
 logger = logging.getLogger(__name__)
-
-METRICS = (
-    "epoch",
-    "val_iou",
-    "val_f1",
-    "val_loss",
-    "best_val_iou",
-    "train_loss",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
-    "peak_memory_bytes",
-    "final_val_iou",
-    "final_val_f1",
-)
-"""Fields of a report that are told; the last epoch brings the final scores."""
+TRACKED = tuple(one.name for one in shown_in(TRACKERS, (*EPOCH_FIELDS, *FINAL_FIELDS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +116,7 @@ def measured(result: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a report that are told; empty for the report of a failure or a lost storage."""
     if "epoch" not in result or result.get("failure"):
         return {}
-    return {name: float(result[name]) for name in METRICS if name in result}
+    return {name: float(result[name]) for name in TRACKED if name in result}
 
 
 Method = TypeVar("Method", bound=Callable[..., None])

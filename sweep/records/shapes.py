@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from search_spaces.limits import MAX_REPEATS, MAX_TRIALS
 from trainables.documents import MIB, DamagedError, parse_json
+from trainables.report import EPOCH_FIELDS, FINAL_FIELDS, ReportField
 
 MAX_DESCRIPTION = 256 * MIB
 MAX_LINES = 256 * MIB
@@ -23,7 +24,6 @@ MAX_TABLE = 1024 * MIB
 """Of a table, on disk and in memory."""
 
 Count = Annotated[int, Ge(0), Le(2**53)]
-Index = Annotated[int, Ge(-1), Le(2**53)]
 Name = Annotated[str, MinLen(1)]
 MORE = {"extra": "allow"}
 """Fields of other versions stay as they are."""
@@ -162,38 +162,19 @@ class TileScoreShape(TypedDict):
     confusion: NotRequired[list[list[Count]]]
 
 
-class ReportShape(TypedDict, total=False):
-    """A line of ``reports.jsonl``: an epoch, the final scores, or why a trial failed."""
+def _kind(one: ReportField) -> Any:
+    """Return what a field's value may be."""
+    kind = Count if one.type is int else dict[str, TileScoreShape] if one.name == "final_tiles" else one.type
+    return kind | None if one.optional else kind
 
-    __pydantic_config__ = MORE  # type: ignore[misc]
-    epoch: Count
-    val_iou: float | None
-    val_f1: float | None
-    val_loss: float | None
-    train_loss: float | None
-    learning_rate: float | None
-    best_epoch: Index | None
-    best_val_iou: float | None
-    class_iou: dict[str, float | None]
-    tile_iou: dict[str, float | None]
-    worst_tile: str
-    encoder_frozen: bool
-    val_pixel_accuracy: float | None
-    val_frequency_weighted_iou: float | None
-    step_seconds: float | None
-    images_per_second: float | None
-    seconds: float
-    final_seconds: float
-    peak_memory_bytes: Count | None
-    gpu_joules: float | None
-    memory_measures: str | None
-    final_val_iou: float | None
-    final_val_f1: float | None
-    final_tiles: dict[str, TileScoreShape]
-    trainable_parameters: Count | None
-    done: bool
-    finished: bool
-    failure: str
+
+ReportShape: type[dict[str, Any]] = TypedDict(  # type: ignore[misc]
+    "ReportShape",
+    {one.name: _kind(one) for one in (*EPOCH_FIELDS, *FINAL_FIELDS)} | {"done": bool, "finished": bool, "failure": str},
+    total=False,
+)
+"""A line of ``reports.jsonl``: an epoch, the final scores, or why a trial failed."""
+ReportShape.__pydantic_config__ = MORE  # type: ignore[attr-defined]
 
 
 def read_lines(data: bytes, shape: type[Shape]) -> Iterator[Shape]:

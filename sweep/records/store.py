@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +15,9 @@ import pyarrow as pa
 from sweep.records.experiment import Experiment
 from sweep.records.trials import ENDED, READERS, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
-from trainables.metrics import METRIC, only_class, pool
+from trainables.metrics import METRIC
 from trainables.models.registry import described
+from trainables.report import TABLE, ReportField, TrialSummary, fields_of, shown_in
 from trainables.task import Task
 from trainables.trial_states import REPORTS_FILE
 
@@ -25,6 +27,13 @@ VAL_SCORES_FILE = "val_scores.parquet"
 TEST_SCORES_FILE = "test_scores.parquet"
 TEST_PREDICTIONS = "predictions/test"
 """In the folder of an attempt that has read test."""
+
+ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+
+
+def _columns(table: Iterable[ReportField]) -> list[tuple[str, pa.DataType]]:
+    return [(one.name, ARROW.get(one.type, pa.map_(pa.string(), pa.float64()))) for one in table]
+
 
 TRIALS_SCHEMA = pa.schema(
     [
@@ -52,20 +61,7 @@ TRIALS_SCHEMA = pa.schema(
         ("ema_decay", pa.float64()),
         ("max_epochs", pa.int64()),
         ("seed", pa.int64()),
-        ("epochs", pa.int64()),
-        ("best_epoch", pa.int64()),
-        ("best_epoch_val_iou", pa.float64()),  # of the epoch's validation windows
-        ("val_iou", pa.float64()),  # of whole val tiles, best weights; null until the trial has finished
-        ("val_f1", pa.float64()),
-        ("val_pixel_accuracy", pa.float64()),  # over all val tiles' pixels
-        ("val_pooled_iou", pa.float64()),  # mean over classes of one confusion matrix of all val tiles
-        ("val_frequency_weighted_iou", pa.float64()),
-        ("collapsed", pa.string()),  # the class that it predicts everywhere on val, of several that are there
-        ("trainable_parameters", pa.int64()),
-        ("seconds", pa.float64()),
-        ("peak_memory_bytes", pa.int64()),
-        ("gpu_joules", pa.float64()),  # of the whole GPU while the trial's epochs ran; null where no GPU tells
-        ("memory_measures", pa.string()),  # what was done to fit into the device's memory
+        *_columns(fields_of(TrialSummary)),
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
         ("data_fingerprint", pa.string()),
@@ -75,29 +71,7 @@ TRIALS_SCHEMA = pa.schema(
         ("recipe", pa.string()),  # JSON
     ]
 )
-EPOCHS_SCHEMA = pa.schema(
-    [
-        ("attempt", pa.string()),
-        ("epoch", pa.int64()),
-        ("learning_rate", pa.float64()),
-        ("train_loss", pa.float64()),
-        ("val_loss", pa.float64()),
-        ("val_iou", pa.float64()),
-        ("val_f1", pa.float64()),
-        ("val_pixel_accuracy", pa.float64()),
-        ("val_frequency_weighted_iou", pa.float64()),
-        ("class_iou", pa.map_(pa.string(), pa.float64())),  # null for a class that neither truth nor prediction show
-        ("tile_iou", pa.map_(pa.string(), pa.float64())),
-        ("worst_tile", pa.string()),
-        ("encoder_frozen", pa.bool_()),
-        ("step_seconds", pa.float64()),
-        ("images_per_second", pa.float64()),
-        ("seconds", pa.float64()),
-        ("peak_memory_bytes", pa.int64()),
-        ("gpu_joules", pa.float64()),
-        ("memory_measures", pa.string()),
-    ]
-)
+EPOCHS_SCHEMA = pa.schema([("attempt", pa.string()), *_columns(shown_in(TABLE))])
 SCORES_SCHEMA = pa.schema(
     [
         ("attempt", pa.string()),
@@ -247,8 +221,6 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
     plan = record.plan
     entry = described(plan.recipe.architecture)
     recipe = plan.recipe.to_dict()
-    last = reports[-1] if reports else {}
-    measured: Mapping[str, Any] = next((report for report in reversed(reports) if "epoch" in report), {})
     begun = "unfinished" if reports else "waiting"
     return {
         **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},
@@ -267,17 +239,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "failure": record.reason or None,
         "weights": plan.weights.label,
         "weights_sha256": plan.weights.sha256,
-        "epochs": measured.get("epoch", 0),
-        "best_epoch": measured.get("best_epoch"),
-        "best_epoch_val_iou": measured.get("best_val_iou"),
-        "val_iou": last.get("final_val_iou"),
-        "val_f1": last.get("final_val_f1"),
-        **_pooled(last.get("final_tiles", {}), data),
-        "trainable_parameters": last.get("trainable_parameters"),
-        "seconds": sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
-        "peak_memory_bytes": measured.get("peak_memory_bytes"),
-        "gpu_joules": sum(report.get("gpu_joules") or 0.0 for report in reports) or None,
-        "memory_measures": measured.get("memory_measures"),
+        **asdict(TrialSummary.of(reports, Task.from_dict(data.get("task", {})))),
         "dataset": data["name"],
         "synthetic": data["synthetic"],
         "data_fingerprint": data["fingerprint"],
@@ -285,21 +247,6 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "task": json.dumps(data.get("task", {})),
         "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
-    }
-
-
-def _pooled(tiles: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what all val tiles' pixels in one confusion matrix say; nothing where an earlier version counted none."""
-    counts = [tile["confusion"] for tile in tiles.values() if "confusion" in tile]
-    if not counts or len(counts) < len(tiles):
-        return {}
-    task = Task.from_dict(data.get("task", {}))
-    pooled, only = pool(counts, task.scored_classes), only_class(counts)
-    return {
-        "collapsed": None if only is None else task.classes[only],
-        "val_pixel_accuracy": pooled.pixel_accuracy,
-        "val_pooled_iou": pooled.iou,
-        "val_frequency_weighted_iou": pooled.frequency_weighted_iou,
     }
 
 

@@ -95,7 +95,7 @@ def test_padded_pixels_count_in_no_loss_of_a_binary_task(weights: str) -> None:
 def test_a_training_on_narrow_tiles_learns_and_scores() -> None:
     recipe = shared_recipe("unet", get_profile("smoke")).replace(crop_size=128, validation_crop=0, draws_per_epoch=4)
     result = Trainer(recipe, _data([*WIDE, NARROW]), torch.device("cpu"), workers=1).train_epoch()
-    assert np.isfinite(result.train_loss) and 0 <= result.val.iou <= 1
+    assert np.isfinite(result.train_loss) and 0 <= result.val_iou <= 1
 
 
 def test_whole_tiles_come_again_in_eight_views_also_padded() -> None:

@@ -35,8 +35,8 @@ from sweep.records.trials import TrialPlan, read_reports
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights
+from trainables.report import SCALARS
 from trainables.storage import Storage
-from trainables.tensorboard import SCALARS
 
 REPORT_SECONDS = 2.5
 """Ray's usual ten make for a long test. Values are forgotten after two of these, so they must be told more often."""

@@ -185,7 +185,7 @@ def test_the_other_studies_recipes_learn(study: str, scenes: Path, dataset: Path
     trainer = Trainer(recipe.replace(**RECIPES[study]), data, torch.device("cpu"))
     results = [trainer.train_epoch() for _ in range(8)]
     assert results[-1].train_loss < 0.7 * results[0].train_loss
-    assert max(result.val.iou for result in results) > results[0].val.iou
+    assert max(result.val_iou for result in results) > results[0].val_iou
 
 
 def test_cosine_falls_to_the_floor_and_goes_on_after_a_resume(scenes: Path) -> None:

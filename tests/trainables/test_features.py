@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from trainables.data.tiles import TuningData
-from trainables.epoch_result import EpochResult
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.models import encoder_cache as kept
 from trainables.recipe import Recipe
+from trainables.report import EpochReport
 from trainables.training import Trainer
 
 CPU = torch.device("cpu")
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path, views: Te
     assert torch.equal(cached(views)[0], views.float().mean(1, keepdim=True))
 
 
-def _train(data: TuningData, recipe: Recipe, features: FeatureCache | None) -> tuple[EpochResult, int]:
+def _train(data: TuningData, recipe: Recipe, features: FeatureCache | None) -> tuple[EpochReport, int]:
     trainer = Trainer(recipe, data, CPU, features=features)
     encoded = 0
 
@@ -134,11 +134,11 @@ def test_a_training_with_kept_features_is_the_same_and_encodes_each_view_once(
     first, once = _train(data, recipe, store)
     again, never = _train(data, recipe.replace(learning_rate=1e-3), store)
     assert first.train_loss == pytest.approx(plain.train_loss, rel=1e-4)
-    assert first.val.iou == pytest.approx(plain.val.iou, abs=1e-3)
+    assert first.val_iou == pytest.approx(plain.val_iou, abs=1e-3)
     assert every_time == 2 * (12 + len(data.val))
     assert once <= 8 * len(data.train) + len(data.val)
     assert never == 0, "the next trial of the sweep finds all of them"
-    assert again.val.loss == first.val.loss
+    assert again.val_loss == first.val_loss
 
 
 def test_only_views_that_come_again_are_kept_in_training(write_dataset: Callable[..., Path], tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_activation_checkpointing_changes_no_number(data: TuningData, architectu
     checkpoint_blocks(checkpointed.model)
     for _ in range(2):
         one, other = plain.train_epoch(), checkpointed.train_epoch()
-        assert (one.train_loss, one.val_loss, one.val.iou) == (other.train_loss, other.val_loss, other.val.iou)
+        assert (one.train_loss, one.val_loss, one.tile_iou) == (other.train_loss, other.val_loss, other.tile_iou)
     for (name, ours), theirs in zip(
         checkpointed.model.state_dict().items(), plain.model.state_dict().values(), strict=True
     ):

@@ -60,8 +60,7 @@ def test_a_loop_over_train_epoch_is_a_full_training_and_learns(data: TuningData)
     assert [result.epoch for result in results] == list(range(1, 13))
     assert results[-1].train_loss < 0.5 * results[0].train_loss
     assert trainer.best_iou > 0.7
-    assert trainer.best_iou == max(result.val.iou for result in results)
-    assert results[-1].finished and not results[0].finished
+    assert trainer.best_iou == max(result.val_iou for result in results)
 
 
 def test_an_auxiliary_head_is_part_of_the_loss(data: TuningData) -> None:
@@ -103,7 +102,7 @@ def test_a_resumed_training_takes_the_same_steps(data: TuningData, architecture:
     for wanted in expected[2:]:
         got = resumed.train_epoch()
         assert (got.epoch, got.train_loss, got.val_loss) == (wanted.epoch, wanted.train_loss, wanted.val_loss)
-        assert got.val == wanted.val
+        assert (got.val_f1, got.tile_iou, got.class_iou) == (wanted.val_f1, wanted.tile_iou, wanted.class_iou)
     assert resumed.best_iou == unbroken.best_iou
 
 
@@ -212,9 +211,10 @@ def test_a_loss_that_is_not_finite_names_epoch_and_rate(data: TuningData) -> Non
 
 
 def test_validation_scores_the_window_and_every_tile_is_reported(data: TuningData) -> None:
-    result = Trainer(SMALL.replace(validation_crop=64), data, CPU).train_epoch()
-    assert [tile.name for tile in result.val.tiles] == ["t10", "t11"]
-    first = result.val.tiles[0]
+    trainer = Trainer(SMALL.replace(validation_crop=64), data, CPU)
+    scores = trainer.validate()
+    assert list(trainer.train_epoch().tile_iou) == ["t10", "t11"]
+    first = scores.tiles[0]
     assert sum(first.confusion[1]) == int(data.val[0].mask[16:80, 16:80].sum())
 
 

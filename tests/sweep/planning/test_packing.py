@@ -32,10 +32,10 @@ from sweep.session import driver, preview, session
 from tests.conftest import WriteDataset
 from trainables.data.batches import Batch
 from trainables.data.tiles import TuningData
-from trainables.epoch_result import EpochResult
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.report import EpochReport
 from trainables.storage import Storage
 from trainables.training import Trainer
 
@@ -236,7 +236,7 @@ class FakeGPU:
         monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
         train = Trainer.train_epoch
 
-        def train_epoch(trainer: Trainer) -> EpochResult:
+        def train_epoch(trainer: Trainer) -> EpochReport:
             result = train(trainer)
             self.trained.append((trainer.recipe, result.epoch))
             assert not result.encoder_frozen and trainer.steps_per_epoch == 2
@@ -283,7 +283,7 @@ def test_what_runs_out_of_memory_needs_the_whole_gpu(
 ) -> None:
     FakeGPU(monkeypatch, [5 * GB])
 
-    def fail(trainer: Trainer) -> EpochResult:
+    def fail(trainer: Trainer) -> EpochReport:
         raise error
 
     monkeypatch.setattr(Trainer, "train_epoch", fail)
