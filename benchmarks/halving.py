@@ -1,4 +1,4 @@
-"""What halving saves when one trial runs at a time, and what it costs: the same seeded search in three ways.
+"""What halving saves when one trial runs at a time, and what it costs: the same seeded search under every policy.
 
 Run with ``python -m benchmarks.halving``; about three minutes on two CPU cores.
 """
@@ -20,8 +20,8 @@ from rich.table import Table
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from sweep.cli.console import open_output
-from sweep.planning.halving import Halving
 from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.policies import POLICIES, make_policy
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.ray_tune.runner import run_trials
@@ -33,11 +33,7 @@ from trainables.models.weights import Weights
 from trainables.storage import Storage
 
 EPOCHS, TRIALS, SEEDS = 9, 12, (42, 1)
-WAYS = {
-    "off": None,
-    "stop": Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=False),
-    "pause": Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=True),
-}
+HALVING = {"max_epochs": EPOCHS, "grace_epochs": 1, "reduction_factor": 3}
 SPACE = {
     "learning_rate": FloatDistribution(1e-5, 0.1, log=True),
     "decoder_dropout": FloatDistribution(0.0, 0.6),
@@ -64,7 +60,8 @@ def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
         max_epochs=EPOCHS, patience=EPOCHS, draws_per_epoch=32, ema_decay=0.8
     )
     template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
-    plan = SweepPlan(studies=(StudyPlan(template=template, space=SPACE, trials=TRIALS),), halving=WAYS[way])
+    study = StudyPlan(template=template, space=SPACE, trials=TRIALS)
+    plan = SweepPlan(studies=(study,), policy=make_policy(way, HALVING))
     experiment = Experiment(Storage.open(str(folder)), f"{way}-{seed}")
     experiment.describe({"data": {"name": "squares", "synthetic": True, "fingerprint": "", "train": []}})
     resources = Resources(
@@ -83,7 +80,7 @@ def main() -> None:
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     table = Table("--halving", *(f"seed {seed}: epochs, best val IoU" for seed in SEEDS))
     with tempfile.TemporaryDirectory() as folder:
-        for way in WAYS:
+        for way in POLICIES:
             found = [search(Path(folder), way, seed) for seed in SEEDS]
             table.add_row(way, *(f"{epochs}, {best:.3f}" for epochs, best in found))
     Console(width=140).print(table)

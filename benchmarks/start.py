@@ -93,7 +93,6 @@ def trial_starts(data: TuningData, folder: Path, recipe: Recipe, trials: int) ->
             "recipe": recipe.to_dict(),
             "weights": vars(random_weights(recipe.architecture)),
             "tiles": [],
-            "until": 1000,
             "device": "cpu",
             "compiled": False,
             "trace": False,

@@ -44,12 +44,11 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     """One epoch a step. Configured by plain values, so that Ray can store and compare trials.
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
-    (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``until`` (the epoch after which it
-    pauses), ``device`` (``cpu`` or ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by
-    ``torch.compile``, and an epoch recorded), ``folder`` (path or URI of everything that it writes), and maybe
-    ``weights_at`` (the storage from which nodes take pretrained weights that they lack) and ``code`` (the architecture
-    of a user's own that may run, with the hash of its file). The tiles come through
-    ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
+    (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``device`` (``cpu`` or ``cuda``),
+    ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded), ``folder``
+    (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take pretrained
+    weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its file). The
+    tiles come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then goes on with the next one.
@@ -95,7 +94,6 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._recipe = Recipe.from_dict(trial["recipe"])
         self._weights = Weights(**trial["weights"])
         self._device = torch.device(trial["device"])
-        self._until: int = trial["until"]
         self._compiled: bool = trial["compiled"]
         self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
@@ -172,10 +170,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._save()
         report = self._reports[self._reported]
         self._reported += 1
-        paused = not report["done"] and self._reported >= self._until
-        if report["done"] or paused:
+        if report["done"]:
             self._end_watch()
-        return {**report, "replayed": replayed, "paused": paused, "done": report["done"] or paused}
+        return {**report, "replayed": replayed}
 
     def _train_epoch(self) -> TrialReport:
         """Train an epoch and return its report, or the report of a failure that no new start would mend."""

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from search_spaces.limits import MAX_TRIALS
 from sweep.cli.marks import RARE, Bounds, OnResume
 from trainables.models.sources import SAM_SHA256
 from trainables.recipe import MAX_EPOCHS, MAX_SEED
@@ -184,36 +183,3 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
         Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE, OnResume.FIXED
     ] = None
     """pretrained refuses to start without real weights; default: the profile's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions(SweepOptions):
-    """What every search understands."""
-
-    trials: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_TRIALS), OnResume.FIXED] = None
-    """Trials in all, shared equally by the architectures; default: the profile's."""
-
-    space: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
-    """Python file with a function space(architecture) of your own; it is run."""
-
-    extra_knobs: Annotated[Names, RARE, OnResume.FIXED] = ()
-    """Search these too: weight_decay, ema_decay."""
-
-    max_epochs: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
-    """Epochs of a full training; default: the profile's."""
-
-    grace_period: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
-    """Epochs before a trial can be given up; default: the profile's."""
-
-    reduction_factor: Annotated[int | None, arg(metavar="N"), RARE, Bounds(2, 1_000), OnResume.FIXED] = None
-    """One in this many trials passes each rung; default: the profile's."""
-
-    halving: Annotated[Literal["auto", "stop", "pause", "off"], RARE, OnResume.FIXED] = "auto"
-    """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
-    trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
-
-    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
-    """Start ASHA's rungs with this experiment's curves of the same architectures."""
-
-    optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE, OnResume.FIXED] = None
-    """Any Optuna storage; default: a journal in the experiment's folder."""

@@ -11,8 +11,8 @@ from tyro.conf import arg
 from search_spaces.limits import MAX_REPEATS, require_few
 from sweep.cli.console import Command
 from sweep.cli.marks import Bounds, OnResume
-from sweep.cli.options import SearchOptions
 from sweep.cli.output import Output
+from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
@@ -45,7 +45,7 @@ def main(options: Phase2Options, output: Output) -> int:
         shared_recipes,
         trials_each,
     )
-    from sweep.session.resolve import halving_of
+    from sweep.session.resolve import policy_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.models.registry import get_architecture
 
@@ -66,7 +66,7 @@ def main(options: Phase2Options, output: Output) -> int:
     trials = limited_trials(number, spaces, recipes)
     require_trials(options.confirm, trials, "--confirm")
     say_limits(number, trials, output.console)
-    halving = halving_of(options, profile)
+    policy = policy_of(options, profile)
 
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
         studies = tuple(
@@ -85,7 +85,7 @@ def main(options: Phase2Options, output: Output) -> int:
             )
             for name in names
         )
-        return SweepPlan(studies=studies, halving=halving)
+        return SweepPlan(studies=studies, policy=policy)
 
     return run_sweep(Phase(name="phase2", architectures=names, build=build), options, profile, output)
 

@@ -12,8 +12,9 @@ from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
 from sweep.cli.console import Command
 from sweep.cli.marks import Bounds, OnResume
-from sweep.cli.options import Numbers, RecipeOptions, SearchOptions
+from sweep.cli.options import Numbers, RecipeOptions
 from sweep.cli.output import Output
+from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
@@ -45,9 +46,10 @@ def main(options: Phase3Options, output: Output) -> int:
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import StudyPlan, SweepPlan
+    from sweep.planning.policy import NoHalving
     from sweep.records.trials import TrialPlan
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes
-    from sweep.session.resolve import halving_of
+    from sweep.session.resolve import policy_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.data.budgets import draw_tiles
     from trainables.errors import ExperimentError
@@ -65,7 +67,7 @@ def main(options: Phase3Options, output: Output) -> int:
     spaces = make_spaces(recipes, options.space, options.extra_knobs)
     trials = limited_trials(options.tune, spaces, recipes)
     say_limits(options.tune, trials, output.console)
-    halving = halving_of(options, profile) if options.tune else None
+    policy = policy_of(options, profile) if options.tune else NoHalving()
     draws = profile.draws if options.draws is None else options.draws
     if options.tune:
         count = len(names) * len(options.tiles) * (options.tune + draws - 1)
@@ -102,7 +104,7 @@ def main(options: Phase3Options, output: Output) -> int:
                     finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
                 )
             )
-        return SweepPlan(studies=tuple(studies), halving=halving)
+        return SweepPlan(studies=tuple(studies), policy=policy)
 
     return run_sweep(Phase(name="phase3", architectures=names, build=build), options, profile, output)
 

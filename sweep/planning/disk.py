@@ -48,7 +48,7 @@ def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
     ended = sum(one for one, _ in sizes)
     states = sorted((state for _, state in sizes), reverse=True)
     running = (KEPT + 1) * sum(states[:concurrent])  # a new one is written before an old one goes
-    paused = KEPT * sum(states[concurrent:]) if plan.halving and plan.halving.pausing else 0
+    paused = KEPT * sum(states[concurrent:]) if plan.policy.pauses else 0
     return ended + running + paused
 
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from sweep.cli.durations import duration
 from sweep.cli.tables import Column, Sheet
-from sweep.planning.halving import Halving
 from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.policy import Policy
 from sweep.planning.resources import Resources
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
@@ -57,17 +57,17 @@ class Estimator:
         seconds = recipe.max_epochs * (recipe.draws_per_epoch * view * train + window * predict) + whole * predict
         return seconds * self.factors.get(recipe.architecture, 1.0)
 
-    def study(self, study: StudyPlan, halving: Halving | None) -> tuple[float, float]:
-        """Estimate a search, in device-seconds: every trial run to its end, and with halving as it usually goes."""
+    def study(self, study: StudyPlan, policy: Policy) -> tuple[float, float]:
+        """Estimate a search, in device-seconds: every trial run to its end, and as the policy usually goes."""
         full = self.trial(study.template.recipe)
-        share = expected_epochs(study, halving) / (study.trials * study.template.recipe.max_epochs)
+        share = expected_epochs(study, policy) / (study.trials * study.template.recipe.max_epochs)
         finals = sum(self.trial(final.recipe) for final in study.afterwards)
         return full * study.trials + finals, full * study.trials * share + finals
 
     def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
         """Estimate a sweep's wall-clock time in seconds; trials that share a GPU get no more out of it together."""
         planned = [self.trial(trial.recipe) for trial in plan.trials]
-        studies = [self.study(study, plan.halving)[0 if worst_case else 1] for study in plan.studies]
+        studies = [self.study(study, plan.policy)[0 if worst_case else 1] for study in plan.studies]
         alone = [self.trial(study.template.recipe) for study in plan.studies]
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         longest = max([*planned, *alone])
@@ -75,11 +75,9 @@ class Estimator:
         return STARTUP_SECONDS + max(longest, (sum(planned) + sum(studies)) / devices) / cores
 
 
-def expected_epochs(study: StudyPlan, halving: Halving | None) -> int:
+def expected_epochs(study: StudyPlan, policy: Policy) -> int:
     """Estimate the epochs of a search's own trials."""
-    if halving is None:
-        return study.trials * study.template.recipe.max_epochs
-    return halving.expected_epochs(study.trials)
+    return policy.expected_epochs(study.trials, study.template.recipe.max_epochs)
 
 
 def plan_tables(plan: SweepPlan, resources: Resources, estimator: Estimator) -> list[Sheet]:
@@ -128,18 +126,8 @@ def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator
 
 
 def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, cores: int) -> Sheet:
-    halving = plan.halving
-    if halving is None:
-        how = "no trial is stopped early"
-    else:
-        rungs = ", ".join(map(str, halving.rungs)) or "none"
-        how = (
-            f"{'pausing at' if halving.pausing else 'ASHA with'} rungs at epochs {rungs}; "
-            f"1 in {halving.reduction_factor} continues"
-        )
-
     def hours(index: int) -> Callable[[StudyPlan], float]:
-        return lambda study: estimator.study(study, halving)[index] / cores / 3600
+        return lambda study: estimator.study(study, plan.policy)[index] / cores / 3600
 
     columns = [
         Column(heading="search", value=lambda study: study.name),
@@ -156,8 +144,10 @@ def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, 
             right=True,
             priority=2,
         ),
-        Column(heading="epochs expected", value=lambda study: expected_epochs(study, halving), right=True, priority=3),
+        Column(
+            heading="epochs expected", value=lambda study: expected_epochs(study, plan.policy), right=True, priority=3
+        ),
         Column(heading="hours at most", value=hours(0), format=".2f", right=True),
         Column(heading="hours expected", value=hours(1), format=".2f", right=True, priority=2),
     ]
-    return Sheet(f"{len(plan.studies)} searches, {resources}; {how}", columns, plan.studies)
+    return Sheet(f"{len(plan.studies)} searches, {resources}; {plan.policy.describe()}", columns, plan.studies)

@@ -1,35 +1,31 @@
-"""Successive halving where trials pause at rungs and the best of them go on."""
+"""Successive halving: trials are compared at rungs by their best val IoU so far.
+
+Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (both variants).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
+from sweep.planning.policy import TO_THE_END, Curves, Decision, Policy, RungState, best_so_far
 from trainables.errors import ExperimentError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Halving:
-    """How poor trials are told from good ones before they have run to their end: by the best val IoU so far.
+class Halving(Policy):
+    """What both variants share: the rungs.
 
     Attributes:
         max_epochs: Epochs of a full training, at least 1.
         grace_epochs: Epochs before a trial can be stopped or paused, from 1 to ``max_epochs``.
-        reduction_factor: One in this many trials goes on from each rung, at least 2.
-        pausing: Trials pause at every rung and the best are promoted. Otherwise a trial goes on unless it is worse
-            than those that reached the rung before it, so the first ones always run to their end.
-        warm_from: Experiment whose curves the rungs start with; empty for none. Not together with ``pausing``.
-
-    Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning" (both variants).
+        reduction_factor: One in this many trials passes each rung, at least 2.
     """
 
     max_epochs: int
     grace_epochs: int
     reduction_factor: int
-    pausing: bool
-    warm_from: str = ""
 
     def __post_init__(self) -> None:
         faults = []
@@ -55,12 +51,12 @@ class Halving:
             epoch *= self.reduction_factor
         return tuple(found)
 
-    def next_stop(self, epoch: int) -> int:
-        """Return the first rung beyond an epoch, or the maximum."""
-        return next((rung for rung in self.rungs if rung > epoch), self.max_epochs)
+    def first_end(self, max_epochs: int) -> int:
+        """Return the epochs up to the first rung."""
+        return min(self.grace_epochs, max_epochs)
 
-    def expected_epochs(self, trials: int) -> int:
-        """Estimate the epochs that a study of some trials runs: 1 in ``reduction_factor`` passes each rung.
+    def expected_epochs(self, trials: int, max_epochs: int) -> int:
+        """Estimate a study's epochs: 1 in ``reduction_factor`` trials passes each rung.
 
         One trial, the shared recipe, always runs to its end.
         """
@@ -70,54 +66,65 @@ class Halving:
             alive, before = math.ceil(alive / self.reduction_factor), rung
         return total + self.max_epochs
 
+    def describe(self) -> str:
+        """Name the rungs."""
+        rungs = ", ".join(map(str, self.rungs)) or "none"
+        how = "pausing at" if self.pauses else "ASHA with"
+        return f"{how} rungs at epochs {rungs}; 1 in {self.reduction_factor} continues"
+
 
 @dataclass(frozen=True, kw_only=True)
-class RungState:
-    """A trial of a paused search.
+class AshaStop(Halving):
+    """A trial is stopped that is not among the best 1 in ``reduction_factor`` of those at the rung before it.
 
-    Attributes:
-        number: Its number in the study; 0, the shared recipe, runs to its end and takes nobody's place.
-        curve: Epoch to val IoU.
-        until: The epoch at which it pauses, or the maximum.
-        ended: It finished, failed or was given up.
+    The first ones have nobody to be compared with and run to their end, unless ``warm_from`` gives them rivals.
     """
 
-    number: int
-    curve: Mapping[int, float]
-    until: int
-    ended: bool
+    name = "stop"
+    warms = True
 
-    @property
-    def paused(self) -> bool:
-        """Whether it waits at its rung."""
-        return not self.ended and self.until in self.curve
+    def decide(self, trial: str, epoch: int, curves: Curves) -> Decision:
+        """Stop it at a rung where it is worse than the quantile of those that reached it before."""
+        if epoch not in self.rungs:
+            return Decision.CONTINUE
+        best = {name: best_so_far(curve)[epoch] for name, curve in curves.items() if epoch in curve}
+        own, rivals = best.pop(trial), list(best.values())
+        if not rivals:
+            return Decision.CONTINUE
+        import numpy as np  # here, so that --help answers without it
+
+        cutoff = float(np.percentile(rivals, (1 - 1 / self.reduction_factor) * 100))
+        return Decision.STOP if own < cutoff else Decision.CONTINUE
 
 
-def best_so_far(curve: Mapping[int, float]) -> dict[int, float]:
-    """Return the best val IoU up to each epoch: that of the weights that would be used."""
-    epochs = sorted(curve)
-    return dict(zip(epochs, accumulate((curve[epoch] for epoch in epochs), max), strict=True))
+@dataclass(frozen=True, kw_only=True)
+class AshaPause(Halving):
+    """Trials pause at every rung, and the best of them are promoted to the next one."""
 
+    name = "pause"
+    pauses = True
 
-def choose_promotion(halving: Halving, standings: Sequence[RungState], *, all_started: bool) -> int | None:
-    """Choose the paused trial that goes on next: the highest rung first, the best trial of it first.
+    def decide(self, trial: str, epoch: int, curves: Curves) -> Decision:
+        """Let it pause at a rung."""
+        return Decision.PAUSE if epoch in self.rungs else Decision.CONTINUE
 
-    Args:
-        halving: Rungs and reduction factor.
-        standings: All trials of one study.
-        all_started: No further trial will be started, so the best of each rung goes on however few there are.
+    def next_pause(self, epoch: int) -> int:
+        """Return the first rung beyond an epoch."""
+        return next((rung for rung in self.rungs if rung > epoch), TO_THE_END)
 
-    Returns:
-        The trial's number, or None when nobody has earned it yet.
-    """
-    for rung in reversed(halving.rungs):
-        reached = [standing for standing in standings if rung in standing.curve and standing.number]
-        places = len(reached) // halving.reduction_factor
-        settled = all_started and not any(not one.ended and not one.paused for one in standings)
-        if settled and reached:
-            places = max(places, 1)
-        best = sorted(reached, key=lambda one: (-best_so_far(one.curve)[rung], one.number))[:places]
-        for standing in best:
-            if standing.paused and standing.until == rung:
-                return standing.number
-    return None
+    def promote(self, trials: Sequence[RungState], *, all_started: bool) -> int | None:
+        """Choose from the highest rung first, the best trial of it first.
+
+        Once all have started, the best of each rung is promoted however few there are.
+        """
+        for rung in reversed(self.rungs):
+            reached = [one for one in trials if rung in one.curve and one.number]
+            places = len(reached) // self.reduction_factor
+            settled = all_started and not any(not one.ended and not one.paused for one in trials)
+            if settled and reached:
+                places = max(places, 1)
+            best = sorted(reached, key=lambda one: (-best_so_far(one.curve)[rung], one.number))[:places]
+            for one in best:
+                if one.paused and one.until == rung:
+                    return one.number
+        return None

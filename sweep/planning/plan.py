@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.distributions import (
@@ -15,7 +15,8 @@ from optuna.distributions import (
 )
 
 from search_spaces.limits import require_few
-from sweep.planning.halving import Halving
+from sweep.planning.policies import read_policy
+from sweep.planning.policy import NoHalving, Policy
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.trials import TrialPlan
 from trainables.errors import ExperimentError
@@ -94,12 +95,12 @@ class SweepPlan:
     Attributes:
         trials: Planned ones, in the order in which they start.
         studies: Searches.
-        halving: How the searches' trials are compared early; None stops nobody.
+        policy: Which of the searches' trials get their next epochs.
     """
 
     trials: tuple[TrialPlan, ...] = ()
     studies: tuple[StudyPlan, ...] = ()
-    halving: Halving | None = None
+    policy: Policy = field(default_factory=NoHalving)
 
     @property
     def total(self) -> int:
@@ -131,7 +132,7 @@ class SweepPlan:
                 }
                 for study in self.studies
             ],
-            "halving": asdict(self.halving) if self.halving else None,
+            "halving": self.policy.to_dict() if self.policy.ends_early else None,
         }
 
     @classmethod
@@ -150,7 +151,7 @@ class SweepPlan:
                 )
                 for study in values["studies"]
             ),
-            halving=Halving(**values["halving"]) if values["halving"] else None,
+            policy=read_policy(values["halving"]),
         )
 
 

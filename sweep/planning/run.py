@@ -11,12 +11,10 @@ from search_spaces.profiles import Profile
 from sweep.planning.limits import Limits
 from sweep.planning.packing import Packing
 from sweep.planning.plan import SweepPlan
+from sweep.planning.policy import Curves
 from sweep.planning.resources import ResourceRequest
 from sweep.records.experiment import Experiment
 from trainables.data.tiles import TuningData
-
-Curves = Mapping[str, Mapping[int, float]]
-"""Attempt to epoch to val IoU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,7 @@ class Run:
         seed: Seeds what searches propose.
         optuna_url: Optuna storage of the studies; None is a journal in the experiment's folder.
         limits: When to stop.
-        warm_curves: Group to curves of an earlier experiment, with which its rungs start; None for none.
+        warm_curves: Group to curves of an earlier experiment, with which its trials are compared, too; None for none.
         compiled: Whether ``torch.compile`` translates the training step.
         trace: Whether each trial records an epoch for a trace viewer.
         overlays_every: Epochs between pictures for TensorBoard, 0 for none; None writes nothing for it.

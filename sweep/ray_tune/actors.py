@@ -32,6 +32,6 @@ def share_processes(plan: SweepPlan, data: TuningData, resources: Resources) -> 
     seconds = [estimator.trial(trial.recipe) for trial in plan.trials]
     for study in plan.studies:
         recipe = study.template.recipe
-        epochs = min(plan.halving.grace_epochs, recipe.max_epochs) if plan.halving else recipe.max_epochs
+        epochs = plan.policy.first_end(recipe.max_epochs)
         seconds.append(estimator.trial(recipe) * epochs / recipe.max_epochs)
     return min(seconds, default=0.0) / cores * WORTH_IT < FRESH_SECONDS

@@ -22,11 +22,11 @@ from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.ray_tune.actors import share_processes
 from sweep.ray_tune.allocation import room
-from sweep.ray_tune.scheduler import GroupedASHA
+from sweep.ray_tune.scheduler import PolicyScheduler
 from sweep.ray_tune.searcher import RoundRobin, attempt_of
 from sweep.ray_tune.stopper import SweepStopper
-from sweep.records.trials import TrialRecords
-from sweep.search.groups import Launch, PlannedTrials, TrialGroup
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.search.groups import PlannedTrials, TrialGroup
 from trainables.errors import StorageError
 from trainables.models.registry import trusted_hashes
 from trainables.owners import scratch_folder
@@ -64,18 +64,12 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
         from sweep.search.study_group import StudyGroup
 
         storage = open_studies(run.experiment, run.optuna_url)
+        warm = run.warm_curves or {}
         for study in plan.studies:
-            groups[study.name] = StudyGroup(study, plan.halving, storage, run.experiment.name, records, run.seed)
+            groups[study.name] = StudyGroup(
+                study, plan.policy, storage, run.experiment.name, records, run.seed, warm.get(study.name)
+            )
     return groups
-
-
-def _scheduler(run: Run, groups: dict[str, TrialGroup]) -> Any:
-    halving = run.plan.halving
-    if halving is None or halving.pausing:
-        return None  # nobody is stopped, or trials pause by themselves
-    warm = run.warm_curves or {}
-    curves = {name: {**warm.get(name, {}), **group.curves()} for name, group in groups.items()}
-    return GroupedASHA(halving, curves)
 
 
 def _scratch_name(trial: Any) -> str:
@@ -127,20 +121,18 @@ def run_trials(
     records = TrialRecords(experiment)
     groups = _groups(run, records)
 
-    def config(launch: Launch) -> dict[str, Any]:
-        folder = experiment.folder(launch.plan.attempt)
+    def config(trial: TrialPlan) -> dict[str, Any]:
+        folder = experiment.folder(trial.attempt)
         folder.create()
         return {
             "trial": {
-                **launch.plan.to_dict(),
-                "until": launch.until,
-                "protected": launch.protected,
+                **trial.to_dict(),
                 "device": resources.device,
                 "compiled": run.compiled,
                 "trace": run.trace,
                 "folder": folder.address,
                 "weights_at": run.weights_at,
-                "code": trusted_hashes([launch.plan.recipe.architecture]),
+                "code": trusted_hashes([trial.recipe.architecture]),
             }
         }
 
@@ -162,7 +154,7 @@ def run_trials(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=_scheduler(run, groups),
+                scheduler=PolicyScheduler(searcher.decide),
                 num_samples=-1,
                 reuse_actors=shared,
                 trial_name_creator=attempt_of,

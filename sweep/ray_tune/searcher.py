@@ -9,7 +9,9 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from sweep.search.groups import Launch, Outcome, TrialGroup
+from sweep.planning.policy import Decision
+from sweep.records.trials import TrialPlan
+from sweep.search.groups import Outcome, TrialGroup
 
 
 class RoundRobin(Searcher):  # type: ignore[misc]
@@ -17,12 +19,12 @@ class RoundRobin(Searcher):  # type: ignore[misc]
 
     Args:
         groups: TrialGroup name to group.
-        config: Turns a launch into Tune's config.
+        config: Turns a trial into Tune's config.
         room: How many trials fit side by side at this moment; a cluster grows and shrinks.
     """
 
     def __init__(
-        self, groups: Mapping[str, TrialGroup], config: Callable[[Launch], dict[str, Any]], room: Callable[[], int]
+        self, groups: Mapping[str, TrialGroup], config: Callable[[TrialPlan], dict[str, Any]], room: Callable[[], int]
     ) -> None:
         super().__init__()
         self._groups = dict(groups)
@@ -38,9 +40,9 @@ class RoundRobin(Searcher):  # type: ignore[misc]
         if self._live and len(self._live) >= self._room():
             return None
         for group in sorted(self._groups.values(), key=lambda one: one.launches):
-            if launch := group.next():
-                self._live[trial_id] = (group, launch.plan.attempt)
-                return self._config(launch)
+            if trial := group.next():
+                self._live[trial_id] = (group, trial.attempt)
+                return self._config(trial)
         return Searcher.FINISHED if self.done else None
 
     @property
@@ -48,12 +50,12 @@ class RoundRobin(Searcher):  # type: ignore[misc]
         """Whether every group has come to its end."""
         return all(group.done for group in self._groups.values())
 
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass on an epoch after which the trial goes on."""
+    def decide(self, trial_id: str, result: Mapping[str, Any]) -> Decision:
+        """Let the trial's group decide what becomes of it after an epoch that is not its last one."""
         if "halted" in result:
-            return
+            return Decision.CONTINUE  # no epoch, but a storage that is lost: the sweep ends here
         group, attempt = self._live[trial_id]
-        group.on_epoch(attempt, result["epoch"], result["val_iou"])
+        return group.on_epoch(attempt, result["epoch"], result["val_iou"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Pass on how a trial ended. Tune does not come here with the trials that an interrupt breaks off."""

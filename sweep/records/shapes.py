@@ -73,22 +73,12 @@ class StudyShape(TypedDict):
     repeats: NotRequired[Annotated[int, Ge(1), Le(MAX_REPEATS)]]
 
 
-class HalvingShape(TypedDict):
-    """``sweep.planning.halving.Halving``."""
-
-    max_epochs: Count
-    grace_epochs: Count
-    reduction_factor: Count
-    pausing: bool
-    warm_from: NotRequired[str]
-
-
 class PlanShape(TypedDict):
     """``sweep.planning.plan.SweepPlan``."""
 
     trials: list[PlannedShape]
     studies: list[StudyShape]
-    halving: HalvingShape | None
+    halving: dict[str, str | int | bool] | None
 
 
 class DataShape(TypedDict):

@@ -23,8 +23,6 @@ ERROR_FILE = "error.txt"
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
 Parsed = TypeVar("Parsed")
-TO_THE_END = 1_000_000
-"""``until`` of a trial that never pauses."""
 READERS = 16
 """Files read at the same time; behind a network each of them takes a while."""
 SMALL_BYTES = 256_000

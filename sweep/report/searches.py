@@ -54,7 +54,7 @@ def _architecture(summary: GroupSummary) -> str:
 def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
     stopped = sum(row["status"] == "stopped" for one in summaries for row in one.rows)
     trials = sum(len(one.rows) for one in summaries)
-    if source.plan.halving is None:
+    if not source.plan.policy.ends_early:
         run = sum(one.epochs_run for one in summaries)
         said = f"Nobody was stopped early: halving was off. {count(run, 'epoch')} were trained."
     else:
@@ -74,7 +74,7 @@ def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
             *([f"The gain is {LUCK}"] if any("luckiest" in one.told_gain for one in summaries) else []),
             *(
                 ["Epochs saved are estimated from how long each search's finished trials ran."]
-                if source.plan.halving
+                if source.plan.policy.ends_early
                 else []
             ),
         ],

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from sweep.records.trials import TO_THE_END, TrialPlan, TrialRecords
+from sweep.planning.policy import Decision
+from sweep.records.trials import TrialPlan, TrialRecords
 
 Outcome = Literal["finished", "stopped", "paused", "failed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Launch:
-    """A trial that is to run now.
-
-    Attributes:
-        plan: The trial.
-        until: The epoch after which it pauses.
-        protected: ASHA may not stop it.
-    """
-
-    plan: TrialPlan
-    until: int = TO_THE_END
-    protected: bool = False
 
 
 class TrialGroup(ABC):
@@ -37,7 +22,7 @@ class TrialGroup(ABC):
     launches: int = 0
 
     @abstractmethod
-    def next(self) -> Launch | None:
+    def next(self) -> TrialPlan | None:
         """Hand out the next trial; None when there is none now."""
 
     @property
@@ -46,8 +31,8 @@ class TrialGroup(ABC):
         """Whether every trial has ended and none will come."""
 
     @abstractmethod
-    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
-        """Hear of an epoch after which the trial goes on."""
+    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> Decision:
+        """Hear of an epoch that is not the trial's last one, and decide what becomes of the trial."""
 
     @abstractmethod
     def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
@@ -58,10 +43,6 @@ class TrialGroup(ABC):
             outcome: How.
             report: Its last report; empty when it crashed before the first one.
         """
-
-    def curves(self) -> Mapping[str, Mapping[int, float]]:
-        """Return what ASHA has to know from before: attempt to epoch to val IoU."""
-        return {}
 
 
 class PlannedTrials(TrialGroup):
@@ -77,21 +58,22 @@ class PlannedTrials(TrialGroup):
         self._waiting = [plan for plan in plans if records.state(plan.attempt) != "finished"]
         self._running = 0
 
-    def next(self) -> Launch | None:
+    def next(self) -> TrialPlan | None:
         """Hand out the next trial."""
         if not self._waiting:
             return None
         self.launches += 1
         self._running += 1
-        return Launch(plan=self._waiting.pop(0), protected=True)
+        return self._waiting.pop(0)
 
     @property
     def done(self) -> bool:
         """Whether every trial has ended."""
         return not self._waiting and not self._running
 
-    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
-        """Learn nothing: nobody is compared."""
+    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> Decision:
+        """Let the trial continue: nobody is compared."""
+        return Decision.CONTINUE
 
     def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
         """Count the trial as ended."""

@@ -17,10 +17,10 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.planning.halving import Halving, RungState, choose_promotion
 from sweep.planning.plan import StudyPlan
-from sweep.records.trials import TO_THE_END, TrialPlan, TrialRecords
-from sweep.search.groups import Launch, Outcome, TrialGroup
+from sweep.planning.policy import TO_THE_END, Curves, Decision, Policy, RungState
+from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.search.groups import Outcome, TrialGroup
 from sweep.search.journal import study_name
 from sweep.search.recipes_tried import key, propose
 from trainables.metrics import only_class
@@ -36,33 +36,35 @@ COLLAPSED = "collapsed"
 
 
 class StudyGroup(TrialGroup):
-    """Searches one group's recipes: TPE proposes, halving gives up on the poor ones.
+    """Searches one group's recipes: TPE proposes, a policy decides which trials get their next epochs.
 
-    The study is the search's only memory: what TPE proposes follows from its trials and the seed, and rungs follow
-    from its intermediate values. So a killed search goes on with the same decisions. A trial is told as COMPLETE with
-    the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
+    The study is the search's only memory: what TPE proposes follows from its trials and the seed, and what the policy
+    decides from its intermediate values. So a killed search goes on with the same decisions. A trial is told as
+    COMPLETE with the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
     intermediate values, when it was stopped; as FAIL when it failed.
 
     Args:
         plan: What is searched; the shared recipe is the first trial, and is never stopped.
-        halving: How trials are compared early; None stops nobody.
+        policy: Decides which trials get their next epochs.
         storage: Where the study lies.
         experiment: The experiment's name, which goes into the study's.
         records: The experiment's record of trials.
         seed: Seeds every proposal, at least 0.
+        warm: Curves of an earlier experiment that trials are compared with, too.
     """
 
     def __init__(
         self,
         plan: StudyPlan,
-        halving: Halving | None,
+        policy: Policy,
         storage: BaseStorage,
         experiment: str,
         records: TrialRecords,
         seed: int,
+        warm: Curves | None = None,
     ) -> None:
         self._plan = plan
-        self._halving = halving
+        self._policy = policy
         self._records = records
         self._seed = seed
         self._study = optuna.create_study(
@@ -75,6 +77,7 @@ class StudyGroup(TrialGroup):
         self._running: dict[str, optuna.Trial] = {}
         self._views: dict[int, Uncopied] = {}
         self._to_resume: deque[FrozenTrial] = deque()
+        self._curves = {name: dict(curve) for name, curve in (warm or {}).items()}
         for trial in self._trials():
             self._take_up(trial)
         self._finals: deque[TrialPlan] | None = None
@@ -84,11 +87,12 @@ class StudyGroup(TrialGroup):
         """Bring a trial of an earlier driver into order."""
         self.launches += 1
         attempt = self._attempt(trial.number)
+        self._curves[attempt] = dict(trial.intermediate_values)
         if set(trial.params) == set(self._plan.space):
             self._records.add(self._plan.trial(trial.number, trial.params))
         if stopped := trial.user_attrs.get("stopped"):  # the driver died between the decision and the telling
             if trial.state not in STATES:
-                self._report(self._handle(trial), stopped["epoch"], stopped["val_iou"])
+                self._report(attempt, self._handle(trial), stopped["epoch"], stopped["val_iou"])
                 self._study.tell(trial.number, state=TrialState.PRUNED)
             self._records.give_up(attempt)
         elif trial.state in STATES:
@@ -106,23 +110,19 @@ class StudyGroup(TrialGroup):
     def _handle(self, trial: FrozenTrial) -> optuna.Trial:
         return optuna.Trial(self._study, trial._trial_id)
 
-    @property
-    def _pausing(self) -> bool:
-        return self._halving is not None and self._halving.pausing
-
-    def next(self) -> Launch | None:
+    def next(self) -> TrialPlan | None:
         """Hand out an unfinished trial, a promoted one, a new one, or one with the best recipes found."""
-        launch = self._next()
-        self.launches += launch is not None
-        return launch
+        trial = self._next()
+        self.launches += trial is not None
+        return trial
 
-    def _next(self) -> Launch | None:
+    def _next(self) -> TrialPlan | None:
         if self._to_resume:
             trial = self._to_resume.popleft()
             self.launches -= 1  # was counted when it was taken up
             handle = self._handle(trial)
             return self._launch(handle, trial.number, self._values(handle), self._until(trial))
-        if self._pausing and (promoted := self._promote()):
+        if self._policy.pauses and (promoted := self._promote()):
             return promoted
         if len(self._trials()) < self._plan.trials:
             return self._launch_new()
@@ -135,9 +135,9 @@ class StudyGroup(TrialGroup):
             return None
         final = self._finals.popleft()
         self._finals_running.add(final.attempt)
-        return Launch(plan=final, protected=True)
+        return final
 
-    def _launch_new(self) -> Launch:
+    def _launch_new(self) -> TrialPlan:
         number = len(self._trials())
         if len(self._study.get_trials(deepcopy=False)) == number:  # else the driver died after this step
             self._study.enqueue_trial(self._propose(number) if number else self._plan.shared_values())
@@ -151,15 +151,15 @@ class StudyGroup(TrialGroup):
             return {name: _suggest(trial, name, values) for name, values in self._plan.space.items()}
 
     def _first_stop(self, number: int) -> int:
-        return self._halving.next_stop(0) if self._halving and self._pausing and number else TO_THE_END
+        return self._policy.next_pause(0) if number else TO_THE_END
 
-    def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> Launch:
+    def _launch(self, trial: optuna.Trial, number: int, values: Mapping[str, Any], until: int) -> TrialPlan:
         plan = self._plan.trial(number, values)
         self._records.add(plan)
         self._running[plan.attempt] = trial
         trial.set_user_attr("attempt", plan.attempt)
         trial.set_user_attr("until", until)
-        return Launch(plan=plan, until=until, protected=number == 0)
+        return plan
 
     def _seed_of(self, number: int) -> int:
         words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
@@ -203,20 +203,14 @@ class StudyGroup(TrialGroup):
             ended=trial.state in STATES,
         )
 
-    def _promote(self) -> Launch | None:
-        assert self._halving
+    def _promote(self) -> TrialPlan | None:
         trials = self._trials()
-        number = choose_promotion(
-            self._halving,
-            [self._standing(trial) for trial in trials],
-            all_started=len(trials) >= self._plan.trials,
-        )
+        standings = [self._standing(trial) for trial in trials]
+        number = self._policy.promote(standings, all_started=len(trials) >= self._plan.trials)
         if number is None:
             return None
-        trial = trials[number]
-        until = self._halving.next_stop(self._until(trial))
-        until = TO_THE_END if until == self._halving.max_epochs else until
-        return self._launch(self._handle(trial), number, trial.params, until)
+        until = self._policy.next_pause(standings[number].until)
+        return self._launch(self._handle(trials[number]), number, trials[number].params, until)
 
     def _search_done(self) -> bool:
         return not self._running and not self._to_resume and len(self._trials()) >= self._plan.trials
@@ -247,12 +241,22 @@ class StudyGroup(TrialGroup):
         self._records.add(*finals)
         self._finals = deque(final for final in finals if self._records.state(final.attempt) != "finished")
 
-    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> None:
-        """Tell Optuna an epoch's val IoU."""
-        if attempt in self._running:
-            self._report(self._running[attempt], epoch, val_iou)
+    def on_epoch(self, attempt: str, epoch: int, val_iou: float) -> Decision:
+        """Decide what becomes of a trial; report the epoch to Optuna where it continues.
 
-    def _report(self, trial: optuna.Trial, epoch: int, val_iou: float) -> None:
+        An epoch that is known comes from a trial that reports again what it did before; it was decided then.
+        """
+        trial = self._running.get(attempt)
+        if trial is None or epoch in self._curves.get(attempt, ()):
+            return Decision.CONTINUE
+        self._curves.setdefault(attempt, {})[epoch] = val_iou
+        if trial.number and (decision := self._policy.decide(attempt, epoch, self._curves)) is not Decision.CONTINUE:
+            return decision  # Optuna hears of the epoch together with the decision, when the trial has ended
+        self._report(attempt, trial, epoch, val_iou)
+        return Decision.CONTINUE
+
+    def _report(self, attempt: str, trial: optuna.Trial, epoch: int, val_iou: float) -> None:
+        self._curves.setdefault(attempt, {})[epoch] = val_iou
         if epoch not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
             trial.report(val_iou, epoch)
 
@@ -269,14 +273,10 @@ class StudyGroup(TrialGroup):
         if outcome == "stopped":
             trial.set_user_attr("stopped", {"epoch": report["epoch"], "val_iou": report["val_iou"]})
         if "epoch" in report:
-            self._report(trial, report["epoch"], report["val_iou"])
+            self._report(attempt, trial, report["epoch"], report["val_iou"])
         if outcome != "paused":
             best = report["best_val_iou"] if outcome == "finished" else None
             self._study.tell(trial.number, values=best, state=TOLD[outcome])
-
-    def curves(self) -> Mapping[str, Mapping[int, float]]:
-        """Return every trial's val IoU by epoch."""
-        return {self._attempt(trial.number): trial.intermediate_values for trial in self._trials()}
 
 
 def _merit(trial: FrozenTrial) -> tuple[bool, float, int]:

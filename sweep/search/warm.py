@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sweep.planning.plan import SweepPlan
-from sweep.planning.run import Curves
+from sweep.planning.policy import Curves
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialRecords, read_reports
 from trainables.errors import ExperimentError

@@ -53,7 +53,7 @@ def show_plan(
         console.print(f"crops: {note}", highlight=False, soft_wrap=True, markup=False)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
     worst = duration(at_most)
-    usual = f"; about {duration(expected)} as halving usually goes" if plan.halving else ""
+    usual = f"; about {duration(expected)} as halving usually goes" if plan.policy.ends_early else ""
     console.print(
         f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
     )

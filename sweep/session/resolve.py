@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 from search_spaces.profiles import Profile
-from sweep.cli.options import SearchOptions, SweepOptions
+from sweep.cli.options import SweepOptions
 from sweep.observers.tracking import Tracking
-from sweep.planning.halving import Halving
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
+from sweep.planning.policy import Policy
 from sweep.planning.resources import ResourceRequest, read_share
 from sweep.planning.run import Run
 from sweep.ray_tune.allocation import one_at_a_time
 from sweep.records.experiment import Experiment
+from sweep.session.search_options import SearchOptions
 from trainables.data.tiles import TuningData
 from trainables.models.registry import get_architecture
 from trainables.models.resolving import resolve_all
@@ -68,12 +69,11 @@ def with_warm_curves(run: Run) -> Run:
     Raises:
         ExperimentError: That experiment does not exist, or cannot be compared.
     """
-    halving = run.plan.halving
-    if halving is None or not halving.warm_from:
+    if not (warm_from := run.plan.policy.warm_from):
         return run
     from sweep.search.warm import warm_curves
 
-    earlier = Experiment.find(run.experiment.storage, halving.warm_from, "--warm-from")
+    earlier = Experiment.find(run.experiment.storage, warm_from, "--warm-from")
     return replace(run, warm_curves=warm_curves(earlier, run.plan, run.data.fingerprint))
 
 
@@ -96,11 +96,11 @@ def optuna_url_of(options: SweepOptions) -> str | None:
     return options.optuna_storage if isinstance(options, SearchOptions) else None
 
 
-def halving_of(options: SearchOptions, profile: Profile) -> Halving | None:
-    """Return how a search's trials are compared early; see ``make_halving``."""
-    from sweep.search.searches import make_halving
+def policy_of(options: SearchOptions, profile: Profile) -> Policy:
+    """Return the policy that decides which trials of a search get their next epochs; see ``choose_policy``."""
+    from sweep.search.searches import choose_policy
 
-    return make_halving(
+    return choose_policy(
         profile,
         options.halving,
         one_at_a_time=one_at_a_time(request_of(options)),

@@ -12,7 +12,7 @@ import pytest
 
 from sweep.cli.console import open_output
 from sweep.cli.marks import Bounds, OnResume, flag, marked
-from sweep.cli.options import SearchOptions, SweepOptions
+from sweep.cli.options import SweepOptions
 from sweep.cli.usage import parse
 from sweep.phase1.command import COMMAND as PHASE1
 from sweep.phase2.command import COMMAND as PHASE2
@@ -22,6 +22,7 @@ from sweep.planning.resources import ResourceRequest
 from sweep.planning.run import Run
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.session import session
+from sweep.session.search_options import SearchOptions
 from sweep.session.stored_options import to_store
 from tests.conftest import WriteDataset
 from trainables.data.tiles import TuningData

@@ -17,6 +17,7 @@ from rich.console import Console
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from sweep.planning.plan import StudyPlan
+from sweep.planning.policy import NoHalving
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import Outcome
@@ -47,14 +48,14 @@ def _search(
         weights=Weights(kind="none"),
     )
     plan = StudyPlan(template=template, space=space, trials=trials, confirm=confirm)
-    group = StudyGroup(plan, None, open_studies(experiment, None), "e", TrialRecords(experiment), 42)
+    group = StudyGroup(plan, NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 42)
     tried, confirmed = [], []
-    while launch := group.next():
-        recipe = launch.plan.recipe.to_dict()
+    while trial := group.next():
+        recipe = trial.recipe.to_dict()
         score = QUALITY[recipe["augmentation"]] + recipe["decoder_dropout"] / 10
         report = {"epoch": 1, "val_iou": score, "best_val_iou": score, "final_val_iou": score}
-        (confirmed if "-seed" in launch.plan.attempt else tried).append(tuple(recipe[name] for name in space))
-        group.on_end(launch.plan.attempt, outcome, {} if outcome == "failed" else report)
+        (confirmed if "-seed" in trial.attempt else tried).append(tuple(recipe[name] for name in space))
+        group.on_end(trial.attempt, outcome, {} if outcome == "failed" else report)
     return tried, confirmed
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.cli.console import Command
-from sweep.cli.options import SearchOptions
 from sweep.cli.output import Output
 from sweep.cli.usage import parse
 from sweep.records.provenance import typed_command
+from sweep.session.search_options import SearchOptions
 from sweep.session.stored_options import to_store
 from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret

@@ -17,8 +17,9 @@ from search_spaces.phase2 import Space
 from search_spaces.profiles import get_profile
 from sweep.cli.console import open_output
 from sweep.cli.terminal import Terminal
-from sweep.planning.halving import Halving
+from sweep.planning.halving import AshaPause, AshaStop
 from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.planning.policy import NoHalving
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.ray_tune.runner import RunEnd, run_trials
@@ -124,7 +125,7 @@ def _studies(experiment: Experiment) -> dict[str, list[FrozenTrial]]:
 
 
 RATES = CategoricalDistribution((0.02, 1e-7))
-ASHA = Halving(max_epochs=8, grace_epochs=1, reduction_factor=2, pausing=False)
+ASHA = AshaStop(max_epochs=8, grace_epochs=1, reduction_factor=2)
 
 
 def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
             _study_plan("rivals", {"learning_rate": RATES}, 5, **changes),
             _study_plan("diverging", {"precision": precision}, 6, **{**changes, "learning_rate": 1.0}),
         ),
-        halving=ASHA,
+        policy=ASHA,
     )
     experiment, end = _search(data, tmp_path, plan, concurrent=1)  # so that the seed decides who is stopped
     assert end.complete
@@ -169,7 +170,7 @@ def _curve(experiment: Experiment, attempt: str) -> dict[int, float]:
 def test_patience_ends_a_trial_as_complete_with_its_best_value(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
     data = TuningData.read(dataset)
     study = _study_plan("unet", {"decoder_dropout": FloatDistribution(0, 0.5)}, 1, max_epochs=8, learning_rate=1e-7)
-    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(study,), halving=ASHA), concurrent=1)
+    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(study,), policy=ASHA), concurrent=1)
     (trial,) = _studies(experiment)["unet"]
     assert trial.state is TrialState.COMPLETE
     assert max(trial.intermediate_values) < 8, "its patience of two epochs ran out"
@@ -181,7 +182,7 @@ def test_a_slow_starter_beside_a_fast_one_survives(four_gpus: None, dataset: Pat
     space = {"decoder_dropout": FloatDistribution(0.0, 0.1)}
     fast = _study_plan("fast", space, 3, max_epochs=4, patience=4, draws_per_epoch=32, learning_rate=0.02)
     slow = _study_plan("slow", space, 1, max_epochs=4, patience=4, learning_rate=1e-7)
-    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(fast, slow), halving=ASHA), concurrent=2)
+    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(fast, slow), policy=ASHA), concurrent=2)
     rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
     assert rows["slow-000"]["status"] == "finished" and rows["slow-000"]["epochs"] == 4
     fastest = max(row["best_epoch_val_iou"] for name, row in rows.items() if name.startswith("fast"))
@@ -194,8 +195,8 @@ def test_paused_trials_are_promoted_by_rank_and_the_rest_given_up(
     data = TuningData.read(dataset)
     space = {"learning_rate": FloatDistribution(1e-6, 0.05, log=True)}
     changes = {"max_epochs": 4, "patience": 4, "draws_per_epoch": 16}
-    halving = Halving(max_epochs=4, grace_epochs=1, reduction_factor=2, pausing=True)
-    plan = SweepPlan(studies=(_study_plan("unet", space, 7, **changes),), halving=halving)
+    policy = AshaPause(max_epochs=4, grace_epochs=1, reduction_factor=2)
+    plan = SweepPlan(studies=(_study_plan("unet", space, 7, **changes),), policy=policy)
     experiment, end = _search(data, tmp_path, plan, concurrent=1)
     assert end.complete
     trials = _studies(experiment)["unet"]
@@ -216,10 +217,10 @@ def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
     data = TuningData.read(write_dataset(tmp_path / "patches", train=4, val=4, test=1, size=128))
     space = {"learning_rate": FloatDistribution(1e-5, 0.1, log=True), "decoder_dropout": FloatDistribution(0.0, 0.6)}
     changes = {"max_epochs": 9, "patience": 9, "draws_per_epoch": 32, "ema_decay": 0.8}
-    halving = Halving(max_epochs=9, grace_epochs=1, reduction_factor=3, pausing=True)
+    halving = AshaPause(max_epochs=9, grace_epochs=1, reduction_factor=3)
     best, epochs = {}, {}
-    for name, how in (("full", None), ("halved", halving)):
-        plan = SweepPlan(studies=(_study_plan("unet", space, 12, **changes),), halving=how)
+    for name, policy in (("full", NoHalving()), ("halved", halving)):
+        plan = SweepPlan(studies=(_study_plan("unet", space, 12, **changes),), policy=policy)
         experiment, _ = _search(data, tmp_path / name, plan, concurrent=1)
         rows = collect(experiment).to_pylist()
         best[name] = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")

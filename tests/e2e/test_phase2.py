@@ -69,7 +69,7 @@ def test_every_architecture_has_the_same_budget_and_its_own_study(searched: Sear
 def test_trials_pause_by_default_one_at_a_time_and_the_saving_is_told(searched: Searched) -> None:
     assert "paused after epoch 1" in searched.stdout
     plan = json.loads((searched.experiment / "sweep.json").read_text())["plan"]
-    assert plan["halving"]["pausing"] is True
+    assert plan["halving"]["policy"] == "pause"
     run_epochs = sum(int(str(trial["epochs"])) for trial in _trials(searched.experiment))
     (line,) = [line for line in searched.stdout.splitlines() if line.startswith("epochs ")]
     assert f"{run_epochs} run; " in line
@@ -204,7 +204,7 @@ def test_rungs_start_warm_from_an_earlier_experiment(run: Run, write_dataset: Wr
     done = run("phase2", *common, *arguments, "--warm-from", "p1")
     assert done.returncode == 0, done.stdout + done.stderr
     plan = json.loads((tmp_path / "results" / "phase2-smoke" / "sweep.json").read_text())["plan"]
-    assert plan["halving"]["warm_from"] == "p1" and plan["halving"]["pausing"] is False
+    assert plan["halving"]["warm_from"] == "p1" and plan["halving"]["policy"] == "stop"
     refused = run("phase2", *common, "--architectures", "smp_unet_resnet34", "--warm-from", "p1", "--trials", "2")
     assert_refused(refused, "--warm-from p1: has no curve of smp_unet_resnet34")
     assert_refused(

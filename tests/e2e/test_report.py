@@ -17,7 +17,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from PIL import Image
 
 from sweep.cli.console import open_output
-from sweep.planning.halving import Halving
+from sweep.planning.halving import AshaStop
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.records.trials import TrialPlan
 from sweep.report.command import ReportOptions, main
@@ -306,7 +306,7 @@ def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., P
         "augmentation": CategoricalDistribution(("LIGHT", "MEDIUM")),
     }
     study = StudyPlan(template=template, space=space, trials=30)
-    plan = SweepPlan(studies=(study,), halving=Halving(max_epochs=8, grace_epochs=1, reduction_factor=2, pausing=False))
+    plan = SweepPlan(studies=(study,), policy=AshaStop(max_epochs=8, grace_epochs=1, reduction_factor=2))
     trials, ious = [], []
     for number in range(30):
         rate = float(10 ** draw.uniform(-4, -2))

@@ -148,7 +148,6 @@ def _trial(data: TuningData, folder: Path) -> SegmentationTrainable:
         "recipe": _recipe().to_dict(),
         "weights": {"kind": "none"},
         "tiles": [],
-        "until": 100,
         "device": "cpu",
         "compiled": False,
         "trace": False,

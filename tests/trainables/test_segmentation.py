@@ -25,7 +25,6 @@ def _config(folder: Path, architecture: str = "unet", *, trace: bool = False, **
             "recipe": recipe.to_dict(),
             "weights": {"kind": "random"},
             "tiles": [],
-            "until": 1000,
             "device": "cpu",
             "compiled": False,
             "trace": trace,

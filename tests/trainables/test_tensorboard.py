@@ -54,7 +54,6 @@ def _run(data: TuningData, folder: Path, watchers: tuple[EventFiles, ...], epoch
         "recipe": RECIPE.to_dict(),
         "weights": {"kind": "none"},
         "tiles": [],
-        "until": epochs,
         "device": "cpu",
         "compiled": False,
         "trace": False,
@@ -62,7 +61,7 @@ def _run(data: TuningData, folder: Path, watchers: tuple[EventFiles, ...], epoch
     }
     actor = Trial({"trial": trial})
     reports = []
-    while not reports or not reports[-1]["done"]:
+    for _ in range(epochs):
         reports.append(actor.step())
     actor.cleanup()
     return reports

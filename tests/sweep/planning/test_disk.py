@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweep.planning.disk import require_room, size, sweep_bytes, trial_bytes
-from sweep.planning.halving import Halving
+from sweep.planning.halving import AshaPause
 from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
@@ -46,8 +46,8 @@ def test_running_trials_hold_two_states_and_a_new_one(dataset: Path) -> None:
     plan = SweepPlan(trials=tuple(replace(_plan(), attempt=f"t{number}") for number in range(5)))
     ended, state = trial_bytes(_plan().recipe, data)
     assert sweep_bytes(plan, data, 2) == 5 * ended + 2 * 3 * state
-    halving = Halving(max_epochs=9, grace_epochs=1, reduction_factor=3, pausing=True)
-    assert sweep_bytes(replace(plan, halving=halving), data, 2) == 5 * ended + 2 * 3 * state + 3 * 2 * state
+    policy = AshaPause(max_epochs=9, grace_epochs=1, reduction_factor=3)
+    assert sweep_bytes(replace(plan, policy=policy), data, 2) == 5 * ended + 2 * 3 * state + 3 * 2 * state
 
 
 def test_too_little_room_is_refused_and_what_lies_there_counts(tmp_path: Path) -> None:

@@ -53,9 +53,9 @@ def test_trials_that_all_fit_side_by_side_have_nothing_to_share(data: TuningData
 
 
 def test_a_search_counts_by_the_epochs_before_its_first_rung(data: TuningData) -> None:
-    from sweep.planning.halving import Halving
+    from sweep.planning.halving import AshaStop
 
     study = StudyPlan(template=_trial("paper"), space={}, trials=4)
-    halving = Halving(max_epochs=60, grace_epochs=1, reduction_factor=3, pausing=False)
+    policy = AshaStop(max_epochs=60, grace_epochs=1, reduction_factor=3)
     assert not share_processes(SweepPlan(studies=(study,)), data, _resources())
-    assert share_processes(SweepPlan(studies=(study,), halving=halving), data, _resources())
+    assert share_processes(SweepPlan(studies=(study,), policy=policy), data, _resources())

@@ -13,14 +13,13 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
-from ray.tune.schedulers import TrialScheduler
 
-from sweep.planning.halving import Halving
 from sweep.planning.plan import StudyPlan
-from sweep.ray_tune.scheduler import GroupedASHA
+from sweep.planning.policies import POLICIES, make_policy
+from sweep.planning.policy import Decision, NoHalving, Policy
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, TrialRecords
-from sweep.search.groups import Launch, Outcome
+from sweep.search.groups import Outcome
 from sweep.search.journal import JOURNAL_FILE, RemoteJournal, drop_torn_line, open_studies
 from sweep.search.study_group import StudyGroup
 from trainables.models.weights import Weights
@@ -56,13 +55,13 @@ def _study(trials: int, **recipe: Any) -> StudyPlan:
     return StudyPlan(template=template, space=SPACE, trials=trials)
 
 
-def _halving(pausing: bool) -> Halving:
-    return Halving(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3, pausing=pausing)
+def _policy(name: str) -> Policy:
+    return make_policy(name, {"max_epochs": EPOCHS, "grace_epochs": 1, "reduction_factor": 3, "warm_from": ""})
 
 
 def _drive(
     folder: Path,
-    halving: Halving | None,
+    policy: Policy,
     trials: _Trials,
     countdown: Iterator[int],
     seed: int = 1,
@@ -75,47 +74,34 @@ def _drive(
             raise _Killed
 
     experiment = Experiment(Storage.open(str(folder)), "e")
-    group = StudyGroup(plan or _study(12), halving, open_studies(experiment, None), "e", TrialRecords(experiment), seed)
-    asha = GroupedASHA(halving, {"unet": group.curves()}) if halving and not halving.pausing else None
-    while launch := group.next():
+    group = StudyGroup(plan or _study(12), policy, open_studies(experiment, None), "e", TrialRecords(experiment), seed)
+    while trial := group.next():
         moment()
-        _train(group, launch, trials, asha, moment)
+        _train(group, trial, trials, moment)
         moment()
     assert group.done
     return group
 
 
-def _train(group: StudyGroup, launch: Launch, trials: _Trials, asha: GroupedASHA | None, moment: Any) -> None:
-    name, best = launch.plan.attempt, 0.0
+OUTCOMES: dict[Decision, Outcome] = {Decision.PAUSE: "paused", Decision.STOP: "stopped"}
+
+
+def _train(group: StudyGroup, trial: TrialPlan, trials: _Trials, moment: Any) -> None:
+    name, best = trial.attempt, 0.0
     for epoch in range(1, EPOCHS + 1):
         known = epoch <= trials.done.get(name, 0)  # then it is reported again, at once
         if not known:
             moment()
             trials.done[name] = epoch
-        val_iou = _val_iou(launch.plan.recipe, epoch)
+        val_iou = _val_iou(trial.recipe, epoch)
         best = max(best, val_iou)
         report = {"epoch": epoch, "val_iou": val_iou, "best_val_iou": best, "final_val_iou": best}
-        outcome: Outcome | None = None
-        if epoch == EPOCHS:
-            outcome = "finished"
-        elif epoch >= launch.until:
-            outcome = "paused"
-        elif asha and asha.on_trial_result(None, _TuneTrial(launch), report) == TrialScheduler.STOP:  # type: ignore[arg-type]
-            outcome = "stopped"
+        outcome = "finished" if epoch == EPOCHS else OUTCOMES.get(group.on_epoch(name, epoch, val_iou))
         if not known:
             moment()
         if outcome:
             group.on_end(name, outcome, report)
             return
-        group.on_epoch(name, epoch, val_iou)
-        if not known:
-            moment()
-
-
-class _TuneTrial:
-    def __init__(self, launch: Launch) -> None:
-        plan = launch.plan
-        self.config = {"trial": {"group": plan.group, "attempt": plan.attempt, "protected": launch.protected}}
 
 
 def _outcome(folder: Path) -> list[tuple[Any, ...]]:
@@ -128,17 +114,16 @@ def _forever() -> Iterator[int]:
     return iter(range(10**9))
 
 
-@pytest.mark.parametrize("how", ["pause", "stop", "off"])
+@pytest.mark.parametrize("how", POLICIES)
 def test_a_search_that_is_killed_again_and_again_takes_the_same_decisions(tmp_path: Path, how: str) -> None:
-    halving = None if how == "off" else _halving(how == "pause")
-    _drive(tmp_path / "unbroken", halving, _Trials(), _forever())
+    _drive(tmp_path / "unbroken", _policy(how), _Trials(), _forever())
     expected = _outcome(tmp_path / "unbroken")
     dice = random.Random(7)
     kills = 0
     trials = _Trials()
     while True:
         try:
-            _drive(tmp_path / "broken", halving, trials, iter(range(dice.randrange(1, 25))))
+            _drive(tmp_path / "broken", _policy(how), trials, iter(range(dice.randrange(1, 25))))
             break
         except _Killed:
             kills += 1
@@ -146,11 +131,11 @@ def test_a_search_that_is_killed_again_and_again_takes_the_same_decisions(tmp_pa
     assert _outcome(tmp_path / "broken") == expected
 
 
-@pytest.mark.parametrize("pausing", [True, False])
-def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path: Path, pausing: bool) -> None:
+@pytest.mark.parametrize("how", ["pause", "stop"])
+def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path: Path, how: str) -> None:
     """The driver dies between any two entries of the studies' journal; trials keep what they have trained."""
     trials = _Trials()
-    _drive(tmp_path / "unbroken", _halving(pausing), trials, _forever())
+    _drive(tmp_path / "unbroken", _policy(how), trials, _forever())
     expected = _outcome(tmp_path / "unbroken")
     lines = (tmp_path / "unbroken" / "e" / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
     dice = random.Random(3)
@@ -158,35 +143,35 @@ def test_a_journal_that_ends_after_any_line_leads_to_the_same_decisions(tmp_path
         folder = tmp_path / str(cut) / "e"
         folder.mkdir(parents=True)
         (folder / JOURNAL_FILE).write_bytes(b"".join(lines[:cut]))
-        _drive(folder.parent, _halving(pausing), _Trials(), _forever())
+        _drive(folder.parent, _policy(how), _Trials(), _forever())
         assert _outcome(folder.parent) == expected, f"cut after line {cut} of {len(lines)}"
 
 
 def test_a_shared_recipe_outside_the_space_is_still_the_first_trial(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path)), "e")
     plan = replace(_study(5), space={"decoder_dropout": FloatDistribution(0.0, 0.1)})
-    group = StudyGroup(plan, None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    group = StudyGroup(plan, NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 1)
     dropouts = []
-    while launch := group.next():
-        dropouts.append(launch.plan.recipe.decoder_dropout)
+    while trial := group.next():
+        dropouts.append(trial.recipe.decoder_dropout)
         report = {"epoch": 1, "val_iou": 0.5, "best_val_iou": 0.5, "final_val_iou": 0.5}
-        group.on_end(launch.plan.attempt, "finished", report)
+        group.on_end(trial.attempt, "finished", report)
     assert dropouts[0] == 0.3 and len(dropouts) == 5
     assert all(0.0 <= dropout <= 0.1 for dropout in dropouts[1:])
 
 
 def test_trials_side_by_side_are_proposed_apart(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path)), "e")
-    group = StudyGroup(_study(8), None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
-    launches = [group.next() for _ in range(8)]
+    group = StudyGroup(_study(8), NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    trials = [group.next() for _ in range(8)]
     assert group.next() is None and not group.done, "all are running"
-    rates = {launch.plan.recipe.learning_rate for launch in launches if launch}
+    rates = {trial.recipe.learning_rate for trial in trials if trial}
     assert len(rates) == 8
 
 
-@pytest.mark.parametrize("pausing", [True, False])
-def test_the_shared_recipe_comes_first_and_runs_to_its_end(tmp_path: Path, pausing: bool) -> None:
-    _drive(tmp_path, _halving(pausing), _Trials(), _forever())
+@pytest.mark.parametrize("how", POLICIES)
+def test_the_shared_recipe_comes_first_and_runs_to_its_end(tmp_path: Path, how: str) -> None:
+    _drive(tmp_path, _policy(how), _Trials(), _forever())
     number, state, value, params, curve = _outcome(tmp_path)[0]
     assert (number, state, params) == (0, TrialState.COMPLETE, {"learning_rate": 1e-3, "augmentation": "MEDIUM"})
     assert len(curve) == EPOCHS and value == max(curve.values())
@@ -194,30 +179,30 @@ def test_the_shared_recipe_comes_first_and_runs_to_its_end(tmp_path: Path, pausi
 
 def test_seeds_decide_what_is_proposed(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        _drive(tmp_path / name, None, _Trials(), _forever(), seed=seed)
+        _drive(tmp_path / name, NoHalving(), _Trials(), _forever(), seed=seed)
     assert _outcome(tmp_path / "a") == _outcome(tmp_path / "b") != _outcome(tmp_path / "c")
 
 
 def test_halving_saves_epochs(tmp_path: Path) -> None:
     epochs = {}
-    for how, halving in (("full", None), ("stop", _halving(False)), ("pause", _halving(True))):
+    for how in POLICIES:
         trials = _Trials()
-        _drive(tmp_path / how, halving, trials, _forever())
+        _drive(tmp_path / how, _policy(how), trials, _forever())
         epochs[how] = sum(trials.done.values())
-    assert epochs["full"] == 12 * EPOCHS
-    assert epochs["pause"] < epochs["full"] / 2 and epochs["stop"] < epochs["full"]
+    assert epochs["off"] == 12 * EPOCHS
+    assert epochs["pause"] < epochs["off"] / 2 and epochs["stop"] < epochs["off"]
 
 
 def test_a_failed_trial_is_told_as_a_failure_and_never_as_a_score(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path)), "e")
-    group = StudyGroup(_study(2), None, open_studies(experiment, None), "e", TrialRecords(experiment), 1)
+    group = StudyGroup(_study(2), NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 1)
     first = group.next()
     assert first
-    group.on_epoch(first.plan.attempt, 1, 0.5)
-    group.on_end(first.plan.attempt, "failed", {"failure": "loss is nan", "val_iou": float("nan")})
+    group.on_epoch(first.attempt, 1, 0.5)
+    group.on_end(first.attempt, "failed", {"failure": "loss is nan", "val_iou": float("nan")})
     second = group.next()
     assert second
-    group.on_end(second.plan.attempt, "failed", {})  # crashed before its first report
+    group.on_end(second.attempt, "failed", {})  # crashed before its first report
     trials: list[FrozenTrial] = optuna.load_study(study_name="e/unet", storage=open_studies(experiment, None)).trials
     assert [(trial.state, trial.value) for trial in trials] == [(TrialState.FAIL, None)] * 2
     assert trials[0].intermediate_values == {1: 0.5}
@@ -225,7 +210,7 @@ def test_a_failed_trial_is_told_as_a_failure_and_never_as_a_score(tmp_path: Path
 
 
 def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path) -> None:
-    _drive(tmp_path, None, _Trials(), _forever())
+    _drive(tmp_path, NoHalving(), _Trials(), _forever())
     expected = _outcome(tmp_path)
     journal = tmp_path / "e" / JOURNAL_FILE
     with journal.open("a") as file:
@@ -248,11 +233,11 @@ def test_a_journal_on_another_machine_holds_the_same_studies(tmp_path: Path) -> 
     assert [(trial.value, trial.intermediate_values) for trial in trials] == [(0.7, {1: 0.5})] * 2
 
 
-@pytest.mark.parametrize("pausing", [False, True])
-def test_trainings_that_confirm_a_recipe_are_never_given_up(tmp_path: Path, pausing: bool) -> None:
+@pytest.mark.parametrize("how", ["stop", "pause"])
+def test_trainings_that_confirm_a_recipe_are_never_given_up(tmp_path: Path, how: str) -> None:
     trials = _Trials()
     plan = replace(_study(9), confirm=3, repeats=2)
-    _drive(tmp_path, _halving(pausing), trials, repeat(0), plan=plan)
+    _drive(tmp_path, _policy(how), trials, repeat(0), plan=plan)
     anew = {name: epochs for name, epochs in trials.done.items() if "-seed" in name}
     assert len(anew) == 6
     assert set(anew.values()) == {EPOCHS}
