@@ -132,7 +132,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """The experiment's name; default: made from phase and profile."""
 
     resume: Annotated[str | None, arg(metavar="NAME"), OnResume.THIS_RUN] = None
-    """Resume an unfinished experiment, with all options of its first start."""
+    """Resume an unfinished experiment as it was started; changes to it are refused."""
 
     trust_owner: Annotated[bool, RARE, OnResume.THIS_RUN] = False
     """Resume although the experiment's folder belongs to another user."""
@@ -144,10 +144,10 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """With --plan: calibrate the estimate by training a few steps of each architecture here."""
 
     time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
-    """Stop cleanly after this wall-clock time, of this run alone; --resume goes on."""
+    """Stop cleanly after this wall-clock time, of this run alone; --resume continues."""
 
     budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
-    """Stop cleanly after this much training; --resume goes on."""
+    """Stop cleanly after this much training, of this run alone; --resume continues."""
 
     seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED), OnResume.FIXED] = 42
     """Seeds initial weights, draws and dropout."""
@@ -156,7 +156,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """Trials side by side at most; 1 on Colab."""
 
     gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), OnResume.MAY_CHANGE] = None
-    """Share of a GPU a trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
+    """Share of a GPU per trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
 
     max_failures: Annotated[int, arg(metavar="N"), RARE, Bounds(0, 1_000), OnResume.MAY_CHANGE] = 2
     """How often a trial that crashed is started again, from its last epoch."""
@@ -174,10 +174,10 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
 
     mlflow: Annotated[str | None, arg(metavar="URI"), RARE, OnResume.MAY_CHANGE] = None
-    """Tell this MLflow of every trial, such as sqlite:///mlflow.db or http://HOST:5000."""
+    """Log every trial to this MLflow, such as sqlite:///mlflow.db or http://HOST:5000."""
 
     wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE] = None
-    """Tell Weights & Biases of every trial, in this project."""
+    """Log every trial to Weights & Biases, in this project."""
 
     weights: Annotated[
         Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE, OnResume.FIXED

@@ -19,7 +19,7 @@ SHOWN = 3
 
 def check_dataset(subject: Subject) -> Sequence[Finding]:
     """Read the train and val tiles, and list the names of the test tiles, which are not opened."""
-    root = subject.options.patches
+    root = subject.patches
     if is_remote(root):
         return [_remote(root)]
     check = shlex.join([*words("patches"), "check", "--patches", str(root)])

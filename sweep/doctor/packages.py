@@ -29,7 +29,7 @@ ALL_OF_THEM = "dev"
 
 def check_packages(subject: Subject) -> Sequence[Finding]:
     """Compare what is installed with the ranges that tilesweep asks for, and with the constraints."""
-    file = constraints_file(subject.options.constraints)
+    file = constraints_file(subject.constraints)
     pins = read_constraints(file) if file else None
     asked = asked_for()
     return [judge_packages(asked[""], pins, install_command(file))] if asked else [_not_installed(file)]
@@ -66,7 +66,7 @@ def check_extras(subject: Subject) -> Sequence[Finding]:
     """
     for name in subject.architectures:
         get_architecture(name).require()
-    file = constraints_file(subject.options.constraints)
+    file = constraints_file(subject.constraints)
     asked = asked_for()
     return [judge_extras(asked, file)] if asked else [_not_installed(file)]
 

@@ -60,12 +60,16 @@ class Subject:
         options: What the user said of that sweep.
 
     Attributes:
-        options: The same.
         profile: How big the sweep is.
         architectures: The registry's names of what it trains.
         cluster: The running cluster that it joins, by --address or RAY_ADDRESS; None where it starts one here.
         storage: Where its results are to lie.
+        patches: Folder or address of its tiles.
         data: Reads its train and val tiles.
+        sam_checkpoint: SAM's weights, where they are not in the cache.
+        sam_sha256: Their checksum.
+        offline: Whether the sweep may not fetch weights.
+        constraints: The versions that were tested together; None is the source tree's file.
         reach: Writes in the storage, or in the folder around it in which it can be made; returns which of both.
         torch: Asks PyTorch, in a process of its own, for versions and GPUs: see ``torch_probe``.
 
@@ -74,14 +78,18 @@ class Subject:
     """
 
     def __init__(self, options: CheckupOptions) -> None:
-        self.options = options
         self.profile = get_profile(options.profile)
         names = options.architectures or self.profile.architectures
         trust_typed(options.architectures)
         self.architectures = tuple(get_architecture(name).name for name in names)
         self.cluster = Target.of(options.address)
         self.storage = Storage.open(options.storage)
-        self.data = Once(lambda: TuningData.read(options.patches))
+        self.patches = options.patches
+        self.data = Once(lambda: TuningData.read(self.patches))
+        self.sam_checkpoint = options.sam_checkpoint
+        self.sam_sha256 = options.sam_sha256
+        self.offline = options.offline
+        self.constraints = options.constraints
         self.reach = Once(lambda: _try(self.storage))
         self.torch: Once[dict[str, Any]] = Once(lambda: probe("sweep.doctor.torch_probe", seconds=TORCH_SECONDS))
 

@@ -27,8 +27,8 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
             found = resolve(
                 needs,
                 "available",
-                sam_checkpoint=subject.options.sam_checkpoint,
-                sam_sha256=subject.options.sam_sha256,
+                sam_checkpoint=subject.sam_checkpoint,
+                sam_sha256=subject.sam_sha256,
             )
         except WeightsError as error:
             findings += [told(fault) for fault in error.faults]
@@ -37,7 +37,7 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
             there.append(_named(found, names))
         else:
             refuses = subject.profile.weights == "pretrained"
-            findings.append(judge_missing(needs, names, refuses=refuses, offline=subject.options.offline))
+            findings.append(judge_missing(needs, names, refuses=refuses, offline=subject.offline))
     if there:
         findings.insert(0, ok(f"on this machine: {'; '.join(there)}"))
     return findings or [ok("the architectures need none")]

@@ -120,7 +120,7 @@ def divide(
         total_cpus: Cores of the cluster, at least 1.
         total_gpus: GPUs of the cluster.
         device: ``auto`` (GPUs if there are any), ``cpu`` or ``cuda``.
-        gpus_per_trial: Share of a GPU a trial, or whole GPUs; None is 1 on CUDA.
+        gpus_per_trial: Share of a GPU per trial, or whole GPUs; None is 1 on CUDA.
         max_concurrent: Upper bound of trials side by side; None is as many as fit.
         node_cpus: Cores of the largest node, which no trial can exceed; None is one node.
 
@@ -164,7 +164,7 @@ def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int |
 
     Args:
         whole: What was found, on CUDA.
-        share: Share of a GPU a trial, in (0, 1].
+        share: Share of a GPU per trial, in (0, 1].
         trials: Number of trials, at least 1.
         max_concurrent: Upper bound of trials side by side; None is as many as fit.
     """

@@ -14,12 +14,12 @@ from trainables.metrics import metric_of
 from trainables.secrets import hide_secret
 
 
-def describe(run: Run, options: dict[str, Any]) -> dict[str, Any]:
+def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
     """Return the description of a new experiment.
 
     Args:
         run: What is started.
-        options: Its options, as ``to_store`` returns them.
+        stored: Its options, as ``to_store`` returns them.
     """
     data = run.data
     return {
@@ -27,7 +27,7 @@ def describe(run: Run, options: dict[str, Any]) -> dict[str, Any]:
         "phase": run.phase,
         "profile": run.profile.name,
         "ended": False,
-        "options": options,
+        "options": stored,
         "optuna_storage": run.optuna_url and hide_secret(run.optuna_url),
         "data": {
             "path": dataset_address(run.patches),

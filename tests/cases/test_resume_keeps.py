@@ -1,4 +1,4 @@
-"""A resume goes on with every option of the first start, and refuses what would make it another sweep."""
+"""A resume takes every option of the first start, and refuses what would make it another sweep."""
 
 from __future__ import annotations
 
