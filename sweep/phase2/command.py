@@ -85,7 +85,7 @@ def main(options: Phase2Options, output: Output) -> int:
             )
             for name in names
         )
-        return SweepPlan(studies=studies, policy=policy)
+        return SweepPlan(studies=studies, policy=policy, sampler=options.sampler)
 
     return run_sweep(Phase(name="phase2", architectures=names, build=build), options, profile, output)
 

@@ -104,7 +104,7 @@ def main(options: Phase3Options, output: Output) -> int:
                     finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
                 )
             )
-        return SweepPlan(studies=tuple(studies), policy=policy)
+        return SweepPlan(studies=tuple(studies), policy=policy, sampler=options.sampler)
 
     return run_sweep(Phase(name="phase3", architectures=names, build=build), options, profile, output)
 

@@ -96,11 +96,13 @@ class SweepPlan:
         trials: Planned ones, in the order in which they start.
         studies: Searches.
         policy: Which of the searches' trials get their next epochs.
+        sampler: What proposes the searches' recipes, by its name in ``sweep.search.samplers``.
     """
 
     trials: tuple[TrialPlan, ...] = ()
     studies: tuple[StudyPlan, ...] = ()
     policy: Policy = field(default_factory=NoHalving)
+    sampler: str = "tpe"
 
     @property
     def total(self) -> int:
@@ -133,6 +135,7 @@ class SweepPlan:
                 for study in self.studies
             ],
             "halving": self.policy.to_dict() if self.policy.ends_early else None,
+            "sampler": self.sampler,
         }
 
     @classmethod
@@ -152,6 +155,7 @@ class SweepPlan:
                 for study in values["studies"]
             ),
             policy=read_policy(values["halving"]),
+            sampler=values.get("sampler", "tpe"),
         )
 
 

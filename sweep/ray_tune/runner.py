@@ -67,7 +67,14 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
         warm = run.warm_curves or {}
         for study in plan.studies:
             groups[study.name] = StudyGroup(
-                study, plan.policy, storage, run.experiment.name, records, run.seed, warm.get(study.name)
+                study,
+                plan.policy,
+                storage,
+                run.experiment.name,
+                records,
+                run.seed,
+                warm=warm.get(study.name),
+                sampler=plan.sampler,
             )
     return groups
 

@@ -79,6 +79,7 @@ class PlanShape(TypedDict):
     trials: list[PlannedShape]
     studies: list[StudyShape]
     halving: dict[str, str | int | bool] | None
+    sampler: NotRequired[Name]
 
 
 class DataShape(TypedDict):

@@ -7,13 +7,13 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -23,6 +23,7 @@ from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import Outcome, TrialGroup
 from sweep.search.journal import study_name
 from sweep.search.recipes_tried import key, propose
+from sweep.search.samplers import find_sampler
 from trainables.metrics import only_class
 
 STATES: Mapping[TrialState, Outcome] = {
@@ -36,9 +37,9 @@ COLLAPSED = "collapsed"
 
 
 class StudyGroup(TrialGroup):
-    """Searches one group's recipes: TPE proposes, a policy decides which trials get their next epochs.
+    """Searches one group's recipes: a sampler proposes, a policy decides which trials get their next epochs.
 
-    The study is the search's only memory: what TPE proposes follows from its trials and the seed, and what the policy
+    The study is the search's only memory: what is proposed follows from its trials and the seed, and what the policy
     decides from its intermediate values. So a killed search goes on with the same decisions. A trial is told as
     COMPLETE with the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
     intermediate values, when it was stopped; as FAIL when it failed.
@@ -51,6 +52,7 @@ class StudyGroup(TrialGroup):
         records: The experiment's record of trials.
         seed: Seeds every proposal, at least 0.
         warm: Curves of an earlier experiment that trials are compared with, too.
+        sampler: Proposes recipes, by its name in ``SAMPLERS``.
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class StudyGroup(TrialGroup):
         records: TrialRecords,
         seed: int,
         warm: Curves | None = None,
+        sampler: str = "tpe",
     ) -> None:
         self._plan = plan
         self._policy = policy
         self._records = records
         self._seed = seed
+        self._sampler = partial(find_sampler(sampler), startup=max(1, min(10, plan.trials // 3)))
         self._study = optuna.create_study(
             study_name=study_name(experiment, plan.name),
             storage=storage,
@@ -165,28 +169,19 @@ class StudyGroup(TrialGroup):
         words = [self._seed, zlib.crc32(self._plan.name.encode()), number]
         return int(np.random.SeedSequence(words).generate_state(1)[0])
 
-    def _sampler(self, number: int) -> TPESampler:
-        """Return a sampler whose proposals follow from the seed, the group, the number and the study alone."""
-        startup = max(1, min(10, self._plan.trials // 3))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return TPESampler(
-                seed=self._seed_of(number), multivariate=True, constant_liar=True, n_startup_trials=startup
-            )
-
     def _propose(self, number: int) -> dict[str, Any]:
         """Propose values that no trial has had; paused trials count as pruned, for as running ones they would be bad.
 
         A shared recipe outside the space is left out: it says nothing about what is inside.
         """
-        view = optuna.create_study(direction="maximize", sampler=self._sampler(number))
+        view = optuna.create_study(direction="maximize", sampler=self._sampler(self._seed_of(number)))
         trials = self._trials()
         for trial in filter(_is_inside, trials):
             view.add_trial(self._views.get(trial.number) or self._view(trial))
         return propose(view, self._plan.space, {key(trial.params) for trial in trials}, self._seed_of(number))
 
     def _view(self, trial: FrozenTrial) -> Uncopied:
-        """Return a trial as TPE is to see it; that of an ended one is kept."""
+        """Return a trial as the sampler is to see it; that of an ended one is kept."""
         view = Uncopied.of(trial, paused=self._standing(trial).paused)
         if trial.state in STATES:
             self._views[trial.number] = view

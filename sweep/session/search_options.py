@@ -12,12 +12,15 @@ from search_spaces.limits import MAX_TRIALS
 from sweep.cli.marks import RARE, Bounds, OnResume
 from sweep.cli.options import Names, SweepOptions
 from sweep.planning.policies import POLICIES
+from sweep.search.samplers import SAMPLERS
 from trainables.recipe import MAX_EPOCHS
 
 if TYPE_CHECKING:
     HalvingName = str
+    SamplerName = str
 else:
     HalvingName = Literal[("auto", *POLICIES)]
+    SamplerName = Literal[tuple(SAMPLERS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,10 @@ class SearchOptions(SweepOptions):
 
     warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
     """Start ASHA's rungs with this experiment's curves of the same architectures."""
+
+    sampler: Annotated[SamplerName, RARE, OnResume.FIXED] = "tpe"
+    """What proposes recipes, of Optuna's samplers. tpe: learns from ended and running trials; gp: a Gaussian process of
+    the finished ones; random: learns nothing."""
 
     optuna_storage: Annotated[str | None, arg(metavar="URL"), RARE, OnResume.FIXED] = None
     """Any Optuna storage; default: a journal in the experiment's folder."""
