@@ -15,17 +15,8 @@ from search_spaces.phase2 import Space
 from trainables.documents import quoted
 from trainables.errors import RecipeError, SpaceError, nearest
 from trainables.models.registry import get_architecture
-from trainables.recipe import Recipe
+from trainables.recipe import FIELDS, Recipe
 
-FIXED = {
-    "architecture": "each architecture has a study of its own",
-    "seed": "a lucky seed is no recipe",
-    "model_size": "the profile decides it",
-    "max_epochs": "all trials have the same maximum; use --max-epochs",
-    "draws_per_epoch": "an epoch costs the same in all trials",
-    "validation_crop": "scores would not be comparable",
-}
-"""Recipe fields that cannot be searched, and why."""
 MAX_KNOBS = 100
 """Entries of a space; a recipe has fewer fields."""
 MAX_CHOICES = 1_000
@@ -137,11 +128,10 @@ def include_shared(space: Space, shared: Recipe) -> Space:
 
 
 def _faults(architecture: str, name: str, values: object, shared: Recipe) -> list[str]:
-    known = [field for field in shared.to_dict() if field not in FIXED]
-    if name in FIXED:
-        return [f"{name} cannot be searched: {FIXED[name]}"]
-    if name not in known:
-        return [f"{name!r} is no recipe field; {nearest(name, known)}"]
+    if name not in FIELDS:
+        return [f"{name!r} is no recipe field; {nearest(name, [field for field in FIELDS if not FIELDS[field].fixed])}"]
+    if why := FIELDS[name].fixed:
+        return [f"{name} cannot be searched: {why}"]
     if name in TWO_STAGE_ONLY and not get_architecture(architecture).two_stages:
         return [f"{name} does nothing without a pretrained encoder that is trained; leave it out"]
     if type(values) not in (CategoricalDistribution, FloatDistribution, IntDistribution):

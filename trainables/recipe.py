@@ -13,6 +13,19 @@ from trainables.augment.presets import PRESETS
 from trainables.documents import DamagedError, parse_json, parse_toml, quoted
 from trainables.errors import RecipeError, nearest
 from trainables.losses.registry import LOSSES
+from trainables.recipe_fields import (
+    COLUMN,
+    COMPARABLE,
+    MEMORY,
+    PLAIN,
+    Anything,
+    Between,
+    Choices,
+    Interval,
+    Multiple,
+    fields_of,
+    known,
+)
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MODEL_SIZES = ("full", "tiny")
@@ -77,69 +90,49 @@ class Recipe:
         seed: Seeds the initial weights, the draws and the dropout, from 0 to 2^32 - 1.
     """
 
-    architecture: str = "unet"
-    optimizer: str = "AdamW"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    loss: str = "ce_dice"
-    bce_weight: float = 0.5
-    class_weights: str = "none"
-    decoder_dropout: float = 0.3
-    augmentation: str = "MEDIUM"
-    crop_size: int = 1024
-    draws_per_epoch: int = 400
-    batch_size: int = 4
-    max_epochs: int = 60
-    patience: int = 10
-    schedule: str = "plateau"
-    plateau_metric: str = "iou"
-    plateau_factor: float = 0.5
-    plateau_patience: int = 3
-    min_learning_rate: float = 0.0
-    frozen_epochs: int = 20
-    unfrozen_rate_factor: float = 0.1
-    ema_decay: float = 0.0
-    clip_norm: float = 0.0
-    precision: str = "auto"
-    validation_crop: int = 0
-    model_size: str = "full"
-    seed: int = 42
+    architecture: str = known(
+        "unet", Anything(), MEMORY | COMPARABLE | COLUMN, fixed="each architecture has a study of its own"
+    )
+    optimizer: str = known("AdamW", Choices(OPTIMIZERS), PLAIN)
+    learning_rate: float = known(1e-3, Interval(0, 1, low_open=True), COLUMN)
+    weight_decay: float = known(1e-4, Interval(0, 1), COLUMN)
+    loss: str = known("ce_dice", Choices(LOSSES), MEMORY)
+    bce_weight: float = known(0.5, Interval(0, 1), COLUMN)
+    class_weights: str = known("none", Anything(), PLAIN)
+    decoder_dropout: float = known(0.3, Interval(0, 0.95), COLUMN)
+    augmentation: str = known("MEDIUM", Choices(PRESETS), COLUMN)
+    crop_size: int = known(1024, Multiple(32, MAX_CROP), MEMORY | COMPARABLE)
+    draws_per_epoch: int = known(
+        400, Between(2, MAX_DRAWS), MEMORY | COMPARABLE, fixed="an epoch costs the same in all trials"
+    )
+    batch_size: int = known(4, Between(2, MAX_BATCH), MEMORY)
+    max_epochs: int = known(
+        60, Between(1, MAX_EPOCHS), COLUMN, fixed="all trials have the same maximum; use --max-epochs"
+    )
+    patience: int = known(10, Between(1, MAX_WAIT), PLAIN)
+    schedule: str = known("plateau", Choices(SCHEDULES), PLAIN)
+    plateau_metric: str = known("iou", Choices(PLATEAU_METRICS), PLAIN)
+    plateau_factor: float = known(0.5, Interval(0, 1, low_open=True, high_open=True), PLAIN)
+    plateau_patience: int = known(3, Between(0, MAX_WAIT), PLAIN)
+    min_learning_rate: float = known(0.0, Between(0, 1), PLAIN)
+    frozen_epochs: int = known(20, Between(0, MAX_WAIT), PLAIN)
+    unfrozen_rate_factor: float = known(0.1, Interval(0, 1, low_open=True), PLAIN)
+    ema_decay: float = known(0.0, Interval(0, 1, high_open=True), MEMORY | COLUMN)
+    clip_norm: float = known(0.0, Between(0, 1e9), PLAIN)
+    precision: str = known("auto", Choices(PRECISIONS), MEMORY)
+    validation_crop: int = known(
+        0, Multiple(32, MAX_WINDOW, or_zero=True), COMPARABLE, fixed="scores would not be comparable"
+    )
+    model_size: str = known("full", Choices(MODEL_SIZES), MEMORY | COMPARABLE, fixed="the profile decides it")
+    seed: int = known(42, Between(0, MAX_SEED), COLUMN, fixed="a lucky seed is no recipe")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check_type(field.name, getattr(self, field.name), str(field.type))
-        _check_name("augmentation", self.augmentation, tuple(PRESETS))
-        _check_name("loss", self.loss, tuple(LOSSES))
-        _check_name("precision", self.precision, PRECISIONS)
-        _check_name("model_size", self.model_size, MODEL_SIZES)
-        _check_name("optimizer", self.optimizer, OPTIMIZERS)
-        _check_name("schedule", self.schedule, SCHEDULES)
-        _check_name("plateau_metric", self.plateau_metric, PLATEAU_METRICS)
+            value = getattr(self, field.name)
+            _check_type(field.name, value, str(field.type))
+            if fault := FIELDS[field.name].values.fault(value):
+                raise RecipeError(f"recipe field {field.name} is {quoted(value)}; {fault}")
         _ = self.given_class_weights
-        _check(self, "learning_rate", 0 < self.learning_rate <= 1, "in (0, 1]")
-        _check(self, "weight_decay", 0 <= self.weight_decay <= 1, "in [0, 1]")
-        _check(self, "bce_weight", 0 <= self.bce_weight <= 1, "in [0, 1]")
-        _check(self, "decoder_dropout", 0 <= self.decoder_dropout <= 0.95, "in [0, 0.95]")
-        crop = 32 <= self.crop_size <= MAX_CROP and self.crop_size % 32 == 0
-        _check(self, "crop_size", crop, f"a multiple of 32, at least 32 and at most {MAX_CROP}")
-        _check(self, "plateau_factor", 0 < self.plateau_factor < 1, "in (0, 1)")
-        _check(self, "unfrozen_rate_factor", 0 < self.unfrozen_rate_factor <= 1, "in (0, 1]")
-        _check(self, "ema_decay", 0 <= self.ema_decay < 1, "in [0, 1)")
-        window = 0 <= self.validation_crop <= MAX_WINDOW and self.validation_crop % 32 == 0
-        _check(self, "validation_crop", window, f"0 or a multiple of 32, at most {MAX_WINDOW}")
-        for name, least, most in (
-            ("clip_norm", 0, 1e9),
-            ("min_learning_rate", 0, 1),
-            ("draws_per_epoch", 2, MAX_DRAWS),
-            ("batch_size", 2, MAX_BATCH),
-            ("max_epochs", 1, MAX_EPOCHS),
-            ("patience", 1, MAX_WAIT),
-            ("plateau_patience", 0, MAX_WAIT),
-            ("frozen_epochs", 0, MAX_WAIT),
-            ("seed", 0, MAX_SEED),
-        ):
-            allowed = f"at least {least}" if getattr(self, name) < least else f"at most {most:,}"
-            _check(self, name, least <= getattr(self, name) <= most, allowed)
 
     @property
     def given_class_weights(self) -> tuple[float, ...]:
@@ -201,6 +194,10 @@ class Recipe:
         return cls.from_dict(_fields(parse_toml, text))
 
 
+FIELDS = fields_of(Recipe)
+"""What is known of each field."""
+
+
 def _fields(parse: Callable[[str, type[dict[str, Any]]], dict[str, Any]], text: str) -> dict[str, Any]:
     try:
         return parse(text, dict[str, Any])
@@ -215,13 +212,3 @@ def _check_type(name: str, value: object, annotation: str) -> None:
         raise RecipeError(f"recipe field {name} is {quoted(value)}; it must be of type {annotation}")
     if isinstance(value, float) and not math.isfinite(value):
         raise RecipeError(f"recipe field {name} is {quoted(value)}; it must be a finite number")
-
-
-def _check(recipe: Recipe, name: str, ok: bool, allowed: str) -> None:
-    if not ok:
-        raise RecipeError(f"recipe field {name} is {quoted(getattr(recipe, name))}; it must be {allowed}")
-
-
-def _check_name(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise RecipeError(f"recipe field {name} is {quoted(value)}; {nearest(value, known)}")

@@ -15,21 +15,14 @@ from sweep.planning.resources import AUTO, ResourceRequest, Resources, shared
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
+from trainables.recipe import FIELDS
+from trainables.recipe_fields import MEMORY, marked
 
 MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
 MOST_TRIALS = 8
 """Trials a GPU at most, however small: they share its arithmetic, and each wants CPU cores for its views."""
-MEMORY_FIELDS = (
-    "architecture",
-    "model_size",
-    "loss",
-    "crop_size",
-    "batch_size",
-    "draws_per_epoch",
-    "precision",
-    "ema_decay",
-)
+MEMORY_FIELDS = marked(FIELDS, MEMORY)
 """Recipe fields that decide how much memory a training takes."""
 
 
@@ -172,12 +165,13 @@ def heaviest(plan: SweepPlan) -> list[TrialPlan]:
 
 
 def _largest(study: StudyPlan) -> TrialPlan:
-    searched = [name for name in ("crop_size", "batch_size", "ema_decay") if name in study.space]
-    changes: dict[str, Any] = {name: _maximum(study.space[name]) for name in searched}
+    recipe = study.template.recipe
+    numbers = [name for name in MEMORY_FIELDS if name in study.space and not isinstance(getattr(recipe, name), str)]
+    changes: dict[str, Any] = {name: _maximum(study.space[name]) for name in numbers}
     precision = study.space.get("precision")
     if isinstance(precision, CategoricalDistribution) and "fp32" in precision.choices:
         changes["precision"] = "fp32"
-    return replace(study.template, recipe=study.template.recipe.replace(**changes))
+    return replace(study.template, recipe=recipe.replace(**changes))
 
 
 def _maximum(values: BaseDistribution) -> Any:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,8 @@ from sweep.records.trials import ENDED, READERS, TrialRecord, TrialRecords, read
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC
 from trainables.models.registry import described
+from trainables.recipe import FIELDS, Recipe
+from trainables.recipe_fields import COLUMN, marked
 from trainables.report import TABLE, ReportField, TrialSummary, fields_of, shown_in
 from trainables.task import Task
 from trainables.trial_states import REPORTS_FILE
@@ -35,10 +37,15 @@ def _columns(table: Iterable[ReportField]) -> list[tuple[str, pa.DataType]]:
     return [(one.name, ARROW.get(one.type, pa.map_(pa.string(), pa.float64()))) for one in table]
 
 
+_NAMED = {kind.__name__: arrow for kind, arrow in ARROW.items()}
+RECIPE_COLUMNS = tuple(
+    (one.name, _NAMED[str(one.type)]) for one in fields(Recipe) if one.name in marked(FIELDS, COLUMN)
+)
+"""The recipe's fields that have a column of their own; ``recipe`` has all of them."""
 TRIALS_SCHEMA = pa.schema(
     [
         ("attempt", pa.string()),
-        ("architecture", pa.string()),
+        *RECIPE_COLUMNS,
         ("title", pa.string()),
         ("slug", pa.string()),  # the architecture's name for folders
         ("group", pa.string()),  # whose trials ASHA and Optuna compare
@@ -53,14 +60,6 @@ TRIALS_SCHEMA = pa.schema(
         ("failure", pa.string()),
         ("weights", pa.string()),
         ("weights_sha256", pa.string()),
-        ("learning_rate", pa.float64()),
-        ("augmentation", pa.string()),
-        ("decoder_dropout", pa.float64()),
-        ("bce_weight", pa.float64()),
-        ("weight_decay", pa.float64()),
-        ("ema_decay", pa.float64()),
-        ("max_epochs", pa.int64()),
-        ("seed", pa.int64()),
         *_columns(fields_of(TrialSummary)),
         ("dataset", pa.string()),
         ("synthetic", pa.bool_()),
@@ -223,7 +222,7 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
     recipe = plan.recipe.to_dict()
     begun = "unfinished" if reports else "waiting"
     return {
-        **{name: recipe[name] for name in TRIALS_SCHEMA.names if name in recipe},
+        **{name: recipe[name] for name, _ in RECIPE_COLUMNS},
         "attempt": plan.attempt,
         "title": entry.title,
         "slug": entry.slug,

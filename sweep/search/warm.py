@@ -9,10 +9,8 @@ from sweep.planning.policy import Curves
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialRecords, read_reports
 from trainables.errors import ExperimentError
-from trainables.recipe import Recipe
-
-MUST_AGREE = ("crop_size", "draws_per_epoch", "validation_crop", "model_size")
-"""Recipe fields without which val IoU after an epoch does not mean the same."""
+from trainables.recipe import FIELDS, Recipe
+from trainables.recipe_fields import COMPARABLE, marked
 
 
 def warm_curves(earlier: Experiment, plan: SweepPlan, fingerprint: str) -> Mapping[str, Curves]:
@@ -55,5 +53,4 @@ def warm_curves(earlier: Experiment, plan: SweepPlan, fingerprint: str) -> Mappi
 
 
 def _comparable(one: Recipe, other: Recipe) -> bool:
-    names = ("architecture", *MUST_AGREE)
-    return all(getattr(one, name) == getattr(other, name) for name in names)
+    return all(getattr(one, name) == getattr(other, name) for name in marked(FIELDS, COMPARABLE))

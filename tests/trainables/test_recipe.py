@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from trainables.augment.presets import PRESETS
 from trainables.errors import RecipeError
-from trainables.recipe import Recipe
+from trainables.recipe import FIELDS, Recipe
+from trainables.recipe_fields import COMPARABLE, MEMORY, PLAIN, Anything, fields_of, known, marked
 
 
 def test_defaults_are_the_shared_recipe_of_the_study() -> None:
@@ -79,3 +80,42 @@ def test_an_unknown_field_suggests_the_nearest() -> None:
 def test_it_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().seed = 1  # type: ignore[misc]
+
+
+def test_every_field_says_what_is_known_of_it() -> None:
+    assert list(FIELDS) == [field.name for field in dataclasses.fields(Recipe)]
+    assert marked(FIELDS, MEMORY) == (
+        "architecture",
+        "loss",
+        "crop_size",
+        "draws_per_epoch",
+        "batch_size",
+        "ema_decay",
+        "precision",
+        "model_size",
+    )
+    assert marked(FIELDS, COMPARABLE) == (
+        "architecture",
+        "crop_size",
+        "draws_per_epoch",
+        "validation_crop",
+        "model_size",
+    )
+    assert [name for name, one in FIELDS.items() if one.fixed] == [
+        "architecture",
+        "draws_per_epoch",
+        "max_epochs",
+        "validation_crop",
+        "model_size",
+        "seed",
+    ]
+
+
+def test_a_field_of_which_nothing_is_known_is_found() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Careless:
+        depth: int = known(3, Anything(), PLAIN)
+        width: int = 64
+
+    with pytest.raises(KeyError):
+        fields_of(Careless)
