@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.augment.presets import PRESETS
@@ -23,6 +23,7 @@ def test_defaults_are_the_shared_recipe_of_the_study() -> None:
     assert (recipe.ema_decay, recipe.clip_norm, recipe.seed) == (0.0, 0.0, 42)
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(1e-8, 1.0),
     dropout=st.floats(0, 0.95),
