@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from trainables.errors import nearest
 
@@ -126,7 +126,7 @@ class Known:
 def known(default: Value, values: Values, marks: Mark, *, fixed: str = "") -> Value:
     """Declare a field of a dataclass; see ``Known``."""
     about = Known(values=values, marks=marks, fixed=fixed)
-    return cast(Value, dataclasses.field(default=default, metadata={_KEY: about}))
+    return dataclasses.field(default=default, metadata={_KEY: about})
 
 
 def fields_of(recipe: type[Any]) -> Mapping[str, Known]:
