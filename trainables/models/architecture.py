@@ -81,15 +81,20 @@ class Architecture:
         """
         return self.known_bytes[model_size] if model_size in self.known_bytes else _measure(self, model_size)
 
+    @property
+    def missing(self) -> list[str]:
+        """The packages that it needs and that are not installed."""
+        return [package for package in self.packages if find_spec(package) is None]
+
     def require(self) -> None:
         """Check that what it needs is installed.
 
         Raises:
             RecipeError: A package is missing.
         """
-        if missing := [package for package in self.packages if find_spec(package) is None]:
+        if self.missing:
             raise RecipeError(
-                f"architecture {self.name}: needs the package {', '.join(missing)}; install it with: "
+                f"architecture {self.name}: needs the package {', '.join(self.missing)}; install it with: "
                 f"pip install 'tilesweep[{self.extra}]'"
             )
 
