@@ -11,9 +11,12 @@ def load(name: str) -> Command | CommandGroup:
     """Import a command; that loads nothing heavy.
 
     Args:
-        name: ``phase1``, ``patches``, ...
+        name: ``phase1``, ``patches``, ...: a module of ``sweep``, or a folder with the module ``command``.
     """
-    command: Command | CommandGroup = import_module(f"sweep.{name}.command").COMMAND
+    module = import_module(f"sweep.{name}")
+    if not hasattr(module, "COMMAND"):
+        module = import_module(f"sweep.{name}.command")
+    command: Command | CommandGroup = module.COMMAND
     return command
 
 

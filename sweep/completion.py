@@ -71,3 +71,6 @@ COMMAND = Command(
         "fish > ~/.config/fish/completions/tilesweep.fish": "",
     },
 )
+
+if __name__ == "__main__":
+    COMMAND.run()
