@@ -1,0 +1,321 @@
+"""CONTRIBUTING's table of what to touch to add something: each line is carried out on a copy of the project."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, WriteDataset
+
+PACKAGES = ("trainables", "search_spaces", "sweep")
+MOST = 2
+"""Source files that an addition may touch."""
+MOST_OF = {"a metric": 3}
+TABLE = re.compile(r"^\| (an? [^|]+?) \|([^|]*)\|([^|]*)\|$", re.MULTILINE)
+ROWS = {
+    name: (set(re.findall(r"`([\w/]+\.py)`", new)), dict(re.findall(r"`([A-Z_]\w*)` in `([\w/]+\.py)`", lists)))
+    for name, new, lists in TABLE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+}
+"""What is added -> (new files, with ``NAME`` in their paths; name of a list -> the file that holds it)."""
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Something small to add.
+
+    Attributes:
+        files: Text of each new file, by path.
+        entries: List -> (what stands in it, what is put before that).
+        above: List -> what is put before the statement that defines it, for entries that name something.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    above: dict[str, str] = field(default_factory=dict)
+
+
+TOYS = {
+    "an architecture": Toy(
+        files={
+            "trainables/models/toy.py": """
+from torch import nn
+
+from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
+
+
+class Toy(SegmentationModel):
+    def __init__(self, dropout, channels):
+        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=1)
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Dropout2d(dropout))
+        self.head = nn.Conv2d(8, channels, 1)
+
+    def raw_logits(self, inputs):
+        return self.head(self.layers(inputs))
+
+
+def build(recipe, weights, channels):
+    return Toy(recipe.decoder_dropout, channels)
+"""
+        },
+        entries={
+            "ARCHITECTURES": (
+                'Architecture(\n                name="unet",',
+                'Architecture(name="toy", title="Toy net", track="cnn", needs="none", '
+                'factory="trainables.models.toy:build"),\n            ',
+            )
+        },
+    ),
+    "a loss": Toy(
+        files={
+            "trainables/losses/toy.py": """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Toy:
+    task: object
+
+    def __call__(self, logits, masks):
+        return 1000 + (logits.float() - masks).square().mean()
+
+
+def build(recipe, task, *, class_weights, padded):
+    return Toy(task)
+"""
+        },
+        entries={"LOSSES": ('"ce_dice"', '"toy": "trainables.losses.toy:build",\n        ')},
+    ),
+    "an augmentation preset": Toy(
+        entries={"PRESETS": ('"LIGHT"', '"TOY": toy,\n        ')},
+        above={
+            "PRESETS": """def toy():
+    import albumentations as A
+
+    return (A.D4(p=1.0), A.RandomGamma(p=1.0))
+
+
+"""
+        },
+    ),
+    "a leaderboard column": Toy(
+        entries={
+            "COLUMNS": (
+                'LeaderboardColumn(heading="weights"',
+                'LeaderboardColumn(heading="toys", fields=("architecture",), priority=ALWAYS, '
+                "value=lambda row: f\"toy of {row['architecture']}\"),\n    ",
+            )
+        }
+    ),
+    "a label format": Toy(
+        files={
+            "sweep/patches/labels_toy.py": """
+import numpy as np
+
+
+class Toys:
+    def __init__(self, path, sources, names):
+        self.share = float(path.read_text())
+
+    def rasterise(self, source, shape):
+        mask = np.zeros(shape, dtype=np.uint8)
+        mask[: int(self.share * shape[0])] = 1
+        return mask
+"""
+        },
+        entries={
+            "FORMATS": (
+                'LabelFormat(\n        name="CVAT XML"',
+                'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels_toy:Toys"),\n    ',
+            )
+        },
+    ),
+    "a report section": Toy(
+        files={
+            "sweep/report/toy.py": """
+from sweep.report.blocks import Section, Text
+
+
+def toy(source):
+    return Section(slug="toy", title="Toy section", blocks=[Text(lines=[f"A toy about {len(source.rows)} rows."])])
+"""
+        },
+        entries={"SECTIONS": ("leaderboard,", "toy,\n    ")},
+        above={"SECTIONS": "from sweep.report.toy import toy\n\n"},
+    ),
+    "a command": Toy(
+        files={
+            "sweep/toy.py": '''
+from dataclasses import dataclass
+
+from sweep.cli.console import Command
+from sweep.cli.options import OutputOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyOptions(OutputOptions):
+    """Say how many toys there are."""
+
+    toys: int = 3
+    """So many."""
+
+
+def main(options, output):
+    output.results.print(f"{options.toys} toys")
+
+
+COMMAND = Command(name="toy", options=ToyOptions, main=main, examples={"--toys 4": ""})
+
+if __name__ == "__main__":
+    COMMAND.run()
+'''
+        },
+        entries={"ALL": ('"phase1": "', '"toy": "count toys",\n            ')},
+    ),
+}
+
+
+def insert(text: str, name: str, toy: Toy) -> str:
+    """Return a file's text with the toy in the list of a name."""
+    start = re.search(rf"^{name}\b.* = ", text, re.MULTILINE)
+    assert start, f"the file has no {name}"
+    before, entry = toy.entries[name]
+    place = text.index(before, start.end())
+    return text[: start.start()] + toy.above.get(name, "") + text[start.start() : place] + entry + text[place:]
+
+
+def differing(ours: Path, copy: Path) -> set[str]:
+    """Return the source files that a copy has anew or otherwise, by their paths in it."""
+    found = {path.relative_to(copy) for package in PACKAGES for path in (copy / package).rglob("*.py")}
+    return {
+        str(path) for path in found if not (ours / path).exists() or not filecmp.cmp(ours / path, copy / path, False)
+    }
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the project to which every toy was added.
+
+    Attributes:
+        root: Its folder.
+        touched: What was added -> the files that this touched.
+    """
+
+    root: Path
+    touched: dict[str, set[str]]
+
+    def run(self, *words: object, **variables: str) -> str:
+        """Run ``python -m ...`` of the copy, and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, words)],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "200", **variables},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    root = tmp_path_factory.mktemp("copy")
+    for package in (*PACKAGES, "docs"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    touched: dict[str, set[str]] = {}
+    for name, toy in TOYS.items():
+        known = differing(ROOT, root)
+        for path, text in toy.files.items():
+            (root / path).write_text(text, encoding="utf-8")
+        for listed in toy.entries:
+            file = root / ROWS[name][1][listed]
+            file.write_text(insert(file.read_text(encoding="utf-8"), listed, toy), encoding="utf-8")
+        touched[name] = differing(ROOT, root) - known
+    return Copy(root, touched)
+
+
+def test_every_line_of_the_table_is_carried_out() -> None:
+    assert set(ROWS) == set(TOYS)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_an_addition_touches_what_the_table_says_and_no_more(name: str, copy: Copy) -> None:
+    new, lists = ROWS[name]
+    assert copy.touched[name] == {path.replace("NAME", "toy") for path in new} | set(lists.values())
+    assert len(copy.touched[name]) <= MOST_OF.get(name, MOST)
+
+
+def test_a_new_command_is_listed_and_runs(copy: Copy) -> None:
+    assert "  toy         count toys" in copy.run("sweep")
+    assert copy.run("sweep", "toy", "--toys", "5") == copy.run("sweep.toy", "--toys", "5") == "5 toys\n"
+
+
+def test_labels_of_a_new_format_are_read(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "abc":
+        Image.fromarray(np.full((64, 64, 3), 90, dtype=np.uint8)).save(tmp_path / "images" / f"{name}.png")
+    (tmp_path / "split.toml").write_text('train = ["a"]\nval = ["b"]\ntest = ["c"]\n')
+    (tmp_path / "half.toy").write_text("0.5")
+    words = ("--src", tmp_path, "--dst", tmp_path / "out", "--split", tmp_path / "split.toml", "--size", 64)
+    copy.run("sweep.patches", "make", *words, "--labels", tmp_path / "half.toy")
+    with Image.open(tmp_path / "out" / "train" / "masks" / "a.png") as mask:
+        assert (np.asarray(mask) > 0).mean(axis=1).tolist() == [1.0] * 32 + [0.0] * 32
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep on the copy."""
+
+    folder: Path
+    printed: str
+
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """The first trial's epochs."""
+        (path,) = self.folder.glob("toy*/history.csv")
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def swept(copy: Copy, tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> Swept:
+    folder = tmp_path_factory.mktemp("swept")
+    patches = write_dataset(folder / "patches")
+    (folder / "recipes.toml").write_text('[toy]\nloss = "toy"\naugmentation = "TOY"\n')
+    words = ("--profile", "smoke", "--patches", patches, "--storage", folder, "--recipes", folder / "recipes.toml")
+    printed = copy.run("sweep.phase1", *words, "--name", "toys")
+    printed += copy.run("sweep.report", "toys", "--storage", folder)
+    return Swept(folder / "toys", printed)
+
+
+def test_a_new_architecture_loss_and_preset_are_trained(swept: Swept) -> None:
+    (trial,) = json.loads((swept.folder / "sweep.json").read_text())["plan"]["trials"]
+    recipe = trial["recipe"]
+    assert (recipe["architecture"], recipe["loss"], recipe["augmentation"]) == ("toy", "toy", "TOY")
+    assert all(1000 <= float(epoch["train_loss"]) < 1100 for epoch in swept.history)
+    assert "Toy net" in swept.printed
+
+
+def test_a_new_column_is_on_the_leaderboard(swept: Swept) -> None:
+    with (swept.folder / "leaderboard.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert line["toys"] == "toy of toy" and line["loss"] == "toy"
+    assert "toys" in swept.printed and "toy of toy" in swept.printed
+
+
+def test_a_new_section_is_on_the_page(swept: Swept) -> None:
+    page = (swept.folder / "report.html").read_text(encoding="utf-8")
+    assert "Toy section</h2>" in page and "A toy about 1 rows." in page and "toy of toy" in page
