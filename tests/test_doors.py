@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import filecmp
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +25,15 @@ MOST = 2
 MOST_OF = {"a metric": 3}
 TABLE = re.compile(r"^\| (an? [^|]+?) \|([^|]*)\|([^|]*)\|$", re.MULTILINE)
 ROWS = {
-    name: (set(re.findall(r"`([\w/]+\.py)`", new)), dict(re.findall(r"`([A-Z_]\w*)` in `([\w/]+\.py)`", lists)))
+    name: (
+        set(re.findall(r"`([\w/]+\.py)`", new)),
+        {
+            one: file
+            for ones, file in re.findall(r"((?:`[A-Z]\w*` and )*`[A-Z]\w*`) in `([\w/]+\.py)`", lists)
+            for one in re.findall(r"\w+", ones)
+            if one != "and"
+        },
+    )
     for name, new, lists in TABLE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 }
 """What is added -> (new files, with ``NAME`` in their paths; name of a list -> the file that holds it)."""
@@ -37,12 +45,12 @@ class Toy:
 
     Attributes:
         files: Text of each new file, by path.
-        entries: List -> (what stands in it, what is put before that).
+        entries: List or class -> (what stands in it, what is put before that), of each place in it.
         above: List -> what is put before the statement that defines it, for entries that name something.
     """
 
     files: dict[str, str] = field(default_factory=dict)
-    entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    entries: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     above: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,9 +79,11 @@ def build(recipe, weights, channels):
         },
         entries={
             "ARCHITECTURES": (
-                'Architecture(\n                name="unet",',
-                'Architecture(name="toy", title="Toy net", track="cnn", needs="none", '
-                'factory="trainables.models.toy:build"),\n            ',
+                (
+                    'Architecture(\n                name="unet",',
+                    'Architecture(name="toy", title="Toy net", track="cnn", needs="none", '
+                    'factory="trainables.models.toy:build"),\n            ',
+                ),
             )
         },
     ),
@@ -95,10 +105,10 @@ def build(recipe, task, *, class_weights, padded):
     return Toy(task)
 """
         },
-        entries={"LOSSES": ('"ce_dice"', '"toy": "trainables.losses.toy:build",\n        ')},
+        entries={"LOSSES": (('"ce_dice"', '"toy": "trainables.losses.toy:build",\n        '),)},
     ),
     "an augmentation preset": Toy(
-        entries={"PRESETS": ('"LIGHT"', '"TOY": toy,\n        ')},
+        entries={"PRESETS": (('"LIGHT"', '"TOY": toy,\n        '),)},
         above={
             "PRESETS": """def toy():
     import albumentations as A
@@ -109,12 +119,75 @@ def build(recipe, task, *, class_weights, padded):
 """
         },
     ),
+    "a metric": Toy(
+        entries={
+            "SplitScore": (
+                (
+                    "    @property\n    def loss",
+                    """    @property
+    def toyness(self):
+        return 2 * self.iou
+
+""",
+                ),
+            ),
+            "EpochReport": (
+                ("    tile_iou:", '    toyness: Annotated[float | None, Shown("Twice the IoU", "", ALL)] = None\n'),
+                ("            **measured", "            toyness=val.toyness,\n"),
+            ),
+            "TrialSummary": (
+                ("    @classmethod", '    toyness: Annotated[float | None, Shown("Of the last epoch")] = None\n\n'),
+                ("            epochs=measured", '            toyness=measured.get("toyness"),\n'),
+            ),
+            "COLUMNS": (
+                (
+                    'LeaderboardColumn(heading="weights"',
+                    'LeaderboardColumn(heading="toyness", fields=("toyness",), value=itemgetter("toyness"), '
+                    'format=".4f", priority=ALWAYS),\n    ',
+                ),
+            ),
+        }
+    ),
+    "a policy (scheduler)": Toy(
+        files={
+            "sweep/planning/toy.py": """
+from sweep.planning.policy import Decision, Policy
+
+
+class Toy(Policy):
+    name = "toy"
+
+    def decide(self, trial, epoch, curves):
+        return Decision.STOP
+
+    def describe(self):
+        return "all but the shared recipe are stopped after their first epoch"
+"""
+        },
+        entries={"POLICIES": (("AshaStop", "Toy, "),)},
+        above={"POLICIES": "from sweep.planning.toy import Toy\n\n"},
+    ),
+    "a sampler": Toy(
+        entries={"SAMPLERS": (('"tpe"', '"toy": _toy, '),)},
+        above={
+            "SAMPLERS": """def _toy(seed, startup):
+    from optuna.samplers import PartialFixedSampler, RandomSampler
+
+    fixed = {"loss": "toy", "augmentation": "TOY", "decoder_dropout": 0.125}
+    return PartialFixedSampler(fixed, RandomSampler(seed=seed))
+
+
+"""
+        },
+    ),
     "a leaderboard column": Toy(
         entries={
             "COLUMNS": (
-                'LeaderboardColumn(heading="weights"',
-                'LeaderboardColumn(heading="toys", fields=("architecture",), priority=ALWAYS, '
-                "value=lambda row: f\"toy of {row['architecture']}\"),\n    ",
+                (
+                    'LeaderboardColumn(heading="weights"',
+                    'LeaderboardColumn(heading="toys", fields=("architecture",), priority=ALWAYS, '
+                    "value=lambda row: f\"toy of {row['architecture']}\"),\n    ",
+                ),
             )
         }
     ),
@@ -136,8 +209,10 @@ class Toys:
         },
         entries={
             "FORMATS": (
-                'LabelFormat(\n        name="CVAT XML"',
-                'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels_toy:Toys"),\n    ',
+                (
+                    'LabelFormat(\n        name="CVAT XML"',
+                    'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels_toy:Toys"),\n    ',
+                ),
             )
         },
     ),
@@ -151,7 +226,7 @@ def toy(source):
     return Section(slug="toy", title="Toy section", blocks=[Text(lines=[f"A toy about {len(source.rows)} rows."])])
 """
         },
-        entries={"SECTIONS": ("leaderboard,", "toy,\n    ")},
+        entries={"SECTIONS": (("leaderboard,", "toy,\n    "),)},
         above={"SECTIONS": "from sweep.report.toy import toy\n\n"},
     ),
     "a command": Toy(
@@ -181,26 +256,39 @@ if __name__ == "__main__":
     COMMAND.run()
 '''
         },
-        entries={"ALL": ('"phase1": "', '"toy": "count toys",\n            ')},
+        entries={"ALL": (('"phase1": "', '"toy": "count toys",\n            '),)},
     ),
 }
 
 
+SPACE = """
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+
+def space(architecture):
+    return {
+        "loss": CategoricalDistribution(("toy",)),
+        "augmentation": CategoricalDistribution(("TOY",)),
+        "decoder_dropout": FloatDistribution(0.0, 0.6),
+    }
+"""
+
+
 def insert(text: str, name: str, toy: Toy) -> str:
     """Return a file's text with the toy in the list of a name."""
-    start = re.search(rf"^{name}\b.* = ", text, re.MULTILINE)
+    start = re.search(rf"^(?:{name}\b.* = |class {name}\b)", text, re.MULTILINE)
     assert start, f"the file has no {name}"
-    before, entry = toy.entries[name]
-    place = text.index(before, start.end())
-    return text[: start.start()] + toy.above.get(name, "") + text[start.start() : place] + entry + text[place:]
+    before, after = text[: start.start()] + toy.above.get(name, ""), text[start.start() :]
+    for found, entry in toy.entries[name]:
+        place = after.index(found)
+        before, after = before + after[:place] + entry, after[place:]
+    return before + after
 
 
-def differing(ours: Path, copy: Path) -> set[str]:
-    """Return the source files that a copy has anew or otherwise, by their paths in it."""
-    found = {path.relative_to(copy) for package in PACKAGES for path in (copy / package).rglob("*.py")}
-    return {
-        str(path) for path in found if not (ours / path).exists() or not filecmp.cmp(ours / path, copy / path, False)
-    }
+def sources(root: Path) -> set[tuple[str, str]]:
+    """Return every source file: its path below a folder, and what it holds."""
+    paths = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    return {(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")) for path in paths}
 
 
 @dataclass(frozen=True)
@@ -237,13 +325,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     touched: dict[str, set[str]] = {}
     for name, toy in TOYS.items():
-        known = differing(ROOT, root)
+        before = sources(root)
         for path, text in toy.files.items():
             (root / path).write_text(text, encoding="utf-8")
         for listed in toy.entries:
             file = root / ROWS[name][1][listed]
             file.write_text(insert(file.read_text(encoding="utf-8"), listed, toy), encoding="utf-8")
-        touched[name] = differing(ROOT, root) - known
+        touched[name] = {path for path, _ in sources(root) ^ before}
     return Copy(root, touched)
 
 
@@ -282,37 +370,50 @@ class Swept:
     folder: Path
     printed: str
 
-    @property
-    def history(self) -> list[dict[str, str]]:
-        """The first trial's epochs."""
-        (path,) = self.folder.glob("toy*/history.csv")
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+    def trial(self, number: int) -> tuple[dict[str, Any], list[dict[str, str]]]:
+        """Return the recipe of a trial, by its number in the search, and its epochs."""
+        (folder,) = self.folder.glob(f"toy*{number}")
+        with (folder / "history.csv").open(newline="") as file:
+            return json.loads((folder / "recipe.json").read_text()), list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
 def swept(copy: Copy, tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> Swept:
     folder = tmp_path_factory.mktemp("swept")
     patches = write_dataset(folder / "patches")
-    (folder / "recipes.toml").write_text('[toy]\nloss = "toy"\naugmentation = "TOY"\n')
-    words = ("--profile", "smoke", "--patches", patches, "--storage", folder, "--recipes", folder / "recipes.toml")
-    printed = copy.run("sweep.phase1", *words, "--name", "toys")
+    (folder / "space.py").write_text(SPACE)
+    words = ("--profile", "smoke", "--patches", patches, "--storage", folder, "--name", "toys", "--trials", "2")
+    words += ("--architectures", "toy", "--space", folder / "space.py", "--halving", "toy", "--sampler", "toy")
+    printed = copy.run("sweep.phase2", *words)
     printed += copy.run("sweep.report", "toys", "--storage", folder)
     return Swept(folder / "toys", printed)
 
 
 def test_a_new_architecture_loss_and_preset_are_trained(swept: Swept) -> None:
-    (trial,) = json.loads((swept.folder / "sweep.json").read_text())["plan"]["trials"]
-    recipe = trial["recipe"]
+    recipe, epochs = swept.trial(1)
     assert (recipe["architecture"], recipe["loss"], recipe["augmentation"]) == ("toy", "toy", "TOY")
-    assert all(1000 <= float(epoch["train_loss"]) < 1100 for epoch in swept.history)
+    assert all(1000 <= float(epoch["train_loss"]) < 1100 for epoch in epochs)
     assert "Toy net" in swept.printed
+
+
+def test_a_new_sampler_proposes_and_a_new_policy_stops(swept: Swept) -> None:
+    (shared, all_epochs), (recipe, epochs) = swept.trial(0), swept.trial(1)
+    assert recipe["decoder_dropout"] == 0.125 != shared["decoder_dropout"]
+    assert len(epochs) == 1 < len(all_epochs)
+
+
+def test_a_new_metric_is_in_the_history_and_on_the_leaderboard(swept: Swept) -> None:
+    _, epochs = swept.trial(0)
+    assert [float(one["toyness"]) for one in epochs] == pytest.approx([2 * float(one["val_iou"]) for one in epochs])
+    with (swept.folder / "leaderboard.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert float(line["toyness"]) == pytest.approx(float(epochs[-1]["toyness"]), abs=1e-4)
 
 
 def test_a_new_column_is_on_the_leaderboard(swept: Swept) -> None:
     with (swept.folder / "leaderboard.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
-    assert line["toys"] == "toy of toy" and line["loss"] == "toy"
+    assert line["toys"] == "toy of toy"
     assert "toys" in swept.printed and "toy of toy" in swept.printed
 
 
