@@ -59,7 +59,7 @@ def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
     recipe = shared_recipe("unet", get_profile("smoke"), seed=seed).replace(
         max_epochs=EPOCHS, patience=EPOCHS, draws_per_epoch=32, ema_decay=0.8
     )
-    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
+    template = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
     study = StudyPlan(template=template, space=SPACE, trials=TRIALS)
     plan = SweepPlan(studies=(study,), policy=make_policy(way, HALVING))
     experiment = Experiment(Storage.open(str(folder)), f"{way}-{seed}")

@@ -105,7 +105,7 @@ def tilesweep(trials: int, folder: Path) -> float:
     rates = np.geomspace(1e-4, 1e-2, trials)
 
     def build(data: Any, weights: Any) -> SweepPlan:
-        plan = partial(TrialPlan, group="unet", contest="unet", weights=weights["unet"])
+        plan = partial(TrialPlan, contest="unet", weights=weights["unet"])
         return SweepPlan(
             trials=tuple(
                 plan(attempt=f"unet-{number:04d}", recipe=recipe.replace(learning_rate=float(rate)))

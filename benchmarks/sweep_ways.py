@@ -75,7 +75,6 @@ def tilesweep(job: Job) -> list[float]:
         trials = [
             TrialPlan(
                 attempt=f"trial-{number}",
-                group=recipe.architecture,
                 contest=recipe.architecture,
                 recipe=recipe,
                 weights=weights[recipe.architecture],

@@ -121,4 +121,4 @@ def _needed(subject: Subject) -> float:
 def _trial(recipe: Recipe) -> TrialPlan:
     name = recipe.architecture
     weights = Weights(kind="random", needs=get_architecture(name).needs)
-    return TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=weights)
+    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=weights)

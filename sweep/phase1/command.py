@@ -63,7 +63,6 @@ def main(options: Phase1Options, output: Output) -> int:
             trials=tuple(
                 TrialPlan(
                     attempt=name,
-                    group=name,
                     contest=name,
                     entry=get_architecture(recipe.architecture).slug,
                     recipe=recipe,

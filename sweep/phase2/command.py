@@ -73,7 +73,6 @@ def main(options: Phase2Options, output: Output) -> int:
             StudyPlan(
                 template=TrialPlan(
                     attempt=slugs[name],
-                    group=slugs[name],
                     contest=slugs[name],
                     recipe=recipes[name],
                     weights=weights[name],

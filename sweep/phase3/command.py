@@ -77,11 +77,12 @@ def main(options: Phase3Options, output: Output) -> int:
     def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
         drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
 
-        def trial(condition: Condition, attempt: str, group: str) -> TrialPlan:
+        def trial(condition: Condition, attempt: str, study: str = "") -> TrialPlan:
             recipe = recipes[condition.architecture]
             return TrialPlan(
                 attempt=attempt,
-                group=group,
+                role="final" if study else "planned",
+                study=study,
                 contest=condition.attempt,
                 entry=condition.entry,
                 recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
@@ -91,17 +92,17 @@ def main(options: Phase3Options, output: Output) -> int:
             )
 
         if not options.tune:
-            return SweepPlan(trials=tuple(trial(one, one.attempt, one.attempt) for one in grid))
+            return SweepPlan(trials=tuple(trial(one, one.attempt) for one in grid))
         studies = []
         for first in (one for one in grid if one.draw == 1):
             name = first.entry
             finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
             studies.append(
                 StudyPlan(
-                    template=trial(first, name, name),
+                    template=trial(first, name),
                     space=spaces[first.architecture],
                     trials=trials[first.architecture],
-                    finals=tuple(trial(one, one.attempt, f"{name}-finals") for one in finals),
+                    finals=tuple(trial(one, one.attempt, name) for one in finals),
                 )
             )
         return SweepPlan(studies=tuple(studies), policy=policy, sampler=options.sampler)

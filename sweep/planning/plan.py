@@ -24,10 +24,10 @@ from trainables.errors import ExperimentError
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """A search over one group's recipes.
+    """A search over one architecture's recipes.
 
     Attributes:
-        template: Names the study (``group``) and its trials, and holds the shared recipe: the first trial.
+        template: Names the study and its trials (``attempt``), and holds the shared recipe: the first trial.
         space: Recipe field to what is searched.
         trials: How many recipes are tried, at least 1.
         finals: Trials trained with the best recipe found, once the search has ended: other draws of the tiles.
@@ -59,18 +59,18 @@ class StudyPlan:
             replace(
                 found,
                 attempt=f"{found.attempt}-seed{seed}",
-                group=f"{found.group}-confirm",
+                role="confirm",
+                study=self.name,
                 candidate=found.attempt,
                 recipe=found.recipe.replace(seed=seed),
-                preliminary=False,
             )
             for seed in range(found.recipe.seed + 1, found.recipe.seed + 1 + self.repeats)
         ]
 
     @property
     def name(self) -> str:
-        """The group's name."""
-        return self.template.group
+        """The study's name."""
+        return self.template.attempt
 
     def trial(self, number: int, values: Mapping[str, Any]) -> TrialPlan:
         """Return the trial of a number and the searched fields' values."""
@@ -79,7 +79,8 @@ class StudyPlan:
             template,
             attempt=f"{template.attempt}-{number:03d}",
             recipe=template.recipe.replace(**dict(values)),
-            preliminary=self.confirm > 0,
+            role="search" if number else "baseline",
+            study=self.name,
         )
 
     def shared_values(self) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def run_trials(
         return {
             "trial": {
                 **trial.to_dict(),
+                "group": trial.group,
                 "device": resources.device,
                 "compiled": run.compiled,
                 "trace": run.trace,

@@ -44,7 +44,6 @@ class PlannedShape(TypedDict):
     """``sweep.records.trials.TrialPlan``."""
 
     attempt: Name
-    group: str
     contest: str
     recipe: dict[str, str | int | float]
     weights: WeightsShape
@@ -52,6 +51,9 @@ class PlannedShape(TypedDict):
     draw: NotRequired[Count]
     candidate: NotRequired[str]
     entry: NotRequired[str]
+    role: NotRequired[Literal["planned", "baseline", "search", "confirm", "final"]]
+    study: NotRequired[str]
+    group: NotRequired[str]
     preliminary: NotRequired[bool]
 
 

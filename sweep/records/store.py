@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from sweep.records.experiment import Experiment
-from sweep.records.trials import ENDED, READERS, TrialRecord, TrialRecords, read_all_reports
+from sweep.records.trials import ENDED, READERS, SEARCHED, TrialRecord, TrialRecords, read_all_reports
 from trainables.errors import ExperimentError
 from trainables.metrics import METRIC
 from trainables.models.registry import described
@@ -48,7 +48,9 @@ TRIALS_SCHEMA = pa.schema(
         *RECIPE_COLUMNS,
         ("title", pa.string()),
         ("slug", pa.string()),  # the architecture's name for folders
-        ("group", pa.string()),  # whose trials ASHA and Optuna compare
+        ("role", pa.string()),  # planned, baseline, search, confirm, final
+        ("study", pa.string()),  # that proposed its recipe, or whose best one it trains; empty for a planned trial
+        ("group", pa.string()),  # what it is shown with
         ("contest", pa.string()),  # whose best candidate by val IoU may read test
         ("candidate", pa.string()),  # trainings of one recipe with several seeds
         ("entry", pa.string()),  # the leaderboard's line that it counts for
@@ -136,7 +138,7 @@ def damage_told(experiment: Experiment) -> Iterator[None]:
 
 
 def _gather(experiment: Experiment) -> dict[str, pa.Table]:
-    data = experiment.description["data"]
+    description = experiment.description
     records = TrialRecords(experiment).all()
     all_reports = read_all_reports(experiment, (record.plan.attempt for record in records))
     trials: list[dict[str, Any]] = []
@@ -150,7 +152,7 @@ def _gather(experiment: Experiment) -> dict[str, pa.Table]:
                 f"{experiment.path(attempt)}/{REPORTS_FILE}: lacks the final scores of a trial that has finished; "
                 f"restore the file, or start again under another --name"
             )
-        trials.append(trial_row(record, data, reports))
+        trials.append(trial_row(record, description, reports))
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
         scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
@@ -209,15 +211,17 @@ def scores_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
-def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def trial_row(
+    record: TrialRecord, description: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return a trial's row of the trials table.
 
     Args:
         record: The trial.
-        data: What the experiment's description says of the tiles.
+        description: The experiment's.
         reports: What the trial reported.
     """
-    plan = record.plan
+    plan, data = record.plan, description["data"]
     entry = described(plan.recipe.architecture)
     recipe = plan.recipe.to_dict()
     begun = "unfinished" if reports else "waiting"
@@ -226,11 +230,13 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "attempt": plan.attempt,
         "title": entry.title,
         "slug": entry.slug,
+        "role": plan.role,
+        "study": plan.study,
         "group": plan.group,
         "contest": plan.contest,
         "candidate": plan.candidate or plan.attempt,
         "entry": plan.entry or plan.contest,
-        "preliminary": plan.preliminary,
+        "preliminary": plan.role in SEARCHED and plan.study in _confirmed(description),
         "tiles": len(plan.tiles) or len(data["train"]),
         "draw": plan.draw,
         "tile_names": list(plan.tiles) or data["train"],
@@ -247,6 +253,12 @@ def trial_row(record: TrialRecord, data: Mapping[str, Any], reports: Sequence[Ma
         "leaks": len(data.get("leaks", [])),
         "recipe": json.dumps(recipe),
     }
+
+
+def _confirmed(description: Mapping[str, Any]) -> set[str]:
+    """Return the studies whose best recipes are trained anew for the choice, which then decides alone."""
+    studies = description.get("plan", {}).get("studies", ())
+    return {study["template"]["attempt"] for study in studies if study.get("confirm")}
 
 
 def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from sweep.records.earlier import with_role
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.shapes import MAX_LINES, RecordShape, ReportShape, read_lines
 from sweep.records.throttle import Throttle
@@ -21,6 +22,11 @@ TRIALS_FILE = "trials.jsonl"
 ERROR_FILE = "error.txt"
 """In the folder of a trial that crashed: why."""
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
+Role = Literal["planned", "baseline", "search", "confirm", "final"]
+"""Of a trial: planned beforehand; a search's shared recipe, its other trials; its best recipes trained anew for the
+choice; its best recipe on other draws of the tiles."""
+SEARCHED: frozenset[Role] = frozenset(("baseline", "search"))
+"""Roles of the trials that a study learns from."""
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
 Parsed = TypeVar("Parsed")
 READERS = 16
@@ -35,7 +41,6 @@ class TrialPlan:
 
     Attributes:
         attempt: Its name, and its folder's.
-        group: Only trials of one group are compared by ASHA and learnt from by its Optuna study.
         contest: Of the candidates of one contest, the best by val IoU is the winner, and it alone may read test.
         recipe: What it trains.
         weights: What its encoder starts from.
@@ -43,11 +48,11 @@ class TrialPlan:
         draw: Which draw of that many tiles, from 1; 0 where nothing is drawn.
         candidate: Trials of one candidate train the same recipe with several seeds; empty is the trial alone.
         entry: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
-        preliminary: Its recipe may be trained anew for the choice, so this training can never win.
+        role: What it is trained for.
+        study: The study that proposed its recipe, or whose best recipe it trains; empty for a planned trial.
     """
 
     attempt: str
-    group: str
     contest: str
     recipe: Recipe
     weights: Weights
@@ -55,7 +60,19 @@ class TrialPlan:
     draw: int = 0
     candidate: str = ""
     entry: str = ""
-    preliminary: bool = False
+    role: Role = "planned"
+    study: str = ""
+
+    @property
+    def group(self) -> str:
+        """Its name together with the trials that it is shown with: those of its study and role, or itself alone."""
+        return {
+            "planned": self.attempt,
+            "baseline": self.study,
+            "search": self.study,
+            "confirm": f"{self.study}-confirm",
+            "final": f"{self.study}-finals",
+        }[self.role]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and for Tune's config."""
@@ -63,12 +80,13 @@ class TrialPlan:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialPlan:
-        """Read what ``to_dict`` returned.
+        """Read what ``to_dict`` returned, in this version or an earlier one.
 
         Raises:
             ExperimentError: The trial's name could leave the experiment's folder.
         """
         check_name(values["attempt"], "trial")
+        values = with_role(values)
         return cls(
             **{
                 **values,

@@ -16,6 +16,7 @@ from sweep.cli.output import say
 from sweep.cli.tables import Column, Sheet
 from sweep.planning.plan import StudyPlan, read_plan
 from sweep.records.experiment import Experiment
+from sweep.records.trials import SEARCHED
 from sweep.records.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
@@ -120,7 +121,7 @@ def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[
     return [
         GroupSummary(
             study=study,
-            rows=[row for row in trials if row["group"] == study.name],
+            rows=[row for row in trials if row["role"] in SEARCHED and row["study"] == study.name],
             won=won.get(study.template.contest, []),
         )
         for study in plan.studies

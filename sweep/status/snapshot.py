@@ -132,7 +132,7 @@ class SnapshotReader:
         with damage_told(experiment):
             records = TrialRecords(experiment).all()
             reports = self._reports(records, damaged)
-            rows = [trial_row(record, description["data"], reports[record.plan.attempt]) for record in records]
+            rows = [trial_row(record, description, reports[record.plan.attempt]) for record in records]
             return Snapshot(
                 experiment=experiment,
                 description=description,

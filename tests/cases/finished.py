@@ -39,7 +39,7 @@ def finished_experiment(
     folder.mkdir(parents=True)
     weights = Path(shutil.copy(best_file, folder / "best.safetensors"))
     best = read_best(weights)
-    plan = TrialPlan(attempt=ATTEMPT, group=ATTEMPT, contest=ATTEMPT, recipe=best.recipe, weights=best.weights)
+    plan = TrialPlan(attempt=ATTEMPT, contest=ATTEMPT, recipe=best.recipe, weights=best.weights)
     described: dict[str, Any] = {
         "path": str(patches),
         "name": data.name,

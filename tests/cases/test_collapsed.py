@@ -14,6 +14,7 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from sweep.planning.plan import StudyPlan
+from sweep.planning.policy import NoHalving
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.records.winners import winners
@@ -153,17 +154,17 @@ def test_it_wins_no_contest_against_one_that_did_not_collapse() -> None:
 def test_a_search_confirms_it_only_where_there_is_no_other(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path)), "e")
     weights = Weights(kind="none")
-    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=RECIPE, weights=weights)
+    template = TrialPlan(attempt="unet", contest="unet", recipe=RECIPE, weights=weights)
     space: dict[str, BaseDistribution] = {"augmentation": CategoricalDistribution(("LIGHT", "MEDIUM", "HEAVY"))}
     plan = StudyPlan(template=template, space=space, trials=3, confirm=2)
-    group = StudyGroup(plan, None, open_studies(experiment, None), "e", TrialRecords(experiment), 42)
+    group = StudyGroup(plan, NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 42)
     confirmed = []
-    while launch := group.next():
-        augmentation = launch.plan.recipe.augmentation
-        if "-seed" in launch.plan.attempt:
+    while trial := group.next():
+        augmentation = trial.recipe.augmentation
+        if "-seed" in trial.attempt:
             confirmed.append(augmentation)
         quality = {"LIGHT": 0.5, "MEDIUM": 0.6, "HEAVY": 0.7}[augmentation]
-        group.on_end(launch.plan.attempt, "finished", end(quality, ROOFS if augmentation == "HEAVY" else MIXED))
+        group.on_end(trial.attempt, "finished", end(quality, ROOFS if augmentation == "HEAVY" else MIXED))
     assert list(dict.fromkeys(confirmed)) == ["MEDIUM", "LIGHT"]
 
 

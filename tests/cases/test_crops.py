@@ -46,9 +46,7 @@ def _data(train: list[Tile], val: list[Tile] | None = None, task: Task | None = 
 
 def _trial(tiles: tuple[str, ...] = (), **changes: object) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile("smoke")).replace(**changes)  # type: ignore[arg-type]
-    return TrialPlan(
-        attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"), tiles=tiles
-    )
+    return TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"), tiles=tiles)
 
 
 WIDE, NARROW = [_tile("a", 128, 128), _tile("b", 128, 160)], _tile("narrow", 128, 64)

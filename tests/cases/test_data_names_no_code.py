@@ -81,7 +81,7 @@ def _weights(path: Path, architecture: str, source_sha256: str = "", **started_f
 
 def _experiment(folder: Path, architecture: str, code: dict[str, str], **changes: Any) -> tuple[Experiment, SweepPlan]:
     recipe = Recipe(architecture=architecture, model_size="tiny")
-    trial = TrialPlan(attempt="one", group="g", contest="c", recipe=recipe, weights=Weights(kind="none"))
+    trial = TrialPlan(attempt="one", contest="c", recipe=recipe, weights=Weights(kind="none"))
     plan = SweepPlan(trials=(trial,))
     experiment = Experiment(Storage.open(str(folder)), "theirs")
     experiment.storage.create()

@@ -81,7 +81,6 @@ def experiment(write_dataset: WriteDataset, tmp_path: Path) -> Experiment:
     found = Experiment(Storage.open(str(tmp_path / "runs")), "e")
     plan = TrialPlan(
         attempt="unet",
-        group="unet",
         contest="unet",
         recipe=Recipe(architecture="unet", model_size="tiny", crop_size=64),
         weights=Weights(kind="none"),

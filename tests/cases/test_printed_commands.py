@@ -47,7 +47,7 @@ def experiment(tmp_path: Path) -> Experiment:
     """An experiment that has ended with one finished trial, in a folder with an odd name."""
     (tmp_path / PLACE).mkdir()
     found = Experiment(Storage.open(str(tmp_path / PLACE)), "e")
-    plan = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
+    plan = TrialPlan(attempt="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
     data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"]}
     found.describe(
         {

@@ -20,7 +20,6 @@ def _summary(trials: Sequence[tuple[str, int]]) -> GroupSummary:
     """Summarise a search of trials of this status and number of epochs, of 40 at most."""
     template = TrialPlan(
         attempt="unet",
-        group="unet",
         contest="unet",
         recipe=shared_recipe("unet", get_profile("smoke")),
         weights=Weights(kind="none"),

@@ -42,7 +42,6 @@ def _search(
     experiment = Experiment(Storage.open(str(folder)), "e")
     template = TrialPlan(
         attempt="unet",
-        group="unet",
         contest="unet",
         recipe=shared_recipe("unet", get_profile("smoke"), seed=42),
         weights=Weights(kind="none"),

@@ -145,7 +145,7 @@ def _plan(name: str) -> TrialPlan:
     weights = (
         Weights(kind="random", label="random") if "label" in Weights.__dataclass_fields__ else Weights(kind="none")
     )
-    return TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=weights)
+    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=weights)
 
 
 def _space() -> Any:

@@ -43,10 +43,8 @@ def four_gpus() -> Iterator[None]:
     ray.shutdown()
 
 
-def _plan(attempt: str, recipe: Recipe, group: str | None = None) -> TrialPlan:
-    return TrialPlan(
-        attempt=attempt, group=group or attempt, contest=attempt, recipe=recipe, weights=Weights(kind="none")
-    )
+def _plan(attempt: str, recipe: Recipe) -> TrialPlan:
+    return TrialPlan(attempt=attempt, contest=attempt, recipe=recipe, weights=Weights(kind="none"))
 
 
 def _experiment(folder: Path, data: TuningData) -> Experiment:
@@ -113,7 +111,7 @@ def _search(data: TuningData, folder: Path, plan: SweepPlan, concurrent: int) ->
 
 
 def _study_plan(name: str, space: Space, trials: int, **changes: str | float) -> StudyPlan:
-    return StudyPlan(template=_plan(name, _recipe(**changes), group=name), space=space, trials=trials)
+    return StudyPlan(template=_plan(name, _recipe(**changes)), space=space, trials=trials)
 
 
 def _studies(experiment: Experiment) -> dict[str, list[FrozenTrial]]:

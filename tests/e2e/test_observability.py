@@ -101,7 +101,7 @@ def seen(cluster: str, write_dataset: WriteDataset, tmp_path_factory: pytest.Tem
     plan = SweepPlan().to_dict()
     experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
     recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=10_000, patience=10_000)
-    trial = TrialPlan(attempt="first", group="first", contest="first", recipe=recipe, weights=Weights(kind="none"))
+    trial = TrialPlan(attempt="first", contest="first", recipe=recipe, weights=Weights(kind="none"))
     found = Seen(experiment, f"sqlite:///{folder}/mlflow.db", cluster)
 
     def run(enough: Callable[[], bool]) -> None:

@@ -43,7 +43,6 @@ def _plan(trials: int) -> SweepPlan:
         trials=tuple(
             TrialPlan(
                 attempt=f"unet-{seed}",
-                group=f"unet-{seed}",
                 contest=f"unet-{seed}",
                 recipe=recipe.replace(seed=seed),
                 weights=Weights(kind="none"),

@@ -390,7 +390,7 @@ def test_experiments(tmp_path: Path, cases: int) -> None:
     whole.mkdir()
     storage = Storage.open(str(whole))
     recipe = Recipe(architecture="unet", model_size="tiny")
-    plan = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
+    plan = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
     experiment = Experiment(storage, "e")
     data = {"name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"], "path": "p"}
     sweep = SweepPlan(trials=(plan,)).to_dict()

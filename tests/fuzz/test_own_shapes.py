@@ -18,7 +18,7 @@ from trainables.documents import DamagedError, parse_json
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
-PLAN = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
+PLAN = TrialPlan(attempt="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
 DATA = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"], "leaks": []}
 SOUND: dict[type[Any], dict[str, Any]] = {
     DescriptionShape: {

@@ -37,7 +37,7 @@ def experiment(tmp_path: Path) -> Experiment:
 def _plans(number: int) -> list[TrialPlan]:
     names = [f"unet-{one:04d}" for one in range(number)]
     weights = Weights(kind="none")
-    return [TrialPlan(attempt=name, group=name, contest=name, recipe=Recipe(), weights=weights) for name in names]
+    return [TrialPlan(attempt=name, contest=name, recipe=Recipe(), weights=weights) for name in names]
 
 
 def _states_on_disk(experiment: Experiment) -> list[str]:

@@ -24,7 +24,7 @@ from trainables.training import Trainer
 
 def _plan(architecture: str = "unet", **changes: object) -> TrialPlan:
     recipe = Recipe(architecture=architecture, model_size="tiny", crop_size=64, **changes)  # type: ignore[arg-type]
-    return TrialPlan(attempt=architecture, group="g", contest="g", recipe=recipe, weights=Weights(kind="random"))
+    return TrialPlan(attempt=architecture, contest="g", recipe=recipe, weights=Weights(kind="random"))
 
 
 @pytest.mark.parametrize("architecture", TINY)

@@ -51,7 +51,7 @@ def _needs(gpu: float = 80, **architectures: float) -> MemoryNeeds:
 
 def _trial(name: str, **changes: str | float) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile("smoke")).replace(**changes)
-    return TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
+    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
 
 
 def _plan(trials: int) -> SweepPlan:

@@ -23,7 +23,7 @@ def data(dataset: Path) -> TuningData:
 
 def _trial(profile: str, name: str = "unet", **changes: int) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile(profile)).replace(**changes)
-    return TrialPlan(attempt=name, group=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
+    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
 
 
 def _resources(concurrent: int = 1) -> Resources:

@@ -30,7 +30,7 @@ MIXED = [[50, 10], [10, 30]]
 
 
 def _plan(attempt: str, **more: Any) -> TrialPlan:
-    found = {"attempt": attempt, "group": attempt, "contest": attempt, "recipe": RECIPE, "weights": WEIGHTS, **more}
+    found = {"attempt": attempt, "contest": attempt, "recipe": RECIPE, "weights": WEIGHTS, **more}
     return TrialPlan(**found)
 
 
@@ -46,7 +46,7 @@ def _end(iou: float) -> dict[str, Any]:
 Trials = Sequence[tuple[TrialPlan, State, float]]
 PHASES: dict[str, Trials] = {
     "phase1": (
-        (_plan("unet", group="unet"), "finished", 0.6),
+        (_plan("unet"), "finished", 0.6),
         (_plan("fpn"), "failed", 0.0),
         (_plan("psp"), "waiting", 0.0),
     ),

@@ -35,7 +35,7 @@ def _group(
     folder: Path, sampler: str, trials: int = 8, space: dict[str, BaseDistribution] = SPACE, seed: int = 1
 ) -> StudyGroup:
     recipe = Recipe(learning_rate=1e-3)
-    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
+    template = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
     plan = StudyPlan(template=template, space=space, trials=trials)
     experiment = Experiment(Storage.open(str(folder)), "e")
     storage = open_studies(experiment, None)

@@ -51,7 +51,7 @@ def _val_iou(recipe: Recipe, epoch: int) -> float:
 
 def _study(trials: int, **recipe: Any) -> StudyPlan:
     shared = Recipe(max_epochs=EPOCHS, learning_rate=1e-3, **recipe)
-    template = TrialPlan(attempt="unet", group="unet", contest="unet", recipe=shared, weights=Weights(kind="none"))
+    template = TrialPlan(attempt="unet", contest="unet", recipe=shared, weights=Weights(kind="none"))
     return StudyPlan(template=template, space=SPACE, trials=trials)
 
 

@@ -61,7 +61,10 @@ class Made:
     @staticmethod
     def plans_of(trials: int, group: Callable[[str], str] = str) -> list[TrialPlan]:
         names = [f"unet-{number}" for number in range(1, trials + 1)]
-        return [TrialPlan(attempt=one, group=group(one), contest=one, recipe=RECIPE, weights=WEIGHTS) for one in names]
+        return [
+            TrialPlan(attempt=one, contest=one, role="search", study=group(one), recipe=RECIPE, weights=WEIGHTS)
+            for one in names
+        ]
 
     def describe(self, **changes: Any) -> None:
         self.storage.create()
