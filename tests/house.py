@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -122,3 +123,14 @@ def openers_of_test(modules: Modules) -> set[str]:
 
 def _within(name: str, rooms: tuple[str, ...]) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def ambiguous_classes(modules: Modules) -> set[str]:
+    """Return names of public classes that several modules define."""
+    names = Counter(
+        node.name
+        for tree in modules.values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    return {name for name, count in names.items() if count > 1}

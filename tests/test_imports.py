@@ -63,6 +63,17 @@ def test_test_tiles_are_opened_in_the_sealed_room_alone() -> None:
     assert not house.openers_of_test(MODULES)
 
 
+def test_a_public_class_name_means_one_thing() -> None:
+    assert not house.ambiguous_classes(MODULES)
+
+
+def test_a_class_name_that_means_two_things_is_found(tmp_path: Path) -> None:
+    for room in ("records", "report"):
+        (tmp_path / "sweep" / room).mkdir(parents=True)
+        (tmp_path / "sweep" / room / "a.py").write_text("class Line: ...\n\nclass _Own: ...")
+    assert house.ambiguous_classes(house.read(tmp_path)) == {"Line"}
+
+
 BREACHES = {
     "a trial that knows a search space": ("trainables/a.py", "import search_spaces.phase1", "wrong_package"),
     "a search space that knows torch": ("search_spaces/a.py", "from torch import nn", "wrong_package"),

@@ -21,8 +21,8 @@ from trainables.recipe_fields import (
     Anything,
     Between,
     Choices,
-    Interval,
     Multiple,
+    Range,
     fields_of,
     known,
 )
@@ -94,12 +94,12 @@ class Recipe:
         "unet", Anything(), MEMORY | COMPARABLE | COLUMN, fixed="each architecture has a study of its own"
     )
     optimizer: str = known("AdamW", Choices(OPTIMIZERS), PLAIN)
-    learning_rate: float = known(1e-3, Interval(0, 1, low_open=True), COLUMN)
-    weight_decay: float = known(1e-4, Interval(0, 1), COLUMN)
+    learning_rate: float = known(1e-3, Range(0, 1, low_open=True), COLUMN)
+    weight_decay: float = known(1e-4, Range(0, 1), COLUMN)
     loss: str = known("ce_dice", Choices(LOSSES), MEMORY)
-    bce_weight: float = known(0.5, Interval(0, 1), COLUMN)
+    bce_weight: float = known(0.5, Range(0, 1), COLUMN)
     class_weights: str = known("none", Anything(), PLAIN)
-    decoder_dropout: float = known(0.3, Interval(0, 0.95), COLUMN)
+    decoder_dropout: float = known(0.3, Range(0, 0.95), COLUMN)
     augmentation: str = known("MEDIUM", Choices(PRESETS), COLUMN)
     crop_size: int = known(1024, Multiple(32, MAX_CROP), MEMORY | COMPARABLE)
     draws_per_epoch: int = known(
@@ -112,12 +112,12 @@ class Recipe:
     patience: int = known(10, Between(1, MAX_WAIT), PLAIN)
     schedule: str = known("plateau", Choices(SCHEDULES), PLAIN)
     plateau_metric: str = known("iou", Choices(PLATEAU_METRICS), PLAIN)
-    plateau_factor: float = known(0.5, Interval(0, 1, low_open=True, high_open=True), PLAIN)
+    plateau_factor: float = known(0.5, Range(0, 1, low_open=True, high_open=True), PLAIN)
     plateau_patience: int = known(3, Between(0, MAX_WAIT), PLAIN)
     min_learning_rate: float = known(0.0, Between(0, 1), PLAIN)
     frozen_epochs: int = known(20, Between(0, MAX_WAIT), PLAIN)
-    unfrozen_rate_factor: float = known(0.1, Interval(0, 1, low_open=True), PLAIN)
-    ema_decay: float = known(0.0, Interval(0, 1, high_open=True), MEMORY | COLUMN)
+    unfrozen_rate_factor: float = known(0.1, Range(0, 1, low_open=True), PLAIN)
+    ema_decay: float = known(0.0, Range(0, 1, high_open=True), MEMORY | COLUMN)
     clip_norm: float = known(0.0, Between(0, 1e9), PLAIN)
     precision: str = known("auto", Choices(PRECISIONS), MEMORY)
     validation_crop: int = known(

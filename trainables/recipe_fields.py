@@ -44,7 +44,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Range:
     """A real number; an open end is not allowed itself."""
 
     low: float
@@ -92,7 +92,7 @@ class Multiple:
         return f"it must be a multiple of {self.of}, at least {self.of} and at most {self.most}"
 
 
-class Mark(Flag):
+class FieldMark(Flag):
     """What is decided by a field."""
 
     PLAIN = 0
@@ -105,7 +105,7 @@ class Mark(Flag):
     """What a reader of the trials table looks for: it has a column of its own there."""
 
 
-PLAIN, MEMORY, COMPARABLE, COLUMN = Mark.PLAIN, Mark.MEMORY, Mark.COMPARABLE, Mark.COLUMN
+PLAIN, MEMORY, COMPARABLE, COLUMN = FieldMark.PLAIN, FieldMark.MEMORY, FieldMark.COMPARABLE, FieldMark.COLUMN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +119,11 @@ class Known:
     """
 
     values: Values
-    marks: Mark
+    marks: FieldMark
     fixed: str = ""
 
 
-def known(default: Value, values: Values, marks: Mark, *, fixed: str = "") -> Value:
+def known(default: Value, values: Values, marks: FieldMark, *, fixed: str = "") -> Value:
     """Declare a field of a dataclass; see ``Known``."""
     about = Known(values=values, marks=marks, fixed=fixed)
     return dataclasses.field(default=default, metadata={_KEY: about})
@@ -138,6 +138,6 @@ def fields_of(recipe: type[Any]) -> Mapping[str, Known]:
     return MappingProxyType({one.name: one.metadata[_KEY] for one in dataclasses.fields(recipe)})
 
 
-def marked(fields: Mapping[str, Known], mark: Mark) -> tuple[str, ...]:
+def marked(fields: Mapping[str, Known], mark: FieldMark) -> tuple[str, ...]:
     """Return the names of the fields that have a mark."""
     return tuple(name for name, one in fields.items() if mark in one.marks)

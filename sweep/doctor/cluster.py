@@ -8,7 +8,7 @@ from typing import Any
 from sweep.doctor.clock import MEND, SKEW_SECONDS
 from sweep.doctor.finding import Finding, fail, ok, warn
 from sweep.doctor.probing import probe
-from sweep.doctor.running import told
+from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from sweep.records.lease import PRESUMED_DEAD_SECONDS
 from trainables.invocation import call
@@ -68,4 +68,4 @@ def _refused(found: Mapping[str, Any], address: str) -> Finding:
             f"--address {address}: the cluster does not take this machine's token, or there is none here",
             "ray get-auth-token on the cluster's head, then put it into ~/.ray/auth_token here",
         )
-    return told(found["fault"])
+    return as_finding(found["fault"])

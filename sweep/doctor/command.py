@@ -1,4 +1,4 @@
-"""``python -m sweep.doctor``: what is wrong, and how to mend it, before a sweep finds out."""
+"""``python -m sweep.doctor``: what is wrong, and how to fix it, before a sweep finds out."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def main(options: DoctorOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     if options.architecture is not None:
         return examine_architecture(options.architecture, options, output)
-    from sweep.doctor.findings import tell
+    from sweep.doctor.findings import show_findings
     from sweep.doctor.listing import CHECKS
     from sweep.doctor.running import run_checks
     from sweep.doctor.subject import Subject
 
-    return tell(run_checks(CHECKS, Subject(options)), options, output)
+    return show_findings(run_checks(CHECKS, Subject(options)), options, output)
 
 
 def examine_architecture(name: str, options: DoctorOptions, output: Output) -> int:
@@ -80,9 +80,9 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
     found = examine(ModelUnderTest(entry=entry, recipe=recipe, channels=channels, size=options.size))
     for one in found:
         word = "fail" if one.failed else "note" if one.fault else "ok"
-        line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.mend))))))
+        line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.fix))))))
         output.results.print(line, highlight=False)
-        output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.mend)
+        output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.fix)
     if any(one.failed for one in found):
         return MISTAKE
     output.next(shlex.join([*words("phase1"), "--architectures", name]))

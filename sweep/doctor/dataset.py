@@ -58,12 +58,12 @@ def _remote(root: Path) -> Finding:
 
 def test_names(root: Path) -> list[str] | Finding:
     """List the test tiles by the names of their files, or tell what is missing; a sweep needs none, scoring does."""
-    mend = f"put images/NAME.jpg and masks/NAME.png into {root / 'test'}"
+    fix = f"put images/NAME.jpg and masks/NAME.png into {root / 'test'}"
     images, masks = (_stems(root / "test" / kind) for kind in ("images", "masks"))
     if not images and not masks:
-        return warn(f"{root / 'test'}: holds no tiles; a sweep runs, but nothing can be scored", mend)
+        return warn(f"{root / 'test'}: holds no tiles; a sweep runs, but nothing can be scored", fix)
     if odd := sorted(images ^ masks):
-        return fail(f"{root / 'test'}: {odd[0]} has an image or a mask, not both ({len(odd)} such tiles)", mend)
+        return fail(f"{root / 'test'}: {odd[0]} has an image or a mask, not both ({len(odd)} such tiles)", fix)
     return sorted(images)
 
 
@@ -71,7 +71,7 @@ def _stems(folder: Path) -> set[str]:
     return {path.stem for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
 
 
-def _few(faults: Sequence[str], mend: str) -> list[Finding]:
+def _few(faults: Sequence[str], fix: str) -> list[Finding]:
     more = f" (and {len(faults) - SHOWN} more)" if len(faults) > SHOWN else ""
     shown = faults[:SHOWN]
-    return [fail(text + (more if text is shown[-1] else ""), mend if text is shown[-1] else "") for text in shown]
+    return [fail(text + (more if text is shown[-1] else ""), fix if text is shown[-1] else "") for text in shown]

@@ -32,7 +32,7 @@ CACHE_BYTES = 2e9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class DiskUse:
     """A folder that a sweep writes to.
 
     Attributes:
@@ -66,37 +66,37 @@ def check_disk(subject: Subject) -> Sequence[Finding]:
     return judge_places(places, subject.profile.name)
 
 
-def judge_places(places: Sequence[Place], profile: str) -> Sequence[Finding]:
+def judge_places(places: Sequence[DiskUse], profile: str) -> Sequence[Finding]:
     """Judge all folders: those with too little room, else one line, which names each disk once."""
     if faults := [fault for place in places if (fault := judge_place(place))]:
         return faults
-    disks: dict[int, list[Place]] = {}
+    disks: dict[int, list[DiskUse]] = {}
     for place in places:
         disks.setdefault(place.disk, []).append(place)
-    told = "; ".join(f"{size(on[0].free)} free for {', '.join(one.use for one in on)}" for on in disks.values())
+    text = "; ".join(f"{size(on[0].free)} free for {', '.join(one.use for one in on)}" for on in disks.values())
     needed = sum(place.needed for place in places if place.use == RESULTS)
-    return [ok(told + (f"; {profile} takes about {size(needed)}" if needed else ""))]
+    return [ok(text + (f"; {profile} takes about {size(needed)}" if needed else ""))]
 
 
-def judge_place(place: Place) -> Finding | None:
+def judge_place(place: DiskUse) -> Finding | None:
     """Judge one folder; None where there is room enough."""
     text = f"{size(place.free)} free in {place.path} for {place.use}"
-    mend = f"make room there, or choose another folder by {place.chosen_by}"
+    fix = f"make room there, or choose another folder by {place.chosen_by}"
     if place.use == RESULTS and place.free < place.needed:
-        return fail(f"{text}; the sweep takes about {size(place.needed)}", mend)
+        return fail(f"{text}; the sweep takes about {size(place.needed)}", fix)
     if place.use == RAY and place.used_share > FULL_SHARE:
-        return warn(f"{text}; the disk is {place.used_share:.0%} full, and above 95% Ray spills no objects", mend)
+        return warn(f"{text}; the disk is {place.used_share:.0%} full, and above 95% Ray spills no objects", fix)
     if place.free < place.needed:
-        return warn(f"{text}; {size(place.needed)} may be needed", mend)
+        return warn(f"{text}; {size(place.needed)} may be needed", fix)
     return None
 
 
-def _measure(use: str, chosen_by: str, path: Path, needed: float) -> Place:
+def _measure(use: str, chosen_by: str, path: Path, needed: float) -> DiskUse:
     there = path.expanduser().absolute()
     while not there.exists():
         there = there.parent
     usage = psutil.disk_usage(str(there))
-    return Place(
+    return DiskUse(
         use=use,
         chosen_by=chosen_by,
         path=path,

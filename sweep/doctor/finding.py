@@ -20,12 +20,12 @@ class Finding:
     Attributes:
         outcome: ``warn``: a sweep starts all the same; ``fail``: it does not, or its numbers could not be trusted.
         text: What was found.
-        mend: What to do about it, mostly a command; empty where all is well.
+        fix: What to do about it, mostly a command; empty where all is well.
     """
 
     outcome: Outcome
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 def ok(text: str) -> Finding:
@@ -33,14 +33,14 @@ def ok(text: str) -> Finding:
     return Finding(outcome="ok", text=text)
 
 
-def warn(text: str, mend: str) -> Finding:
+def warn(text: str, fix: str) -> Finding:
     """Return a finding that no sweep fails of."""
-    return Finding(outcome="warn", text=text, mend=mend)
+    return Finding(outcome="warn", text=text, fix=fix)
 
 
-def fail(text: str, mend: str) -> Finding:
-    """Return a finding that has to be mended first."""
-    return Finding(outcome="fail", text=text, mend=mend)
+def fail(text: str, fix: str) -> Finding:
+    """Return a finding that has to be fixed first."""
+    return Finding(outcome="fail", text=text, fix=fix)
 
 
 @dataclass(frozen=True, kw_only=True)

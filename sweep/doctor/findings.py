@@ -24,43 +24,43 @@ NARROWEST = 30
 """Characters that the text of a finding has at least."""
 
 
-def tell(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptions, output: Output) -> int:
-    """Tell every finding as it comes, then the sum and the next command.
+def show_findings(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptions, output: Output) -> int:
+    """Show every finding as it comes, then the sum and the next command.
 
     Args:
         found: From ``run_checks``.
-        options: What the doctor was told.
-        output: Where to tell it; what is well is left out with ``--quiet``.
+        options: What the doctor was given.
+        output: Where to show it; what is well is left out with ``--quiet``.
 
     Returns:
         The exit code: 0, or 2 where something failed.
     """
     counts: Counter[str] = Counter()
     for check, findings in found:
-        told_topic = ""
+        shown_topic = ""
         for finding in findings:
             counts[finding.outcome] += 1
-            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.mend)
+            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.fix)
             console = output.console if finding.outcome == "ok" else output.results
             if not (console.quiet or output.results.quiet):
-                topic = "" if check.name == told_topic else check.name
+                topic = "" if check.name == shown_topic else check.name
                 for line in lines(finding, topic, console.width):
                     console.print(line, soft_wrap=True)
-                told_topic = check.name
+                shown_topic = check.name
     output.results.print(summary(counts), highlight=False)
     output.next(command("doctor", options, CheckupOptions) if counts["fail"] else _sweep(options))
     return MISTAKE if counts["fail"] else 0
 
 
 def lines(finding: Finding, topic: str, width: int) -> list[Text]:
-    """Lay a finding out: the text in a column, the mend on a line of its own that is not broken, to be pasted."""
+    """Lay a finding out: the text in a column, the fix on a line of its own that is not broken, to be pasted."""
     column = max(NARROWEST, width - len(INDENT) - 1)
     parts = wrap(visible(finding.text), column, break_long_words=False, break_on_hyphens=False) or [""]
     head = Text(f"{finding.outcome:{OUTCOME_WIDTH}}", style=STYLES[finding.outcome])
     laid = [head.append(f"{topic:{TOPIC_WIDTH}}{parts[0]}", style="default not bold")]
     laid += [Text(INDENT + part) for part in parts[1:]]
-    if finding.mend:
-        laid.append(Text(f"{INDENT}mend: ", style="dim").append(visible(finding.mend), style="default not dim"))
+    if finding.fix:
+        laid.append(Text(f"{INDENT}mend: ", style="dim").append(visible(finding.fix), style="default not dim"))
     return laid
 
 

@@ -130,13 +130,15 @@ def judge_gpus(
 
 def _judge_card(index: int, card: Mapping[str, Any], archs: Sequence[str], driver: Driver) -> Finding:
     major, minor = card["capability"]
-    told = f"{index}: {card['name']}, {size(card['free'])} free of {size(card['bytes'])}, capability {major}.{minor}"
+    summary = f"{index}: {card['name']}, {size(card['free'])} free of {size(card['bytes'])}, capability {major}.{minor}"
     if not supported((major, minor), archs):
         kinds = ", ".join(archs)
-        return fail(f"{told}, for which this torch has no kernels ({kinds})", "install a torch that is built for it")
+        return fail(f"{summary}, for which this torch has no kernels ({kinds})", "install a torch that is built for it")
     if card["free"] < HELD_SHARE * card["bytes"]:
-        return warn(f"{told}: other programs hold the rest", f"nvidia-smi, or choose others with {VISIBLE}")
-    return ok(f"{told}; driver {driver.version}, CUDA {'.'.join(map(str, driver.cuda))}" if driver.version else told)
+        return warn(f"{summary}: other programs hold the rest", f"nvidia-smi, or choose others with {VISIBLE}")
+    return ok(
+        f"{summary}; driver {driver.version}, CUDA {'.'.join(map(str, driver.cuda))}" if driver.version else summary
+    )
 
 
 def supported(capability: tuple[int, int], archs: Sequence[str]) -> bool:

@@ -140,5 +140,5 @@ def judge_open_files(limit: int | None) -> Finding:
     if limit is None or limit >= FILES:
         return ok("any number a process" if limit is None else f"up to {limit:,} a process")
     text = f"up to {limit:,} a process; Ray wants {FILES:,}, and 65,536 on the head of a large cluster"
-    mend = "ulimit -Hn 65536 as root, or docker run --ulimit nofile=65536:65536 ..."
-    return fail(text, mend) if limit < FEW_FILES else warn(text, mend)
+    fix = "ulimit -Hn 65536 as root, or docker run --ulimit nofile=65536:65536 ..."
+    return fail(text, fix) if limit < FEW_FILES else warn(text, fix)

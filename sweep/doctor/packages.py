@@ -35,16 +35,16 @@ def check_packages(subject: Subject) -> Sequence[Finding]:
     return [judge_packages(asked[""], pins, install_command(file))] if asked else [_not_installed(file)]
 
 
-def judge_packages(needed: Sequence[Requirement], pins: Mapping[str, str] | None, mend: str) -> Finding:
+def judge_packages(needed: Sequence[Requirement], pins: Mapping[str, str] | None, fix: str) -> Finding:
     """Judge installed packages.
 
     Args:
         needed: What tilesweep asks for.
         pins: Package to the version that was tested; None where that is not known.
-        mend: The command that installs the right ones.
+        fix: The command that installs the right ones.
     """
     if wrong := [fault for requirement in needed for fault in faults(requirement)]:
-        return fail(some(wrong), mend)
+        return fail(some(wrong), fix)
     found = f"{len(needed)} packages in their ranges"
     if pins is None:
         return ok(f"{found}; which versions were tested together is not known here (--constraints FILE)")
@@ -54,7 +54,7 @@ def judge_packages(needed: Sequence[Requirement], pins: Mapping[str, str] | None
         if not SpecifierSet(f"=={pins[name]}").contains(version, prereleases=True)
     ]
     if other:
-        return warn(f"{found}; other versions than were tested: {some(other)}", mend)
+        return warn(f"{found}; other versions than were tested: {some(other)}", fix)
     return ok(f"{found}, all in the versions that were tested together")
 
 
@@ -159,7 +159,7 @@ def read_constraints(file: Path) -> Mapping[str, str]:
             requirement = Requirement("unreadable")
         exact = [one.version for one in requirement.specifier if one.operator == "=="]
         if not exact:
-            raise ExperimentError(f"--constraints {file}: line {number} is no NAME==VERSION ({text}); mend it")
+            raise ExperimentError(f"--constraints {file}: line {number} is no NAME==VERSION ({text}); fix it")
         pins[str(canonicalize_name(requirement.name))] = exact[0]
     return pins
 

@@ -48,10 +48,10 @@ def check_experiments(subject: Subject) -> Sequence[Finding]:
             continue  # a folder of somebody else's
         if state:
             states[state].append(finding)
-    told = ", ".join(f"{len(found)} {state}" for state, found in states.items() if found) or "none yet"
+    text = ", ".join(f"{len(found)} {state}" for state, found in states.items() if found) or "none yet"
     problems = states["damaged"] + states["unfinished"]
     more = f"; {len(problems) - SHOWN} more are not listed" if len(problems) > SHOWN else ""
-    return [ok(told + more), *problems[:SHOWN]]
+    return [ok(text + more), *problems[:SHOWN]]
 
 
 def judge_experiment(experiment: Experiment) -> tuple[str, Finding]:
@@ -65,8 +65,8 @@ def judge_experiment(experiment: Experiment) -> tuple[str, Finding]:
     try:
         description = experiment.description
     except ExperimentError as error:
-        text, _, mend = str(error).rpartition("; ")
-        return "damaged", warn(text, mend)
+        text, _, fix = str(error).rpartition("; ")
+        return "damaged", warn(text, fix)
     if description["ended"]:
         return "ended", ok(experiment.name)
     driver = Lease.of_driver(experiment.storage, experiment.name).look()
@@ -84,8 +84,8 @@ def check_ledger(subject: Subject) -> Sequence[Finding]:
     try:
         readings = ledger.readings()
     except LedgerError as error:
-        text, _, mend = str(error).rpartition("; ")
-        return [fail(text, f"{mend} from a backup, then {_verify(subject.storage)}")]
+        text, _, fix = str(error).rpartition("; ")
+        return [fail(text, f"{fix} from a backup, then {_verify(subject.storage)}")]
     if not readings:
         return [ok("no test reading yet")]
     return [ok(f"{len(readings)} test reading{'s' if len(readings) > 1 else ''}, the chain is whole")]

@@ -40,13 +40,13 @@ def _run(check: Check, subject: Subject, answer: Queue[Sequence[Finding]]) -> No
     try:
         answer.put(check.run(subject))
     except TilesweepError as error:
-        answer.put([told(fault) for fault in error.faults])
+        answer.put([as_finding(fault) for fault in error.faults])
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         answer.put([fail(f"the check itself broke ({reason})", "a bug in tilesweep: report this line")])
 
 
-def told(fault: str) -> Finding:
-    """Return an error's line as a finding: what follows its last semicolon is the mend."""
-    text, _, mend = fault.rpartition("; ")
-    return fail(text or mend, mend if text else "")
+def as_finding(fault: str) -> Finding:
+    """Return an error's line as a finding: what follows its last semicolon is the fix."""
+    text, _, fix = fault.rpartition("; ")
+    return fail(text or fix, fix if text else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweep.doctor.finding import Finding, fail, ok, warn
-from sweep.doctor.running import told
+from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from trainables.errors import WeightsError
 from trainables.models.registry import get_architecture
@@ -31,7 +31,7 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
                 sam_sha256=subject.sam_sha256,
             )
         except WeightsError as error:
-            findings += [told(fault) for fault in error.faults]
+            findings += [as_finding(fault) for fault in error.faults]
             continue
         if found.path:
             there.append(_named(found, names))
@@ -53,13 +53,13 @@ def judge_missing(needs: str, names: Sequence[str], *, refuses: bool, offline: b
         offline: Whether the sweep may not fetch them.
     """
     users = ", ".join(names)
-    mend = how_to_get(needs)
+    fix = how_to_get(needs)
     if not refuses:  # such a profile fetches nothing by itself
-        mend = mend.replace("run once online", "run once online with --weights pretrained")
-        return warn(f"{needs} is not on this machine: {users} would start from random weights", mend)
+        fix = fix.replace("run once online", "run once online with --weights pretrained")
+        return warn(f"{needs} is not on this machine: {users} would start from random weights", fix)
     if offline:
-        return fail(f"{needs} is not on this machine, and --offline forbids fetching it (for {users})", mend)
-    return warn(f"{needs} is not on this machine: the sweep tries to fetch it (for {users})", mend)
+        return fail(f"{needs} is not on this machine, and --offline forbids fetching it (for {users})", fix)
+    return warn(f"{needs} is not on this machine: the sweep tries to fetch it (for {users})", fix)
 
 
 def _named(found: Weights, names: Sequence[str]) -> str:

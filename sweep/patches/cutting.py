@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sweep.patches.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.patches.folders import write_tile
-from sweep.patches.rasters import Raster, open_image
+from sweep.patches.rasters import RasterFile, open_image
 from sweep.patches.sources import SourceRaster
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
 from trainables.errors import DataError
@@ -85,7 +85,7 @@ def cut_tiles(
     chosen = [name for names in splits.values() for name in names]
     faults = [f"--nudge {name}: no such tile in the split; correct the name" for name in nudges if name not in chosen]
     cuts: dict[str, Cut] = {}
-    small: list[Raster] = []
+    small: list[RasterFile] = []
     sides: list[int] = []
     for split, names in splits.items():
         for name in names:
@@ -119,7 +119,7 @@ def cut_tiles(
     return cuts
 
 
-def _too_small(small: list[Raster], sides: list[int], size: int) -> list[str]:
+def _too_small(small: list[RasterFile], sides: list[int], size: int) -> list[str]:
     """Say which images are smaller than a tile, and which size fits all that can be tiles."""
     usable = [side for side in sides if side >= MIN_SIDE]
     fits = min(usable, default=0) // SIDE_MULTIPLE * SIDE_MULTIPLE

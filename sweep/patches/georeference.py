@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.patches.rasters import Raster, open_raster
+from sweep.patches.rasters import RasterFile, open_raster
 from sweep.patches.sources import SourceRaster
 from trainables.errors import DataError
 
@@ -30,7 +30,7 @@ def require_same_place(source: SourceRaster) -> None:
         )
 
 
-def _largest_shift(image: Raster, mask: Raster) -> float:
+def _largest_shift(image: RasterFile, mask: RasterFile) -> float:
     """Return by how many of the image's rows or columns a corner of the mask is off that of the image."""
     from rasterio.errors import RasterioError
     from rasterio.warp import transform

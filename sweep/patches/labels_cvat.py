@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.labels import MAX_BYTES, LabelNames, as_polygon, by_image, check_size
-from sweep.patches.painting import Canvas
+from sweep.patches.painting import MaskCanvas
 from sweep.patches.sources import SourceRaster
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import DataError
@@ -62,7 +62,7 @@ class Cvat:
         image = self._images[source.name]
         place = f"{self._path}, image {image.get('name')}"
         check_size(place, _number(image, "width", place), _number(image, "height", place), shape)
-        canvas = Canvas(shape, place)
+        canvas = MaskCanvas(shape, place)
         shapes = [one for one in image if one.tag != "tag"]
         for one in sorted(shapes, key=lambda shape: _number(shape, "z_order", place, 0)):
             canvas.paint(_outline(one, place), self._names.index(one.get("label", ""), place))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from sweep.patches.labels import LabelNames, as_polygon, by_image, check_size, read_labels
-from sweep.patches.painting import Canvas, parse_runs
+from sweep.patches.painting import MaskCanvas, parse_runs
 from sweep.patches.sources import SourceRaster
 from trainables.errors import DataError
 
@@ -83,7 +83,7 @@ class Coco:
         image = self._images[source.name]
         place = f"{self._path}, image {image['file_name']}"
         check_size(place, image.get("width"), image.get("height"), shape)
-        canvas = Canvas(shape, place)
+        canvas = MaskCanvas(shape, place)
         for one in self._annotations[image["id"]]:
             place = f"{self._path}, annotation {one.get('id')}"
             value = self._names.ignored(place) if one.get("ignore") else self._values[one["category_id"]]
@@ -161,7 +161,7 @@ class LabelMe:
         path = self._files[source.name]
         values = read_labels(path, _LabelMeFile, "LabelMe file")
         check_size(str(path), values.get("imageWidth"), values.get("imageHeight"), shape)
-        canvas = Canvas(shape, str(path))
+        canvas = MaskCanvas(shape, str(path))
         for one in values["shapes"]:
             value = self._names.index(str(one["label"]), str(path))
             kind, points = one.get("shape_type") or "polygon", one.get("points") or []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.patches.rasters import Raster, open_raster
+from sweep.patches.rasters import RasterFile, open_raster
 from trainables.data.masks import classify, count_values, has_legend
 from trainables.errors import DataError
 from trainables.task import Task
@@ -28,7 +28,7 @@ class MaskFile:
         pixels: (H, W), or (H, W, 3) for one in colours.
     """
 
-    raster: Raster
+    raster: RasterFile
     pixels: NDArray[Any]
 
     def colours(self) -> NDArray[np.uint8]:

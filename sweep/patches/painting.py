@@ -17,7 +17,7 @@ MOST_COVERED = 1_000
 """How often the shapes of one image may cover it in all."""
 
 
-class Canvas:
+class MaskCanvas:
     """A mask that shapes are painted into, run by run as pycocotools stores them: nothing of the mask's size is made.
 
     Args:

@@ -39,7 +39,7 @@ Kind = Literal["TIFF", "PNG", "JPEG"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raster:
+class RasterFile:
     """What a raster's header says; ``read`` opens the file again.
 
     Attributes:
@@ -122,7 +122,7 @@ class Raster:
         return pixels[..., 0] if self.bands == 1 else pixels
 
 
-def open_raster(path: Path) -> Raster:
+def open_raster(path: Path) -> RasterFile:
     """Read a raster's header.
 
     Raises:
@@ -139,7 +139,7 @@ def open_raster(path: Path) -> Raster:
         return _tiff(path)
 
 
-def open_image(path: Path) -> Raster:
+def open_image(path: Path) -> RasterFile:
     """Read the header of an image, whose pixels are 8-bit RGB.
 
     Raises:
@@ -152,7 +152,7 @@ def open_image(path: Path) -> Raster:
     raise DataError(f"{path}: is no 8-bit RGB ({why}); {_conversion(raster)}")
 
 
-def _conversion(raster: Raster) -> str:
+def _conversion(raster: RasterFile) -> str:
     """Return what makes an 8-bit RGB image of a raster, as a command where one does."""
     path = shlex.quote(str(raster.path))
     if raster.dtype != "uint8":
@@ -167,7 +167,7 @@ def _conversion(raster: Raster) -> str:
     return "save red, green and blue as 8 bits each"
 
 
-def _ratio(raster: Raster) -> str:
+def _ratio(raster: RasterFile) -> str:
     """Return what makes 255 of a raster's largest value, which is looked for among a million pixels or fewer."""
     import rasterio
 
@@ -194,10 +194,10 @@ def open_tiff(path: Path) -> Iterator[Any]:
             yield file
 
 
-def _picture(path: Path, header: Header) -> Raster:
+def _picture(path: Path, header: Header) -> RasterFile:
     upright = (header.height, header.width)
     height, width = upright[::-1] if header.orientation >= 5 else upright
-    return Raster(
+    return RasterFile(
         path=path,
         kind=header.kind,
         height=height,
@@ -223,7 +223,7 @@ def _png_palette(path: Path) -> NDArray[np.uint8]:
     return table.reshape(256, 3)
 
 
-def _tiff(path: Path) -> Raster:
+def _tiff(path: Path) -> RasterFile:
     orientation = _tiff_orientation(path)
     with open_tiff(path) as file:
         if len(file.subdatasets) > 1:
@@ -236,7 +236,7 @@ def _tiff(path: Path) -> Raster:
             )
         kinds = [one.name for one in file.colorinterp]
         height, width = (file.width, file.height) if orientation >= 5 else (file.height, file.width)
-        return Raster(
+        return RasterFile(
             path=path,
             kind="TIFF",
             height=height,

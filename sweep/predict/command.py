@@ -137,24 +137,24 @@ def main(options: PredictOptions, output: Output) -> int:
     note_inputs(storage, [one.path for one in inputs], options.model, output)
     if options.trust_code:
         trust_everything()
-    team = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
-    if options.threshold != 0.5 and not team.best.task.binary:
+    ensemble = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
+    if options.threshold != 0.5 and not ensemble.best.task.binary:
         raise ExperimentError(
-            f"--threshold {options.threshold:g}: decides on one foreground class, but {team.names[0]} tells "
-            f"{len(team.best.task.classes)} classes apart; leave it out"
+            f"--threshold {options.threshold:g}: decides on one foreground class, but {ensemble.names[0]} tells "
+            f"{len(ensemble.best.task.classes)} classes apart; leave it out"
         )
     record = Record(
         options.out,
-        {"models": dict(zip(team.names, team.hashes, strict=True)), "tta": team.tta, **asdict(settings)},
+        {"models": dict(zip(ensemble.names, ensemble.hashes, strict=True)), "tta": ensemble.tta, **asdict(settings)},
         overwrite=options.overwrite,
     )
     with WindowProgress(output.console) as progress:
-        job = Job(team=team, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
+        job = Job(ensemble=ensemble, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
         _say_hidden(hidden_files(options.inputs), output)
         inputs = _check(job, inputs, record, output)
-        _say_models(team, output)
+        _say_models(ensemble, output)
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
-            _say_gain(team, options, output)
+            _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
     return 0
 
@@ -201,26 +201,29 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
     return usable
 
 
-def _say_models(team: Ensemble, output: Output) -> None:
-    for name in team.names:
+def _say_models(ensemble: Ensemble, output: Output) -> None:
+    for name in ensemble.names:
         output.console.print(f"model          {name}", highlight=False, soft_wrap=True)
-    batch, symmetries = team.batch_size, ", eight symmetries each" if team.tta else ""
+    batch, symmetries = ensemble.batch_size, ", eight symmetries each" if ensemble.tta else ""
     output.console.print(
-        f"windows        {team.window} pixels, {batch} a batch on {team.device.type}{symmetries}", highlight=False
+        f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}",
+        highlight=False,
     )
-    output.events.emit("model", names=list(team.names), window=team.window, device=team.device.type, tta=team.tta)
+    output.events.emit(
+        "model", names=list(ensemble.names), window=ensemble.window, device=ensemble.device.type, tta=ensemble.tta
+    )
 
 
-def _say_gain(team: Ensemble, options: PredictOptions, output: Output) -> None:
+def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> None:
     """Show what the flags bring on val, before they are used."""
     from sweep.predict.val_gain import measure_gain, val_data
 
-    data = val_data(team, options.patches)
+    data = val_data(ensemble, options.patches)
     if isinstance(data, str):
         output.results.print(f"gain on val    not known: {data}", highlight=False)
         return
     output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring", highlight=False)
-    gain = measure_gain(team, options.threshold, data)
+    gain = measure_gain(ensemble, options.threshold, data)
     output.results.print(f"gain on val    {gain}", highlight=False)
     output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
 

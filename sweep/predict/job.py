@@ -48,14 +48,14 @@ class Job:
     """What is done with every raster.
 
     Attributes:
-        team: The models.
+        ensemble: The models.
         settings: How they predict and what comes out.
         out: Folder of the results.
         skip_bad: Leave damaged blocks out.
         progress: Is told of every window.
     """
 
-    team: Ensemble
+    ensemble: Ensemble
     settings: MapSettings
     out: Path
     skip_bad: bool
@@ -70,7 +70,7 @@ class Job:
         """
         settings = self.settings
         with open_raster(
-            one.path, bands=settings.bands, scale=settings.scale, fill=self.team.fill, skip_bad=self.skip_bad
+            one.path, bands=settings.bands, scale=settings.scale, fill=self.ensemble.fill, skip_bad=self.skip_bad
         ) as raster:
             if options := settings.polygon_options(one.name):
                 ground_under(raster.dataset, unsigned(one.path), options)
@@ -94,7 +94,7 @@ class Job:
             ExperimentError: It cannot be used as it is.
         """
         with self.open(one) as raster:
-            here, there = side_of_pixel(raster.dataset, one.path), self.team.metres_per_pixel
+            here, there = side_of_pixel(raster.dataset, one.path), self.ensemble.metres_per_pixel
         if here is None or there is None or 1 / FAR < here / there < FAR:
             return ""
         return (
@@ -112,7 +112,7 @@ class Job:
         """
         with self.open(one) as raster:
             before = stamp(raster.dataset, one.identity)
-            cover = Cover.of(raster.height, raster.width, self.team.window)
+            cover = Cover.of(raster.height, raster.width, self.ensemble.window)
             parts = Parts(
                 self.out / f".{one.name}.parts", cover, self._identity(before, raster, cover), keep_bad=self.skip_bad
             )
@@ -132,9 +132,9 @@ class Job:
             "raster": stamp,
             "size": [raster.height, raster.width],
             "stripes": len(cover.stripes),
-            "window": self.team.window,
-            "models": list(self.team.hashes),
-            "tta": self.team.tta,
+            "window": self.ensemble.window,
+            "models": list(self.ensemble.hashes),
+            "tta": self.ensemble.tta,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
         }
 
@@ -142,11 +142,11 @@ class Job:
         """Predict what is missing; returns the damaged blocks that were left out."""
         self.progress.begin(name, cover.windows)
         mapper = Mapper(
-            forward=self.team.forward,
-            device=self.team.device,
-            batch_size=self.team.batch_size,
+            forward=self.ensemble.forward,
+            device=self.ensemble.device,
+            batch_size=self.ensemble.batch_size,
             threshold=self.settings.threshold,
-            channels=self.team.best.task.channels,
+            channels=self.ensemble.best.task.channels,
             progress=self.progress.advance,
         )
         for stripe in cover.stripes:
@@ -161,7 +161,7 @@ class Job:
 
     def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
         """Write the results; returns the files and facts about them."""
-        out, settings, task = self.out, self.settings, self.team.best.task
+        out, settings, task = self.out, self.settings, self.ensemble.best.task
         if not raster.georeferenced:
             files = [out / f"{name}_mask.png", out / f"{name}_overlay.jpg"]
             write_picture(parts, "mask", raster, task, files[0])

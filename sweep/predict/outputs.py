@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.predict.parts import Parts, told
+from sweep.predict.parts import Parts, write_faults
 from sweep.predict.raster import Raster
 from trainables.overlays import HIT
 from trainables.task import Colour, Task
@@ -54,7 +54,7 @@ def _copy(source: Path, path: Path, driver: str, options: Mapping[str, Any]) -> 
     from rasterio.errors import RasterioError
 
     temporary = path.with_name(f".{path.name}.tmp")
-    with told(path, RasterioError):
+    with write_faults(path, RasterioError):
         try:
             shutil.copy(source, temporary, driver=driver, **options)
             if _checksum(temporary) != _checksum(source):  # GDAL does not always notice that a disk is full
@@ -88,7 +88,7 @@ def write_overlay(parts: Parts, raster: Raster, task: Task, path: Path) -> None:
     classes = [(found > 0, HIT)] if task.binary else [(found == i, c) for i, c in enumerate(task.shown_colours)]
     for pixels, colour in classes:
         image = draw_found(image, pixels, colour)
-    with told(path):
+    with write_faults(path):
         Image.fromarray(image).save(path, quality=88)
 
 

@@ -50,7 +50,7 @@ class Parts:
         self._cover = cover
         self.bad: dict[str, None] = {}
         text = json.dumps(job, indent=1, sort_keys=True)
-        with told(folder):
+        with write_faults(folder):
             try:
                 if read_bounded(folder / JOB_FILE) == text.encode():
                     found = folder / BAD_FILE
@@ -85,7 +85,7 @@ class Parts:
         path = self._path(part.row, part.stripe.number)
         temporary = path.with_suffix(".tmp")
         height, width = part.mask.shape
-        with told(self.folder, RasterioError):
+        with write_faults(self.folder, RasterioError):
             before = len(self.bad)
             self.bad.update(dict.fromkeys(bad))
             if len(self.bad) > before:
@@ -141,7 +141,7 @@ class Parts:
 
     def _write(self, name: str, lines: list[str]) -> Path:
         path = self.folder / f"{name}.vrt"
-        with told(self.folder):
+        with write_faults(self.folder):
             path.write_text("\n".join([*lines, "</VRTRasterBand></VRTDataset>"]), encoding="utf-8")
         return path
 
@@ -175,8 +175,8 @@ def _colour_table(task: Task) -> list[str]:
 
 
 @contextmanager
-def told(place: Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Tell in one line that a place cannot be written.
+def write_faults(place: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn what goes wrong in the block into one line: a place cannot be written.
 
     Args:
         place: The file or folder.

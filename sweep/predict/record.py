@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from sweep.predict.files import Stamp
 from sweep.predict.inputs import Input
-from sweep.predict.parts import told
+from sweep.predict.parts import write_faults
 from sweep.records.outputs import require_free, require_no_tiles
 from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError
@@ -34,7 +34,7 @@ RESULTS = (
 
 
 @with_config(ConfigDict(extra="allow"))  # the facts, which are for people
-class Entry(TypedDict):
+class FinishedRaster(TypedDict):
     """A finished raster in the record."""
 
     path: str
@@ -48,7 +48,7 @@ class Document(TypedDict):
 
     format: int
     settings: dict[str, object]
-    inputs: dict[str, Entry]
+    inputs: dict[str, FinishedRaster]
 
 
 class Record:
@@ -69,7 +69,7 @@ class Record:
         self._settings = json.loads(json.dumps(settings))
         self._overwrite = overwrite
         self._known: tuple[object, Document | None] = (None, None)
-        with told(out):
+        with write_faults(out):
             out.mkdir(parents=True, exist_ok=True)
         before = self._read()
         if before and not overwrite and (differences := self._differences(before)):
@@ -182,7 +182,7 @@ class Record:
             Whether it is ours for the duration of the block; always if waited for.
         """
         lock = FileLock(self._path.with_name(f".{one.name}.lock"))
-        with told(self._path.parent):
+        with write_faults(self._path.parent):
             try:
                 lock.acquire(timeout=-1 if wait else 0)
             except Timeout:
@@ -198,14 +198,14 @@ class Record:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = FileLock(self._path.with_name(f".{RECORD_FILE}.lock"))
-        with told(self._path):
+        with write_faults(self._path):
             lock.acquire()
         try:
             yield
         finally:
             _release(lock)
 
-    def _inputs(self) -> dict[str, Entry]:
+    def _inputs(self) -> dict[str, FinishedRaster]:
         """Return the finished rasters of these settings."""
         before = self._read()
         return {} if before is None or self._differences(before) else before["inputs"]
@@ -215,7 +215,7 @@ class Record:
 
     def _read(self) -> Document | None:
         """Return the record as it is now; None where there is none."""
-        with told(self._path):
+        with write_faults(self._path):
             if not self._path.exists():
                 return None
             state = _state(self._path)
@@ -225,7 +225,7 @@ class Record:
 
     def _parse(self) -> Document:
         try:
-            with told(self._path):
+            with write_faults(self._path):
                 data = read_bounded(self._path)
             found = parse_json(data, dict[str, object]).get("format")
             if isinstance(found, int) and found > FORMAT:
@@ -238,13 +238,13 @@ class Record:
             raise ExperimentError(f"{self._path}: damaged ({error}); delete it, or choose another --out") from error
         return document
 
-    def _remove(self, name: str, entry: Entry, keep: Sequence[str] = ()) -> list[str]:
+    def _remove(self, name: str, entry: FinishedRaster, keep: Sequence[str] = ()) -> list[str]:
         """Delete a raster's results; returns their names."""
         gone = []
         for file in entry["files"]:
             path = self._path.parent / file
             if file not in keep and path.is_file():
-                with told(path):
+                with write_faults(path):
                     path.unlink()
                 gone.append(file)
         return gone
@@ -252,7 +252,7 @@ class Record:
     def _write(self, inputs: Mapping[str, object]) -> None:
         text = json.dumps({"format": FORMAT, "settings": self._settings, "inputs": inputs}, indent=1)
         temporary = self._path.with_suffix(".tmp")
-        with told(self._path):
+        with write_faults(self._path):
             temporary.write_text(text + "\n", encoding="utf-8")
             temporary.replace(self._path)
 

@@ -51,30 +51,32 @@ class ValGain:
         )
 
 
-def measure_gain(team: Ensemble, threshold: float, data: TuningData) -> ValGain:
-    """Score the leader alone, and the team as it is to predict, on val; what was measured once is remembered.
+def measure_gain(ensemble: Ensemble, threshold: float, data: TuningData) -> ValGain:
+    """Score the leader alone, and the ensemble as it is to predict, on val; what was measured once is remembered.
 
     Args:
-        team: The models.
+        ensemble: The models.
         threshold: Probability from which on a pixel is foreground, in (0, 1).
         data: The dataset that they were trained on.
     """
-    text = json.dumps([team.hashes, team.tta, threshold])
+    text = json.dumps([ensemble.hashes, ensemble.tta, threshold])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-    known = _read(team.experiment)
+    known = _read(ensemble.experiment)
     if key not in known:
         shift = math.log(threshold / (1 - threshold))  # 0 for classes, which have no threshold
 
         def shifted(images: Tensor) -> Tensor:
-            return team.forward(images) - shift
+            return ensemble.forward(images) - shift
 
-        loss = loss_of(team.best.recipe, data.task, data.train, team.device)
-        for forward in (team.plain, shifted):
-            score = score_split(team.leader, forward, data.val, team.best.recipe, loss, batch_size=team.batch_size)
+        loss = loss_of(ensemble.best.recipe, data.task, data.train, ensemble.device)
+        for forward in (ensemble.plain, shifted):
+            score = score_split(
+                ensemble.leader, forward, data.val, ensemble.best.recipe, loss, batch_size=ensemble.batch_size
+            )
             known.setdefault(key, []).append([tile.iou for tile in score.tiles])
-        if team.experiment is not None:
+        if ensemble.experiment is not None:
             with suppress(StorageError):  # a shared folder that is only read can do without
-                team.experiment.write(GAINS_FILE, json.dumps(known).encode())
+                ensemble.experiment.write(GAINS_FILE, json.dumps(known).encode())
     plain, chosen = known[key]
     return ValGain(plain=tuple(plain), chosen=tuple(chosen))
 
@@ -92,17 +94,17 @@ def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
     }
 
 
-def val_data(team: Ensemble, patches: Path | None) -> TuningData | str:
-    """Read the tiles that a team was trained on, or say why they cannot be had.
+def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
+    """Read the tiles that a ensemble was trained on, or say why they cannot be had.
 
     Args:
-        team: The models.
+        ensemble: The models.
         patches: Where the user says that the dataset lies; None is where it lay when the sweep ran.
 
     Raises:
         DataError: The dataset that the user named is not the one, or is damaged.
     """
-    folder = patches or (Path(team.experiment.description["data"]["path"]) if team.experiment else None)
+    folder = patches or (Path(ensemble.experiment.description["data"]["path"]) if ensemble.experiment else None)
     if folder is None:
         return "name the dataset with --patches"
     try:
@@ -111,7 +113,7 @@ def val_data(team: Ensemble, patches: Path | None) -> TuningData | str:
         if patches is not None:
             raise
         return f"{error.faults[0]}; name the dataset with --patches"
-    if data.fingerprint != team.best.data_fingerprint:
+    if data.fingerprint != ensemble.best.data_fingerprint:
         if patches is not None:
             raise DataError(f"--patches {patches}: not the dataset that the model was trained on; name the right one")
         return f"{folder}: has changed since the sweep; name the dataset with --patches"

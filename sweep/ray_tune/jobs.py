@@ -20,7 +20,7 @@ def job_environment() -> dict[str, Any]:
     return found
 
 
-def require_kept(storage: Storage) -> None:
+def require_lasting(storage: Storage) -> None:
     """Refuse to write results into a job's unpacked working folder: Ray deletes it some time after the job.
 
     Raises:

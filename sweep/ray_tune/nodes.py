@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sweep.planning.plan import SweepPlan
 from trainables.errors import ExperimentError, StorageError
-from trainables.models.node_weights import deliver
+from trainables.models.node_weights import upload
 from trainables.storage import Storage
 
 ANSWER_SECONDS = 300.0
@@ -65,7 +65,7 @@ def require_shared(storage: Storage) -> None:
         )
 
 
-def bring_weights(plan: SweepPlan, storage: Storage, console: Console) -> str | None:
+def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str | None:
     """Put the plan's pretrained weights where other nodes can take them.
 
     Args:
@@ -78,7 +78,7 @@ def bring_weights(plan: SweepPlan, storage: Storage, console: Console) -> str | 
     """
     if storage.is_local and not training_nodes():
         return None
-    for path in deliver((trial.weights for trial in plan.known()), storage):
+    for path in upload((trial.weights for trial in plan.known()), storage):
         console.print(f"weights        {path} copied to the storage, for all nodes", highlight=False, soft_wrap=True)
     return storage.address
 

@@ -118,12 +118,12 @@ def gather(experiment: Experiment) -> dict[str, pa.Table]:
     Raises:
         ExperimentError: The experiment cannot be read, or its records are damaged.
     """
-    with damage_told(experiment):
+    with damage_in_one_line(experiment):
         return _gather(experiment)
 
 
 @contextmanager
-def damage_told(experiment: Experiment) -> Iterator[None]:
+def damage_in_one_line(experiment: Experiment) -> Iterator[None]:
     """Tell in one line what goes wrong in the block because a record does not hold what it should.
 
     Raises:

@@ -127,7 +127,7 @@ class TrialRecords:
         self._experiment = experiment
         self._records: dict[str, TrialRecord] = {}
         self._lines: dict[str, tuple[TrialRecord, str]] = {}
-        self._sparing = Throttle()
+        self._throttle = Throttle()
         self._size = 0
         self._waiting = False
         if (data := experiment.find_file(TRIALS_FILE, MAX_LINES)) is not None:
@@ -175,14 +175,14 @@ class TrialRecords:
 
     def write_if_due(self) -> None:
         """Write changes that have waited, if it is time."""
-        if self._waiting and (self._size <= SMALL_BYTES or self._sparing.due):
+        if self._waiting and (self._size <= SMALL_BYTES or self._throttle.due):
             self.write_waiting()
 
     def write_waiting(self) -> None:
         """Write changes that have waited."""
         if not self._waiting:
             return
-        with self._sparing.done():
+        with self._throttle.done():
             lines = [self._line(record) for record in self._records.values()]
             data = "".join(f"{line}\n" for line in lines).encode()
             self._experiment.write(TRIALS_FILE, data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sweep.cli.durations import duration
 from sweep.report.data import ReportData, Row
 from sweep.report.numbers import count, score, span
-from sweep.results.statistics import Untold
+from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
 from trainables.invocation import call
 
@@ -65,7 +65,7 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
             f"{score(best['test_iou'])}{interval}."
         )
     standing, names = source.board.standings[0], {row["entry"]: source.label(row) for row in ranked}
-    if standing.untold is Untold.NO_MODEL:
+    if standing.inconclusive is Inconclusive.NO_MODEL:
         return headline(standing, names), reasons
     name = source.label(best)
     if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
@@ -76,7 +76,7 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
     if len(ranked) == 1:
         return f"Nothing to compare: only {name} has a score.", reasons
     learned = [row for row in standing.tied if not row["collapsed"]]
-    if len(learned) > 1 and standing.untold is None:
+    if len(learned) > 1 and standing.inconclusive is None:
         reasons.append(_cheapest(source, learned))
     return headline(standing, names), reasons
 

@@ -71,7 +71,7 @@ def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
         ],
         numeric=frozenset(column.heading for column in COLUMNS if column.right),
         notes=[
-            *([f"The gain is {LUCK}"] if any("luckiest" in one.told_gain for one in summaries) else []),
+            *([f"The gain is {LUCK}"] if any("luckiest" in one.gain_text for one in summaries) else []),
             *(
                 ["Epochs saved are estimated from how long each search's finished trials ran."]
                 if source.plan.policy.ends_early

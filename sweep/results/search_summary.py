@@ -66,7 +66,7 @@ class GroupSummary:
         return self.best_val_iou - self.shared_val_iou
 
     @property
-    def told_gain(self) -> str:
+    def gain_text(self) -> str:
         """The gain as text; where nothing was trained anew, with the number of trials that it is the luckiest of."""
         if self.gain is None:
             return ""
@@ -148,7 +148,7 @@ def write_best_recipes(experiment: Experiment, summaries: Sequence[GroupSummary]
 
 
 def _origin(experiment: Experiment, summary: GroupSummary) -> str:
-    gain = f", {summary.told_gain} over the shared recipe" if summary.told_gain else ""
+    gain = f", {summary.gain_text} over the shared recipe" if summary.gain_text else ""
     anew = f" (mean of {len(summary.won)} trainings anew)" if summary.study.confirm else ""
     return f"{experiment.name}, trial {summary.best}: val IoU {summary.best_val_iou:.3f}{anew}{gain}"
 
@@ -156,7 +156,7 @@ def _origin(experiment: Experiment, summary: GroupSummary) -> str:
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
     """Show a line per search, and the epochs that halving saved."""
     console.print(Sheet("searches", COLUMNS, summaries))
-    if any("luckiest" in summary.told_gain for summary in summaries):
+    if any("luckiest" in summary.gain_text for summary in summaries):
         say(console, "gain", LUCK)
     say(console, "epochs", epochs_saved(summaries))
 
@@ -191,7 +191,7 @@ COLUMNS = (
     Column(
         heading="gain",
         value=lambda summary: summary.gain,
-        write=lambda summary: summary.told_gain,
+        write=lambda summary: summary.gain_text,
         right=True,
         least=6,
         priority=2,

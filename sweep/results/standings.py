@@ -8,7 +8,7 @@ from typing import Any
 
 from sweep.records.winners import Row
 from sweep.results.entries import Entry, interval_columns
-from sweep.results.statistics import Comparison, Untold, compare, untold
+from sweep.results.statistics import Comparison, Inconclusive, compare, inconclusive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class Standing:
         ground: What they share.
         rows: Their lines, the best val IoU first; then those that predict a single class everywhere, whose IoU is no
             merit of a model; those that are not ranked at the end.
-        untold: Why nobody of several can be called better than anybody; None where that is possible.
+        inconclusive: Why nobody of several can be called better than anybody; None where that is possible.
     """
 
     ground: Conditions
     rows: tuple[Row, ...]
-    untold: Untold | None = None
+    inconclusive: Inconclusive | None = None
 
     @property
     def ranked(self) -> list[Row]:
@@ -96,16 +96,16 @@ def _rank(ground: Conditions, entries: Sequence[Entry]) -> Standing:
     rest = [entry for entry in entries if id(entry) not in placed]
     rest.sort(key=lambda entry: -1.0 if entry.row["val_iou"] is None else entry.row["val_iou"], reverse=True)
     scores = [entry.val.iou for entry in complete if entry.val is not None]
-    reason = untold(scores) if len(scores) > 1 else None
+    reason = inconclusive(scores) if len(scores) > 1 else None
     if complete and _no_model([entry.row for entry in complete]):
-        reason = Untold.NO_MODEL
-    compared = compare(scores, best=0, told=reason is None)
+        reason = Inconclusive.NO_MODEL
+    compared = compare(scores, best=0, decidable=reason is None)
     ranked = [
         {**entry.row, "rank": rank, **_columns(one)}
         for rank, (entry, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
     unranked = [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
-    return Standing(ground=ground, rows=(*ranked, *unranked), untold=reason)
+    return Standing(ground=ground, rows=(*ranked, *unranked), inconclusive=reason)
 
 
 def _no_model(rows: Sequence[Row]) -> bool:

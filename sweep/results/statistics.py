@@ -36,7 +36,7 @@ COVERAGE: Mapping[int, tuple[float, float]] = MappingProxyType(
 is."""
 
 
-class Untold(StrEnum):
+class Inconclusive(StrEnum):
     """Why nobody can be called better than anybody, whatever the scores are."""
 
     ONE_TILE = "one tile"
@@ -158,7 +158,7 @@ def mean_interval(scores: Scores, bounds: tuple[float, float] = (0.0, 1.0)) -> I
     return Interval(mean=mean, low=max(bounds[0], mean - half), high=min(bounds[1], mean + half))
 
 
-def untold(contenders: Sequence[Scores]) -> Untold | None:
+def inconclusive(contenders: Sequence[Scores]) -> Inconclusive | None:
     """Say why nobody can be called better than anybody; None where that is possible.
 
     How much another seed changes is never zero. With one training each it is unknown, so it is unknown whether a
@@ -169,14 +169,14 @@ def untold(contenders: Sequence[Scores]) -> Untold | None:
         contenders: (trainings, tiles) each, on the same tiles.
     """
     if any(scores.shape[1] < 2 for scores in contenders):
-        return Untold.ONE_TILE
+        return Inconclusive.ONE_TILE
     if any(len(scores) < 2 for scores in contenders) and not any(_between_trainings(scores) for scores in contenders):
-        return Untold.ONE_TRAINING
+        return Inconclusive.ONE_TRAINING
     return None
 
 
 def compare(
-    contenders: Sequence[Scores], *, best: int | None = None, told: bool = True, draws: int = RESAMPLES
+    contenders: Sequence[Scores], *, best: int | None = None, decidable: bool = True, draws: int = RESAMPLES
 ) -> list[Comparison]:
     """Compare contenders on the same tiles with the winner.
 
@@ -186,11 +186,11 @@ def compare(
     Args:
         contenders: (trainings, tiles) each; the trainings may differ in number, the tiles may not.
         best: Which one is the winner; None for the highest mean.
-        told: False where nobody may be called better than anybody for a reason that the scores do not show.
+        decidable: False where nobody may be called better than anybody for a reason that the scores do not show.
         draws: How many the probabilities of being best are shares of.
 
     Returns:
-        In the same order. Where ``untold`` gives a reason, all are tied, and no interval or probability is known.
+        In the same order. Where ``inconclusive`` gives a reason, all are tied, and no interval or probability is known.
     """
     if not contenders:
         return []
@@ -198,7 +198,7 @@ def compare(
     best = int(means.argmax()) if best is None else best
     if len(contenders) == 1:
         return [Comparison(difference=None, tied=False, probability_best=None)]
-    if not told or untold(contenders):
+    if not decidable or inconclusive(contenders):
         return [
             Comparison(
                 difference=None if number == best else Interval(mean=float(mean - means[best])),

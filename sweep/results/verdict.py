@@ -8,7 +8,7 @@ from types import MappingProxyType
 from sweep.records.winners import Row
 from sweep.results.entries import Entry
 from sweep.results.standings import Standing
-from sweep.results.statistics import LEVEL, Untold, coverage
+from sweep.results.statistics import LEVEL, Inconclusive, coverage
 
 TIE_MARK = "="
 REPEATS: Mapping[str, str] = MappingProxyType(
@@ -31,7 +31,7 @@ def verdict(standing: Standing, phase: str) -> list[str]:
     if not ranked:
         return []
     best = ranked[0]
-    if standing.untold is Untold.NO_MODEL:
+    if standing.inconclusive is Inconclusive.NO_MODEL:
         lines = [_no_model(standing)]
     else:
         what = f"has the highest val IoU of {len(ranked)}:" if len(ranked) > 1 else "has a val IoU of"
@@ -52,11 +52,11 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
         names: What to call them: a row's ``entry`` to a name.
     """
     ranked, tied = standing.ranked, standing.tied
-    if standing.untold is Untold.NO_MODEL:
+    if standing.inconclusive is Inconclusive.NO_MODEL:
         return "No model has learned: none has a higher val IoU than a single class everywhere."
-    if standing.untold is Untold.ONE_TRAINING:
+    if standing.inconclusive is Inconclusive.ONE_TRAINING:
         return "No winner: with one training each, none can be called better than another."
-    if standing.untold is Untold.ONE_TILE:
+    if standing.inconclusive is Inconclusive.ONE_TILE:
         return "No winner: with a single val tile, none can be called better than another."
     if not tied:
         return f"{names[ranked[0]['entry']]} is the best of the {len(ranked)} compared."
@@ -67,9 +67,9 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
 
 def _lead(standing: Standing, phase: str) -> str:
     """Say who is ahead of whom, or why nobody is."""
-    if standing.untold is Untold.ONE_TILE:
+    if standing.inconclusive is Inconclusive.ONE_TILE:
         return "Nobody can be called ahead: a single val tile says nothing of other tiles."
-    if standing.untold is Untold.ONE_TRAINING:
+    if standing.inconclusive is Inconclusive.ONE_TRAINING:
         return (
             "Nobody can be called ahead: each was trained once, so how much another seed changes is not known; "
             f"{REPEATS.get(phase, '--repeats 3')} measures it."
@@ -124,16 +124,16 @@ def caveats(standings: Sequence[Standing], entries: Iterable[Entry]) -> list[str
             f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "
             f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases."
         )
-    if withheld := dict.fromkeys(_WITHHELD[one.untold] for one in several if one.untold):
+    if withheld := dict.fromkeys(_WITHHELD[one.inconclusive] for one in several if one.inconclusive):
         lines.append(f"P(best) is not shown: {' and '.join(withheld)}.")
     return lines
 
 
-_WITHHELD: Mapping[Untold, str] = MappingProxyType(
+_WITHHELD: Mapping[Inconclusive, str] = MappingProxyType(
     {
-        Untold.ONE_TILE: "it takes several val tiles",
-        Untold.ONE_TRAINING: "it takes several trainings of a contender",
-        Untold.NO_MODEL: "no model has learned",
+        Inconclusive.ONE_TILE: "it takes several val tiles",
+        Inconclusive.ONE_TRAINING: "it takes several trainings of a contender",
+        Inconclusive.NO_MODEL: "no model has learned",
     }
 )
 

@@ -28,7 +28,7 @@ MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class LedgerLine:
     """What every line of the ledger has.
 
     Attributes:
@@ -56,7 +56,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading(Line):
+class Reading(LedgerLine):
     """One scoring of the test split by one attempt.
 
     Attributes:
@@ -89,7 +89,7 @@ class Reading(Line):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note(Line):
+class Note(LedgerLine):
     """Something that a reader of the readings has to know: test tiles were seen outside a reading.
 
     Attributes:
@@ -253,7 +253,7 @@ class Ledger:
                 found.setdefault(reading.attempt, []).append(reading)
         return found
 
-    def append(self, new: Sequence[Line]) -> None:
+    def append(self, new: Sequence[LedgerLine]) -> None:
         """Add lines at the end, all of them or none; call it with the ledger locked."""
         self.lines()  # refuses to build on a broken chain
         texts = self._texts()

@@ -115,11 +115,11 @@ def _provide(run: Run, whole: Resources, output: Output, probe: Probe) -> tuple[
 
 def _for_nodes(run: Run, console: Console) -> Run:
     """Make sure that all nodes of a running cluster can write results, and bring weights within their reach."""
-    from sweep.ray_tune.nodes import bring_weights, require_shared
+    from sweep.ray_tune.nodes import require_shared, upload_weights
 
     storage = run.experiment.storage
     require_shared(storage)
-    return replace(run, weights_at=bring_weights(run.plan, storage, console))
+    return replace(run, weights_at=upload_weights(run.plan, storage, console))
 
 
 def _describe(

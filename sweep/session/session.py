@@ -16,7 +16,7 @@ from sweep.planning.resources import AUTO, require_gpu
 from sweep.planning.run import Run
 from sweep.ray_tune.allocation import here
 from sweep.ray_tune.cluster import joins
-from sweep.ray_tune.jobs import require_kept
+from sweep.ray_tune.jobs import require_lasting
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.provenance import typed_command
 from sweep.session.checks import check_flags, require_folder, require_trainable, trust
@@ -75,7 +75,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
         TilesweepError: Anything that a user can fix, before the first trial is scheduled.
     """
     storage = Storage.open(options.storage)
-    require_kept(storage)
+    require_lasting(storage)
     check_flags(options)
     if options.name is not None:
         check_name(options.name)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sweep.observers.trial_table import TrialRow, TrialTable
 from sweep.records.experiment import Experiment
 from sweep.records.lease import Lease, Sighting
-from sweep.records.store import damage_told, trial_row
+from sweep.records.store import damage_in_one_line, trial_row
 from sweep.records.trials import ENDED, ERROR_FILE, State, TrialRecord, TrialRecords, read_all_reports
 from sweep.sealed.next_step import next_command
 from trainables.escaping import visible
@@ -129,7 +129,7 @@ class SnapshotReader:
         driver = Lease.of_driver(experiment.storage, experiment.name).look()
         state = _state(description, driver)
         damaged: list[str] = []
-        with damage_told(experiment):
+        with damage_in_one_line(experiment):
             records = TrialRecords(experiment).all()
             reports = self._reports(records, damaged)
             rows = [trial_row(record, description, reports[record.plan.attempt]) for record in records]

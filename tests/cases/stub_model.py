@@ -33,7 +33,7 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
         forward: The model.
         digest: Hash of its weights.
     """
-    team = SimpleNamespace(
+    ensemble = SimpleNamespace(
         names=("stub",), hashes=(digest,), experiment=None, best=SimpleNamespace(task=Task()), fill=(124, 116, 104),
         device=torch.device("cpu"), batch_size=4, tta=False, plain=forward, forward=forward, window=WINDOW,
         metres_per_pixel=None,
@@ -43,7 +43,7 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chosen, "find_models", lambda *_, **__: [])
-        patch.setattr(Ensemble, "load", lambda *_, **__: team)
+        patch.setattr(Ensemble, "load", lambda *_, **__: ensemble)
         assert main(options, open_output(options)) == 0
 
 

@@ -117,7 +117,7 @@ def test_it_is_not_recommended_for_its_short_training(made: Callable[..., Made])
     for row in source.rows:
         row["tied"] = True
     board = source.board
-    board.standings = [replace(board.standings[0], untold=None)]
+    board.standings = [replace(board.standings[0], inconclusive=None)]
     assert not any("shortest training" in reason for reason in answer(source).reasons)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from sweep.patches import painting
-from sweep.patches.painting import Canvas, clip
+from sweep.patches.painting import MaskCanvas, clip
 from trainables.errors import DataError
 
 SIDE = 64
@@ -26,7 +26,7 @@ def _by_pycocotools(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _painted(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    canvas = Canvas((height, width), "here")
+    canvas = MaskCanvas((height, width), "here")
     canvas.paint(polygon, 1)
     return canvas.mask
 
@@ -87,7 +87,7 @@ def test_an_outline_that_stays_too_long_is_one_line() -> None:
 
 
 def test_shapes_that_cover_an_image_again_and_again_are_one_line() -> None:
-    canvas = Canvas((SIDE, SIDE), "here")
+    canvas = MaskCanvas((SIDE, SIDE), "here")
     whole = np.array([(0.0, 0.0), (64.0, 0.0), (64.0, 64.0), (0.0, 64.0)])
     with pytest.raises(DataError, match="cover it more than 1,000 times"):
         for _ in range(1_001):

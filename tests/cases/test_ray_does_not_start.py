@@ -67,7 +67,7 @@ def test_a_ray_tmpdir_that_will_not_do_is_refused(monkeypatch: pytest.MonkeyPatc
     ):
         choose_folder()
     ((_, (found,)),) = run_checks([Check(name="folder", run=check_temporary_folder)], Subject(CheckupOptions()))
-    assert (found.outcome, found.mend) == ("fail", "unset RAY_TMPDIR")
+    assert (found.outcome, found.fix) == ("fail", "unset RAY_TMPDIR")
 
 
 def test_a_token_is_made_before_ray_makes_one_that_others_can_read(home: Path) -> None:

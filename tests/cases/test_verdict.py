@@ -15,7 +15,7 @@ from benchmarks.coverage import FANNED, World, told
 from sweep.results.entries import Entry, SplitScores
 from sweep.results.search_summary import GroupSummary
 from sweep.results.standings import Standing, stand
-from sweep.results.statistics import Scores, Untold, compare, mean_interval
+from sweep.results.statistics import Inconclusive, Scores, compare, mean_interval
 from sweep.results.verdict import caveats, headline, verdict
 
 
@@ -85,7 +85,7 @@ def test_a_difference_is_welch_s_where_only_the_trainings_vary() -> None:
 
 def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> None:
     found = standing(entry("A", [EASY + 0.1]), entry("B", [EASY]))
-    assert found.untold is Untold.ONE_TRAINING
+    assert found.inconclusive is Inconclusive.ONE_TRAINING
     for row in found.rows:
         assert row["tied"] and row["probability_best"] is None
     assert found.rows[1]["difference"] == pytest.approx(-0.1) and found.rows[1]["difference_low"] is None
@@ -103,14 +103,14 @@ def test_the_fix_is_the_phase_s_own(phase: str, fix: str) -> None:
 
 def test_repeats_of_one_contender_measure_the_seeds_of_all() -> None:
     steady = EASY + LUCK / 10 + NOISE
-    assert standing(entry("A", [EASY + 0.3]), entry("B", steady)).untold is None
+    assert standing(entry("A", [EASY + 0.3]), entry("B", steady)).inconclusive is None
     apart, tied = (compare([EASY[None] + gap, EASY + LUCK + NOISE])[1] for gap in (0.3, 0.01))
     assert not apart.tied and tied.tied
 
 
 def test_trainings_that_all_have_the_same_score_measure_no_seeds() -> None:
     same = np.repeat(EASY[None], 3, axis=0)
-    assert standing(entry("A", [EASY + 0.3]), entry("B", same)).untold is Untold.ONE_TRAINING
+    assert standing(entry("A", [EASY + 0.3]), entry("B", same)).inconclusive is Inconclusive.ONE_TRAINING
 
 
 def test_a_lead_that_three_trainings_carry_is_told_with_its_interval() -> None:
@@ -160,7 +160,7 @@ def test_the_probability_to_be_best_is_what_it_says() -> None:
 def test_a_gain_that_nothing_confirmed_is_the_luckiest_one_s(best: float, confirm: int, said: str) -> None:
     rows = [{"status": "finished", "val_iou": iou} for iou in (0.60, 0.55, 0.62)] + [{"status": "stopped"}]
     study: Any = SimpleNamespace(confirm=confirm)
-    assert GroupSummary(study=study, rows=rows, won=[{"val_iou": best}]).told_gain == said
+    assert GroupSummary(study=study, rows=rows, won=[{"val_iou": best}]).gain_text == said
 
 
 def test_ten_contenders_of_five_trainings_on_thirty_tiles_take_less_than_two_seconds() -> None:

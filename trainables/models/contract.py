@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.errors import TilesweepError
 from trainables.models.base import SegmentationModel
-from trainables.models.own_source import GUIDE, told
+from trainables.models.own_source import GUIDE, summary_of
 from trainables.models.registry import Architecture, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -57,14 +57,14 @@ class ContractCheck:
 
     Attributes:
         name: What is promised.
-        mend: What to do where it is not kept.
+        fix: What to do where it is not kept.
         run: Raises ``BrokenError``, or anything else.
         quick: Part of what a sweep checks before any trial.
         advice: An architecture that does not keep to it can be trained all the same.
     """
 
     name: str
-    mend: str
+    fix: str
     run: Callable[[ModelUnderTest], None]
     quick: bool = False
     advice: bool = False
@@ -77,12 +77,12 @@ class Verdict:
     Attributes:
         check: The check.
         fault: One line; empty where all is well.
-        mend: What to do about it.
+        fix: What to do about it.
     """
 
     check: ContractCheck
     fault: str = ""
-    mend: str = ""
+    fix: str = ""
 
     @property
     def failed(self) -> bool:
@@ -219,67 +219,67 @@ def _channels_last(subject: ModelUnderTest) -> None:
     try:
         torch.autograd.backward(_loss(model, images))
     except RuntimeError as error:
-        raise BrokenError(f"a step fails there ({told(error)})") from error
+        raise BrokenError(f"a step fails there ({summary_of(error)})") from error
 
 
 CHECKS: Sequence[ContractCheck] = (
     ContractCheck(
         name="gives logits of the images' size",
-        mend="return (B, channels, h, w) for any size that stride divides; h and w may be smaller, they are upsampled",
+        fix="return (B, channels, h, w) for any size that stride divides; h and w may be smaller, they are upsampled",
         run=_shapes,
         quick=True,
     ),
     ContractCheck(
-        name="gives finite numbers", mend="look for a division by zero, or a logarithm of it", run=_finite, quick=True
+        name="gives finite numbers", fix="look for a division by zero, or a logarithm of it", run=_finite, quick=True
     ),
     ContractCheck(
         name="learns: gradients reach decoder and encoder",
-        mend="leave out detach() and no_grad(); the last layers must not be in encoder",
+        fix="leave out detach() and no_grad(); the last layers must not be in encoder",
         run=_gradients,
         quick=True,
     ),
     ContractCheck(
         name="trains in channels_last, as every training here does",
-        mend="use reshape() instead of view()",
+        fix="use reshape() instead of view()",
         run=_channels_last,
         quick=True,
     ),
     ContractCheck(
         name="stands still where its encoder is frozen",
-        mend="override neither train() nor the BatchNorm statistics of the encoder",
+        fix="override neither train() nor the BatchNorm statistics of the encoder",
         run=_freezing,
         quick=True,
     ),
     ContractCheck(
         name="is deterministic in evaluation mode",
-        mend="use nn.Dropout2d, which eval() switches off, not functional dropout",
+        fix="use nn.Dropout2d, which eval() switches off, not functional dropout",
         run=_deterministic,
     ),
     ContractCheck(
         name="treats each image of a batch alone in evaluation mode",
-        mend="compute nothing over the batch's dimension but BatchNorm",
+        fix="compute nothing over the batch's dimension but BatchNorm",
         run=_batch_free,
     ),
     ContractCheck(
         name="has initial weights that the seed alone decides",
-        mend="draw from torch's generator alone, never from numpy, random or a seed of your own",
+        fix="draw from torch's generator alone, never from numpy, random or a seed of your own",
         run=_seeded,
     ),
     ContractCheck(
         name="comes back from its saved weights",
-        mend="keep everything learnt in parameters and buffers, each under one name",
+        fix="keep everything learnt in parameters and buffers, each under one name",
         run=_portable,
         quick=True,
     ),
     ContractCheck(
         name="drops channels as recipe.decoder_dropout says",
-        mend="put nn.Dropout2d(recipe.decoder_dropout) between decoder stages, or phase 2 searches a dead knob",
+        fix="put nn.Dropout2d(recipe.decoder_dropout) between decoder stages, or phase 2 searches a dead knob",
         run=_dropout,
         advice=True,
     ),
     ContractCheck(
         name="has no other dropout",
-        mend="set a library's own dropout and drop_path to 0, or dropout means something else in each architecture",
+        fix="set a library's own dropout and drop_path to 0, or dropout means something else in each architecture",
         run=_no_other_dropout,
         advice=True,
     ),
@@ -299,7 +299,7 @@ def examine(subject: ModelUnderTest, checks: Sequence[ContractCheck] = CHECKS) -
     try:
         subject.build()
     except (Exception, SystemExit) as error:
-        builds = ContractCheck(name="builds", mend=GUIDE, run=lambda _: None)
+        builds = ContractCheck(name="builds", fix=GUIDE, run=lambda _: None)
         return [_judge(builds, error)]
     found = []
     for check in checks:
@@ -322,7 +322,7 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
         recipe: What its trials would use.
 
     Returns:
-        One line a fault that names the architecture, what is wrong and the mend; none where all is well.
+        One line a fault that names the architecture, what is wrong and the fix; none where all is well.
     """
     try:
         entry = get_architecture(name)
@@ -331,7 +331,7 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
     subject = ModelUnderTest(entry=entry, recipe=recipe.replace(architecture=entry.name), channels=channels)
     failed = [one for one in examine(subject, [check for check in CHECKS if check.quick]) if one.failed]
     lines = {
-        one.fault: f"{one.fault}; {one.mend}" if one.mend else one.fault  # one crash fails many checks alike
+        one.fault: f"{one.fault}; {one.fix}" if one.fix else one.fault  # one crash fails many checks alike
         for one in failed
     }
     return [
@@ -340,9 +340,9 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
 
 
 def _judge(check: ContractCheck, error: BaseException) -> Verdict:
-    """Return what an exception means; the ones that this project raises bring their mend along."""
+    """Return what an exception means; the ones that this project raises bring their fix along."""
     if isinstance(error, BrokenError):
-        return Verdict(check=check, fault=str(error), mend=check.mend)
+        return Verdict(check=check, fault=str(error), fix=check.fix)
     if isinstance(error, TilesweepError):
         return Verdict(check=check, fault=" ".join(str(error).split()))
-    return Verdict(check=check, fault=f"crashes ({told(error)})", mend=f"mend it, {GUIDE}")
+    return Verdict(check=check, fault=f"crashes ({summary_of(error)})", fix=f"fix it, {GUIDE}")

@@ -18,7 +18,7 @@ FOLDER = ".weights"
 """Where the files lie in a storage, each under the name of its sha256."""
 
 
-def deliver(weights: Iterable[Weights], storage: Storage) -> list[str]:
+def upload(weights: Iterable[Weights], storage: Storage) -> list[str]:
     """Put the files of weights into a storage, unless they are there.
 
     Args:
@@ -47,7 +47,7 @@ def fetch_to_node(weights: Weights, storage: Storage | None) -> Weights:
 
     Args:
         weights: Resolved by the driver.
-        storage: What ``deliver`` filled; None where the driver's files are this machine's.
+        storage: What ``upload`` filled; None where the driver's files are this machine's.
 
     Raises:
         WeightsError: The storage's file is not what it should be, or the cache cannot be written.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainables.errors import RecipeError, WeightsError
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.own_source import GUIDE, source_of, told
+from trainables.models.own_source import GUIDE, source_of, summary_of
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
@@ -82,7 +82,7 @@ def build(recipe: Recipe, weights: Weights, channels: int) -> OwnModel:
     except RecipeError:
         raise
     except (Exception, SystemExit) as error:
-        raise RecipeError(f"architecture {name}: building it fails ({told(error)}); mend it, {GUIDE}") from error
+        raise RecipeError(f"architecture {name}: building it fails ({summary_of(error)}); fix it, {GUIDE}") from error
     if not isinstance(network, nn.Module):
         raise RecipeError(f"architecture {name}: returns {type(network).__name__}; return a torch.nn.Module, {GUIDE}")
     return OwnModel(network, name, channels)

@@ -58,7 +58,7 @@ class OwnSource:
         except RecipeError:
             raise
         except (Exception, SystemExit) as error:
-            raise RecipeError(f"architecture {self.name}: does not run ({told(error)}); mend it") from error
+            raise RecipeError(f"architecture {self.name}: does not run ({summary_of(error)}); fix it") from error
         if not callable(function):
             raise RecipeError(
                 f"architecture {self.name}: has no function {self.function}(recipe, channels); define it, {GUIDE}"
@@ -67,7 +67,7 @@ class OwnSource:
         return found
 
 
-def told(error: BaseException) -> str:
+def summary_of(error: BaseException) -> str:
     """Return an exception's kind and the last line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__

@@ -16,7 +16,7 @@ from sweep.cli.marks import OnResume
 from sweep.cli.options import SweepOptions
 from sweep.cli.output import Events, Output
 from sweep.doctor.finding import Check, Finding, fail, ok, warn
-from sweep.doctor.findings import command, lines, tell
+from sweep.doctor.findings import command, lines, show_findings
 from sweep.doctor.listing import CHECKS
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.probing import ProbeError, probe
@@ -57,7 +57,7 @@ def test_a_check_that_breaks_is_a_finding_and_no_traceback(subject: Subject) -> 
     checks = [Check(name="broken", run=broken), Check(name="refused", run=refused)]
     (_, first), (_, second) = run_checks(checks, subject)
     assert _outcomes(first) == ["fail"] and "ZeroDivisionError: division by zero" in first[0].text
-    assert [(one.text, one.mend) for one in second] == [
+    assert [(one.text, one.fix) for one in second] == [
         ("a.png: truncated", "replace it"),
         ("b.png: truncated", "replace it"),
     ]
@@ -103,7 +103,7 @@ def _told(found: list[tuple[Check, list[Finding]]], **options: bool) -> tuple[in
     results = Console(file=text, width=100)
     silent = Console(quiet=True)
     output = Output(silent if options.get("quiet") else results, results, Events(events))
-    code = tell(found, CheckupOptions(), output)
+    code = show_findings(found, CheckupOptions(), output)
     return code, text.getvalue(), [json.loads(line) for line in events.getvalue().splitlines()]
 
 

@@ -33,13 +33,13 @@ def test_a_cluster_that_takes_a_sweep_is_told_with_its_size() -> None:
 
 def test_a_folder_of_one_machine_is_a_warning_on_several_nodes() -> None:
     _, warning = judge_cluster(_found(), AT, folder="/home/me/results")
-    assert warning.outcome == "warn" and "/home/me/results" in warning.text and "s3://" in warning.mend
+    assert warning.outcome == "warn" and "/home/me/results" in warning.text and "s3://" in warning.fix
     assert len(judge_cluster(_found(nodes=1), AT, folder="/home/me/results")) == 1
 
 
 def test_a_profile_that_needs_gpus_fails_without() -> None:
     (found,) = judge_cluster(_found(gpus=0.0), AT, wants_gpu=True)
-    assert found.outcome == "fail" and found.mend == "python -m sweep.doctor --profile demo"
+    assert found.outcome == "fail" and found.fix == "python -m sweep.doctor --profile demo"
 
 
 def test_nodes_with_another_time_and_nodes_that_are_silent_are_named() -> None:
@@ -59,7 +59,7 @@ def test_another_version_is_told_with_both_sides() -> None:
     fault = "--address a:1: no Ray cluster answers there; start one"
     (found,) = judge_cluster(_found(fault=fault, cause=str(caught.value)), AT)
     assert found.outcome == "fail" and "Ray: 2.50.0" in found.text and "Python: 3.10.1" in found.text
-    assert "pip install ray==" in found.mend
+    assert "pip install ray==" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_another_version_is_told_with_both_sides() -> None:
 )
 def test_where_no_cluster_is_it_fails_in_a_line(address: str, said: str) -> None:
     (found,) = check_cluster(Subject(CheckupOptions(address=address)))
-    assert found.outcome == "fail" and said in found.text + found.mend
-    assert "\n" not in found.text + found.mend
+    assert found.outcome == "fail" and said in found.text + found.fix
+    assert "\n" not in found.text + found.fix
 
 
 def test_without_an_address_there_is_nothing_to_join() -> None:
@@ -116,12 +116,12 @@ def test_a_real_cluster_is_joined_with_its_token_alone(head: str, monkeypatch: p
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", environ["RAY_AUTH_TOKEN_PATH"].replace("token", "wrong"))
     (found,) = check_cluster(subject)
     assert found.outcome == "fail" and "does not take this machine's token" in found.text
-    assert "fedcba" not in found.text + found.mend and "ray get-auth-token" in found.mend
+    assert "fedcba" not in found.text + found.fix and "ray get-auth-token" in found.fix
 
 
 def test_the_doctor_means_the_cluster_that_a_sweep_would_join(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     (found,) = check_cluster(Subject(CheckupOptions()))
-    assert found.outcome == "fail" and "nothing answers there" in found.text + found.mend
+    assert found.outcome == "fail" and "nothing answers there" in found.text + found.fix
     (found,) = check_cluster(Subject(CheckupOptions(address="local")))
     assert found.outcome == "ok"

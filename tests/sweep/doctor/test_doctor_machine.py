@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from sweep.doctor.disk import RAY, RESULTS, Place, judge_place, judge_places
+from sweep.doctor.disk import RAY, RESULTS, DiskUse, judge_place, judge_places
 from sweep.doctor.finding import Check
 from sweep.doctor.machine import (
     Memory,
@@ -69,7 +69,7 @@ def test_memory_is_held_against_the_trials_side_by_side(
     """Two demo trials take 1.5 + 2 x 1.8 = 5.1 GB."""
     found = judge_memory(Memory(total=32 * GB, available=available, limit=limit), "demo", 2)
     assert found.outcome == outcome
-    assert said in f"{found.text} {found.mend}" and "5.1 GB for 2 trials" in found.text
+    assert said in f"{found.text} {found.fix}" and "5.1 GB for 2 trials" in found.text
 
 
 @pytest.mark.parametrize(("available", "outcome"), [(2 * GB, "ok"), (GB, "fail")])
@@ -108,7 +108,7 @@ def test_this_machine_s_memory_is_measured() -> None:
 def test_docker_s_64_mb_of_shared_memory_are_a_warning_with_the_flag() -> None:
     found = judge_shared_memory(64 * 10**6, 16 * GB)
     assert found.outcome == "warn"
-    assert "4.8 GB" in found.text and "--shm-size=4.9gb" in found.mend
+    assert "4.8 GB" in found.text and "--shm-size=4.9gb" in found.fix
     assert judge_shared_memory(8 * GB, 16 * GB).outcome == "ok"
     assert judge_shared_memory(None, 16 * GB).outcome == "ok"
 
@@ -136,15 +136,17 @@ def test_the_limit_of_open_files_is_this_process_s() -> None:
     assert done.stdout.strip() == "warn"
 
 
-def _place(use: str, free: int, *, used_share: float = 0.5, needed: float = 2e9, disk: int = 1) -> Place:
+def _place(use: str, free: int, *, used_share: float = 0.5, needed: float = 2e9, disk: int = 1) -> DiskUse:
     path = Path("/somewhere")
-    return Place(use=use, chosen_by="--storage", path=path, disk=disk, free=free, used_share=used_share, needed=needed)
+    return DiskUse(
+        use=use, chosen_by="--storage", path=path, disk=disk, free=free, used_share=used_share, needed=needed
+    )
 
 
 def test_too_little_room_for_results_fails_and_for_the_rest_warns() -> None:
     short = judge_place(_place(RESULTS, GB))
     assert short and short.outcome == "fail" and "1.0 GB free in /somewhere for results" in short.text
-    assert short.mend.endswith("by --storage")
+    assert short.fix.endswith("by --storage")
     warned = [judge_place(_place(RAY, GB)), judge_place(_place("weights", GB))]
     assert [one.outcome for one in warned if one] == ["warn", "warn"]
     full = judge_place(_place(RAY, 9 * GB, used_share=0.96))
@@ -164,7 +166,7 @@ def test_a_long_tmpdir_is_a_warning_that_names_the_folder_taken(
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", str(long))
     (found,) = check_temporary_folder(Subject(CheckupOptions()))
-    assert found.outcome == "warn" and found.mend == "export RAY_TMPDIR=/tmp"
+    assert found.outcome == "warn" and found.fix == "export RAY_TMPDIR=/tmp"
     assert f"in place of {long}/ray: too long by" in found.text
 
 
@@ -213,7 +215,7 @@ def test_a_token_that_others_can_read_is_a_warning() -> None:
         token.chmod(0o644)
         plan = TokenPlan(source="file", path=token)
         found = judge_token(plan, joins=False)
-        assert found.outcome == "warn" and found.mend == f"chmod 600 {token}"
+        assert found.outcome == "warn" and found.fix == f"chmod 600 {token}"
         assert "secret" not in found.text
         token.chmod(0o600)
         assert judge_token(plan, joins=False).outcome == "ok"
@@ -250,4 +252,4 @@ def test_ray_s_own_variables_count(variables: dict[str, str], outcome: str, monk
         monkeypatch.setenv(name, value)
     ((_, (found,)),) = run_checks([Check(name="token", run=check_token)], Subject(CheckupOptions()))
     assert found.outcome == outcome
-    assert "x" * 64 not in found.text + found.mend, "the token is a secret"
+    assert "x" * 64 not in found.text + found.fix, "the token is a secret"

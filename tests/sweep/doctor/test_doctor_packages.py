@@ -53,7 +53,7 @@ def test_another_version_than_was_tested_is_a_warning_and_says_both(tmp_path: Pa
     (found,) = check_packages(Subject(CheckupOptions(constraints=file)))
     assert found.outcome == "warn"
     assert f"numpy {NUMPY} (tested: 1.0)" in found.text and "anywhere" not in found.text
-    assert str(file) in found.mend
+    assert str(file) in found.fix
 
 
 def test_the_tested_versions_are_fine_and_a_wheel_says_what_it_does_not_know() -> None:
@@ -76,7 +76,7 @@ def test_a_local_build_counts_as_its_version() -> None:
 )
 def test_a_package_out_of_range_fails_with_the_command(requirement: str, said: str) -> None:
     found = judge_packages([Requirement(requirement)], {}, "pip install x")
-    assert (found.outcome, found.text, found.mend) == ("fail", said, "pip install x")
+    assert (found.outcome, found.text, found.fix) == ("fail", said, "pip install x")
 
 
 def test_the_packages_of_a_requirement_s_own_extras_count_too() -> None:
@@ -95,7 +95,7 @@ def test_extras_are_listed_and_one_that_is_too_old_is_a_warning() -> None:
     found = judge_extras(asked, None)
     assert (found.outcome, found.text) == ("ok", "installed: here; not installed: gone")
     old = judge_extras({**asked, "old": [Requirement("numpy>=99")]}, Path("c.txt"))
-    assert old.outcome == "warn" and "[old]" in old.mend and "--constraint c.txt" in old.mend
+    assert old.outcome == "warn" and "[old]" in old.fix and "--constraint c.txt" in old.fix
 
 
 def test_what_is_asked_for_is_the_source_tree_s_or_the_package_s(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_a_pair_that_loads_is_fine_and_one_that_does_not_says_why() -> None:
     assert judge_torch(PROBE).outcome == "ok"
     broken = {**PROBE, "fault": "operator torchvision::nms does not exist"}
     found = judge_torch(broken)
-    assert found.outcome == "fail" and "nms does not exist" in found.text and found.mend.startswith("pip install")
+    assert found.outcome == "fail" and "nms does not exist" in found.text and found.fix.startswith("pip install")
 
 
 def _card(**changes: Any) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def test_gpus_are_judged_by_driver_torch_and_environment(
     found = judge_gpus(driver, {**PROBE, **probe}, visible, "demo runs on the CPU", wanted=wanted)
     assert [one.outcome for one in found] == outcomes
     assert any(said in one.text for one in found), found
-    assert all(one.mend for one in found if one.outcome != "ok")
+    assert all(one.fix for one in found if one.outcome != "ok")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sweep.doctor.dataset import check_dataset
 from sweep.doctor.finding import Finding
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.results import check_experiments, check_ledger, check_storage
-from sweep.doctor.running import told
+from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from sweep.doctor.weights import check_weights, judge_missing
 from sweep.records.experiment import LEDGER_FILE, Experiment
@@ -43,7 +43,7 @@ def _described(patches: Path) -> Path:
 def test_sound_tiles_are_counted_and_without_a_manifest_it_is_a_warning(dataset: Path) -> None:
     (found,) = check_dataset(_subject(patches=dataset))
     assert found.outcome == "warn" and "3/2/2 train/val/test tiles of 64x64" in found.text
-    assert found.mend == f"python -m sweep.patches check --patches {dataset}"
+    assert found.fix == f"python -m sweep.patches check --patches {dataset}"
     (found,) = check_dataset(_subject(patches=_described(dataset)))
     assert found.outcome == "ok" and "tiles: 3/2/2 synthetic" in found.text and "no leaks" in found.text
 
@@ -69,7 +69,7 @@ def test_broken_tiles_fail_and_only_the_first_faults_are_told(dataset: Path) -> 
     found = check_dataset(_subject(patches=dataset))
     assert [one.outcome for one in found] == ["fail"] * 3
     assert "(and 1 more)" in found[-1].text
-    assert found[-1].mend.startswith("python -m sweep.patches check")
+    assert found[-1].fix.startswith("python -m sweep.patches check")
 
 
 def test_a_folder_that_is_not_there_and_a_test_split_that_is_half_there_fail(dataset: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_weights_that_lie_here_are_named_and_the_others_told_how_to_get() ->
     assert [one.outcome for one in found] == ["ok", "warn"]
     assert "imagenet-efficientnet-lite0" in found[0].text and "57934424" in found[0].text
     assert "sam_vit_b_unet would start from random weights" in found[1].text
-    assert "sam_vit_b_01ec64.pth" in found[1].mend
+    assert "sam_vit_b_01ec64.pth" in found[1].fix
 
 
 def test_no_weights_are_needed_by_stand_ins_and_by_a_net_from_scratch() -> None:
@@ -111,7 +111,7 @@ def test_a_file_that_is_not_what_it_should_be_fails(tmp_path: Path) -> None:
     wrong = tmp_path / "sam.pth"
     wrong.write_bytes(b"nothing")
     (found,) = check_weights(_subject(architectures=("sam_vit_b_unet",), sam_checkpoint=wrong))
-    assert found.outcome == "fail" and str(wrong) in found.text and found.mend
+    assert found.outcome == "fail" and str(wrong) in found.text and found.fix
 
 
 def test_missing_weights_stop_the_paper_profile_only_offline() -> None:
@@ -172,7 +172,7 @@ def test_unfinished_experiments_are_told_with_the_command_to_go_on(tmp_path: Pat
     whole, half = check_experiments(_subject(storage=str(tmp_path)))
     assert (whole.outcome, whole.text) == ("ok", "1 ended, 1 unfinished")
     assert half.outcome == "warn" and half.text == "half is unfinished (--time)"
-    assert half.mend == f"python -m sweep.phase1 --resume half --storage {tmp_path}"
+    assert half.fix == f"python -m sweep.phase1 --resume half --storage {tmp_path}"
 
 
 def test_an_experiment_that_runs_is_none_to_go_on_with(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_ledger_is_whole_or_it_fails(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"iou": 0.5', '"iou": 0.9'))
     (found,) = check_ledger(subject)
     assert found.outcome == "fail" and "line 1 was changed" in found.text
-    assert f"python -m sweep.score --verify --storage {tmp_path}" in found.mend
+    assert f"python -m sweep.score --verify --storage {tmp_path}" in found.fix
 
 
 def test_a_reading_of_the_future_is_a_warning(tmp_path: Path) -> None:
@@ -240,5 +240,7 @@ def test_a_storage_of_this_machine_has_this_clock(tmp_path: Path) -> None:
 
 
 def test_an_error_s_line_becomes_a_finding_with_its_mend() -> None:
-    assert told("a.png: truncated; replace it") == Finding(outcome="fail", text="a.png: truncated", mend="replace it")
-    assert told("broken") == Finding(outcome="fail", text="broken", mend="")
+    assert as_finding("a.png: truncated; replace it") == Finding(
+        outcome="fail", text="a.png: truncated", fix="replace it"
+    )
+    assert as_finding("broken") == Finding(outcome="fail", text="broken", fix="")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.patches.painting import Canvas, parse_runs
+from sweep.patches.painting import MaskCanvas, parse_runs
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.tiles import TuningData
 from trainables.task import Task
@@ -192,13 +192,13 @@ def test_a_polygon_covers_the_pixels_whose_centre_it_holds() -> None:
         [(-50.0, -50.0), (20.0, -50.0), (20.0, 30.0), (-50.0, 30.0)],
         [(70.0, 0), (90, 0), (80, 9)],
     ):
-        canvas = Canvas((SIDE, SIDE), "here")
+        canvas = MaskCanvas((SIDE, SIDE), "here")
         canvas.paint(np.array(corners, dtype=float), 7)
         rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
         (left, top), (right, bottom) = np.min(corners, 0), np.max(corners, 0)
         inside = (columns > left) & (columns < right) & (rows > top) & (rows < bottom) & (right <= 64)
         assert np.array_equal(canvas.mask, inside * np.uint8(7))
-    slanted = Canvas((SIDE, SIDE), "here")
+    slanted = MaskCanvas((SIDE, SIDE), "here")
     slanted.paint(np.array([(5.0, 5.0), (60.0, 20.0), (20.0, 50.0)]), 1)
     assert int(slanted.mask.sum()) == pytest.approx(0.5 * (55 * 45 - 15 * 15), rel=0.01)
 

@@ -12,7 +12,7 @@ from ray._private.runtime_env.packaging import create_package
 from ray._private.utils import check_version_info
 
 from sweep.ray_tune.address import Target, could_not_join, prepare_to_join
-from sweep.ray_tune.jobs import JOB_VARIABLE, require_kept
+from sweep.ray_tune.jobs import JOB_VARIABLE, require_lasting
 from sweep.ray_tune.runtime_env import code_modules
 from tests.conftest import ROOT
 from trainables.errors import ExperimentError
@@ -78,11 +78,11 @@ def test_a_machine_outside_the_cluster_is_told_apart_from_a_wrong_token() -> Non
 
 def test_inside_a_job_results_must_not_lie_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    require_kept(Storage.open("ray_results"))
+    require_lasting(Storage.open("ray_results"))
     monkeypatch.setenv(JOB_VARIABLE, json.dumps({"runtime_env": {"working_dir": "gcs://package.zip"}}))
     with pytest.raises(ExperimentError, match="lies in this Ray job's own folder"):
-        require_kept(Storage.open("ray_results"))
-    require_kept(Storage.open(str(tmp_path.parent / "elsewhere")))
+        require_lasting(Storage.open("ray_results"))
+    require_lasting(Storage.open(str(tmp_path.parent / "elsewhere")))
 
 
 def test_the_code_goes_along_with_the_folder_of_a_user_s_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

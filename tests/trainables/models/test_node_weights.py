@@ -14,7 +14,7 @@ import torch
 
 from tests.conftest import ROOT
 from trainables.errors import StorageError, WeightsError
-from trainables.models.node_weights import FOLDER, deliver, fetch_to_node
+from trainables.models.node_weights import FOLDER, fetch_to_node, upload
 from trainables.models.weights import Weights, load_tensors
 from trainables.storage import Storage
 
@@ -38,7 +38,7 @@ def weights(tmp_path: Path) -> Weights:
 @pytest.fixture
 def other_node(weights: Weights, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The cache of a machine that has not got the driver's file; the storage has."""
-    assert deliver([weights], storage) == [weights.path]
+    assert upload([weights], storage) == [weights.path]
     Path(weights.path).unlink()
     monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path / "cache"))
     yield tmp_path / "cache" / "weights"
@@ -46,14 +46,14 @@ def other_node(weights: Weights, storage: Storage, tmp_path: Path, monkeypatch: 
 
 def test_a_file_is_brought_once(weights: Weights, storage: Storage) -> None:
     none = Weights(kind="random", needs="imagenet-resnet34")
-    assert deliver([weights, weights, none], storage) == [weights.path]
-    assert deliver([weights], storage) == []
+    assert upload([weights, weights, none], storage) == [weights.path]
+    assert upload([weights], storage) == []
     assert storage.files(FOLDER) == [weights.sha256]
 
 
 def test_one_that_was_cut_short_is_brought_again(weights: Weights, storage: Storage) -> None:
     storage.write(f"{FOLDER}/{weights.sha256}", b"half")
-    assert deliver([weights], storage) == [weights.path]
+    assert upload([weights], storage) == [weights.path]
 
 
 def test_a_machine_that_has_the_file_copies_nothing(weights: Weights, storage: Storage) -> None:
