@@ -10,7 +10,19 @@ from pathlib import Path
 
 PACKAGES = ("trainables", "search_spaces", "sweep")
 FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
-FLOORS = ("machine", "cli", "records", "planning", "search", "observers", "ray_tune", "sealed", "results", "session")
+FLOORS = (
+    "machine",
+    "cli",
+    "charts",
+    "records",
+    "planning",
+    "search",
+    "observers",
+    "ray_tune",
+    "sealed",
+    "results",
+    "session",
+)
 """The rooms of ``sweep/``. Each imports those before it; commands import all of them, and no other command."""
 LIST_USERS = ("completion", "__main__")
 RAY_ROOMS = ("sweep.ray_tune", "trainables.segmentation")

@@ -115,7 +115,6 @@ HEAVY = {
     "optuna",
     "cv2",
     "albumentations",
-    "matplotlib",
     "segmentation_models_pytorch",
     "timm",
 }

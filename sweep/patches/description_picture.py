@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
-from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
+from sweep.charts.picture import picture
+from sweep.charts.svg import Axis, Mark, Series, chart
 from sweep.patches.description import CHANNELS, LARGE, Drift, SplitLook
 from trainables.task import Task
 
-SHADES = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
-"""Blue, orange, green, told apart with every common colour blindness. Source: Okabe and Ito 2008."""
+WIDTH, LEFT, LINE = 560, 180, 26
+"""Units of a chart's width, of the names beside it, and of a line of points."""
+LONGEST = 26
+"""Letters of a name that fit beside a chart."""
+GREY = 7
+"""Series of lines that belong to no split."""
 
 
 def draw_picture(title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> bytes:
-    """Draw four charts as PNG.
+    """Draw four charts as SVG.
 
     Args:
         title: Written at the top.
@@ -24,68 +29,102 @@ def draw_picture(title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Dr
         drifts: How val and test differ from train.
         task: What the masks mean.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     features = list(dict.fromkeys(drift.feature for drift in drifts))
-    height = 8 + 0.15 * max(0, len(features) - 8)
-    figure = Figure(figsize=(12, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, parse_math=False)
-    balance, colours, sharpness, drift = figure.subplots(2, 2).flat
-    _draw_balance(balance, looks, task)
-    _draw_colours(colours, looks)
-    _draw_sharpness(sharpness, looks)
-    _draw_drift(drift, features, drifts)
-    for axes in (balance, colours, sharpness, drift):
-        axes.spines[["top", "right"]].set_visible(False)
-    data = BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()
+    height = 90 + LINE * max(len(features), len(task.classes), 6)
+    charts = [
+        ("class balance: % of labelled pixels", _balance(looks, task, height)),
+        ("colours: mean and standard deviation of all pixels", _colours(looks, height)),
+        ("sharpness per tile: variance of the Laplacian; bar: median", _sharpness(looks, height)),
+        (f"drift from train in standard deviations; dashed: large ({LARGE})", _drift(features, drifts, height)),
+    ]
+    legend = list(enumerate(looks))
+    return picture(title, charts, legend, size=(WIDTH, height), columns=2)
 
 
-def _draw_balance(axes: Any, looks: Mapping[str, SplitLook], task: Task) -> None:
-    places = np.arange(len(task.classes))
+def _rows(names: Sequence[str]) -> Axis:
+    """Return an axis of names, the first one at the top."""
+    short = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    ticks = [(-float(place), name) for place, name in enumerate(short)]
+    return Axis(label="", low=0.5 - max(1, len(names)), high=0.5, ticks=ticks)
+
+
+def _chart(label: str, x: Axis, y: Axis, series: Sequence[Series], height: int) -> Markup:
+    return chart(label=label, x=x, y=y, series=series, width=WIDTH, height=height, left=LEFT)
+
+
+def _stroke(number: int, *ends: tuple[float, float], dashed: bool = False) -> Series:
+    marks = [Mark(x=x, y=y) for x, y in ends]
+    return Series(label="", number=number, marks=marks, marked=False, dashed=dashed)
+
+
+def _points(split: str, number: int, marks: Sequence[Mark]) -> Series:
+    return Series(label=split, number=number, marks=marks, joined=False)
+
+
+def _balance(looks: Mapping[str, SplitLook], task: Task, height: int) -> Markup:
+    series = [
+        _points(
+            split,
+            number,
+            [
+                Mark(x=100 * share, y=-place - (number - 1) * 0.2, tip=f"{split}, {task.classes[place]}: {share:.1%}")
+                for place, share in enumerate(look.shares.tolist())
+            ],
+        )
+        for number, (split, look) in enumerate(looks.items())
+    ]
+    most = max((float(look.shares.max()) for look in looks.values()), default=1.0)
+    x = Axis(label="% of labelled pixels", low=0.0, high=100 * (most * 1.05 or 1.0))
+    return _chart("Class balance; the printed table has the numbers.", x, _rows(task.classes), series, height)
+
+
+def _colours(looks: Mapping[str, SplitLook], height: int) -> Markup:
+    series = []
     for number, (split, look) in enumerate(looks.items()):
-        bars = axes.barh(places + (number - 1) * 0.27, 100 * look.shares, 0.25, color=SHADES[split], label=split)
-        axes.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
-    names = [name if len(name) <= 24 else f"{name[:23]}…" for name in task.classes]
-    axes.set_yticks(places, names, parse_math=False)
-    axes.invert_yaxis()
-    axes.set_title("class balance: % of labelled pixels")
-    axes.legend(frameon=False)
+        marks = []
+        for place, (mean, spread) in enumerate(zip(look.means.tolist(), look.deviations.tolist(), strict=True)):
+            y = -place - (number - 1) * 0.2
+            series.append(_stroke(number, (max(0.0, mean - spread), y), (min(255.0, mean + spread), y)))
+            marks.append(Mark(x=mean, y=y, tip=f"{split}, {CHANNELS[place]}: {mean:.0f} ± {spread:.0f}"))
+        series.append(_points(split, number, marks))
+    x = Axis(label="value of a pixel", low=0.0, high=255.0)
+    return _chart("Colours; the printed table has the numbers.", x, _rows(CHANNELS), series, height)
 
 
-def _draw_colours(axes: Any, looks: Mapping[str, SplitLook]) -> None:
+def _sharpness(looks: Mapping[str, SplitLook], height: int) -> Markup:
+    series = []
     for number, (split, look) in enumerate(looks.items()):
-        places = np.arange(len(CHANNELS)) + (number - 1) * 0.2
-        axes.errorbar(places, look.means, look.deviations, fmt="o", capsize=4, color=SHADES[split], label=split)
-    axes.set_xticks(range(len(CHANNELS)), CHANNELS)
-    axes.set_ylim(0, 255)
-    axes.set_title("colours: mean and standard deviation of all pixels")
+        values = np.sort(look.features["sharpness"]).tolist()
+        marks = [
+            Mark(x=value, y=(place % 5 - 2) * 0.06 - number, tip=f"{split}: {value:.0f}")
+            for place, value in enumerate(values)
+        ]
+        median = float(np.median(values))
+        series += [_points(split, number, marks), _stroke(GREY, (median, 0.3 - number), (median, -0.3 - number))]
+    highest = max((float(look.features["sharpness"].max()) for look in looks.values()), default=1.0)
+    x = Axis(label="variance of the Laplacian", low=0.0, high=highest * 1.05 or 1.0)
+    return _chart("Sharpness of each tile, and each split's median.", x, _rows(list(looks)), series, height)
 
 
-def _draw_sharpness(axes: Any, looks: Mapping[str, SplitLook]) -> None:
-    for number, (split, look) in enumerate(looks.items()):
-        values = np.sort(look.features["sharpness"])
-        spread = (np.arange(len(values)) % 5 - 2) * 0.06
-        axes.plot(values, number + spread, "o", color=SHADES[split], alpha=0.6, markeredgewidth=0)
-        axes.plot([np.median(values)] * 2, [number - 0.25, number + 0.25], color="black")
-    axes.set_yticks(range(len(looks)), list(looks))
-    axes.invert_yaxis()
-    axes.set_xlim(left=0)
-    axes.set_title("sharpness a tile: variance of the Laplacian; bar: median")
-
-
-def _draw_drift(axes: Any, features: Sequence[str], drifts: Sequence[Drift]) -> None:
-    for number, split in enumerate(("val", "test")):
-        found = {drift.feature: drift.difference for drift in drifts if drift.split == split}
-        values = np.nan_to_num([found[feature] for feature in features])
-        places = np.arange(len(features)) + (number - 0.5) * 0.35
-        axes.barh(places, values, 0.33, color=SHADES[split])
-    for side in (-LARGE, LARGE):
-        axes.axvline(side, color="grey", linestyle=":", linewidth=1)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(features)), [name[:32] for name in features], parse_math=False)
-    axes.invert_yaxis()
-    axes.set_title(f"drift from train in standard deviations; dotted: large ({LARGE})")
+def _drift(features: Sequence[str], drifts: Sequence[Drift], height: int) -> Markup:
+    series = [
+        _points(
+            split,
+            number,
+            [
+                Mark(
+                    x=drift.difference,
+                    y=-features.index(drift.feature) - (number - 1.5) * 0.2,
+                    tip=f"{split}, {drift.feature}: {drift.difference:+.2f}",
+                )
+                for drift in drifts
+                if drift.split == split and np.isfinite(drift.difference)
+            ],
+        )
+        for number, split in enumerate(("val", "test"), start=1)
+    ]
+    furthest = max([1.0, *(abs(drift.difference) for drift in drifts if np.isfinite(drift.difference))]) * 1.05
+    y = _rows(features)
+    lines = [_stroke(GREY, (side, y.low), (side, y.high), dashed=side != 0.0) for side in (-LARGE, 0.0, LARGE)]
+    x = Axis(label="standard deviations", low=-furthest, high=furthest)
+    return _chart("Drift from train; the printed table has the numbers.", x, y, [*lines, *series], height)

@@ -111,7 +111,7 @@ class Describe(DatasetOptions):
     """
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The picture; default: description.png in the dataset."""
+    """The picture, an SVG; default: description.svg in the dataset."""
 
     overwrite: bool = False
     """Replace a file that is there and is not a picture as this command wrote it."""

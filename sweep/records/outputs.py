@@ -27,6 +27,7 @@ from trainables.errors import ExperimentError
 COMMENTS = {
     ".html": b"<!-- tilesweep %s -->\n",
     ".md": b"<!-- tilesweep %s -->\n",
+    ".svg": b"<!-- tilesweep %s -->\n",
     ".pdf": b"%%tilesweep %s\n",
     ".yml": b"# tilesweep %s\n",
 }
@@ -42,7 +43,7 @@ def sealed(content: bytes, ending: str) -> bytes:
 
     Args:
         content: Of a format that can hold a remark without being changed by it.
-        ending: ``.html``, ``.md``, ``.pdf``, ``.yml``, ``.json`` (an object) or ``.png``.
+        ending: ``.html``, ``.md``, ``.svg``, ``.pdf``, ``.yml``, ``.json`` (an object) or ``.png``.
     """
     if ending == ".json":
         values = json.loads(content)

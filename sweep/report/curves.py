@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import nan
 
+from sweep.charts.svg import SERIES, Axis, Mark, Series, chart
 from sweep.report.blocks import Cell, Chart, Charts, Key, Row, Section, Table
 from sweep.report.data import ReportData
 from sweep.report.data import Row as Record
 from sweep.report.numbers import number_cell, score_cell
-from sweep.report.svg import SERIES, Axis, Mark, Series, chart
 
 EXPLODED = 5.0
 """Times the median beyond which one loss would flatten all others: the axis is logarithmic then."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.store import EPOCHS_FILE, VAL_SCORES_FILE, read_test_scores
+from sweep.results.budget_chart import model_numbers
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import GroupSummary, summarise
 from sweep.sealed.ledger import Ledger, Reading
@@ -86,7 +87,7 @@ class ReportData:
     @cached_property
     def model_numbers(self) -> dict[str, int]:
         """Architecture to the number of its colour and shape."""
-        return {name: number for number, name in enumerate(dict.fromkeys(row["architecture"] for row in self.rows))}
+        return model_numbers(self.rows)
 
     @cached_property
     def _titles(self) -> Counter[str]:

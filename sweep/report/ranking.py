@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from sweep.charts.svg import Axis, interval
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.data import Row as Record
 from sweep.report.numbers import column_cell, count, score, score_cell
-from sweep.report.svg import Axis, interval
 from sweep.results.columns import FOR_PEOPLE, LeaderboardColumn, filled
 
 TOP = 30

@@ -12,10 +12,11 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sweep.charts.picture import style_sheet
+from sweep.charts.svg import marker
 from sweep.report.answer import Answer
 from sweep.report.assemble import Page
 from sweep.report.blocks import Facts, Section, Table, Text
-from sweep.report.svg import marker
 from trainables.escaping import markdown_cell
 
 WORD = 32
@@ -24,7 +25,7 @@ WORD = 32
 
 def render_html(page: Page) -> str:
     """Return the page as one HTML file, without anything outside of it."""
-    style, script = _asset("style.css"), _asset("script.js")
+    style, script = style_sheet() + _asset("style.css"), _asset("script.js")
     return (
         _environment()
         .get_template("page.html")

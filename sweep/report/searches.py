@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from math import nan
 from typing import TYPE_CHECKING, Any
 
+from sweep.charts.svg import SERIES, Axis, Mark, Series, chart, parallel
 from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.data import Row as Record
 from sweep.report.numbers import column_cell, count, score
-from sweep.report.svg import SERIES, Axis, Mark, Series, chart, parallel
 from sweep.results.search_summary import COLUMNS, LUCK, GroupSummary, describe_recipe, epochs_saved
 
 if TYPE_CHECKING:

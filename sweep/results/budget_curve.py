@@ -1,17 +1,18 @@
-"""How IoU falls with fewer tiles: a table, a Parquet file and a plot."""
+"""How IoU falls with fewer tiles: a table, a Parquet file and a picture."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from operator import itemgetter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from rich.console import Console
 
+from sweep.charts.picture import picture
 from sweep.cli.tables import Column, Sheet
 from sweep.records.experiment import Experiment
+from sweep.records.winners import Row
+from sweep.results.budget_chart import budget_chart, model_numbers
 from sweep.results.entries import label_of
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.scaling import Scaling
@@ -35,11 +36,10 @@ SCHEMA = pa.schema(
         ("synthetic", pa.bool_()),
     ]
 )
-Rows = Sequence[dict[str, Any]]
 
 
 def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
-    """Write ``budget_curve.{parquet,md}`` and ``budget_curve_{val,test}.png``.
+    """Write ``budget_curve.{parquet,md}`` and ``budget_curve_{val,test}.svg``.
 
     Args:
         experiment: Where to.
@@ -56,14 +56,14 @@ def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
     written = []
     for split in ("val", "test"):
         if any(row[f"{split}_iou"] is not None for row in board.rows):
-            name = f"budget_curve_{split}.png"
+            name = f"budget_curve_{split}.svg"
             fits = board.scalings if split == "val" else []
             experiment.write(name, draw_curve(board.rows, trainings, fits, split, board.title))
             written.append(experiment.path(name))
     return written
 
 
-def _markdown(trainings: Rows, board: Leaderboard) -> str:
+def _markdown(trainings: Sequence[Row], board: Leaderboard) -> str:
     """Return what it means, the scores of every training, and the tiles of every draw."""
     lines = [
         f"# {markdown_cell(board.title)}",
@@ -86,7 +86,41 @@ def _markdown(trainings: Rows, board: Leaderboard) -> str:
     return "\n".join([*lines, ""])
 
 
-def print_curve(rows: Rows, console: Console) -> None:
+@dataclass(frozen=True, kw_only=True)
+class BudgetLine:
+    """An architecture's contenders, one for each number of tiles.
+
+    Attributes:
+        label: The architecture's title, with the weights that it started from.
+        architecture: Its name.
+        rows: Tiles to the leaderboard's row.
+    """
+
+    label: str
+    architecture: str
+    rows: Mapping[int, Row]
+
+
+def budget_table(rows: Sequence[Row], split: str) -> tuple[str, list[Column], list[BudgetLine]]:
+    """Return the title, columns and lines of mean IoU by architecture and budget, for a terminal and the page.
+
+    Args:
+        rows: The leaderboard's.
+        split: ``val`` or ``test``.
+    """
+    found: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        found.setdefault(label_of(row), {})[row["tiles"]] = row
+    lines = [
+        BudgetLine(label=label, architecture=next(iter(own.values()))["architecture"], rows=own)
+        for label, own in found.items()
+    ]
+    columns = [Column(heading="model", value=lambda line: line.label, least=24)]
+    columns += [_column(budget, f"{split}_iou") for budget in sorted({row["tiles"] for row in rows})]
+    return f"{split} IoU by train tiles: mean (95 % interval)", columns, lines
+
+
+def print_curve(rows: Sequence[Row], console: Console) -> None:
     """Show mean IoU by architecture and budget, with its 95 % interval.
 
     Args:
@@ -94,20 +128,26 @@ def print_curve(rows: Rows, console: Console) -> None:
         console: Where to print.
     """
     split = "test" if rows and all(row["test_iou"] is not None for row in rows) else "val"
-    budgets = sorted({row["tiles"] for row in rows})
-    columns = [Column(heading="model", value=itemgetter(0), least=24)]
-    columns += [
-        Column(heading=f"{budget} tiles", value=itemgetter(index), right=True, least=16)
-        for index, budget in enumerate(budgets, 1)
-    ]
-    cells = {(label_of(row), row["tiles"]): _span(row, f"{split}_iou") for row in rows}
-    lines = [
-        (label, *(cells.get((label, budget), "") for budget in budgets)) for label in dict.fromkeys(map(label_of, rows))
-    ]
-    console.print(Sheet(f"{split} IoU by train tiles: mean (95 % interval)", columns, lines))
+    console.print(Sheet(*budget_table(rows, split)))
 
 
-def _span(row: dict[str, Any], name: str) -> str:
+def _column(budget: int, name: str) -> Column:
+    def value(line: BudgetLine) -> float | str | None:
+        row = line.rows.get(budget)
+        if row is None:
+            return None
+        return row["unranked"] or "-" if row[name] is None else row[name]
+
+    return Column(
+        heading=f"{budget} tiles",
+        value=value,
+        write=lambda line: _span(line.rows[budget], name),
+        right=True,
+        least=16,
+    )
+
+
+def _span(row: Row, name: str) -> str:
     if row[name] is None:
         return row["unranked"] or "-"
     mean = f"{row[name]:.3f}"
@@ -115,60 +155,10 @@ def _span(row: dict[str, Any], name: str) -> str:
     return mean + ends + (f" [{row['unranked']}]" if row["unranked"] else "")
 
 
-def draw_curve(rows: Rows, trainings: Rows, fits: Sequence[Scaling], split: str, title: str) -> bytes:
-    """Plot IoU against tiles: a line an architecture through the means with a 95 % band, and a dot a draw.
-
-    Args:
-        rows: The leaderboard's.
-        trainings: A row a draw.
-        fits: What continues a line beyond what was measured, dashed; those that were withheld are not drawn.
-        split: ``val`` or ``test``.
-        title: Written at the top.
-
-    Returns:
-        A PNG.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    score = f"{split}_iou"
-    shown = sorted((row for row in rows if row[score] is not None), key=lambda row: row["tiles"])
-    ticks = {row["tiles"] for row in shown}
-    for number, label in enumerate(dict.fromkeys(map(label_of, rows))):  # a model has one colour in both splits
-        if all(label_of(row) != label for row in shown):
-            continue
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        line = [row for row in shown if label_of(row) == label]
-        tiles = [row["tiles"] for row in line]
-        axes.plot(tiles, [row[score] for row in line], color=colour, marker=marker, markersize=8, label=label)
-        if all(row[f"{score}_low"] is not None for row in line):
-            low, high = ([row[f"{score}_{end}"] for row in line] for end in ("low", "high"))
-            axes.fill_between(tiles, low, high, color=colour, alpha=0.15, linewidth=0)
-        dots = [row for row in trainings if label_of(row) == label and row[score] is not None]
-        axes.scatter(
-            [row["tiles"] for row in dots], [row[score] for row in dots], color=colour, marker=marker, s=16, zorder=3
-        )
-        for fit in fits:
-            if fit.title == label and fit.gain is not None:
-                beyond = {point: one.mean for point, one in fit.curve.items() if point >= fit.tiles[-1]}
-                axes.plot(list(beyond), list(beyond.values()), color=colour, linestyle="--", label="extrapolated")
-                ticks.add(2 * fit.tiles[-1])
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted(ticks), [str(tick) for tick in sorted(ticks)])
-    axes.minorticks_off()
-    axes.set_xlabel("labelled train tiles")
-    axes.set_ylabel(f"{split} IoU, mean over tiles")
-    axes.set_title(title, fontsize=10, parse_math=False)  # a name may hold a dollar
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=9)
-    data = io.BytesIO()
-    figure.savefig(data, format="png")
-    return data.getvalue()
-
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Told apart with every common colour blindness (after Okabe and Ito, 2008), and without colour."""
+def draw_curve(rows: Sequence[Row], trainings: Sequence[Row], fits: Sequence[Scaling], split: str, title: str) -> bytes:
+    """Return the chart of a split as an SVG file, see ``budget_chart``."""
+    size = (720, 420)
+    labels = {row["architecture"]: label_of(row) for row in rows if row[f"{split}_iou"] is not None}
+    numbers = model_numbers(rows)
+    legend = [(numbers[name], label) for name, label in labels.items()]
+    return picture(title, [("", budget_chart(rows, trainings, fits, split, size))], legend, size=size)

@@ -18,6 +18,7 @@ from trainables.storage import Storage
 
 CONTENTS = {
     ".html": b"<!doctype html>\n<p>report</p>\n",
+    ".svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>\n',
     ".md": b"# Report\n\ntext",
     ".pdf": b"%PDF-1.4\n%%EOF\n",
     ".yml": b"a: 1\n",
@@ -162,9 +163,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return command
 
 
-@pytest.mark.parametrize("name", ["patches overview", "patches describe"])
-def test_a_picture_replaces_neither_a_mask_nor_a_photo(name: str, dataset: Path, tmp_path: Path, run: Run) -> None:
-    mask, photo = dataset / "train" / "masks" / "t1.png", tmp_path / "photo.png"
+@pytest.mark.parametrize(("name", "ending"), [("patches overview", ".png"), ("patches describe", ".svg")])
+def test_a_picture_replaces_neither_a_mask_nor_a_photo(
+    name: str, ending: str, dataset: Path, tmp_path: Path, run: Run
+) -> None:
+    mask, photo = dataset / "train" / "masks" / "t1.png", tmp_path / f"photo{ending}"
     photo.write_bytes(mask.read_bytes())
     for place in (mask, photo, dataset / "train" / "images" / "t1.png"):
         before = place.read_bytes()

@@ -9,7 +9,7 @@ from typing import Any
 from sweep.report.budget import budget_section
 from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
-from sweep.results.budget_curve import COLOURS, draw_curve
+from sweep.results.budget_curve import draw_curve
 
 
 def _row(name: str, tiles: int, iou: float) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def _row(name: str, tiles: int, iou: float) -> dict[str, Any]:
         "architecture": name,
         "title": name.title(),
         "weights": "from scratch",
+        "unranked": "",
         "tiles": tiles,
         "draw": 1,
         "val_iou": iou,
@@ -84,17 +85,10 @@ def test_learning_curves_of_one_model_do_not_meet_in_one_chart() -> None:
         assert len(re.findall(r'<g class="s0"', chart.svg)) == 1 == len(re.findall(r'<g class="s1"', chart.svg))
 
 
-def test_a_model_keeps_its_colour_where_test_was_read_of_others_only(monkeypatch: Any) -> None:
-    from matplotlib.axes import Axes
-
-    rows = [{**row, "test_iou": 0.5, "test_iou_low": None} if row["architecture"] == "unet" else row for row in ROWS]
-    found = []
-    plain = Axes.plot
-
-    def plot(self: Axes, *arguments: Any, **named: Any) -> Any:
-        found.append((named["label"], named["color"]))
-        return plain(self, *arguments, **named)
-
-    monkeypatch.setattr(Axes, "plot", plot)
-    draw_curve(rows, rows, [], "test", "x")
-    assert found == [("Unet (from scratch)", COLOURS[1])], "the second of the leaderboard, also alone"
+def test_a_model_keeps_its_colour_where_test_was_read_of_others_only() -> None:
+    ends = {"test_iou": 0.5, "test_iou_low": None, "test_iou_high": None}
+    rows = [{**row, **ends} if row["architecture"] == "unet" else row for row in ROWS]
+    drawn = draw_curve(rows, rows, [], "test", "x").decode()
+    found = set(re.findall(r'<g class="s(\d)" data-architecture="(\w+)"', drawn))
+    assert found == {("1", "unet")}, "the second of the leaderboard, also alone"
+    assert re.findall(r'<svg class="key s(\d)"', drawn) == ["1"] and "Unet (from scratch)" in drawn

@@ -198,7 +198,14 @@ def test_classes_budgets_and_readings_are_whole(width: int) -> None:
     text = printed(class_table(task, [row]), width=width)
     assert widest(text) <= width and has(text, LONGEST) and "0.211" in text
     rows = [
-        {**_row(1, LONGEST), "tiles": tiles, "label": LONGEST, "slug": "a", "entry": f"a-{tiles}tiles"}
+        {
+            **_row(1, LONGEST),
+            "tiles": tiles,
+            "label": LONGEST,
+            "slug": "a",
+            "entry": f"a-{tiles}tiles",
+            "architecture": "unet",
+        }
         for tiles in (5, 12, 24)
     ]
     text = _collect(lambda console: print_curve(rows, console), width)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import Run, assert_refused
@@ -32,8 +32,7 @@ def test_the_default_tiles_give_a_curve_that_score_completes(run: Run, tmp_path:
         assert row["val_iou"] is not None and row["test_iou"] is None
     assert drawn[5, 1] < drawn[12, 1] < drawn[24, 1]
     assert "5 tiles" in done.stdout and "24 tiles" in done.stdout
-    with Image.open(experiment / "budget_curve_val.png") as plot:
-        assert plot.width > 800
+    assert ElementTree.parse(experiment / "budget_curve_val.svg").getroot().get("width") == "752"
     description = json.loads((experiment / "sweep.json").read_text())
     recipes = [trial["recipe"] for trial in description["plan"]["trials"]]
     assert {recipe["draws_per_epoch"] for recipe in recipes} == {8}, "only the data varies"
@@ -41,7 +40,7 @@ def test_the_default_tiles_give_a_curve_that_score_completes(run: Run, tmp_path:
     scored = run("score", *storage)
     assert scored.returncode == 0, scored.stderr
     assert all(row["test_iou"] is not None for row in _curve(experiment))
-    assert (experiment / "budget_curve_test.png").exists()
+    assert (experiment / "budget_curve_test.svg").exists()
     assert len((tmp_path / "test_ledger.jsonl").read_text().splitlines()) == 6
     assert_refused(run("score", *storage), "test was read at")
 

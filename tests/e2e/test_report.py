@@ -291,7 +291,7 @@ def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Calla
     assert "continues like the usual ones; 24 tiles instead of 12 would add" in first
     section = html[html.index("What more tiles are worth</h2>") :]
     assert section.count('stroke-dasharray="5 4"') == 1  # the fitted curves' mean
-    assert section.count('class="band"') == 1
+    assert section.count('class="band"') == 2  # of the means as measured, and of the forecast
     assert "<title>U-Net from scratch, 12 tiles: val IoU 0.7" in section
 
 

@@ -19,9 +19,10 @@ from sweep.records.outputs import require_free, sealed, write_files
 from trainables.class_balance import inverse_frequency
 from trainables.data.manifest import Leak
 from trainables.data.tiles import TileFiles
+from trainables.errors import ExperimentError
 from trainables.task import Task
 
-DESCRIPTION_FILE = "description.png"
+DESCRIPTION_FILE = "description.svg"
 MOST_COMPARED = 150
 """Tiles that are all compared with each other for near-duplicates; the time grows with the square of their number."""
 
@@ -31,18 +32,20 @@ def describe(options: Describe, output: Output) -> None:
 
     Raises:
         DataError: It is not sound.
-        ExperimentError: The picture cannot be written, or what is there is not ours.
+        ExperimentError: The picture's name does not end in .svg, it cannot be written, or what is there is not ours.
     """
     root = options.patches
     path, flag = options.out or root / DESCRIPTION_FILE, "--out" if options.out else ""
-    require_free(path, flag=flag, overwrite=options.overwrite, ending=".png")
+    if path.suffix.lower() != ".svg":
+        raise ExperimentError(f"--out {path}: must end in .svg")
+    require_free(path, flag=flag, overwrite=options.overwrite, ending=".svg")
     report = read_sound(root, leaks=False)
     looks = look_at_all(report.splits, report.task)
     drifts = find_drift(looks)
     weights = inverse_frequency(looks["train"].pixels)
     name = title(report.manifest) if report.manifest else root.resolve().name
-    picture = sealed(draw_picture(name, looks, drifts, report.task), ".png")
-    write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".png", make_folders=False)
+    picture = sealed(draw_picture(name, looks, drifts, report.task), ".svg")
+    write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".svg", make_folders=False)
     output.results.print(_looks_table(root, looks))
     output.results.print(_balance_table(looks, weights, report.task))
     output.results.print(_drift_table(drifts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -373,15 +374,16 @@ def test_describe_finds_drift_and_copies_and_suggests_weights(
     assert [one["first"] for one in events if one["event"] == "near_duplicate"] == [f"train/images/{first.name}"]
     (weights,) = [one["weights"] for one in events if one["event"] == "class_weights"]
     assert list(weights) == list(ROAD_CLASSES) and weights["pedestrian"] > weights["vehicle"] > weights["road"]
-    assert _run(monkeypatch, "describe", "--patches", tmp_path / "d", "--out", tmp_path / "look.png") == 0
+    assert _run(monkeypatch, "describe", "--patches", tmp_path / "d", "--out", tmp_path / "look.svg") == 0
     out = capfd.readouterr().out
-    assert 'class_weights = "0.' in out and "differs" in out and str(tmp_path / "look.png") in out
-    with Image.open(tmp_path / "look.png") as picture:
-        assert picture.width > 1000
+    assert 'class_weights = "0.' in out and "differs" in out and str(tmp_path / "look.svg") in out
+    texts = [one.text for one in ElementTree.parse(tmp_path / "look.svg").getroot().iter() if one.tag.endswith("text")]
+    assert {"train", "val", "test", "pedestrian", "share of vehicle", "green"} <= set(texts)
 
 
 def test_describe_refuses(dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _refused(monkeypatch, capsys, "--out", "describe", "--patches", dataset, "--out", dataset / "no" / "o.png")
+    _refused(monkeypatch, capsys, "--out", "describe", "--patches", dataset, "--out", dataset / "no" / "o.svg")
+    _refused(monkeypatch, capsys, "must end in .svg", "describe", "--patches", dataset, "--out", dataset / "o.png")
     _refused(monkeypatch, capsys, "nowhere", "describe", "--patches", "nowhere")
     (dataset / "val/masks/t4.png").unlink()
     _refused(monkeypatch, capsys, "t4.png: has no mask", "describe", "--patches", dataset)

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: no library, no request; colours come from the page's style, shapes tell series apart, too."""
+"""Charts as SVG: no library, no request; colours come from a style sheet, shapes tell series apart, too."""
 
 from __future__ import annotations
 
@@ -129,13 +129,20 @@ class Axis:
 
 def marker(number: int) -> Markup:
     """Return a series' colour and shape as a picture of 14 pixels, for legends."""
-    return Markup('<svg class="key s{}" viewBox="-7 -7 14 14" aria-hidden="true"><path d="{}"/></svg>').format(
-        number % SERIES, _SHAPES[number % SERIES]
-    )
+    return Markup(
+        '<svg class="key s{}" width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true"><path d="{}"/></svg>'
+    ).format(number % SERIES, _SHAPES[number % SERIES])
 
 
 def chart(
-    *, label: str, x: Axis, y: Axis, series: Sequence[Series], width: int = WIDTH, height: int = HEIGHT
+    *,
+    label: str,
+    x: Axis,
+    y: Axis,
+    series: Sequence[Series],
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    left: int = LEFT,
 ) -> Markup:
     """Draw lines, points and bands.
 
@@ -146,30 +153,31 @@ def chart(
         series: What is drawn, the last one on top.
         width: Units, which are pixels at full size.
         height: Likewise.
+        left: Units for what is written at the vertical axis.
     """
-    across, down = width - LEFT - RIGHT, height - TOP - BOTTOM
+    across, down = width - left - RIGHT, height - TOP - BOTTOM
 
     def at_x(value: float) -> float:
-        return round(LEFT + x.place(value) * across, 1)
+        return round(left + x.place(value) * across, 1)
 
     def at_y(value: float) -> float:
         return round(TOP + (1 - y.place(value)) * down, 1)
 
-    parts = [_frame(x, y, at_x, at_y, width, height)]
+    parts = [_frame(x, y, at_x, at_y, width, height, left)]
     parts += [_series(one, at_x, at_y) for one in series]
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        width, height, label, Markup("").join(parts)
-    )
+    return Markup(
+        '<svg class="chart" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{3}</svg>'
+    ).format(width, height, label, Markup("").join(parts))
 
 
 def _frame(
-    x: Axis, y: Axis, at_x: Callable[[float], float], at_y: Callable[[float], float], width: int, height: int
+    x: Axis, y: Axis, at_x: Callable[[float], float], at_y: Callable[[float], float], width: int, height: int, left: int
 ) -> Markup:
     floor = height - BOTTOM
     parts = [
         Markup(
             '<path class="grid" d="M{0},{1}H{2}"/><text class="tick" x="{3}" y="{4}" text-anchor="end">{5}</text>'
-        ).format(LEFT, at_y(value), width - RIGHT, LEFT - 6, at_y(value) + 4, text)
+        ).format(left, at_y(value), width - RIGHT, left - 6, at_y(value) + 4, text)
         for value, text in y.marks
     ]
     parts += [
@@ -184,7 +192,7 @@ def _frame(
             '<text class="label" x="{4}" y="{5}" text-anchor="middle">{6}</text>'
             '<text class="label" transform="translate(11,{7}) rotate(-90)" text-anchor="middle">{8}</text>'
         ).format(
-            LEFT, TOP, floor, width - RIGHT, (LEFT + width - RIGHT) / 2, height - 6, x.label, (TOP + floor) / 2, y.label
+            left, TOP, floor, width - RIGHT, (left + width - RIGHT) / 2, height - 6, x.label, (TOP + floor) / 2, y.label
         )
     )
     return Markup("").join(parts)

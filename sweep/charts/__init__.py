@@ -1,0 +1,1 @@
+"""Charts as SVG, for the report's page and as files."""
