@@ -29,13 +29,13 @@ from trainables.models.node_weights import fetch_to_node
 from trainables.models.registry import get_architecture, source_sha256
 from trainables.models.trust import trust_hashes
 from trainables.models.weights import Weights
+from trainables.observer import TrialObserver
 from trainables.recipe import Recipe
 from trainables.report import HISTORY_FIELDS, FinalReport, TrialReport
 from trainables.storage import Storage
 from trainables.tracing import traced
 from trainables.training import Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
-from trainables.watching import Watcher
 
 TRACE_FILE = "trace.json.gz"
 
@@ -58,7 +58,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self,
         config: dict[str, Any],
         data: TuningData | None = None,
-        watchers: Sequence[Watcher] = (),
+        observers: Sequence[TrialObserver] = (),
         shared: bool = False,
     ) -> None:
         """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first.
@@ -66,12 +66,12 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         Args:
             config: See the class.
             data: The tiles.
-            watchers: Follow every trial of this actor.
+            observers: Follow every trial of this actor.
             shared: Whether other trials may come after this one.
         """
         assert data is not None
         self._all_data = data
-        self._watchers = watchers
+        self._observers = observers
         self._shared = shared
         self._start(config)
 
@@ -171,7 +171,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         report = self._reports[self._reported]
         self._reported += 1
         if report["done"]:
-            self._end_watch()
+            self._end_observers()
         return {**report, "replayed": replayed}
 
     def _train_epoch(self) -> TrialReport:
@@ -189,8 +189,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     def _try_epoch(self) -> TrialReport:
         _name_process(self._attempt)
         if self._trainer is None:
-            for watcher in self._watchers:
-                watcher.begin(self._attempt, self._recipe, self._folder)
+            for observer in self._observers:
+                observer.begin(self._attempt, self._recipe, self._folder)
             self._trainer = self._make_trainer()
         trainer = self._trainer
         with self._traced(trainer):
@@ -205,8 +205,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
                 task=self._data.task,
             ).rstrip()
         )
-        for watcher in self._watchers:
-            watcher.epoch(report, trainer)
+        for observer in self._observers:
+            observer.epoch(report, trainer)
         if report.improved:
             self._save_best(trainer)
         return TrialReport(epoch=report, final=self._finish(trainer) if trainer.finished else None)
@@ -277,9 +277,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._folder.write(BEST_FILE, data)
         self._best_sha256 = hashlib.sha256(data).hexdigest()
 
-    def _end_watch(self) -> None:
-        for watcher in self._watchers:
-            watcher.end()
+    def _end_observers(self) -> None:
+        for observer in self._observers:
+            observer.end()
 
     def _say_news(self) -> None:
         """Log what the trainer did to fit into memory."""
@@ -294,7 +294,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         """Let go of the model and the device memory."""
-        self._end_watch()
+        self._end_observers()
         self._trainer = self._saved_trainer = None
         gc.collect()
         gc.freeze()  # half a million objects of imported modules, which took 0.2 s to look through after every trial

@@ -36,6 +36,19 @@ class Bounds:
         return f"{self.low:,} to {self.high:,}"
 
 
+@dataclass(frozen=True)
+class TrackedBy:
+    """An option that makes a tracker follow the trials; its name is also the package's and the extra's.
+
+    Attributes:
+        place: The tracker's class in ``sweep/observers``: ``module:Class``.
+        takes: What the option takes, with its article.
+    """
+
+    place: str
+    takes: str
+
+
 def marked(options: type[Any], kind: type[Mark]) -> Mapping[str, Mark]:
     """Return the marks of a kind by the names of the options that have one."""
     found: Mapping[str, Mark] = _marked(cast(Hashable, options), cast(Hashable, kind))

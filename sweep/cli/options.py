@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from sweep.cli.marks import RARE, Bounds, OnResume
+from sweep.cli.marks import RARE, Bounds, OnResume, TrackedBy
 from trainables.models.sources import SAM_SHA256
 from trainables.recipe import MAX_EPOCHS, MAX_SEED
 from trainables.storage import DEFAULT_STORAGE
@@ -173,10 +173,18 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     overlays_every: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_EPOCHS), OnResume.MAY_CHANGE] = 5
     """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
 
-    mlflow: Annotated[str | None, arg(metavar="URI"), RARE, OnResume.MAY_CHANGE] = None
+    mlflow: Annotated[
+        str | None,
+        arg(metavar="URI"),
+        RARE,
+        OnResume.MAY_CHANGE,
+        TrackedBy("mlflow_runs:MlflowRuns", "a tracking URI"),
+    ] = None
     """Log every trial to this MLflow, such as sqlite:///mlflow.db or http://HOST:5000."""
 
-    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE] = None
+    wandb: Annotated[
+        str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE, TrackedBy("wandb_runs:WandbRuns", "a project")
+    ] = None
     """Log every trial to Weights & Biases, in this project."""
 
     weights: Annotated[

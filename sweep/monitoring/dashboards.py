@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sweep.observers.gauges import PREFIX
+from sweep.ray_tune.gauges import PREFIX
 
 SERVICE_DISCOVERY = "prom_metrics_service_discovery.json"
 """The file in Ray's temporary folder where the head node lists what Prometheus is to ask."""

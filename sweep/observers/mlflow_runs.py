@@ -1,96 +1,106 @@
-"""MLflow: Ray's callback, but with one run an attempt."""
+"""MLflow: one run per attempt."""
 
 from __future__ import annotations
 
+import logging
+import os
 import time
-from typing import Any
+from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
-from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-from sweep.observers.tracking import harmless, measured, parameters
-from sweep.ray_tune.searcher import attempt_of, outcome_of
+from sweep.observers.tracking import Tracker, numbers, parameters
 from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan
+from sweep.search.groups import Outcome
+from trainables.errors import ExperimentError
+from trainables.report import EpochReport, FinalReport
+from trainables.secrets import hide_secret
 
 SWEEP_TAG, ATTEMPT_TAG, OUTCOME_TAG = "tilesweep.experiment", "tilesweep.attempt", "tilesweep.outcome"
-STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "paused": "SCHEDULED", "failed": "FAILED"}
+STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "paused": "SCHEDULED"}
 """How a trial ended to MLflow's word; what ASHA stops has done its part."""
 
 
-class MlflowRuns(MLflowLoggerCallback):  # type: ignore[misc]
-    """Tells MLflow of every trial.
+class MlflowRuns(Tracker):
+    """Writes a run per attempt into the MLflow experiment of the sweep's name; a run of an earlier start continues."""
 
-    Ray's own callback makes a run for each of Tune's trials. A trial of ours that pauses, or that a resumed sweep
-    takes up, is a new one to Tune, and first reports again what it did before; it shall go on in its run. Ray's also
-    logs the whole config, the names of all tiles included, and asks the server thrice a metric.
-
-    Args:
-        uri: The tracking URI.
-        experiment: Becomes MLflow's experiment of that name.
-    """
-
-    def __init__(self, uri: str, experiment: Experiment) -> None:
-        super().__init__(tracking_uri=uri, experiment_name=experiment.name)
+    def __init__(self, value: str, experiment: Experiment) -> None:
+        self._client = MlflowClient(tracking_uri=value)
+        self._name = experiment.name
         self._sweep = str(experiment.description.get("id", experiment.name))
         self._runs: dict[str, str] = {}
-        self._told: dict[str, int] = {}
+        self._last: dict[str, int] = {}
         self._open: set[str] = set()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune keeps a copy of everything it runs; the URI may hold a password
+    @classmethod
+    def require(cls, value: str) -> None:
+        """See ``Tracker``."""
+        # Else MLflow tries for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        for name in ("mlflow", "alembic", "urllib3"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            MlflowClient(tracking_uri=value).search_experiments(max_results=1)
+        except Exception as error:  # MLflow's, SQLAlchemy's, those of HTTP
+            raise ExperimentError(
+                f"--mlflow {hide_secret(value)}: does not answer ({type(error).__name__}); give a "
+                f"tracking URI such as sqlite:///mlflow.db or http://HOST:5000"
+            ) from error
 
-    @harmless
-    def setup(self, *arguments: Any, **named: Any) -> None:
-        """Find or make MLflow's experiment."""
-        super().setup(*arguments, **named)
-        self._client = MlflowClient(tracking_uri=self.tracking_uri)
+    def begin(self, plan: TrialPlan) -> None:
+        """Begin a run, or continue that of an earlier start."""
+        if plan.attempt not in self._runs:
+            self._find_or_create(plan)
+        self._client.update_run(self._runs[plan.attempt], status="RUNNING")
+        self._open.add(plan.attempt)
 
-    @harmless
-    def log_trial_start(self, trial: Any) -> None:
-        """Begin a run, or go on with the one of an earlier start."""
-        attempt = attempt_of(trial)
-        if attempt not in self._runs:
-            self._find_or_create(attempt, trial.config["trial"])
-        self._client.update_run(self._runs[attempt], status="RUNNING")
-        self._open.add(attempt)
-
-    def _find_or_create(self, attempt: str, settings: dict[str, Any]) -> None:
-        experiment_id = self.mlflow_util.experiment_id
-        same = f"tags.`{SWEEP_TAG}` = '{self._sweep}' and tags.`{ATTEMPT_TAG}` = '{attempt}'"
-        if found := self._client.search_runs([experiment_id], filter_string=same, max_results=1):
-            self._runs[attempt] = found[0].info.run_id
-            self._told[attempt] = int(found[0].data.metrics.get("epoch", 0))
+    def _find_or_create(self, plan: TrialPlan) -> None:
+        found = self._client.get_experiment_by_name(self._name)
+        number = found.experiment_id if found else self._client.create_experiment(self._name)
+        same = f"tags.`{SWEEP_TAG}` = '{self._sweep}' and tags.`{ATTEMPT_TAG}` = '{plan.attempt}'"
+        if runs := self._client.search_runs([number], filter_string=same, max_results=1):
+            self._runs[plan.attempt] = runs[0].info.run_id
+            self._last[plan.attempt] = int(runs[0].data.metrics.get("epoch", 0))
             return
-        tags = {SWEEP_TAG: self._sweep, ATTEMPT_TAG: attempt, "architecture": settings["recipe"]["architecture"]}
-        run = self._client.create_run(experiment_id, tags=tags, run_name=attempt)
-        chosen = [Param(name, str(value)) for name, value in parameters(settings).items()]
+        tags = {SWEEP_TAG: self._sweep, ATTEMPT_TAG: plan.attempt, "architecture": plan.recipe.architecture}
+        run = self._client.create_run(number, tags=tags, run_name=plan.attempt)
+        chosen = [Param(name, str(value)) for name, value in parameters(plan).items()]
         self._client.log_batch(run.info.run_id, params=chosen)
-        self._runs[attempt], self._told[attempt] = run.info.run_id, 0
+        self._runs[plan.attempt], self._last[plan.attempt] = run.info.run_id, 0
 
-    @harmless
-    def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
-        """Log an epoch that MLflow does not know yet."""
-        attempt, numbers = attempt_of(trial), measured(result)
-        if not numbers or numbers["epoch"] <= self._told[attempt]:
-            return
-        now, epoch = int(time.time() * 1000), int(numbers["epoch"])
-        metrics = [Metric(name, value, now, epoch) for name, value in numbers.items()]
-        self._client.log_batch(self._runs[attempt], metrics=metrics)
-        self._told[attempt] = epoch
+    def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Log an epoch that MLflow does not have yet."""
+        if report.epoch > self._last[plan.attempt]:
+            self._log(plan, numbers(report), report.epoch)
+            self._last[plan.attempt] = report.epoch
 
-    @harmless
-    def log_trial_end(self, trial: Any, failed: bool = False) -> None:
-        """Say how the trial ended."""
-        attempt, last = attempt_of(trial), trial.last_result or {}
-        outcome = "failed" if failed else outcome_of(last)
-        run = self._runs[attempt]
-        self._client.set_tag(run, OUTCOME_TAG, last.get("failure") or outcome)
-        self._client.set_terminated(run, status=STATUS[outcome])
-        self._open.discard(attempt)
+    replay = epoch
 
-    @harmless
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+    def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
+        """Log the final scores and say how the trial ended."""
+        if final and last:
+            self._log(plan, numbers(final), last.epoch)
+        self._close(plan, outcome, STATUS[outcome])
+
+    def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
+        """Say why the trial failed."""
+        self._close(plan, reason, "FAILED")
+
+    def close(self) -> None:
         """Say of trials that an interrupt broke off that they no longer run."""
         for attempt in self._open:
             self._client.set_terminated(self._runs[attempt], status="KILLED")
+        self._open.clear()
+
+    def _log(self, plan: TrialPlan, values: Mapping[str, float], epoch: int) -> None:
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, epoch) for name, value in values.items()]
+        self._client.log_batch(self._runs[plan.attempt], metrics=metrics)
+
+    def _close(self, plan: TrialPlan, outcome: str, status: str) -> None:
+        self._client.set_tag(self._runs[plan.attempt], OUTCOME_TAG, outcome)
+        self._client.set_terminated(self._runs[plan.attempt], status=status)
+        self._open.discard(plan.attempt)

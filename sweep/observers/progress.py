@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from ray import tune
 from rich.console import Console
 from rich.live import Live
 
 from sweep.cli.durations import duration
 from sweep.cli.tables import Fitted
+from sweep.observers.observer import Observer
 from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
-from sweep.ray_tune.searcher import outcome_of
 from sweep.records.throttle import Throttle
-from sweep.records.trials import ENDED, ERROR_FILE, TrialRecord
+from sweep.records.trials import ENDED, TrialPlan, TrialRecord
+from sweep.search.groups import Outcome
+from trainables.report import EpochReport, FinalReport
 
 
-class Progress(tune.Callback):  # type: ignore[misc]
+class Progress(Observer):
     """Follows the trials of a sweep.
 
     Args:
@@ -37,55 +37,41 @@ class Progress(tune.Callback):  # type: ignore[misc]
         self._remaining: float | None = None
         self._console = console
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune keeps a copy of everything it runs; a terminal cannot be copied
-
-    def setup(self, stop: Any = None, num_samples: Any = None, total_num_samples: Any = None, **info: Any) -> None:
+    def open(self) -> None:
         """Open the live table; a pipe and a terminal that cannot move its cursor get lines."""
         self._started = time.monotonic()
         if self._console.is_interactive:
             self._live = Live(console=self._console, refresh_per_second=2, get_renderable=self.table)
             self._live.start()
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial got its resources."""
-        self._row(trial).state = "running"
+    def begin(self, plan: TrialPlan) -> None:
+        """Show that a trial runs."""
+        self._row(plan).state = "running"
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """A trial reported an epoch."""
-        row = self._row(trial)
-        if "halted" in result:
-            return
-        if result.get("failure"):
-            row.state = "failed"
-            self._say(f"{row.attempt}  failed: {result['failure']}")
-            return
-        row.state = "running"
-        if row.learn(result) and not result["replayed"]:
+    def replay(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Take up an epoch from before this run."""
+        self._row(plan).learn(vars(report))
+
+    def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Show an epoch."""
+        row = self._row(plan)
+        if row.learn(vars(report)):
             self._say(
                 f"{row.attempt}  epoch {row.epoch}/{row.max_epochs}  val IoU {row.val_iou:.3f}  best {row.best:.3f}  "
-                f"loss {row.loss:.3f}  rate {row.rate:.2g}  {result['seconds']:.1f} s  {self._clock()}"
+                f"loss {row.loss:.3f}  rate {row.rate:.2g}  {report.seconds:.1f} s  {self._clock()}"
             )
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial ended by itself, paused, or was stopped by the scheduler."""
-        row = self._row(trial)
-        if row.state != "failed":
-            row.state = outcome_of(trial.last_result or {})
-        if row.state in ("stopped", "paused"):
-            self._say(f"{row.attempt}  {row.state} after epoch {row.epoch}")
+    def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
+        """Show how a trial ended."""
+        row = self._row(plan)
+        row.state = outcome
+        if outcome in ("stopped", "paused"):
+            self._say(f"{row.attempt}  {outcome} after epoch {row.epoch}")
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial crashed for good."""
-        row = self._row(trial)
-        row.state = "failed"
-        self._say(f"{row.attempt}  crashed; {row.attempt}/{ERROR_FILE} says why")
-
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Close the live table."""
-        self.close()
+    def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
+        """Show why a trial failed."""
+        self._row(plan).state = "failed"
+        self._say(f"{plan.attempt}  {'' if traceback else 'failed: '}{reason}")
 
     def close(self) -> None:
         """Leave the last state of the table on the terminal."""
@@ -93,13 +79,10 @@ class Progress(tune.Callback):  # type: ignore[misc]
             self._live.stop()
             self._live = None
 
-    def _row(self, trial: Any) -> TrialRow:
-        settings = trial.config["trial"]
-        name = settings["attempt"]
-        if name not in self._trials.rows:
-            recipe = settings["recipe"]
-            self._trials.rows[name] = TrialRow(name, settings["group"], recipe["architecture"], recipe["max_epochs"])
-        return self._trials.rows[name]
+    def _row(self, plan: TrialPlan) -> TrialRow:
+        if plan.attempt not in self._trials.rows:
+            self._trials.rows[plan.attempt] = TrialRow.of(TrialRecord(plan=plan))
+        return self._trials.rows[plan.attempt]
 
     def _say(self, line: str) -> None:
         if not self._live:

@@ -1,19 +1,16 @@
-"""Keeps the experiment's record of its trials up to date while Tune runs."""
+"""Keeps the experiment's record of its trials up to date."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ray import tune
-
-from sweep.ray_tune.searcher import attempt_of, outcome_of
+from sweep.observers.observer import Observer
 from sweep.records.experiment import Experiment
-from sweep.records.trials import ERROR_FILE, TrialRecords
+from sweep.records.trials import ERROR_FILE, TrialPlan, TrialRecords
+from sweep.search.groups import Outcome
+from trainables.report import EpochReport, FinalReport
 
 
-class Recorder(tune.Callback):  # type: ignore[misc]
-    """Writes what becomes of every trial.
+class Recorder(Observer):
+    """Writes what becomes of every trial. The one observer that raises: without its record a sweep cannot go on.
 
     Args:
         experiment: Whose trials.
@@ -24,29 +21,25 @@ class Recorder(tune.Callback):  # type: ignore[misc]
         self._experiment = experiment
         self._records = records
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
+    def begin(self, plan: TrialPlan) -> None:
+        """Record that a trial runs."""
+        self._records.set_state(plan.attempt, "running")
 
-    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Tune's loop has come round."""
-        self._records.write_if_due()
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial got its resources."""
-        self._records.set_state(attempt_of(trial), "running")
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial ended by itself, paused, or was stopped by the scheduler."""
-        last = trial.last_result or {}
-        outcome = outcome_of(last)
+    def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
+        """Record how a trial ended."""
         if outcome == "stopped":
-            self._records.give_up(attempt_of(trial))
+            self._records.give_up(plan.attempt)
         else:
-            self._records.set_state(attempt_of(trial), outcome, last.get("failure", ""))
+            self._records.set_state(plan.attempt, outcome)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial crashed for good."""
-        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else "crashed"
-        self._experiment.write(f"{attempt_of(trial)}/{ERROR_FILE}", text.encode())
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        self._records.set_state(attempt_of(trial), "failed", lines[-1] if lines else "crashed")
+    def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
+        """Record why a trial failed; of a crash the last line, with all of them in a file."""
+        if traceback:
+            self._experiment.write(f"{plan.attempt}/{ERROR_FILE}", traceback.encode())
+            lines = [line.strip() for line in traceback.splitlines() if line.strip()]
+            reason = lines[-1] if lines else "crashed"
+        self._records.set_state(plan.attempt, "failed", reason)
+
+    def tick(self) -> None:
+        """Write changes that have waited."""
+        self._records.write_if_due()

@@ -1,146 +1,179 @@
-"""What MLflow and Weights & Biases are told: one run an attempt, however often its trial was started."""
+"""MLflow, Weights & Biases and their like: one run per attempt, however often its trial was started."""
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
+import queue
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
 
+from sweep.cli.marks import TrackedBy, flag, marked
+from sweep.cli.options import SweepOptions
+from sweep.observers.observer import Observer
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan
+from sweep.search.groups import Outcome
 from trainables.errors import ExperimentError
-from trainables.report import EPOCH_FIELDS, FINAL_FIELDS, TRACKERS, shown_in
+from trainables.report import EPOCH_FIELDS, FINAL_FIELDS, TRACKERS, EpochReport, FinalReport, shown_in
 from trainables.secrets import hide_secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sweep.records.experiment import Experiment
 
 logger = logging.getLogger(__name__)
 TRACKED = tuple(one.name for one in shown_in(TRACKERS, (*EPOCH_FIELDS, *FINAL_FIELDS)))
+CLOSE_SECONDS = 120
+"""How long the end of a sweep waits for a tracker."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tracking:
-    """Which services are told.
-
-    Attributes:
-        mlflow: MLflow's tracking URI; None tells it nothing.
-        wandb: The W&B project; None tells it nothing.
-    """
-
-    mlflow: str | None = None
-    wandb: str | None = None
-
-    def shown(self) -> dict[str, str | None]:
-        """Return what may be stored and printed: without a secret in the URI."""
-        return {"mlflow": hide_secret(self.mlflow) if self.mlflow else self.mlflow, "wandb": self.wandb}
-
-    def require(self) -> None:
-        """Make sure that the services can be told, before the first trial.
-
-        Raises:
-            ExperimentError: A package is missing, or a service does not answer.
-        """
-        if self.mlflow is not None:
-            _require_package("mlflow", "--mlflow")
-            _require_mlflow(self.mlflow)
-        if self.wandb is not None:
-            _require_package("wandb", "--wandb")
-            _require_wandb()
-
-    def callbacks(self, experiment: Experiment) -> list[Any]:
-        """Return the callbacks of Tune's that tell them."""
-        found: list[Any] = []
-        if self.mlflow is not None:
-            from sweep.observers.mlflow_runs import MlflowRuns
-
-            found.append(MlflowRuns(self.mlflow, experiment))
-        if self.wandb is not None:
-            from sweep.observers.wandb_runs import WandbRuns
-
-            found.append(WandbRuns(self.wandb, experiment))
-        return found
-
-
-def _require_package(name: str, flag: str) -> None:
-    if find_spec(name) is None:
-        raise ExperimentError(f"{flag}: needs the package {name}; install it with: pip install 'tilesweep[{name}]'")
-
-
-def _require_mlflow(uri: str) -> None:
-    # Else MLflow tries for minutes, and Tune waits for it.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    from mlflow import MlflowClient
-
-    for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
-    except Exception as error:  # MLflow's, SQLAlchemy's, those of HTTP
-        raise ExperimentError(
-            f"--mlflow {Tracking(mlflow=uri).shown()['mlflow']}: does not answer ({type(error).__name__}); give a "
-            f"tracking URI such as sqlite:///mlflow.db or http://HOST:5000"
-        ) from error
-
-
-def _require_wandb() -> None:
-    if os.environ.get("WANDB_MODE") in ("offline", "disabled") or os.environ.get("WANDB_API_KEY"):
-        return
-    import wandb
-
-    if not wandb.login(prompt=False):
-        raise ExperimentError("--wandb: no API key; run wandb login, set WANDB_API_KEY, or set WANDB_MODE=offline")
-
-
-def parameters(settings: Mapping[str, Any]) -> dict[str, str | int | float]:
-    """Return what distinguishes a trial, as flat plain values: its recipe, weights and tiles.
+class Tracker(Observer):
+    """Writes to a service by its own client, and lets its errors through.
 
     Args:
-        settings: ``config["trial"]`` of its Tune trial.
+        value: What the option was given.
+        experiment: Whose trials.
     """
+
+    def __init__(self, value: str, experiment: Experiment) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def require(cls, value: str) -> None:
+        """Make sure that the service answers, before the first trial.
+
+        Raises:
+            ExperimentError: It does not.
+        """
+
+
+def chosen(options: object) -> dict[str, str]:
+    """Return what a command's options say of trackers: the option's name to its value.
+
+    Raises:
+        ExperimentError: A value is empty.
+    """
+    found = {}
+    for name, mark in marked(type(options), TrackedBy).items():
+        if (value := getattr(options, name)) is not None:
+            if not value.strip():
+                raise ExperimentError(f"{flag(name)}: is empty; give {mark.takes}")
+            found[name] = value
+    return found
+
+
+def require(trackers: Mapping[str, str]) -> None:
+    """Make sure that trackers can be written to.
+
+    Args:
+        trackers: The option's name, which is also the package's and the extra's, to its value.
+
+    Raises:
+        ExperimentError: A package is missing, or a service does not answer.
+    """
+    for name, value in trackers.items():
+        if find_spec(name) is None:
+            raise ExperimentError(
+                f"{flag(name)}: needs the package {name}; install it with: pip install 'tilesweep[{name}]'"
+            )
+        _tracker(name).require(value)
+
+
+def follow(trackers: Mapping[str, str], experiment: Experiment) -> list[Observer]:
+    """Return the observers that write an experiment's trials to trackers."""
+    return [Background(_tracker(name)(value, experiment)) for name, value in trackers.items()]
+
+
+def _tracker(name: str) -> type[Tracker]:
+    module, _, own = marked(SweepOptions, TrackedBy)[name].place.partition(":")
+    found: type[Tracker] = getattr(import_module(f"sweep.observers.{module}"), own)
+    return found
+
+
+class Background(Observer):
+    """Calls an observer in a thread of its own: a service that is slow holds up no trial, one that fails no sweep.
+
+    A fault is logged once per kind; of a trial that could not begin there, nothing more is passed on.
+
+    Args:
+        observer: Who is called.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._faults: set[type[Exception]] = set()
+        self._begun: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._work, name="tilesweep-tracker", daemon=True)
+        self._thread.start()
+        self._calls.put(self._observer.open)
+
+    def begin(self, plan: TrialPlan) -> None:
+        """Pass it on."""
+        self._calls.put(partial(self._begin, plan))
+
+    def replay(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Pass it on."""
+        self._put(plan, partial(self._observer.replay, plan, report))
+
+    def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Pass it on."""
+        self._put(plan, partial(self._observer.epoch, plan, report))
+
+    def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
+        """Pass it on."""
+        self._put(plan, partial(self._observer.end, plan, outcome, last, final))
+
+    def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
+        """Pass it on."""
+        self._put(plan, partial(self._observer.failed, plan, reason, traceback))
+
+    def close(self) -> None:
+        """Wait until everything is passed on, but not for ever."""
+        if self._thread is None:
+            return
+        self._calls.put(self._observer.close)
+        self._calls.put(None)
+        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            logger.warning("experiment tracking did not end within %g s; it may lack the last epochs", CLOSE_SECONDS)
+        self._thread = None
+
+    def _put(self, plan: TrialPlan, call: Callable[[], None]) -> None:
+        self._calls.put(lambda: call() if plan.attempt in self._begun else None)
+
+    def _begin(self, plan: TrialPlan) -> None:
+        self._begun.discard(plan.attempt)
+        self._observer.begin(plan)
+        self._begun.add(plan.attempt)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            try:
+                call()
+            except Exception as error:  # every client has kinds of its own
+                if type(error) not in self._faults:
+                    self._faults.add(type(error))
+                    logger.warning(
+                        "experiment tracking failed, the sweep goes on: %s: %s",
+                        type(error).__name__,
+                        hide_secret(str(error)),
+                    )
+
+
+def parameters(plan: TrialPlan) -> dict[str, str | int | float]:
+    """Return what distinguishes a trial, as flat plain values: its recipe, weights and tiles."""
     return {
-        **settings["recipe"],
-        "weights": settings["weights"]["kind"],
-        "tiles": len(settings["tiles"]) or "all",
-        "draw": settings["draw"],
+        **plan.recipe.to_dict(),
+        "weights": plan.weights.kind,
+        "tiles": len(plan.tiles) or "all",
+        "draw": plan.draw,
     }
 
 
-def measured(result: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a report that are told; empty for the report of a failure or a lost storage."""
-    if "epoch" not in result or result.get("failure"):
-        return {}
-    return {name: float(result[name]) for name in TRACKED if name in result}
-
-
-Method = TypeVar("Method", bound=Callable[..., None])
-
-
-def harmless(method: Method) -> Method:
-    """Make a callback's method log a service's fault, once a kind, where it would end the sweep."""
-    told: set[type[Exception]] = set()
-
-    @functools.wraps(method)
-    def guarded(*arguments: Any, **named: Any) -> None:
-        with _told_once(told):
-            method(*arguments, **named)
-
-    return guarded  # type: ignore[return-value]
-
-
-@contextmanager
-def _told_once(told: set[type[Exception]]) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if type(error) not in told:
-            told.add(type(error))
-            logger.warning(
-                "experiment tracking failed, the sweep goes on: %s: %s", type(error).__name__, hide_secret(str(error))
-            )
+def numbers(report: EpochReport | FinalReport) -> dict[str, float]:
+    """Return the numbers of a report that trackers get."""
+    return {name: float(getattr(report, name)) for name in TRACKED if hasattr(report, name)}

@@ -1,4 +1,4 @@
-"""Weights & Biases: Ray's callback, but with one run an attempt."""
+"""Weights & Biases: one run per attempt."""
 
 from __future__ import annotations
 
@@ -6,72 +6,76 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ray.air.integrations.wandb import WandbLoggerCallback
+import wandb
 
-from sweep.observers.tracking import harmless, measured, parameters
-from sweep.ray_tune.searcher import attempt_of
+from sweep.observers.tracking import Tracker, numbers, parameters
 from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan
+from sweep.search.groups import Outcome
+from trainables.errors import ExperimentError
+from trainables.report import EpochReport, FinalReport
 
-UPLOAD_SECONDS = 120
-"""How long the end of a sweep waits for uploads; Ray's half an hour would keep an interrupted one from ending."""
+INIT_SECONDS = 30
+"""How long a run may take to begin; W&B's own limit is 90 s."""
 
 
-class WandbRuns(WandbLoggerCallback):  # type: ignore[misc]
-    """Tells W&B of every trial, in a process of Ray's for each.
+class WandbRuns(Tracker):
+    """Writes a run per attempt into a project, grouped by experiment; a run of an earlier start continues.
 
-    Ray's own callback makes a run for each of Tune's trials. A trial of ours that pauses, or that a resumed sweep
-    takes up, is a new one to Tune, and first reports again what it did before; W&B leaves out steps that it knows.
-
-    Args:
-        project: The project; must not be empty.
-        experiment: Becomes the group; its folder gets the files where it is local, the current one where not.
+    The experiment's folder gets W&B's files where it is local, the current folder where not.
     """
 
-    def __init__(self, project: str, experiment: Experiment) -> None:
-        super().__init__(project=project, group=experiment.name, upload_timeout=UPLOAD_SECONDS)
+    def __init__(self, value: str, experiment: Experiment) -> None:
+        self._project = value
+        self._group = experiment.name
         self._sweep = str(experiment.description.get("id", experiment.name))
         self._place = experiment.path() if experiment.storage.is_local else str(Path.cwd())
-        self._open: dict[str, Any] = {}
+        self._runs: dict[str, Any] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune keeps a copy of everything it runs
+    @classmethod
+    def require(cls, value: str) -> None:
+        """See ``Tracker``."""
+        if os.environ.get("WANDB_MODE") in ("offline", "disabled") or os.environ.get("WANDB_API_KEY"):
+            return
+        if not wandb.login(prompt=False):
+            raise ExperimentError("--wandb: no API key; run wandb login, set WANDB_API_KEY, or set WANDB_MODE=offline")
 
-    @harmless
-    def setup(self, *arguments: Any, **named: Any) -> None:
-        """Find the project and the API key."""
-        super().setup(*arguments, **named)
+    def begin(self, plan: TrialPlan) -> None:
+        """Begin a run, or continue that of an earlier start."""
+        if plan.attempt in self._runs:  # its process died
+            return
+        self._runs[plan.attempt] = wandb.init(
+            project=self._project,
+            group=self._group,
+            id=f"{self._sweep[:12]}-{plan.attempt}",
+            name=plan.attempt,
+            resume="allow",
+            reinit="create_new",  # several runs side by side
+            config=parameters(plan),
+            dir=self._place,
+            settings=wandb.Settings(console="off", silent=True, init_timeout=INIT_SECONDS),
+        )
 
-    @harmless
-    def log_trial_start(self, trial: Any) -> None:
-        """Begin a run, or go on with the one of an earlier start."""
-        attempt = attempt_of(trial)
-        self.kwargs = {  # of wandb.init
-            "id": f"{self._sweep[:12]}-{attempt}",
-            "name": attempt,
-            "resume": "allow",
-            "config": parameters(trial.config["trial"]),
-            "dir": self._place,
-            "mode": os.environ.get("WANDB_MODE"),
-        }
-        super().log_trial_start(trial)
-        self._open[attempt] = trial
+    def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
+        """Log an epoch; W&B leaves out steps that it has."""
+        run = self._runs[plan.attempt]
+        if report.epoch >= run.step:
+            run.log(numbers(report), step=report.epoch)
 
-    @harmless
-    def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
-        """Log an epoch."""
-        if numbers := measured(result):
-            # W&B's step is Tune's count of reports.
-            super().log_trial_result(iteration, trial, {**numbers, "training_iteration": int(numbers["epoch"])})
+    replay = epoch
 
-    @harmless
-    def log_trial_end(self, trial: Any, failed: bool = False) -> None:
-        """End the run."""
-        self._open.pop(attempt_of(trial), None)
-        super().log_trial_end(trial, failed)
+    def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
+        """Log the final scores and end the run."""
+        run = self._runs.pop(plan.attempt)
+        if final and last:
+            run.log(numbers(final), step=last.epoch)
+        run.finish()
 
-    @harmless
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """End the runs of trials that an interrupt broke off, and wait for uploads."""
-        for trial in list(self._open.values()):
-            self.log_trial_end(trial)
-        super().on_experiment_end(trials, **info)
+    def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
+        """End the run as a failed one."""
+        self._runs.pop(plan.attempt).finish(exit_code=1)
+
+    def close(self) -> None:
+        """End the runs of trials that an interrupt broke off."""
+        while self._runs:
+            self._runs.popitem()[1].finish()

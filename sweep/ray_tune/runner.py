@@ -13,15 +13,16 @@ from ray import tune
 
 from sweep.cli.output import Output
 from sweep.observers.event_stream import EventStream
-from sweep.observers.gauges import TrialGauges
 from sweep.observers.progress import Progress
 from sweep.observers.recorder import Recorder
-from sweep.observers.tracking import Tracking
+from sweep.observers.tracking import follow
 from sweep.planning.estimate import Estimator
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.ray_tune.actors import share_processes
 from sweep.ray_tune.allocation import room
+from sweep.ray_tune.callback import ObserverCallback
+from sweep.ray_tune.gauges import TrialGauges
 from sweep.ray_tune.scheduler import PolicyScheduler
 from sweep.ray_tune.searcher import RoundRobin, attempt_of
 from sweep.ray_tune.stopper import SweepStopper
@@ -29,10 +30,10 @@ from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import PlannedTrials, TrialGroup
 from trainables.errors import StorageError
 from trainables.models.registry import trusted_hashes
+from trainables.observer import TrialObserver
 from trainables.owners import scratch_folder
 from trainables.segmentation import SegmentationTrainable
 from trainables.tensorboard import EventFiles
-from trainables.watching import Watcher
 
 PLANNED = "planned"
 
@@ -148,15 +149,24 @@ def run_trials(
     devices = resources.gpus_per_trial if run.limits.device == "gpu" else float(resources.cpus_per_trial)
     stopper = SweepStopper(run.limits, devices, asked, lost)
     shared = share_processes(plan, run.data, resources)
-    watchers: list[Watcher] = [TrialGauges(experiment.name)]
+    inside: list[TrialObserver] = [TrialGauges(experiment.name)]
     if run.overlays_every is not None:
-        watchers.append(EventFiles(run.overlays_every))
+        inside.append(EventFiles(run.overlays_every))
     trainable = tune.with_resources(
         # One copy of the tiles a node, in shared memory.
-        tune.with_parameters(SegmentationTrainable, data=run.data, watchers=watchers, shared=shared),
+        tune.with_parameters(SegmentationTrainable, data=run.data, observers=inside, shared=shared),
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )
     trainable.__name__ = trainable.__qualname__ = SegmentationTrainable.__name__  # the wrapper's own says nothing
+    callback = ObserverCallback(
+        [
+            Recorder(experiment, records),
+            Progress(plan.total, resources.concurrent, records.all(), output.console),
+            EventStream(output.events),
+            *follow(run.tracking, experiment),
+        ],
+        records.plan,
+    )
     with scratch_folder() as scratch:
         tuner = tune.Tuner(
             trainable,
@@ -173,12 +183,7 @@ def run_trials(
                 storage_path=str(scratch),
                 verbose=0,
                 stop=stopper,
-                callbacks=[
-                    Recorder(experiment, records),
-                    Progress(plan.total, resources.concurrent, records.all(), output.console),
-                    EventStream(output.events),
-                    *Tracking(**run.tracking).callbacks(experiment),
-                ],
+                callbacks=[callback],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states
                 failure_config=tune.FailureConfig(max_failures=run.max_failures),
             ),
@@ -190,6 +195,8 @@ def run_trials(
             if (fault := _storage_fault(error)) is None:
                 raise
             raise StorageError(fault) from error
+        finally:
+            callback.close()
     if stopper.fault:
         raise StorageError(stopper.fault)
     return RunEnd(complete=searcher.done, limit=stopper.limit)

@@ -157,6 +157,10 @@ class TrialRecords:
         """Return every record."""
         return list(self._records.values())
 
+    def plan(self, attempt: str) -> TrialPlan:
+        """Return a recorded trial's plan."""
+        return self._records[attempt].plan
+
     def state(self, attempt: str) -> State:
         """Return a trial's state; ``waiting`` for one that is not recorded."""
         return self._records[attempt].state if attempt in self._records else "waiting"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sweep.cli.options import SweepOptions
+from sweep.observers import tracking
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import read_share
@@ -27,9 +28,7 @@ def check_flags(options: SweepOptions) -> None:
     """
     Limits.parse(options.time, options.budget)
     read_share(options.gpus_per_trial)
-    for name, value in (("--mlflow", options.mlflow), ("--wandb", options.wandb)):
-        if value is not None and not value.strip():
-            raise ExperimentError(f"{name}: is empty; give {'a tracking URI' if name == '--mlflow' else 'a project'}")
+    tracking.chosen(options)
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
 

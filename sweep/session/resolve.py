@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from search_spaces.profiles import Profile
 from sweep.cli.options import SweepOptions
-from sweep.observers.tracking import Tracking
+from sweep.observers import tracking
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
 from sweep.planning.policy import Policy
@@ -48,19 +48,14 @@ def resolve(
         compiled=options.compile,
         trace=options.profile_trace,
         overlays_every=options.overlays_every if options.tensorboard else None,
-        tracking=_tracking_of(options),
+        tracking=tracking.chosen(options),
         max_failures=options.max_failures,
     )
 
 
-def _tracking_of(options: SweepOptions) -> dict[str, str]:
-    given = {one.name: getattr(options, one.name) for one in fields(Tracking)}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def require_trackers(options: SweepOptions) -> None:
-    """Make sure that the services which follow the trials answer; see ``Tracking.require``."""
-    Tracking(**_tracking_of(options)).require()
+    """Make sure that the services which follow the trials answer; see ``tracking.require``."""
+    tracking.require(tracking.chosen(options))
 
 
 def with_warm_curves(run: Run) -> Run:

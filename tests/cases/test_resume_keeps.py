@@ -84,7 +84,7 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """What is driven, instead of driving it."""
     runs: list[Run] = []
     monkeypatch.setattr(session, "drive", lambda run, *_, **__: runs.append(run) or 0)
-    monkeypatch.setattr("sweep.observers.tracking.Tracking.require", lambda self: None)
+    monkeypatch.setattr("sweep.observers.tracking.require", lambda trackers: None)
     return runs
 
 

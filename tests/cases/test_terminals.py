@@ -14,7 +14,6 @@ import sys
 import termios
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +26,8 @@ from tests.cases.experiments import write_experiment
 from tests.cases.screens import FakeTerminal, printed
 from tests.conftest import ROOT, WriteDataset
 from tests.e2e.conftest import environment
+from tests.reports import epoch_of, plan_of
+from trainables.recipe import Recipe
 
 pyte = pytest.importorskip("pyte", reason="needs pyte, which reads screens: it is in the extra dev")
 
@@ -121,24 +122,15 @@ def test_status_can_be_read_on_a_real_screen(size: tuple[int, int], tmp_path: Pa
     assert any(line.startswith("best so far    smp_unet_resnet34") for line in lines)
 
 
-def _trial(number: int) -> Any:
-    settings = {"attempt": f"unet-{number:03}", "group": "unet", "recipe": {"architecture": "unet", "max_epochs": 3}}
-    return SimpleNamespace(config={"trial": settings}, last_result={})
-
-
-def _epoch(number: int) -> dict[str, Any]:
-    report = {"epoch": number, "val_iou": number / 10, "best_val_iou": number / 10, "train_loss": 0.7}
-    return {**report, "learning_rate": 1e-3, "seconds": 2.0, "replayed": False}
-
-
 def _follow(trials: int, **options: Any) -> str:
     """Let a sweep's progress follow some trials; returns what it wrote."""
     console = Terminal(**options)
     progress = Progress(trials, 2, [], console)
-    progress.setup()
+    progress.open()
     for number in range(trials):
-        progress.on_trial_start(0, [], _trial(number))
-        progress.on_trial_result(0, [], _trial(number), _epoch(1))
+        plan = plan_of(f"unet-{number:03}", group="unet", recipe=Recipe(max_epochs=3))
+        progress.begin(plan)
+        progress.epoch(plan, epoch_of(1))
     progress.close()
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

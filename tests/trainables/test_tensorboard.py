@@ -41,12 +41,12 @@ def _read(folder: Path) -> EventAccumulator:
     return EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0}).Reload()
 
 
-def _run(data: TuningData, folder: Path, watchers: tuple[EventFiles, ...], epochs: int) -> list[dict[str, Any]]:
+def _run(data: TuningData, folder: Path, observers: tuple[EventFiles, ...], epochs: int) -> list[dict[str, Any]]:
     """Train as Tune would, up to an epoch."""
 
     class Trial(SegmentationTrainable):
         def setup(self, config: dict[str, Any], **parameters: Any) -> None:
-            super().setup(config, data=data, watchers=watchers)
+            super().setup(config, data=data, observers=observers)
 
     folder.mkdir(exist_ok=True)
     trial = {

@@ -1,16 +1,19 @@
-"""Experiment tracking: refusals before the first trial, secrets, and faults that a sweep outlives."""
+"""Experiment tracking: refusals before the first trial, secrets, and what is written of a trial."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from sweep.observers.tracking import Tracking, harmless, measured, parameters
+from sweep.cli.options import SweepOptions
+from sweep.observers import tracking
 from tests.e2e.conftest import Run, assert_refused, run  # noqa: F401  (a fixture)
+from tests.reports import epoch_of, final_of, plan_of
 from trainables.errors import ExperimentError
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 
@@ -20,49 +23,29 @@ def test_a_missing_package_is_named_with_its_extra(dataset: Path, tmp_path: Path
     assert_refused(done, "pip install 'tilesweep[wandb]'")
 
 
-def test_an_mlflow_that_does_not_answer_is_told_before_any_trial_and_without_its_password() -> None:
+def test_an_mlflow_that_does_not_answer_is_said_before_any_trial_and_without_its_password() -> None:
     pytest.importorskip("mlflow")
     with pytest.raises(ExperimentError, match=r"--mlflow http://me:\*\*\*@127.0.0.1:9: does not answer") as caught:
-        Tracking(mlflow="http://me:secret@127.0.0.1:9").require()
+        tracking.require({"mlflow": "http://me:secret@127.0.0.1:9"})
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_stored_has_no_password() -> None:
-    shown = Tracking(mlflow="postgresql://me:secret@host/db", wandb="roofs").shown()
-    assert shown == {"mlflow": "postgresql://me:***@host/db", "wandb": "roofs"}
-    assert Tracking().shown() == {"mlflow": None, "wandb": None}
+@pytest.mark.parametrize(("option", "wanted"), [("mlflow", "a tracking URI"), ("wandb", "a project")])
+def test_an_empty_value_is_refused(option: str, wanted: str) -> None:
+    with pytest.raises(ExperimentError, match=f"^--{option}: is empty; give {wanted}$"):
+        tracking.chosen(replace(SweepOptions(), **{option: " "}))
+    assert tracking.chosen(replace(SweepOptions(), **{option: "x"})) == {option: "x"}
+    assert tracking.chosen(SweepOptions()) == {}
 
 
-@pytest.mark.parametrize("flag", ["--mlflow", "--wandb"])
-def test_an_empty_value_is_refused(flag: str, dataset: Path, tmp_path: Path, run: Run) -> None:  # noqa: F811
-    done = run("phase1", "--profile", "smoke", "--patches", dataset, "--storage", tmp_path, flag, "")
-    assert_refused(done, f"{flag}: is empty")
-
-
-def test_parameters_are_the_recipe_s_fields() -> None:
+def test_parameters_are_the_recipe_s_fields_and_what_was_drawn() -> None:
     recipe = Recipe(learning_rate=0.002)
-    settings = {"recipe": recipe.to_dict(), "weights": {"kind": "random"}, "tiles": ["a", "b"], "draw": 1}
-    found = parameters(json.loads(json.dumps(settings)))
-    assert found == {**recipe.to_dict(), "weights": "random", "tiles": 2, "draw": 1}
-    assert found["learning_rate"] == 0.002
+    plan = replace(plan_of("a", recipe=recipe), weights=Weights(kind="random"), tiles=("a", "b"), draw=1)
+    assert tracking.parameters(plan) == {**recipe.to_dict(), "weights": "random", "tiles": 2, "draw": 1}
+    assert tracking.parameters(plan_of("a"))["tiles"] == "all"
 
 
-def test_only_an_epoch_s_numbers_are_told() -> None:
-    assert measured({"epoch": 2, "val_iou": 0.5, "worst_tile": "t1", "time_total_s": 9.0}) == {
-        "epoch": 2.0,
-        "val_iou": 0.5,
-    }
-    assert measured({"halted": "gone"}) == {}
-    assert measured({"failure": "loss is nan", "val_iou": float("nan")}) == {}
-
-
-def test_a_service_that_fails_is_told_of_once_and_ends_no_sweep(caplog: pytest.LogCaptureFixture) -> None:
-    @harmless
-    def log(epoch: int) -> None:
-        raise ConnectionError(f"epoch {epoch}")
-
-    log(1)
-    log(2)
-    assert [record.getMessage() for record in caplog.records] == [
-        "experiment tracking failed, the sweep goes on: ConnectionError: epoch 1"
-    ]
+def test_only_numbers_that_trackers_show_are_written() -> None:
+    assert tracking.numbers(final_of(0.5)) == {"final_val_iou": 0.5, "final_val_f1": 0.5}
+    found = tracking.numbers(epoch_of(2))
+    assert (found["epoch"], found["val_iou"]) == (2.0, 0.2) and "step_seconds" not in found and len(found) == 10

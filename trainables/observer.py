@@ -10,7 +10,7 @@ from trainables.storage import Storage
 from trainables.training import Trainer
 
 
-class Watcher(Protocol):
+class TrialObserver(Protocol):
     """Follows one trial after another; it is handed to the process by pickle, before the first one."""
 
     def begin(self, attempt: str, recipe: Recipe, folder: Storage) -> None:
