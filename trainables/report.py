@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import Flag, auto
@@ -307,3 +308,25 @@ def shown_in(place: Place, table: Iterable[ReportField] = EPOCH_FIELDS) -> list[
 HISTORY_FIELDS = tuple(one.name for one in shown_in(HISTORY))
 SCALARS = {one.shown.tensorboard: one.name for one in EPOCH_FIELDS if one.shown.tensorboard}
 """TensorBoard's tag to the field."""
+
+
+def field_table() -> str:
+    """Return the table of fields as docs/watching.md has it; ``python -m trainables.report`` prints it."""
+    places = ("history.csv", "epochs.parquet", "`epoch` event", "trackers")
+    lines = [
+        f"| field | is | {' | '.join(places)} | Prometheus | TensorBoard |",
+        "|---|---|:-:|:-:|:-:|:-:|---|---|",
+    ]
+    for one in (*EPOCH_FIELDS, *FINAL_FIELDS):
+        shown = one.shown
+        text = f"{shown.text}, {shown.unit}" if shown.unit else shown.text
+        marks = ["x" if place in shown.places else "" for place in Place]
+        named = [
+            f"`{name}`" if name else "" for name in (shown.gauge and f"tilesweep_{shown.gauge}", shown.tensorboard)
+        ]
+        lines.append(f"| `{one.name}` | {' | '.join((text, *marks, *named))} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(field_table())
