@@ -10,12 +10,13 @@ from trainables.recipe import Recipe
 from trainables.report import EpochReport, FinalReport
 
 
-def plan_of(attempt: str, *, group: str = "", recipe: Recipe | None = None) -> TrialPlan:
-    """Return a trial's plan; its group and contest are its own unless a group is named."""
+def plan_of(attempt: str, *, study: str = "", recipe: Recipe | None = None) -> TrialPlan:
+    """Return a trial's plan: one that a study proposed, or that was planned."""
     return TrialPlan(
         attempt=attempt,
-        group=group or attempt,
-        contest=attempt,
+        contest=study or attempt,
+        role="search" if study else "planned",
+        study=study,
         recipe=recipe or Recipe(),
         weights=Weights(kind="none"),
     )

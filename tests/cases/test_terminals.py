@@ -128,7 +128,7 @@ def _follow(trials: int, **options: Any) -> str:
     progress = Progress(trials, 2, [], console)
     progress.open()
     for number in range(trials):
-        plan = plan_of(f"unet-{number:03}", group="unet", recipe=Recipe(max_epochs=3))
+        plan = plan_of(f"unet-{number:03}", study="unet", recipe=Recipe(max_epochs=3))
         progress.begin(plan)
         progress.epoch(plan, epoch_of(1))
     progress.close()

@@ -34,7 +34,7 @@ from trainables.report import EpochReport, TrialReport
 from trainables.storage import Storage
 
 RECIPE = Recipe(max_epochs=3)
-PLANS = [plan_of(name, group="unet", recipe=RECIPE) for name in ("ends", "fails", "crashes", "pauses", "cut")]
+PLANS = [plan_of(name, study="unet", recipe=RECIPE) for name in ("ends", "fails", "crashes", "pauses", "cut")]
 EPOCHS = {"ends": [1, 2, 3], "fails": [1], "crashes": [1], "pauses": [1, 2], "cut": [1, 2]}
 """Epochs that each trial trains over both runs."""
 
