@@ -69,8 +69,8 @@ def _known(name: str, modules: Modules) -> str:
 
 def reached(graph: Graph, start: str) -> set[str]:
     """Return everything that a module imports, and what that imports in turn."""
-    found: set[str] = set()
-    waiting = [start]
+    found = set(graph[start])
+    waiting = list(found)
     while waiting:
         new = graph.get(waiting.pop(), set()) - found
         found |= new
