@@ -1,9 +1,8 @@
 """Everything that a GPU decides, in one command without Ray: ``python -m benchmarks.gpu``; about ten minutes.
 
 For each architecture, at 1024 x 1024 pixels with the paper's batch: images a second of tilesweep's step beside the loop
-that tutorials show, the floors that the device's measured matrix and copy rates set, and peak memory; views augmented
-on the host and on the device; SAM's encoder beside ``segment_anything``'s. ``--small`` runs the same on a CPU, to see
-that it works.
+that tutorials show, and peak memory; views augmented on the host and on the device; SAM's encoder beside
+``segment_anything``'s. ``--small`` runs the same on a CPU, to see that it works.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 
 import cv2
 import torch
 
-from benchmarks.floors import Rates, count_work, measure_rates
 from benchmarks.loops import Pace, library_features, naive, ours
 from benchmarks.report import Report, Section, in_turn, timed
 from benchmarks.tiles import synthetic_tiles
@@ -37,7 +34,7 @@ from trainables.scoring import scale
 from trainables.training import choose_dtype
 
 
-def steps(report: Report, device: torch.device, side: int, draws: int, rates: Rates, repeats: int) -> None:
+def steps(report: Report, device: torch.device, side: int, draws: int, repeats: int) -> None:
     """Measure each architecture's step."""
     with synthetic_tiles((4, 1, 1), side) as patches:
         data = TuningData.read(patches)
@@ -58,12 +55,6 @@ def steps(report: Report, device: torch.device, side: int, draws: int, rates: Ra
             )
             title = f"{name}: training step, {side} x {side}, batch {recipe.batch_size}, {device.type}"
             report.add(Section(title=title, unit="images/s", values=values, baseline="naive loop", more_is_better=True))
-            work = count_work(recipe, side)
-            by_operations, by_bytes = work.floors(rates)
-            report.note(f"{name}: Gflop a view", work.operations / 1e9)
-            report.note(f"{name}: images/s at the measured matrix rate", by_operations)
-            report.note(f"{name}: images/s at the measured copy rate, nothing fused", by_bytes)
-            report.note(f"{name}: share of the measured matrix rate", median(values["tilesweep"]) / by_operations)
             for way, pace in paces.items():
                 report.note(f"{name}, {way}: share of the time waiting for views", round(pace.data_share, 3))
                 report.note(f"{name}, {way}: peak memory, GiB", round(pace.peak_bytes / 2**30, 2))
@@ -163,8 +154,7 @@ def main() -> None:
     side, draws, repeats = (64, 4, 1) if given.small else (1024, given.draws, given.repeats)
     report = Report(name="gpu-small" if given.small else "gpu")
     torch.backends.cudnn.benchmark = True
-    rates = measure_rates(report, device, 512 if given.small else 8192)
-    steps(report, device, side, draws, rates, repeats)
+    steps(report, device, side, draws, repeats)
     views(report, device, side, repeats)
     epochs(report, device, side, draws, repeats)
     sam(report, device, side, repeats)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from trainables.augment.presets import PRESETS
-from trainables.errors import SpaceError, nearest
 from trainables.models.registry import get_architecture
 
 Space = Mapping[str, BaseDistribution]
@@ -16,14 +15,6 @@ Space = Mapping[str, BaseDistribution]
 
 LEARNING_RATES = MappingProxyType({"cnn": (1e-4, 1e-2), "sam": (1e-5, 1e-3), "transformer": (1e-5, 1e-3)})
 """Bounds by pace: a decade below and above the shared recipe's."""
-
-EXTRA_KNOBS: Space = MappingProxyType(
-    {
-        "weight_decay": FloatDistribution(1e-6, 1e-1, log=True),
-        "ema_decay": CategoricalDistribution((0.0, 0.9, 0.99, 0.999)),
-    }
-)
-"""Searched on request only: each further knob thins out the same number of trials."""
 
 
 def space(architecture: str) -> Space:
@@ -42,15 +33,3 @@ def space(architecture: str) -> Space:
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
     }
-
-
-def with_extras(base: Space, extras: Sequence[str]) -> Space:
-    """Add knobs by name.
-
-    Raises:
-        SpaceError: No such knob.
-    """
-    for name in extras:
-        if name not in EXTRA_KNOBS:
-            raise SpaceError(f"--extra-knobs {name!r} does not exist; {nearest(name, EXTRA_KNOBS)}")
-    return {**base, **{name: EXTRA_KNOBS[name] for name in extras}}

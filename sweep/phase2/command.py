@@ -57,7 +57,7 @@ def main(options: Phase2Options, output: Output) -> int:
     )
     names = tuple(recipes)
     slugs = {name: get_architecture(name).slug for name in names}
-    spaces = make_spaces(recipes, options.space, options.extra_knobs)
+    spaces = make_spaces(recipes, options.space)
     number = trials_each(names, profile, options.trials)
     require_few(
         len(names) * (number + options.confirm * options.repeats),

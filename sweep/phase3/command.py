@@ -64,7 +64,7 @@ def main(options: Phase3Options, output: Output) -> int:
     shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
     recipes = {name: recipe.replace(**changes.get(name, {})) for name, recipe in shared.items()}
     names = tuple(recipes)
-    spaces = make_spaces(recipes, options.space, options.extra_knobs)
+    spaces = make_spaces(recipes, options.space)
     trials = limited_trials(options.tune, spaces, recipes)
     say_limits(options.tune, trials, output.console)
     policy = policy_of(options, profile) if options.tune else NoHalving()

@@ -10,7 +10,7 @@ from rich.console import Console
 from search_spaces import phase2
 from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import require_distinct, shared_recipe
-from search_spaces.phase2 import Space, with_extras
+from search_spaces.phase2 import Space
 from search_spaces.profiles import Profile
 from sweep.planning.policies import POLICIES, make_policy
 from sweep.planning.policy import Policy
@@ -33,7 +33,7 @@ def shared_recipes(names: Sequence[str], profile: Profile, *, seed: int, max_epo
     return {one.architecture: one.replace(max_epochs=epochs or one.max_epochs) for one in recipes}
 
 
-def make_spaces(recipes: Mapping[str, Recipe], file: Path | None, extra_knobs: Sequence[str]) -> dict[str, Space]:
+def make_spaces(recipes: Mapping[str, Recipe], file: Path | None) -> dict[str, Space]:
     """Return each architecture's space: the user's own, or Phase 2's.
 
     Raises:
@@ -41,7 +41,7 @@ def make_spaces(recipes: Mapping[str, Recipe], file: Path | None, extra_knobs: S
     """
     origin = f"--space {file}" if file else "search_spaces/phase2.py"
     space = load_space(file) if file else phase2.space
-    spaces = {name: with_extras(space(name), extra_knobs) for name in recipes}
+    spaces = {name: space(name) for name in recipes}
     check_spaces(spaces, recipes, origin)
     return {name: include_shared(found, recipes[name]) for name, found in spaces.items()}
 

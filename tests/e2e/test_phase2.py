@@ -244,7 +244,6 @@ def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: Wri
         (("--max-epochs", "0"), "--max-epochs 0"),
         (("--architectures", "unet,unet"), "is named more than once"),
         (("--architectures", "unett"), "did you mean 'unet'"),
-        (("--extra-knobs", "momentum"), "--extra-knobs 'momentum'"),
         (("--space", "nothing.py"), "--space nothing.py: is not a Python file"),
         (("--optuna-storage", "nosql://x"), "--optuna-storage nosql://x: cannot be opened"),
         (("--time", "soon"), "--time 'soon'"),

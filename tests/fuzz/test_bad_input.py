@@ -21,7 +21,6 @@ from PIL import Image
 
 from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import shared_recipe
-from search_spaces.phase2 import with_extras
 from search_spaces.profiles import get_profile
 from search_spaces.recipes import read_recipes
 from sweep.cli.console import open_output
@@ -347,7 +346,7 @@ def test_spaces(tmp_path: Path, cases: int) -> None:
         text += f"def space({arguments}):\n    {body.format(space='{' + entries + '}')}\n"
         path.write_text(text if other is None else _harmless(other), errors="replace")
         with works_or_says_why(path):
-            found = {"unet": with_extras(load_space(path)("unet"), ())}
+            found = {"unet": load_space(path)("unet")}
             check_spaces(found, {"unet": recipe}, "--space")
             include_shared(found["unet"], recipe)
 

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import shared_recipe
-from search_spaces.phase2 import EXTRA_KNOBS, space, with_extras
+from search_spaces.phase2 import space
 from search_spaces.phase3 import conditions
 from search_spaces.profiles import PROFILES, get_profile
 from search_spaces.recipes import read_recipes, write_recipes
@@ -42,10 +42,10 @@ def _data() -> TuningData:
 def test_every_knob_changes_the_training(architecture: str) -> None:
     data = _data()
     base = shared_recipe(architecture, get_profile("smoke"))
-    knobs = with_extras(space(architecture), tuple(EXTRA_KNOBS))
-    assert set(knobs) == {
-        "learning_rate", "augmentation", "decoder_dropout", "bce_weight", "weight_decay", "ema_decay",
-    }  # fmt: skip
+    # The last two are not searched by themselves, but often in a space of one's own.
+    own = {"weight_decay": FloatDistribution(1e-6, 1e-1), "ema_decay": FloatDistribution(0.0, 0.99)}
+    knobs = {**space(architecture), **own}
+    assert len(knobs) == 6
 
     def curve(recipe: Recipe) -> tuple[float, ...]:
         trainer = Trainer(recipe, data, torch.device("cpu"), workers=1)
@@ -53,10 +53,7 @@ def test_every_knob_changes_the_training(architecture: str) -> None:
         return tuple(value for result in results for value in (result.train_loss, result.val_loss))
 
     for name, values in knobs.items():
-        ends = _ends(values)
-        if name == "ema_decay":  # the decay of these few steps is below all that are searched
-            ends = (0.0, 0.99)
-        curves = [curve(base.replace(**{name: value})) for value in ends]
+        curves = [curve(base.replace(**{name: value})) for value in _ends(values)]
         assert len(set(curves)) == len(curves), f"{name} does nothing for {architecture}"
 
 
@@ -64,7 +61,7 @@ def test_every_knob_changes_the_training(architecture: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_spaces_hold_the_shared_recipe_and_nothing_that_a_recipe_cannot(architecture: str, profile: str) -> None:
     recipe = shared_recipe(architecture, get_profile(profile))
-    knobs = with_extras(space(architecture), tuple(EXTRA_KNOBS))
+    knobs = space(architecture)
     check_spaces({architecture: knobs}, {architecture: recipe}, "here")
     for name, values in knobs.items():
         value = recipe.to_dict()[name]
@@ -77,11 +74,6 @@ def test_learning_rates_are_bounded_by_track() -> None:
     cnn, sam = space("unet")["learning_rate"], space("sam_vit_b_unet")["learning_rate"]
     assert (_ends(cnn), _ends(sam)) == ((1e-4, 1e-2), (1e-5, 1e-3))
     assert isinstance(cnn, FloatDistribution) and cnn.log
-
-
-def test_an_unknown_extra_knob_is_refused() -> None:
-    with pytest.raises(SpaceError, match="did you mean 'weight_decay'"):
-        with_extras(space("unet"), ("weight_decy",))
 
 
 def _write(folder: Path, body: str) -> Path:

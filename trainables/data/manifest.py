@@ -93,7 +93,7 @@ class Manifest:
         splits: Split to tile names.
         files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source`` and, for a mask, ``foreground``
             (share of foreground pixels, in [0, 1]) or, in a multi-class task, ``shares`` a class.
-        notes: Anything else worth knowing, such as what a colour threshold reaches.
+        notes: Anything else worth knowing.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
         task: What the masks mean.
     """

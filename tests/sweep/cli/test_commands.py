@@ -65,7 +65,7 @@ OWN_FLAGS = {
     ("doctor",): "architecture classes model_size constraints",
     SWEEPS: """allow_leak name resume trust_owner plan measure time budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
-    SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving sampler warm_from
+    SWEEPS[1:]: """trials space max_epochs grace_period reduction_factor halving sampler warm_from
         optuna_storage""",
     ("phase2",): "confirm",
     ("phase3",): "tiles draws tune",

@@ -1,4 +1,4 @@
-"""The synthetic scenes: a function of their arguments, credible in numbers, and hard for a colour threshold."""
+"""The synthetic scenes: a function of their arguments, and credible in numbers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from sweep.patches.synthetic import SCENE_KINDS, draw_scene
-from sweep.patches.synthetic.colour_baseline import ColourThreshold, colour_channels, fit_colour_threshold
-from trainables.data.tiles import Tile
 from trainables.errors import DataError
 
 
@@ -56,28 +54,3 @@ def test_odd_requests_are_refused(arguments: dict[str, object], said: str) -> No
         draw_scene(0, **arguments)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="seed -1"):
         draw_scene(-1)
-
-
-def _tile(image: np.ndarray, mask: np.ndarray) -> Tile:
-    return Tile(name="t", image=image, mask=mask)
-
-
-def test_the_baseline_finds_the_rule_where_there_is_one() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    mask = ((image[..., 2] >= 64) & (image[..., 2] <= 127)).astype(np.uint8)
-    rule = fit_colour_threshold([_tile(image, mask)])
-    assert rule == ColourThreshold(channel="blue", low=64, high=127)
-    assert rule.score([_tile(image, mask)]) == 1.0
-
-
-def test_the_baseline_s_channels_are_hand_computed() -> None:
-    image = np.array([[[200, 100, 0]]], dtype=np.uint8)
-    channels = colour_channels(image)
-    assert (channels["red"][0, 0], channels["green"][0, 0], channels["blue"][0, 0]) == (200, 100, 0)
-    assert channels["saturation"][0, 0] == 255 and channels["value"][0, 0] == 200
-    assert channels["excess_green"][0, 0] == 128
-
-
-def test_no_colour_threshold_solves_the_scenes() -> None:
-    tiles = [_tile(*draw_scene(seed, size=256)) for seed in range(10)]
-    assert fit_colour_threshold(tiles).score(tiles) < 0.5
