@@ -118,13 +118,7 @@ class Told:
 
 
 def told(world: World, simulations: int, seed: int = 0) -> Told:
-    """Compare simulated contenders.
-
-    Args:
-        world: Whence they come.
-        simulations: How often.
-        seed: Of the simulation.
-    """
+    """Compare simulated contenders."""
     rng = np.random.default_rng([seed, len(world.truths), world.tiles, world.trainings])
     counts = np.zeros(4)
     for _ in range(simulations):

@@ -32,12 +32,7 @@ Listener = Callable[[dict[str, float], bool], None]
 
 
 class TileFolder(Dataset[tuple[Tensor, Tensor]]):
-    """Random augmented crops of the tiles in a folder, read from disk at every draw.
-
-    Args:
-        folder: Holds images/NAME.jpg and masks/NAME.png.
-        recipe: Uses ``augmentation`` and ``crop_size``.
-    """
+    """Random augmented crops of the tiles in a folder, read from disk at every draw."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.images = sorted((folder / "images").iterdir())

@@ -25,11 +25,7 @@ class CompletionOptions(OutputOptions):
 
 
 def script(shell: str) -> str:
-    """Return the script.
-
-    Args:
-        shell: ``bash``, ``zsh`` or ``fish``.
-    """
+    """Return the script."""
     import io
     from contextlib import redirect_stdout, suppress
 

@@ -86,11 +86,7 @@ class CalibrationCounts:
 
 
 class ClassCalibrationCounts:
-    """The same for classes: how far the probability of the most probable class can be trusted (Guo et al. 2017).
-
-    Args:
-        task: What the masks mean.
-    """
+    """The same for classes: how far the probability of the most probable class can be trusted (Guo et al. 2017)."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -63,10 +63,6 @@ class LedgerError(TilesweepError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Describe the allowed names, closest first guess included.
 
-    Args:
-        name: What the user typed.
-        known: The allowed names.
-
     Returns:
         ``did you mean 'unet'? known: ...`` or ``known: ...`` when nothing is close.
     """

@@ -27,9 +27,6 @@ class MemoryLadder:
     sees halves.
     Activation checkpointing computes the forward pass of each block a second time and changes no number.
 
-    Args:
-        model: What is trained.
-
     Attributes:
         rung: Index into ``RUNGS``.
         news: Lines about what was done and is not yet in the trial's log.
@@ -51,10 +48,6 @@ class MemoryLadder:
 
     def climb(self, batch: int, reason: str) -> None:
         """Do more after a step ran out of memory.
-
-        Args:
-            batch: Draws of the step.
-            reason: What the device said.
 
         Raises:
             InfeasibleError: There is nothing more to be done.

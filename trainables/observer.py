@@ -14,21 +14,10 @@ class TrialObserver(Protocol):
     """Follows one trial after another; it is handed to the process by pickle, before the first one."""
 
     def begin(self, attempt: str, recipe: Recipe, folder: Storage) -> None:
-        """A trial starts, or goes on.
-
-        Args:
-            attempt: Its name.
-            recipe: What it trains.
-            folder: Where its files go.
-        """
+        """A trial starts, or goes on."""
 
     def epoch(self, report: EpochReport, trainer: Trainer) -> None:
-        """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again.
-
-        Args:
-            report: The epoch.
-            trainer: Has the epoch's weights.
-        """
+        """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again."""
 
     def end(self) -> None:
         """The trial is over, or pauses; also called where none has begun."""

@@ -26,9 +26,6 @@ class TrialStates:
 
     A trial looks here whenever it starts, so it goes on in the same way after a lost worker, a lost node, a killed
     driver, or a pause.
-
-    Args:
-        trial: The trial's folder.
     """
 
     def __init__(self, trial: Storage) -> None:

@@ -120,9 +120,6 @@ OLD = ", wanted "
 def faults(requirement: Requirement) -> Iterator[str]:
     """Find what is missing or out of range for a requirement, the packages of its own extras included.
 
-    Args:
-        requirement: Such as ``ray[tune]>=2.60``.
-
     Yields:
         ``ray is missing``, ``ray 2.9.0, wanted >=2.60``.
     """

@@ -45,11 +45,7 @@ def judge_reach() -> Finding:
 
 
 def judge_ports(ports: Mapping[int, str]) -> Finding:
-    """Tell which ports are taken, and what follows; no sweep fails of it.
-
-    Args:
-        ports: Port to what follows.
-    """
+    """Tell which ports are taken, and what follows; no sweep fails of it."""
     if taken := [port for port in ports if _is_taken(port)]:
         return ok("; ".join(f"{port} is taken: {ports[port]}" for port in taken))
     return ok(f"{', '.join(map(str, ports))} are free")

@@ -15,10 +15,6 @@ from trainables.errors import TilesweepError
 def run_checks(checks: Sequence[Check], subject: Subject) -> Iterator[tuple[Check, Sequence[Finding]]]:
     """Run all checks at the same time.
 
-    Args:
-        checks: Which ones.
-        subject: What they look at.
-
     Yields:
         Each check with its findings, in the order given, as soon as it and those before it are done.
     """

@@ -49,12 +49,6 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
     SAM interpolates its position embeddings to the size that it sees, so a graph of it has one size: that of the views
     that it was trained on, the crop or the smaller tile. So has one of an encoder that pads by its input's size, as
     TensorFlow does: with free sides, torch traced EfficientNet-Lite0 for minutes without an end.
-
-    Args:
-        model: The model.
-        recipe: What trained the model.
-        tiles: Tiles of its dataset.
-        asked: ``--size``.
     """
     if asked is not None:
         return asked

@@ -76,9 +76,6 @@ class LabelNames:
     def ignored(self, place: str) -> int:
         """Return what pixels are painted with that are to count neither as one class nor as another.
 
-        Args:
-            place: What errors name.
-
         Raises:
             DataError: The task knows no such pixels.
         """
@@ -108,10 +105,6 @@ def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
 
 def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
     """Return (N, 2) x and y in pixels.
-
-    Args:
-        points: Pairs of numbers.
-        place: What errors name.
 
     Raises:
         DataError: Something else, or fewer than three.

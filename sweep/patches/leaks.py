@@ -52,9 +52,6 @@ def find_leaks(splits: Mapping[str, Sequence[TileFiles]]) -> list[Leak]:
     keypoints agree on one movement (shift, turn, scale, mirroring) that lays equal pixels over each other: crops,
     overlaps and re-saved pictures.
 
-    Args:
-        splits: Split to tiles.
-
     Returns:
         The leaks, in the order of the tiles.
     """

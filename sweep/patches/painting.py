@@ -18,12 +18,7 @@ MOST_COVERED = 1_000
 
 
 class MaskCanvas:
-    """A mask that shapes are painted into, run by run as pycocotools stores them: nothing of the mask's size is made.
-
-    Args:
-        shape: Height and width.
-        place: What errors name.
-    """
+    """A mask that shapes are painted into, run by run as pycocotools stores them: nothing of its size is made."""
 
     def __init__(self, shape: tuple[int, int], place: str) -> None:
         self._height, self._width = shape

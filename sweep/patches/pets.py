@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.patches.folders import write_tile
+from trainables.documents import DamagedError, read_bounded
 from trainables.errors import DataError
-from trainables.owners import scratch_folder
 from trainables.task import IGNORE_INDEX, Task
 
 Uncertain = Literal["foreground", "random", "background", "ignore"]
@@ -24,7 +22,7 @@ Fit = Literal["pad", "crop"]
 PET, BACKGROUND, UNCERTAIN = 1, 2, 3
 """Values of a trimap."""
 FOLDER = "oxford-iiit-pet"
-"""Where torchvision looks below its root."""
+"""What torchvision calls the folder."""
 LISTS = ("trainval", "test")
 ORIGIN = "Oxford-IIIT Pet (Parkhi et al. 2012), trimaps made binary by python -m sweep.patches import-pets"
 LICENCE = "CC-BY-SA-4.0"
@@ -54,31 +52,29 @@ class PetsSettings:
 
 @dataclass(frozen=True)
 class Pet:
-    """An image of one of torchvision's two lists."""
+    """An image and its trimap."""
 
-    dataset: Any
-    index: int
+    name: str
+    image: Path
+    trimap: Path
 
 
-@contextmanager
-def open_pets(source: Path) -> Iterator[dict[str, list[Pet]]]:
-    """Open the published layout through ``torchvision.datasets.OxfordIIITPet``.
-
-    torchvision wants a folder of its own name and both lists: a temporary folder of links gives it these. Without the
-    lists, all images that have a trimap make one.
+def find_pets(source: Path) -> dict[str, list[Pet]]:
+    """Find the images of the published layout.
 
     Args:
         source: Holds ``images/`` and ``annotations/trimaps/``, with or without ``annotations/trainval.txt`` and
             ``test.txt``; or a folder ``oxford-iiit-pet`` that does.
 
-    Yields:
-        ``trainval`` and ``test`` to images in the lists' order; without lists only ``all``.
+    Returns:
+        ``trainval`` and ``test`` to images in the lists' order; without lists only ``all``, by name.
 
     Raises:
         DataError: Folders or one of the lists are missing, or a list is damaged.
     """
     folder = source / FOLDER if (source / FOLDER).is_dir() else source
-    for needed in (folder / "images", folder / "annotations" / "trimaps"):
+    images, trimaps = folder / "images", folder / "annotations" / "trimaps"
+    for needed in (images, trimaps):
         if not needed.is_dir():
             raise DataError(
                 f"--src {source}: has no {needed.relative_to(folder)}/; unpack images and annotations there"
@@ -87,31 +83,24 @@ def open_pets(source: Path) -> Iterator[dict[str, list[Pet]]]:
     missing = [path for path in lists.values() if not path.is_file()]
     if len(missing) == 1:
         raise DataError(f"{missing[0]}: no such file, but the other list is there; unpack all of annotations")
-    with scratch_folder() as root:
-        place = root / FOLDER
-        (place / "annotations").mkdir(parents=True)
-        (place / "images").symlink_to((folder / "images").resolve())
-        (place / "annotations" / "trimaps").symlink_to((folder / "annotations" / "trimaps").resolve())
-        if missing:
-            names = sorted(path.stem for path in (folder / "annotations" / "trimaps").glob("[!.]*.png"))
-            (place / "annotations" / "trainval.txt").write_text("".join(f"{name} 1 1 1\n" for name in names))
-            yield {"all": _open_list(root, "trainval", folder)}
-            return
-        for name, path in lists.items():
-            (place / "annotations" / f"{name}.txt").symlink_to(path.resolve())
-        yield {name: _open_list(root, name, path) for name, path in lists.items()}
+    names = {"all": sorted(path.stem for path in trimaps.glob("[!.]*.png"))} if missing else {}
+    names = names or {name: _listed(path) for name, path in lists.items()}
+    return {
+        list_name: [Pet(name, images / f"{name}.jpg", trimaps / f"{name}.png") for name in found]
+        for list_name, found in names.items()
+    }
 
 
-def _open_list(root: Path, name: str, path: Path) -> list[Pet]:
-    from torchvision.datasets import OxfordIIITPet
-
+def _listed(path: Path) -> list[str]:
     try:
-        dataset = OxfordIIITPet(root, split=name, target_types="segmentation", download=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no list of lines NAME CLASS SPECIES BREED ({error}); unpack it again") from error
-    if not len(dataset):
+        lines = [line.split() for line in read_bounded(path).decode().splitlines()]
+    except (OSError, ValueError, DamagedError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); unpack it again") from error
+    if any(len(line) != 4 or Path(line[0]).name != line[0] for line in lines):
+        raise DataError(f"{path}: no list of lines NAME CLASS SPECIES BREED; unpack it again")
+    if not lines:
         raise DataError(f"{path}: names no image; unpack it again")
-    return [Pet(dataset, index) for index in range(len(dataset))]
+    return [line[0] for line in lines]
 
 
 def choose_splits(
@@ -125,7 +114,7 @@ def choose_splits(
     """Choose who is train, val and test, by the seed alone.
 
     Args:
-        lists: What ``open_pets`` gave.
+        lists: What ``find_pets`` gave.
         counts: How many of each, all but test out of ``trainval`` where there are lists; None follows the lists.
         subset: How many in all, divided as the lists are; None is all.
         val_share: Share of ``trainval`` that becomes val.
@@ -168,11 +157,6 @@ def write_pets(
 ) -> tuple[dict[str, str], list[str]]:
     """Write every image as a tile.
 
-    Args:
-        root: The dataset's folder.
-        splits: Split to images.
-        reading: How.
-
     Returns:
         Name to where it comes from, for the manifest; and why images were left out, a line each.
 
@@ -185,11 +169,11 @@ def write_pets(
     for split, pets in splits.items():
         for pet in pets:
             try:
-                name, image, trimap = read_pet(pet)
+                image, trimap = read_pet(pet)
             except DataError as error:
                 faults += error.faults
                 continue
-            height, width = trimap.shape
+            name, (height, width) = pet.name, trimap.shape
             mask = binary_mask(name, trimap, reading)
             tile, tile_mask = fit_tile(image, reading, 0), fit_tile(mask, reading, IGNORE_INDEX)
             if reading.fit == "crop" and min(height, width) < reading.size:
@@ -204,43 +188,35 @@ def write_pets(
     return sources, left_out
 
 
-def read_pet(pet: Pet) -> tuple[str, NDArray[np.uint8], NDArray[np.uint8]]:
+def read_pet(pet: Pet) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read an image and its trimap.
 
-    Args:
-        pet: Which.
-
     Returns:
-        Its name, (H, W, 3) uint8 RGB, and (H, W) uint8 of 1 (pet), 2 (background) and 3 (uncertain).
+        (H, W, 3) uint8 RGB, and (H, W) uint8 of 1 (pet), 2 (background) and 3 (uncertain).
 
     Raises:
         DataError: A file is missing or damaged, or the trimap holds something else.
     """
-    try:
-        picture, target = pet.dataset[pet.index]
-        path = Path(os.path.realpath(target.filename))
-        image, trimap = np.asarray(picture), np.asarray(target)
-    except FileNotFoundError as error:
-        raise DataError(f"{os.path.realpath(error.filename)}: no such file; unpack the archives again") from error
-    except Exception as error:  # Pillow's decoders raise many kinds on damaged input, not all of which name the file
-        raise DataError(f"{_damaged(pet)}: damaged ({' '.join(str(error).split())}); unpack it again") from error
+    image, trimap = np.asarray(_decoded(pet.image).convert("RGB")), np.asarray(_decoded(pet.trimap))
     if trimap.ndim != 2 or trimap.dtype != np.uint8 or image.shape[:2] != trimap.shape:
-        raise DataError(f"{path}: is no 8-bit trimap of its image's size; unpack it again")
+        raise DataError(f"{pet.trimap}: is no 8-bit trimap of its image's size; unpack it again")
     if odd := sorted(set(np.unique(trimap).tolist()) - {PET, BACKGROUND, UNCERTAIN}):
         raise DataError(
-            f"{path}: holds the value {odd[0]}; a trimap holds 1 (pet), 2 (background) and 3 (uncertain), restore it"
+            f"{pet.trimap}: holds the value {odd[0]}; a trimap holds 1 (pet), 2 (background) and 3 (uncertain), "
+            f"restore it"
         )
-    return path.stem, image, trimap
+    return image, trimap
 
 
-def _damaged(pet: Pet) -> Path:
-    """Find which of the two files cannot be decoded."""
-    image, trimap = (Path(os.path.realpath(files[pet.index])) for files in (pet.dataset._images, pet.dataset._segs))
+def _decoded(path: Path) -> Image.Image:
     try:
-        Image.open(image).load()
-    except Exception:  # see read_pet
-        return image
-    return trimap
+        picture = Image.open(path)
+        picture.load()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; unpack the archives again") from error
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged input
+        raise DataError(f"{path}: damaged ({' '.join(str(error).split())}); unpack it again") from error
+    return picture
 
 
 def binary_mask(name: str, trimap: NDArray[np.uint8], reading: PetsSettings) -> NDArray[np.uint8]:

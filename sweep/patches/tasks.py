@@ -15,9 +15,6 @@ MAX_BYTES = MIB
 def read_task(path: Path) -> Task:
     """Read a task from a JSON file: the object that a manifest's ``task`` holds.
 
-    Args:
-        path: The file.
-
     Raises:
         DataError: Not there, no JSON, or no task.
     """

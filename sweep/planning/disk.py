@@ -33,13 +33,7 @@ def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
 
 
 def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
-    """Estimate the room that a sweep takes at its largest.
-
-    Args:
-        plan: What is trained.
-        data: The tiles.
-        concurrent: Trials side by side.
-    """
+    """Estimate the room that a sweep takes at its largest."""
     recipes = [trial.recipe for trial in plan.trials]
     for study in plan.studies:
         recipes += [study.template.recipe] * study.trials + [final.recipe for final in study.afterwards]

@@ -52,9 +52,6 @@ def open_dataset(path: str, *, fix: str = "replace it") -> Any:
 def made_of(dataset: Any) -> list[str]:
     """List the files that a raster is made of, those that are missing included.
 
-    Args:
-        dataset: An open rasterio dataset.
-
     Returns:
         Its own file, world file, ``.aux.xml``, mask and overviews as GDAL knows them, and the sources of a virtual
         raster with what those are made of in turn where they are virtual, too.
@@ -76,22 +73,14 @@ def _made_of(dataset: Any, seen: set[str]) -> Iterator[str]:
 
 
 def missing_sources(dataset: Any) -> list[str]:
-    """List the files of this machine that a virtual raster shows and that are not there.
-
-    Args:
-        dataset: An open rasterio dataset.
-    """
+    """List the files of this machine that a virtual raster shows and that are not there."""
     if dataset.driver != "VRT":
         return []
     return [file for file in made_of(dataset) if not is_remote(file) and not Path(file).exists()]
 
 
 def nested_sources(dataset: Any) -> list[str]:
-    """List the virtual rasters that a virtual raster shows.
-
-    Args:
-        dataset: An open rasterio dataset.
-    """
+    """List the virtual rasters that a virtual raster shows."""
     if dataset.driver != "VRT":
         return []
     return [file for file in dataset.files if file.lower().endswith(".vrt") and file != dataset.name]

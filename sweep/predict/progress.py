@@ -13,11 +13,7 @@ SECONDS_A_LINE = 30.0
 
 
 class WindowProgress:
-    """Counts windows of one raster after the other; a context manager.
-
-    Args:
-        console: Where to show it.
-    """
+    """Counts windows of one raster after the other; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

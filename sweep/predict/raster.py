@@ -155,13 +155,7 @@ class Raster:
         return values
 
     def _stored(self, rows: Span, columns: Span, shape: Span | None = None) -> NDArray[Any]:
-        """Read (3, H, W) values as they are stored.
-
-        Args:
-            rows: Of the window.
-            columns: Of the window.
-            shape: Rows and columns to shrink it to.
-        """
+        """Read (3, H, W) values as they are stored."""
         from rasterio.windows import Window
 
         whole = rows[1] - rows[0] == self.dataset.height and columns[1] - columns[0] == self.dataset.width

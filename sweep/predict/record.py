@@ -133,9 +133,6 @@ class Record:
         A mask drawn by hand may be called ``NAME_mask.png``, too. What a run that was killed had begun to write is
         known by its parts.
 
-        Args:
-            one: The raster.
-
         Raises:
             ExperimentError: There are such files, or the folder keeps a dataset's tiles.
         """

@@ -132,10 +132,6 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
 def _require_complete(path: Path, number: int) -> None:
     """Look at what GDAL writes last, as it does not tell of a disk that is full by then.
 
-    Args:
-        path: A GeoPackage or GeoJSON.
-        number: Features that it should have.
-
     Raises:
         OSError: It is not complete.
     """

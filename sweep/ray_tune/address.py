@@ -77,12 +77,7 @@ def silent_core() -> Iterator[None]:
 
 
 def could_not_join(target: Target, error: BaseException) -> ExperimentError:
-    """Return the line that says why a cluster that answers could not be joined.
-
-    Args:
-        target: The cluster.
-        error: What Ray raised.
-    """
+    """Return the line that says why a cluster that answers could not be joined."""
     said = " ".join(str(one) for one in _chain(error))
     if "Version mismatch" in said:
         versions = ", ".join(line.strip() for line in said.splitlines() if line.strip().startswith(("Ray:", "Python:")))

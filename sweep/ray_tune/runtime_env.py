@@ -23,9 +23,6 @@ def code_modules(architectures: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     That is tilesweep itself (1 MB) and, for each architecture that a user wrote in a file, the Python files of its
     folder. Ray uploads them once and stores them by their content.
 
-    Args:
-        architectures: What will be trained.
-
     Yields:
         ``py_modules``; nothing where the job that this process is in brings modules of its own.
     """

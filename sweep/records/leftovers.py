@@ -45,9 +45,6 @@ def mark_session(folder: Path) -> None:
 def remove_leftovers(ray_folder: Path) -> list[Path]:
     """Remove scratch folders and Ray's sessions whose owners are gone.
 
-    Args:
-        ray_folder: Ray's folder.
-
     Returns:
         What was removed.
     """

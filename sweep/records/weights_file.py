@@ -13,10 +13,6 @@ from trainables.trial_states import BEST_FILE
 def read_best_weights(experiment: Experiment, attempt: str) -> bytes:
     """Read the best-weights file of a finished trial.
 
-    Args:
-        experiment: Whose trial.
-        attempt: Its name.
-
     Raises:
         ExperimentError: It cannot be read, or is not the file that the trial wrote. Trials of earlier versions did not
             record what they wrote.

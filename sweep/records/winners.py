@@ -18,9 +18,6 @@ def winners(rows: Iterable[Row]) -> dict[str, list[Row]]:
     class everywhere only over others that do. Preliminary trials never win. A contest whose candidates are trained
     several times is undecided until all of that has been done.
 
-    Args:
-        rows: The trials table's rows.
-
     Returns:
         Contest to the winning candidate's finished trainings; a contest without one is left out.
     """

@@ -32,9 +32,6 @@ class RemoteJournal(BaseJournalBackend):
     """A journal in a remote experiment's folder: ``studies.log``, ``studies.log.1``, ``studies.log.2`` and so on.
 
     One driver writes it, so it is read once.
-
-    Args:
-        experiment: Whose folder.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -67,11 +64,7 @@ class RemoteJournal(BaseJournalBackend):
 
 
 class LocalJournal(JournalFileBackend):
-    """A journal on this machine, whose loss is a storage's loss and no bug.
-
-    Args:
-        path: Its file.
-    """
+    """A journal on this machine, whose loss is a storage's loss and no bug."""
 
     def __init__(self, path: Path) -> None:
         # Symbolic links, the other kind of lock, do not exist on mounted drives.

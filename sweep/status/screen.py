@@ -51,12 +51,7 @@ class Line:
 
 
 def _lines(snapshot: Snapshot, *, all_logs: bool) -> tuple[list[Line], list[Line]]:
-    """Return what stands above the trials and below them.
-
-    Args:
-        snapshot: What is shown.
-        all_logs: Show the last lines of what failed trials logged.
-    """
+    """Return what stands above the trials and below them."""
     head = [Line("experiment", snapshot.experiment.address), Line("state", state_text(snapshot))]
     label = "best" if snapshot.state == "ended" else "best so far"
     foot = [Line(label, _best_text(best)) for best in snapshot.best]
@@ -115,11 +110,7 @@ def _failure_lines(failure: Failure) -> list[Line]:
 
 
 class Feed:
-    """Emits snapshots as events; a trial that has not changed is emitted once.
-
-    Args:
-        events: Where to.
-    """
+    """Emits snapshots as events; a trial that has not changed is emitted once."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

@@ -108,11 +108,7 @@ class Snapshot:
 
 
 class SnapshotReader:
-    """Looks at an experiment, as often as one likes; what ended trials reported is read once.
-
-    Args:
-        experiment: Which one.
-    """
+    """Looks at an experiment, as often as one likes; what ended trials reported is read once."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment

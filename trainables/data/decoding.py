@@ -36,10 +36,6 @@ def read_file(path: Path) -> bytes:
 def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
     """Decode an 8-bit RGB picture.
 
-    Args:
-        data: The file's content.
-        path: Its name, for errors.
-
     Returns:
         (H, W, 3) uint8.
 
@@ -54,11 +50,6 @@ def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
 
 def decode_mask(data: bytes, path: Path, task: Task) -> NDArray[np.uint8]:
     """Decode a mask.
-
-    Args:
-        data: The file's content.
-        path: Its name, for errors.
-        task: What its values mean.
 
     Returns:
         (H, W) uint8 class indices; 255 for pixels that do not count.

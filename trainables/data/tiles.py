@@ -162,11 +162,6 @@ class TuningData:
 def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...], list[str]]:
     """Read what can be read of a split.
 
-    Args:
-        root: The dataset.
-        split: One of ``SPLITS``.
-        task: What the masks mean.
-
     Returns:
         The sound tiles, in the natural order of their names, and one line for everything that is wrong.
     """

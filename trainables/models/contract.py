@@ -289,10 +289,6 @@ CHECKS: Sequence[ContractCheck] = (
 def examine(subject: ModelUnderTest, checks: Sequence[ContractCheck] = CHECKS) -> list[Verdict]:
     """Run checks; none of them raises, whatever the architecture does.
 
-    Args:
-        subject: What is checked.
-        checks: Which ones.
-
     Returns:
         One verdict a check; after one that says that the model does not build, no more.
     """

@@ -7,7 +7,7 @@ from sweep.patches.checking import describe
 from sweep.patches.commands.shared import MAX_TILES, check_counts, check_seed, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
 from sweep.patches.options import ImportPets
-from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, open_pets, write_pets
+from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
 
@@ -23,15 +23,15 @@ def import_pets(options: ImportPets, output: Output) -> None:
     """
     _check(options)
     reading = PetsSettings(size=options.size, fit=options.fit, uncertain=options.uncertain, seed=options.seed)
-    with open_pets(options.src) as lists, new_dataset(options.dst, force=options.force) as root:
-        if "all" in lists and options.counts is None:
-            raise DataError(
-                f"--src {options.src}: has no annotations/trainval.txt and test.txt; "
-                "unpack them, or give --counts N,N,N"
-            )
-        splits = choose_splits(
-            lists, counts=options.counts, subset=options.subset, val_share=options.val_share, seed=options.seed
+    lists = find_pets(options.src)
+    if "all" in lists and options.counts is None:
+        raise DataError(
+            f"--src {options.src}: has no annotations/trainval.txt and test.txt; unpack them, or give --counts N,N,N"
         )
+    splits = choose_splits(
+        lists, counts=options.counts, subset=options.subset, val_share=options.val_share, seed=options.seed
+    )
+    with new_dataset(options.dst, force=options.force) as root:
         sources, left_out = write_pets(root, splits, reading)
         if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
             raise DataError(f"--size {options.size}: leaves a split without images ({left_out[0]}); use --fit pad")
