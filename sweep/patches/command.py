@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 from sweep.cli.console import Command, CommandGroup
+from sweep.cli.options import OutputOptions
 from sweep.cli.output import Output
 from sweep.patches.options import CheckOptions, Describe, ImportPets, Make, Overview, Synthesize
 
@@ -21,53 +22,46 @@ def _lazily(module: str) -> Callable[[Any, Output], int | None]:
     return main
 
 
+def _command(name: str, options: type[OutputOptions], examples: Mapping[str, str]) -> Command:
+    return Command(name=f"patches {name}", options=options, main=_lazily(name.replace("-", "_")), examples=examples)
+
+
 SUBCOMMANDS = {
-    "make": Command(
-        name="patches make",
-        options=Make,
-        main=_lazily("make"),
-        examples={
-            "--src data/ --split split.toml": "images and masks",
-            "--src data/ --split split.toml --task task.json": "with several classes",
-            "--src data/ --split split.toml --labels roofs.gpkg": "with polygons for masks",
-        },
-    ),
-    "import-pets": Command(
-        name="patches import-pets",
-        options=ImportPets,
-        main=_lazily("import_pets"),
-        examples={
-            "--src oxford-iiit-pet/": "all of it, into pets/",
-            "--src oxford-iiit-pet/ --subset 200": "200 images, by the seed",
-        },
-    ),
-    "synthesize": Command(
-        name="patches synthesize",
-        options=Synthesize,
-        main=_lazily("synthesize"),
-        examples={
-            "--dst patches": "what the README shows",
-            "--dst roads --kind roads --counts 8,2,2": "road scenes with four classes",
-        },
-    ),
-    "check": Command(
-        name="patches check",
-        options=CheckOptions,
-        main=_lazily("check"),
-        examples={"--patches my_tiles/": "", "--patches my_tiles/ --update": "after you changed a file on purpose"},
-    ),
-    "overview": Command(
-        name="patches overview",
-        options=Overview,
-        main=_lazily("overview"),
-        examples={"--patches my_tiles/ --out tiles.png": ""},
-    ),
-    "describe": Command(
-        name="patches describe",
-        options=Describe,
-        main=_lazily("describe"),
-        examples={"--patches my_tiles/": "table and picture"},
-    ),
+    one.name.removeprefix("patches "): one
+    for one in (
+        _command(
+            "make",
+            Make,
+            {
+                "--src data/ --split split.toml": "images and masks",
+                "--src data/ --split split.toml --task task.json": "with several classes",
+                "--src data/ --split split.toml --labels roofs.gpkg": "with polygons for masks",
+            },
+        ),
+        _command(
+            "import-pets",
+            ImportPets,
+            {
+                "--src oxford-iiit-pet/": "all of it, into pets/",
+                "--src oxford-iiit-pet/ --subset 200": "200 images, by the seed",
+            },
+        ),
+        _command(
+            "synthesize",
+            Synthesize,
+            {
+                "--dst patches": "what the README shows",
+                "--dst roads --kind roads --counts 8,2,2": "road scenes with four classes",
+            },
+        ),
+        _command(
+            "check",
+            CheckOptions,
+            {"--patches my_tiles/": "", "--patches my_tiles/ --update": "after you changed a file on purpose"},
+        ),
+        _command("overview", Overview, {"--patches my_tiles/ --out tiles.png": ""}),
+        _command("describe", Describe, {"--patches my_tiles/": "table and picture"}),
+    )
 }
 
 COMMAND = CommandGroup(

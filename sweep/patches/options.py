@@ -92,29 +92,28 @@ class CheckOptions(DatasetOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview(DatasetOptions):
-    """Draw a grid of all tiles with the outlines of their masks, or with their classes in colours."""
+class PictureOptions(DatasetOptions):
+    """A picture of it."""
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The picture; default: overview.png in the dataset."""
+    """The picture; default: in the dataset, overview.png or, an SVG, description.svg."""
 
     overwrite: bool = False
     """Replace a file that is there and is not a picture as this command wrote it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Describe(DatasetOptions):
+class Overview(PictureOptions):
+    """Draw a grid of all tiles with the outlines of their masks, or with their classes in colours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe(PictureOptions):
     """Say what the tiles look like: sizes, class balance, colours, sharpness, drift between splits, class weights.
 
     - The test split is described too, to show whether it differs from train; that is no score of a model.
     - The suggested class weights are computed on train alone.
     """
-
-    out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The picture, an SVG; default: description.svg in the dataset."""
-
-    overwrite: bool = False
-    """Replace a file that is there and is not a picture as this command wrote it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweep.cli.output import Output
 from sweep.patches.checking import describe
-from sweep.patches.commands.shared import MAX_TILES, check_counts, check_seed, check_size, finish, read_sound, say_made
+from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
 from sweep.patches.options import ImportPets
 from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
@@ -66,12 +66,9 @@ def import_pets(options: ImportPets, output: Output) -> None:
 def _check(options: ImportPets) -> None:
     """Refuse flags that make no dataset, before any file is opened."""
     check_size(options.size)
-    check_seed(options.seed)
     if not 0 < options.val_share < 1:
         raise DataError(f"--val-share {options.val_share:g}: must be between 0 and 1, both excluded")
     if options.counts is not None and options.subset is not None:
         raise DataError(f"--subset {options.subset}: does not go with --counts; leave one of them out")
     if options.counts is not None:
         check_counts(options.counts, "3,1,1")
-    if options.subset is not None and not len(SPLITS) <= options.subset <= MAX_TILES:
-        raise DataError(f"--subset {options.subset}: must be {len(SPLITS)} to {MAX_TILES}")

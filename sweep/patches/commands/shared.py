@@ -9,6 +9,7 @@ from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checking import Report
 from sweep.patches.checking import check as check_dataset
+from sweep.patches.options import MAX_TILES
 from sweep.patches.overview import overview_png
 from sweep.records.outputs import sealed, write_files
 from trainables.data.manifest import Leak, Manifest
@@ -19,8 +20,6 @@ from trainables.invocation import call
 from trainables.task import Task
 
 OVERVIEW_FILE = "overview.png"
-MAX_SEED = 2**32 - 1
-MAX_TILES = 100_000
 
 
 def command(words: str, root: Path) -> str:
@@ -36,16 +35,6 @@ def check_size(size: int) -> None:
     """
     if not MIN_SIDE <= size <= MAX_SIDE or size % SIDE_MULTIPLE:
         raise DataError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} to {MAX_SIDE}")
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that no random generator takes.
-
-    Raises:
-        DataError: It is negative, or beyond 32 bits.
-    """
-    if not 0 <= seed <= MAX_SEED:
-        raise DataError(f"--seed {seed}: must be 0 to {MAX_SEED}")
 
 
 def check_counts(counts: tuple[int, ...], example: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweep.cli.output import Output
 from sweep.patches.checking import describe
-from sweep.patches.commands.shared import check_counts, check_seed, check_size, finish, read_sound, say_made
+from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
 from sweep.patches.options import Synthesize
 from sweep.patches.synthesis import KINDS, LICENCE, draw_tiles, split_names
@@ -15,7 +15,6 @@ def synthesize(options: Synthesize, output: Output) -> None:
     kind = KINDS[options.kind]
     size = kind.size if options.size is None else options.size
     check_size(size)
-    check_seed(options.seed)
     check_counts(options.counts, "24,6,6")
     splits = split_names(options.counts)
     with new_dataset(options.dst, force=options.force) as root:
