@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from trainables.augment.presets import PRESETS
-from trainables.documents import DamagedError, parse_json, parse_toml, quoted
+from trainables.documents import quoted
 from trainables.errors import RecipeError, nearest
 from trainables.losses.registry import LOSSES
 from trainables.recipe_fields import (
@@ -179,30 +178,9 @@ class Recipe:
         """Return the recipe as a JSON object, one field a line."""
         return json.dumps(self.to_dict(), indent=2)
 
-    @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """Read what ``to_json`` wrote."""
-        return cls.from_dict(_fields(parse_json, text))
-
-    def to_toml(self) -> str:
-        """Return the recipe as TOML ``key = value`` lines."""
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in self.to_dict().items())
-
-    @classmethod
-    def from_toml(cls, text: str) -> Recipe:
-        """Read what ``to_toml`` wrote."""
-        return cls.from_dict(_fields(parse_toml, text))
-
 
 FIELDS = fields_of(Recipe)
 """What is known of each field."""
-
-
-def _fields(parse: Callable[[str, type[dict[str, Any]]], dict[str, Any]], text: str) -> dict[str, Any]:
-    try:
-        return parse(text, dict[str, Any])
-    except DamagedError as error:
-        raise RecipeError(f"recipe: {error}; restore the text") from error
 
 
 def _check_type(name: str, value: object, annotation: str) -> None:

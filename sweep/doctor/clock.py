@@ -1,4 +1,4 @@
-"""The clock: it runs, agrees with the storage's, and nothing was written in its future."""
+"""The clock: it agrees with the storage's, and nothing was written in its future."""
 
 from __future__ import annotations
 
@@ -14,37 +14,28 @@ from sweep.sealed.ledger import Ledger
 from trainables.errors import LedgerError, StorageError
 from trainables.storage import Storage
 
-WATCHED_SECONDS = 0.3
-JUMP_SECONDS = 1.0
-"""By which a clock may differ from a steady one in that time; a thread can wait that long on a busy machine."""
 SKEW_SECONDS = 5.0
 """Between two clocks; from ``PRESUMED_DEAD_SECONDS`` on, a living driver elsewhere is taken for dead."""
 MEND = "timedatectl set-ntp true"
 
 
 def check_clock(subject: Subject) -> Sequence[Finding]:
-    """Watch the clock for a moment, and compare it with the storage's and with what was written."""
-    wall, steady = time.time(), time.monotonic()
-    time.sleep(WATCHED_SECONDS)
-    drift = (time.time() - wall) - (time.monotonic() - steady)
+    """Compare the clock with the storage's and with what was written."""
     try:
         there = subject.reach()
     except StorageError:  # told by the check of the storage
-        return [judge_clock(drift, None, None, time.time())]
-    return [judge_clock(drift, storage_skew(there), _last_reading(subject.storage), time.time())]
+        return [judge_clock(None, None, time.time())]
+    return [judge_clock(storage_skew(there), _last_reading(subject.storage), time.time())]
 
 
-def judge_clock(drift: float, skew: float | None, last: float | None, now: float) -> Finding:
+def judge_clock(skew: float | None, last: float | None, now: float) -> Finding:
     """Judge a clock; all in seconds.
 
     Args:
-        drift: What it gained on a steady clock while it was watched.
         skew: By how much the storage's is ahead; None where that cannot be known.
         last: When the ledger's newest reading was made, since 1970; None where there is none.
         now: The clock.
     """
-    if abs(drift) > JUMP_SECONDS:
-        return fail(f"jumped by {drift:+.1f} s while it was watched", MEND)
     if skew is not None and abs(skew) > SKEW_SECONDS:
         judge = fail if abs(skew) >= PRESUMED_DEAD_SECONDS else warn
         return judge(f"the storage's clock differs by {skew:+.0f} s: a driver that lives may be taken for dead", MEND)

@@ -8,14 +8,13 @@ from sweep.doctor.dataset import check_dataset
 from sweep.doctor.disk import check_disk
 from sweep.doctor.finding import Check
 from sweep.doctor.gpus import check_gpu, check_torch
-from sweep.doctor.machine import check_cpus, check_memory, check_open_files, check_python, check_shared_memory
+from sweep.doctor.machine import check_cpus, check_memory, check_open_files, check_shared_memory
 from sweep.doctor.packages import check_extras, check_packages
 from sweep.doctor.ray_files import check_ports, check_temporary_folder, check_token
 from sweep.doctor.results import check_experiments, check_ledger, check_storage
 from sweep.doctor.weights import check_weights
 
 CHECKS = (
-    Check(name="python", run=check_python),
     Check(name="packages", run=check_packages),
     Check(name="extras", run=check_extras),
     Check(name="torch", run=check_torch),

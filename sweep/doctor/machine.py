@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import psutil
-from packaging.specifiers import SpecifierSet
 
 from sweep.doctor.finding import Finding, fail, ok, warn
 from sweep.doctor.subject import Subject
@@ -26,24 +23,6 @@ STORE_SHARE, STORE_CAP = 0.3, 10**10
 Source: ray/_private/utils.py, resolve_object_store_memory."""
 FEW_FILES, FILES = 1024, 4096
 """Below the second, Ray itself warns (ray/_private/worker.py)."""
-
-
-def check_python(subject: Subject) -> Sequence[Finding]:
-    """Compare Python with what tilesweep wants."""
-    try:
-        wanted = metadata("tilesweep")["Requires-Python"] or ""
-    except (PackageNotFoundError, KeyError):
-        wanted = ""
-    return [judge_python(platform.python_version(), wanted, sys.platform)]
-
-
-def judge_python(version: str, wanted: str, system: str) -> Finding:
-    """Judge a Python version such as ``3.11.7`` by a range such as ``>=3.11``, on ``linux``, ``darwin``, ``win32``."""
-    if not SpecifierSet(wanted).contains(version, prereleases=True):
-        return fail(f"{version}; tilesweep wants {wanted}", "make setup PYTHON=python3.11")
-    if system == "win32":
-        return warn(f"{version} on Windows, where tilesweep was not tried", "use WSL 2 or Docker")
-    return ok(f"{version} in {sys.prefix}")
 
 
 def check_cpus(subject: Subject) -> Sequence[Finding]:

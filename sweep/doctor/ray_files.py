@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sweep.doctor.finding import Finding, ok, warn
 from sweep.doctor.subject import Subject
@@ -13,13 +12,6 @@ from sweep.ray_tune.local_ray import REACHABLE_VARIABLE, is_reachable
 from sweep.ray_tune.ray_folder import VARIABLE as FOLDER_VARIABLE
 from sweep.ray_tune.ray_folder import choose_folder
 from sweep.ray_tune.ray_token import MODE_VARIABLE, TOKEN_VARIABLE, TokenPlan, is_exposed, plan_token
-
-PORTS = {
-    8265: "the dashboard takes the next free one",
-    6379: "ray start --head needs another --port",
-    10001: "ray start --head needs another --ray-client-server-port",
-}
-"""Ray's ports, and what happens where one is taken."""
 
 
 def check_temporary_folder(subject: Subject) -> Sequence[Finding]:
@@ -32,8 +24,8 @@ def check_temporary_folder(subject: Subject) -> Sequence[Finding]:
 
 
 def check_ports(subject: Subject) -> Sequence[Finding]:
-    """Tell which of Ray's ports are taken, and who can reach them."""
-    return [judge_ports(PORTS), *([] if subject.cluster else [judge_reach()])]
+    """Tell who can reach the ports of a Ray that the sweep starts here."""
+    return [ok("the cluster's own")] if subject.cluster else [judge_reach()]
 
 
 def judge_reach() -> Finding:
@@ -42,23 +34,6 @@ def judge_reach() -> Finding:
         return ok("a sweep's own Ray listens on this machine's loopback alone")
     text = f"{REACHABLE_VARIABLE}={os.environ[REACHABLE_VARIABLE]}: Ray listens on every network of this machine"
     return warn(f"{text}, and its three ports of metrics ask for no token", f"unset {REACHABLE_VARIABLE}")
-
-
-def judge_ports(ports: Mapping[int, str]) -> Finding:
-    """Tell which ports are taken, and what follows; no sweep fails of it."""
-    if taken := [port for port in ports if _is_taken(port)]:
-        return ok("; ".join(f"{port} is taken: {ports[port]}" for port in taken))
-    return ok(f"{', '.join(map(str, ports))} are free")
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def check_token(subject: Subject) -> Sequence[Finding]:

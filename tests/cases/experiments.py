@@ -95,24 +95,30 @@ def _report(epoch: int, iou: float) -> dict[str, Any]:
     return {**common, **scores, "finished": False, "epoch": epoch, "images_per_second": 4.0, "encoder_frozen": False}
 
 
+def a_reading(attempt: str = "unet", **changes: object) -> Reading:
+    """Return a line of a ledger."""
+    values: dict[str, object] = {
+        "experiment": "e",
+        "attempt": attempt,
+        "checkpoint_sha256": "c" * 64,
+        "data_fingerprint": "f",
+        "test_fingerprint": "t" * 64,
+        "time": "2026-01-01T00:00:00+00:00",
+        "iou": 0.5,
+        "f1": 0.6,
+        "tiles": {"a": 0.5},
+    }
+    return Reading(**{**values, **changes})  # type: ignore[arg-type]
+
+
 def score_all(experiment: Experiment, iou: float = 0.5) -> None:
     """Write what ``sweep.score`` writes of every trial: a reading in the ledger, then the scores."""
     import pyarrow as pa
 
     rows = []
     for attempt in [plan["attempt"] for plan in experiment.description["plan"]["trials"]]:
-        reading = Reading(
-            experiment=experiment.name,
-            attempt=attempt,
-            checkpoint_sha256="c" * 64,
-            data_fingerprint="f",
-            test_fingerprint="t" * 64,
-            time="2026-01-01T00:00:00+00:00",
-            iou=iou,
-            f1=iou,
-            tiles={"t1": iou, "t2": iou},
-            run=experiment.description["id"],
-        )
+        tiles, run = {"t1": iou, "t2": iou}, experiment.description["id"]
+        reading = a_reading(experiment=experiment.name, attempt=attempt, iou=iou, f1=iou, tiles=tiles, run=run)
         Ledger(experiment.storage).append([reading])
         rows += [
             {"attempt": attempt, "tile": tile, "iou": iou, "f1": iou, "confusion": CONFUSION} for tile in reading.tiles

@@ -17,10 +17,11 @@ from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.store import TRIALS_SCHEMA
 from sweep.records.trials import TrialPlan, TrialRecords
-from sweep.sealed.ledger import Ledger, Reading
+from sweep.sealed.ledger import Ledger
 from sweep.sealed.next_step import next_command
 from sweep.session import session
 from sweep.session.checks import require_folder
+from tests.cases.experiments import a_reading
 from tests.docs.pages import COMMANDS, command_lines
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import command
@@ -82,18 +83,7 @@ def test_a_resume_of_an_ended_sweep_names_what_comes_next(experiment: Experiment
     assert said.startswith("--resume e: it has ended; ")
     name, options = _parsed(said)
     assert (name, options.storage) == ("score", experiment.storage.address)  # type: ignore[attr-defined]
-    reading = Reading(
-        experiment="e",
-        attempt="unet",
-        checkpoint_sha256="c",
-        data_fingerprint="f",
-        test_fingerprint="t",
-        time="now",
-        iou=0.5,
-        f1=0.5,
-        tiles={"a": 0.5},
-    )
-    Ledger(experiment.storage).append([reading])
+    Ledger(experiment.storage).append([a_reading()])
     assert _parsed(_refusal(experiment))[0] == "report"  # score would refuse: it has been read
 
 

@@ -65,7 +65,7 @@ def test_no_token_is_printed(swept: Swept) -> None:
 @pytest.mark.parametrize("attempt", GRID_OF_FIVE)
 def test_each_trial_leaves_its_files(swept: Swept, attempt: str) -> None:
     folder = swept.experiment / attempt
-    recipe = Recipe.from_json((folder / "recipe.json").read_text())
+    recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
     assert (recipe.architecture, recipe.learning_rate) == (
         attempt,
         TRACKS[ARCHITECTURES[attempt].track]["learning_rate"],

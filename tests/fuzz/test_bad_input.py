@@ -33,8 +33,9 @@ from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
 from sweep.records.trials import TrialPlan, TrialRecords, read_reports
-from sweep.sealed.ledger import LEDGER_FILE, Ledger, Reading
+from sweep.sealed.ledger import LEDGER_FILE, Ledger
 from sweep.search.journal import open_studies
+from tests.cases.experiments import a_reading
 from tests.conftest import WriteDataset
 from trainables.checkpoints import BestWeights, dump_best, read_best
 from trainables.data.manifest import MANIFEST_FILE, Manifest
@@ -398,18 +399,7 @@ def test_experiments(tmp_path: Path, cases: int) -> None:
     experiment.write("unet/reports.jsonl", b'{"epoch": 1, "val_iou": 0.5, "best_val_iou": 0.5, "best_epoch": 1}\n')
     best = BestWeights(recipe=recipe, weights=plan.weights, epoch=1, val_iou=0.5, data_fingerprint="f")
     experiment.write("unet/best.safetensors", dump_best({}, best))
-    reading = Reading(
-        experiment="e",
-        attempt="unet",
-        checkpoint_sha256="c",
-        data_fingerprint="f",
-        test_fingerprint="t",
-        time="now",
-        iou=0.5,
-        f1=0.5,
-        tiles={"a": 0.5},
-    )
-    Ledger(storage).append([reading])
+    Ledger(storage).append([a_reading()])
     open_studies(experiment, None)
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     assert Path(LEDGER_FILE) in files

@@ -9,23 +9,9 @@ import pytest
 
 from sweep.records.experiment import LEDGER_FILE
 from sweep.sealed.ledger import FIRST, Ledger, Reading
+from tests.cases.experiments import a_reading
 from trainables.errors import LedgerError
 from trainables.storage import Storage
-
-
-def _reading(attempt: str = "unet", **changes: object) -> Reading:
-    values: dict[str, object] = {
-        "experiment": "e",
-        "attempt": attempt,
-        "checkpoint_sha256": "c",
-        "data_fingerprint": "d",
-        "test_fingerprint": "t",
-        "time": "2026-01-01T00:00:00+00:00",
-        "iou": 0.5,
-        "f1": 0.6,
-        "tiles": {"a": 0.5},
-    }
-    return Reading(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def _ledger(folder: Path) -> Ledger:
@@ -38,8 +24,8 @@ def test_a_new_storage_has_no_readings(tmp_path: Path) -> None:
 
 def test_lines_are_chained_from_the_first_on(tmp_path: Path) -> None:
     ledger = _ledger(tmp_path)
-    ledger.append([_reading("unet")])
-    ledger.append([_reading("sam"), _reading("unet", reason="again")])
+    ledger.append([a_reading("unet")])
+    ledger.append([a_reading("sam"), a_reading("unet", reason="again")])
     readings = ledger.readings()
     assert [reading.attempt for reading in readings] == ["unet", "sam", "unet"]
     assert readings[0].previous == FIRST
@@ -51,7 +37,7 @@ def test_lines_are_chained_from_the_first_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [0, 1, 2])
 def test_a_changed_line_is_noticed(tmp_path: Path, line: int) -> None:
     ledger = _ledger(tmp_path)
-    ledger.append([_reading("a"), _reading("b"), _reading("c")])
+    ledger.append([a_reading("a"), a_reading("b"), a_reading("c")])
     path = tmp_path / LEDGER_FILE
     lines = path.read_text().splitlines()
     lines[line] = json.dumps({**json.loads(lines[line]), "iou": 0.99}, sort_keys=True)
@@ -63,7 +49,7 @@ def test_a_changed_line_is_noticed(tmp_path: Path, line: int) -> None:
 @pytest.mark.parametrize("line", [0, 1])
 def test_a_line_that_was_changed_and_sealed_anew_is_noticed_by_the_next(tmp_path: Path, line: int) -> None:
     ledger = _ledger(tmp_path)
-    ledger.append([_reading("a"), _reading("b"), _reading("c")])
+    ledger.append([a_reading("a"), a_reading("b"), a_reading("c")])
     path = tmp_path / LEDGER_FILE
     lines = path.read_text().splitlines()
     forged = Reading(**{**json.loads(lines[line]), "iou": 0.99})
@@ -75,11 +61,11 @@ def test_a_line_that_was_changed_and_sealed_anew_is_noticed_by_the_next(tmp_path
 
 def test_a_removed_line_is_noticed(tmp_path: Path) -> None:
     ledger = _ledger(tmp_path)
-    ledger.append([_reading("a"), _reading("b")])
+    ledger.append([a_reading("a"), a_reading("b")])
     path = tmp_path / LEDGER_FILE
     path.write_text(path.read_text().splitlines()[1] + "\n")
     with pytest.raises(LedgerError, match="line 1"):
-        ledger.append([_reading("c")])
+        ledger.append([a_reading("c")])
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
