@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from search_spaces.limits import MAX_TRIALS
 from sweep.cli.marks import RARE, Bounds, OnResume
-from sweep.cli.options import Names, SweepOptions
+from sweep.cli.options import SweepOptions
 from sweep.planning.policies import POLICIES
 from sweep.search.samplers import SAMPLERS
 from trainables.recipe import MAX_EPOCHS
@@ -32,9 +32,6 @@ class SearchOptions(SweepOptions):
 
     space: Annotated[Path | None, arg(metavar="FILE"), RARE, OnResume.FIXED] = None
     """Python file with a function space(architecture) of your own; it is run."""
-
-    extra_knobs: Annotated[Names, RARE, OnResume.FIXED] = ()
-    """Search these too: weight_decay, ema_decay."""
 
     max_epochs: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
     """Epochs of a full training; default: the profile's."""
