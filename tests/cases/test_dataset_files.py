@@ -228,45 +228,41 @@ def test_a_manifest_of_100_000_files_takes_seconds(tmp_path: Path) -> None:
 
 
 def test_classes_that_no_train_tile_shows_are_named_and_no_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sources(tmp_path / "in")
     (tmp_path / "t.json").write_text(json.dumps(LEGEND))
     made = (*arguments(tmp_path), "--task", tmp_path / "t.json")
     for words in (made, ("check", "--patches", tmp_path / "out")):
-        assert _run(monkeypatch, *words) == 0
+        assert _run(*words) == 0
         assert "no train tile shows water, snow: nothing can learn that" in " ".join(capsys.readouterr().out.split())
     assert TuningData.read(tmp_path / "out").absent_classes == ("water", "snow")
     sources(tmp_path / "in", value=0)
     shown = "train: shows only class 'ground' of ground, roof, water, snow; move tiles that show another one there"
-    _refused(monkeypatch, capsys, shown, *made, "--force")
+    _refused(shown, *made, "--force")
 
 
-def test_ten_faults_are_shown_and_the_rest_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_ten_faults_are_shown_and_the_rest_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     sources(tmp_path / "in")
     split = _split_file(tmp_path / "s.toml", train=[f"x{number}" for number in range(30)], val=["b"], test=["c"])
-    assert _run(monkeypatch, *arguments(tmp_path, split=str(split))) == 2
+    assert _run(*arguments(tmp_path, split=str(split))) == 2
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 11 and lines[-1].startswith("error: and 21 more")
-    assert _run(monkeypatch, *arguments(tmp_path, split=str(split)), "--json") == 2
+    assert _run(*arguments(tmp_path, split=str(split)), "--json") == 2
     (end,) = [one for one in map(json.loads, capfd.readouterr().out.splitlines()) if one["event"] == "end"]
     assert len(end["errors"]) == 31
 
 
-def test_the_advised_size_fits_all_images_that_can_be_tiles(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_advised_size_fits_all_images_that_can_be_tiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sources(tmp_path / "in")
     sources(tmp_path / "in", "c", size=80)
-    assert _run(monkeypatch, *arguments(tmp_path)) == 2
+    assert _run(*arguments(tmp_path)) == 2
     error = capsys.readouterr().err
     assert "images/c.png: is 80x80, smaller than --size 96; --size 64 fits all of at least 64" in error
-    assert _run(monkeypatch, *arguments(tmp_path, size="64")) == 0
+    assert _run(*arguments(tmp_path, size="64")) == 0
     sources(tmp_path / "in", "c", size=48)
     last = "images/c.png: is 48x48, and a tile has at least 64 pixels a side; leave it out of --split"
-    _refused(monkeypatch, capsys, last, *arguments(tmp_path, size="64"), "--force")
+    _refused(last, *arguments(tmp_path, size="64"), "--force")
 
 
 @pytest.mark.parametrize(
@@ -283,10 +279,10 @@ def test_the_advised_size_fits_all_images_that_can_be_tiles(
     ],
 )
 def test_absurd_options_are_one_line_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str, value: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, value: str
 ) -> None:
     began = time.monotonic()
-    assert _run(monkeypatch, *arguments(tmp_path, **{flag: value})) == 2
+    assert _run(*arguments(tmp_path, **{flag: value})) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: --{flag}") and len(line) < 300 and line.isprintable()
     assert time.monotonic() - began < 5 and not (tmp_path / "out").exists()
@@ -301,12 +297,10 @@ def test_numbers_of_tiles_have_an_upper_bound() -> None:
     check_size(16_384)
 
 
-def test_an_absurd_subset_is_refused_before_a_file_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_absurd_subset_is_refused_before_a_file_is_opened(tmp_path: Path) -> None:
     for value, bound in (("0", "least 3"), ("-5", "least 3"), ("1000000000", "most 100,000")):
         words = ("import-pets", "--src", tmp_path / "no", "--dst", tmp_path / "out", "--subset", value)
-        _refused(monkeypatch, capsys, f"--subset {value}: must be at {bound}", *words)
+        _refused(f"--subset {value}: must be at {bound}", *words)
 
 
 def test_masks_of_a_task_with_a_name_beyond_ascii_round_trip(tmp_path: Path) -> None:

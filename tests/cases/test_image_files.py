@@ -108,7 +108,7 @@ def test_a_picture_is_turned_as_viewers_show_it(tmp_path: Path, ending: str, ori
 
 
 def test_tile_and_mask_meet_where_the_labelling_tool_showed_the_picture_upright(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corners = [[16, 16], [64, 16], [64, 48], [16, 48]]
     shape = {"label": "roof", "shape_type": "polygon", "points": corners}
@@ -122,7 +122,7 @@ def test_tile_and_mask_meet_where_the_labelling_tool_showed_the_picture_upright(
         (tmp_path / f"in/e{number}.json").write_text(text)
     split = _split_file(tmp_path / "split.toml", train=["e0"], val=["e1"], test=["e2"])
     arguments = ("make", "--src", tmp_path / "in", "--labels", tmp_path / "in", "--dst", tmp_path / "out")
-    assert _run(monkeypatch, *arguments, "--split", split, "--size", "128") == 0
+    assert _run(*arguments, "--split", split, "--size", "128") == 0
     assert "3 images were turned upright" in " ".join(capsys.readouterr().out.split())
     for part in ("train", "val", "test"):
         ((files,), _) = scan_split(tmp_path / "out", part, Task())
@@ -296,9 +296,7 @@ def test_several_pictures_in_a_tiff_are_refused(tmp_path: Path) -> None:
     assert "holds 2 pictures" in fault(tmp_path / "a.tif")
 
 
-def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(tmp_path: Path) -> None:
     mask = np.zeros((96, 96), np.uint8)
     mask[:48] = 255
     for number, name in enumerate("abc"):
@@ -306,7 +304,7 @@ def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(
         geotiff(tmp_path / f"in/masks/{name}.tif", mask, transform=from_origin(600_020, 5_400_000, 0.5, 0.5))
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     arguments = ("make", "--src", tmp_path / "in", "--dst", tmp_path / "out", "--split", split, "--size", "96")
-    _refused(monkeypatch, capsys, "masks/a.tif: lies up to 40 pixels from its image a.tif", *arguments)
+    _refused("masks/a.tif: lies up to 40 pixels from its image a.tif", *arguments)
     assert not (tmp_path / "out").exists()
 
 

@@ -89,7 +89,7 @@ def test_the_advised_threshold_makes_the_true_mask(tmp_path: Path, write: Callab
 
 
 def test_255_beside_0_and_1_is_not_called_background_or_foreground_by_guess(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = disc()
     truth[:10] = 255
@@ -100,11 +100,11 @@ def test_255_beside_0_and_1_is_not_called_background_or_foreground_by_guess(
         Image.fromarray(truth).save(tmp_path / f"in/masks/{name}.png")
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     arguments = ("make", "--src", tmp_path / "in", "--dst", tmp_path / "out", "--split", split, "--size", "128")
-    assert _run(monkeypatch, *arguments) == 2
+    assert _run(*arguments) == 2
     error = capsys.readouterr().err
     assert "holds the values 0, 1, 255; if 255 means not labelled, say --task FILE with" in error
     (tmp_path / "task.json").write_text(re.search(r"with (\{.*?\});", error)[1])  # type: ignore[index]
-    assert _run(monkeypatch, *arguments, "--task", tmp_path / "task.json") == 0
+    assert _run(*arguments, "--task", tmp_path / "task.json") == 0
     data = TuningData.read(tmp_path / "out")
     assert data.task.ignores and np.array_equal(data.train[0].mask, truth)
 

@@ -103,62 +103,58 @@ def _make(tmp_path: Path, labels: Path, *, task: object = None) -> tuple[object,
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_without_a_task_every_label_is_foreground(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_task_every_label_is_foreground(name: str, tmp_path: Path) -> None:
     labels = WRITERS[name](tmp_path / name, OBJECTS)
-    assert _run(monkeypatch, *_make(tmp_path, labels)) == 0
+    assert _run(*_make(tmp_path, labels)) == 0
     data = TuningData.read(tmp_path / "out")
     assert data.task == Task() and np.array_equal(data.train[0].mask, _expected(1, 1))
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_with_a_task_names_are_classes_and_later_ones_paint_over(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_task_names_are_classes_and_later_ones_paint_over(name: str, tmp_path: Path) -> None:
     labels = WRITERS[name](tmp_path / name, OBJECTS)
-    assert _run(monkeypatch, *_make(tmp_path, labels, task=TASK)) == 0
+    assert _run(*_make(tmp_path, labels, task=TASK)) == 0
     data = TuningData.read(tmp_path / "out")
     assert data.task.classes == ("ground", "roof", "pool")
     assert np.array_equal(data.val[0].mask, _expected(1, 2))
 
 
-def test_the_label_ignore_is_pixels_that_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_label_ignore_is_pixels_that_do_not_count(tmp_path: Path) -> None:
     labels = write_cvat(tmp_path / "labels.xml", [("roof", SQUARE), ("ignore", OVER)])
     task = {"classes": ["ground", "roof"], "ignores": True}
-    assert _run(monkeypatch, *_make(tmp_path, labels, task=task)) == 0
+    assert _run(*_make(tmp_path, labels, task=task)) == 0
     assert np.array_equal(TuningData.read(tmp_path / "out").train[0].mask, _expected(1, 255))
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_unknown_label_is_named(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_label_is_named(name: str, tmp_path: Path) -> None:
     labels = WRITERS[name](tmp_path / name, [("rooof", SQUARE)])
-    _refused(monkeypatch, capsys, "label 'rooof' is no class", *_make(tmp_path, labels, task=TASK))
+    _refused("label 'rooof' is no class", *_make(tmp_path, labels, task=TASK))
     assert not (tmp_path / "out").exists()
 
 
-def test_cvat_s_z_order_decides_and_boxes_are_areas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cvat_s_z_order_decides_and_boxes_are_areas(tmp_path: Path) -> None:
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
     box = '<box label="roof" z_order="3" xtl="8" ytl="8" xbr="40" ybr="40"/>'
     labels.write_text(labels.read_text().replace('<polygon label="roof"', f'{box}<polygon label="roof"'))
-    assert _run(monkeypatch, *_make(tmp_path, labels, task=TASK)) == 0
+    assert _run(*_make(tmp_path, labels, task=TASK)) == 0
     mask = TuningData.read(tmp_path / "out").train[0].mask
     assert (mask[8:40, 8:40] == 1).all() and (mask[40:60, 20:60] == 2).all()
 
 
-def test_labelme_s_rectangles_are_areas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labelme_s_rectangles_are_areas(tmp_path: Path) -> None:
     folder = write_labelme(tmp_path / "l.json", OBJECTS)
     values = json.loads((folder / "a.json").read_text())
     values["shapes"] = [{"label": "r", "points": [[40, 40], [8, 8]], "shape_type": "rectangle"}]
     (folder / "a.json").write_text(json.dumps(values))
-    assert _run(monkeypatch, *_make(tmp_path, folder)) == 0
+    assert _run(*_make(tmp_path, folder)) == 0
     expected = np.zeros((SIDE, SIDE), np.uint8)
     expected[8:40, 8:40] = 1
     assert np.array_equal(TuningData.read(tmp_path / "out").train[0].mask, expected)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-def test_coco_s_run_lengths(compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coco_s_run_lengths(compressed: bool, tmp_path: Path) -> None:
     from pycocotools import mask as library
 
     wanted = np.random.default_rng(0).integers(0, 2, (SIDE, SIDE)).astype(np.uint8)
@@ -171,7 +167,7 @@ def test_coco_s_run_lengths(compressed: bool, tmp_path: Path, monkeypatch: pytes
         counts = ([0] if flat[0] else []) + np.diff([0, *ends, flat.size]).tolist()
     values["annotations"][0]["segmentation"] = {"size": [SIDE, SIDE], "counts": counts}
     (tmp_path / "labels.json").write_text(json.dumps(values))
-    assert _run(monkeypatch, *_make(tmp_path, tmp_path / "labels.json")) == 0
+    assert _run(*_make(tmp_path, tmp_path / "labels.json")) == 0
     assert np.array_equal(TuningData.read(tmp_path / "out").train[0].mask, wanted)
 
 
@@ -285,35 +281,29 @@ def test_bad_labels_are_one_line_each_and_nothing_is_written(
     write: Callable[[Path], Path],
     said: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _refused(monkeypatch, capsys, said, *_make(tmp_path, write(tmp_path)))
+    _refused(said, *_make(tmp_path, write(tmp_path)))
     assert not (tmp_path / "out").exists()
 
 
-def test_flags_that_do_not_go_with_polygons(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_flags_that_do_not_go_with_polygons(tmp_path: Path) -> None:
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
-    _refused(monkeypatch, capsys, "does not go with --labels", *_make(tmp_path, labels), "--foreground", "1")
+    _refused("does not go with --labels", *_make(tmp_path, labels), "--foreground", "1")
     task = {**TASK, "remap": {"1": "roof"}}
-    _refused(monkeypatch, capsys, "leave remap out", *_make(tmp_path, labels, task=task))
+    _refused("leave remap out", *_make(tmp_path, labels, task=task))
     (tmp_path / "empty").mkdir()
-    _refused(monkeypatch, capsys, "holds no image", *_make(tmp_path, labels), "--src", tmp_path / "empty")
-    _refused(monkeypatch, capsys, "--src nowhere", *_make(tmp_path, labels), "--src", "nowhere")
+    _refused("holds no image", *_make(tmp_path, labels), "--src", tmp_path / "empty")
+    _refused("--src nowhere", *_make(tmp_path, labels), "--src", "nowhere")
 
 
-def test_missing_packages_are_one_line_with_their_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_packages_are_one_line_with_their_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     gone = ("pycocotools", "geopandas")
     monkeypatch.setattr("sweep.patches.label_formats.find_spec", lambda name: None if name in gone else real(name))
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
-    _refused(monkeypatch, capsys, "pip install 'tilesweep[labels]'", *_make(tmp_path, labels))
+    _refused("pip install 'tilesweep[labels]'", *_make(tmp_path, labels))
     (tmp_path / "f.gpkg").write_bytes(b"")
-    _refused(monkeypatch, capsys, "needs geopandas", *_make(tmp_path, tmp_path / "f.gpkg"))
+    _refused("needs geopandas", *_make(tmp_path, tmp_path / "f.gpkg"))
 
 
 @pytest.fixture
@@ -350,23 +340,19 @@ def _footprints(path: Path, *, crs: str = "EPSG:4326", objects: Objects = OBJECT
 
 @pytest.mark.parametrize("name", ["f.geojson", "f.gpkg", "f.json"])
 @pytest.mark.parametrize("task", [None, TASK])
-def test_footprints_are_reprojected_onto_the_images(
-    name: str, task: object, ground: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_footprints_are_reprojected_onto_the_images(name: str, task: object, ground: Path) -> None:
     path = _footprints(ground / ("f.geojson" if name == "f.json" else name))
     labels = path.rename(ground / name)
-    assert _run(monkeypatch, *_make(ground, labels, task=task)) == 0
+    assert _run(*_make(ground, labels, task=task)) == 0
     mask = TuningData.read(ground / "out").val[0].mask
     expected = _expected(1, 2) if task else _expected(1, 1)
     # Seven decimals of a degree are a centimetre, a fiftieth of a pixel.
     assert (mask != expected).mean() < 0.005
 
 
-def test_bad_footprints_are_one_line_each(
-    ground: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_footprints_are_one_line_each(ground: Path) -> None:
     def refused(said: str, labels: Path, task: object = None) -> None:
-        _refused(monkeypatch, capsys, said, *_make(ground, labels, task=task))
+        _refused(said, *_make(ground, labels, task=task))
         assert not (ground / "out").exists()
 
     (ground / "bad.gpkg").write_bytes(b"no package")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
-import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +24,16 @@ from trainables.data.tiles import TuningData, scan_split
 from trainables.task import Task
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["patches", *map(str, arguments)])
+def _run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as caught:
-        COMMAND.run()
+        COMMAND.run([*map(str, arguments)])
     return int(caught.value.code or 0)
 
 
-def _refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, *arguments: object
-) -> None:
-    assert _run(monkeypatch, *arguments) == 2
-    errors = capsys.readouterr().err
-    assert said in errors and "Traceback" not in errors
+def _refused(said: str, *arguments: object) -> None:
+    with redirect_stderr(io.StringIO()) as written:
+        assert _run(*arguments) == 2
+    assert said in written.getvalue() and "Traceback" not in written.getvalue()
 
 
 def _sources(folder: Path, names: list[str], size: int = 160) -> Path:
@@ -87,10 +85,10 @@ def test_the_window_is_the_nearest_with_enough_foreground(height: int, width: in
                 assert (top - centre[0]) ** 2 + (left - centre[1]) ** 2 >= distance
 
 
-def test_the_study_s_split_of_austin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_study_s_split_of_austin(tmp_path: Path) -> None:
     names = [f"austin{number}" for number in range(1, 37)]
     source = _sources(tmp_path / "data", names, size=96)
-    assert _run(monkeypatch, "make", "--src", source, "--dst", tmp_path / "out", "--size", "64") == 0
+    assert _run("make", "--src", source, "--dst", tmp_path / "out", "--size", "64") == 0
     manifest = Manifest.read(tmp_path / "out")
     assert manifest is not None and manifest.splits == numbered_split("austin")
     assert [len(manifest.splits[split]) for split in ("train", "val", "test")] == [24, 6, 6]
@@ -99,11 +97,11 @@ def test_the_study_s_split_of_austin(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "out" / "overview.png").exists()
 
 
-def test_tiles_are_cropped_and_never_resized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_cropped_and_never_resized(tmp_path: Path) -> None:
     source = _sources(tmp_path / "data", ["a", "b", "c"])
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     arguments = ("make", "--src", source, "--dst", tmp_path / "out", "--split", split, "--size", "64")
-    assert _run(monkeypatch, *arguments, "--nudge", "b=-4,2") == 0
+    assert _run(*arguments, "--nudge", "b=-4,2") == 0
     manifest = Manifest.read(tmp_path / "out")
     assert manifest is not None
     for name, split_name, nudge in (("a", "train", (0, 0)), ("b", "val", (-4, 2))):
@@ -119,7 +117,7 @@ def test_tiles_are_cropped_and_never_resized(tmp_path: Path, monkeypatch: pytest
         assert np.abs(tile.image.astype(int) - image).mean() < 12  # JPEG of noise
 
 
-def test_masks_in_palette_index_and_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_in_palette_index_and_colours(tmp_path: Path) -> None:
     classes = np.zeros((64, 64), np.uint8)
     classes[8:40, 8:40] = 3
     classes[50:, 50:] = 1
@@ -136,7 +134,7 @@ def test_masks_in_palette_index_and_colours(tmp_path: Path, monkeypatch: pytest.
             written[coding].save(source / "masks" / f"{name}.png")
         split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
         arguments = ("make", "--src", source, "--dst", source / "out", "--split", split, "--size", "64")
-        assert _run(monkeypatch, *arguments, "--foreground", flag) == 0
+        assert _run(*arguments, "--foreground", flag) == 0
         assert np.array_equal(
             scan_split(source / "out", "train", Task())[0][0].tile.mask, (classes == 3).astype(np.uint8)
         )
@@ -158,15 +156,13 @@ def test_masks_in_palette_index_and_colours(tmp_path: Path, monkeypatch: pytest.
 )
 def test_make_refuses_in_one_line_and_writes_nothing(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     said: str,
 ) -> None:
     source = _sources(tmp_path / "data", ["a", "b", "c"])
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     common = ["make", "--src", source, "--dst", tmp_path / "out", "--split", split, "--size", "64"]
-    _refused(monkeypatch, capsys, said, *common, *arguments)
+    _refused(said, *common, *arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "split.toml"]
 
 
@@ -182,33 +178,29 @@ def test_make_refuses_in_one_line_and_writes_nothing(
 )
 def test_a_bad_split_file_is_refused(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     splits: dict[str, list[str]],
     said: str,
 ) -> None:
     source = _sources(tmp_path / "data", ["a", "b", "c"])
     split = _split_file(tmp_path / "split.toml", **splits)
     arguments = ("make", "--src", source, "--dst", tmp_path / "out", "--split", split, "--size", "64")
-    _refused(monkeypatch, capsys, said, *arguments)
+    _refused(said, *arguments)
 
 
-def test_an_existing_dataset_is_replaced_only_by_force_and_other_folders_never(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_existing_dataset_is_replaced_only_by_force_and_other_folders_never(tmp_path: Path) -> None:
     arguments = ("synthesize", "--dst", tmp_path / "out", "--counts", "1,1,1", "--size", "64")
-    assert _run(monkeypatch, *arguments) == 0
-    _refused(monkeypatch, capsys, "exists already", *arguments)
-    assert _run(monkeypatch, *arguments, "--force") == 0
+    assert _run(*arguments) == 0
+    _refused("exists already", *arguments)
+    assert _run(*arguments, "--force") == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    _refused(monkeypatch, capsys, "is no dataset", "synthesize", "--dst", tmp_path / "mine", "--force", "--size", "64")
+    _refused("is no dataset", "synthesize", "--dst", tmp_path / "mine", "--force", "--size", "64")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
 
 
-def test_synthesize_says_everywhere_that_it_is_synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synthesize_says_everywhere_that_it_is_synthetic(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        assert _run(monkeypatch, "synthesize", "--dst", tmp_path / folder, "--counts", "5,1,1", "--size", "128") == 0
+        assert _run("synthesize", "--dst", tmp_path / folder, "--counts", "5,1,1", "--size", "128") == 0
     manifest = Manifest.read(tmp_path / "one")
     assert manifest is not None and manifest.synthetic and "ynthetic" in manifest.origin
     assert all(name.startswith("synth") for names in manifest.splits.values() for name in names)
@@ -218,43 +210,37 @@ def test_synthesize_says_everywhere_that_it_is_synthetic(tmp_path: Path, monkeyp
     assert again is not None and manifest.files == again.files
 
 
-def test_check_reports_all_faults_in_a_table(
-    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_reports_all_faults_in_a_table(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (dataset / "test" / "masks" / "t6.png").unlink()
     shutil.copy(dataset / "train/images/t1.png", dataset / "train/images/t2.png")
-    assert _run(monkeypatch, "check", "--patches", dataset) == 2
+    assert _run("check", "--patches", dataset) == 2
     out = capsys.readouterr().out
     assert "2 faults" in out and "has no mask" in out and "identical" in out
     assert not (dataset / "manifest.json").exists()
 
 
-def test_check_writes_a_manifest_once_and_update_renews_it(
-    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run(monkeypatch, "check", "--patches", dataset) == 0
+def test_check_writes_a_manifest_once_and_update_renews_it(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("check", "--patches", dataset) == 0
     assert "7 tiles (3/2/2 train/val/test)" in capsys.readouterr().out
     Image.fromarray(np.zeros((64, 64), np.uint8)).save(dataset / "val/masks/t4.png")
-    assert _run(monkeypatch, "check", "--patches", dataset) == 2
+    assert _run("check", "--patches", dataset) == 2
     assert "differs from the manifest" in " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert _run(monkeypatch, "check", "--patches", dataset, "--update") == 0
-    assert _run(monkeypatch, "check", "--patches", dataset) == 0
+    assert _run("check", "--patches", dataset, "--update") == 0
+    assert _run("check", "--patches", dataset) == 0
 
 
-def test_overview_shows_every_tile(dataset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert _run(monkeypatch, "overview", "--patches", dataset, "--out", tmp_path / "o.png") == 0
+def test_overview_shows_every_tile(dataset: Path, tmp_path: Path) -> None:
+    assert _run("overview", "--patches", dataset, "--out", tmp_path / "o.png") == 0
     with Image.open(tmp_path / "o.png") as picture:
         assert picture.size[0] > 1000
 
 
-def test_an_overview_that_cannot_be_written_is_refused(
-    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _refused(monkeypatch, capsys, "--out", "overview", "--patches", dataset, "--out", dataset / "no" / "o.png")
+def test_an_overview_that_cannot_be_written_is_refused(dataset: Path) -> None:
+    _refused("--out", "overview", "--patches", dataset, "--out", dataset / "no" / "o.png")
 
 
-def test_the_committed_dataset_is_sound_synthetic_small_and_hard(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, "check", "--patches", ROOT / "patches") == 0
+def test_the_committed_dataset_is_sound_synthetic_small_and_hard() -> None:
+    assert _run("check", "--patches", ROOT / "patches") == 0
     manifest = Manifest.read(ROOT / "patches")
     assert manifest is not None and manifest.synthetic
     assert manifest.splits == numbered_split("synth")
@@ -265,13 +251,13 @@ def test_the_committed_dataset_is_sound_synthetic_small_and_hard(monkeypatch: py
 
 
 @pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
-def test_real_tiles_become_a_roof_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_tiles_become_a_roof_dataset(tmp_path: Path) -> None:
     split = _split_file(
         tmp_path / "split.toml", train=["tile1_*", "tile4_*", "tile7_*"], val=["tile2_*"], test=["tile6_*"]
     )
     arguments = ("make", "--src", SHARED / "dubai", "--dst", tmp_path / "out", "--split", split, "--size", "480")
-    assert _run(monkeypatch, *arguments, "--foreground", "60,16,152") == 0
-    assert _run(monkeypatch, "check", "--patches", tmp_path / "out") == 0
+    assert _run(*arguments, "--foreground", "60,16,152") == 0
+    assert _run("check", "--patches", tmp_path / "out") == 0
     data = TuningData.read(tmp_path / "out")
     assert (len(data.train), len(data.val)) == (27, 9)
     assert data.train[0].name == "tile1_image_part_001"

@@ -89,17 +89,15 @@ def _make(tmp_path: Path, *, coding: str = "colours", task: object = LEGEND) -> 
 
 
 @pytest.fixture
-def classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def classes(tmp_path: Path) -> Path:
     """A sound dataset of three classes."""
-    assert _run(monkeypatch, *_make(tmp_path)) == 0
+    assert _run(*_make(tmp_path)) == 0
     return tmp_path / "out"
 
 
 @pytest.mark.parametrize("coding", ["indices", "palette", "colours", "palette-tiff"])
-def test_every_coding_of_masks_becomes_the_same_indices(
-    coding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert _run(monkeypatch, *_make(tmp_path, coding=coding)) == 0
+def test_every_coding_of_masks_becomes_the_same_indices(coding: str, tmp_path: Path) -> None:
+    assert _run(*_make(tmp_path, coding=coding)) == 0
     manifest = Manifest.read(tmp_path / "out")
     assert manifest is not None
     assert manifest.task == Task(
@@ -112,20 +110,18 @@ def test_every_coding_of_masks_becomes_the_same_indices(
     labelled = 96 * 96 - 16
     shares = manifest.files["train/masks/a.png"]["shares"]
     assert shares["road"] == pytest.approx(16 * 96 / labelled, abs=1e-6)
-    assert _run(monkeypatch, "check", "--patches", tmp_path / "out") == 0
+    assert _run("check", "--patches", tmp_path / "out") == 0
 
 
-def test_a_binary_task_keeps_its_names_and_ignored_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binary_task_keeps_its_names_and_ignored_pixels(tmp_path: Path) -> None:
     task = {"classes": ["rest", "road"], "remap": {"1": "road", "7": "ignore", "*": "rest"}}
-    assert _run(monkeypatch, *_make(tmp_path, coding="indices", task=task)) == 0
+    assert _run(*_make(tmp_path, coding="indices", task=task)) == 0
     data = TuningData.read(tmp_path / "out")
     assert data.task == Task(classes=("rest", "road"), ignores=True)
     assert np.array_equal(data.train[0].mask, np.where(_indices() == 7, 255, _indices() == 1))
 
 
-def test_the_window_holds_labelled_pixels_beyond_the_first_class(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_holds_labelled_pixels_beyond_the_first_class(tmp_path: Path) -> None:
     arguments = _make(tmp_path, coding="indices")
     mask = np.full((160, 160), 255, np.uint8)
     mask[:30, :30], mask[:10, :30], mask[:10, 15:20] = 0, 1, 2  # all there is lies in a corner
@@ -133,7 +129,7 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(
         noise = np.random.default_rng(ord(name)).integers(0, 256, (160, 160, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "data/images" / f"{name}.png")
         Image.fromarray(mask).save(tmp_path / "data/masks" / f"{name}.png")
-    assert _run(monkeypatch, *arguments, "--size", "64") == 0
+    assert _run(*arguments, "--size", "64") == 0
     window = choose_window(np.isin(mask, (1, 2)), 64)
     expected = mask[window.top : window.top + 64, window.left : window.left + 64]
     assert {0, 1, 2} <= set(np.unique(expected)) and window.share >= 0.05
@@ -141,7 +137,7 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(
     mask[mask == 1] = mask[mask == 2] = 0  # only land: then any labelled pixel
     for name in "bc":
         Image.fromarray(mask).save(tmp_path / "data/masks" / f"{name}.png")
-    assert _run(monkeypatch, *arguments, "--size", "64", "--force") == 0
+    assert _run(*arguments, "--size", "64", "--force") == 0
     assert (TuningData.read(tmp_path / "out").val[0].mask == 0).any()
 
 
@@ -162,86 +158,73 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(
         ),
     ],
 )
-def test_make_refuses_a_task_that_does_not_fit(
-    task: object, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _refused(monkeypatch, capsys, said, *_make(tmp_path, task=task))
+def test_make_refuses_a_task_that_does_not_fit(task: object, said: str, tmp_path: Path) -> None:
+    _refused(said, *_make(tmp_path, task=task))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "split.toml", "task.json"]
 
 
-def test_make_refuses_flags_and_files_that_exclude_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_make_refuses_flags_and_files_that_exclude_each_other(tmp_path: Path) -> None:
     arguments = _make(tmp_path)
-    _refused(monkeypatch, capsys, "--foreground 3: does not go with --task", *arguments, "--foreground", "3")
-    _refused(monkeypatch, capsys, "nowhere.json: no such file", *arguments, "--task", tmp_path / "nowhere.json")
+    _refused("--foreground 3: does not go with --task", *arguments, "--foreground", "3")
+    _refused("nowhere.json: no such file", *arguments, "--task", tmp_path / "nowhere.json")
     (tmp_path / "task.json").write_text("{")
-    _refused(monkeypatch, capsys, "not readable as JSON", *arguments)
+    _refused("not readable as JSON", *arguments)
     _task_file(tmp_path / "task.json")
     tifffile.imwrite(tmp_path / "data/masks/a.tif", np.zeros((96, 96), np.uint16))
     (tmp_path / "data/masks/a.png").unlink()
-    _refused(monkeypatch, capsys, "a.tif: has 1 band(s) of uint16", *arguments)
+    _refused("a.tif: has 1 band(s) of uint16", *arguments)
 
 
-def test_a_fault_names_the_dataset_and_not_the_folder_it_was_made_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_fault_names_the_dataset_and_not_the_folder_it_was_made_in(tmp_path: Path) -> None:
     task = {**LEGEND, "remap": {"*": "ignore", "132,41,246": "ignore", "110,193,228": "ignore"}}
-    _refused(monkeypatch, capsys, f"{tmp_path / 'out'}/train: shows only class 'water'", *_make(tmp_path, task=task))
+    _refused(f"{tmp_path / 'out'}/train: shows only class 'water'", *_make(tmp_path, task=task))
 
 
-def _fault(classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> str:
+def _fault(classes: Path, capfd: pytest.CaptureFixture[str]) -> str:
     """Check a dataset that was changed on purpose; returns its one fault."""
     capfd.readouterr()
-    assert _run(monkeypatch, "check", "--patches", classes, "--update", "--json") == 2
+    assert _run("check", "--patches", classes, "--update", "--json") == 2
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     (fault,) = [f"{one['file']}: {one['fault']}; {one['mend']}" for one in events if one["event"] == "fault"]
     return fault
 
 
-def test_check_refuses_train_tiles_of_a_single_class(
-    classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("mask", "pixels", "said"),
+    [
+        ("train/masks/a.png", np.zeros_like(_indices()), "train: shows only class 'land' of land, road, water"),
+        ("val/masks/b.png", _indices(), "b.png: holds class index 7, but the task has 3 classes"),
+        ("train/masks/a.png", np.full((96, 96), 255, np.uint8), "a.png: all pixels are ignored"),
+    ],
+    ids=["one class", "an index beyond the classes", "nothing counts"],
+)
+def test_check_names_what_no_training_can_use(
+    mask: str, pixels: np.ndarray, said: str, classes: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    Image.fromarray(np.zeros_like(_indices())).save(classes / "train/masks/a.png")
-    assert "train: shows only class 'land' of land, road, water" in _fault(classes, monkeypatch, capfd)
-
-
-def test_check_names_an_index_beyond_the_classes(
-    classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    Image.fromarray(_indices()).save(classes / "val/masks/b.png")
-    assert "b.png: holds class index 7, but the task has 3 classes" in _fault(classes, monkeypatch, capfd)
+    Image.fromarray(pixels).save(classes / mask)
+    assert said in _fault(classes, capfd)
 
 
 def test_check_takes_the_indices_under_a_palette_without_a_legend(
-    classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    classes: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     manifest = json.loads((classes / "manifest.json").read_text())
     manifest["task"]["colours"] = []
     (classes / "manifest.json").write_text(json.dumps(manifest))
     _coded("palette").save(classes / "test/masks/c.png")
-    assert "c.png: holds class index 7, but the task has 3 classes" in _fault(classes, monkeypatch, capfd)
+    assert "c.png: holds class index 7, but the task has 3 classes" in _fault(classes, capfd)
 
 
-def test_check_names_a_mask_of_which_nothing_counts(
-    classes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    Image.fromarray(np.full((96, 96), 255, np.uint8)).save(classes / "train/masks/a.png")
-    assert "a.png: all pixels are ignored" in _fault(classes, monkeypatch, capfd)
-
-
-def test_check_update_keeps_the_task_and_check_task_sets_it(
-    classes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_check_update_keeps_the_task_and_check_task_sets_it(classes: Path, tmp_path: Path) -> None:
     before = Manifest.read(classes)
-    assert _run(monkeypatch, "check", "--patches", classes, "--update") == 0
+    assert _run("check", "--patches", classes, "--update") == 0
     assert Manifest.read(classes) == before
     (classes / "manifest.json").unlink()
-    assert _run(monkeypatch, "check", "--patches", classes) == 2  # indices are no binary masks
+    assert _run("check", "--patches", classes) == 2  # indices are no binary masks
     task = {"kind": "multiclass", "classes": ["a", "b", "c"]}
-    assert _run(monkeypatch, "check", "--patches", classes, "--task", _task_file(tmp_path / "new.json", task)) == 0
+    assert _run("check", "--patches", classes, "--task", _task_file(tmp_path / "new.json", task)) == 0
     assert TuningData.read(classes).task == Task(kind="multiclass", classes=("a", "b", "c"))
-    _refused(monkeypatch, capsys, "--task", "check", "--patches", classes, "--task", tmp_path / "nowhere.json")
+    _refused("--task", "check", "--patches", classes, "--task", tmp_path / "nowhere.json")
 
 
 def _files(mask: np.ndarray) -> TileFiles:
@@ -305,11 +288,9 @@ def test_colours_alone_do_not_tell_the_classes_of_a_road_scene_apart() -> None:
 
 
 @pytest.mark.parametrize(("counts", "size"), [("4,1,1", 128), ("24,6,6", 64)])
-def test_synthesized_roads_are_a_sound_dataset(
-    counts: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_synthesized_roads_are_a_sound_dataset(counts: str, size: int, tmp_path: Path) -> None:
     arguments = ("synthesize", "--kind", "roads", "--counts", counts, "--size", size, "--dst")
-    assert _run(monkeypatch, *arguments, tmp_path / "one") == _run(monkeypatch, *arguments, tmp_path / "two") == 0
+    assert _run(*arguments, tmp_path / "one") == _run(*arguments, tmp_path / "two") == 0
     manifest, again = Manifest.read(tmp_path / "one"), Manifest.read(tmp_path / "two")
     assert manifest is not None and again is not None and manifest.files == again.files
     assert manifest.name == "synthetic-roads" and manifest.synthetic and manifest.ground_sample_distance_m is None
@@ -317,14 +298,12 @@ def test_synthesized_roads_are_a_sound_dataset(
     assert all(set(np.unique(tile.mask)) == {0, 1, 2, 3} for tile in TuningData.read(tmp_path / "one").train)
 
 
-def test_synthesize_refuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_synthesize_refuses(tmp_path: Path) -> None:
     common = ("synthesize", "--dst", tmp_path / "out", "--kind", "roads")
-    _refused(monkeypatch, capsys, "--seed -1", *common, "--seed", "-1")
-    _refused(monkeypatch, capsys, "--size 100", *common, "--size", "100")
-    _refused(monkeypatch, capsys, "--counts 4,0,1", *common, "--counts", "4,0,1")
-    _refused(monkeypatch, capsys, "rivers", "synthesize", "--dst", tmp_path / "out", "--kind", "rivers")
+    _refused("--seed -1", *common, "--seed", "-1")
+    _refused("--size 100", *common, "--size", "100")
+    _refused("--counts 4,0,1", *common, "--counts", "4,0,1")
+    _refused("rivers", "synthesize", "--dst", tmp_path / "out", "--kind", "rivers")
 
 
 def test_weights_are_scikit_learn_s_balanced_ones() -> None:
@@ -355,18 +334,18 @@ def test_drift_s_measures_are_hand_computed() -> None:
 
 
 def test_describe_finds_drift_and_copies_and_suggests_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     counts = ("--counts", "12,8,8", "--size", "128")
-    assert _run(monkeypatch, "synthesize", "--kind", "roads", *counts, "--dst", tmp_path / "d") == 0
+    assert _run("synthesize", "--kind", "roads", *counts, "--dst", tmp_path / "d") == 0
     for path in (tmp_path / "d/test/images").iterdir():
         dark = np.asarray(Image.open(path)) // 3
         Image.fromarray(dark).save(path, quality=90)
     (first, second, *_) = sorted((tmp_path / "d/train/images").iterdir())
     Image.open(first).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(second, quality=95)
-    assert _run(monkeypatch, "check", "--patches", tmp_path / "d", "--update") == 0
+    assert _run("check", "--patches", tmp_path / "d", "--update") == 0
     capfd.readouterr()
-    assert _run(monkeypatch, "describe", "--patches", tmp_path / "d", "--json") == 0
+    assert _run("describe", "--patches", tmp_path / "d", "--json") == 0
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     drifts = {(one["split"], one["feature"]): one for one in events if one["event"] == "drift"}
     assert drifts["test", "red"]["probability"] < 0.05 and drifts["test", "red"]["difference"] < -2
@@ -374,23 +353,23 @@ def test_describe_finds_drift_and_copies_and_suggests_weights(
     assert [one["first"] for one in events if one["event"] == "near_duplicate"] == [f"train/images/{first.name}"]
     (weights,) = [one["weights"] for one in events if one["event"] == "class_weights"]
     assert list(weights) == list(ROAD_CLASSES) and weights["pedestrian"] > weights["vehicle"] > weights["road"]
-    assert _run(monkeypatch, "describe", "--patches", tmp_path / "d", "--out", tmp_path / "look.svg") == 0
+    assert _run("describe", "--patches", tmp_path / "d", "--out", tmp_path / "look.svg") == 0
     out = capfd.readouterr().out
     assert 'class_weights = "0.' in out and "differs" in out and str(tmp_path / "look.svg") in out
     texts = [one.text for one in ElementTree.parse(tmp_path / "look.svg").getroot().iter() if one.tag.endswith("text")]
     assert {"train", "val", "test", "pedestrian", "share of vehicle", "green"} <= set(texts)
 
 
-def test_describe_refuses(dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _refused(monkeypatch, capsys, "--out", "describe", "--patches", dataset, "--out", dataset / "no" / "o.svg")
-    _refused(monkeypatch, capsys, "must end in .svg", "describe", "--patches", dataset, "--out", dataset / "o.png")
-    _refused(monkeypatch, capsys, "nowhere", "describe", "--patches", "nowhere")
+def test_describe_refuses(dataset: Path) -> None:
+    _refused("--out", "describe", "--patches", dataset, "--out", dataset / "no" / "o.svg")
+    _refused("must end in .svg", "describe", "--patches", dataset, "--out", dataset / "o.png")
+    _refused("nowhere", "describe", "--patches", "nowhere")
     (dataset / "val/masks/t4.png").unlink()
-    _refused(monkeypatch, capsys, "t4.png: has no mask", "describe", "--patches", dataset)
+    _refused("t4.png: has no mask", "describe", "--patches", dataset)
 
 
 def test_describe_copes_with_one_tile_a_split_and_no_foreground(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, split in enumerate(("train", "val", "test")):
         for kind in ("images", "masks"):
@@ -398,23 +377,23 @@ def test_describe_copes_with_one_tile_a_split_and_no_foreground(
         image = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(image).save(tmp_path / "d" / split / "images" / f"{split}.png")
         Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "d" / split / "masks" / f"{split}.png")
-    assert _run(monkeypatch, "describe", "--patches", tmp_path / "d") == 0
+    assert _run("describe", "--patches", tmp_path / "d") == 0
     assert "no pixel" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
 def test_real_masks_with_palettes_and_in_colours_become_one_dataset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = _split_file(tmp_path / "split.toml", train=["tile4_*"], val=["tile2_*"], test=["tile1_*"])
     arguments = ("make", "--src", SHARED / "dubai", "--dst", tmp_path / "out", "--split", split, "--size", "480")
-    assert _run(monkeypatch, *arguments, "--task", _task_file(tmp_path / "task.json", DUBAI)) == 0
+    assert _run(*arguments, "--task", _task_file(tmp_path / "task.json", DUBAI)) == 0
     data = TuningData.read(tmp_path / "out")
     assert data.task.classes == tuple(DUBAI["classes"]) and (len(data.train), len(data.val)) == (9, 9)
     present = set().union(*(np.unique(tile.mask).tolist() for tile in data.train))
     assert {0, 1, 2, 3, 4} <= present <= {0, 1, 2, 3, 4, 255}
     test, faults = scan_split(tmp_path / "out", "test", data.task)
     assert len(test) == 9 and not faults
-    assert _run(monkeypatch, "describe", "--patches", tmp_path / "out") == 0
+    assert _run("describe", "--patches", tmp_path / "out") == 0
     assert "vegetation" in capsys.readouterr().out

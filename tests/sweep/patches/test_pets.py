@@ -56,9 +56,9 @@ def _splits(root: Path) -> dict[str, list[str]]:
     return dict(manifest.splits)
 
 
-def test_the_lists_decide_the_splits(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lists_decide_the_splits(pets: Path) -> None:
     before = sorted(pets.rglob("*"))
-    assert _run(monkeypatch, *_import(pets)) == 0
+    assert _run(*_import(pets)) == 0
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [17, 3, 10]
     assert set(splits["test"]) == {f"cat_{number}" for number in range(20, 30)}
@@ -68,20 +68,20 @@ def test_the_lists_decide_the_splits(pets: Path, monkeypatch: pytest.MonkeyPatch
     assert manifest.task == Task(classes=("background", "pet")) and manifest.leaks == ()
 
 
-def test_the_seed_alone_decides_who_is_val(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_alone_decides_who_is_val(pets: Path) -> None:
     seen = []
     for seed in (0, 0, 1):
-        assert _run(monkeypatch, *_import(pets, "--seed", seed, "--val-share", "0.3", "--force")) == 0
+        assert _run(*_import(pets, "--seed", seed, "--val-share", "0.3", "--force")) == 0
         seen.append(_splits(pets.parent / "out"))
     assert seen[0] == seen[1] != seen[2] and seen[0]["test"] == seen[2]["test"]
     assert len(seen[0]["val"]) == 6
 
 
-def test_a_count_is_divided_as_the_lists_are(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, *_import(pets, "--subset", "15")) == 0
+def test_a_count_is_divided_as_the_lists_are(pets: Path) -> None:
+    assert _run(*_import(pets, "--subset", "15")) == 0
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [8, 2, 5]
-    assert _run(monkeypatch, *_import(pets, "--counts", "3,1,1", "--force")) == 0
+    assert _run(*_import(pets, "--counts", "3,1,1", "--force")) == 0
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [3, 1, 1]
     assert int(splits["test"][0].removeprefix("cat_")) >= 20
@@ -117,8 +117,8 @@ def test_larger_sides_are_cropped_around_the_centre_and_smaller_ones_padded() ->
     assert fit_tile(np.ones((64, 70, 3), np.uint8), _reading(), 0).shape == (64, 64, 3)
 
 
-def test_crop_leaves_small_images_out(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, *_import(pets, "--fit", "crop", "--size", "96")) == 0
+def test_crop_leaves_small_images_out(pets: Path) -> None:
+    assert _run(*_import(pets, "--fit", "crop", "--size", "96")) == 0
     splits = _splits(pets.parent / "out")
     kept = [int(name.removeprefix("cat_")) for names in splits.values() for name in names]
     assert sorted(kept) == list(range(1, 30, 2))  # the others are 90 wide
@@ -126,8 +126,8 @@ def test_crop_leaves_small_images_out(pets: Path, monkeypatch: pytest.MonkeyPatc
     assert manifest is not None and manifest.notes["left_out"] == 15
 
 
-def test_ignored_pixels_are_written_and_read_again(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, *_import(pets, "--uncertain", "ignore")) == 0
+def test_ignored_pixels_are_written_and_read_again(pets: Path) -> None:
+    assert _run(*_import(pets, "--uncertain", "ignore")) == 0
     tile = TuningData.read(pets.parent / "out").train[0]
     assert set(np.unique(tile.mask)) == {0, 1, 255}
     assert (tile.mask[:, 0] == 255).all() or (tile.mask[0] == 255).all()  # the padding
@@ -150,33 +150,27 @@ def test_ignored_pixels_are_written_and_read_again(pets: Path, monkeypatch: pyte
         (["--src", "nowhere"], "has no images/"),
     ],
 )
-def test_import_refuses_in_one_line_and_writes_nothing(
-    arguments: list[str], said: str, pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _refused(monkeypatch, capsys, said, *_import(pets, *arguments))
+def test_import_refuses_in_one_line_and_writes_nothing(arguments: list[str], said: str, pets: Path) -> None:
+    _refused(said, *_import(pets, *arguments))
     assert [path.name for path in pets.parent.iterdir()] == ["pets"]
 
 
 @pytest.mark.parametrize("value", [0, 4, 255])
-def test_a_trimap_of_other_values_is_named(
-    value: int, pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_trimap_of_other_values_is_named(value: int, pets: Path) -> None:
     path = pets / "annotations" / "trimaps" / "cat_3.png"
     trimap = _trimap(100, 140)
     trimap[5, 5] = value
     Image.fromarray(trimap).save(path)
-    _refused(monkeypatch, capsys, f"{path}: holds the value {value}", *_import(pets))
+    _refused(f"{path}: holds the value {value}", *_import(pets))
 
 
-def test_damaged_and_missing_files_are_all_named(
-    pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damaged_and_missing_files_are_all_named(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pets / "images" / "cat_1.jpg").unlink()
     (pets / "annotations" / "trimaps" / "cat_2.png").unlink()
     (pets / "images" / "cat_4.jpg").write_bytes(b"no picture")
     (pets / "annotations" / "trimaps" / "cat_5.png").write_bytes((pets / "images" / "cat_6.jpg").read_bytes()[:200])
     Image.fromarray(_trimap(80, 80)).save(pets / "annotations" / "trimaps" / "cat_7.png")
-    assert _run(monkeypatch, *_import(pets)) == 2
+    assert _run(*_import(pets)) == 2
     errors = capsys.readouterr().err
     assert "Traceback" not in errors and errors.count("error: ") == 5
     for said in (
@@ -189,30 +183,26 @@ def test_damaged_and_missing_files_are_all_named(
         assert f"{pets}/" in errors and said in errors, said
 
 
-def test_lists_that_are_missing_or_damaged(
-    pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lists_that_are_missing_or_damaged(pets: Path) -> None:
     (pets / "annotations" / "test.txt").write_text("cat_20\n")
-    _refused(monkeypatch, capsys, "test.txt: no list of lines", *_import(pets))
+    _refused("test.txt: no list of lines", *_import(pets))
     (pets / "annotations" / "test.txt").write_text("")
-    _refused(monkeypatch, capsys, "test.txt: names no image", *_import(pets))
+    _refused("test.txt: names no image", *_import(pets))
     (pets / "annotations" / "test.txt").unlink()
-    _refused(monkeypatch, capsys, "test.txt: no such file, but the other list", *_import(pets))
+    _refused("test.txt: no such file, but the other list", *_import(pets))
     (pets / "annotations" / "trainval.txt").unlink()
-    _refused(monkeypatch, capsys, "give --counts N,N,N", *_import(pets))
-    assert _run(monkeypatch, *_import(pets, "--counts", "5,2,3")) == 0
-    _refused(monkeypatch, capsys, "there are only 30 in all", *_import(pets, "--counts", "25,3,3", "--force"))
+    _refused("give --counts N,N,N", *_import(pets))
+    assert _run(*_import(pets, "--counts", "5,2,3")) == 0
+    _refused("there are only 30 in all", *_import(pets, "--counts", "25,3,3", "--force"))
     shutil.rmtree(pets / "annotations" / "trimaps")
-    _refused(monkeypatch, capsys, "has no annotations/trimaps/", *_import(pets, "--force"))
+    _refused("has no annotations/trimaps/", *_import(pets, "--force"))
 
 
 @needs_real
-def test_real_pets_without_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_real_pets_without_lists(tmp_path: Path) -> None:
     common = ("import-pets", "--src", REAL, "--dst", tmp_path / "out")
-    _refused(monkeypatch, capsys, "give --counts N,N,N", *common)
-    assert _run(monkeypatch, *common, "--counts", "3,1,1", "--size", "512") == 0
+    _refused("give --counts N,N,N", *common)
+    assert _run(*common, "--counts", "3,1,1", "--size", "512") == 0
     seen = {}
     for split in SPLITS:
         tiles, faults = scan_split(tmp_path / "out", split, Task(classes=("background", "pet")))
