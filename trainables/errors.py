@@ -1,4 +1,4 @@
-"""The exception hierarchy: everything that a user can mend is a ``TilesweepError``."""
+"""The exception hierarchy: everything that a user can fix is a ``TilesweepError``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class TilesweepError(Exception):
-    """A user's mistake, told in a line that names the file or flag, what is wrong and the mend.
+    """A user's mistake, said in a line that names the file or flag, what is wrong and the fix.
 
     Args:
         faults: One line, or one for each of several faults that were found at once.
@@ -37,7 +37,7 @@ class WeightsError(TilesweepError):
 
 
 class HopelessError(TilesweepError):
-    """A training that cannot go on, wherever and however often it is tried."""
+    """A training that cannot continue, wherever and however often it is tried."""
 
 
 class DivergedError(HopelessError):

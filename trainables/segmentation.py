@@ -51,7 +51,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     tiles come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
-    its folder holds, marked ``replayed``, and then goes on with the next one.
+    its folder holds, marked ``replayed``, and then continues with the next one.
     """
 
     def setup(
@@ -175,7 +175,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         return {**report, "replayed": replayed}
 
     def _train_epoch(self) -> TrialReport:
-        """Train an epoch and return its report, or the report of a failure that no new start would mend."""
+        """Train an epoch and return its report, or the report of a failure that no new start would fix."""
         try:
             return self._try_epoch()
         except HopelessError as error:
@@ -240,7 +240,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         )
 
     def _save(self) -> None:
-        """Write the epoch's record for people and programs, then the state to go on from."""
+        """Write the epoch's record for people and programs, then the state to resume from."""
         epochs = [report for report in self._reports if "epoch" in report]
         text = io.StringIO()
         writer = csv.DictWriter(text, HISTORY_FIELDS, extrasaction="ignore", lineterminator="\n")

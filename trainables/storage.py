@@ -283,9 +283,9 @@ class Storage:
                 return action()
             except OSError as error:
                 if pause is None or isinstance(error, FileNotFoundError | PermissionError):
-                    mend = "; make room or choose another --storage" if done == "written" else ""
+                    fix = "; make room or choose another --storage" if done == "written" else ""
                     raise StorageError(
-                        f"{self.path(relative)}: cannot be {done} ({_first_line(error)}){mend}"
+                        f"{self.path(relative)}: cannot be {done} ({_first_line(error)}){fix}"
                     ) from error
                 time.sleep(pause)
         raise AssertionError("unreachable")

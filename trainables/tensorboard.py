@@ -28,7 +28,7 @@ SIDE = 512
 
 
 class EventFiles:
-    """Writes event files into the trial's folder, one for each time that the trial starts or goes on.
+    """Writes event files into the trial's folder, one for each time that the trial starts or resumes.
 
     Records are made with tensorboardX's messages, but written by ourselves: its writer knows local files only, and
     loses a full disk's error in a thread of its own.

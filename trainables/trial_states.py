@@ -1,4 +1,4 @@
-"""What a trial keeps in its own folder: its record, its best weights, and its last two states to go on from."""
+"""What a trial keeps in its own folder: its record, its best weights, and its last two states to resume from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"epoch-(\d{5})-([0-9a-f]{16})\.pt")
 class TrialStates:
     """Saves and finds a trial's states; each file's name carries its epoch and its checksum.
 
-    A trial looks here whenever it starts, so it goes on in the same way after a lost worker, a lost node, a killed
+    A trial looks here whenever it starts, so it continues in the same way after a lost worker, a lost node, a killed
     driver, or a pause.
     """
 
@@ -46,7 +46,7 @@ class TrialStates:
         self._keep(1)
 
     def clear(self) -> None:
-        """Let go of all states: the trial will never go on."""
+        """Let go of all states: the trial will never resume."""
         self._keep(0)
         self._remove_unfinished(lambda name: name.endswith(".tmp"))
 

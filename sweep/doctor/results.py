@@ -35,7 +35,7 @@ def _out_of_reach(subject: Subject) -> list[Finding]:
 
 
 def check_experiments(subject: Subject) -> Sequence[Finding]:
-    """List what runs, what is unfinished and how to go on with it, and what is damaged."""
+    """List what runs, what is unfinished and how to resume it, and what is damaged."""
     if out := _out_of_reach(subject):
         return out
     states: dict[str, list[Finding]] = {"running": [], "ended": [], "unfinished": [], "damaged": []}

@@ -102,7 +102,7 @@ def dashboard() -> dict[str, Any]:
                 number=3 + index,
                 kind="timeseries",
                 title=title,
-                # The same trial may go on in another process: one curve for both.
+                # The same trial may continue in another process: one curve for both.
                 expression=f"max by (attempt) ({_selected(metric)})",
                 legend="{{attempt}}",
                 place={"x": 12 * (index % 2), "y": 4 + 8 * (index // 2), "w": 12, "h": 8},

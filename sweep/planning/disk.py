@@ -22,7 +22,7 @@ def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
         data: Its val tiles are predicted; test is taken to be as large.
 
     Returns:
-        Bytes of an ended trial (best weights, predictions), and of one state to go on from.
+        Bytes of an ended trial (best weights, predictions), and of one state to resume from.
     """
     weights = get_architecture(recipe.architecture).checkpoint_bytes(recipe.model_size)
     moments = 2 * weights  # AdamW's two averages of each weight

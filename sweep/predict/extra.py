@@ -13,7 +13,7 @@ programs, does not take small numbers for megabytes."""
 
 
 def require_geo() -> None:
-    """Refuse to go on without the packages of the extra ``geo``; loads none of them.
+    """Refuse to continue without the packages of the extra ``geo``; loads none of them.
 
     Raises:
         ExperimentError: Some are missing; names them and how to install them.

@@ -137,8 +137,8 @@ def _require_answer(target: Target) -> None:
     if target.address == "auto":
         return
     if "://" in target.address:
-        mend = "python -m sweep.phase1 joins a cluster at HOST:PORT; from outside it submit a job: ray job submit"
-        raise ExperimentError(f"{target.named}: is no cluster's own address; {mend}, or unset it")
+        fix = "python -m sweep.phase1 joins a cluster at HOST:PORT; from outside it submit a job: ray job submit"
+        raise ExperimentError(f"{target.named}: is no cluster's own address; {fix}, or unset it")
     host, _, port = target.address.rpartition(":")
     if not host or not port.isdigit():
         raise ExperimentError(f"{target.named}: give auto or HOST:PORT, such as 10.0.0.1:6379")

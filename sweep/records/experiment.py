@@ -89,7 +89,7 @@ class Experiment:
         return experiment
 
     def require_own(self, *, trusted: bool) -> None:
-        """Refuse to go on with what another user wrote.
+        """Refuse to resume what another user wrote.
 
         Args:
             trusted: The user wants it all the same.

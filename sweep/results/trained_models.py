@@ -77,8 +77,8 @@ def find_models(storage: Storage, model: str, *, count: int = 1) -> list[Trained
         return [_open(experiment, _finished(experiment, trials, trial))]
     ranked = _ranking(trials)
     if not ranked:
-        mend = resume_command(experiment, experiment.description)
-        raise ExperimentError(f"--model {name}: no finished attempt in it; resume it with {mend}")
+        fix = resume_command(experiment, experiment.description)
+        raise ExperimentError(f"--model {name}: no finished attempt in it; resume it with {fix}")
     if len(ranked) < count:
         raise ExperimentError(f"--ensemble {count}: {name} has {len(ranked)} contenders that finished")
     return [_open(experiment, row) for row in ranked[:count]]

@@ -72,8 +72,8 @@ def admit(
     if recipes:
         chosen = _with_recipes(chosen, recipes)
     if not chosen:
-        mend = next_command(experiment, experiment.description, trials.values())
-        raise ExperimentError(f"{experiment.address}: no finished attempt; continue with {mend}")
+        fix = next_command(experiment, experiment.description, trials.values())
+        raise ExperimentError(f"{experiment.address}: no finished attempt; continue with {fix}")
     before = _Before(experiment, ledger, trials, [row["attempt"] for row in chosen])
     admitted: list[Attempt] = []
     refused: list[str] = []

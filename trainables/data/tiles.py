@@ -265,19 +265,19 @@ def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | 
 def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
     """Compare the files of some splits with the manifest."""
     faults = []
-    mend = f"restore the file, or run {call('patches')} check --update"
+    fix = f"restore the file, or run {call('patches')} check --update"
     for split, tiles in splits.items():
         for files in tiles:
             for path, digest in ((files.image, files.image_sha256), (files.mask, files.mask_sha256)):
                 recorded = manifest.sha256(path)
                 if recorded is None:
-                    faults.append(f"{root / path}: is not in the manifest; {mend}")
+                    faults.append(f"{root / path}: is not in the manifest; {fix}")
                 elif recorded != digest:
-                    faults.append(f"{root / path}: differs from the manifest; {mend}")
+                    faults.append(f"{root / path}: differs from the manifest; {fix}")
         present = {path for files in tiles for path in (files.image, files.mask)}
         for path in manifest.files:
             if tiles and path.startswith(f"{split}/") and path not in present and not (root / path).exists():
-                faults.append(f"{root / path}: is in the manifest but not on disk; {mend}")
+                faults.append(f"{root / path}: is in the manifest but not on disk; {fix}")
     return faults
 
 

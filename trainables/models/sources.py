@@ -48,7 +48,7 @@ class WeightsSource:
         kind: ``imagenet`` or ``sam``.
         label: What a result row says.
         licence: The terms of the file, as its publisher states them.
-        how_to_get: The mend in an error message.
+        how_to_get: The fix in an error message.
         find: Looks for the file, and fetches it if allowed; None where there is none.
         sha256: What the file's hex digest must begin with; empty where no publisher says.
         variable: Environment variable that names the file; empty for none.
