@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DONE := $(VENV)/.installed
+PYTEST := $(RUN) -m pytest --numprocesses 2 --dist worksteal --durations 20
 
-.PHONY: help setup demo demo-all test test-all lint types docs docs-serve audit check clean
+.PHONY: help setup demo demo-all test test-packaging test-all lint types docs docs-serve audit check clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(DONE) ## Build .venv from constraints.txt (nothing to do when it is up to date)
 
@@ -30,11 +31,14 @@ demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and t
 	$(RUN) -m sweep.score
 	$(RUN) -m sweep.report
 
-test: $(DONE) ## The tests, but for the long end-to-end cases
-	$(RUN) -m pytest -m "not slow"
+test: $(DONE) ## The tests, two at a time, but for the long ones and those of packaging
+	$(PYTEST) -m "not slow and not packaging"
+
+test-packaging: $(DONE) ## The tests of packages, site, notebook and object stores
+	$(PYTEST) -m "not slow and packaging"
 
 test-all: $(DONE) ## All tests
-	$(RUN) -m pytest
+	$(PYTEST)
 
 lint: $(DONE) ## ruff: rules and format
 	$(RUN) -m ruff check .

@@ -8,19 +8,28 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import settings
 from PIL import Image
 
+from tests.commands import ROOT, Run, run_here, run_process
+from tests.faults.table import Tally, pytest_terminal_summary, tally_of
+from tests.shared_sweeps import SharedSweep, link_every_file, link_test_folder, shared
 from trainables.task import Task
 
-ROOT = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from tests.e2e.ray_nodes import RayNodes
+
 SHARED = ROOT.parent / "shared" / "data"
 
 WriteDataset = Callable[..., Path]
-
-
+settings.register_profile("tilesweep", deadline=None)  # a busy machine is no fault
+settings.load_profile("tilesweep")
+__all__ = ["pytest_terminal_summary"]
 ENDED = pytest.StashKey[int]()
 
 
@@ -49,6 +58,95 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TILESWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> Iterator[None]:
+    """Let tests that run at the same time leave each other a core.
+
+    Threads of torch that wait for each other on a busy machine make a model's step ten times as long, and Ray
+    starts its workers at niceness 15, where a trial gets next to nothing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("RAY_worker_niceness", "0")
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run a command in a process of its own."""
+    return run_process
+
+
+@pytest.fixture(scope="session")
+def here() -> Run:
+    """Run a command in this process; it must not start Ray."""
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> SharedSweep:
+    """A sweep of the grid of five that was scored; its tiles were put away afterwards, into ``tiles``."""
+
+    def make(sweep: SharedSweep) -> None:
+        patches = write_dataset(sweep.patches, size=128)
+        assert run_here("patches", "check", "--patches", patches).returncode == 0
+        sweep.run("phase1", "--profile", "smoke", "--patches", patches, **sweep.audit.variables)
+        sweep.run("score")
+        patches.rename(sweep.folder / "tiles")
+
+    return shared(tmp_path_factory, "phase1-smoke", make)
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> SharedSweep:
+    """A search, one trial at a time, on tiles whose test folder is a link to elsewhere."""
+
+    def make(sweep: SharedSweep) -> None:
+        patches = write_dataset(sweep.patches, size=128)
+        link_test_folder(patches)
+        sweep.run("phase2", "--patches", patches, *SEARCH, **sweep.audit.variables)
+
+    return shared(tmp_path_factory, "phase2-smoke", make)
+
+
+SEARCH = (
+    *("--profile", "smoke", "--architectures", "smp_unet_resnet34,unet"),
+    *("--trials", "10", "--max-concurrent", "1"),
+)
+"""Arguments of the shared search."""
+
+
+@pytest.fixture(scope="session")
+def curve(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset) -> SharedSweep:
+    """A scored budget curve of three budgets, on tiles that are links into one store."""
+
+    def make(sweep: SharedSweep) -> None:
+        patches = write_dataset(sweep.patches, train=24)
+        link_every_file(patches)
+        arguments = ("--profile", "smoke", "--tiles", "5,12,24", "--draws", "1", "--patches", patches)
+        sweep.run("phase3", *arguments, **sweep.audit.variables)
+        sweep.run("score")
+
+    return shared(tmp_path_factory, "phase3-smoke", make)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[RayNodes]:
+    """A cluster without nodes."""
+    from tests.e2e.ray_nodes import RayNodes
+
+    made = RayNodes(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """Return a function that adds a row to the table of faults at the end of the run."""
+    return tally_of(request.node)
 
 
 @pytest.fixture

@@ -50,12 +50,12 @@ def test_an_absurd_count_is_one_line_at_once(
     monkeypatch.chdir(tmp_path)
     name = next(one for one in COMMANDS if words.startswith(f"{one} "))
     arguments = words.removeprefix(name).split()
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(SystemExit) as caught:
         COMMANDS[name].run([*arguments, *(["--profile", "smoke"] if name.startswith("phase") else [])])
     error = capsys.readouterr().err
     assert caught.value.code == 2 and said in error and error.count("\n") == 1
-    assert time.monotonic() - begun < 15
+    assert time.process_time() - begun < 15
 
 
 @pytest.mark.parametrize("name", COMMANDS)

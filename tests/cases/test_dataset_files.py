@@ -281,11 +281,11 @@ def test_the_advised_size_fits_all_images_that_can_be_tiles(tmp_path: Path, caps
 def test_absurd_options_are_one_line_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, value: str
 ) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert _run(*arguments(tmp_path, **{flag: value})) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: --{flag}") and len(line) < 300 and line.isprintable()
-    assert time.monotonic() - began < 5 and not (tmp_path / "out").exists()
+    assert time.process_time() - began < 5 and not (tmp_path / "out").exists()
 
 
 def test_numbers_of_tiles_have_an_upper_bound() -> None:

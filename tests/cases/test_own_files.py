@@ -239,11 +239,11 @@ def test_hostile_text_is_one_line(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch, file: str, text: str
 ) -> None:
     _path(experiment, file).write_text(text + "\n", errors="surrogateescape")
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(TilesweepError, match=file.rpartition("/")[2].replace(".", r"\.")) as caught:
         _use(experiment, monkeypatch)
     _assert_short(caught.value)
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize("file", [DESCRIPTION_FILE, TRIALS_FILE, REPORTS, TEST_SCORES_FILE])

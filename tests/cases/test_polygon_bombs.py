@@ -80,10 +80,10 @@ def test_clipping_keeps_what_is_inside_and_drops_what_is_not() -> None:
 
 def test_an_outline_that_stays_too_long_is_one_line() -> None:
     zigzag = np.array([(-1e6 if number % 2 else 1e6, number % 60) for number in range(100_000)], dtype=float)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(DataError, match="outline is more than 5,000,000 pixels long"):
         _painted(zigzag, SIDE, SIDE)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_shapes_that_cover_an_image_again_and_again_are_one_line() -> None:

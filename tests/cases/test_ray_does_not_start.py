@@ -21,8 +21,8 @@ from sweep.machine.home import provide_home
 from sweep.ray_tune import local_ray as starting
 from sweep.ray_tune.ray_folder import RayFolder, choose_folder, short_temporary_folder
 from sweep.ray_tune.ray_token import plan_token, ready_token
+from tests.commands import Run, assert_refused
 from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, assert_refused
 from trainables.errors import ExperimentError
 
 LONG = "job/1355700/tmp.t0016/a_scratch_folder_of_the_batch_system_with_a_long_name"
@@ -192,9 +192,9 @@ def test_mode_disabled_makes_no_token(home: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_command_refuses_a_folder_that_ray_cannot_use_in_one_line(
-    run: Run, write_dataset: WriteDataset, tmp_path: Path
+    here: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
     arguments = ["--profile", "smoke", "--patches", write_dataset(tmp_path / "patches"), "--architectures", "unet"]
-    done = run("phase1", *arguments, "--storage", tmp_path / "results", RAY_TMPDIR="/proc")
+    done = here("phase1", *arguments, "--storage", tmp_path / "results", RAY_TMPDIR="/proc")
     assert_refused(done, "RAY_TMPDIR /proc: /proc/ray cannot hold Ray")
     assert not list((tmp_path / "results").iterdir()), "nothing is left behind"

@@ -71,7 +71,7 @@ def test_confirm_takes_the_three_best_different_recipes(tmp_path: Path) -> None:
     assert confirmed == [("HEAVY", 0.3), ("HEAVY", 0.0), ("MEDIUM", 0.3)]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(choices=st.integers(1, 3), steps=st.integers(0, 3), numbers=st.integers(0, 3), seed=st.integers(0, 9))
 def test_every_recipe_of_a_small_space_is_proposed_once(choices: int, steps: int, numbers: int, seed: int) -> None:
     space: dict[str, BaseDistribution] = {

@@ -81,14 +81,14 @@ def test_a_secret_becomes_three_stars(text: str, shown: str) -> None:
     assert hide_secret(shown) == shown
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, derandomize=True, database=None)
 @given(SECRETS, st.sampled_from(LOGINS), st.sampled_from(("{}", "--mlflow={}", "cannot open {} now", "'{}'")))
 def test_no_password_survives(secret: str, url: str, place: str) -> None:
     for written in (secret, quote(secret, safe="")):
         assert written not in hide_secret(place.format(url.format(written)))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, derandomize=True, database=None)
 @given(
     SECRETS,
     st.sampled_from(PARAMETERS),

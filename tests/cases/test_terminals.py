@@ -24,8 +24,8 @@ from sweep.observers.progress import Progress
 from sweep.predict.progress import WindowProgress
 from tests.cases.experiments import write_experiment
 from tests.cases.screens import FakeTerminal, printed
+from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import environment
 from tests.reports import epoch_of, plan_of
 from trainables.recipe import Recipe
 

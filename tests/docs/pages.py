@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from sweep.commands import ALL
+from tests.commands import environment
 from tests.conftest import ROOT
-from tests.e2e.conftest import environment
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS = ALL.commands()

@@ -11,8 +11,10 @@ import pytest
 from docs.generator import help_of, make
 from sweep.cli.console import Command
 from sweep.commands import ALL
+from tests.commands import CHROMIUM, needs_chromium
 from tests.conftest import ROOT
-from tests.e2e.conftest import CHROMIUM, needs_chromium
+
+pytestmark = pytest.mark.packaging
 
 pytest.importorskip("zensical", reason="needs the dev extra: pip install '.[dev]'")
 

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from tests.conftest import ROOT
+from tests.commands import ROOT, wait_for
 from tests.faults.conftest import trial_workers
 
 TOKEN = "0123456789abcdef" * 4
@@ -36,14 +35,6 @@ def free_port() -> int:
                 continue
             return port + os.getpid() % 97
     raise AssertionError("no free port")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.1)
 
 
 class Node:

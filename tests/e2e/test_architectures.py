@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Run, assert_refused
 from tests.conftest import ROOT
-from tests.e2e.conftest import Run, assert_refused
 from trainables.models.registry import ARCHITECTURES, get_architecture
 
 pytestmark = pytest.mark.slow

@@ -16,8 +16,8 @@ from PIL import Image
 from sweep.records.experiment import Experiment
 from sweep.results.classes import class_rows
 from sweep.results.leaderboard import Leaderboard
+from tests.commands import Run, assert_refused, run_here
 from tests.conftest import SCENES, WriteDataset
-from tests.e2e.conftest import Run, assert_refused
 from trainables.metrics import score_mask
 from trainables.storage import Storage
 
@@ -49,7 +49,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, write_scenes: WriteDataset, 
     done = run("phase1", "--profile", "smoke", "--patches", patches, *where, "--recipes", folder / "recipes.toml")
     assert done.returncode == 0, done.stderr
     assert "multiclass: ground, roof, tree" in done.stdout
-    scored = run("score", NAME, *where)
+    scored = run_here("score", NAME, *where)
     assert scored.returncode == 0 and " test " in scored.stdout, scored.stderr
     return folder
 
@@ -84,8 +84,8 @@ def test_history_and_log_name_the_classes(swept: Path) -> None:
     assert "  class  ground 0." in (folder / "trial.log").read_text()
 
 
-def test_the_report_shows_classes(swept: Path, run: Run) -> None:
-    done = run("report", NAME, "--storage", swept / "results")
+def test_the_report_shows_classes(swept: Path, here: Run) -> None:
+    done = here("report", NAME, "--storage", swept / "results")
     assert done.returncode == 0, done.stderr
     page = (swept / "results" / NAME / "report.html").read_text()
     for words in ("Class by class", "where each class&#39;s pixels go", "wrong class (magenta, grid)", "multiclass: "):
@@ -103,9 +103,9 @@ def _raster(folder: Path) -> Path:
     return path
 
 
-def test_maps_hold_classes_and_polygons_say_theirs(swept: Path, run: Run, tmp_path: Path) -> None:
+def test_maps_hold_classes_and_polygons_say_theirs(swept: Path, here: Run, tmp_path: Path) -> None:
     model = ("--model", NAME, "--storage", swept / "results", "--out", tmp_path / "maps")
-    done = run("predict", _raster(swept), *model, "--polygons", "gpkg", "--probability", "--ensemble", "2", "--tta")
+    done = here("predict", _raster(swept), *model, "--polygons", "gpkg", "--probability", "--ensemble", "2", "--tta")
     assert done.returncode == 0 and "gain on val" in done.stdout, done.stderr
     with rasterio.open(tmp_path / "maps" / "scene_mask.tif") as file:
         mask, tags, table = file.read(1), file.tags(), file.colormap(1)
@@ -119,14 +119,14 @@ def test_maps_hold_classes_and_polygons_say_theirs(swept: Path, run: Run, tmp_pa
         assert areas[names == name].sum() == pytest.approx((mask == index).sum() * 0.09, rel=2e-3)
 
 
-def test_a_threshold_is_refused(swept: Path, run: Run, tmp_path: Path) -> None:
+def test_a_threshold_is_refused(swept: Path, here: Run, tmp_path: Path) -> None:
     model = ("--model", NAME, "--storage", swept / "results", "--out", tmp_path / "maps")
-    assert_refused(run("predict", _raster(swept), *model, "--threshold", "0.3"), "--threshold 0.3", "3 classes apart")
+    assert_refused(here("predict", _raster(swept), *model, "--threshold", "0.3"), "--threshold 0.3", "3 classes apart")
 
 
-def test_an_export_gives_a_logit_a_class(swept: Path, run: Run, tmp_path: Path) -> None:
+def test_an_export_gives_a_logit_a_class(swept: Path, here: Run, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
-    done = run("export", "--model", f"{NAME}/unet", "--storage", swept / "results", "--out", out)
+    done = here("export", "--model", f"{NAME}/unet", "--storage", swept / "results", "--out", out)
     assert done.returncode == 0 and "ground, roof, tree: the largest logit decides" in done.stdout, done.stderr
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["tilesweep"])
@@ -135,18 +135,9 @@ def test_an_export_gives_a_logit_a_class(swept: Path, run: Run, tmp_path: Path) 
     assert logits.shape == (1, 3, 64, 96)
 
 
-def test_wrong_numbers_of_class_weights_stop_a_sweep_before_it_begins(swept: Path, run: Run, tmp_path: Path) -> None:
+def test_wrong_numbers_of_class_weights_stop_a_sweep_before_it_begins(swept: Path, here: Run, tmp_path: Path) -> None:
     (tmp_path / "recipes.toml").write_text('[unet]\nclass_weights = "1,2"\n')
     options = ("--profile", "smoke", "--patches", swept / "patches", "--storage", tmp_path / "results")
-    done = run("phase1", *options, "--recipes", tmp_path / "recipes.toml")
+    done = here("phase1", *options, "--recipes", tmp_path / "recipes.toml")
     assert_refused(done, "class_weights is '1,2': 2 weights for 3 classes (ground, roof, tree); give one a class")
     assert not (tmp_path / "results").exists()
-
-
-@pytest.mark.slow
-def test_phases_2_and_3_know_classes(swept: Path, run: Run, tmp_path: Path) -> None:
-    where = ("--profile", "smoke", "--patches", swept / "patches", "--storage", tmp_path / "results")
-    second = run("phase2", *where, "--architectures", "unet", "--trials", "2")
-    assert second.returncode == 0 and "roof" in second.stdout, second.stderr
-    third = run("phase3", *where, "--architectures", "unet", "--tiles", "2,4", "--draws", "1")
-    assert third.returncode == 0, third.stderr

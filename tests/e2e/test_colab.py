@@ -16,10 +16,13 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import Scored, environment
 from tests.packaging.conftest import build, new_environment
+from tests.shared_sweeps import SharedSweep
 from trainables.trial_states import BEST_FILE
+
+pytestmark = pytest.mark.packaging
 
 NOTEBOOK = ROOT / "examples" / "colab.ipynb"
 MINUTES = 900
@@ -104,10 +107,8 @@ def test_the_notebook_in_git_has_no_outputs() -> None:
             assert cell.outputs == [] and cell.execution_count is None, cell.id
 
 
-def test_a_finished_sweep_is_shown_and_not_trained_again(scored: Scored, tmp_path: Path) -> None:
-    (experiment,) = (path.parent for path in scored.storage.glob("*/sweep.json"))
-    (tmp_path / "drive").mkdir()
-    (tmp_path / "drive" / "runs").symlink_to(scored.storage)
+def test_a_finished_sweep_is_shown_and_not_trained_again(scored: SharedSweep, tmp_path: Path) -> None:
+    experiment = scored.copy(tmp_path / "drive" / "runs") / scored.name
     before = _weights(experiment)
     notebook = _execute(tmp_path, "python3", environment(), PROFILE="smoke", DRIVE="drive", NAME=experiment.name)
     assert "SMP U-Net + ResNet34" in _leaderboard(notebook)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CHROMIUM, needs_chromium, start
+from tests.commands import CHROMIUM, needs_chromium, start
 
 
 @pytest.mark.slow

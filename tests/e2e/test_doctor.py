@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sweep.doctor.listing import CHECKS
 from sweep.sealed.ledger import LEDGER_FILE
-from tests.e2e.conftest import Run, assert_refused
+from tests.commands import Run, assert_refused
 
 
-def test_a_machine_is_looked_over_and_the_next_command_named(dataset: Path, tmp_path: Path, run: Run) -> None:
+def test_a_machine_is_looked_over_and_the_next_command_named(dataset: Path, tmp_path: Path, here: Run) -> None:
     storage = tmp_path / "results"
     arguments = ("--profile", "smoke", "--patches", dataset, "--storage", storage)
-    done = run("doctor", *arguments, "--json", RAY_TMPDIR="/tmp")
+    done = here("doctor", *arguments, "--json", RAY_TMPDIR="/tmp")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     checks = [event for event in events if event["event"] == "check"]
     assert list(dict.fromkeys(check["name"] for check in checks)) == [check.name for check in CHECKS]
@@ -27,13 +27,13 @@ def test_a_machine_is_looked_over_and_the_next_command_named(dataset: Path, tmp_
     assert not storage.exists(), "the doctor changes nothing"
 
 
-def test_what_is_broken_is_told_without_a_traceback(dataset: Path, tmp_path: Path, run: Run) -> None:
+def test_what_is_broken_is_told_without_a_traceback(dataset: Path, tmp_path: Path, here: Run) -> None:
     (dataset / "train" / "images" / "t1.png").write_bytes(b"no picture")
     (tmp_path / LEDGER_FILE).write_text("no json\n")
     pins = tmp_path / "constraints.txt"
     pins.write_text("numpy==1.0\n")
     arguments = ("--profile", "smoke", "--patches", dataset, "--storage", tmp_path, "--constraints", pins)
-    done = run("doctor", *arguments, "--quiet", RAY_TMPDIR=f"/tmp/{'long' * 20}")
+    done = here("doctor", *arguments, "--quiet", RAY_TMPDIR=f"/tmp/{'long' * 20}")
     assert done.returncode == 2
     assert "Traceback" not in done.stdout + done.stderr
     told = {line[6:21].strip(): line[:4] for line in done.stdout.splitlines() if line[:4] in ("ok  ", "warn", "fail")}
@@ -44,5 +44,5 @@ def test_what_is_broken_is_told_without_a_traceback(dataset: Path, tmp_path: Pat
     assert last.startswith("next") and "sweep.doctor" in last and f"--storage {tmp_path}" in last
 
 
-def test_a_profile_that_does_not_exist_is_one_line(run: Run) -> None:
-    assert_refused(run("doctor", "--profile", "papr"), "did you mean 'paper'")
+def test_a_profile_that_does_not_exist_is_one_line(here: Run) -> None:
+    assert_refused(here("doctor", "--profile", "papr"), "did you mean 'paper'")

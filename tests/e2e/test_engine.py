@@ -95,16 +95,6 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     assert "[failed]" in shown.get()
 
 
-def test_trials_of_one_architecture_never_stop_each_other_in_phase_1(
-    four_gpus: None, dataset: Path, tmp_path: Path
-) -> None:
-    data = TuningData.read(dataset)
-    trials = [_plan(f"unet-{seed}", _recipe(seed=seed, max_epochs=4, patience=4)) for seed in range(3)]
-    experiment = _experiment(tmp_path, data)
-    assert _run(experiment, SweepPlan(trials=tuple(trials)), data, _resources(3, gpus=0.5)).complete
-    assert {row["epochs"] for row in collect(experiment).to_pylist()} == {4}
-
-
 def _search(data: TuningData, folder: Path, plan: SweepPlan, concurrent: int) -> tuple[Experiment, RunEnd]:
     experiment = _experiment(folder, data)
     return experiment, _run(experiment, plan, data, _resources(concurrent))

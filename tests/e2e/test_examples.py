@@ -20,8 +20,8 @@ from PIL import Image
 
 from sweep.cli.console import open_output
 from sweep.export.command import ExportOptions, main
+from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import environment
 from tests.models import write_best
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Run, assert_refused
 from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, Scored, assert_refused
 from tests.models import write_best
+from tests.shared_sweeps import SharedSweep
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +21,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset
     return folder
 
 
-def test_a_file_is_written_and_its_use_told(run: Run, folder: Path, tmp_path: Path) -> None:
-    done = run("export", "--model", folder / "best.safetensors", "--patches", folder / "patches", cwd=tmp_path)
+def test_a_file_is_written_and_its_use_told(here: Run, folder: Path, tmp_path: Path) -> None:
+    done = here("export", "--model", folder / "best.safetensors", "--patches", folder / "patches", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["best.onnx"]
     for part in ("best.onnx (", "opset 18", "any multiples of 32", "0.5: val IoU", "calibration error", "0 of 8192"):
         assert part in done.stdout
     assert "next           python examples/use_exported.py best.onnx image.npy mask.npy" in done.stdout
-    again = run("export", "--model", folder / "best.safetensors", "--patches", folder / "patches", cwd=tmp_path)
+    again = here("export", "--model", folder / "best.safetensors", "--patches", folder / "patches", cwd=tmp_path)
     assert_refused(again, "--out best.onnx: exists already; choose another name, or say --overwrite")
 
 
-def test_programs_get_an_event(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_programs_get_an_event(here: Run, folder: Path, tmp_path: Path) -> None:
     arguments = ("--model", folder / "best.safetensors", "--patches", folder / "patches")
-    done = run("export", *arguments, "--format", "safetensors", "--out", tmp_path / "m.safetensors", "--json")
+    done = here("export", *arguments, "--format", "safetensors", "--out", tmp_path / "m.safetensors", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events] == ["exported", "end"]
     assert events[0]["path"] == str(tmp_path / "m.safetensors")
@@ -57,18 +58,18 @@ def test_programs_get_an_event(run: Run, folder: Path, tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_export_refuses(run: Run, folder: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_export_refuses(here: Run, folder: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
     given = {"--model": folder / "best.safetensors", "--patches": folder / "patches", "--storage": tmp_path / "none"}
     given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert_refused(run("export", *(word for pair in given.items() for word in pair), cwd=tmp_path), said)
+    assert_refused(here("export", *(word for pair in given.items() for word in pair), cwd=tmp_path), said)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_weights_file_needs_its_tiles_named(run: Run, folder: Path) -> None:
-    assert_refused(run("export", "--model", folder / "best.safetensors"), "name them with --patches DIR")
+def test_a_weights_file_needs_its_tiles_named(here: Run, folder: Path) -> None:
+    assert_refused(here("export", "--model", folder / "best.safetensors"), "name them with --patches DIR")
 
 
-def test_the_tiles_of_an_experiment_must_be_there(run: Run, scored: Scored, tmp_path: Path) -> None:
-    done = run("export", "--model", "phase1-smoke/unet", "--storage", scored.storage, cwd=tmp_path)
+def test_the_tiles_of_an_experiment_must_be_there(here: Run, scored: SharedSweep, tmp_path: Path) -> None:
+    done = here("export", "--model", "phase1-smoke/unet", "--storage", scored.storage, cwd=tmp_path)
     assert_refused(done, f"{scored.patches}/train: split folder is missing")
     assert not list(tmp_path.iterdir())

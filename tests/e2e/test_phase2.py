@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -13,45 +13,20 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, assert_refused, start
+from tests.audit import Audit
+from tests.commands import Run, assert_refused, start
+from tests.conftest import SEARCH, WriteDataset
+from tests.faults.conftest import scores
+from tests.shared_sweeps import SharedSweep
 
 ARCHITECTURES = "smp_unet_resnet34,unet"
-
-
-@dataclass(frozen=True)
-class Searched:
-    """A search that has ended, one trial at a time."""
-
-    patches: Path
-    results: Path
-    stdout: str
-
-    @property
-    def experiment(self) -> Path:
-        return self.results / "phase2-smoke"
-
-    @property
-    def common(self) -> tuple[str, ...]:
-        return ("--profile", "smoke", "--patches", str(self.patches), "--storage", str(self.results))
-
-
-@pytest.fixture(scope="module")
-def searched(run: Run, write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Searched:
-    folder = tmp_path_factory.mktemp("searched")
-    patches = write_dataset(folder / "patches", size=128)
-    common = ("--profile", "smoke", "--patches", patches, "--storage", folder / "results")
-    arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1")
-    done = run("phase2", *common, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Searched(patches, folder / "results", done.stdout)
 
 
 def _trials(experiment: Path) -> list[dict[str, object]]:
     return pq.read_table(experiment / "trials.parquet").to_pylist()
 
 
-def test_every_architecture_has_the_same_budget_and_its_own_study(searched: Searched) -> None:
+def test_every_architecture_has_the_same_budget_and_its_own_study(searched: SharedSweep) -> None:
     trials = _trials(searched.experiment)
     for name in ARCHITECTURES.split(","):
         assert sum(trial["group"] == name for trial in trials) == 5
@@ -63,20 +38,20 @@ def test_every_architecture_has_the_same_budget_and_its_own_study(searched: Sear
         study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == 5 and study.direction.name == "MAXIMIZE"
         assert study.trials[0].params["augmentation"] == "MEDIUM" and study.trials[0].state.name == "COMPLETE"
-    assert f"optuna-dashboard {searched.experiment}/studies.log" in searched.stdout
+    assert f"optuna-dashboard {searched.experiment}/studies.log" in searched.said("phase2")
 
 
-def test_trials_pause_by_default_one_at_a_time_and_the_saving_is_told(searched: Searched) -> None:
-    assert "paused after epoch 1" in searched.stdout
+def test_trials_pause_by_default_one_at_a_time_and_the_saving_is_told(searched: SharedSweep) -> None:
+    assert "paused after epoch 1" in searched.said("phase2")
     plan = json.loads((searched.experiment / "sweep.json").read_text())["plan"]
     assert plan["halving"]["policy"] == "pause"
     run_epochs = sum(int(str(trial["epochs"])) for trial in _trials(searched.experiment))
-    (line,) = [line for line in searched.stdout.splitlines() if line.startswith("epochs ")]
+    (line,) = [line for line in searched.said("phase2").splitlines() if line.startswith("epochs ")]
     assert f"{run_epochs} run; " in line
     assert "% saved (estimated from how long the" in line or "cannot be said" in line
 
 
-def test_trials_that_were_given_up_leave_no_state_behind(searched: Searched) -> None:
+def test_trials_that_were_given_up_leave_no_state_behind(searched: SharedSweep) -> None:
     stopped = [row["attempt"] for row in _trials(searched.experiment) if row["status"] == "stopped"]
     assert stopped
     for attempt in stopped:
@@ -84,7 +59,7 @@ def test_trials_that_were_given_up_leave_no_state_behind(searched: Searched) -> 
         assert not list((searched.experiment / str(attempt) / "state").iterdir())
 
 
-def test_the_best_recipes_never_lose_to_the_shared_one(searched: Searched) -> None:
+def test_the_best_recipes_never_lose_to_the_shared_one(searched: SharedSweep) -> None:
     recipes = tomllib.loads((searched.experiment / "best_recipes.toml").read_text())
     trials = _trials(searched.experiment)
     for name in ARCHITECTURES.split(","):
@@ -96,66 +71,47 @@ def test_the_best_recipes_never_lose_to_the_shared_one(searched: Searched) -> No
         assert all(stored[field] == value for field, value in recipes[name].items())
 
 
-@pytest.mark.slow
-def test_the_same_seed_finds_the_same_trials_and_scores(searched: Searched, run: Run) -> None:
-    arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1", "--name", "again")
-    assert run("phase2", *searched.common, *arguments).returncode == 0
-    columns = ("attempt", "recipe", "status", "epochs", "best_epoch_val_iou", "val_iou")
-
-    def kept(name: str) -> list[list[object]]:
-        return [[trial[column] for column in columns] for trial in _trials(searched.results / name)]
-
-    assert kept("again") == kept("phase2-smoke")
-
-
-def test_a_search_whose_driver_is_killed_takes_the_same_decisions(searched: Searched, run: Run) -> None:
-    arguments = ("--architectures", ARCHITECTURES, "--trials", "10", "--max-concurrent", "1", "--name", "killed")
-    process = start("phase2", *searched.common, *arguments)
+def test_a_search_whose_driver_is_killed_takes_the_same_decisions(
+    searched: SharedSweep, run: Run, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    audit = Audit.of(tmp_path, searched.folder / "data")
+    storage = ("--storage", tmp_path / "results")
+    process = start("phase2", *SEARCH, "--patches", searched.patches, *storage, **audit.variables)
+    processes.append(process)
     assert process.stdout
     for line in process.stdout:
         if line.startswith("unet-002  epoch 1/"):
             process.kill()
             break
     process.wait(timeout=60)
-    killed = searched.results / "killed"
+    killed = tmp_path / "results" / searched.name
     before = {path.parent.name: path.read_text() for path in killed.glob("*/reports.jsonl")}
     assert 3 < len(before) < 10
-    resumed = run("phase2", "--resume", "killed", "--storage", searched.results)
+    resumed = run("phase2", "--resume", searched.name, *storage, **audit.variables)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     for attempt, reports in before.items():
         known = "".join(reports.splitlines(keepends=True)[:-1])  # the last one's state may not have been written
         assert (killed / attempt / "reports.jsonl").read_text().startswith(known), "an epoch was trained again"
-    columns = ("attempt", "recipe", "status", "epochs", "best_epoch_val_iou", "val_iou")
-
-    def kept(name: str) -> list[list[object]]:
-        return [[trial[column] for column in columns] for trial in _trials(searched.results / name)]
-
-    assert sorted(kept("killed")) == sorted(kept("phase2-smoke"))
+    assert scores(killed) == scores(searched.experiment)
+    assert audit.opened() and not audit.of_test(searched.patches), "also after a resume"
 
 
-def test_phase_1_and_score_take_the_best_recipes_and_score_reads_the_winners_once(searched: Searched, run: Run) -> None:
+def test_phase_1_takes_the_best_recipes_and_score_reads_the_winners_once(
+    searched: SharedSweep, here: Run, tmp_path: Path
+) -> None:
     recipes = searched.experiment / "best_recipes.toml"
-    done = run("phase1", *searched.common, "--recipes", recipes, "--name", "tuned")
-    assert done.returncode == 0, done.stderr
-    best = tomllib.loads(recipes.read_text())
-    rows = _trials(searched.results / "tuned")
-    assert {str(row["attempt"]): row["learning_rate"] for row in rows} == {
-        name: fields["learning_rate"] for name, fields in best.items()
-    }
-    loser = next(row for row in _trials(searched.experiment) if row["group"] == "unet" and row["status"] == "stopped")
-    storage = ("--storage", searched.results)
+    planned = here("phase1", "--profile", "smoke", "--patches", searched.patches, "--recipes", recipes, "--plan")
+    assert planned.returncode == 0, planned.stderr
+    for name, fields in tomllib.loads(recipes.read_text()).items():
+        (line,) = [line for line in planned.stdout.splitlines() if line.startswith(f"{name} ")]
+        assert f"{fields['learning_rate']:.2g}" in line
+    rows = _trials(searched.experiment)
+    loser = next(row for row in rows if row["group"] == "unet" and row["status"] == "stopped")
+    storage = ("--storage", searched.copy(tmp_path / "results"))
     assert_refused(
-        run("score", "phase2-smoke", *storage, "--attempts", loser["attempt"]), "only finished attempts are scored"
+        here("score", "phase2-smoke", *storage, "--attempts", loser["attempt"]), "only finished attempts are scored"
     )
-    scored = run("score", "phase2-smoke", *storage, "--recipes", recipes)
-    assert scored.returncode == 0, scored.stderr
-    ledger = [json.loads(line) for line in (searched.results / "test_ledger.jsonl").read_text().splitlines()]
-    assert len(ledger) == 2 and {line["experiment"] for line in ledger} == {"phase2-smoke"}
-    assert_refused(run("score", "phase2-smoke", *storage), "test was read at", "--again")
-
-
-def test_a_loser_may_not_read_test(searched: Searched, run: Run) -> None:
-    finished = [row for row in _trials(searched.experiment) if row["status"] == "finished"]
+    finished = [row for row in rows if row["status"] == "finished"]
     winners = {}
     for row in finished:
         best = winners.setdefault(row["contest"], row)
@@ -163,36 +119,13 @@ def test_a_loser_may_not_read_test(searched: Searched, run: Run) -> None:
             winners[row["contest"]] = row
     losers = [row for row in finished if row not in winners.values()]
     assert losers, "the shared recipe and the best rival both finish"
-    storage = ("--storage", searched.results)
-    assert_refused(run("score", "phase2-smoke", *storage, "--attempts", losers[0]["attempt"]), "no ground for a choice")
-
-
-@pytest.mark.slow
-def test_a_limit_stops_cleanly_and_resume_goes_on(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
-    patches = write_dataset(tmp_path / "patches")
-    storage = ("--storage", tmp_path / "results")
-    arguments = ("--profile", "smoke", "--patches", patches, "--max-concurrent", "1", "--trials", "8")
-    done = run("phase2", *arguments, *storage, "--budget", "0.0002cpu-hours")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "stopped by --budget; nothing is lost" in done.stdout
-    experiment = tmp_path / "results" / "phase2-smoke"
-    before = {row["attempt"]: row for row in _trials(experiment)}
-    assert len(before) > 0 and any(row["status"] != "stopped" for row in before.values())
-    resumed = run("phase2", "--resume", "phase2-smoke", *storage)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    after = {row["attempt"]: row for row in _trials(experiment)}
-    assert len(after) == 8 and {row["status"] for row in after.values()} <= {"finished", "stopped"}
-    for name, row in before.items():
-        if row["status"] == "finished":
-            assert after[name]["seconds"] == row["seconds"], "was trained again"
-    unbroken = run("phase2", *arguments, *storage, "--name", "unbroken")
-    assert unbroken.returncode == 0
-    columns = ("attempt", "status", "epochs", "recipe", "best_epoch_val_iou", "val_iou")
-
-    def kept(name: str) -> list[list[object]]:
-        return [[row[column] for column in columns] for row in _trials(tmp_path / "results" / name)]
-
-    assert sorted(kept("phase2-smoke")) == sorted(kept("unbroken")), "a limit and a resume change no decision"
+    refused = here("score", "phase2-smoke", *storage, "--attempts", losers[0]["attempt"])
+    assert_refused(refused, "no ground for a choice")
+    scored = here("score", "phase2-smoke", *storage, "--recipes", recipes)
+    assert scored.returncode == 0, scored.stderr
+    ledger = [json.loads(line) for line in (tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()]
+    assert len(ledger) == 2 and {line["experiment"] for line in ledger} == {"phase2-smoke"}
+    assert_refused(here("score", "phase2-smoke", *storage), "test was read at", "--again")
 
 
 @pytest.mark.slow
@@ -253,16 +186,16 @@ def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: Wri
     ],
 )
 def test_impossible_requests_are_one_line(
-    run: Run, dataset: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    here: Run, dataset: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     common = ("--profile", "smoke", "--patches", dataset, "--storage", tmp_path / "results")
-    assert_refused(run("phase2", *common, *arguments), said)
+    assert_refused(here("phase2", *common, *arguments), said)
     assert not list((tmp_path / "results").glob("*/sweep.json")), "nothing was begun"
 
 
-def test_a_plan_shows_rungs_and_what_halving_saves(run: Run, dataset: Path, tmp_path: Path) -> None:
+def test_a_plan_shows_rungs_and_what_halving_saves(here: Run, dataset: Path, tmp_path: Path) -> None:
     arguments = ("--profile", "smoke", "--patches", dataset, "--storage", tmp_path / "new", "--plan", "--measure")
-    done = run("phase2", *arguments, "--trials", "20", "--architectures", ARCHITECTURES)
+    done = here("phase2", *arguments, "--trials", "20", "--architectures", ARCHITECTURES)
     assert done.returncode == 0, done.stderr
     assert "rungs at epochs 1, 2" in done.stdout
     assert "measured       unet" in done.stdout and "nothing was started" in done.stdout

@@ -9,49 +9,52 @@ from xml.etree import ElementTree
 import pyarrow.parquet as pq
 import pytest
 
+from tests.audit import Audit
+from tests.commands import Run, assert_refused
 from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import Run, assert_refused
+from tests.shared_sweeps import SharedSweep, link_every_file
 
 
 def _curve(experiment: Path) -> list[dict[str, object]]:
     return pq.read_table(experiment / "budget_curve.parquet").to_pylist()
 
 
-def test_the_default_tiles_give_a_curve_that_score_completes(run: Run, tmp_path: Path) -> None:
-    storage = ("--storage", tmp_path)
-    done = run("phase3", "--profile", "smoke", "--tiles", "5,12,24", "--draws", "1", *storage)
-    assert done.returncode == 0, done.stdout + done.stderr
-    experiment = tmp_path / "phase3-smoke"
-    rows = _curve(experiment)
+def test_budgets_give_a_curve_that_score_completes(curve: SharedSweep, here: Run) -> None:
+    rows = _curve(curve.experiment)
     assert len(rows) == 2 * 3, "architectures, budgets"
     drawn: dict[tuple[object, object], set[str]] = {}
     for row in rows:
         names = set(row["tile_names"])  # type: ignore[call-overload]
         assert len(names) == row["tiles"]
         assert drawn.setdefault((row["tiles"], row["draw"]), names) == names, "all architectures see the same tiles"
-        assert row["val_iou"] is not None and row["test_iou"] is None
+        assert row["val_iou"] is not None and row["test_iou"] is not None
     assert drawn[5, 1] < drawn[12, 1] < drawn[24, 1]
-    assert "5 tiles" in done.stdout and "24 tiles" in done.stdout
-    assert ElementTree.parse(experiment / "budget_curve_val.svg").getroot().get("width") == "752"
-    description = json.loads((experiment / "sweep.json").read_text())
+    assert "5 tiles" in curve.said("phase3") and "24 tiles" in curve.said("phase3")
+    for split in ("val", "test"):
+        picture = ElementTree.parse(curve.experiment / f"budget_curve_{split}.svg").getroot()
+        assert picture.get("width") == "752"
+    description = json.loads((curve.experiment / "sweep.json").read_text())
     recipes = [trial["recipe"] for trial in description["plan"]["trials"]]
     assert {recipe["draws_per_epoch"] for recipe in recipes} == {8}, "only the data varies"
-
-    scored = run("score", *storage)
-    assert scored.returncode == 0, scored.stderr
-    assert all(row["test_iou"] is not None for row in _curve(experiment))
-    assert (experiment / "budget_curve_test.svg").exists()
-    assert len((tmp_path / "test_ledger.jsonl").read_text().splitlines()) == 6
-    assert_refused(run("score", *storage), "test was read at")
+    assert len((curve.storage / "test_ledger.jsonl").read_text().splitlines()) == 6
+    assert_refused(here("score", "--storage", curve.storage), "test was read at")
 
 
 def test_tuning_searches_at_every_budget_and_trains_its_best_on_the_other_draws(
     run: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
+    """Stopped by a limit and resumed, which opens no test file either."""
     patches = write_dataset(tmp_path / "patches", train=4)
-    arguments = ("--patches", patches, "--storage", tmp_path / "r", "--architectures", "unet")
-    done = run("phase3", "--profile", "smoke", *arguments, "--tiles", "2,4", "--draws", "3", "--tune", "3")
+    link_every_file(patches)
+    audit = Audit.of(tmp_path, tmp_path / "store", patches)
+    storage = ("--storage", tmp_path / "r")
+    arguments = ("--profile", "smoke", "--patches", patches, "--architectures", "unet")
+    arguments += ("--tiles", "2,4", "--draws", "3", "--tune", "3", "--budget", "0.00001cpu-hours")
+    stopped = run("phase3", *arguments, *storage, **audit.variables)
+    assert stopped.returncode == 0 and "stopped by --budget" in stopped.stdout, stopped.stdout + stopped.stderr
+    done = run("phase3", "--resume", "phase3-smoke", *storage, **audit.variables)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert audit.opened() and not audit.of_test(patches)
     experiment = tmp_path / "r" / "phase3-smoke"
     trials = pq.read_table(experiment / "trials.parquet").to_pylist()
     assert len(trials) == 2 * (3 + 2)
@@ -73,10 +76,15 @@ def test_tuning_searches_at_every_budget_and_trains_its_best_on_the_other_draws(
     assert "searches" in done.stdout and "unet-2tiles" in done.stdout
 
 
-def test_it_takes_the_best_recipes(run: Run, dataset: Path, tmp_path: Path) -> None:
+def test_the_default_tiles_have_the_default_budgets(here: Run) -> None:
+    done = here("phase3", "--profile", "smoke", "--tiles", "5,12,24", "--draws", "1", "--plan")
+    assert done.returncode == 0 and "unet-24tiles-draw1" in done.stdout, done.stderr
+
+
+def test_it_takes_the_best_recipes(here: Run, dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text('[unet]\nlearning_rate = 0.005\naugmentation = "LIGHT"\n')
     arguments = ("--profile", "smoke", "--patches", dataset, "--tiles", "2", "--draws", "1", "--plan")
-    done = run("phase3", *arguments, "--recipes", tmp_path / "r.toml")
+    done = here("phase3", *arguments, "--recipes", tmp_path / "r.toml")
     assert done.returncode == 0, done.stderr
     assert "1 trials" in done.stdout and "unet-2tiles-draw1" in done.stdout and "LIGHT" in done.stdout
 
@@ -95,13 +103,13 @@ def test_it_takes_the_best_recipes(run: Run, dataset: Path, tmp_path: Path) -> N
     ],
 )
 def test_impossible_requests_are_one_line(
-    run: Run, dataset: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    here: Run, dataset: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     common = ("--profile", "smoke", "--patches", dataset, "--storage", tmp_path / "results")
-    assert_refused(run("phase3", *common, *arguments), said)
+    assert_refused(here("phase3", *common, *arguments), said)
     assert not list((tmp_path / "results").glob("*/sweep.json"))
 
 
-def test_numbers_that_are_none_are_refused_by_the_parser(run: Run) -> None:
-    done = run("phase3", "--tiles", "five")
+def test_numbers_that_are_none_are_refused_by_the_parser(here: Run) -> None:
+    done = here("phase3", "--tiles", "five")
     assert done.returncode == 2 and "Traceback" not in done.stderr + done.stdout

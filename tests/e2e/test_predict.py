@@ -26,9 +26,11 @@ from PIL import Image
 from sweep.cli.console import open_output
 from sweep.predict.command import PredictOptions, main
 from sweep.records.experiment import Experiment
+from tests.commands import Run, assert_refused, start
 from tests.conftest import ROOT, SHARED, WriteDataset
-from tests.e2e.conftest import Run, Scored, assert_refused, start
+from tests.shared_sweeps import SharedSweep
 from trainables.errors import TilesweepError
+from trainables.models.registry import GRID_OF_FIVE
 from trainables.storage import Storage
 
 Predict = Callable[..., str]
@@ -36,7 +38,7 @@ HERE = Affine(0.3, 0, 325_000, 0, -0.3, 2_787_000)
 
 
 @pytest.fixture
-def predict(scored: Scored, capsys: pytest.CaptureFixture[str]) -> Predict:
+def predict(scored: SharedSweep, capsys: pytest.CaptureFixture[str]) -> Predict:
     """Return a function that runs the command in this process with the scored sweep's winner; gives what it says."""
 
     def command(*arguments: object, model: str = "phase1-smoke", storage: Path = scored.storage) -> str:
@@ -71,7 +73,7 @@ def write_tif(path: Path, image: NDArray[np.uint8], **options: Any) -> Path:
 
 
 def test_a_val_tile_is_predicted_as_the_sweep_predicted_it(
-    scored: Scored, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
+    scored: SharedSweep, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
     val = write_dataset(tmp_path / "patches", size=128) / "val" / "images"
     for attempt in ("unet", "smp_unet_resnet34"):
@@ -122,7 +124,7 @@ def test_what_is_there_is_not_predicted_again_and_never_mixed(predict: Predict, 
 
 
 def test_ensemble_and_symmetries_show_their_gain_on_val_before_use(
-    scored: Scored, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
+    scored: SharedSweep, predict: Predict, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
     storage = tmp_path / "results"
     shutil.copytree(scored.storage, storage)
@@ -136,7 +138,7 @@ def test_ensemble_and_symmetries_show_their_gain_on_val_before_use(
     ((plain, chosen),) = json.loads(experiment.read("prediction_gains.json")).values()
     rows = {
         name: [row["iou"] for row in experiment.read_table("val_scores.parquet").to_pylist() if row["attempt"] == name]
-        for name in ("unet", "smp_unet_resnet34")
+        for name in GRID_OF_FIVE
     }
     assert plain == max(rows.values(), key=sum)  # the leader's own scores, to the last digit
     assert f"{np.mean(plain):.3f} -> {np.mean(chosen):.3f}" in said
@@ -147,7 +149,7 @@ def test_ensemble_and_symmetries_show_their_gain_on_val_before_use(
 
 
 def test_a_prediction_that_was_killed_goes_on_after_its_last_part(
-    scored: Scored, run: Run, tmp_path: Path, processes: list[subprocess.Popen[str]]
+    scored: SharedSweep, run: Run, tmp_path: Path, processes: list[subprocess.Popen[str]]
 ) -> None:
     raster = write_tif(tmp_path / "in" / "big.tif", scene(1800, 1500))
     model = ("--model", "phase1-smoke", "--storage", scored.storage, "--batch-size", "2")
@@ -172,7 +174,7 @@ def test_a_prediction_that_was_killed_goes_on_after_its_last_part(
     assert np.array_equal(*masks) and not parts.exists()
 
 
-def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_path: Path) -> None:
+def test_parts_are_not_predicted_twice(scored: SharedSweep, predict: Predict, tmp_path: Path) -> None:
     raster = write_tif(tmp_path / "in" / "a.tif", scene(400, 200))
     with pytest.MonkeyPatch.context() as patch:
         from sweep.predict import job
@@ -196,7 +198,7 @@ def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_pat
         (("{in}/a.tif", "--out", "{in}/../out", "--model", "phase1-smoke/unte"), "did you mean 'unet'?"),
         (("{in}/a.tif", "--out", "{in}/../out", "--model", "none.safetensors"), "none.safetensors: cannot be read"),
         (("{in}/a.tif", "--out", "{in}/../out", "--model", "{in}/bad.safetensors"), "not a tilesweep weights file"),
-        (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "9"), "--ensemble 9: phase1-smoke has 2 contenders"),
+        (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "9"), "--ensemble 9: phase1-smoke has 5 contenders"),
         (("{in}/a.tif", "--out", "{in}/../out", "--ensemble", "0"), "--ensemble 0: must be at least 1"),
         (("{in}/a.tif", "--out", "{in}/../out", "--threshold", "1"), "--threshold 1: must be between 0 and 1"),
         (("{in}/a.tif", "--out", "{in}/../out", "--min-area", "5"), "--min-area 5: acts on polygons"),
@@ -209,7 +211,7 @@ def test_parts_are_not_predicted_twice(scored: Scored, predict: Predict, tmp_pat
     ],
 )
 def test_mistakes_are_one_line_before_any_work(
-    scored: Scored, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    scored: SharedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
     folder = tmp_path / "in"
     write_tif(folder / "a.tif", scene(64, 64))
@@ -226,7 +228,7 @@ def test_mistakes_are_one_line_before_any_work(
 
 
 def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
-    scored: Scored, predict: Predict, tmp_path: Path
+    scored: SharedSweep, predict: Predict, tmp_path: Path
 ) -> None:
     storage = tmp_path / "results"
     shutil.copytree(scored.storage, storage)
@@ -240,7 +242,7 @@ def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
     assert "far.tif: 0.6 m a pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
 
 
-def test_no_room_is_one_line_and_the_same_command_goes_on(scored: Scored, run: Run, tmp_path: Path) -> None:
+def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, run: Run, tmp_path: Path) -> None:
     raster = write_tif(tmp_path / "in" / "a.tif", scene(1200, 1000))
     arguments = (
         raster,
@@ -282,7 +284,7 @@ def test_a_real_tile_gives_one_mask_as_a_picture_and_as_a_map(predict: Predict, 
 
 
 @pytest.mark.slow
-def test_a_city_of_20_000_pixels_a_side_stays_under_two_gibibytes(scored: Scored, tmp_path: Path) -> None:
+def test_a_city_of_20_000_pixels_a_side_stays_under_two_gibibytes(scored: SharedSweep, tmp_path: Path) -> None:
     """Most of it holds no data, as even the tiny model would need many minutes for all; every pixel is written."""
     side = 20_000
     raster = tmp_path / "in" / "city.tif"

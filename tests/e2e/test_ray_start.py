@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from ray.job_submission import JobStatus
 
+from tests.commands import Run, assert_refused, start, wait_for
 from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, assert_refused, start
-from tests.e2e.ray_nodes import RayNodes, wait_for
+from tests.e2e.ray_nodes import RayNodes
 from tests.faults.conftest import differences, trained_again
+from tests.faults.table import Row, Tally
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -29,14 +29,6 @@ def head(channels):
 """
 LONG = "[unet]\nmax_epochs = 40\npatience = 40\n[sam_vit_b_conv]\nmax_epochs = 12\npatience = 12\n"
 """Trainings that last until another node has started."""
-
-
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[RayNodes]:
-    """A cluster without nodes."""
-    made = RayNodes(tmp_path)
-    yield made
-    made.stop()
 
 
 def _rows(experiment: Path) -> list[dict[str, object]]:
@@ -87,7 +79,7 @@ def test_what_a_cluster_cannot_do_is_one_line(
 
 @pytest.mark.slow
 def test_a_job_over_http_survives_a_killed_node_and_uses_a_late_one(
-    nodes: RayNodes, run: Run, write_dataset: WriteDataset, tmp_path: Path
+    nodes: RayNodes, run: Run, write_dataset: WriteDataset, tmp_path: Path, tally: Tally
 ) -> None:
     """The head trains nothing, as on Kubernetes."""
     patches, results = write_dataset(tmp_path / "patches", size=128), tmp_path / "results"
@@ -109,7 +101,11 @@ def test_a_job_over_http_survives_a_killed_node_and_uses_a_late_one(
     assert len(rows) == 8 and {row["status"] for row in rows} == {"finished"}
     unbroken = run("phase1", *grid, "--storage", results, "--name", "unbroken", "--max-concurrent", "2", timeout=900)
     assert unbroken.returncode == 0, unbroken.stderr
-    assert differences(results / "unbroken", experiment) == 0 and trained_again([said]) == 0
+    again, different = trained_again([said]), differences(results / "unbroken", experiment)
+    note = "its trial went on elsewhere; a node that joined afterwards was used"
+    fault = "a node of two is killed with its object store"
+    tally(Row(fault=fault, times=1, again=again, differences=different, note=note))
+    assert again == 0 and different == 0
 
 
 @pytest.mark.slow

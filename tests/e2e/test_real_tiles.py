@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands import Run
 from tests.conftest import ROOT, SHARED
-from tests.e2e.conftest import Run
 
 SPLIT = 'train = ["tile4_*", "tile5_*", "tile7_*"]\nval = ["tile2_*"]\ntest = ["tile1_*"]\n'
 
@@ -35,30 +35,3 @@ def test_the_tutorial_s_commands_give_a_scored_leaderboard(run: Run, tmp_path: P
     assert all(0 <= row["test_iou"] <= 1 for row in board)
     line = json.loads((tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()[0])
     assert len(line["tiles"]) == 9 and all(name.startswith("tile1_") for name in line["tiles"])
-
-
-DUBAI = {
-    "kind": "multiclass",
-    "classes": ["building", "land", "road", "vegetation", "water"],
-    "colours": [[60, 16, 152], [132, 41, 246], [110, 193, 228], [254, 221, 58], [226, 169, 41]],
-    "remap": {"155,155,155": "ignore", "0,0,0": "ignore"},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
-def test_real_classes_are_swept_and_scored(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "task.json").write_text(json.dumps(DUBAI))
-    (tmp_path / "split.toml").write_text('train = ["tile4_*", "tile5_*"]\nval = ["tile2_*"]\ntest = ["tile1_*"]\n')
-    cut = ("--src", SHARED / "dubai", "--dst", "land", "--split", "split.toml", "--task", "task.json", "--size", "480")
-    made = run("patches", "make", *cut, cwd=tmp_path)
-    assert made.returncode == 0 and "vegetation" in made.stdout, made.stderr
-    (tmp_path / "weights.toml").write_text('[unet]\nclass_weights = "inverse_frequency"\n[segformer_b0]\n')
-    sweep = ("--profile", "smoke", "--patches", "land", "--recipes", "weights.toml", "--name", "land")
-    swept = run("phase1", *sweep, cwd=tmp_path)
-    assert swept.returncode == 0, swept.stdout + swept.stderr
-    assert run("score", "land", cwd=tmp_path).returncode == 0
-    rows = pq.read_table(tmp_path / "ray_results" / "land" / "test_scores.parquet").to_pylist()
-    assert len(rows) == 18 and all(len(row["confusion"]) == 5 for row in rows)
-    unlabelled = 480 * 480 * 9 - sum(sum(map(sum, row["confusion"])) for row in rows if row["attempt"] == "unet")
-    assert unlabelled > 0, "pixels that nobody labelled count nowhere"

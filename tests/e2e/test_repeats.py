@@ -12,8 +12,8 @@ import pytest
 
 from sweep.records.experiment import Experiment
 from sweep.results.leaderboard import Leaderboard
+from tests.commands import Run, assert_refused
 from tests.conftest import WriteDataset
-from tests.e2e.conftest import Run, assert_refused
 from trainables.storage import Storage
 
 NAMES = "unet,smp_unet_resnet34"
@@ -48,9 +48,9 @@ def test_an_architecture_is_one_row_with_the_mean_and_interval_of_its_trainings(
     assert sum(row["probability_best"] for row in board.rows) == pytest.approx(1.0)
 
 
-def test_every_training_reads_test_once(results: Path, run: Run, tmp_path: Path) -> None:
+def test_every_training_reads_test_once(results: Path, here: Run, tmp_path: Path) -> None:
     storage = ("--storage", copytree(results, tmp_path / "results"))
-    done = run("score", "twice", *storage)
+    done = here("score", "twice", *storage)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()]
     assert sorted(line["attempt"] for line in lines) == sorted(
@@ -61,7 +61,7 @@ def test_every_training_reads_test_once(results: Path, run: Run, tmp_path: Path)
         own = [line["iou"] for line in lines if line["attempt"] in row["attempts"]]
         assert row["test_iou"] == pytest.approx(sum(own) / 2)
         assert row["test_iou_low"] <= row["test_iou"] <= row["test_iou_high"]
-    assert_refused(run("score", "twice", *storage), "test was read at")
+    assert_refused(here("score", "twice", *storage), "test was read at")
 
 
 def _with_a_failure(results: Path, folder: Path, attempt: str) -> Path:
@@ -86,10 +86,12 @@ def test_a_failed_training_takes_the_rank_and_is_named(results: Path, tmp_path: 
     assert any("has no rank: 1 of 2 trainings failed" in line for line in board.answer)
 
 
-def test_confirmed_recipes_are_trained_anew_and_decide(run: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
+def test_confirmed_recipes_are_trained_anew_and_decide(
+    run: Run, here: Run, write_dataset: WriteDataset, tmp_path: Path
+) -> None:
     patches = write_dataset(tmp_path / "patches", size=128)
     common = ("--profile", "smoke", "--patches", patches, "--storage", tmp_path / "results", "--architectures", "unet")
-    planned = run("phase2", *common, "--trials", "3", "--confirm", "2", "--repeats", "2", "--plan")
+    planned = here("phase2", *common, "--trials", "3", "--confirm", "2", "--repeats", "2", "--plan")
     assert "3 + 4" in planned.stdout
     done = run("phase2", *common, "--trials", "3", "--confirm", "2", "--repeats", "2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,9 +114,9 @@ def test_confirmed_recipes_are_trained_anew_and_decide(run: Run, write_dataset: 
     assert f"trial {row['candidate']}" in (tmp_path / "results" / "phase2-smoke" / "best_recipes.toml").read_text()
     other = next(one["attempt"] for one in anew if one["candidate"] != row["candidate"])
     storage = ("--storage", tmp_path / "results")
-    assert_refused(run("score", *storage, "--attempts", other), "was not the best of unet")
-    assert_refused(run("score", *storage, "--attempts", row["candidate"]), "was not the best of unet")
-    assert run("score", *storage).returncode == 0
+    assert_refused(here("score", *storage, "--attempts", other), "was not the best of unet")
+    assert_refused(here("score", *storage, "--attempts", row["candidate"]), "was not the best of unet")
+    assert here("score", *storage).returncode == 0
     readings = (tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()
     assert [json.loads(line)["attempt"] for line in readings] == row["attempts"]
 
@@ -127,5 +129,5 @@ def _descending(row: dict[str, Any]) -> tuple[bool, float]:
     ("arguments", "said"),
     [(("--confirm", "9"), "--confirm 9: must be 0 to 4"), (("--repeats", "0"), "--repeats 0: must be at least 1")],
 )
-def test_impossible_confirmations_are_refused(run: Run, arguments: tuple[str, ...], said: str) -> None:
-    assert_refused(run("phase2", "--profile", "smoke", "--architectures", "unet", *arguments), said)
+def test_impossible_confirmations_are_refused(here: Run, arguments: tuple[str, ...], said: str) -> None:
+    assert_refused(here("phase2", "--profile", "smoke", "--architectures", "unet", *arguments), said)

@@ -9,7 +9,8 @@ import pytest
 
 from sweep.cli.console import open_output
 from sweep.report.command import ReportOptions, main
-from tests.e2e.conftest import CHROMIUM, Run, Scored, assert_refused, needs_chromium
+from tests.commands import CHROMIUM, Run, assert_refused, needs_chromium
+from tests.shared_sweeps import SharedSweep
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
@@ -21,7 +22,7 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def report(scored: Scored, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(scored: SharedSweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "report.html"
     assert main(ReportOptions(storage=str(scored.storage), names=("phase1-smoke",), out=out), open_output()) == 0
     return out
@@ -153,7 +154,7 @@ def test_the_policy_lets_no_other_script_run(show: Open, report: Path, tmp_path:
     assert page.evaluate("typeof window.broken") == "undefined"
 
 
-def test_it_is_printed_as_a_pdf_beside_the_page(scored: Scored, run: Run, tmp_path: Path) -> None:
+def test_it_is_printed_as_a_pdf_beside_the_page(scored: SharedSweep, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "sheet.html"
     done = run("report", "phase1-smoke", "--storage", scored.storage, "--out", out, "--pdf")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -163,8 +164,8 @@ def test_it_is_printed_as_a_pdf_beside_the_page(scored: Scored, run: Run, tmp_pa
     assert content.startswith(b"%PDF") and content.count(b"/Type /Page\n") > 2
 
 
-def test_a_machine_without_chromium_says_so_before_it_writes(scored: Scored, run: Run, tmp_path: Path) -> None:
+def test_a_machine_without_chromium_says_so_before_it_writes(scored: SharedSweep, here: Run, tmp_path: Path) -> None:
     out = tmp_path / "sheet.html"
-    done = run("report", "phase1-smoke", "--storage", scored.storage, "--out", out, "--pdf", PATH=str(tmp_path))
+    done = here("report", "phase1-smoke", "--storage", scored.storage, "--out", out, "--pdf", PATH=str(tmp_path))
     assert_refused(done, "--pdf: needs Chromium or Chrome", "apt-get install chromium")
     assert not out.exists()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sweep.records.experiment import Experiment
+from tests.commands import Run
 from tests.conftest import ROOT
-from tests.e2e.conftest import Run
 from trainables.storage import Storage
 
 GUIDE = (ROOT / "docs" / "your-architecture.md").read_text(encoding="utf-8")
@@ -32,10 +32,10 @@ def _commands() -> list[tuple[str, list[str]]]:
     return [(one[2].removeprefix("sweep."), one[3:]) for one in words]
 
 
-def test_the_guide_s_file_passes_the_doctor(folder: Path, run: Run) -> None:
+def test_the_guide_s_file_passes_the_doctor(folder: Path, here: Run) -> None:
     (arguments,) = [arguments for name, arguments in _commands() if name == "doctor"]
     for extra in ((), ("--classes", "5", "--size", "96")):
-        done = run("doctor", *arguments, *extra, cwd=folder)
+        done = here("doctor", *arguments, *extra, cwd=folder)
         assert done.returncode == 0, done.stderr
         lines = [line for line in done.stdout.splitlines() if not line.startswith("next")]
         assert sum(line.startswith("ok ") for line in lines) == 11
@@ -54,10 +54,10 @@ def test_the_guide_s_sweep_trains_it_beside_another(folder: Path, run: Run) -> N
     assert (folder / "ray_results" / "mine" / "my_models-build" / "best.safetensors").is_file()
 
 
-def test_a_wrong_one_gets_its_verdict_without_a_traceback(folder: Path, run: Run) -> None:
+def test_a_wrong_one_gets_its_verdict_without_a_traceback(folder: Path, here: Run) -> None:
     path = folder / "my_models.py"
     path.write_text(path.read_text().replace("nn.Conv2d(32, channels, 1)", "nn.Conv2d(32, 7, 1)"))
-    done = run("doctor", "--architecture", "my_models.py:build", cwd=folder)
+    done = here("doctor", "--architecture", "my_models.py:build", cwd=folder)
     assert done.returncode == 2
     assert "Traceback" not in done.stdout + done.stderr
     (first, *_) = [line for line in done.stdout.splitlines() if line.startswith("fail")]
@@ -73,16 +73,16 @@ def test_a_wrong_one_gets_its_verdict_without_a_traceback(folder: Path, run: Run
         (("--architecture", "unet", "--size", "8"), "--size 8: must be 32 to 4096"),
     ],
 )
-def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, run: Run) -> None:
-    done = run("doctor", *arguments)
+def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, here: Run) -> None:
+    done = here("doctor", *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert said in line
 
 
 @pytest.mark.slow
-def test_programs_get_a_check_a_line(run: Run) -> None:
-    done = run("doctor", "--architecture", "smp:FPN/resnet18", "--json")
+def test_programs_get_a_check_a_line(here: Run) -> None:
+    done = here("doctor", "--architecture", "smp:FPN/resnet18", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     checks = [event for event in events if event["event"] == "check"]
     assert len(checks) == 11 and {event["outcome"] for event in checks} == {"ok"}

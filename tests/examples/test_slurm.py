@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands import wait_for
 from tests.conftest import WriteDataset
 from tests.examples.slurm import JOB, SCRIPT, Slurm, batch_script, can_stand_apart
-from tests.faults.conftest import wait_for
 
 RAY = """#!/usr/bin/env bash
 # As much of Ray's command as the script uses: a token, and the command on the head.

@@ -5,73 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
-import pytest
-
-from tests.e2e.conftest import Run, run, start
-
-__all__ = ["Run", "run", "start"]
 
 SCORES = ("attempt", "recipe", "status", "epochs", "best_epoch_val_iou", "val_iou", "val_f1")
 """Columns of the trials table that a fault must not change."""
-ROWS = pytest.StashKey[list["Row"]]()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One kind of fault.
-
-    Attributes:
-        fault: What was done.
-        times: How often.
-        again: Epochs that had been reported and were trained a second time.
-        differences: Trials whose recipe, end or scores differ from an unbroken sweep's; None where not compared.
-        note: What happened.
-    """
-
-    fault: str
-    times: int
-    again: int = 0
-    differences: int | None = None
-    note: str = ""
-
-
-Tally = Callable[[Row], None]
-
-
-@pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Tally:
-    """Return a function that adds a row to the table at the end of the run."""
-    rows = request.config.stash.setdefault(ROWS, [])
-    return rows.append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table as Markdown, as docs/reliability.md shows it."""
-    rows = terminalreporter.config.stash.get(ROWS, [])
-    if not rows:
-        return
-    terminalreporter.section("faults")
-    terminalreporter.write_line("| fault | times | epochs trained again | trials that differ | what happened |")
-    terminalreporter.write_line("|---|--:|--:|--:|---|")
-    for row in rows:
-        differences = "" if row.differences is None else str(row.differences)
-        terminalreporter.write_line(f"| {row.fault} | {row.times} | {row.again} | {differences} | {row.note} |")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.05)
 
 
 def scores(experiment: Path) -> list[tuple[object, ...]]:

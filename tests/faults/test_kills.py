@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands import Run, start, wait_for
 from tests.conftest import WriteDataset
-from tests.faults.conftest import Row, Run, Tally, differences, kill, start, trained_again, trial_workers, wait_for
+from tests.faults.conftest import differences, kill, trained_again, trial_workers
+from tests.faults.table import Row, Tally
 
 KILLS = 20
 

@@ -16,10 +16,14 @@ from urllib.request import urlopen
 import boto3
 import pytest
 
+from tests.commands import Run, start, wait_for
 from tests.conftest import WriteDataset
-from tests.faults.conftest import Row, Run, Tally, start, trained_again, wait_for
+from tests.faults.conftest import trained_again
+from tests.faults.table import Row, Tally
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError
+
+pytestmark = pytest.mark.packaging
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
 BUCKET = "bucket"

@@ -12,9 +12,10 @@ import pytest
 
 from sweep.records.experiment import LEDGER_FILE
 from sweep.sealed.ledger import Ledger
+from tests.commands import Run, environment, start, wait_for
 from tests.conftest import ROOT, WriteDataset
-from tests.e2e.conftest import environment
-from tests.faults.conftest import Row, Run, Tally, kill, start, trained_again, wait_for
+from tests.faults.conftest import kill, trained_again
+from tests.faults.table import Row, Tally
 from trainables.storage import Storage
 
 SMALL_DISK = """

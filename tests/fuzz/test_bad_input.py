@@ -61,7 +61,6 @@ def each(cases: int, *strategies: Any) -> Callable[[Callable[..., None]], None]:
     def run(function: Callable[..., None]) -> None:
         checked = settings(
             max_examples=cases,
-            deadline=None,
             derandomize=cases == QUICK,  # the quick tests are the same every day; the long ones look further
             print_blob=True,
             database=None,

@@ -67,7 +67,6 @@ def _each(cases: int, *strategies: Any) -> Callable[[Callable[..., None]], None]
     def run(function: Callable[..., None]) -> None:
         checked = settings(
             max_examples=cases,
-            deadline=None,
             derandomize=cases == QUICK,
             database=None,
             print_blob=True,

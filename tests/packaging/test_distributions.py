@@ -6,8 +6,12 @@ import email
 import tarfile
 import zipfile
 
+import pytest
+
 from sweep import __version__
 from tests.packaging.conftest import Built, checked_out
+
+pytestmark = pytest.mark.packaging
 
 PACKAGES = ("sweep/", "trainables/", "search_spaces/")
 ONLY_IN_GIT = {".gitignore", "ray_results/.gitkeep"}

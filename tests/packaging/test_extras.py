@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, WriteDataset
 
+pytestmark = pytest.mark.packaging
+
 BLOCKED = [
     ("geo", "pyogrio", ["sweep.predict", "photo.png", "--model", "any", "--out", "map"]),
     ("geo", "geopandas", ["sweep.patches", "make", "--src", "patches/train", "--dst", "out", "--labels", "areas.gpkg"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from sweep import __version__
 from tests.conftest import WriteDataset
 from tests.packaging.conftest import Installed
+
+pytestmark = pytest.mark.packaging
 
 
 def test_commands_run_from_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
@@ -31,22 +32,6 @@ def test_without_tiles_the_mend_is_told_and_works(installed: Installed, tmp_path
     planned = installed("-m", "sweep.phase1", "--profile", "smoke", "--plan", cwd=tmp_path)
     assert planned.returncode == 0, planned.stdout + planned.stderr
     assert "sam_vit_b_unet" in planned.stdout
-
-
-@pytest.mark.slow
-def test_a_sweep_is_trained_scored_and_reported(
-    installed: Installed, write_dataset: WriteDataset, tmp_path: Path
-) -> None:
-    write_dataset(tmp_path / "patches", size=128)
-    sweep = ("-m", "sweep.phase1", "--profile", "smoke", "--architectures", "unet,smp_unet_resnet34")
-    for words in (sweep, ("-m", "sweep.score"), ("-m", "sweep.report")):
-        done = installed(*words, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout + done.stderr
-    results = tmp_path / "ray_results" / "phase1-smoke"
-    description = json.loads((results / "sweep.json").read_text())
-    assert description["ended"] and description["provenance"]["packages"]["tilesweep"] == __version__
-    page = (results / "report.html").read_text()
-    assert "<style" in page and "<script" in page and "SMP U-Net" in page
 
 
 def test_the_script_runs_the_same_commands(installed: Installed, write_dataset: WriteDataset, tmp_path: Path) -> None:

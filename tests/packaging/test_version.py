@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
 from packaging.version import Version
 
 from sweep import __version__
 from sweep.records.provenance import provenance
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.packaging
 
 HEADING = re.compile(r"^## (\S+)(?: - (\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
 GROUPS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}

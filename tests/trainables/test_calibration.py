@@ -80,7 +80,7 @@ def test_the_error_weighs_pixels_and_the_iou_weighs_tiles() -> None:
         max_size=3,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_it_is_the_best_of_all_thresholds(tiles: list[tuple[np.ndarray, np.ndarray]]) -> None:
     counts = CalibrationCounts()
     for logits, truth in tiles:

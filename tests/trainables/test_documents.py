@@ -35,11 +35,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_json_is_one_short_line(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(DamagedError) as caught:
         parse_json(text.encode(), Entry)
     assert "\n" not in str(caught.value) and 0 < len(str(caught.value)) < 250
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000, "a", "\x00", "a = 1\na = 2"])

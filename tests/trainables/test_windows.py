@@ -34,7 +34,7 @@ def test_fades_lie_inside_both_windows_and_never_in_each_other(length: int, wind
     assert shares[0][0] == 0 and shares[-1][1] == length
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 300),
     width=st.integers(1, 300),

@@ -15,8 +15,7 @@ import pytest
 from sweep.doctor.cluster import check_cluster, judge_cluster
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.subject import Subject
-from tests.e2e.conftest import environment
-from tests.faults.conftest import wait_for
+from tests.commands import environment, wait_for
 
 AT = "10.0.0.1:6379"
 

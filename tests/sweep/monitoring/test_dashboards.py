@@ -13,13 +13,13 @@ import yaml
 
 from sweep.monitoring.dashboards import DATASOURCE, dashboard
 from sweep.records.outputs import KEY
-from tests.e2e.conftest import Run, assert_refused, run  # noqa: F401  (a fixture)
+from tests.commands import Run, assert_refused
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:  # noqa: F811
+def written(tmp_path_factory: pytest.TempPathFactory, here: Run) -> Path:
     folder = tmp_path_factory.mktemp("monitoring") / "it's here"
-    done = run("monitoring", "--out", folder, "--ray-temp", "/scratch/ray/", "--prometheus", "http://prometheus:9090")
+    done = here("monitoring", "--out", folder, "--ray-temp", "/scratch/ray/", "--prometheus", "http://prometheus:9090")
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("next"))
     assert shlex.split(line) == ["next", "prometheus", f"--config.file={folder}/prometheus.yml"]
@@ -54,6 +54,6 @@ def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return not (beside or above)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, run: Run) -> None:  # noqa: F811
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, here: Run) -> None:
     (tmp_path / "file").write_text("")
-    assert_refused(run("monitoring", "--out", tmp_path / "file"), "--out", "choose another")
+    assert_refused(here("monitoring", "--out", tmp_path / "file"), "--out", "choose another")

@@ -22,7 +22,7 @@ from sweep.records.trials import TRIALS_FILE, TrialPlan, TrialRecords
 from sweep.search.journal import JOURNAL_FILE, PART_BYTES, RemoteJournal
 from sweep.search.study_group import Uncopied
 from tests.cases.screens import printed
-from tests.faults.conftest import wait_for
+from tests.commands import wait_for
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
@@ -141,6 +141,7 @@ def test_a_remote_journal_writes_a_bounded_part_for_each_entry_and_reads_all_of_
     assert list(RemoteJournal(experiment).read_logs(119)) == [entries[119], {"number": 120}]
 
 
+@pytest.mark.packaging
 def test_a_small_file_costs_an_object_store_one_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
         monkeypatch.setenv(name, "true")

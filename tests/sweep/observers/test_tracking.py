@@ -10,7 +10,7 @@ import pytest
 
 from sweep.cli.options import SweepOptions
 from sweep.observers import tracking
-from tests.e2e.conftest import Run, assert_refused, run  # noqa: F401  (a fixture)
+from tests.commands import Run, assert_refused
 from tests.reports import epoch_of, final_of, plan_of
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
@@ -18,8 +18,8 @@ from trainables.recipe import Recipe
 
 
 @pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
-def test_a_missing_package_is_named_with_its_extra(dataset: Path, tmp_path: Path, run: Run) -> None:  # noqa: F811
-    done = run("phase1", "--profile", "smoke", "--patches", dataset, "--storage", tmp_path, "--wandb", "roofs")
+def test_a_missing_package_is_named_with_its_extra(dataset: Path, tmp_path: Path, here: Run) -> None:
+    done = here("phase1", "--profile", "smoke", "--patches", dataset, "--storage", tmp_path, "--wandb", "roofs")
     assert_refused(done, "pip install 'tilesweep[wandb]'")
 
 

@@ -53,7 +53,7 @@ def _split_file(path: Path, **splits: list[str]) -> Path:
     return path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(64, 200),
     width=st.integers(64, 200),

@@ -390,7 +390,7 @@ def test_a_geopackage_lies_on_the_raster_across_the_antimeridian(tmp_path: Path,
 SIDES = st.integers(1, 24)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     mask=arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.sampled_from([0, 1, 1, 255]))
 )

@@ -16,6 +16,11 @@ from trainables.models.resolving import resolve
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
+FULL_SIZE = [
+    pytest.param(*one.values, marks=[*one.marks, *([] if one.values[0] in GRID_OF_FIVE else [pytest.mark.slow])])
+    for one in NAMES
+]
+"""All built-in architectures; those beyond the grid of five are built at full size by ``make test-all`` alone."""
 FAMILIES = (
     "smp:UnetPlusPlus/resnet18",
     "smp:FPN/efficientnet-b0",
@@ -92,17 +97,24 @@ def test_a_thousand_pixels_of_zeros_give_as_many_logits(name: str) -> None:
         assert model(torch.zeros(1, 3, 1024, 1024)).shape == (1, 1, 1024, 1024)
 
 
-def test_the_number_of_trainable_parameters_is_in_the_guide(name: str) -> None:
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_the_numbers_of_trainable_parameters_and_bytes_are_known(name: str) -> None:
     entry = ARCHITECTURES[name]
     assert row(entry) in PAGE.read_text(encoding="utf-8").splitlines(), "renew the table: python -m docs.architectures"
     low, high = STUDY_MILLIONS.get(name, (0, float("inf")))
-    assert low <= trainable(full_size(entry)) / 1e6 <= high
+    model = full_size(entry)
+    assert low <= trainable(model) / 1e6 <= high
+    _assert_checkpoint_bytes(model, name, "full")
 
 
-def test_a_checkpoint_s_size_is_known_without_the_model(name: str) -> None:
-    for size, model in (("full", full_size(ARCHITECTURES[name])), ("tiny", _build(name))):
-        held = sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())
-        assert ARCHITECTURES[name].known_bytes[size] == ARCHITECTURES[name].checkpoint_bytes(size) == held
+def test_a_tiny_checkpoint_s_size_is_known_without_the_model(name: str) -> None:
+    _assert_checkpoint_bytes(_build(name), name, "tiny")
+
+
+def _assert_checkpoint_bytes(model: SegmentationModel, name: str, size: str) -> None:
+    """A checkpoint's size is known without the model."""
+    held = sum(tensor.numel() * tensor.element_size() for tensor in model.portable_state_dict().values())
+    assert ARCHITECTURES[name].known_bytes[size] == ARCHITECTURES[name].checkpoint_bytes(size) == held
 
 
 def test_a_family_s_checkpoint_size_is_measured() -> None:
