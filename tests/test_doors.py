@@ -383,6 +383,7 @@ def swept(copy: Copy, tmp_path_factory: pytest.TempPathFactory, write_dataset: W
     patches = write_dataset(folder / "patches")
     (folder / "space.py").write_text(SPACE)
     words = ("--profile", "smoke", "--patches", patches, "--storage", folder, "--name", "toys", "--trials", "2")
+    words += ("--max-epochs", "2", "--grace-period", "1")
     words += ("--architectures", "toy", "--space", folder / "space.py", "--halving", "toy", "--sampler", "toy")
     printed = copy.run("sweep.phase2", *words)
     printed += copy.run("sweep.report", "toys", "--storage", folder)
