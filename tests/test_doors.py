@@ -216,6 +216,46 @@ class Toys:
             )
         },
     ),
+    "a tracker": Toy(
+        files={
+            "sweep/observers/toy.py": """
+from pathlib import Path
+
+from sweep.observers.tracking import Tracker
+
+
+class Toys(Tracker):
+    def __init__(self, value, experiment):
+        self.file = Path(value)
+
+    def say(self, *words):
+        with self.file.open("a") as file:
+            print(*words, file=file)
+
+    def begin(self, plan):
+        self.say("begin", plan.attempt)
+
+    def epoch(self, plan, report):
+        self.say("epoch", plan.attempt, report.epoch)
+
+    def end(self, plan, outcome, last, final):
+        self.say("end", plan.attempt, outcome)
+"""
+        },
+        entries={
+            "SweepOptions": (
+                (
+                    "    wandb: Annotated[",
+                    """    toy: Annotated[
+        str | None, arg(metavar="FILE"), RARE, OnResume.MAY_CHANGE, TrackedBy("toy:Toys", "a file")
+    ] = None
+    \"\"\"Tell toys of every trial.\"\"\"
+
+""",
+                ),
+            )
+        },
+    ),
     "a report section": Toy(
         files={
             "sweep/report/toy.py": """
@@ -385,6 +425,8 @@ def swept(copy: Copy, tmp_path_factory: pytest.TempPathFactory, write_dataset: W
     words = ("--profile", "smoke", "--patches", patches, "--storage", folder, "--name", "toys", "--trials", "2")
     words += ("--max-epochs", "2", "--grace-period", "1")
     words += ("--architectures", "toy", "--space", folder / "space.py", "--halving", "toy", "--sampler", "toy")
+    words += ("--toy", folder / "told.txt")
+    (copy.root / "toy.py").write_text('"""Stands for the package of the service that the toy tracker writes to."""\n')
     printed = copy.run("sweep.phase2", *words)
     printed += copy.run("sweep.report", "toys", "--storage", folder)
     return Swept(folder / "toys", printed)
@@ -409,6 +451,12 @@ def test_a_new_metric_is_in_the_history_and_on_the_leaderboard(swept: Swept) -> 
     with (swept.folder / "leaderboard.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
     assert float(line["toyness"]) == pytest.approx(float(epochs[-1]["toyness"]), abs=1e-4)
+
+
+def test_a_new_tracker_is_told_of_trials(swept: Swept) -> None:
+    told = (swept.folder.parent / "told.txt").read_text().splitlines()
+    assert "begin toy-000" in told and "end toy-000 finished" in told
+    assert [line for line in told if "toy-001" in line] == ["begin toy-001", "epoch toy-001 1", "end toy-001 stopped"]
 
 
 def test_a_new_column_is_on_the_leaderboard(swept: Swept) -> None:
