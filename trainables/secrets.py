@@ -37,11 +37,6 @@ def hide_secret(text: str) -> str:
     return _hide_parameters("".join(map(_hide_word, re.split(r"(\s+)", text))), _PARAMETER)
 
 
-def has_secret(text: str) -> bool:
-    """Whether something in a text has to be hidden, or has been: a stored text with ``***`` cannot be used again."""
-    return HIDDEN in text or hide_secret(text) != text
-
-
 def _is_one(text: str) -> bool:
     """Whether a text is a single URL, or a flag with one; only its first word tells."""
     return _URL.match(re.sub(r"^--?[A-Za-z][\w-]*=", "", text)) is not None

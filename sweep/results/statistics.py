@@ -59,11 +59,6 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside."""
-        return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
-
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

@@ -100,7 +100,7 @@ def test_pairing_by_tile_tells_contenders_apart_whose_intervals_overlap() -> Non
     assert mean_interval(poor).high > mean_interval(good).low  # type: ignore[operator]
     winner, loser = compare([good, poor])
     assert winner.difference is None and not winner.tied and not loser.tied
-    assert loser.difference is not None and loser.difference.excludes_zero
+    assert loser.difference is not None and loser.difference.high is not None and loser.difference.high < 0
     assert loser.difference.mean == pytest.approx(-0.03, abs=0.005)
     assert winner.probability_best == pytest.approx(1.0, abs=0.01)
 
