@@ -247,7 +247,7 @@ class Toys(Tracker):
                 (
                     "    wandb: Annotated[",
                     """    toy: Annotated[
-        str | None, arg(metavar="FILE"), RARE, OnResume.MAY_CHANGE, TrackedBy("toy:Toys", "a file")
+        str | None, arg(metavar="FILE"), RARE, OnResume.MAY_CHANGE, TrackedBy("a file")
     ] = None
     \"\"\"Tell toys of every trial.\"\"\"
 

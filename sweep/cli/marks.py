@@ -38,14 +38,14 @@ class Bounds:
 
 @dataclass(frozen=True)
 class TrackedBy:
-    """An option that makes a tracker follow the trials; its name is also the package's and the extra's.
+    """An option that makes a tracker follow the trials.
+
+    Its name, one word, is also that of the service's package, of the extra and of the module in ``sweep/observers``.
 
     Attributes:
-        place: The tracker's class in ``sweep/observers``: ``module:Class``.
         takes: What the option takes, with its article.
     """
 
-    place: str
     takes: str
 
 

@@ -178,13 +178,11 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
         arg(metavar="URI"),
         RARE,
         OnResume.MAY_CHANGE,
-        TrackedBy("mlflow_runs:MlflowRuns", "a tracking URI"),
+        TrackedBy("a tracking URI"),
     ] = None
     """Log every trial to this MLflow, such as sqlite:///mlflow.db or http://HOST:5000."""
 
-    wandb: Annotated[
-        str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE, TrackedBy("wandb_runs:WandbRuns", "a project")
-    ] = None
+    wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE, TrackedBy("a project")] = None
     """Log every trial to Weights & Biases, in this project."""
 
     weights: Annotated[

@@ -10,8 +10,6 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
-from sweep.cli.marks import TrackedBy, flag, marked
-from sweep.cli.options import SweepOptions
 from sweep.observers.observer import Observer
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
@@ -46,21 +44,6 @@ class Tracker(Observer):
         """
 
 
-def chosen(options: object) -> dict[str, str]:
-    """Return what a command's options say of trackers: the option's name to its value.
-
-    Raises:
-        ExperimentError: A value is empty.
-    """
-    found = {}
-    for name, mark in marked(type(options), TrackedBy).items():
-        if (value := getattr(options, name)) is not None:
-            if not value.strip():
-                raise ExperimentError(f"{flag(name)}: is empty; give {mark.takes}")
-            found[name] = value
-    return found
-
-
 def require(trackers: Mapping[str, str]) -> None:
     """Make sure that trackers can be written to.
 
@@ -73,7 +56,7 @@ def require(trackers: Mapping[str, str]) -> None:
     for name, value in trackers.items():
         if find_spec(name) is None:
             raise ExperimentError(
-                f"{flag(name)}: needs the package {name}; install it with: pip install 'tilesweep[{name}]'"
+                f"--{name}: needs the package {name}; install it with: pip install 'tilesweep[{name}]'"
             )
         _tracker(name).require(value)
 
@@ -84,8 +67,13 @@ def follow(trackers: Mapping[str, str], experiment: Experiment) -> list[Observer
 
 
 def _tracker(name: str) -> type[Tracker]:
-    module, _, own = marked(SweepOptions, TrackedBy)[name].place.partition(":")
-    found: type[Tracker] = getattr(import_module(f"sweep.observers.{module}"), own)
+    """Return the one tracker in the module of observers that has an option's name."""
+    module = import_module(f"sweep.observers.{name}")
+    (found,) = (
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Tracker) and one.__module__ == module.__name__
+    )
     return found
 
 

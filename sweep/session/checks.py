@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sweep.cli.options import SweepOptions
-from sweep.observers import tracking
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import read_share
+from sweep.session.resolve import trackers_of
 from trainables.class_balance import require_class_weights
 from trainables.data.remote import is_remote
 from trainables.data.tiles import TuningData
@@ -28,7 +28,7 @@ def check_flags(options: SweepOptions) -> None:
     """
     Limits.parse(options.time, options.budget)
     read_share(options.gpus_per_trial)
-    tracking.chosen(options)
+    trackers_of(options)
     if options.measure and not options.plan:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
 

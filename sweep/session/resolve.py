@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from search_spaces.profiles import Profile
+from sweep.cli.marks import TrackedBy, flag, marked
 from sweep.cli.options import SweepOptions
 from sweep.observers import tracking
 from sweep.planning.limits import Limits
@@ -17,6 +18,7 @@ from sweep.ray_tune.allocation import one_at_a_time
 from sweep.records.experiment import Experiment
 from sweep.session.search_options import SearchOptions
 from trainables.data.tiles import TuningData
+from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 from trainables.models.resolving import resolve_all
 from trainables.models.weights import Mode, Weights
@@ -48,14 +50,29 @@ def resolve(
         compiled=options.compile,
         trace=options.profile_trace,
         overlays_every=options.overlays_every if options.tensorboard else None,
-        tracking=tracking.chosen(options),
+        tracking=trackers_of(options),
         max_failures=options.max_failures,
     )
 
 
+def trackers_of(options: SweepOptions) -> dict[str, str]:
+    """Return which trackers follow the trials: the option's name to its value.
+
+    Raises:
+        ExperimentError: A value is empty.
+    """
+    found = {}
+    for name, mark in marked(type(options), TrackedBy).items():
+        if (value := getattr(options, name)) is not None:
+            if not value.strip():
+                raise ExperimentError(f"{flag(name)}: is empty; give {mark.takes}")
+            found[name] = value
+    return found
+
+
 def require_trackers(options: SweepOptions) -> None:
     """Make sure that the services which follow the trials answer; see ``tracking.require``."""
-    tracking.require(tracking.chosen(options))
+    tracking.require(trackers_of(options))
 
 
 def with_warm_curves(run: Run) -> Run:

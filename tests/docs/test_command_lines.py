@@ -19,9 +19,9 @@ OTHERS = {
     *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),
     *("--object-manager-port", "--min-worker-port", "--max-worker-port"),
     *("--env-file", "--shm-size", "--exclusive", "--requeue"),
-    "--count",
+    *("--count", "--extra-knobs"),
 }
-"""Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's, and one of an earlier version."""
+"""Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's, and those of earlier versions."""
 LINES = [
     pytest.param(name, arguments, id=f"{page.name}: {name} {' '.join(arguments)}")
     for page in PAGES

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from sweep.cli.output import Events
 from sweep.observers.event_stream import EventStream
-from sweep.observers.mlflow_runs import MlflowRuns
+from sweep.observers.mlflow import MlflowRuns
 from sweep.observers.observer import Observer
 from sweep.observers.progress import Progress
 from sweep.observers.recorder import Recorder
@@ -93,7 +93,7 @@ class Made:
             return EventStream(Events(self.events))
         if self.kind == "mlflow":
             return Background(MlflowRuns(self.mlflow, self.experiment))
-        from sweep.observers.wandb_runs import WandbRuns
+        from sweep.observers.wandb import WandbRuns
 
         return Background(WandbRuns("roofs", self.experiment))
 
@@ -133,9 +133,9 @@ def _wandb() -> Iterator[FakeWandb]:
     fake = FakeWandb()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "wandb", fake)
-        patch.delitem(sys.modules, "sweep.observers.wandb_runs", raising=False)
+        patch.delitem(sys.modules, "sweep.observers.wandb", raising=False)
         yield fake
-    sys.modules.pop("sweep.observers.wandb_runs", None)
+    sys.modules.pop("sweep.observers.wandb", None)
 
 
 @pytest.fixture(scope="module")

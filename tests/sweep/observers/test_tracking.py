@@ -10,6 +10,7 @@ import pytest
 
 from sweep.cli.options import SweepOptions
 from sweep.observers import tracking
+from sweep.session.resolve import trackers_of
 from tests.commands import Run, assert_refused
 from tests.reports import epoch_of, final_of, plan_of
 from trainables.errors import ExperimentError
@@ -33,9 +34,9 @@ def test_an_mlflow_that_does_not_answer_is_said_before_any_trial_and_without_its
 @pytest.mark.parametrize(("option", "wanted"), [("mlflow", "a tracking URI"), ("wandb", "a project")])
 def test_an_empty_value_is_refused(option: str, wanted: str) -> None:
     with pytest.raises(ExperimentError, match=f"^--{option}: is empty; give {wanted}$"):
-        tracking.chosen(replace(SweepOptions(), **{option: " "}))
-    assert tracking.chosen(replace(SweepOptions(), **{option: "x"})) == {option: "x"}
-    assert tracking.chosen(SweepOptions()) == {}
+        trackers_of(replace(SweepOptions(), **{option: " "}))
+    assert trackers_of(replace(SweepOptions(), **{option: "x"})) == {option: "x"}
+    assert trackers_of(SweepOptions()) == {}
 
 
 def test_parameters_are_the_recipe_s_fields_and_what_was_drawn() -> None:
