@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DONE := $(VENV)/.installed
-PYTEST := $(RUN) -m pytest --numprocesses 2 --dist worksteal --durations 20
+PYTEST := $(RUN) -m pytest --numprocesses 3 --dist worksteal --durations 20
 
 .PHONY: help setup demo demo-all test test-packaging test-all lint types docs docs-serve audit check clean
 
@@ -31,7 +31,7 @@ demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and t
 	$(RUN) -m sweep.score
 	$(RUN) -m sweep.report
 
-test: $(DONE) ## The tests, two at a time, but for the long ones and those of packaging
+test: $(DONE) ## The tests, three at a time, but for the long ones and those of packaging
 	$(PYTEST) -m "not slow and not packaging"
 
 test-packaging: $(DONE) ## The tests of packages, site, notebook and object stores
