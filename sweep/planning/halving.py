@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep.planning.policy import TO_THE_END, Curves, Decision, Policy, RungState, best_so_far
+from sweep.planning.policy import TO_THE_END, Curves, Decision, Policy, RungState, best_until
 from trainables.errors import ExperimentError
 
 
@@ -87,7 +87,7 @@ class AshaStop(Halving):
         """Stop it at a rung where it is worse than the quantile of those that reached it before."""
         if epoch not in self.rungs:
             return Decision.CONTINUE
-        best = {name: best_so_far(curve)[epoch] for name, curve in curves.items() if epoch in curve}
+        best = {name: best_until(curve, epoch) for name, curve in curves.items() if epoch in curve}
         own, rivals = best.pop(trial), list(best.values())
         if not rivals:
             return Decision.CONTINUE
@@ -123,7 +123,7 @@ class AshaPause(Halving):
             settled = all_started and not any(not one.ended and not one.paused for one in trials)
             if settled and reached:
                 places = max(places, 1)
-            best = sorted(reached, key=lambda one: (-best_so_far(one.curve)[rung], one.number))[:places]
+            best = sorted(reached, key=lambda one: (-best_until(one.curve, rung), one.number))[:places]
             for one in best:
                 if one.paused and one.until == rung:
                     return one.number

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
-from itertools import accumulate
 from typing import Any, ClassVar
 
 TO_THE_END = 1_000_000
@@ -128,7 +127,6 @@ class NoHalving(Policy):
         return "no trial is stopped early"
 
 
-def best_so_far(curve: Curve) -> dict[int, float]:
-    """Return the best val IoU up to each epoch: that of the weights that would be used."""
-    epochs = sorted(curve)
-    return dict(zip(epochs, accumulate((curve[epoch] for epoch in epochs), max), strict=True))
+def best_until(curve: Curve, epoch: int) -> float:
+    """Return the best val IoU up to an epoch, that one included: that of the weights that would be used."""
+    return max(score for reached, score in curve.items() if reached <= epoch)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.planning.halving import AshaPause
-from sweep.planning.policy import TO_THE_END, RungState, best_so_far
+from sweep.planning.policy import TO_THE_END, RungState, best_until
 from trainables.errors import ExperimentError
 
 
@@ -90,7 +90,8 @@ def test_when_nobody_else_comes_the_best_goes_on_however_few_there_are() -> None
 
 
 def test_trials_are_compared_by_the_weights_that_would_be_used() -> None:
-    assert best_so_far({1: 0.3, 3: 0.1, 2: 0.5}) == {1: 0.3, 2: 0.5, 3: 0.5}
+    curve = {1: 0.3, 3: 0.1, 2: 0.5}
+    assert {epoch: best_until(curve, epoch) for epoch in curve} == {1: 0.3, 2: 0.5, 3: 0.5}
     fallen, steady = _paused(1, 0.2, 0.9, 0.1), _paused(2, 0.2, 0.3, 0.4)
     trials = [fallen, steady, _paused(3, 0.1, 0.1, 0.1)]
     assert _halving().promote(trials, all_started=False) == 1

@@ -15,7 +15,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from sweep.planning.halving import AshaStop
 from sweep.planning.policies import POLICIES, make_policy, read_policy
-from sweep.planning.policy import Decision, Policy, best_so_far
+from sweep.planning.policy import Decision, Policy, best_until
 
 EPOCHS = 9
 
@@ -128,7 +128,7 @@ def test_stopping_is_ray_s_own_asha_decision_by_decision(
     def heard(trial: str, epoch: int, curve: dict[int, float]) -> str:
         named = SimpleNamespace(trial_id=trial)
         asha.on_trial_add(None, named)
-        return str(asha.on_trial_result(None, named, {"epoch": epoch, "best": best_so_far(curve)[epoch]}))
+        return str(asha.on_trial_result(None, named, {"epoch": epoch, "best": best_until(curve, epoch)}))
 
     policy = AshaStop(max_epochs=most, grace_epochs=grace, reduction_factor=factor)
     values = {f"t{number}": [round(dice.random(), 2) for _ in range(most)] for number in range(trials)}
