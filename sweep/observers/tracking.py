@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -24,7 +25,7 @@ CLOSE_SECONDS = 120
 """How long the end of a sweep waits for a tracker."""
 
 
-class Tracker(Observer):
+class Tracker(Observer, ABC):
     """Writes to a service by its own client, and lets its errors through.
 
     Args:
@@ -32,8 +33,8 @@ class Tracker(Observer):
         experiment: Whose trials.
     """
 
-    def __init__(self, value: str, experiment: Experiment) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def __init__(self, value: str, experiment: Experiment) -> None: ...
 
     @classmethod
     def require(cls, value: str) -> None:

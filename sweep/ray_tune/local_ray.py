@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from sweep.cli.output import LABEL_WIDTH
+from sweep.cli.output import say
 from sweep.machine.share import cpu_share
 from sweep.ray_tune.ray_folder import choose_folder, short_temporary_folder
 from sweep.ray_tune.ray_token import TOKEN_VARIABLE, ready_token
@@ -29,7 +29,7 @@ def local_ray(console: Console, arguments: dict[str, Any], died: Died | None = N
     """Run the block on a Ray that is started here and ends with it.
 
     Args:
-        console: Where it is told what is not as usual.
+        console: Where to say what is not as usual.
         arguments: For ``ray.init``.
         died: Told when that Ray has died.
 
@@ -42,13 +42,13 @@ def local_ray(console: Console, arguments: dict[str, Any], died: Died | None = N
     folder = choose_folder()
     remove_leftovers(folder.path)
     if folder.instead_of:
-        _tell(console, "Ray's folder", f"{folder.path}, in place of {folder.instead_of}")
+        say(console, "Ray's folder", f"{folder.path}, in place of {folder.instead_of}")
         arguments = {**arguments, "_temp_dir": str(folder.path)}
     if short := short_temporary_folder():
         os.environ["TMPDIR"] = short
     given = bool(os.environ.get(TOKEN_VARIABLE))
-    if told := ready_token():
-        _tell(console, "Ray's token", told)
+    if said := ready_token():
+        say(console, "Ray's token", said)
     import ray
 
     with _bound_to_loopback():
@@ -91,10 +91,6 @@ def _hint(given: bool) -> str:
         return f"its token: what {TOKEN_VARIABLE} holds"
     handed = bool(os.environ.get(TOKEN_VARIABLE))
     return f"to see it, choose a token: export {TOKEN_VARIABLE}=..." if handed else TOKEN_HINT
-
-
-def _tell(console: Console, label: str, text: str) -> None:
-    console.print(f"{label:{LABEL_WIDTH}}{text}", highlight=False, soft_wrap=True)
 
 
 def _did_not_start(error: BaseException, folder: Path) -> ExperimentError:

@@ -1,13 +1,14 @@
 """The samplers that ``--sampler`` knows by name. Another one is a function here and an entry below it.
 
-A sampler is made anew for every proposal, with a seed that follows from the sweep's seed, the study's name and the
+A sampler is made again for every proposal, with a seed that follows from the sweep's seed, the study's name and the
 trial's number. So what it proposes follows from these and the study's trials alone, also after a resume.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from trainables.errors import ExperimentError
@@ -16,23 +17,29 @@ if TYPE_CHECKING:  # functions import Optuna, so that --help answers without it
     from optuna.samplers import BaseSampler
 
 
-def _tpe(seed: int, startup: int) -> BaseSampler:
-    """Tree-structured Parzen estimator over all fields together; trials that still run count as bad ones."""
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Let no sampler say in the block that Optuna may still change it."""
     from optuna.exceptions import ExperimentalWarning
-    from optuna.samplers import TPESampler
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _tpe(seed: int, startup: int) -> BaseSampler:
+    """Tree-structured Parzen estimator over all fields together; trials that still run count as bad ones."""
+    from optuna.samplers import TPESampler
+
+    with _experimental():
         return TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=startup)
 
 
 def _gp(seed: int, startup: int) -> BaseSampler:
     """Gaussian process, which learns from finished trials alone."""
-    from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import GPSampler
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with _experimental():
         return GPSampler(seed=seed, n_startup_trials=startup)
 
 
