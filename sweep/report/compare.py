@@ -39,8 +39,8 @@ def _entries(source: ReportData) -> list[Entry]:
 
 def _verdict(standing: Standing, phases: Mapping[str, str]) -> str:
     named = replace(standing, rows=tuple({**row, "title": row["entry"]} for row in standing.rows))
-    told = headline(named, {row["entry"]: row["entry"] for row in named.rows})
-    return " ".join([told, *verdict(named, phases[named.ranked[0]["where"]])])
+    said = headline(named, {row["entry"]: row["entry"] for row in named.rows})
+    return " ".join([said, *verdict(named, phases[named.ranked[0]["where"]])])
 
 
 def _table(standing: Standing) -> Table:
@@ -48,7 +48,7 @@ def _table(standing: Standing) -> Table:
     name, *others = by_importance(filled((column for column in FOR_PEOPLE if column.priority <= MAIN), shown))
     first = standing.rows[0]
     return Table(
-        caption=f"{first['dataset']}, {standing.ground.tiles} train tiles, data {standing.ground.data[:12]}",
+        caption=f"{first['dataset']}, {standing.conditions.tiles} train tiles, data {standing.conditions.data[:12]}",
         columns=[name.heading, "experiment", *(column.heading for column in others)],
         rows=[
             Row(

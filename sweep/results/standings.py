@@ -31,7 +31,7 @@ class Conditions:
         return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"])
 
     def differences(self, other: Conditions) -> list[str]:
-        """Say in what two grounds differ."""
+        """Say in what these and others differ."""
         return [
             text
             for name, text in (
@@ -48,13 +48,13 @@ class Standing:
     """Contenders that are ranked together.
 
     Attributes:
-        ground: What they share.
+        conditions: What they share.
         rows: Their lines, the best val IoU first; then those that predict a single class everywhere, whose IoU is no
             merit of a model; those that are not ranked at the end.
         inconclusive: Why nobody of several can be called better than anybody; None where that is possible.
     """
 
-    ground: Conditions
+    conditions: Conditions
     rows: tuple[Row, ...]
     inconclusive: Inconclusive | None = None
 
@@ -75,21 +75,21 @@ class Standing:
 
 
 def stand(entries: Iterable[Entry]) -> list[Standing]:
-    """Rank contenders, those with the same ground together.
+    """Rank contenders, those of the same conditions together.
 
     Every row gets ``rank``, ``tied``, ``probability_best`` and ``difference`` with its interval.
 
     Returns:
         The most train tiles first; else in the order of the entries.
     """
-    grounds: dict[Conditions, list[Entry]] = {}
+    found: dict[Conditions, list[Entry]] = {}
     for entry in entries:
-        grounds.setdefault(Conditions.of(entry.row), []).append(entry)
-    ordered = sorted(grounds.items(), key=lambda item: -item[0].tiles)
-    return [_rank(ground, found) for ground, found in ordered]
+        found.setdefault(Conditions.of(entry.row), []).append(entry)
+    ordered = sorted(found.items(), key=lambda item: -item[0].tiles)
+    return [_rank(conditions, those) for conditions, those in ordered]
 
 
-def _rank(ground: Conditions, entries: Sequence[Entry]) -> Standing:
+def _rank(conditions: Conditions, entries: Sequence[Entry]) -> Standing:
     complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
     complete.sort(key=lambda entry: (bool(entry.row["collapsed"]), -entry.row["val_iou"]))
     placed = {id(entry) for entry in complete}  # to compare whole entries would take hours with thousands
@@ -105,7 +105,7 @@ def _rank(ground: Conditions, entries: Sequence[Entry]) -> Standing:
         for rank, (entry, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
     unranked = [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
-    return Standing(ground=ground, rows=(*ranked, *unranked), inconclusive=reason)
+    return Standing(conditions=conditions, rows=(*ranked, *unranked), inconclusive=reason)
 
 
 def _no_model(rows: Sequence[Row]) -> bool:
@@ -128,12 +128,11 @@ def reasons_apart(standings: Sequence[Standing]) -> list[str]:
     Args:
         standings: Of one or several experiments.
     """
-    first = standings[0] if standings else None
-    return [
-        f"Not ranked with {_names(first.rows)}: {_names(one.rows)} ({', '.join(one.ground.differences(first.ground))})."
-        for one in standings[1:]
-        if first
-    ]
+    lines = []
+    for one in standings[1:]:
+        first, why = standings[0], one.conditions.differences(standings[0].conditions)
+        lines.append(f"Not ranked with {_names(first.rows)}: {_names(one.rows)} ({', '.join(why)}).")
+    return lines
 
 
 def _names(rows: Sequence[Row]) -> str:
