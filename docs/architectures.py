@@ -51,7 +51,7 @@ def renewed(page: str) -> str:
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Write the page again."""
     PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

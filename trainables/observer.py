@@ -14,7 +14,7 @@ class TrialObserver(Protocol):
     """Follows one trial after another; it is handed to the process by pickle, before the first one."""
 
     def begin(self, attempt: str, recipe: Recipe, folder: Storage) -> None:
-        """A trial starts, or goes on."""
+        """A trial starts, or continues."""
 
     def epoch(self, report: EpochReport, trainer: Trainer) -> None:
         """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again."""

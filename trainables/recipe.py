@@ -154,7 +154,7 @@ class Recipe:
         return weights
 
     def replace(self, **changes: Any) -> Recipe:
-        """Return a copy with some fields changed, validated anew."""
+        """Return a copy with some fields changed, validated again."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, str | int | float]:

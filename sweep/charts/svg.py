@@ -11,7 +11,7 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 360, 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
 SERIES = 8
-"""Colours and shapes that there are; a ninth series begins anew."""
+"""Colours and shapes that there are; a ninth series begins with the first."""
 MANY_POINTS = 12
 """Beyond these a line is marked at some of its points only."""
 

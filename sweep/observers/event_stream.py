@@ -10,7 +10,7 @@ from sweep.records.trials import TrialPlan
 from sweep.search.groups import Outcome
 from trainables.report import EVENT, EpochReport, FinalReport, shown_in
 
-TOLD = tuple(one.name for one in shown_in(EVENT))
+EPOCH_EVENT = tuple(one.name for one in shown_in(EVENT))
 """What an ``epoch`` event takes from a report."""
 
 
@@ -30,7 +30,7 @@ class EventStream(Observer):
 
     def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
         """Say what an epoch brought."""
-        self._emit("epoch", plan, **{name: getattr(report, name) for name in TOLD})
+        self._emit("epoch", plan, **{name: getattr(report, name) for name in EPOCH_EVENT})
 
     def end(self, plan: TrialPlan, outcome: Outcome, last: EpochReport | None, final: FinalReport | None) -> None:
         """Say how a trial ended."""

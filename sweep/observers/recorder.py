@@ -10,7 +10,7 @@ from trainables.report import EpochReport, FinalReport
 
 
 class Recorder(Observer):
-    """Writes what becomes of every trial. The one observer that raises: without its record a sweep cannot go on.
+    """Writes what becomes of every trial. The one observer that raises: without its record a sweep cannot continue.
 
     Args:
         experiment: Whose trials.

@@ -1,4 +1,4 @@
-"""How long a sweep may go on."""
+"""How long a sweep may run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(gpu|cpu)-hours?")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long a sweep may go on.
+    """How long a sweep may run.
 
     Attributes:
         seconds: Wall-clock time of this run; None is no limit.

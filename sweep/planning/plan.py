@@ -31,7 +31,7 @@ class StudyPlan:
         space: Recipe field to what is searched.
         trials: How many recipes are tried, at least 1.
         finals: Trials trained with the best recipe found, once the search has ended: other draws of the tiles.
-        confirm: How many of the best recipes are trained anew without halving, once the search has ended; the choice
+        confirm: How many of the best recipes are trained again without halving, once the search has ended; the choice
             is then made on those trainings.
         repeats: Trainings of each of these recipes, with seeds that the search has not used.
     """
@@ -50,7 +50,7 @@ class StudyPlan:
         return [*self.finals, *(one for _ in range(self.confirm) for one in self.confirmations(template))]
 
     def confirmations(self, found: TrialPlan) -> list[TrialPlan]:
-        """Return the trials that train a recipe anew, each with a seed of its own.
+        """Return the trials that train a recipe again, each with a seed of its own.
 
         Args:
             found: The search's trial with that recipe.

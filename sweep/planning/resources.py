@@ -160,7 +160,7 @@ def divide(
 
 
 def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int | None) -> Resources:
-    """Divide the same GPUs anew, with another share a trial.
+    """Divide the same GPUs again, with another share per trial.
 
     Args:
         whole: What was found, on CUDA.

@@ -65,7 +65,7 @@ def prepare_to_join(target: Target) -> None:
 
 @contextmanager
 def silent_core() -> Iterator[None]:
-    """Keep what Ray's core writes to standard error to itself: a wrong token is told in a line of ours."""
+    """Keep what Ray's core writes to standard error to itself: a wrong token is a line of ours."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -58,9 +58,9 @@ def require_shared(storage: Storage) -> None:
     finally:
         storage.delete(token)
     if wrong := {node: fault for node, fault in faults.items() if fault}:
-        told = "; ".join(f"node {node} {fault}" for node, fault in wrong.items())
+        said = "; ".join(f"node {node} {fault}" for node, fault in wrong.items())
         raise ExperimentError(
-            f"--storage {storage.address}: is not shared by all nodes: {told}; give a folder that all of them mount at "
+            f"--storage {storage.address}: is not shared by all nodes: {said}; give a folder that all of them mount at "
             f"this path, or s3://BUCKET/PATH with its credentials in every node's environment"
         )
 
@@ -71,7 +71,7 @@ def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str |
     Args:
         plan: What will be trained.
         storage: The folder that holds experiments, which all nodes share.
-        console: Where it is told.
+        console: Where to say so.
 
     Returns:
         The storage's address for trials; None where this machine's folders serve this machine alone.

@@ -128,7 +128,7 @@ def _end(processes: Collection[psutil.Process]) -> None:
 
 
 def end_at_once(output: Output, then: Callable[[], str]) -> Died:
-    """Return what ends a command whose Ray has died: a line that says so, and how it goes on.
+    """Return what ends a command whose Ray has died: a line that says so, and how to resume.
 
     Args:
         output: The command's.
@@ -154,7 +154,7 @@ def short_messages(*, own: bool) -> Iterator[None]:
     """Let Ray's messages to its driver be a line each during the block: they carry dumps of its state.
 
     Args:
-        own: The Ray was started here: then that its raylet has died is told by ``end_at_once``.
+        own: The Ray was started here: then ``end_at_once`` says that its raylet has died.
     """
     from ray._private import worker
 

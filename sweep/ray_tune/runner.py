@@ -103,7 +103,7 @@ def run_trials(
 ) -> RunEnd:
     """Run what is left to do of a plan; Ray must be initialised.
 
-    Everything that a resume needs lies in the experiment: the record of trials, the studies, and each trial's own
+    Everything that a resume needs is in the experiment: the record of trials, the studies, and each trial's own
     states. Tune's bookkeeping is scratch and thrown away, so nothing that can run code is ever loaded.
 
     Args:
@@ -120,7 +120,7 @@ def run_trials(
         StorageError: The experiment cannot be written any more.
     """
     experiment, plan = run.experiment, run.plan
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is told in a line and kept in error.txt
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a crash is a line here, and kept in error.txt
     warnings.filterwarnings("ignore", module="ray")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # trials write their own records
     # Else Tune starts one actor at a time for a searcher of ours, and drops it as soon as another one is free.

@@ -18,7 +18,7 @@ class RoundRobin(Searcher):  # type: ignore[misc]
     """Hands out the trials of all groups, the group that has had the fewest first, so that none starves.
 
     Args:
-        groups: TrialGroup name to group.
+        groups: Name to group.
         config: Turns a trial into Tune's config.
         room: How many trials fit side by side at this moment; a cluster grows and shrinks.
     """

@@ -54,7 +54,7 @@ TRIALS_SCHEMA = pa.schema(
         ("contest", pa.string()),  # whose best candidate by val IoU may read test
         ("candidate", pa.string()),  # trainings of one recipe with several seeds
         ("entry", pa.string()),  # the leaderboard's line that it counts for
-        ("preliminary", pa.bool_()),  # its recipe may be trained anew for the choice
+        ("preliminary", pa.bool_()),  # its recipe may be trained again for the choice
         ("tiles", pa.int64()),  # train tiles that it saw
         ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
         ("tile_names", pa.list_(pa.string())),
@@ -256,7 +256,7 @@ def trial_row(
 
 
 def _confirmed(description: Mapping[str, Any]) -> set[str]:
-    """Return the studies whose best recipes are trained anew for the choice, which then decides alone."""
+    """Return the studies whose best recipes are trained again for the choice, which then decides alone."""
     studies = description.get("plan", {}).get("studies", ())
     return {study["template"]["attempt"] for study in studies if study.get("confirm")}
 

@@ -23,7 +23,7 @@ ERROR_FILE = "error.txt"
 """In the folder of a trial that crashed: why."""
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
 Role = Literal["planned", "baseline", "search", "confirm", "final"]
-"""Of a trial: planned beforehand; a search's shared recipe, its other trials; its best recipes trained anew for the
+"""Of a trial: planned beforehand; a search's shared recipe, its other trials; its best recipes trained again for the
 choice; its best recipe on other draws of the tiles."""
 SEARCHED: frozenset[Role] = frozenset(("baseline", "search"))
 """Roles of the trials that a study learns from."""
@@ -166,7 +166,7 @@ class TrialRecords:
         return self._records[attempt].state if attempt in self._records else "waiting"
 
     def _line(self, record: TrialRecord) -> str:
-        """Return a record as a line, written anew only where the record is another one than last time."""
+        """Return a record as a line, written again only where the record is another one than last time."""
         known, line = self._lines.get(record.plan.attempt, (None, ""))
         if known is not record:
             line = json.dumps({**record.plan.to_dict(), "state": record.state, "reason": record.reason})

@@ -245,7 +245,7 @@ class _Spreads:
         return Interval(mean=mean, low=mean - half, high=mean + half)
 
     def probabilities_best(self, draws: int) -> Scores:
-        """Draw all means anew by the same parts, each by its own Student's t, and count who is first.
+        """Draw all means again by the same parts, each by its own Student's t, and count who is first.
 
         Returns:
             (contenders,) shares that sum to 1.

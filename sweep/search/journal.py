@@ -25,7 +25,7 @@ JOURNAL_FILE = "studies.log"
 LOCK_SUFFIX = ".lock"
 """What Optuna adds to a journal's name for its lock."""
 PART_BYTES = 256_000
-"""Of a remote journal, which is written in parts: each entry writes the last one anew."""
+"""Of a remote journal, which is written in parts: each entry writes the last one again."""
 
 
 class RemoteJournal(BaseJournalBackend):

@@ -101,7 +101,7 @@ def choose_policy(
         name: A policy's, or ``auto``.
         one_at_a_time: Only one trial runs at any time, so that ``auto`` is ``pause`` unless the rungs start warm.
         max_epochs: Epochs of a full training; None is the profile's.
-        grace_period: Epochs before a trial can be given up; None is the profile's.
+        grace_period: Epochs before a trial can be stopped; None is the profile's.
         reduction_factor: One in this many trials passes each rung; None is the profile's.
         warm_from: Experiment whose curves the rungs start with; None for none.
 

@@ -40,14 +40,14 @@ class StudyGroup(TrialGroup):
     """Searches one group's recipes: a sampler proposes, a policy decides which trials get their next epochs.
 
     The study is the search's only memory: what is proposed follows from its trials and the seed, and what the policy
-    decides from its intermediate values. So a killed search goes on with the same decisions. A trial is told as
+    decides from its intermediate values. So a killed search resumes with the same decisions. Optuna hears of a trial as
     COMPLETE with the best val IoU of its epochs when it finished, by its last epoch or by patience; as PRUNED, with its
     intermediate values, when it was stopped; as FAIL when it failed.
 
     Args:
         plan: What is searched; the shared recipe is the first trial, and is never stopped.
         policy: Decides which trials get their next epochs.
-        storage: Where the study lies.
+        storage: Where the study is.
         experiment: The experiment's name, which goes into the study's.
         records: The experiment's record of trials.
         seed: Seeds every proposal, at least 0.

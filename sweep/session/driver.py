@@ -1,4 +1,4 @@
-"""Drives a sweep, alone in its folder, and says what came out or how to go on."""
+"""Drives a sweep, alone in its folder, and says what came out or how to resume."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def drive(
 
     def stopped(why: str) -> None:
         output.events.emit("stopped", by=why)
-        told = why if why == INTERRUPTION else f"stopped by {why}"
-        output.results.print(f"{told}; nothing is lost", highlight=False)
+        said = why if why == INTERRUPTION else f"stopped by {why}"
+        output.results.print(f"{said}; nothing is lost", highlight=False)
         output.next(resume)
 
     def at_once() -> None:

@@ -1,4 +1,4 @@
-"""Options that searches share: what is tried, and how poor trials are told from good ones."""
+"""Options that searches share: what is tried, and how poor trials are distinguished from good ones."""
 
 from __future__ import annotations
 

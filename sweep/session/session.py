@@ -154,7 +154,7 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
     trust(options, ())
     require_same_code(experiment, plan)
     profile = get_profile(description["profile"])
-    packing = None if options.gpus_per_trial else packing_of(experiment)  # auto that is given anew measures anew
+    packing = None if options.gpus_per_trial else packing_of(experiment)  # auto that is given again measures again
     path = options.patches if "patches" in typed(options) else Path(description["data"]["path"])
     options = replace(with_stored(options, experiment), patches=path)
     require_trackers(options)

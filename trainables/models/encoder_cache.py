@@ -13,7 +13,7 @@ _KEPT: dict[Hashable, nn.Module] = {}
 
 
 def keep(key: Hashable, build: Callable[[], nn.Module], *, seed: int) -> nn.Module:
-    """Return the encoder of a key, built anew only if another one was kept.
+    """Return the encoder of a key, built again only if another one was kept.
 
     Args:
         key: All that decides what is built.

@@ -15,7 +15,7 @@ from trainables.models.weights import Weights
 from trainables.storage import Storage
 
 FOLDER = ".weights"
-"""Where the files lie in a storage, each under the name of its sha256."""
+"""Where the files are in a storage, each under the name of its sha256."""
 
 
 def upload(weights: Iterable[Weights], storage: Storage) -> list[str]:

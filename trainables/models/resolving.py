@@ -114,7 +114,7 @@ def resolve_all(
 
 
 def on_this_node(weights: Weights) -> Weights:
-    """Return weights whose file is here: the same, or found or fetched anew on a node that lacks it."""
+    """Return weights whose file is here: the same, or found or fetched again on a node that lacks it."""
     if Path(weights.path).exists():
         return weights
     return resolve(weights.needs, "pretrained", sam_sha256=weights.sha256, sha256=weights.sha256)
