@@ -30,10 +30,10 @@ class Condition:
     @property
     def attempt(self) -> str:
         """The name of its trial."""
-        return f"{self.entry}-draw{self.draw}"
+        return f"{self.contender}-draw{self.draw}"
 
     @property
-    def entry(self) -> str:
+    def contender(self) -> str:
         """The name that its draws share."""
         return f"{get_architecture(self.architecture).slug}-{self.tiles}tiles"
 

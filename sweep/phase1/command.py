@@ -64,7 +64,7 @@ def main(options: Phase1Options, output: Output) -> int:
                 TrialPlan(
                     attempt=name,
                     contest=name,
-                    entry=get_architecture(recipe.architecture).slug,
+                    contender=get_architecture(recipe.architecture).slug,
                     recipe=recipe,
                     weights=weights[recipe.architecture],
                 )

@@ -84,7 +84,7 @@ def main(options: Phase3Options, output: Output) -> int:
                 role="final" if study else "planned",
                 study=study,
                 contest=condition.attempt,
-                entry=condition.entry,
+                contender=condition.contender,
                 recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
                 weights=weights[condition.architecture],
                 tiles=drawn[condition.draw - 1][condition.tiles],
@@ -95,7 +95,7 @@ def main(options: Phase3Options, output: Output) -> int:
             return SweepPlan(trials=tuple(trial(one, one.attempt) for one in grid))
         studies = []
         for first in (one for one in grid if one.draw == 1):
-            name = first.entry
+            name = first.contender
             finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
             studies.append(
                 StudyPlan(

@@ -6,8 +6,13 @@ import re
 from typing import Any
 
 
-def with_role(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a trial's values with ``role`` and ``study``, which an earlier version said by ``group`` and its name."""
+def with_present_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial's values under their present names.
+
+    An earlier version had ``entry`` for ``contender``, and said ``role`` and ``study`` by ``group`` and its name.
+    """
+    if "entry" in values:
+        values = {("contender" if name == "entry" else name): value for name, value in values.items()}
     if "group" not in values:
         return values
     found = {name: value for name, value in values.items() if name not in ("group", "preliminary")}

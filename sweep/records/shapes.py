@@ -50,11 +50,12 @@ class PlannedShape(TypedDict):
     tiles: list[str]
     draw: NotRequired[Count]
     candidate: NotRequired[str]
-    entry: NotRequired[str]
+    contender: NotRequired[str]
     role: NotRequired[Literal["planned", "baseline", "search", "confirm", "final"]]
     study: NotRequired[str]
     group: NotRequired[str]
     preliminary: NotRequired[bool]
+    entry: NotRequired[str]
 
 
 class RecordShape(PlannedShape):

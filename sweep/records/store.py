@@ -235,7 +235,7 @@ def trial_row(
         "group": plan.group,
         "contest": plan.contest,
         "candidate": plan.candidate or plan.attempt,
-        "entry": plan.entry or plan.contest,
+        "entry": plan.contender or plan.contest,
         "preliminary": plan.role in SEARCHED and plan.study in _confirmed(description),
         "tiles": len(plan.tiles) or len(data["train"]),
         "draw": plan.draw,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from sweep.records.earlier import with_role
+from sweep.records.earlier import with_present_names
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.shapes import MAX_LINES, RecordShape, ReportShape, read_lines
 from sweep.records.throttle import Throttle
@@ -47,7 +47,7 @@ class TrialPlan:
         tiles: Names of the train tiles that it sees; none is all of them.
         draw: Which draw of that many tiles, from 1; 0 where nothing is drawn.
         candidate: Trials of one candidate train the same recipe with several seeds; empty is the trial alone.
-        entry: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
+        contender: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
         role: What it is trained for.
         study: The study that proposed its recipe, or whose best recipe it trains; empty for a planned trial.
     """
@@ -59,7 +59,7 @@ class TrialPlan:
     tiles: tuple[str, ...] = ()
     draw: int = 0
     candidate: str = ""
-    entry: str = ""
+    contender: str = ""
     role: Role = "planned"
     study: str = ""
 
@@ -86,7 +86,7 @@ class TrialPlan:
             ExperimentError: The trial's name could leave the experiment's folder.
         """
         check_name(values["attempt"], "trial")
-        values = with_role(values)
+        values = with_present_names(values)
         return cls(
             **{
                 **values,

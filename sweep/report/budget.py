@@ -14,7 +14,7 @@ def budget_section(source: ReportData) -> Section | None:
     """Return the curve and its table; None outside Phase 3 or before the first score."""
     if source.phase != "phase3":
         return None
-    trainings = [row for entry in source.board.entries for row in entry.trainings]
+    trainings = [row for contender in source.board.contenders for row in contender.trainings]
     splits = [
         split for split in ("val", "test") if any(row[f"{split}_iou"] is not None for row in trainings + source.rows)
     ]

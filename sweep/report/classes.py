@@ -43,7 +43,7 @@ def _scores(source: ReportData, task: Task, rows: Sequence[ClassRow], split: str
             Row(
                 cells=[column_cell(name, row), *(_shaded(column_cell(column, row)) for column in scores)],
                 architecture=row.architecture,
-                number=source.numbers[row.entry],
+                number=source.numbers[row.contender],
             )
             for row in rows
         ],

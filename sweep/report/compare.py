@@ -9,7 +9,7 @@ from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.ranking import by_importance, is_alone_first, ranking_cell
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
-from sweep.results.entries import Entry
+from sweep.results.contenders import Contender
 from sweep.results.standings import Standing, reasons_apart, stand
 from sweep.results.verdict import headline, verdict
 
@@ -18,7 +18,7 @@ TOP = 30
 
 def comparison(sources: Sequence[ReportData]) -> Section:
     """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
-    standings = stand([entry for source in sources for entry in _entries(source)])
+    standings = stand([contender for source in sources for contender in _contenders(source)])
     phases = {source.experiment.name: source.phase for source in sources}
     lines = [_verdict(one, phases) for one in standings if len(one.ranked) > 1]
     lines += reasons_apart(standings)
@@ -27,12 +27,12 @@ def comparison(sources: Sequence[ReportData]) -> Section:
     return Section(slug="compared", title="The experiments side by side", blocks=blocks)
 
 
-def _entries(source: ReportData) -> list[Entry]:
+def _contenders(source: ReportData) -> list[Contender]:
     """Return an experiment's contenders under names that say whose they are."""
     name = source.experiment.name
     return [
         replace(one, row={**row, "entry": f"{row['entry']} in {name}", "own_entry": row["entry"], "where": name})
-        for one in source.board.entries
+        for one in source.board.contenders
         for row in (one.row,)
     ]
 

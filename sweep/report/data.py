@@ -81,7 +81,7 @@ class ReportData:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """Entry to the number of its model's colour and shape, the same throughout the page, whatever its tiles."""
+        """Contender to the number of its model's colour and shape, the same throughout the page, whatever its tiles."""
         return {row["entry"]: self.model_numbers[row["architecture"]] for row in self.rows}
 
     @cached_property

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from sweep.charts.svg import HEIGHT, WIDTH, Axis, Mark, Series, chart
 from sweep.records.winners import Row
-from sweep.results.entries import label_of
+from sweep.results.contenders import label_of
 from sweep.results.scaling import Scaling
 from sweep.results.statistics import Interval
 

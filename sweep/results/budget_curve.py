@@ -13,7 +13,7 @@ from sweep.cli.tables import Column, Sheet
 from sweep.records.experiment import Experiment
 from sweep.records.winners import Row
 from sweep.results.budget_chart import budget_chart, model_numbers
-from sweep.results.entries import label_of
+from sweep.results.contenders import label_of
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.scaling import Scaling
 from trainables.escaping import markdown_cell
@@ -48,7 +48,7 @@ def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
     Returns:
         The plots' paths.
     """
-    trainings = [training for entry in board.entries for training in entry.trainings]
+    trainings = [training for contender in board.contenders for training in contender.trainings]
     trainings.sort(key=lambda row: (row["architecture"], row["tiles"], row["draw"]))
     table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in trainings], schema=SCHEMA)
     experiment.write_table(CURVE_FILE, table)

@@ -23,14 +23,14 @@ class ClassRow:
     """A contender on a split.
 
     Attributes:
-        entry: Its line in the leaderboard.
+        contender: Its line in the leaderboard.
         label: What tables call it.
         architecture: Its architecture's name.
         split: ``val`` or ``test``.
         pooled: All pixels of all tiles and trainings in one confusion matrix.
     """
 
-    entry: str
+    contender: str
     label: str
     architecture: str
     split: str
@@ -72,7 +72,7 @@ def class_rows(
             if own := [matrix for attempt in row["attempts"] for matrix in counts.get(attempt, ())]:
                 found.append(
                     ClassRow(
-                        entry=row["entry"],
+                        contender=row["entry"],
                         label=row["title"] if row["entry"] == row["slug"] else row["entry"],
                         architecture=row["architecture"],
                         split=split,

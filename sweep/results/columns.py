@@ -1,6 +1,6 @@
 """The leaderboard's columns: terminal, Markdown, CSV, the page's ranking and the events all follow from them.
 
-To add a column, add it to ``COLUMNS``; a value that no row has yet comes from ``sweep/results/entries.py``.
+To add a column, add it to ``COLUMNS``; a value that no row has yet comes from ``sweep/results/contenders.py``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sweep.records.experiment import Experiment
 from sweep.records.store import read_scores
 from sweep.results.classes import task_of
-from sweep.results.entries import label_of
+from sweep.results.contenders import label_of
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
 

@@ -15,7 +15,7 @@ from sweep.records.experiment import Experiment
 from sweep.records.store import TRIALS_FILE, gather, write_tables
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
-from sweep.results.entries import Readings, read_entries
+from sweep.results.contenders import Readings, read_contenders
 from sweep.results.figures import write_comparison
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
@@ -30,7 +30,7 @@ class Leaderboard:
     Attributes:
         experiment: Whose.
         trials: Every trial's row.
-        entries: The contenders with their scores a tile.
+        contenders: The contenders with their scores a tile.
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
             finished training yet is there with its first trial.
@@ -58,8 +58,8 @@ class Leaderboard:
                 raise
             self.written = False
         self.trials: list[dict[str, Any]] = self.tables[TRIALS_FILE].to_pylist()
-        self.entries = read_entries(experiment, self.trials, readings)
-        self.standings: list[Standing] = stand(self.entries)
+        self.contenders = read_contenders(experiment, self.trials, readings)
+        self.standings: list[Standing] = stand(self.contenders)
         self.rows: list[dict[str, Any]] = [row for standing in self.standings for row in standing.rows]
 
     @property
@@ -85,7 +85,7 @@ class Leaderboard:
     @cached_property
     def scalings(self) -> list[Scaling]:
         """How val IoU grows with the number of train tiles; none where only one number was trained on."""
-        return scalings(self.entries) if len(self.standings) > 1 else []
+        return scalings(self.contenders) if len(self.standings) > 1 else []
 
     @property
     def notes(self) -> list[str]:
@@ -98,7 +98,7 @@ class Leaderboard:
         random = dict.fromkeys(row["slug"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
-        notes += caveats(self.standings, self.entries)
+        notes += caveats(self.standings, self.contenders)
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if self._earlier:
@@ -146,7 +146,12 @@ class Leaderboard:
     @cached_property
     def class_rows(self) -> list[ClassRow]:
         """The contenders' scores a class; none for a binary task."""
-        read = {row["attempt"] for entry in self.entries for row in entry.trainings if row["test_iou"] is not None}
+        read = {
+            row["attempt"]
+            for contender in self.contenders
+            for row in contender.trainings
+            if row["test_iou"] is not None
+        }
         scored = {"val": {row["attempt"] for row in self.trials}, "test": read}
         return class_rows(self.experiment, self.rows, scored, self.tables)
 

@@ -8,8 +8,8 @@ from functools import partial
 from itertools import pairwise
 from math import sqrt
 
+from sweep.results.contenders import Contender, label_of
 from sweep.results.curve_families import NAMES, BudgetMeans, forecast
-from sweep.results.entries import Entry, label_of
 from sweep.results.statistics import Interval, Scores, mean_interval
 
 MIN_BUDGETS = 4
@@ -71,16 +71,16 @@ class Scaling:
         )
 
 
-def scalings(entries: Sequence[Entry]) -> list[Scaling]:
+def scalings(contenders: Sequence[Contender]) -> list[Scaling]:
     """Fit every architecture that was trained on several budgets.
 
     Args:
-        entries: Of a Phase 3: a contender for each architecture and budget.
+        contenders: Of a Phase 3: a contender for each architecture and budget.
     """
     found: dict[str, dict[int, Scores]] = {}
-    for entry in entries:
-        if entry.val is not None:
-            found.setdefault(label_of(entry.row), {})[entry.row["tiles"]] = entry.val.iou
+    for contender in contenders:
+        if contender.val is not None:
+            found.setdefault(label_of(contender.row), {})[contender.row["tiles"]] = contender.val.iou
     return [fit(title, budgets) for title, budgets in found.items()]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.records.winners import Row
-from sweep.results.entries import Entry, interval_columns
+from sweep.results.contenders import Contender, interval_columns
 from sweep.results.statistics import Comparison, Inconclusive, compare, inconclusive
 
 
@@ -74,37 +74,37 @@ class Standing:
         return [row for row in self.ranked if row["collapsed"]]
 
 
-def stand(entries: Iterable[Entry]) -> list[Standing]:
+def stand(contenders: Iterable[Contender]) -> list[Standing]:
     """Rank contenders, those of the same conditions together.
 
     Every row gets ``rank``, ``tied``, ``probability_best`` and ``difference`` with its interval.
 
     Returns:
-        The most train tiles first; else in the order of the entries.
+        The most train tiles first; else in the order of the contenders.
     """
-    found: dict[Conditions, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(Conditions.of(entry.row), []).append(entry)
+    found: dict[Conditions, list[Contender]] = {}
+    for contender in contenders:
+        found.setdefault(Conditions.of(contender.row), []).append(contender)
     ordered = sorted(found.items(), key=lambda item: -item[0].tiles)
     return [_rank(conditions, those) for conditions, those in ordered]
 
 
-def _rank(conditions: Conditions, entries: Sequence[Entry]) -> Standing:
-    complete = [entry for entry in entries if entry.val is not None and not entry.row["unranked"]]
-    complete.sort(key=lambda entry: (bool(entry.row["collapsed"]), -entry.row["val_iou"]))
-    placed = {id(entry) for entry in complete}  # to compare whole entries would take hours with thousands
-    rest = [entry for entry in entries if id(entry) not in placed]
-    rest.sort(key=lambda entry: -1.0 if entry.row["val_iou"] is None else entry.row["val_iou"], reverse=True)
-    scores = [entry.val.iou for entry in complete if entry.val is not None]
+def _rank(conditions: Conditions, contenders: Sequence[Contender]) -> Standing:
+    complete = [contender for contender in contenders if contender.val is not None and not contender.row["unranked"]]
+    complete.sort(key=lambda contender: (bool(contender.row["collapsed"]), -contender.row["val_iou"]))
+    placed = {id(contender) for contender in complete}  # to compare whole contenders would take hours with thousands
+    rest = [contender for contender in contenders if id(contender) not in placed]
+    rest.sort(key=lambda one: -1.0 if one.row["val_iou"] is None else one.row["val_iou"], reverse=True)
+    scores = [contender.val.iou for contender in complete if contender.val is not None]
     reason = inconclusive(scores) if len(scores) > 1 else None
-    if complete and _no_model([entry.row for entry in complete]):
+    if complete and _no_model([contender.row for contender in complete]):
         reason = Inconclusive.NO_MODEL
     compared = compare(scores, best=0, decidable=reason is None)
     ranked = [
-        {**entry.row, "rank": rank, **_columns(one)}
-        for rank, (entry, one) in enumerate(zip(complete, compared, strict=True), start=1)
+        {**contender.row, "rank": rank, **_columns(one)}
+        for rank, (contender, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
-    unranked = [{**entry.row, "rank": None, **_columns(None)} for entry in rest]
+    unranked = [{**contender.row, "rank": None, **_columns(None)} for contender in rest]
     return Standing(conditions=conditions, rows=(*ranked, *unranked), inconclusive=reason)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from sweep.records.winners import Row
-from sweep.results.entries import Entry
+from sweep.results.contenders import Contender
 from sweep.results.standings import Standing
 from sweep.results.statistics import LEVEL, Inconclusive, coverage
 
@@ -101,15 +101,15 @@ def _no_model(standing: Standing) -> str:
     )
 
 
-def caveats(standings: Sequence[Standing], entries: Iterable[Entry]) -> list[str]:
+def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> list[str]:
     """Say what the intervals and marks are, and how often such intervals hold the truth with so few tiles.
 
     Args:
         standings: Of an experiment.
-        entries: Its contenders.
+        contenders: Its contenders.
     """
     lines = [_collapsed(row, one) for one in standings for row in one.rows if row["collapsed_trainings"]]
-    scored = [entry for entry in entries if entry.val is not None]
+    scored = [contender for contender in contenders if contender.val is not None]
     if not scored:
         return lines
     several = [standing for standing in standings if len(standing.ranked) > 1]
@@ -118,7 +118,7 @@ def caveats(standings: Sequence[Standing], entries: Iterable[Entry]) -> list[str
     if tiles == 1:
         lines.append(f"There is a single val tile: it says nothing of other tiles, so there is no interval.{mark}")
     else:
-        trainings = min(len(entry.row["attempts"]) for entry in scored)
+        trainings = min(len(contender.row["attempts"]) for contender in scored)
         over = "tiles and trainings" if trainings > 1 else "tiles, not of other seeds"
         lines.append(
             f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "

@@ -23,7 +23,7 @@ CONFUSION = [[50, 10], [10, 30]]
 def trial_plan(architecture: str) -> TrialPlan:
     """Return one planned training of Phase 1."""
     recipe = shared_recipe(architecture, get_profile("smoke")).replace(max_epochs=2)
-    common = {"contest": architecture, "entry": architecture}
+    common = {"contest": architecture, "contender": architecture}
     return TrialPlan(attempt=architecture, recipe=recipe, weights=Weights(kind="none"), **common)
 
 

@@ -50,8 +50,8 @@ class FakeSource(ReportData):
 
 def _source() -> FakeSource:
     planned = sorted(ROWS, key=lambda row: row["architecture"], reverse=True)
-    entries = [SimpleNamespace(row=row, trainings=(row,)) for row in planned]
-    board: Any = SimpleNamespace(rows=ROWS, trials=ROWS, entries=entries, scalings=[])
+    contenders = [SimpleNamespace(row=row, trainings=(row,)) for row in planned]
+    board: Any = SimpleNamespace(rows=ROWS, trials=ROWS, contenders=contenders, scalings=[])
     return FakeSource(SimpleNamespace(), board)  # type: ignore[arg-type]
 
 

@@ -195,7 +195,7 @@ def test_searches_show_what_was_found(width: int) -> None:
 def test_classes_budgets_and_readings_are_whole(width: int) -> None:
     task = Task(kind="multiclass", classes=("ground", "roof", "tree"), colours=((0, 0, 0), (1, 1, 1), (2, 2, 2)))
     score = SimpleNamespace(class_iou=(0.1, 0.2, 0.3), iou=0.211, frequency_weighted_iou=0.4, pixel_accuracy=0.5)
-    row = ClassRow(entry="a", label=LONGEST, architecture="unet", split="val", pooled=score)  # type: ignore[arg-type]
+    row = ClassRow(contender="a", label=LONGEST, architecture="unet", split="val", pooled=score)  # type: ignore[arg-type]
     text = printed(class_table(task, [row]), width=width)
     assert widest(text) <= width and has(text, LONGEST) and "0.211" in text
     rows = [

@@ -12,14 +12,14 @@ import pytest
 from scipy import stats
 
 from benchmarks.coverage import FANNED, World, told
-from sweep.results.entries import Entry, SplitScores
+from sweep.results.contenders import Contender, SplitScores
 from sweep.results.search_summary import GroupSummary
 from sweep.results.standings import Standing, stand
 from sweep.results.statistics import Inconclusive, Scores, compare, mean_interval
 from sweep.results.verdict import caveats, headline, verdict
 
 
-def entry(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any) -> Entry:
+def contender(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any) -> Contender:
     iou = np.asarray(scores, dtype=np.float64)
     interval = mean_interval(iou)
     row = {
@@ -29,19 +29,19 @@ def entry(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any
         "val_iou": interval.mean, "val_iou_low": interval.low, "val_iou_high": interval.high,
     }  # fmt: skip
     tiles = tuple(f"v{number}" for number in range(iou.shape[1]))
-    return Entry(row={**row, **changes}, trainings=(), val=SplitScores(tiles=tiles, iou=iou, f1=None), test=None)
+    return Contender(row={**row, **changes}, trainings=(), val=SplitScores(tiles=tiles, iou=iou, f1=None), test=None)
 
 
-def standing(*entries: Entry) -> Standing:
-    (found,) = stand(entries)
+def standing(*contenders: Contender) -> Standing:
+    (found,) = stand(contenders)
     return found
 
 
-def words(*entries: Entry, phase: str = "phase1") -> str:
+def words(*contenders: Contender, phase: str = "phase1") -> str:
     """Return all that is said of contenders: headline, answer and notes."""
-    found = standing(*entries)
+    found = standing(*contenders)
     names = {row["entry"]: row["title"] for row in found.rows}
-    return "\n".join([headline(found, names), *verdict(found, phase), *caveats([found], entries)])
+    return "\n".join([headline(found, names), *verdict(found, phase), *caveats([found], contenders)])
 
 
 EASY = np.linspace(0.5, 0.9, 12)
@@ -84,12 +84,12 @@ def test_a_difference_is_welch_s_where_only_the_trainings_vary() -> None:
 
 
 def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> None:
-    found = standing(entry("A", [EASY + 0.1]), entry("B", [EASY]))
+    found = standing(contender("A", [EASY + 0.1]), contender("B", [EASY]))
     assert found.inconclusive is Inconclusive.ONE_TRAINING
     for row in found.rows:
         assert row["tied"] and row["probability_best"] is None
     assert found.rows[1]["difference"] == pytest.approx(-0.1) and found.rows[1]["difference_low"] is None
-    said = words(entry("A", [EASY + 0.1]), entry("B", [EASY]))
+    said = words(contender("A", [EASY + 0.1]), contender("B", [EASY]))
     assert "No winner: with one training each, none can be called better than another." in said
     assert "each was trained once" in said and "--repeats 3 measures it" in said
     assert "P(best) is not shown: it takes several trainings" in said
@@ -98,38 +98,38 @@ def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> Non
 
 @pytest.mark.parametrize(("phase", "fix"), [("phase2", "--confirm 3 --repeats 3"), ("phase3", "--draws 3")])
 def test_the_fix_is_the_phase_s_own(phase: str, fix: str) -> None:
-    assert f"; {fix} measures it" in words(entry("A", [EASY + 0.1]), entry("B", [EASY]), phase=phase)
+    assert f"; {fix} measures it" in words(contender("A", [EASY + 0.1]), contender("B", [EASY]), phase=phase)
 
 
 def test_repeats_of_one_contender_measure_the_seeds_of_all() -> None:
     steady = EASY + LUCK / 10 + NOISE
-    assert standing(entry("A", [EASY + 0.3]), entry("B", steady)).inconclusive is None
+    assert standing(contender("A", [EASY + 0.3]), contender("B", steady)).inconclusive is None
     apart, tied = (compare([EASY[None] + gap, EASY + LUCK + NOISE])[1] for gap in (0.3, 0.01))
     assert not apart.tied and tied.tied
 
 
 def test_trainings_that_all_have_the_same_score_measure_no_seeds() -> None:
     same = np.repeat(EASY[None], 3, axis=0)
-    assert standing(entry("A", [EASY + 0.3]), entry("B", same)).inconclusive is Inconclusive.ONE_TRAINING
+    assert standing(contender("A", [EASY + 0.3]), contender("B", same)).inconclusive is Inconclusive.ONE_TRAINING
 
 
 def test_a_lead_that_three_trainings_carry_is_told_with_its_interval() -> None:
-    said = words(entry("A", EASY + 0.1 + LUCK + NOISE), entry("B", EASY + LUCK - NOISE))
+    said = words(contender("A", EASY + 0.1 + LUCK + NOISE), contender("B", EASY + LUCK - NOISE))
     assert "A is the best of the 2 compared." in said and "It is ahead of the next one, B, by 0.1" in said
     assert "tie" not in said.lower() and "= marks" not in said and "not shown" not in said
     assert "of other tiles and trainings" in said
 
 
 def test_a_tie_is_told_with_its_mark() -> None:
-    said = words(entry("A", EASY + 0.01 + LUCK + NOISE), entry("B", EASY + LUCK - NOISE))
+    said = words(contender("A", EASY + 0.01 + LUCK + NOISE), contender("B", EASY + LUCK - NOISE))
     assert "A tie: none of the 2 can be called best." in said and "= marks who cannot be told" in said
     assert "B cannot be told from it" in said and "ahead" not in said
 
 
 def test_one_tile_gives_neither_order_nor_probability() -> None:
-    entries = entry("A", [[0.9], [0.8]]), entry("B", [[0.1], [0.1]])
-    assert [row["probability_best"] for row in standing(*entries).rows] == [None, None]
-    said = words(*entries)
+    contenders = contender("A", [[0.9], [0.8]]), contender("B", [[0.1], [0.1]])
+    assert [row["probability_best"] for row in standing(*contenders).rows] == [None, None]
+    said = words(*contenders)
     assert "No winner: with a single val tile" in said and "P(best) is not shown: it takes several val tiles." in said
 
 

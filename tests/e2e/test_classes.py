@@ -68,7 +68,7 @@ def test_the_scores_are_those_of_the_kept_masks(swept: Path) -> None:
 
 def test_the_leaderboard_tells_classes_apart(swept: Path) -> None:
     board = Leaderboard(Experiment(Storage.open(str(swept / "results")), NAME))
-    found = {(row.entry, row.split): row.pooled for row in board.class_rows}
+    found = {(row.contender, row.split): row.pooled for row in board.class_rows}
     assert set(found) == {(entry, split) for entry in ("unet", "smp_unet_resnet34") for split in ("val", "test")}
     row = next(row for row in board.rows if row["entry"] == "unet")
     assert row["val_pixel_accuracy"] == pytest.approx(found["unet", "val"].pixel_accuracy)

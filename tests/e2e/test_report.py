@@ -235,7 +235,7 @@ def test_a_restart_is_told(copy: Callable[..., Path]) -> None:
 def test_a_thousand_trials_take_seconds_and_stay_small(copy: Callable[..., Path]) -> None:
     folder = copy()
     record = json.loads((folder / "trials.jsonl").read_text().splitlines()[0])
-    many = [{**record, "attempt": f"t{number}", "contest": f"t{number}", "entry": ""} for number in range(1000)]
+    many = [{**record, "attempt": f"t{number}", "contest": f"t{number}", "contender": ""} for number in range(1000)]
     (folder / "trials.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in many))
     for one in many:
         (folder / one["attempt"]).mkdir()
@@ -282,7 +282,7 @@ def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Calla
             **record,
             "attempt": f"unet-{budget}tiles-draw{draw}",
             "contest": f"unet-{budget}tiles-draw{draw}",
-            "entry": f"unet-{budget}tiles",
+            "contender": f"unet-{budget}tiles",
             "tiles": [f"t{number}" for number in range(budget)],
             "draw": draw,
         }

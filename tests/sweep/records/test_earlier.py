@@ -28,6 +28,7 @@ STUDY = StudyPlan(
 def _earlier(plan: TrialPlan, group: str, *, preliminary: bool = False) -> dict[str, Any]:
     values = plan.to_dict()
     del values["role"], values["study"]
+    values["entry"] = values.pop("contender")
     return {**values, "group": group, "preliminary": preliminary}
 
 
@@ -35,7 +36,7 @@ def _earlier(plan: TrialPlan, group: str, *, preliminary: bool = False) -> dict[
     ("plan", "group"),
     [
         (TEMPLATE, "unet"),
-        (replace(TEMPLATE, attempt="unet-1", contest="unet-1", entry="unet"), "unet-1"),
+        (replace(TEMPLATE, attempt="unet-1", contest="unet-1", contender="unet"), "unet-1"),
         (STUDY.trial(0, {}), "unet"),
         (STUDY.trial(7, {"learning_rate": 1e-3}), "unet"),
         (STUDY.trial(1234, {"learning_rate": 1e-3}), "unet"),
@@ -43,7 +44,7 @@ def _earlier(plan: TrialPlan, group: str, *, preliminary: bool = False) -> dict[
         (FINAL, "unet-finals"),
     ],
 )
-def test_a_role_is_read_from_the_group_and_the_name(plan: TrialPlan, group: str) -> None:
+def test_role_and_contender_are_read_from_earlier_names(plan: TrialPlan, group: str) -> None:
     found = TrialPlan.from_dict(_earlier(plan, group, preliminary="-0" in plan.attempt))
     assert found == plan and found.group == group
     assert TrialPlan.from_dict(plan.to_dict()) == plan

@@ -56,7 +56,11 @@ PHASES: dict[str, Trials] = {
         for seed in (1, 2)
     ),
     "phase3": tuple(
-        (_plan(f"unet-{tiles}-{draw}", entry=f"unet-{tiles}tiles", tiles=("a",) * tiles, draw=draw), "finished", iou)
+        (
+            _plan(f"unet-{tiles}-{draw}", contender=f"unet-{tiles}tiles", tiles=("a",) * tiles, draw=draw),
+            "finished",
+            iou,
+        )
         for tiles, iou in ((5, 0.4), (12, 0.5))
         for draw in (1, 2)
     ),

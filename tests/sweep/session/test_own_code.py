@@ -30,7 +30,7 @@ DESCRIPTION: dict[str, Any] = {
 def _plan(*architectures: str) -> SweepPlan:
     return SweepPlan(
         trials=tuple(
-            TrialPlan(attempt=f"t{number}", contest="c", entry="e", recipe=recipe, weights=Weights(kind="none"))
+            TrialPlan(attempt=f"t{number}", contest="c", contender="e", recipe=recipe, weights=Weights(kind="none"))
             for number, recipe in enumerate(grid(get_profile("smoke"), architectures))
         )
     )

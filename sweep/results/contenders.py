@@ -45,7 +45,7 @@ class SplitScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class Contender:
     """A contender: an architecture, or an architecture on so many tiles.
 
     Attributes:
@@ -91,7 +91,7 @@ class Readings:
         }
 
 
-def read_entries(experiment: Experiment, trials: Sequence[Row], readings: Readings) -> list[Entry]:
+def read_contenders(experiment: Experiment, trials: Sequence[Row], readings: Readings) -> list[Contender]:
     """Put an experiment's trainings together into contenders.
 
     Args:
@@ -111,16 +111,16 @@ def read_entries(experiment: Experiment, trials: Sequence[Row], readings: Readin
         if row["preliminary"] and row["contest"] in won:
             continue  # the search that found what has been confirmed
         contests.setdefault(row["entry"], {}).setdefault(row["contest"], []).append(row)
-    return [_entry(name, found, won, val, readings) for name, found in contests.items()]
+    return [_contender(name, found, won, val, readings) for name, found in contests.items()]
 
 
-def _entry(
+def _contender(
     name: str,
     contests: Mapping[str, list[Row]],
     won: Mapping[str, list[Row]],
     val: Mapping[str, TileScores],
     readings: Readings,
-) -> Entry:
+) -> Contender:
     finished: list[Row] = []
     missing: list[Row] = []
     for contest, rows in contests.items():
@@ -156,7 +156,7 @@ def _entry(
     each = tuple(
         {**one, **_means("test", SplitScores.of([readings.scores(one["attempt"])]))} for one in (*finished, *missing)
     )
-    return Entry(row=row, trainings=each, val=scores, test=test)
+    return Contender(row=row, trainings=each, val=scores, test=test)
 
 
 def _typical(finished: Sequence[Row]) -> Row:
