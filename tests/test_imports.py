@@ -34,7 +34,7 @@ def test_ray_is_imported_in_its_room_alone() -> None:
 
 @pytest.mark.parametrize("command", ["export", "patches", "predict", "report", "status"])
 def test_what_reads_results_never_needs_ray(command: str) -> None:
-    start = f"sweep.{command}" if command == "completion" else f"sweep.{command}.command"
+    start = f"sweep.{command}.command"
     assert start in GRAPH and "ray" not in house.reached(GRAPH, start)
 
 

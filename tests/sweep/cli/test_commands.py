@@ -17,7 +17,7 @@ import pytest
 from sweep import __version__
 from sweep.cli.usage import describe, parse, rare
 from sweep.commands import ALL
-from sweep.completion import script
+from sweep.completion.command import script
 from sweep.patches.command import COMMAND as PATCHES
 from tests.conftest import ROOT
 from trainables.invocation import call

@@ -67,6 +67,3 @@ COMMAND = Command(
         "fish > ~/.config/fish/completions/tilesweep.fish": "",
     },
 )
-
-if __name__ == "__main__":
-    COMMAND.run()
