@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -27,10 +27,13 @@ MAX_TEXT = 10_000
 MAX_PATH = 1_000
 """Letters of a file's path inside the dataset; of each part filesystems allow 255 bytes."""
 MAX_PART = 255
+SplitOrigin = Literal["published", "chosen", "automatic"]
+"""Who divided the tiles: whoever published them, whoever made the dataset, or a program."""
 
 
 class _Entry(TypedDict):
     sha256: str
+    scene: NotRequired[str]
     width: NotRequired[int]
     height: NotRequired[int]
     source: NotRequired[str]
@@ -58,12 +61,14 @@ class _Values(TypedDict):
     ground_sample_distance_m: NotRequired[float | None]
     notes: NotRequired[dict[str, object]]
     leaks: NotRequired[list[_Leak] | None]
+    same_ground: NotRequired[list[_Leak] | None]
+    split_origin: NotRequired[SplitOrigin | None]
     task: NotRequired[dict[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leak:
-    """Two tiles of different splits that show the same ground.
+    """Two tiles that show the same ground and should not: they are of different splits, or of different scenes.
 
     Attributes:
         first: Path of one image inside the dataset.
@@ -91,10 +96,14 @@ class Manifest:
         synthetic: Whether a program drew the tiles.
         ground_sample_distance_m: Metres a pixel, or None where unknown.
         splits: Split to tile names.
-        files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source`` and, for a mask, ``foreground``
-            (share of foreground pixels, in [0, 1]) or, in a multi-class task, ``shares`` a class.
+        files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source``; for an image ``scene``, where
+            that is known; for a mask ``foreground`` (share of foreground pixels, in [0, 1]) or, in a multi-class task,
+            ``shares`` a class.
         notes: Anything else worth knowing.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
+        same_ground: Tiles of train and val, of one split and different scenes, that show the same ground; None where
+            nobody has looked.
+        split_origin: Who divided the tiles; None where nobody has said.
         task: What the masks mean.
     """
 
@@ -108,6 +117,8 @@ class Manifest:
     ground_sample_distance_m: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     leaks: tuple[Leak, ...] | None = None
+    same_ground: tuple[Leak, ...] | None = None
+    split_origin: SplitOrigin | None = None
     task: Task = field(default_factory=Task)
 
     @property
@@ -125,6 +136,10 @@ class Manifest:
     def sha256(self, path: str) -> str | None:
         """Return the recorded hash of a file, None where there is none."""
         return self.files.get(path, {}).get("sha256")
+
+    def scene(self, image: str) -> str | None:
+        """Return the recorded scene of an image file, None where there is none."""
+        return self.files.get(image, {}).get("scene")
 
     def write(self, root: Path) -> None:
         """Write it into a dataset's folder."""
@@ -160,8 +175,9 @@ class Manifest:
         except DamagedError as error:
             raise DataError(f"{path}: damaged ({error}); {fix}") from error
         del values["format"]
-        if (leaks := values.pop("leaks", None)) is not None:
-            values["leaks"] = tuple(Leak(**leak) for leak in leaks)
+        for pairs in ("leaks", "same_ground"):
+            if values.get(pairs) is not None:
+                values[pairs] = tuple(Leak(**pair) for pair in values[pairs])
         if "task" in values:
             values["task"] = _read_task(path, values["task"])
         names = Counter(name for split in values["splits"].values() for name in split)
@@ -182,8 +198,9 @@ def _require_plain(values: Mapping[str, Any]) -> None:
     """
     texts = [(name, values[name]) for name in ("name", "origin", "licence", "version")]
     texts += [("splits", name) for split in values["splits"].values() for name in split]
+    texts += [("scene", entry["scene"]) for entry in values["files"].values() if "scene" in entry]
     for name, text in texts:
-        if len(text) > MAX_TEXT or not text.isprintable():
+        if len(text) > MAX_TEXT or not text.isprintable() or (name == "scene" and not text):
             raise DamagedError(f"{name} is {visible(text[:40])!r}, no printable text of at most {MAX_TEXT} letters")
     for text in values["files"]:
         parts = text.split("/")

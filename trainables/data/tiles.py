@@ -7,7 +7,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,6 +78,10 @@ class TuningData:
         sheet: What the manifest says of the dataset: origin, licence, version, metres a pixel, where they are known.
         leaks: Tiles of different splits that show the same ground: identical files, and what the manifest names.
         leaks_checked: Whether the manifest says that somebody has looked for all kinds of them.
+        scenes: Name of a train or val tile to its scene, as the manifest says; missing where it is not known.
+        same_ground: Names of two tiles, of train and val or of different scenes, that show the same ground.
+        same_ground_checked: Whether the manifest says that somebody has looked for all kinds of them within a split.
+        published_split: Whether the manifest says that whoever published the tiles divided them into train and val.
         task: What the masks mean.
     """
 
@@ -89,6 +93,10 @@ class TuningData:
     sheet: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[Leak, ...] = ()
     leaks_checked: bool = False
+    scenes: Mapping[str, str] = field(default_factory=dict)
+    same_ground: tuple[tuple[str, str], ...] = ()
+    same_ground_checked: bool = False
+    published_split: bool = False
     task: Task = field(default_factory=Task)
 
     @classmethod
@@ -125,6 +133,7 @@ class TuningData:
                 digest.update(f"{split}/{files.tile.name} {files.image_sha256} {files.mask_sha256}\n".encode())
         if task != Task():
             digest.update(json.dumps(task.to_dict(), sort_keys=True).encode())
+        leaks = _known_leaks(found, manifest)
         return cls(
             train=tuple(files.tile for files in found["train"]),
             val=tuple(files.tile for files in found["val"]),
@@ -132,8 +141,12 @@ class TuningData:
             synthetic=manifest.synthetic if manifest else False,
             fingerprint=digest.hexdigest(),
             sheet=manifest.sheet if manifest else {},
-            leaks=_known_leaks(found, manifest),
+            leaks=leaks,
             leaks_checked=manifest is not None and manifest.leaks is not None,
+            scenes=_known_scenes(found, manifest) if manifest else {},
+            same_ground=_same_ground(found, (*leaks, *(manifest.same_ground or () if manifest else ()))),
+            same_ground_checked=manifest is not None and manifest.same_ground is not None,
+            published_split=manifest is not None and manifest.split_origin == "published",
             task=task,
         )
 
@@ -260,6 +273,18 @@ def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | 
             }:
                 identical.append(Leak(first=twin, second=files.image, how="identical files"))
     return (*recorded, *identical)
+
+
+def _known_scenes(splits: Mapping[str, Sequence[TileFiles]], manifest: Manifest) -> dict[str, str]:
+    scenes = {files.tile.name: manifest.scene(files.image) for found in splits.values() for files in found}
+    return {name: scene for name, scene in scenes.items() if scene is not None}
+
+
+def _same_ground(splits: Mapping[str, Sequence[TileFiles]], pairs: Iterable[Leak]) -> tuple[tuple[str, str], ...]:
+    """Return the names of the pairs of which both are tiles of these splits."""
+    names = {files.image: files.tile.name for found in splits.values() for files in found}
+    known = ((names[pair.first], names[pair.second]) for pair in pairs if {pair.first, pair.second} <= names.keys())
+    return tuple(dict.fromkeys(known))
 
 
 def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:

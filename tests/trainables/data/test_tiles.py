@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.data.manifest import Manifest
+from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import TuningData, natural_order
 from trainables.errors import DataError
 
@@ -250,6 +250,12 @@ def _manifest(**changes: object) -> str:
         (_manifest(files={"../x": {"sha256": "0"}}), "outside"),
         (_manifest(files={"train/images/t1.png": 3}), "damaged"),
         (_manifest(splits={"train": ["t1"], "val": ["t1"], "test": []}), "two splits"),
+        (_manifest(files={"train/images/t1.png": {"sha256": "0", "scene": 3}}), "damaged"),
+        (_manifest(files={"train/images/t1.png": {"sha256": "0", "scene": ""}}), "damaged .scene is ''"),
+        (_manifest(files={"train/images/t1.png": {"sha256": "0", "scene": "\x1b[2J"}}), "damaged .scene is"),
+        (_manifest(files={"train/images/t1.png": {"sha256": "0", "scene": "n" * 10_001}}), "damaged .scene is"),
+        (_manifest(same_ground=[{"first": "a", "second": "b"}]), "damaged"),
+        (_manifest(split_origin="mine"), "damaged"),
     ],
 )
 def test_a_bad_manifest_is_one_line(dataset: Path, text: str, said: str) -> None:
@@ -286,6 +292,51 @@ def test_a_picture_in_train_and_val_is_a_leak_whatever_the_manifest_says(dataset
     assert not data.leaks_checked
 
 
+def _described(dataset: Path, **changes: object) -> None:
+    """Write a manifest of all files, in which every image is of the scene that ``scenes`` gives its name."""
+    scenes = changes.pop("scenes", {})
+    assert isinstance(scenes, dict)
+    files: dict[str, dict[str, str]] = {}
+    for path in dataset.glob("*/*/*.png"):
+        files[path.relative_to(dataset).as_posix()] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        if path.parent.name == "images" and path.stem in scenes:
+            files[path.relative_to(dataset).as_posix()]["scene"] = scenes[path.stem]
+    (dataset / "manifest.json").write_text(_manifest(files=files, **changes))
+
+
+def test_what_the_manifest_says_of_scenes_reaches_a_sweep(dataset: Path) -> None:
+    plain = TuningData.read(dataset)
+    assert (plain.scenes, plain.same_ground, plain.same_ground_checked) == ({}, (), False)
+    assert not plain.published_split
+    first, second = "train/images/t1.png", "train/images/t3.png"
+    _described(
+        dataset,
+        scenes={"t1": "north", "t4": "north", "t6": "north"},
+        leaks=[
+            {"first": "train/images/t2.png", "second": "val/images/t5.png", "how": "identical files"},
+            {"first": "train/images/t2.png", "second": "test/images/t6.png", "how": "identical files"},
+        ],
+        same_ground=[{"first": first, "second": second, "how": "the same ground on 9% of the smaller one"}],
+        split_origin="published",
+    )
+    data = TuningData.read(dataset)
+    assert data.scenes == {"t1": "north", "t4": "north"}
+    assert data.same_ground == (("t2", "t5"), ("t1", "t3")) and data.same_ground_checked
+    assert data.published_split
+    assert data.fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize("origin", ["chosen", "automatic", None])
+def test_other_splits_are_not_published(dataset: Path, origin: str | None) -> None:
+    _described(dataset, split_origin=origin)
+    assert not TuningData.read(dataset).published_split
+
+
+def test_identical_images_of_train_and_val_show_the_same_ground(dataset: Path) -> None:
+    shutil.copy(dataset / "train/images/t1.png", dataset / "val/images/t4.png")
+    assert TuningData.read(dataset).same_ground == (("t1", "t4"),)
+
+
 def test_a_manifest_round_trips(tmp_path: Path) -> None:
     manifest = Manifest(
         name="n",
@@ -294,9 +345,13 @@ def test_a_manifest_round_trips(tmp_path: Path) -> None:
         version="1",
         synthetic=True,
         splits={"train": ["ü"]},
-        files={"train/images/ü.png": {"sha256": "x"}},
+        files={"train/images/ü.png": {"sha256": "x", "scene": "Zürich"}, "val/images/v.png": {"sha256": "y"}},
         notes={"a": 1},
+        leaks=(Leak(first="a", second="b", how="c"),),
+        same_ground=(Leak(first="d", second="e", how="f"),),
+        split_origin="published",
     )
     manifest.write(tmp_path)
     assert Manifest.read(tmp_path) == manifest
+    assert manifest.scene("train/images/ü.png") == "Zürich" and manifest.scene("val/images/v.png") is None
     assert Manifest.read(tmp_path / "elsewhere") is None
