@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.report import Report, seconds
 from sweep.patches.synthetic.scene import draw_scene
 from trainables.augment.host import HostAugmentation
 from trainables.augment.presets import PRESETS, ReferenceAugmentation
@@ -41,15 +41,8 @@ def run(side: int, draws: int, repeats: int) -> None:
         for augment in ways.values():
             augment(image, mask, 0)
         measures = {name: partial(rate, augment, image, mask, draws) for name, augment in ways.items()}
-        report.add(
-            Section(
-                title=f"{preset}, {side} x {side}, {draws} draws",
-                unit="views/s",
-                values=in_turn(measures, repeats),
-                baseline="albumentations",
-                more_is_better=True,
-            )
-        )
+        title = f"{preset}, {side} x {side}, {draws} draws"
+        report.compare(title, measures, repeats, unit="views/s", baseline="albumentations", more_is_better=True)
     report.write()
 
 

@@ -14,8 +14,8 @@ from functools import partial
 import cv2
 import torch
 
-from benchmarks.loops import Pace, library_features, naive, ours
-from benchmarks.report import Report, Section, in_turn, timed
+from benchmarks.loops import compare_paces, library_features, naive, ours
+from benchmarks.report import Report, timed
 from benchmarks.tiles import synthetic_tiles
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
@@ -40,22 +40,12 @@ def steps(report: Report, device: torch.device, side: int, draws: int, repeats: 
         data = TuningData.read(patches)
         for name in GRID_OF_FIVE:
             recipe = shared_recipe(name, get_profile("paper")).replace(crop_size=side, draws_per_epoch=draws)
-            paces: dict[str, Pace] = {}
-
-            def measured(way: str, pace: Callable[[], Pace], paces: dict[str, Pace] = paces) -> float:
-                paces[way] = pace()
-                return paces[way].images_per_second
-
-            values = in_turn(
-                {
-                    "naive loop": partial(measured, "naive loop", partial(naive, recipe, patches, device)),
-                    "tilesweep": partial(measured, "tilesweep", partial(ours, recipe, data, device, workers=4)),
-                },
-                repeats,
-            )
+            ways = {
+                "naive loop": partial(naive, recipe, patches, device),
+                "tilesweep": partial(ours, recipe, data, device, workers=4),
+            }
             title = f"{name}: training step, {side} x {side}, batch {recipe.batch_size}, {device.type}"
-            report.add(Section(title=title, unit="images/s", values=values, baseline="naive loop", more_is_better=True))
-            for way, pace in paces.items():
+            for way, (*_, pace) in compare_paces(report, title, ways, repeats).items():
                 report.note(f"{name}, {way}: share of the time waiting for views", round(pace.data_share, 3))
                 report.note(f"{name}, {way}: peak memory, GiB", round(pace.peak_bytes / 2**30, 2))
 
@@ -83,10 +73,7 @@ def views(report: Report, device: torch.device, side: int, repeats: int) -> None
             device.type: lambda work=on_device: 40 / timed(work, device, 1),
         }
         title = f"{preset}: augmentation, {side} x {side}"
-        values = in_turn(ways, repeats)
-        report.add(
-            Section(title=title, unit="views/s", values=values, baseline="host, one thread", more_is_better=True)
-        )
+        report.compare(title, ways, repeats, unit="views/s", baseline="host, one thread", more_is_better=True)
 
 
 def epochs(report: Report, device: torch.device, side: int, draws: int, repeats: int) -> None:
@@ -97,9 +84,8 @@ def epochs(report: Report, device: torch.device, side: int, draws: int, repeats:
         batches = list(Batches(data.train, recipe, device, workers=4).epoch(1))
         report.note("device augments by itself", bool(batches[0].augmentations))
         ways = {preset: partial(_pace, recipe.replace(augmentation=preset), data, device) for preset in PRESETS}
-        values = in_turn(ways, repeats)
         title = f"smp_unet_resnet34: epoch by preset, {side} x {side}"
-        report.add(Section(title=title, unit="images/s", values=values, baseline="LIGHT", more_is_better=True))
+        report.compare(title, ways, repeats, unit="images/s", baseline="LIGHT", more_is_better=True)
 
 
 def _pace(recipe: Recipe, data: TuningData, device: torch.device) -> float:
@@ -131,17 +117,15 @@ def sam(report: Report, device: torch.device, side: int, repeats: int) -> None:
         f"tilesweep, {str(dtype).removeprefix('torch.')}": (encode, half),
         f"segment_anything, {str(dtype).removeprefix('torch.')}": (library_features, half),
     }
-    values = in_turn({name: partial(run, name, *way) for name, way in ways.items()}, repeats)
+    measures = {name: partial(run, name, *way) for name, way in ways.items()}
     title = f"SAM ViT-B encoder, {side} x {side}"
-    report.add(
-        Section(title=title, unit="images/s", values=values, baseline="segment_anything, fp32", more_is_better=True)
-    )
+    report.compare(title, measures, repeats, unit="images/s", baseline="segment_anything, fp32", more_is_better=True)
     for name, peak in peaks.items():
         report.note(f"SAM encoder, {name}: peak memory above the weights, MiB", round(peak))
 
 
 def main() -> None:
-    """Measure and write ``benchmarks/results/gpu.json``."""
+    """Measure and write the figures on the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="64 pixels, a few steps, on whatever there is")
     parser.add_argument("--repeats", type=int, default=3, help="values a way")

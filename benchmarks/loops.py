@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 
 from benchmarks.naive import TileFolder
+from benchmarks.report import Report
 from trainables.data.tiles import TuningData
 from trainables.losses.ce_dice import bce_dice_loss
 from trainables.models.base import SegmentationModel
@@ -34,6 +37,25 @@ class Pace:
     images_per_second: float
     data_share: float
     peak_bytes: int
+
+
+def compare_paces(
+    report: Report, title: str, ways: Mapping[str, Callable[[], Pace]], repeats: int
+) -> dict[str, list[Pace]]:
+    """Compare images a second of several loops with that of the one called naive loop.
+
+    Returns:
+        Way to the pace of each repeat.
+    """
+    paces: dict[str, list[Pace]] = {way: [] for way in ways}
+
+    def measured(way: str) -> float:
+        paces[way].append(ways[way]())
+        return paces[way][-1].images_per_second
+
+    measures = {way: partial(measured, way) for way in ways}
+    report.compare(title, measures, repeats, unit="images/s", baseline="naive loop", more_is_better=True)
+    return paces
 
 
 def random_weights(architecture: str) -> Weights:

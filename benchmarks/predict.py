@@ -23,7 +23,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.report import Report, seconds
 from benchmarks.tiles import synthetic_tiles
 from sweep.predict.cover import Cover
 from sweep.predict.mapper import NODATA, Mapper
@@ -146,22 +146,12 @@ def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
                 "naive loop": partial(naive, plain, device, path, theirs, recipe.crop_size),
                 "tilesweep": partial(ours, fast, recipe, device, path, mine),
             }
-            values = in_turn({way: pace(windows, work) for way, work in ways.items()}, repeats)
-            report.add(
-                Section(
-                    title=f"{name} ({recipe.model_size}), {kind} scene of {side} pixels, windows of "
-                    f"{recipe.crop_size}, {device.type}",
-                    unit="windows/s",
-                    values=values,
-                    baseline="naive loop",
-                    more_is_better=True,
-                )
-            )
+            paces = {way: pace(windows, work) for way, work in ways.items()}
+            model = f"{name} ({recipe.model_size}), {kind}"
+            title = f"{model} scene of {side} pixels, windows of {recipe.crop_size}, {device.type}"
+            report.compare(title, paces, repeats, unit="windows/s", baseline="naive loop", more_is_better=True)
             masks = [rasterio.open(out).read(1) for out in (theirs, mine)]
-            report.note(
-                f"{name} ({recipe.model_size}), {kind}: pixels that differ",
-                f"{(masks[0] != masks[1]).sum()} of {masks[0].size}",
-            )
+            report.note(f"{model}: pixels that differ", f"{(masks[0] != masks[1]).sum()} of {masks[0].size}")
             if kind == "turned":
                 report.notes["share of the turned scene without data"] = float((masks[0] == NODATA).mean())
     report.write()

@@ -1,10 +1,10 @@
-"""What every benchmark shares: ways measured in turn, a table of medians and ratios, and a JSON file."""
+"""What every benchmark shares: ways measured in turn, and their medians and ratios as a chapter of the docs."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
-RESULTS = Path(os.environ.get("BENCHMARK_RESULTS") or Path(__file__).parent / "results")
-PACKAGES = ("torch", "ray", "optuna", "albumentations", "segmentation-models-pytorch", "segment-anything", "numpy")
+PAGE = Path(os.environ.get("BENCHMARK_PAGE") or Path(__file__).parents[1] / "docs" / "performance.md")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +48,16 @@ class Section:
         better, worse = (ours, theirs) if self.more_is_better else (theirs, ours)
         return better / worse if worse else float("nan")
 
-    def table(self) -> Table:
-        """Show medians, spread and ratios."""
-        table = Table(title=f"{self.title} [{self.unit}]", title_justify="left")
-        table.add_column("way")
-        for heading in ("median", "min", "max", f"times better than {self.baseline}"):
-            table.add_column(heading, justify="right")
+    def markdown(self) -> str:
+        """Write medians, spread and ratios as a table."""
+        lines = [
+            f"| {self.title} | median [{self.unit}] | min | max | times better than {self.baseline} |",
+            "|---|--:|--:|--:|--:|",
+        ]
         for way, values in self.values.items():
-            shown = (f"{number:.4g}" for number in (median(values), min(values), max(values)))
-            table.add_row(way, *shown, f"{self.ratio(way):.2f}")
-        return table
+            figures = (median(values), min(values), max(values), self.ratio(way))
+            lines.append(f"| {way} | {' | '.join(map(_plain, figures))} |")
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(kw_only=True)
@@ -67,7 +65,7 @@ class Report:
     """The sections of one run of a benchmark.
 
     Attributes:
-        name: The benchmark's name; its JSON file is called so.
+        name: The benchmark's name; its figures stand on the page after ``<!-- figures of NAME -->``.
         sections: What was measured.
         notes: Single figures that compare nothing, by name.
     """
@@ -79,45 +77,42 @@ class Report:
     def add(self, section: Section) -> None:
         """Print a section and keep it."""
         self.sections.append(section)
-        Console(width=120).print(section.table())
+        Console(width=120).print(Markdown(section.markdown()))
+
+    def compare(
+        self,
+        title: str,
+        ways: Mapping[str, Callable[[], float]],
+        repeats: int,
+        *,
+        unit: str,
+        baseline: str,
+        more_is_better: bool = False,
+    ) -> None:
+        """Measure ways in turn and add them as a section."""
+        values = in_turn(ways, repeats)
+        self.add(Section(title=title, unit=unit, values=values, baseline=baseline, more_is_better=more_is_better))
 
     def note(self, name: str, value: Any) -> None:
         """Print a single figure and keep it."""
         self.notes[name] = value
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        Console(width=120, soft_wrap=True).print(f"{name}: {shown}", highlight=False)
+        Console(width=120, soft_wrap=True).print(f"{name}: {_plain(value)}", highlight=False)
 
-    def write(self, folder: Path = RESULTS) -> Path:
-        """Write the JSON file; returns its path."""
-        path = folder / f"{self.name}.json"
-        content = {
-            "benchmark": self.name,
-            "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
-            "machine": machine(),
-            "sections": [
-                {
-                    "title": one.title,
-                    "unit": one.unit,
-                    "baseline": one.baseline,
-                    "ways": {
-                        way: {
-                            "median": median(values),
-                            "min": min(values),
-                            "max": max(values),
-                            "values": list(values),
-                            "times_better": one.ratio(way),
-                        }
-                        for way, values in one.values.items()
-                    },
-                }
-                for one in self.sections
-            ],
-            "notes": self.notes,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2) + "\n")
-        Console().print(f"written to {path}", highlight=False, soft_wrap=True)
-        return path
+    def write(self) -> None:
+        """Put the figures in their place on the page, instead of earlier ones; prints them where it has no place."""
+        place = re.compile(rf"(?<=<!-- figures of {re.escape(self.name)} -->\n).*?(?=\n## |\Z)", re.DOTALL)
+        page, found = place.subn(lambda _: f"\n{self._figures()}", PAGE.read_text())
+        if found:
+            PAGE.write_text(page)
+            Console().print(f"written to {PAGE}", highlight=False, soft_wrap=True)
+        else:
+            sys.stdout.write(self._figures())
+
+    def _figures(self) -> str:
+        command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+        notes = "".join(f"- {name}: {_plain(value)}\n" for name, value in self.notes.items())
+        blocks = (f"`{command}`, {conditions()}.\n", *(section.markdown() for section in self.sections), notes)
+        return "\n".join(filter(None, blocks))
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -158,20 +153,12 @@ def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, 
     return values
 
 
-def machine() -> dict[str, Any]:
-    """Describe date, hardware and versions."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpu": gpu,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "commit": _commit(),
-    }
+def conditions() -> str:
+    """Say when, on what and with which versions: ``2026-11-21, 2 cores, Intel(R) Xeon(R), torch 2.14.1, ...``."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    ray = f", Ray {version('ray')}" if "ray" in sys.modules else ""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} cores, {_cpu()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {gpu}, torch {torch.__version__}{ray}, commit {commit.stdout.strip()}"
 
 
 def _cpu() -> str:
@@ -179,13 +166,11 @@ def _cpu() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    return str(value)

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.loops import library_features, random_weights
-from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.report import Report, seconds
 from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
 from trainables.features import FeatureCache
@@ -69,12 +69,11 @@ def attention(report: Report, side: int, repeats: int) -> None:
         report.note("relative difference of features, fp32", float((theirs - ours).norm() / theirs.norm()))
         report.note("largest difference of a feature, fp32", float((theirs - ours).abs().max()))
         times = {name: partial(seconds, partial(way, encoder, image, ())) for name, way in WAYS.items()}
-        values = in_turn(times, repeats)
-    title = f"ViT-B forward, {side} x {side}, fp32, CPU"
-    report.add(Section(title=title, unit="s", values=values, baseline="segment_anything"))
-    values = in_turn({name: partial(measured_apart, name, side) for name in WAYS}, 1)
+        title = f"ViT-B forward, {side} x {side}, fp32, CPU"
+        report.compare(title, times, repeats, unit="s", baseline="segment_anything")
+    peaks = {name: partial(measured_apart, name, side) for name in WAYS}
     title = f"peak memory above the weights, {side} x {side}, fp32, CPU"
-    report.add(Section(title=title, unit="MiB", values=values, baseline="segment_anything"))
+    report.compare(title, peaks, 1, unit="MiB", baseline="segment_anything")
 
 
 def kept_features(report: Report, side: int, repeats: int) -> None:
@@ -106,17 +105,11 @@ def kept_features(report: Report, side: int, repeats: int) -> None:
                 trainer.train_epoch()
 
             title = f"{name}: features of an epoch of 8 draws, {side} x {side}"
-            values = in_turn({"encoded": partial(seconds, encoded), "kept": partial(seconds, read)}, repeats)
-            report.add(Section(title=title, unit="s", values=values, baseline="encoded"))
+            ways = {"encoded": partial(seconds, encoded), "kept": partial(seconds, read)}
+            report.compare(title, ways, repeats, unit="s", baseline="encoded")
             title = f"{name}: whole epoch with its decoder's training and two val tiles, {side} x {side}"
-            values = in_turn(
-                {
-                    "encoded": partial(seconds, partial(epoch, plain)),
-                    "kept": partial(seconds, partial(epoch, kept)),
-                },
-                repeats,
-            )
-            report.add(Section(title=title, unit="s", values=values, baseline="encoded"))
+            ways = {"encoded": partial(seconds, partial(epoch, plain)), "kept": partial(seconds, partial(epoch, kept))}
+            report.compare(title, ways, repeats, unit="s", baseline="encoded")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def show(module: str, folder: Path) -> float:
 
 
 def main() -> None:
-    """Measure and write ``benchmarks/results/scale.json``."""
+    """Measure and write the figures on the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--trials", default="10,100,1000", help="how many, ascending")
     parser.add_argument("--repeats", type=int, default=1, help="times that each way is measured")

@@ -24,7 +24,7 @@ import torch
 from ray import tune
 
 from benchmarks.loops import random_weights
-from benchmarks.report import Report, Section, in_turn, seconds
+from benchmarks.report import Report, Section, seconds
 from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
 from trainables.models.registry import build_model
@@ -140,23 +140,18 @@ def tile_memory(data: TuningData, actors: int) -> float:
     return (after - before) / 2**20
 
 
-def size_of(data: TuningData) -> int:
-    """Return the bytes of all pixels and masks."""
-    return sum(tile.image.nbytes + tile.mask.nbytes for tile in (*data.train, *data.val))
-
-
 def run(repeats: int) -> None:
     """Measure all of it."""
     report = Report(name="start")
     with synthetic_tiles((24, 6, 6), 1024) as patches:
         ways: dict[str, Callable[[], float]] = {words: partial(command_seconds, words, patches) for words in COMMANDS}
-        values = in_turn(ways, repeats)
-        report.add(Section(title="commands", unit="s", values=values, baseline=COMMANDS[0]))
+        report.compare("commands", ways, repeats, unit="s", baseline=COMMANDS[0])
         data = TuningData.read(patches)
-        report.note("decoded tiles, MiB", round(size_of(data) / 2**20, 1))
+        size = sum(tile.image.nbytes + tile.mask.nbytes for tile in (*data.train, *data.val))
+        report.note("decoded tiles, MiB", round(size / 2**20, 1))
         ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-        values = {f"{actors} actors": [tile_memory(data, actors)] for actors in (1, 2, 4)}
-        report.add(Section(title="tiles held by all actors, by PSS", unit="MiB", values=values, baseline="1 actors"))
+        memory = {f"{actors} actors": partial(tile_memory, data, actors) for actors in (1, 2, 4)}
+        report.compare("tiles held by all actors, by PSS", memory, 1, unit="MiB", baseline="1 actors")
     with synthetic_tiles((2, 1, 1), 64) as little:  # whose scoring takes no time
         small = TuningData.read(little)
         for name in ("smp_unet_resnet34", "sam_vit_b_conv"):
@@ -164,18 +159,10 @@ def run(repeats: int) -> None:
                 architecture=name, crop_size=64, validation_crop=64, draws_per_epoch=2, batch_size=2, max_epochs=1
             )
             starts = trial_starts(small, little.parent / "trials", recipe, 2 + repeats)
-            built = [
-                seconds(lambda recipe=recipe: build_model(recipe, random_weights(recipe.architecture)))
-                for _ in range(repeats)
-            ]
-            report.add(
-                Section(
-                    title=f"{name}: next trial on the same actor, until its first step",
-                    unit="s",
-                    values={"whole": starts, "building the model alone": built},
-                    baseline="whole",
-                )
-            )
+            built = [seconds(partial(build_model, recipe, random_weights(name))) for _ in range(repeats)]
+            title = f"{name}: next trial on the same actor, until its first step"
+            values = {"whole": starts, "building the model alone": built}
+            report.add(Section(title=title, unit="s", values=values, baseline="whole"))
         ray.shutdown()
     report.write()
 

@@ -7,13 +7,13 @@ tiles, with the same model, loss, batch and preset.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from functools import partial
 
 import cv2
 import torch
 
-from benchmarks.loops import Pace, naive, ours
-from benchmarks.report import Report, Section, in_turn
+from benchmarks.loops import compare_paces, naive, ours
+from benchmarks.report import Report
 from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
 from trainables.models.registry import ARCHITECTURES
@@ -30,32 +30,14 @@ def run(names: tuple[str, ...], crop: int, steps: int, repeats: int, *, compiled
         for name in names:
             batch = 2 if ARCHITECTURES[name].track == "sam" else 4
             recipe = Recipe(architecture=name, crop_size=crop, batch_size=batch, draws_per_epoch=steps * batch)
-            waits: dict[str, list[float]] = {}
-
-            def measured(way: str, pace: Callable[[], Pace], waits: dict[str, list[float]] = waits) -> float:
-                found = pace()
-                waits.setdefault(way, []).append(found.data_share)
-                return found.images_per_second
-
             ways = {
-                "naive loop": lambda recipe=recipe: naive(recipe, patches, device),
-                "tilesweep": lambda recipe=recipe: ours(recipe, data, device),
+                "naive loop": partial(naive, recipe, patches, device),
+                "tilesweep": partial(ours, recipe, data, device),
             }
             if compiled:
-                ways["tilesweep --compile"] = lambda recipe=recipe: ours(recipe, data, device, compiled=True)
-            values = in_turn(
-                {way: lambda way=way, pace=pace, measured=measured: measured(way, pace) for way, pace in ways.items()},
-                repeats,
-            )
-            report.add(
-                Section(
-                    title=f"{name}, {crop} x {crop}, batch {batch}, {device.type}",
-                    unit="images/s",
-                    values=values,
-                    baseline="naive loop",
-                    more_is_better=True,
-                )
-            )
+                ways["tilesweep --compile"] = partial(ours, recipe, data, device, compiled=True)
+            paces = compare_paces(report, f"{name}, {crop} x {crop}, batch {batch}, {device.type}", ways, repeats)
+            waits = {way: [pace.data_share for pace in found] for way, found in paces.items()}
             report.note(f"{name}: share of the time waiting for views", waits)
     report.write()
 

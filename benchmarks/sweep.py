@@ -92,15 +92,8 @@ def compare_times(report: Report, title: str, values: Mapping[str, Sequence[floa
 def compare_scores(report: Report, title: str, scores: Scores) -> None:
     """Say whether all ways find the same val IoU: medians, ranges, and a rank test against tilesweep."""
     flat = {name: [iou for repeat in found for iou in repeat] for name, found in scores.items()}
-    report.add(
-        Section(
-            title=f"{title}: val IoU of whole tiles, all trials",
-            unit="IoU",
-            values=flat,
-            baseline=OURS,
-            more_is_better=True,
-        )
-    )
+    scored = f"{title}: val IoU of whole tiles, all trials"
+    report.add(Section(title=scored, unit="IoU", values=flat, baseline=OURS, more_is_better=True))
     for name in flat:
         if name != OURS:
             test = mannwhitneyu(flat[OURS], flat[name])
@@ -112,7 +105,7 @@ def compare_scores(report: Report, title: str, scores: Scores) -> None:
 
 
 def main() -> None:
-    """Measure and write ``benchmarks/results/sweep.json``."""
+    """Measure and write the figures on the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="times that each way is measured")
     parser.add_argument("--quick", action="store_true", help="once each, and fewer epochs in the long trials")

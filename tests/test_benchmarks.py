@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import chapter
+from benchmarks import report
 from benchmarks.report import Section
 from tests.conftest import ROOT
 
@@ -33,15 +32,31 @@ def test_ratios_say_how_many_times_better() -> None:
     ],
 )
 def test_a_benchmark_writes_its_figures(name: str, arguments: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    report_name = "gpu-small" if name == "gpu" else name
+    page.write_text(f"# Page\n\nprose\n\n<!-- figures of {report_name} -->\n\nold\n\n## Next\n")
     subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         cwd=ROOT,
-        env={**os.environ, "BENCHMARK_RESULTS": str(tmp_path)},
+        env={**os.environ, "BENCHMARK_PAGE": str(page)},
         check=True,
         capture_output=True,
         timeout=500,
     )
-    (path,) = tmp_path.glob("*.json")
-    result = json.loads(path.read_text())
-    assert result["machine"]["packages"]["torch"] and result["sections"]
-    assert "| " in chapter(name, result)
+    before, _, figures = page.read_text().partition(" -->\n")
+    assert before.startswith("# Page\n\nprose\n") and "old" not in figures
+    assert f"`python -m benchmarks.{name} {' '.join(arguments)}`" in figures and "torch 2" in figures
+    assert "|---|--:|--:|--:|--:|" in figures and figures.endswith("\n## Next\n")
+
+
+def test_figures_without_a_place_on_the_page_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures of other -->\n\nold\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    report.Report(name="nowhere", notes={"share": 0.25}).write()
+    assert "- share: 0.25\n" in capsys.readouterr().out
+    assert page.read_text() == "<!-- figures of other -->\n\nold\n"
+    report.Report(name="other", notes={"share": 0.25}).write()
+    assert page.read_text().endswith("- share: 0.25\n") and "old" not in page.read_text()
