@@ -95,11 +95,6 @@ def _plain(found: Any) -> dict[str, Any]:
 def check_spaces(spaces: Mapping[str, Space], shared: Mapping[str, Recipe], origin: str) -> None:
     """Check the spaces of all architectures against what a recipe can hold.
 
-    Args:
-        spaces: Architecture to its space.
-        shared: Architecture to its shared recipe.
-        origin: Where the spaces come from, for the message.
-
     Raises:
         SpaceError: All faults at once.
     """

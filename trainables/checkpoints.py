@@ -91,10 +91,6 @@ def dump_state(state: dict[str, Any]) -> bytes:
 def parse_state(data: bytes, origin: str) -> dict[str, Any]:
     """Read what ``dump_state`` returned, tensors onto the CPU; nothing in it can run code.
 
-    Args:
-        data: The bytes.
-        origin: Where they come from, for the error.
-
     Raises:
         ExperimentError: They are damaged or hold more than tensors, numbers and strings.
     """

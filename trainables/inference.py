@@ -91,9 +91,6 @@ def ensemble(members: Sequence[Forward]) -> Forward:
 def with_symmetries(forward: Forward) -> Forward:
     """Average the probabilities over the eight symmetries of each image (test-time augmentation by D4).
 
-    Args:
-        forward: A model's, or an ensemble's.
-
     Returns:
         Gives the logits of the mean probability.
     """

@@ -168,15 +168,7 @@ def score_and_draw(
     *,
     batch_size: int,
 ) -> tuple[SplitScore, dict[str, bytes]]:
-    """Score whole tiles and draw what is predicted.
-
-    Args:
-        model: As for ``score_split``, as the rest.
-        forward: See there.
-        tiles: See there.
-        recipe: See there.
-        loss: See there.
-        batch_size: See there.
+    """Score whole tiles, as ``score_split`` does, and draw what is predicted.
 
     Returns:
         The scores, and the predicted masks and overlays as file name to content.

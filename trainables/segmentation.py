@@ -61,14 +61,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         observers: Sequence[TrialObserver] = (),
         shared: bool = False,
     ) -> None:
-        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first.
-
-        Args:
-            config: See the class.
-            data: The tiles.
-            observers: Follow every trial of this actor.
-            shared: Whether other trials may come after this one.
-        """
+        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first."""
         assert data is not None
         self._all_data = data
         self._observers = observers

@@ -20,14 +20,7 @@ Options = TypeVar("Options")
 
 
 def parse(options: type[Options], words: Sequence[str], *, program: str, examples: Mapping[str, str]) -> Options:
-    """Read a command line; shows the help, or what is wrong in one message, and exits where that is due.
-
-    Args:
-        options: A frozen dataclass with documented fields.
-        words: The arguments.
-        program: How the command is called.
-        examples: Arguments -> what they bring.
-    """
+    """Read a command line; shows the help, or what is wrong in one message, and exits where that is due."""
     settings = (tyro.conf.FlagCreatePairsOff,)
     wanted = {"-h", "--help", "--help-all"} & set(words)
     if not wanted:
@@ -74,14 +67,7 @@ def rare(options: type[Any]) -> set[str]:
 
 
 def describe(options: type[Any], program: str, examples: Mapping[str, str], *, hidden: bool = False) -> str:
-    """Return what a command does, and examples.
-
-    Args:
-        options: Its options' dataclass, whose docstring says what it does.
-        program: How it is called.
-        examples: Arguments -> what they bring.
-        hidden: Whether options are left to ``--help-all``.
-    """
+    """Return what a command does, and examples."""
     calls = {f"{program} {words}".rstrip(): purpose for words, purpose in examples.items()}
     width = max(map(len, calls), default=0)
     lines = inspect.cleandoc(options.__doc__ or "").splitlines()

@@ -49,11 +49,6 @@ def main(options: DoctorOptions, output: Output) -> int:
 def examine_architecture(name: str, options: DoctorOptions, output: Output) -> int:
     """Run the contract suite on one architecture.
 
-    Args:
-        name: The architecture.
-        options: How it is tried.
-        output: Where to say what was found.
-
     Returns:
         The exit code: 0, or 2 where it cannot be used.
 

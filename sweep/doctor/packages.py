@@ -72,12 +72,7 @@ def check_extras(subject: Subject) -> Sequence[Finding]:
 
 
 def judge_extras(asked: Mapping[str, Sequence[Requirement]], file: Path | None) -> Finding:
-    """Judge extras.
-
-    Args:
-        asked: As from ``asked_for``.
-        file: Constraints for the command that installs.
-    """
+    """Judge extras."""
     names = [name for name in asked if name not in ("", ALL_OF_THEM)]
     wrong = {name: [fault for one in asked[name] for fault in faults(one)] for name in names}
     absent = [name for name in names if wrong[name]]

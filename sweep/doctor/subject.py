@@ -52,9 +52,6 @@ class Once(Generic[Value]):
 class Subject:
     """The machine, and the sweep that the user has in mind.
 
-    Args:
-        options: What the user said of that sweep.
-
     Attributes:
         profile: How big the sweep is.
         architectures: The registry's names of what it trains.

@@ -25,15 +25,7 @@ THRESHOLD = 0.5
 def describe(
     chosen: TrainedModel, best: BestWeights, data: TuningData, *, side: int | None, opset: int | None
 ) -> dict[str, Any]:
-    """Return all that is known before the file is compared with its model.
-
-    Args:
-        chosen: The model.
-        best: What its weights file says of itself.
-        data: The tiles that it was tuned on.
-        side: Fixed side of the input in pixels, or None.
-        opset: ONNX operator set, or None.
-    """
+    """Return all that is known before the file is compared with its model."""
     height, width = ("height", "width") if side is None else (side, side)
     task = best.task
     return {

@@ -37,10 +37,6 @@ def cpu_share(root: Path = CONTROL_GROUPS, membership: Path = MEMBERSHIP) -> Cpu
     The smallest of the machine's CPUs, CPU affinity (``taskset``, ``docker --cpuset-cpus``, Slurm), the quota of the
     control group or of one around it (``docker --cpus``, Kubernetes' limits), and ``SLURM_CPUS_PER_TASK``. A quota's
     fraction of a CPU is not counted, but for the first one.
-
-    Args:
-        root: Where control groups are mounted.
-        membership: Which ones this process belongs to.
     """
     machine = os.cpu_count() or 1
     bounds = {}
@@ -91,10 +87,6 @@ class MemoryLimit:
 def memory_limits(root: Path = CONTROL_GROUPS, membership: Path = MEMBERSHIP) -> Iterator[MemoryLimit]:
     """Read the memory limits of this process's control group and of those around it, in both versions of cgroups.
 
-    Args:
-        root: Where control groups are mounted.
-        membership: Which ones this process belongs to.
-
     Yields:
         Limits; nothing where there is none.
     """
@@ -117,11 +109,6 @@ def _used(usage: Path, statistics: Path, cached: str) -> int:
 
 def control_groups(controller: str, root: Path, membership: Path) -> Iterator[Path]:
     """Find the folders of this process's control group and of those around it, in both versions of cgroups.
-
-    Args:
-        controller: ``cpu`` or ``memory``.
-        root: Where control groups are mounted.
-        membership: Which ones this process belongs to.
 
     Yields:
         Folders, which need not be there: in a container the names are the host's, and only the mounted root is seen.

@@ -15,11 +15,7 @@ EPOCH_EVENT = tuple(one.name for one in shown_in(EVENT))
 
 
 class EventStream(Observer):
-    """Emits ``trial_started``, ``epoch``, ``trial_ended`` and ``trial_failed``.
-
-    Args:
-        events: Where to.
-    """
+    """Emits ``trial_started``, ``epoch``, ``trial_ended`` and ``trial_failed``."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

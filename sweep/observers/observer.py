@@ -36,13 +36,7 @@ class Observer:
         """
 
     def failed(self, plan: TrialPlan, reason: str, traceback: str = "") -> None:
-        """A trial failed for good.
-
-        Args:
-            plan: The trial.
-            reason: Why, in a line.
-            traceback: What its process left, if it crashed.
-        """
+        """A trial failed for good; the traceback is what its process left, if it crashed."""
 
     def tick(self) -> None:
         """Some time has passed, less than a second as a rule."""

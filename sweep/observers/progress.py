@@ -19,14 +19,7 @@ from trainables.report import EpochReport, FinalReport
 
 
 class Progress(Observer):
-    """Follows the trials of a sweep.
-
-    Args:
-        total: Number of trials, those of searches that have no name yet included.
-        concurrent: Trials side by side.
-        known: The record of trials as the run begins.
-        console: Where to show them.
-    """
+    """Follows the trials of a sweep; their total includes those of searches that have no name yet."""
 
     def __init__(self, total: int, concurrent: int, known: Sequence[TrialRecord], console: Console) -> None:
         self._trials = TrialTable(total, concurrent, map(TrialRow.of, known))

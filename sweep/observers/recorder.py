@@ -10,12 +10,7 @@ from trainables.report import EpochReport, FinalReport
 
 
 class Recorder(Observer):
-    """Writes what becomes of every trial. The one observer that raises: without its record a sweep cannot continue.
-
-    Args:
-        experiment: Whose trials.
-        records: Its record.
-    """
+    """Writes what becomes of every trial. The one observer that raises: without its record a sweep cannot continue."""
 
     def __init__(self, experiment: Experiment, records: TrialRecords) -> None:
         self._experiment = experiment

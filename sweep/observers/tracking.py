@@ -26,12 +26,7 @@ CLOSE_SECONDS = 120
 
 
 class Tracker(Observer, ABC):
-    """Writes to a service by its own client, and lets its errors through.
-
-    Args:
-        value: What the option was given.
-        experiment: Whose trials.
-    """
+    """Writes to a service by its own client, and lets its errors through."""
 
     @abstractmethod
     def __init__(self, value: str, experiment: Experiment) -> None: ...
@@ -82,9 +77,6 @@ class Background(Observer):
     """Calls an observer in a thread of its own: a service that is slow holds up no trial, one that fails no sweep.
 
     A fault is logged once per kind; of a trial that could not begin there, nothing more is passed on.
-
-    Args:
-        observer: Who is called.
     """
 
     def __init__(self, observer: Observer) -> None:

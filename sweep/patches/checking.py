@@ -117,19 +117,7 @@ def describe(
     sources: Mapping[str, str] | None = None,
     notes: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Describe a sound dataset.
-
-    Args:
-        report: What ``check`` returned.
-        name: The dataset's name; likewise the rest, see ``Manifest``.
-        sources: Tile name to where it was cut from.
-        origin: See ``Manifest``.
-        licence: See ``Manifest``.
-        version: See ``Manifest``.
-        synthetic: See ``Manifest``.
-        ground_sample_distance_m: See ``Manifest``.
-        notes: See ``Manifest``.
-    """
+    """Describe a sound dataset; what ``check`` does not find goes into the ``Manifest`` as it is given."""
     entries: dict[str, dict[str, Any]] = {}
     for split in report.splits.values():
         for files in split:

@@ -21,14 +21,7 @@ GREY = 7
 
 
 def draw_picture(title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> bytes:
-    """Draw four charts as SVG.
-
-    Args:
-        title: Written at the top.
-        looks: Split to what it looks like.
-        drifts: How val and test differ from train.
-        task: What the masks mean.
-    """
+    """Draw four charts as SVG."""
     features = list(dict.fromkeys(drift.feature for drift in drifts))
     height = 90 + LINE * max(len(features), len(task.classes), 6)
     charts = [

@@ -25,10 +25,6 @@ JPEG_QUALITY = 90
 def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
     """Give a temporary folder with the layout, and move it to its place when the block ends well.
 
-    Args:
-        destination: Where the dataset will lie.
-        force: Replace a dataset that is there.
-
     Raises:
         DataError: Something is there, or the place cannot be written.
     """

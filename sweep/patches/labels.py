@@ -124,12 +124,6 @@ def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
 def check_size(place: str, width: Any, height: Any, shape: tuple[int, int]) -> None:
     """Refuse labels that were drawn on an image of another size.
 
-    Args:
-        place: What errors name.
-        width: As the labels say it.
-        height: As the labels say it.
-        shape: The image's height and width.
-
     Raises:
         DataError: They differ.
     """

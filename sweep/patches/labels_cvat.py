@@ -28,11 +28,6 @@ PLACE: Mapping[str, frozenset[str]] = MappingProxyType(
 class Cvat:
     """The ``image`` elements of a CVAT file: their polygons and boxes, in the order of ``z_order``, then of the file.
 
-    Args:
-        path: The XML file.
-        sources: Name to image.
-        names: What index a label paints.
-
     Raises:
         DataError: Damaged, of another kind, with document types or shapes that are no area, or not of these images.
     """

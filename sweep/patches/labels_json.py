@@ -48,11 +48,6 @@ class Coco:
     A crowd (``iscrowd``) is of its category like any other annotation: nobody counts objects here. One with ``ignore``
     is painted as pixels that do not count.
 
-    Args:
-        path: The JSON file.
-        sources: Name to image.
-        names: What index a category paints.
-
     Raises:
         DataError: Damaged, of another kind, or not of these images.
     """

@@ -39,11 +39,6 @@ def fit_crops(plan: SweepPlan, data: TuningData) -> SweepPlan:
 def crop_notes(asked: SweepPlan, plan: SweepPlan, data: TuningData) -> list[str]:
     """Say which crops were reduced, which tiles are padded, and which val tiles epochs score beside their centre.
 
-    Args:
-        asked: The plan before its crops were fitted.
-        plan: The plan.
-        data: Its tiles.
-
     Returns:
         A line each.
     """
@@ -78,12 +73,6 @@ def _pixels(crops: list[int]) -> str:
 
 def require_same_crops(name: str, plan: SweepPlan, data: TuningData, padded: bool) -> None:
     """Refuse to continue a sweep whose first trials were trained on smaller crops than their recipes say.
-
-    Args:
-        name: The experiment's.
-        plan: Its plan.
-        data: Its tiles.
-        padded: Whether it began after small tiles came to be padded.
 
     Raises:
         ExperimentError: As said.

@@ -83,11 +83,7 @@ class Policy(ABC):
         return TO_THE_END
 
     def promote(self, trials: Sequence[RungState], *, all_started: bool) -> int | None:
-        """Choose the paused trial that continues next.
-
-        Args:
-            trials: All trials of one study.
-            all_started: No further trial will be started.
+        """Choose the paused trial of a study that continues next; with ``all_started`` no further one is started.
 
         Returns:
             The trial's number, or None when nobody has earned it yet.

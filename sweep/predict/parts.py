@@ -72,10 +72,6 @@ class Parts:
     def add(self, part: Part, bad: Iterable[str] = ()) -> None:
         """Write a part, whole or not at all.
 
-        Args:
-            part: The part.
-            bad: What has been left out so far, in words.
-
         Raises:
             StorageError: It cannot be written.
         """
@@ -177,10 +173,6 @@ def _colour_table(task: Task) -> list[str]:
 @contextmanager
 def write_faults(place: Path, *kinds: type[Exception]) -> Iterator[None]:
     """Turn what goes wrong in the block into one line: a place cannot be written.
-
-    Args:
-        place: The file or folder.
-        kinds: What may be raised besides ``OSError``.
 
     Raises:
         StorageError: As said.

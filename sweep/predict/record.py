@@ -102,12 +102,7 @@ class Record:
             return gone
 
     def has(self, one: Input, stamp: Stamp, *, skip_bad: bool = False) -> bool:
-        """Whether a raster's results are there, and the raster has not changed since.
-
-        Args:
-            one: The raster.
-            stamp: What it is made of now.
-            skip_bad: Results that leave damaged blocks out count, too.
+        """Whether a raster's results are there, whole or with ``skip_bad``, and the raster has not changed since.
 
         Raises:
             ExperimentError: There are results of another raster of that name, and they may not be replaced.
@@ -145,14 +140,7 @@ class Record:
                 require_free(folder / file, overwrite=self._overwrite)
 
     def add(self, one: Input, stamp: Stamp, files: Sequence[Path], facts: Mapping[str, Any]) -> None:
-        """Write down that a raster is finished; what other commands wrote down meanwhile stays.
-
-        Args:
-            one: The raster.
-            stamp: What it was made of when its prediction began.
-            files: Its results.
-            facts: What is worth knowing of them.
-        """
+        """Write down that a raster is finished; what other commands wrote down meanwhile stays."""
         with self._locked():
             before = self._read()
             if before and (differences := self._differences(before)):
@@ -170,10 +158,6 @@ class Record:
     @contextmanager
     def predicting(self, one: Input, *, wait: bool) -> Iterator[bool]:
         """Keep other commands from predicting the same raster into the same folder.
-
-        Args:
-            one: The raster.
-            wait: Until the command that predicts it now is done.
 
         Returns:
             Whether it is ours for the duration of the block; always if waited for.

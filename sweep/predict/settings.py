@@ -48,12 +48,7 @@ class MapSettings:
             raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
 
     def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
-        """Return what becomes of a raster's polygons; None where none are asked for.
-
-        Args:
-            name: What the raster's results are called after.
-            out: Their folder.
-        """
+        """Return what becomes of a raster's polygons; None where none are asked for."""
         if self.polygons is None:
             return None
         path = out / f"{name}_polygons.{self.polygons}"

@@ -19,11 +19,6 @@ def share_processes(plan: SweepPlan, data: TuningData, resources: Resources) -> 
 
     Where there are more short trials than places they have to. Ray names a process in its lists once, when it starts,
     so others get one each: the dashboard then shows which trial is which.
-
-    Args:
-        plan: What will be trained.
-        data: On which tiles.
-        resources: With what.
     """
     if not plan.studies and len(plan.trials) <= resources.concurrent:
         return False

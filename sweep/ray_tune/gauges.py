@@ -36,9 +36,6 @@ class TrialGauges:
 
     A value is repeated until the trial ends. Ray then drops it within half a minute, likewise when the process dies:
     nothing that has ended looks alive.
-
-    Args:
-        experiment: The experiment's name.
     """
 
     def __init__(self, experiment: str) -> None:

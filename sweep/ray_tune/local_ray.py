@@ -28,11 +28,6 @@ Source: ray/_private/ray_constants.py, ENABLE_RAY_CLUSTER; ray/_private/services
 def local_ray(console: Console, arguments: dict[str, Any], died: Died | None = None) -> Iterator[tuple[str, str]]:
     """Run the block on a Ray that is started here and ends with it.
 
-    Args:
-        console: Where to say what is not as usual.
-        arguments: For ``ray.init``.
-        died: Told when that Ray has died.
-
     Yields:
         The dashboard's address, empty for none, and how to get its token.
 

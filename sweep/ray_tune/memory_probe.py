@@ -16,11 +16,6 @@ from trainables.models.trust import trust_hashes
 def probe_on_cluster(trials: Sequence[TrialPlan], data: TuningData, measure: Probe = memory_needs) -> MemoryNeeds:
     """Measure in a process of its own on a whole GPU of the cluster, which is free again afterwards.
 
-    Args:
-        trials: What to measure.
-        data: The tiles.
-        measure: What that process does.
-
     Raises:
         ExperimentError: It failed there.
     """

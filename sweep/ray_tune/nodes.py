@@ -29,9 +29,6 @@ def training_nodes() -> list[dict[str, Any]]:
 def require_shared(storage: Storage) -> None:
     """Let every other node look for a file that this process writes, and write one beside it.
 
-    Args:
-        storage: The folder that holds experiments.
-
     Raises:
         ExperimentError: A node does not see it, or cannot write there.
     """
@@ -67,11 +64,6 @@ def require_shared(storage: Storage) -> None:
 
 def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str | None:
     """Put the plan's pretrained weights where other nodes can take them.
-
-    Args:
-        plan: What will be trained.
-        storage: The folder that holds experiments, which all nodes share.
-        console: Where to say so.
 
     Returns:
         The storage's address for trials; None where this machine's folders serve this machine alone.

@@ -128,12 +128,7 @@ def _end(processes: Collection[psutil.Process]) -> None:
 
 
 def end_at_once(output: Output, then: Callable[[], str]) -> Died:
-    """Return what ends a command whose Ray has died: a line that says so, and how to resume.
-
-    Args:
-        output: The command's.
-        then: Says what was lost and what to do.
-    """
+    """Return what ends a command whose Ray has died: a line that says so, and how to resume."""
 
     def died(what: str) -> None:
         line = f"Ray has died: {what} was killed, by the kernel where memory ran out, or crashed; {then()}"

@@ -45,12 +45,7 @@ def check_name(name: str, flag: str = "--name") -> str:
 
 
 class Experiment:
-    """One Ray Tune run: a folder under a storage, local or remote.
-
-    Args:
-        storage: The folder that holds experiments.
-        name: The experiment's name.
-    """
+    """One Ray Tune run: a folder under a storage, local or remote."""
 
     def __init__(self, storage: Storage, name: str) -> None:
         self.storage = storage
@@ -158,11 +153,6 @@ class Experiment:
 
     def read_table(self, relative: str, schema: pa.Schema | None = None, required: Collection[str] = ()) -> pa.Table:
         """Read a Parquet file.
-
-        Args:
-            relative: The file.
-            schema: See ``parse_table``.
-            required: See ``parse_table``.
 
         Raises:
             ExperimentError: It cannot be read, is none, or its columns are others.

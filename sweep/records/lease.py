@@ -108,12 +108,7 @@ class TakenError(Exception):
 
 
 class Lease:
-    """A file in a storage that says who holds something.
-
-    Args:
-        storage: Where the file lies.
-        file: The file.
-    """
+    """A file in a storage that says who holds something."""
 
     def __init__(self, storage: Storage, file: str) -> None:
         self._storage = storage

@@ -81,11 +81,7 @@ def dataset_name(name: str, owner: Owner, state: Literal["new", "old"]) -> str:
 
 
 def settle_datasets(parent: Path) -> None:
-    """Remove half-made datasets whose makers are gone, and bring back one that was about to be replaced.
-
-    Args:
-        parent: The folder that holds datasets.
-    """
+    """Remove half-made datasets whose makers are gone, and bring back one that was about to be replaced."""
     name = re.compile(rf"\.(?P<name>.+)\.(?P<tag>{TAG})\.(?P<state>new|old)")
     for folder in parent.glob(".*") if parent.is_dir() else ():
         if not (found := name.fullmatch(folder.name)) or not _is_abandoned(folder, Owner.read(found["tag"])):

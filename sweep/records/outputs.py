@@ -83,10 +83,6 @@ def _png_text(text: str) -> bytes:
 def require_no_tiles(folder: Path, name: str) -> None:
     """Refuse to write where a dataset keeps its tiles.
 
-    Args:
-        folder: Where something is to be written.
-        name: What the message calls it.
-
     Raises:
         ExperimentError: As said.
     """

@@ -188,10 +188,6 @@ def read_scores(experiment: Experiment, name: str) -> list[dict[str, Any]]:
 def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set[str]:
     """Return the attempts of which scores or predictions of test are there.
 
-    Args:
-        experiment: Whose.
-        attempts: Whose predictions are looked for.
-
     Raises:
         ExperimentError: The scores are damaged.
     """
@@ -214,13 +210,7 @@ def scores_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
 def trial_row(
     record: TrialRecord, description: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return a trial's row of the trials table.
-
-    Args:
-        record: The trial.
-        description: The experiment's.
-        reports: What the trial reported.
-    """
+    """Return a trial's row of the trials table."""
     plan, data = record.plan, description["data"]
     entry = described(plan.recipe.architecture)
     recipe = plan.recipe.to_dict()

@@ -118,9 +118,6 @@ class TrialRecords:
     The file is written whole. That of thousands of trials would be most of what a driver does, so its changes may wait
     for a moment; a driver that dies before it loses nothing that a resume does not find in the studies and the trials'
     own states.
-
-    Args:
-        experiment: Whose trials.
     """
 
     def __init__(self, experiment: Experiment) -> None:

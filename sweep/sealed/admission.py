@@ -103,12 +103,6 @@ def admit(
 class _Before:
     """What an experiment's attempts have seen of test.
 
-    Args:
-        experiment: Which one.
-        ledger: Of its storage.
-        trials: Attempt to its row.
-        chosen: Attempts that are to be scored.
-
     Attributes:
         unrecorded: Those of them with scores or predictions of test that no line of the ledger tells of.
     """

@@ -32,12 +32,7 @@ def pixels_sha256(image: NDArray[np.uint8]) -> str:
 
 
 def tile_hashes(files: Iterable[TileFiles], root: Path) -> dict[str, Any]:
-    """Return what a reading records of its test tiles, so that they are known again.
-
-    Args:
-        files: The test split.
-        root: The dataset's folder on this machine.
-    """
+    """Return what a reading records of its test tiles, so that they are known again."""
     tiles = list(files)
     return {
         "test_pixels": {one.tile.name: pixels_sha256(one.tile.image) for one in tiles},
@@ -61,14 +56,7 @@ def note_sweep(experiment: Experiment, data: TuningData, output: Output) -> None
 
 
 def note_inputs(storage: Storage, inputs: Iterable[str], model: str, output: Output) -> None:
-    """Say, on the screen and in the ledger, that a model predicts test tiles of its storage.
-
-    Args:
-        storage: Whose ledger.
-        inputs: Files; anything else is not looked at.
-        model: What predicts, as the user called it.
-        output: Where to say so.
-    """
+    """Say, on the screen and in the ledger, that a model predicts test tiles of its storage."""
     known = {entry: reading for reading in _readings(storage, output) for entry in reading.test_files.values()}
     if not known:
         return

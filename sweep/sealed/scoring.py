@@ -35,13 +35,6 @@ def predict_test(
 ) -> tuple[SplitScore, dict[str, bytes]]:
     """Score tiles with a best-weights file.
 
-    Args:
-        weights_file: Content of a ``best.safetensors``.
-        tiles: What to score.
-        origin: Where the weights are, for errors.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        trust_code: Whether code that they name may run.
-
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
     """
@@ -59,13 +52,7 @@ def predict_test(
 
 
 def predictor(address: str | None, device: str, *, trust_code: bool) -> Predict:
-    """Return what scores an attempt's weights: in this process, or on the cluster that it has joined.
-
-    Args:
-        address: As in ``ray_cluster``.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        trust_code: Whether code that the weights name may run.
-    """
+    """Return what scores an attempt's weights: in this process, or on the cluster that it has joined."""
     call = partial(on_cluster, predict_test) if joins(address) else predict_test
     return partial(call, device=device, trust_code=trust_code)
 
@@ -81,14 +68,6 @@ def score_attempts(
     """Read the test split once for each admitted attempt; call it with the ledger locked.
 
     A reading is in the ledger before its scores and predictions are written or shown.
-
-    Args:
-        experiment: Whose attempts.
-        ledger: Of its storage.
-        admitted: What ``admit`` returned; at least one attempt.
-        patches: The dataset's folder, whose train and val tiles are those of the experiment.
-        predict: See ``predictor``.
-        output: Where to show progress.
 
     Raises:
         DataError: The test split is missing or damaged.

@@ -18,10 +18,6 @@ from trainables.task import Task
 class TestTiles:
     """The test split, readable only for attempts that the ledger has admitted.
 
-    Args:
-        patches: The dataset's folder.
-        admitted: What ``admit`` returned; at least one attempt.
-
     Attributes:
         tiles: The test tiles.
         fingerprint: Hex sha256 over their names and decoded pixels.
@@ -43,9 +39,6 @@ class TestTiles:
 
 def fingerprints(patches: Path) -> tuple[str, str]:
     """Return the hashes of a dataset's train and val tiles, and of its test tiles: what an audit compares.
-
-    Args:
-        patches: The dataset's folder.
 
     Raises:
         DataError: A split is missing or damaged.

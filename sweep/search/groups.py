@@ -36,13 +36,7 @@ class TrialGroup(ABC):
 
     @abstractmethod
     def on_end(self, attempt: str, outcome: Outcome, report: Mapping[str, Any]) -> None:
-        """Hear that a trial has ended or paused.
-
-        Args:
-            attempt: The trial.
-            outcome: How.
-            report: Its last report; empty when it crashed before the first one.
-        """
+        """Hear that a trial has ended or paused; the report is empty when it crashed before the first one."""
 
 
 class PlannedTrials(TrialGroup):

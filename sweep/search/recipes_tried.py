@@ -52,11 +52,6 @@ def limit_trials(asked: int, space: Mapping[str, BaseDistribution], shared: Mapp
 def require_trials(asked: int, found: Mapping[str, int], flag: str) -> None:
     """Refuse more confirmed recipes than an architecture's search tries.
 
-    Args:
-        asked: How many are to be confirmed.
-        found: Architecture to its number of trials.
-        flag: What the user gave the number to.
-
     Raises:
         TilesweepError: There are fewer trials, or the number is negative.
     """

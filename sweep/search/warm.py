@@ -16,11 +16,6 @@ from trainables.recipe_fields import COMPARABLE, marked
 def warm_curves(earlier: Experiment, plan: SweepPlan, fingerprint: str) -> Mapping[str, Curves]:
     """Read the curves of the same architectures.
 
-    Args:
-        earlier: The experiment to learn from.
-        plan: The new sweep.
-        fingerprint: Of the data that it trains on.
-
     Returns:
         Group to attempt to epoch to val IoU.
 

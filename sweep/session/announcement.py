@@ -15,15 +15,7 @@ from trainables.task import Task
 
 
 def announce(run: Run, resources: Resources, packing: Packing | None, output: Output, *, again: bool) -> None:
-    """Say what is run, where, and for how long, before the first trial.
-
-    Args:
-        run: What is run.
-        resources: What each trial gets.
-        packing: How trials share GPUs; None where they do not.
-        output: Where to say so.
-        again: It is resumed.
-    """
+    """Say what is run, where, and for how long, before the first trial."""
     data, plan, console = run.data, run.plan, output.console
     kind = ", synthetic" if data.synthetic else ""
     task = "" if data.task == Task() else f"; {data.task.summary}"

@@ -15,12 +15,7 @@ from trainables.secrets import hide_secret
 
 
 def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of a new experiment.
-
-    Args:
-        run: What is started.
-        stored: Its options, as ``to_store`` returns them.
-    """
+    """Return the description of a new experiment."""
     data = run.data
     return {
         "id": uuid.uuid4().hex,  # another training under the same name is another experiment

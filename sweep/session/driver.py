@@ -43,11 +43,7 @@ def drive(
 ) -> int:
     """Run what is left of a sweep, alone in its folder, and say what came out or how to resume it.
 
-    Args:
-        run: What is run.
-        output: Where to say so.
-        description: What a new experiment is; None for one that is resumed.
-        probe: Measures what architectures need of a GPU.
+    A resumed one has its description already.
 
     Returns:
         As ``run_sweep``.

@@ -28,12 +28,7 @@ def require_same(
 ) -> None:
     """Refuse to resume an experiment that has ended, or that is another sweep than the one asked for.
 
-    Args:
-        experiment: The one of that name.
-        asked: The new sweep's plan before its crops were fitted.
-        plan: The new sweep's plan.
-        data: Its tiles.
-        optuna_url: Optuna storage of its studies; None is the experiment's own journal.
+    ``asked`` is the new sweep's plan before its crops were fitted.
 
     Raises:
         ExperimentError: As said.

@@ -12,11 +12,6 @@ from trainables.errors import DataError
 def require_no_leak(data: TuningData, place: object, *, allowed: bool) -> None:
     """Refuse data whose splits share ground.
 
-    Args:
-        data: The tiles, with what is known of leaks.
-        place: Where they lie, for the message.
-        allowed: The user wants it all the same.
-
     Raises:
         DataError: All leaks at once.
     """

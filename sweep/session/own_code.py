@@ -28,10 +28,6 @@ def require_named_code(architectures: Iterable[str]) -> None:
 def require_same_code(experiment: Experiment, plan: SweepPlan) -> None:
     """Refuse to resume with other code than the sweep began with, or with code that nobody has allowed.
 
-    Args:
-        experiment: Whose record says what the code was.
-        plan: What it trains.
-
     Raises:
         ExperimentError: A file has changed since, or the record does not say what it was.
         RecipeError: A file is gone, or is named by the experiment alone.

@@ -61,12 +61,6 @@ class Phase:
 def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Output) -> int:
     """Plan the trials, run them on Ray, and print what came out.
 
-    Args:
-        phase: What is trained.
-        options: What the user asked for.
-        profile: How big the run is.
-        output: Where to print it.
-
     Returns:
         Exit code: 0 when every trial reached an end or a limit ended the sweep, 1 when a trial failed, 130 after an
         interrupt.

@@ -38,10 +38,6 @@ def _stored(value: Any) -> Any:
 def with_stored(options: Options, experiment: Experiment) -> Options:
     """Return the options of a run that resumes: what was not typed is as it was at the first start.
 
-    Args:
-        options: What the user typed.
-        experiment: Which one is resumed.
-
     Raises:
         ExperimentError: A stored value is damaged, or had a secret, which is not stored.
     """

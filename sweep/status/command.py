@@ -78,13 +78,6 @@ def main(options: StatusOptions, output: Output) -> int:
 def watch(watcher: SnapshotReader, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:
     """Look again and again until nobody runs the sweep; a terminal shows one screen, else what is new is printed.
 
-    Args:
-        watcher: Who looks.
-        feed: What it tells programs.
-        snapshot: The first look.
-        seconds: Between two looks.
-        output: Where to show it.
-
     Returns:
         The last look.
     """

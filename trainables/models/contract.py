@@ -310,12 +310,7 @@ def examine(subject: ModelUnderTest, checks: Sequence[ContractCheck] = CHECKS) -
 
 
 def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
-    """Check quickly, before any trial, whether an architecture can be trained.
-
-    Args:
-        name: The architecture's.
-        channels: Logits a pixel.
-        recipe: What its trials would use.
+    """Check quickly, before any trial, whether an architecture can be trained; channels are logits a pixel.
 
     Returns:
         One line a fault that names the architecture, what is wrong and the fix; none where all is well.

@@ -79,14 +79,6 @@ def resolve_all(
 ) -> dict[str, Weights]:
     """Resolve the weights of several architectures; see ``resolve``.
 
-    Args:
-        needs: Architecture name to what it wants.
-        mode: As for ``resolve``.
-        model_size: As for ``resolve``.
-        sam_checkpoint: As for ``resolve``.
-        sam_sha256: As for ``resolve``.
-        offline: As for ``resolve``.
-
     Returns:
         Architecture name to weights.
 

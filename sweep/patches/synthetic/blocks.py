@@ -12,6 +12,7 @@ from sweep.patches.synthetic.objects import draw_car, draw_court, draw_parking, 
 from sweep.patches.synthetic.roofs import MEMBRANES, SHINGLES, Building, RoofShape, Sun, Wing
 
 Area = tuple[float, float, float, float]
+"""u0, v0, u1, v1 in metres, in the street grid's frame."""
 Trees = list[tuple[Points, float]]
 
 
@@ -46,14 +47,6 @@ def draw_residential_block(
     canvas: Canvas, frame: Frame, area: Area, style: Style, sun: Sun, random: np.random.Generator
 ) -> tuple[list[Building], Trees]:
     """Draw the ground of two rows of lots, back to back.
-
-    Args:
-        canvas: What to draw on.
-        frame: The street grid's frame.
-        area: u0, v0, u1, v1 in metres.
-        style: The kind of scene.
-        sun: Where the light comes from.
-        random: Where randomness comes from.
 
     Returns:
         Buildings and trees (centre in pixels, radius in metres), to be drawn later.
@@ -159,14 +152,6 @@ def draw_industrial_block(
     canvas: Canvas, frame: Frame, area: Area, style: Style, sun: Sun, random: np.random.Generator
 ) -> tuple[list[Building], Trees]:
     """Draw a block cut into a few yards: halls, parking lots, storage on bare ground, a court.
-
-    Args:
-        canvas: What to draw on; likewise the rest as for ``draw_residential_block``.
-        frame: The street grid's frame.
-        area: u0, v0, u1, v1 in metres.
-        style: The kind of scene.
-        sun: Where the light comes from.
-        random: Where randomness comes from.
 
     Returns:
         Buildings and trees, to be drawn later.

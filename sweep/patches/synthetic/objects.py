@@ -99,15 +99,7 @@ def draw_parking(
     sun: Sun,
     random: np.random.Generator,
 ) -> None:
-    """Draw a parking lot: grey and rectangular like a flat roof, with rows of stalls and cars.
-
-    Args:
-        canvas: What to draw on.
-        frame: The frame of the block.
-        area: u0, v0, u1, v1 in metres.
-        sun: Where the light comes from.
-        random: Where randomness comes from.
-    """
+    """Draw a parking lot: grey and rectangular like a flat roof, with stalls and cars; u0, v0, u1, v1 in metres."""
     u0, v0, u1, v1 = area
     grey = random.uniform(78, 150)
     canvas.paint(frame.rectangle(*area), (grey, grey * 0.99, grey * 0.98), fine=0.04, coarse=0.07)
