@@ -27,7 +27,7 @@ def say(console: Console, label: str, text: str) -> None:
     """Print a labelled sentence; a pipe gets it in one line."""
     wraps = isinstance(console, Terminal) and console.is_there
     lines = laid(label, text, console.width) if wraps else [f"{label:{LABEL_WIDTH}}{text}"]
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 class Events:
@@ -88,7 +88,7 @@ class Output:
     def next(self, command: str) -> None:
         """Say which command comes next, ready to be pasted."""
         self.next_command = command
-        self.results.print(f"{'next':{LABEL_WIDTH}}{command}", highlight=False, soft_wrap=True)
+        self.results.print(f"{'next':{LABEL_WIDTH}}{command}", soft_wrap=True)
 
     def end(self, exit_code: int, errors: Sequence[str] = ()) -> None:
         """Emit the last event of a command."""

@@ -33,7 +33,7 @@ class Terminal(Console):
         self.is_there = bool(file.isatty())
         if not self.is_there:
             options = {"width": PIPE_WIDTH, "force_interactive": False, **options}
-        super().__init__(markup=False, emoji=False, **options)
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     @property
     def encoding(self) -> str:

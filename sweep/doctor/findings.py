@@ -47,7 +47,7 @@ def show_findings(found: Iterable[tuple[Check, Sequence[Finding]]], options: Che
                 for line in lines(finding, topic, console.width):
                     console.print(line, soft_wrap=True)
                 shown_topic = check.name
-    output.results.print(summary(counts), highlight=False)
+    output.results.print(summary(counts))
     output.next(command("doctor", options, CheckupOptions) if counts["fail"] else _sweep(options))
     return MISTAKE if counts["fail"] else 0
 

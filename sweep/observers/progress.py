@@ -79,7 +79,7 @@ class Progress(Observer):
 
     def _say(self, line: str) -> None:
         if not self._live:
-            self._console.print(line, highlight=False)
+            self._console.print(line)
 
     def _clock(self) -> str:
         if self._estimating.due:

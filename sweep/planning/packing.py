@@ -145,7 +145,7 @@ def share_gpus(
             return whole, None
         trials = heaviest(plan)
         names = dict.fromkeys(trial.recipe.architecture for trial in trials)
-        console.print(f"packing        measuring the memory of {', '.join(names)}", highlight=False)
+        console.print(f"packing        measuring the memory of {', '.join(names)}")
         needs = probe(trials, largest_tiles(data))
         kept = Packing(trials_per_gpu=max(1, min(needs.fitting, most)), needs=needs)
     return shared(whole, kept.share, trials=plan.total, max_concurrent=request.max_concurrent), kept

@@ -163,7 +163,7 @@ def _say_hidden(counts: dict[str, int], output: Output) -> None:
     """Say which files of folders are not read."""
     for folder, count in counts.items():
         text = f"{count} file{'s' * (count > 1)} in {folder} whose names begin with a dot"
-        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
         output.events.emit("skipped", input=folder, text=text)
 
 
@@ -186,7 +186,7 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
             if not job.is_done(one, record):
                 record.require_free(one)
                 if warning := job.warning(one):
-                    output.results.print(f"warning        {visible(warning)}", highlight=False, soft_wrap=True)
+                    output.results.print(f"warning        {visible(warning)}", soft_wrap=True)
                     output.events.emit("warning", input=unsigned(one.path), text=warning)
         except TilesweepError as error:
             (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
@@ -196,18 +196,17 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
         raise ExperimentError(faults or skipped)
     for fault in skipped:
         text = fault.removesuffix(f"; {REPLACE_OR_SKIP}")
-        output.results.print(f"skipped        {visible(text)}", highlight=False, soft_wrap=True)
+        output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
         output.events.emit("skipped", text=text)
     return usable
 
 
 def _say_models(ensemble: Ensemble, output: Output) -> None:
     for name in ensemble.names:
-        output.console.print(f"model          {name}", highlight=False, soft_wrap=True)
+        output.console.print(f"model          {name}", soft_wrap=True)
     batch, symmetries = ensemble.batch_size, ", eight symmetries each" if ensemble.tta else ""
     output.console.print(
-        f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}",
-        highlight=False,
+        f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}"
     )
     output.events.emit(
         "model", names=list(ensemble.names), window=ensemble.window, device=ensemble.device.type, tta=ensemble.tta
@@ -220,28 +219,28 @@ def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> No
 
     data = val_data(ensemble, options.patches)
     if isinstance(data, str):
-        output.results.print(f"gain on val    not known: {data}", highlight=False)
+        output.results.print(f"gain on val    not known: {data}")
         return
-    output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring", highlight=False)
+    output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring")
     gain = measure_gain(ensemble, options.threshold, data)
-    output.results.print(f"gain on val    {gain}", highlight=False)
+    output.results.print(f"gain on val    {gain}")
     output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
 
 
 def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
     """Predict one raster after the other; those that another command predicts now come last."""
     for name in record.begin():
-        output.console.print(f"removed        {visible(name)}, made in another way", highlight=False, soft_wrap=True)
+        output.console.print(f"removed        {visible(name)}, made in another way", soft_wrap=True)
     try:
         elsewhere = [one for one in inputs if not _map(job, one, record, output, wait=False)]
         for one in elsewhere:
-            output.results.print(f"{visible(one.name)}: another command predicts it; waiting", highlight=False)
+            output.results.print(f"{visible(one.name)}: another command predicts it; waiting")
             _map(job, one, record, output, wait=True)
     except KeyboardInterrupt:
-        output.results.print("interrupted; what is finished is kept", highlight=False)
+        output.results.print("interrupted; what is finished is kept")
         output.next(typed_command())
         raise
-    output.results.print(f"results        {job.out}", highlight=False, soft_wrap=True)
+    output.results.print(f"results        {job.out}", soft_wrap=True)
 
 
 def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) -> bool:
@@ -250,7 +249,7 @@ def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) ->
         if not ours:
             return False
         if job.is_done(one, record):
-            output.console.print(f"{visible(one.name)}: is there already", highlight=False, soft_wrap=True)
+            output.console.print(f"{visible(one.name)}: is there already", soft_wrap=True)
         else:
             _say_mapped(one, job.map(one, record), output)
     return True
@@ -263,12 +262,12 @@ def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
         dropped = f", {facts['dropped']} smaller ones dropped" if facts["dropped"] else ""
         said += f"; {facts['polygons']} polygons, {facts['area_m2']:,.0f} m2{dropped}"
     names = ", ".join(file.name for file in mapped.files)
-    output.results.print(visible(f"{one.name}: {names} ({said})"), highlight=False, soft_wrap=True)
+    output.results.print(visible(f"{one.name}: {names} ({said})"), soft_wrap=True)
     path = unsigned(one.path)
     if bad := mapped.bad:
         more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""
         text = f"{path}: damaged and left out: {'; '.join(bad[:SHOWN])}{more}"
-        output.results.print(f"warning        {visible(text)}", highlight=False, soft_wrap=True)
+        output.results.print(f"warning        {visible(text)}", soft_wrap=True)
     output.events.emit("predicted", input=path, files=[str(file) for file in mapped.files], **mapped.facts)
 
 

@@ -49,8 +49,7 @@ class WindowProgress:
             self._said = now
             left = duration((self._total - self._done) / self.speed)
             self._console.print(
-                f"{self._name}  {self._done}/{self._total} windows  {self.speed:.1f}/s  about {left} left",
-                highlight=False,
+                f"{self._name}  {self._done}/{self._total} windows  {self.speed:.1f}/s  about {left} left"
             )
 
     def skip(self, count: int) -> None:

@@ -65,7 +65,7 @@ def ray_cluster(
             _tell_size(target, console)
             _require_cpus(target)
         if dashboard:
-            console.print(f"Ray dashboard  http://{dashboard}  ({token})", highlight=False)
+            console.print(f"Ray dashboard  http://{dashboard}  ({token})")
         yield
 
 
@@ -100,7 +100,7 @@ def _tell_size(target: Target, console: Console) -> None:
     import ray
 
     count = sum(node["Alive"] for node in ray.nodes())
-    console.print(f"cluster        {target}: {count} node{'' if count == 1 else 's'}", highlight=False, soft_wrap=True)
+    console.print(f"cluster        {target}: {count} node{'' if count == 1 else 's'}", soft_wrap=True)
 
 
 def _require_cpus(target: Target) -> None:

@@ -71,7 +71,7 @@ def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str |
     if storage.is_local and not training_nodes():
         return None
     for path in upload((trial.weights for trial in plan.known()), storage):
-        console.print(f"weights        {path} copied to the storage, for all nodes", highlight=False, soft_wrap=True)
+        console.print(f"weights        {path} copied to the storage, for all nodes", soft_wrap=True)
     return storage.address
 
 

@@ -85,7 +85,7 @@ def score(options: ScoreOptions, output: Output) -> None:
     board = Leaderboard(experiment)
     board.write()
     conclude(experiment, board, output)
-    output.results.print(f"ledger         {ledger.address}", highlight=False, soft_wrap=True)
+    output.results.print(f"ledger         {ledger.address}", soft_wrap=True)
     output.next(next_command(experiment, description, board.trials))
 
 
@@ -98,7 +98,7 @@ def verify(options: ScoreOptions, output: Output) -> int:
     code = show_audit(checks, Ledger(storage), output)
     last = next((check.experiment for check in reversed(checks) if check.reading), None)
     if code:
-        output.results.print("bring back what differs, then look again", highlight=False)
+        output.results.print("bring back what differs, then look again")
         output.next(typed_command())
     elif last is None:
         output.next(typed_command(without=("--verify",)))

@@ -254,12 +254,12 @@ def show_audit(checks: Sequence[AuditResult], ledger: Ledger, output: Output) ->
         )
     output.results.print(Sheet(f"{ledger.address}: {len(checks)} readings", columns, rows))
     for note in ledger.notes():
-        output.results.print(f"note           {note.time}: {note.text}", highlight=False, soft_wrap=True)
+        output.results.print(f"note           {note.time}: {note.text}", soft_wrap=True)
         output.events.emit("note", text=f"{note.time}: {note.text}")
     wrong = sum(not check.matches for check in checks)
     verdict = (
         f"{wrong} of {len(checks)} readings do not match what is on disk" if wrong else "all match what is on disk"
     )
-    output.results.print(f"the chain is whole; {verdict}", highlight=False)
-    output.results.print(f"last line      {ledger.last_hash}", highlight=False, soft_wrap=True)
+    output.results.print(f"the chain is whole; {verdict}")
+    output.results.print(f"last line      {ledger.last_hash}", soft_wrap=True)
     return 1 if wrong else 0

@@ -77,13 +77,13 @@ def _readings(storage: Storage, output: Output) -> list[Reading]:
     try:
         return Ledger(storage).readings()
     except (LedgerError, StorageError) as error:
-        output.results.print(f"warning        known test tiles are not looked for: {error}", highlight=False)
+        output.results.print(f"warning        known test tiles are not looked for: {error}")
         return []
 
 
 def _note(storage: Storage, experiment: str, text: str, output: Output) -> None:
     """Write a note unless it is there, and say it in any case."""
-    output.results.print(f"warning        {text}; the ledger notes it", highlight=False, soft_wrap=True)
+    output.results.print(f"warning        {text}; the ledger notes it", soft_wrap=True)
     output.events.emit("warning", text=text)
     ledger = Ledger(storage)
     if text in {note.text for note in ledger.notes()}:
@@ -93,7 +93,7 @@ def _note(storage: Storage, experiment: str, text: str, output: Output) -> None:
         with ledger.locked(timeout=WAIT_SECONDS):
             ledger.append([Note(experiment=experiment, time=now, text=text)])
     except (LedgerError, StorageError) as error:
-        output.results.print(f"warning        could not be noted: {error}", highlight=False, soft_wrap=True)
+        output.results.print(f"warning        could not be noted: {error}", soft_wrap=True)
 
 
 def _some(names: list[str]) -> str:

@@ -80,7 +80,7 @@ def score_attempts(
     description = experiment.description
     for attempt in admitted:
         what = "completing the recorded reading" if attempt.recorded else "reading test once"
-        output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)", highlight=False)
+        output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)")
         origin = experiment.path(f"{attempt.name}/{BEST_FILE}")
         result, files = predict(_weights(experiment, attempt), test.tiles, origin)
         reading = Reading(

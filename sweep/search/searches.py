@@ -79,7 +79,6 @@ def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None
             console.print(
                 f"{name}: its space holds {found} recipes, so {found} trials instead of {number}; a second training of "
                 f"the same recipe would only repeat the first",
-                highlight=False,
                 soft_wrap=True,
             )
 

@@ -41,11 +41,11 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         say(console, "crops", note)
     if run.overlays_every is not None and run.experiment.storage.is_local:
         board = shlex.join(["tensorboard", "--logdir", run.experiment.address])
-        console.print(f"TensorBoard    {board}", highlight=False, soft_wrap=True)
+        console.print(f"TensorBoard    {board}", soft_wrap=True)
     for line in packing.lines if packing else ():
-        console.print(line, highlight=False)
+        console.print(line)
     if not data.leaks_checked:
         look = command("patches", "check", "--patches", str(run.patches))
-        console.print(f"leaks          never looked for; do so with {look}", highlight=False, soft_wrap=True)
+        console.print(f"leaks          never looked for; do so with {look}", soft_wrap=True)
     if absent := data.absent_classes:
         say(console, "classes", f"no train tile shows {', '.join(absent)}")

@@ -57,7 +57,7 @@ def drive(
     def stopped(why: str) -> None:
         output.events.emit("stopped", by=why)
         said = why if why == INTERRUPTION else f"stopped by {why}"
-        output.results.print(f"{said}; nothing is lost", highlight=False)
+        output.results.print(f"{said}; nothing is lost")
         output.next(resume)
 
     def at_once() -> None:
@@ -133,7 +133,7 @@ def _describe(
     described = {**before, **packed, "stopped": ""}
     if before.get("stopped") or (packing and packing != run.packing):
         experiment.describe(described)
-    console.print(f"found {experiment.address} unfinished; going on with it", highlight=False, soft_wrap=True)
+    console.print(f"found {experiment.address} unfinished; going on with it", soft_wrap=True)
     return described
 
 
@@ -143,7 +143,7 @@ def _finish(
     """Write the leaderboard, say what came out, and write how the sweep ended; returns its last description."""
     if experiment.describe_again(described):
         said = f"{experiment.path(DESCRIPTION_FILE)}: was gone or damaged; written again"
-        output.results.print(f"warning        {said}", highlight=False, soft_wrap=True)
+        output.results.print(f"warning        {said}", soft_wrap=True)
     board = Leaderboard(experiment)
     board.write()
     if end.complete or end.limit:

@@ -43,33 +43,29 @@ def show_plan(
         with cluster_for(request, plan, console) as whole:
             resources, packing = share_gpus(request, plan, data, whole, console, probe=probe or probe_on_cluster)
     for line in packing.lines if packing else ():
-        console.print(line, highlight=False)
+        console.print(line)
     estimator = Estimator(data=data, device=resources.device)
     if measure:
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
     for note in run.crop_notes:
-        console.print(f"crops: {note}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"crops: {note}", soft_wrap=True)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
     worst = duration(at_most)
     usual = f"; about {duration(expected)} as halving usually goes" if plan.policy.ends_early else ""
-    console.print(
-        f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started", highlight=False
-    )
+    console.print(f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started")
     storage = run.experiment.storage
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
     needed = sweep_bytes(plan, data, resources.concurrent)
-    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}", highlight=False)
+    console.print(f"about {size(needed)} of disk at most in {storage.address}{room}")
     trials = plan.known()
     missing = sorted({trial.recipe.architecture for trial in trials if trial.weights.kind == "random"})
     if missing and pretrained:
-        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}", highlight=False)
+        console.print(f"pretrained weights are not on this machine yet: {', '.join(missing)}")
     if run.profile.needs_gpu and resources.device == "cpu":
-        console.print(
-            f"--profile {run.profile.name} needs GPUs; there is none here: --profile demo fits", highlight=False
-        )
+        console.print(f"--profile {run.profile.name} needs GPUs; there is none here: --profile demo fits")
     return {
         "trials": plan.total,
         "concurrent": resources.concurrent,
@@ -90,5 +86,5 @@ def _measured(estimator: Estimator, plan: SweepPlan, resources: Resources, conso
         name = trial.recipe.architecture
         if name not in factors:
             factors[name] = measured_factor(trial, estimator.data, resources.device, resources.cpus_per_trial)
-            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate", highlight=False)
+            console.print(f"measured       {name}: {factors[name]:.2f} of the estimate")
     return replace(estimator, factors=factors)

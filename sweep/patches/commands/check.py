@@ -37,18 +37,17 @@ def check(options: CheckOptions, output: Output) -> int:
     manifest = replace(manifest, leaks=report.leaks)
     if manifest != report.manifest:
         manifest.write(root)
-        output.console.print(f"wrote {root / 'manifest.json'}", highlight=False)
+        output.console.print(f"wrote {root / 'manifest.json'}")
     if report.leaks:
         show_leaks(root, report.leaks, output)
         output.next(again)
         return 2
-    output.results.print(f"{root}: sound. {report.summary()}, none in two splits", highlight=False)
+    output.results.print(f"{root}: sound. {report.summary()}, none in two splits")
     train = [files.tile for files in report.splits["train"]]
     if narrow := smaller_than(train, largest := largest_crop(train)):
         output.results.print(
             f"train tiles smaller than others: {listed(narrow)}; where a sweep's crop is larger than they are, up to "
             f"{largest} px, they are padded with pixels that do not count",
-            highlight=False,
             markup=False,
         )
     emit_dataset(root, report, output)
@@ -67,7 +66,7 @@ def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
     title = f"{root}: {len(faults)} faults"
     output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
     if len(faults) > SHOWN_FAULTS:
-        output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all", highlight=False)
+        output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all")
 
 
 def _old_manifest(root: Path) -> Manifest | None:

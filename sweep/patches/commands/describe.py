@@ -52,8 +52,8 @@ def describe(options: Describe, output: Output) -> None:
     _say_twins(report.splits, output)
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
-        output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", highlight=False, soft_wrap=True)
-    output.results.print(f"{'picture':{LABEL_WIDTH}}{path}", highlight=False, soft_wrap=True)
+        output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)
+    output.results.print(f"{'picture':{LABEL_WIDTH}}{path}", soft_wrap=True)
     for split, look in looks.items():
         shares = dict(zip(report.task.classes, look.shares.tolist(), strict=True))
         means, deviations = look.means.tolist(), look.deviations.tolist()
@@ -139,11 +139,11 @@ def _say_twins(splits: Mapping[str, Sequence[TileFiles]], output: Output) -> Non
     """List tiles that show the same ground, also within a split."""
     tiles = [files for found in splits.values() for files in found]
     if len(tiles) > MOST_COMPARED:
-        output.console.print(f"{len(tiles)} tiles are too many to look for near-duplicates here", highlight=False)
+        output.console.print(f"{len(tiles)} tiles are too many to look for near-duplicates here")
         return
     # A split of its own a tile: find_leaks compares tiles of different splits.
     twins: list[Leak] = find_leaks({files.image: (files,) for files in tiles})
-    output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}", highlight=False)
+    output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}")
     for twin in twins:
-        output.results.print(f"  {twin}", highlight=False, soft_wrap=True)
+        output.results.print(f"  {twin}", soft_wrap=True)
         output.events.emit("near_duplicate", first=twin.first, second=twin.second, how=twin.how)

@@ -52,13 +52,12 @@ def import_pets(options: ImportPets, output: Output) -> None:
         )
         finish(root, manifest, report)
     for line in left_out[:10]:
-        output.console.print(f"left out {line}", highlight=False)
+        output.console.print(f"left out {line}")
     if len(left_out) > 10:
-        output.console.print(f"left out {len(left_out)} images in all", highlight=False)
+        output.console.print(f"left out {len(left_out)} images in all")
     if not compare:
         output.console.print(
-            f"splits of more than {MOST_COMPARED} tiles are not compared here; patches check does, and takes long",
-            highlight=False,
+            f"splits of more than {MOST_COMPARED} tiles are not compared here; patches check does, and takes long"
         )
     say_made(options.dst, report, output)
 

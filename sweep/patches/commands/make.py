@@ -93,12 +93,11 @@ def _say_what_is_odd(cuts: dict[str, Cut], unused: int, task: Task, output: Outp
     for name, done in cuts.items():
         if done.poor:
             line = f"{name}: no window reaches 5 % {wanted}; took {done.window.share:.1%}"
-            output.console.print(line, highlight=False)
+            output.console.print(line)
     if turned := [name for name, done in cuts.items() if done.turned]:
         output.console.print(
             f"{len(turned)} images were turned upright, as their EXIF orientation says ({', '.join(turned[:3])}"
-            f"{', ...' if len(turned) > 3 else ''}): their masks must show them upright, too",
-            highlight=False,
+            f"{', ...' if len(turned) > 3 else ''}): their masks must show them upright, too"
         )
     if unused:
-        output.console.print(f"{unused} sources are in no split and were left out", highlight=False)
+        output.console.print(f"{unused} sources are in no split and were left out")

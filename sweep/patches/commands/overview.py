@@ -20,5 +20,5 @@ def overview(options: Overview, output: Output) -> None:
     report = read_sound(options.patches, leaks=False)
     name = title(report.manifest) if report.manifest else options.patches.resolve().name
     path = draw_overview_of(options.patches, name, report, options.out, overwrite=options.overwrite)
-    output.results.print(f"wrote {path}", highlight=False)
+    output.results.print(f"wrote {path}")
     output.next(command("phase1", options.patches))

@@ -55,8 +55,7 @@ def warn_of_absent_classes(report: Report, output: Output) -> None:
     if absent := report.absent_classes:
         output.console.print(
             f"no train tile shows {', '.join(absent)}: nothing can learn that, and where it is, all models are wrong; "
-            f"move a tile that shows it to train, or remap it in the task",
-            highlight=False,
+            f"move a tile that shows it to train, or remap it in the task"
         )
         output.events.emit("absent_classes", classes=list(absent))
 
@@ -106,8 +105,8 @@ def title(manifest: Manifest) -> str:
 
 def say_made(root: Path, report: Report, output: Output) -> None:
     """Say what was made, and what to do with it."""
-    output.results.print(f"{root}: {report.summary()}", highlight=False)
-    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", highlight=False, soft_wrap=True)
+    output.results.print(f"{root}: {report.summary()}")
+    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", soft_wrap=True)
     emit_dataset(root, report, output)
     if report.leaks:
         show_leaks(root, report.leaks, output)
@@ -127,6 +126,4 @@ def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
         output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
     title = f"{root}: leaks between splits: {len(leaks)}"
     output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
-    output.results.print(
-        "A sweep refuses them: move or remove one tile of each pair, or say --allow-leak", highlight=False
-    )
+    output.results.print("A sweep refuses them: move or remove one tile of each pair, or say --allow-leak")
