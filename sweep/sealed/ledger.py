@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NotRequired, Self
-
-from typing_extensions import TypedDict
+from typing import Any, Literal, Self
 
 from sweep.records.experiment import LEDGER_FILE
 from sweep.records.lease import Lease, TakenError
@@ -99,34 +97,6 @@ class Note(LedgerLine):
 
     text: str
     kind: Literal["note"] = "note"
-
-
-class _Reading(TypedDict):
-    experiment: str
-    attempt: str
-    checkpoint_sha256: str
-    data_fingerprint: str
-    test_fingerprint: str
-    time: str
-    iou: float
-    f1: float
-    tiles: dict[str, float]
-    reason: NotRequired[str]
-    run: NotRequired[str]
-    scores_sha256: NotRequired[str]
-    test_pixels: NotRequired[dict[str, str]]
-    test_files: NotRequired[dict[str, str]]
-    previous: str
-    seal: str
-
-
-class _Note(TypedDict):
-    experiment: str
-    time: str
-    text: str
-    kind: Literal["note"]
-    previous: str
-    seal: str
 
 
 class Ledger:
@@ -270,16 +240,10 @@ def _parse(text: str) -> tuple[Reading | Note, bool]:
     """
     values = parse_json(text, dict[str, Any])
     whole = values.get("seal") == _hash(json.dumps({**values, "seal": ""}, sort_keys=True))
-    line: Reading | Note
-    if "kind" in values:
-        line = Note(**check(values, _Note))
-        known = {one.name for one in fields(Note)}
-    else:
-        line = Reading(**check(values, _Reading))
-        known = {one.name for one in fields(Reading)}
-    if unknown := sorted(values.keys() - known):
+    kind: type[Reading | Note] = Note if "kind" in values else Reading
+    if unknown := sorted(values.keys() - {one.name for one in fields(kind)}):
         raise DamagedError(f"has an unknown field {unknown[0][:60]!r}")
-    return line, whole
+    return check(values, kind), whole
 
 
 def _hash(line: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,61 +90,29 @@ class Sampler:
             side: S in pixels.
         """
         seed_operations(self._steps, seed)
-        shape = np.broadcast_to(np.uint8(0), (side, side, 3))  # takes no memory; only its shape is asked for
-        parameters = ViewParameters()
+        drawn: dict[str, Any] = {}
         for step in self._steps:
             if step.should_apply():
-                parameters = _DRAWS[type(step).__name__](step, parameters, shape)
-        return parameters
+                drawn |= _draw(step, side)
+        return ViewParameters(**drawn)
 
 
-def _drawn(step: Any, shape: NDArray[np.uint8]) -> dict[str, Any]:
-    """Let an operation of albumentations draw its parameters."""
-    data = {"image": shape}
+def _draw(step: Any, side: int) -> dict[str, Any]:
+    """Draw the parameters of an operation: the fields of ``ViewParameters`` that it decides."""
+    name = type(step).__name__
+    if name in _OWN_DRAWS:
+        return _OWN_DRAWS[name](step, side)
+    data = {"image": np.broadcast_to(np.uint8(0), (side, side, 3))}  # takes no memory; only its shape is asked for
     params = step.update_transform_params(params=step.get_params(), data=data)
-    return {**params, **step.get_params_dependent_on_data(params=params, data=data)}
+    return _MEANINGS[name]({**params, **step.get_params_dependent_on_data(params=params, data=data)})
 
 
-def _symmetry(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, symmetry=_drawn(step, shape)["group_element"])
-
-
-def _affine(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, affine=np.asarray(_drawn(step, shape)["matrix"], dtype=np.float64))
-
-
-def _contrast(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    drawn = _drawn(step, shape)
-    return replace(known, contrast=(drawn["alpha"], drawn["beta"]))
-
-
-def _hsv(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    drawn = _drawn(step, shape)
-    return replace(known, hsv=(drawn["hue_shift"], drawn["sat_shift"], drawn["val_shift"]))
-
-
-def _shadow(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    drawn = _drawn(step, shape)
+def _shadows(drawn: Mapping[str, Any]) -> tuple[Shadow, ...]:
     shadows = zip(drawn["vertices_list"], drawn["intensities"], strict=True)
-    return replace(
-        known,
-        shadows=tuple(Shadow(corners=corners.astype(np.int32), darkness=1 - float(one)) for corners, one in shadows),
-    )
+    return tuple(Shadow(corners=corners.astype(np.int32), darkness=1 - float(one)) for corners, one in shadows)
 
 
-def _gamma(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, gamma=_drawn(step, shape)["gamma"])
-
-
-def _clahe(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, clahe=_drawn(step, shape)["clip_limit"])
-
-
-def _jpeg(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, jpeg=_drawn(step, shape)["quality"])
-
-
-def _elastic(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+def _elastic(step: Any, side: int) -> dict[str, Any]:
     """Draw the smoothed noise of ``ElasticTransform`` directly, on a grid as coarse as it is smooth.
 
     Smoothing white noise of deviation 1 with a Gaussian of s pixels leaves a deviation of 1 / (2 s sqrt(pi)), on a
@@ -151,14 +120,13 @@ def _elastic(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> View
     """
     import cv2
 
-    side = shape.shape[0]
     cells = -(-side // ELASTIC_CELL)
     largest = _expected_maximum(2 * side * side)
     noise = step.random_generator.standard_normal((2, cells, cells), dtype=np.float32)
     smooth = [
         cv2.GaussianBlur(one, (0, 0), step.sigma / ELASTIC_CELL, borderType=cv2.BORDER_REPLICATE) for one in noise
     ]
-    return replace(known, displacement=np.stack(smooth) * np.float32(step.alpha / (largest * ELASTIC_CELL)))
+    return {"displacement": np.stack(smooth) * np.float32(step.alpha / (largest * ELASTIC_CELL))}
 
 
 def _expected_maximum(count: int) -> float:
@@ -168,28 +136,24 @@ def _expected_maximum(count: int) -> float:
     return bound + (gumbel_mean - (math.log(math.log(2 * count)) + math.log(4 * math.pi)) / 2) / bound
 
 
-def _holes(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
-    return replace(known, holes=_drawn(step, shape)["holes"])
-
-
-def _fog(step: Any, known: ViewParameters, shape: NDArray[np.uint8]) -> ViewParameters:
+def _fog(step: Any, side: int) -> dict[str, Any]:
     low, high = step.fog_coef_range
-    return replace(known, fog=draw_fog(shape.shape[0], (low, high), step.alpha_coef, step.random_generator))
+    return {"fog": draw_fog(side, (low, high), step.alpha_coef, step.random_generator)}
 
 
-_DRAWS = {
-    "D4": _symmetry,
-    "Affine": _affine,
-    "RandomBrightnessContrast": _contrast,
-    "HueSaturationValue": _hsv,
-    "RandomShadow": _shadow,
-    "RandomGamma": _gamma,
-    "CLAHE": _clahe,
-    "ImageCompression": _jpeg,
-    "ElasticTransform": _elastic,
-    "CoarseDropout": _holes,
-    "RandomFog": _fog,
+_OWN_DRAWS = {"ElasticTransform": _elastic, "RandomFog": _fog}
+_MEANINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "D4": lambda drawn: {"symmetry": drawn["group_element"]},
+    "Affine": lambda drawn: {"affine": np.asarray(drawn["matrix"], dtype=np.float64)},
+    "RandomBrightnessContrast": lambda drawn: {"contrast": (drawn["alpha"], drawn["beta"])},
+    "HueSaturationValue": lambda drawn: {"hsv": (drawn["hue_shift"], drawn["sat_shift"], drawn["val_shift"])},
+    "RandomShadow": lambda drawn: {"shadows": _shadows(drawn)},
+    "RandomGamma": lambda drawn: {"gamma": drawn["gamma"]},
+    "CLAHE": lambda drawn: {"clahe": drawn["clip_limit"]},
+    "ImageCompression": lambda drawn: {"jpeg": drawn["quality"]},
+    "CoarseDropout": lambda drawn: {"holes": drawn["holes"]},
 }
+"""Operation of albumentations -> what its parameters are as fields of ``ViewParameters``."""
 
 
 def _symmetry_matrix(symmetry: str, side: int) -> NDArray[np.float64]:
