@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.smp import TINY_ENCODER, load_resnet
+from trainables.models.smp import TINY_ENCODER
 from trainables.models.unet import UpStage, double_conv
-from trainables.models.weights import Weights
+from trainables.models.weights import Weights, fill
 from trainables.recipe import Recipe
 
 
@@ -52,6 +52,6 @@ def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int) -> ResN
 
     tiny = recipe.model_size == "tiny"
     encoder = get_encoder(TINY_ENCODER if tiny else "resnet34", weights=None)
-    load_resnet(encoder, weights)
+    fill(encoder, weights)
     widths = (32, 24, 16, 16, 8) if tiny else (256, 128, 64, 64, 32)
     return ResNetUnet(encoder, widths, recipe.decoder_dropout, channels)

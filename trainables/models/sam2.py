@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.sam import SamConv, conv_on, kept_encoder
-from trainables.models.weights import Weights, load_tensors
+from trainables.models.weights import Weights, fill
 from trainables.recipe import Recipe
 
 PREFIX = "image_encoder."
@@ -63,8 +63,5 @@ def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:
         fpn_interp_model="nearest",
     )
     encoder: nn.Module = ImageEncoder(trunk=trunk, neck=neck, scalp=1)
-    if weights.path:
-        wanted = {f"{PREFIX}{name}": tensor.shape for name, tensor in encoder.state_dict().items()}
-        tensors = load_tensors(weights, wanted)
-        encoder.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()})
+    fill(encoder, weights, PREFIX)
     return encoder

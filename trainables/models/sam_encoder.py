@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.weights import Weights, load_tensors
+from trainables.models.weights import Weights, fill
 
 PATCH = 16
 """Side of a patch in pixels: features are 1/16 of the image's size."""
@@ -45,10 +45,7 @@ def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:
         window_size=14,
         out_chans=32 if tiny else 256,
     )
-    if weights.path:
-        wanted = {f"image_encoder.{name}": tensor.shape for name, tensor in encoder.state_dict().items()}
-        tensors = load_tensors(weights, wanted)
-        encoder.load_state_dict({name.removeprefix("image_encoder."): tensor for name, tensor in tensors.items()})
+    fill(encoder, weights, "image_encoder.")
     return encoder
 
 

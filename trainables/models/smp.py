@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.weights import Weights, load_tensors
+from trainables.models.weights import Weights, fill, load_tensors
 from trainables.recipe import Recipe
 
 TINY_ENCODER = "tu-test_efficientnet"
@@ -24,24 +24,28 @@ class SmpModel(SegmentationModel):
         model: An SMP model, its decoder carrying the dropout already.
         mean: Of the encoder's training data, a channel, for inputs in [0, 1].
         std: Likewise.
+        stride: What heights and widths must be a multiple of.
     """
 
-    def __init__(self, model: Any, *, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__(mean=mean, std=std, stride=32)
+    def __init__(self, model: Any, *, mean: Sequence[float], std: Sequence[float], stride: int = 32) -> None:
+        super().__init__(mean=mean, std=std, stride=stride)
         self.encoder: nn.Module = model.encoder
         self.decoder = model.decoder
         self.head = model.segmentation_head
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 32."""
-        result: Tensor = self.head(self.decoder(self.encoder(inputs)))
+        """Map (B, 3, H, W) to (B, C, h, w); H and W are multiples of the stride."""
+        features = self.encoder(inputs)
+        # A ViT's encoder returns its prefix tokens, too.
+        x = self.decoder(*features) if isinstance(features, tuple) else self.decoder(features)
+        result: Tensor = self.head(x)
         return result
 
 
 def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``smp_unet_resnet34``: 24.4 million parameters."""
     model = _unet("resnet34", recipe, channels)
-    load_resnet(model.encoder, weights)
+    fill(model.encoder, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
@@ -62,7 +66,7 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int
         decoder_aspp_dropout=0.0,
     )
     model.decoder.aspp.append(nn.Dropout2d(recipe.decoder_dropout))
-    load_resnet(model.encoder, weights)
+    fill(model.encoder, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
@@ -88,14 +92,6 @@ def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:
         # The last step of an SMP decoder block; without attention it does nothing by itself.
         block.attention2 = nn.Sequential(block.attention2, nn.Dropout2d(recipe.decoder_dropout))
     return model
-
-
-def load_resnet(encoder: nn.Module, weights: Weights) -> None:
-    """Fill a ResNet34 encoder of SMP, if there is a file to fill it from."""
-    if not weights.path:
-        return
-    wanted = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
-    encoder.load_state_dict(load_tensors(weights, wanted))
 
 
 def _load_lite0(encoder: nn.Module, weights: Weights) -> None:

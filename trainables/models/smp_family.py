@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainables.errors import RecipeError, nearest
-from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
+from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.dropout import Dropped, drop_between, without_dropout
-from trainables.models.smp import TINY_ENCODER
+from trainables.models.smp import TINY_ENCODER, SmpModel
 from trainables.models.sources import reason_of
 from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
@@ -73,38 +73,13 @@ def _guess(model: str) -> str:
     return nearest(model, timm.list_models()).partition(" known:")[0].partition("known:")[0] or "see timm.list_models()"
 
 
-class SmpFamilyModel(SegmentationModel):
-    """Any SMP model as a ``SegmentationModel``.
-
-    Args:
-        model: An SMP model whose head does not upsample.
-        mean: Of the encoder's training data, a channel, for inputs in [0, 1].
-        std: Likewise.
-        stride: What heights and widths must be a multiple of.
-    """
-
-    def __init__(self, model: Any, *, mean: Sequence[float], std: Sequence[float], stride: int) -> None:
-        super().__init__(mean=mean, std=std, stride=stride)
-        self.encoder: nn.Module = model.encoder
-        self.decoder = model.decoder
-        self.head = model.segmentation_head
-
-    def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, h, w)."""
-        features = self.encoder(inputs)
-        # A ViT's encoder returns its prefix tokens, too.
-        x = self.decoder(*features) if isinstance(features, tuple) else self.decoder(features)
-        result: Tensor = self.head(x)
-        return result
-
-
-def build(recipe: Recipe, weights: Weights, channels: int) -> SmpFamilyModel:
+def build(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build the model that ``smp:ARCHITECTURE/ENCODER`` names."""
     architecture, _, encoder = recipe.architecture.partition(":")[2].partition("/")
     return build_smp(architecture, encoder, recipe, weights, channels)
 
 
-def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights, channels: int) -> SmpFamilyModel:
+def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build an SMP model.
 
     Args:
@@ -155,7 +130,7 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
     mean, std = normalisation(encoder)
     least = SMALLEST.get(architecture, 32)
     stride = math.lcm(least, int(getattr(model.encoder, "output_stride", 32)))
-    return SmpFamilyModel(model, mean=mean, std=std, stride=stride)
+    return SmpModel(model, mean=mean, std=std, stride=stride)
 
 
 def normalisation(encoder: str) -> tuple[Sequence[float], Sequence[float]]:
@@ -188,7 +163,7 @@ def _leave_upsampling(head: Any) -> None:
             setattr(head, name, nn.Identity())
 
 
-def build_segformer(recipe: Recipe, weights: Weights, channels: int) -> SmpFamilyModel:
+def build_segformer(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
     """Build ``segformer_b0`` to ``segformer_b5``: logits at a quarter of the size."""
     encoder = f"mit_{recipe.architecture.rpartition('_')[2]}"
     return build_smp("Segformer", encoder, recipe, weights, channels)

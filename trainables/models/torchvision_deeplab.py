@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
 from trainables.models.dropout import without_dropout
-from trainables.models.weights import Weights, load_tensors
+from trainables.models.weights import Weights, fill
 from trainables.recipe import Recipe
 
 AUXILIARY = 0.5
@@ -55,15 +55,10 @@ def build_deeplabv3_resnet50(recipe: Recipe, weights: Weights, channels: int) ->
     else:
         model = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=channels, aux_loss=True)
         backbone, head, auxiliary_head = model.backbone, model.classifier, model.aux_classifier
-    if weights.path:
-        backbone.load_state_dict(load_tensors(weights, _shapes(backbone)))
+    fill(backbone, weights)
     without_dropout(auxiliary_head)
     head[0].project[3] = nn.Dropout2d(recipe.decoder_dropout)
     return TorchvisionDeepLab(backbone, head, auxiliary_head)
-
-
-def _shapes(backbone: nn.Module) -> dict[str, Any]:
-    return {name: tensor.shape for name, tensor in backbone.state_dict().items()}
 
 
 def _tiny(channels: int) -> tuple[nn.Module, Any, nn.Module]:

@@ -27,27 +27,15 @@ def double_conv(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UpStage(nn.Module):
-    """Doubles the size by a transposed convolution, joins a skip, and convolves twice."""
+    """Doubles the size, by a transposed convolution or bilinearly, joins a skip, and convolves twice."""
 
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+    def __init__(self, inputs: int, skip: int, outputs: int, *, bilinear: bool = False) -> None:
         super().__init__()
-        self.up = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
-        self.convs = double_conv(outputs + skip, outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) and (B, skip, 2H, 2W) to (B, outputs, 2H, 2W)."""
-        result: Tensor = self.convs(torch.cat([self.up(x), skip], dim=1))
-        return result
-
-
-class BilinearUpStage(nn.Module):
-    """Doubles the size bilinearly, convolves once, joins a skip, and convolves twice."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.up = nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-            nn.Conv2d(inputs, outputs, 3, padding=1),
+        doubled = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.up: nn.Module = (
+            nn.Sequential(doubled, nn.Conv2d(inputs, outputs, 3, padding=1))
+            if bilinear
+            else nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
         )
         self.convs = double_conv(outputs + skip, outputs)
 
@@ -76,8 +64,9 @@ class UNet(SegmentationModel):
             [double_conv(inputs, outputs) for inputs, outputs in zip([3, *widths], widths, strict=False)]
         )
         self.pool = nn.MaxPool2d(2)
-        stage = BilinearUpStage if bilinear else UpStage
-        self.up = nn.ModuleList([stage(2 * width, width, width) for width in reversed(widths[:-1])])
+        self.up = nn.ModuleList(
+            [UpStage(2 * width, width, width, bilinear=bilinear) for width in reversed(widths[:-1])]
+        )
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(base, channels, 1)
 

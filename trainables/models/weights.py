@@ -12,7 +12,7 @@ from trainables.errors import WeightsError
 from trainables.models.sources import source
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Needs = str
 """``none``, ``own:NAME``, ``imagenet:ENCODER`` or a name that ``trainables.models.sources`` lists."""
@@ -107,6 +107,18 @@ def load_tensors(weights: Weights, wanted: Mapping[str, Sequence[int]] | None = 
         if tuple(found[name].shape) != tuple(shape):
             raise weights.wrong(f"tensor {name!r} has shape {tuple(found[name].shape)}, not {tuple(shape)}")
     return {name: found[name] for name in wanted}
+
+
+def fill(module: nn.Module, weights: Weights, prefix: str = "") -> None:
+    """Load a file's tensors, whose names begin with a prefix, into a module; does nothing where there is no file.
+
+    Raises:
+        WeightsError: See ``load_tensors``.
+    """
+    if weights.path:
+        wanted = {f"{prefix}{name}": tensor.shape for name, tensor in module.state_dict().items()}
+        tensors = load_tensors(weights, wanted)
+        module.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
 
 
 def _is_safetensors(path: Path) -> bool:
