@@ -11,7 +11,7 @@ from search_spaces.profiles import get_profile
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.probing import ProbeError, probe
 from sweep.machine.share import cpu_share
-from sweep.planning.resources import Resources, divide
+from sweep.planning.resources import ResourceRequest, Resources
 from sweep.ray_tune.address import Target
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
@@ -97,7 +97,7 @@ class Subject:
             gpus = len(self.torch()["devices"])
         except ProbeError:  # told by the check of torch
             gpus = 0
-        return divide(trials=len(self.architectures), total_cpus=cpu_share().count, total_gpus=gpus)
+        return ResourceRequest().divide(trials=len(self.architectures), total_cpus=cpu_share().count, total_gpus=gpus)
 
 
 def _try(storage: Storage) -> Storage:

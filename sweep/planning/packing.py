@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweep.planning.disk import size
 from sweep.planning.plan import StudyPlan, SweepPlan
-from sweep.planning.resources import AUTO, ResourceRequest, Resources, shared
+from sweep.planning.resources import AUTO, ResourceRequest, Resources
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -148,7 +148,9 @@ def share_gpus(
         console.print(f"packing        measuring the memory of {', '.join(names)}")
         needs = probe(trials, largest_tiles(data))
         kept = Packing(trials_per_gpu=max(1, min(needs.fitting, most)), needs=needs)
-    return shared(whole, kept.share, trials=plan.total, max_concurrent=request.max_concurrent), kept
+    packed = replace(request, device="cuda", gpus_per_trial=kept.share)
+    found = packed.divide(trials=plan.total, total_cpus=whole.total_cpus, total_gpus=whole.total_gpus)
+    return replace(found, grows=whole.grows), kept
 
 
 def _most_per_gpu(whole: Resources, trials: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from search_spaces.profiles import Profile
@@ -34,15 +34,38 @@ class ResourceRequest:
     address: str | None = None
 
     def divide(self, *, trials: int, total_cpus: int, total_gpus: float, node_cpus: int | None = None) -> Resources:
-        """Divide what there is; see ``divide``. With ``auto``, a trial gets a whole GPU before anything is measured."""
-        return divide(
-            trials=trials,
+        """Divide a machine or a cluster among trials; with ``auto``, each gets a whole GPU until that is measured.
+
+        Args:
+            trials: Number of trials, at least 1.
+            total_cpus: Cores of the cluster, at least 1.
+            total_gpus: GPUs of the cluster.
+            node_cpus: Cores of the largest node, which no trial on a CPU can exceed; None is one node.
+
+        Raises:
+            ExperimentError: Not enough GPUs, or a share that is none.
+        """
+        share = None if self.gpus_per_trial == AUTO else self.gpus_per_trial
+        if self.max_concurrent is not None and self.max_concurrent < 1:
+            raise ExperimentError(f"--max-concurrent {self.max_concurrent}: must be at least 1")
+        if share is not None and not _is_share(share):
+            raise ExperimentError(f"--gpus-per-trial {share:g}: {_SHARES}")
+        on_gpu = self.device == "cuda" or (self.device == "auto" and total_gpus > 0 and share != 0)
+        share = (share or 1.0) if on_gpu else 0.0
+        slots = _gpu_slots(total_gpus, share) if on_gpu else total_cpus
+        if slots < 1:
+            raise ExperimentError(
+                f"--gpus-per-trial {share:g}: the cluster has {total_gpus:g} GPUs; ask for less, or use --device cpu"
+            )
+        concurrent = min(trials, slots, self.max_concurrent or slots)
+        most = MAX_CPUS_WITH_GPU if on_gpu else node_cpus or total_cpus
+        return Resources(
+            device="cuda" if on_gpu else "cpu",
+            cpus_per_trial=max(1, min(most, total_cpus // concurrent)),
+            gpus_per_trial=share,
+            concurrent=concurrent,
             total_cpus=total_cpus,
             total_gpus=total_gpus,
-            device=self.device,
-            gpus_per_trial=None if self.gpus_per_trial == AUTO else self.gpus_per_trial,
-            max_concurrent=self.max_concurrent,
-            node_cpus=node_cpus,
         )
 
 
@@ -101,82 +124,6 @@ def read_share(text: str | None) -> float | Literal["auto"] | None:
 
 def _is_share(share: float) -> bool:
     return share == 0 or SHARE_STEP <= share <= 1 or (share > 1 and share % 1 == 0)
-
-
-def divide(
-    *,
-    trials: int,
-    total_cpus: int,
-    total_gpus: float,
-    device: str = "auto",
-    gpus_per_trial: float | None = None,
-    max_concurrent: int | None = None,
-    node_cpus: int | None = None,
-) -> Resources:
-    """Divide a cluster among trials.
-
-    Args:
-        trials: Number of trials, at least 1.
-        total_cpus: Cores of the cluster, at least 1.
-        total_gpus: GPUs of the cluster.
-        device: ``auto`` (GPUs if there are any), ``cpu`` or ``cuda``.
-        gpus_per_trial: Share of a GPU per trial, or whole GPUs; None is 1 on CUDA.
-        max_concurrent: Upper bound of trials side by side; None is as many as fit.
-        node_cpus: Cores of the largest node, which no trial can exceed; None is one node.
-
-    Raises:
-        ExperimentError: Not enough GPUs, or a share that is none.
-    """
-    if max_concurrent is not None and max_concurrent < 1:
-        raise ExperimentError(f"--max-concurrent {max_concurrent}: must be at least 1")
-    if gpus_per_trial is not None and not _is_share(gpus_per_trial):
-        raise ExperimentError(f"--gpus-per-trial {gpus_per_trial:g}: {_SHARES}")
-    on_gpu = device == "cuda" or (device == "auto" and total_gpus > 0 and gpus_per_trial != 0)
-    if not on_gpu:
-        concurrent = min(trials, total_cpus, max_concurrent or total_cpus)
-        return Resources(
-            device="cpu",
-            cpus_per_trial=max(1, min(total_cpus // concurrent, node_cpus or total_cpus)),
-            gpus_per_trial=0.0,
-            concurrent=concurrent,
-            total_cpus=total_cpus,
-            total_gpus=total_gpus,
-        )
-    share = gpus_per_trial or 1.0
-    slots = _gpu_slots(total_gpus, share)
-    if slots < 1:
-        raise ExperimentError(
-            f"--gpus-per-trial {share:g}: the cluster has {total_gpus:g} GPUs; ask for less, or use --device cpu"
-        )
-    concurrent = min(trials, slots, max_concurrent or slots)
-    return Resources(
-        device="cuda",
-        cpus_per_trial=max(1, min(MAX_CPUS_WITH_GPU, total_cpus // concurrent)),
-        gpus_per_trial=share,
-        concurrent=concurrent,
-        total_cpus=total_cpus,
-        total_gpus=total_gpus,
-    )
-
-
-def shared(whole: Resources, share: float, *, trials: int, max_concurrent: int | None) -> Resources:
-    """Divide the same GPUs again, with another share per trial.
-
-    Args:
-        whole: What was found, on CUDA.
-        share: Share of a GPU per trial, in (0, 1].
-        trials: Number of trials, at least 1.
-        max_concurrent: Upper bound of trials side by side; None is as many as fit.
-    """
-    found = divide(
-        trials=trials,
-        total_cpus=whole.total_cpus,
-        total_gpus=whole.total_gpus,
-        device=whole.device,
-        gpus_per_trial=share,
-        max_concurrent=max_concurrent,
-    )
-    return replace(found, grows=whole.grows)
 
 
 def require_gpu(profile: Profile, request: ResourceRequest, resources: Resources) -> None:

@@ -16,7 +16,7 @@ from search_spaces.profiles import get_profile
 from sweep.cli.console import open_output
 from sweep.planning.packing import MemoryNeeds, share_gpus
 from sweep.planning.plan import SweepPlan
-from sweep.planning.resources import ResourceRequest, divide
+from sweep.planning.resources import ResourceRequest
 from sweep.planning.run import Run
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.ray_tune.runner import run_trials
@@ -65,7 +65,7 @@ def test_three_trials_that_need_a_third_of_a_gpu_each_run_side_by_side(
         seen.write_text(f"{os.getpid()} {held['GPU']:g} {len(trials)} {len(tiles.train)} {len(tiles.val)}")
         return MemoryNeeds(gpu_bytes=1000, architectures={"unet": 300})
 
-    whole = divide(trials=plan.total, total_cpus=4, total_gpus=1)
+    whole = ResourceRequest().divide(trials=plan.total, total_cpus=4, total_gpus=1)
     resources, packing = share_gpus(
         ResourceRequest(gpus_per_trial="auto"),
         plan,

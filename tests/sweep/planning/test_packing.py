@@ -23,7 +23,7 @@ from sweep.planning.estimate import Estimator
 from sweep.planning.measure import CONTEXT_BYTES, memory_needs
 from sweep.planning.packing import MemoryNeeds, Packing, heaviest, largest_tiles, share_gpus
 from sweep.planning.plan import StudyPlan, SweepPlan
-from sweep.planning.resources import ResourceRequest, Resources, divide, read_share
+from sweep.planning.resources import ResourceRequest, Resources, read_share
 from sweep.planning.run import Run
 from sweep.ray_tune.runner import RunEnd
 from sweep.records.experiment import Experiment
@@ -84,7 +84,7 @@ def _pack(
     cpus: int = 16,
     asked: ResourceRequest = AUTO,
 ) -> tuple[Resources, Packing | None]:
-    whole = divide(trials=trials, total_cpus=cpus, total_gpus=gpus, device=asked.device)
+    whole = ResourceRequest(device=asked.device).divide(trials=trials, total_cpus=cpus, total_gpus=gpus)
     return share_gpus(asked, _plan(trials), data, whole, Console(quiet=True), probe=FakeProbe(needs))
 
 
@@ -104,7 +104,7 @@ def test_the_largest_architecture_decides_how_many_fit_beside_a_margin(need: flo
 def test_shares_are_rounded_down_to_what_ray_counts_and_so_many_trials_fit(trials: int, share: float) -> None:
     assert Packing(trials_per_gpu=trials, needs=_needs(unet=1)).share == share
     for gpus in (1, 2, 4):
-        resources = divide(trials=100, total_cpus=64, total_gpus=gpus, gpus_per_trial=share)
+        resources = ResourceRequest(gpus_per_trial=share).divide(trials=100, total_cpus=64, total_gpus=gpus)
         assert resources.concurrent == resources.fit(1000, gpus) == gpus * trials
 
 
@@ -159,16 +159,14 @@ def test_what_does_not_fit_alone_still_gets_a_whole_gpu_and_that_is_said(data: T
 def test_nothing_is_measured_where_nothing_can_be_packed(
     data: TuningData, asked: ResourceRequest, gpus: float, trials: int
 ) -> None:
-    whole = divide(
-        trials=trials, total_cpus=8, total_gpus=gpus, device=asked.device, max_concurrent=asked.max_concurrent
-    )
+    whole = replace(asked, gpus_per_trial=None).divide(trials=trials, total_cpus=8, total_gpus=gpus)
     probe = FakeProbe(_needs(unet=1))
     assert share_gpus(asked, _plan(trials), data, whole, Console(quiet=True), probe=probe) == (whole, None)
     assert probe.calls == 0
 
 
 def test_a_cluster_that_grows_still_does(data: TuningData) -> None:
-    whole = replace(divide(trials=20, total_cpus=16, total_gpus=1), grows=True)
+    whole = replace(ResourceRequest().divide(trials=20, total_cpus=16, total_gpus=1), grows=True)
     resources, _ = share_gpus(AUTO, _plan(20), data, whole, Console(quiet=True), probe=FakeProbe(_needs(unet=30)))
     assert resources.grows and resources.gpus_per_trial == 0.5
 
@@ -201,7 +199,7 @@ def test_the_largest_tiles_stand_for_all(write_dataset: WriteDataset, tmp_path: 
 
 
 def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(preview, "here", lambda _, trials: divide(trials=trials, total_cpus=8, total_gpus=1))
+    monkeypatch.setattr(preview, "here", lambda asked, trials: asked.divide(trials=trials, total_cpus=8, total_gpus=1))
     console = Console(width=200)
     with console.capture() as shown:
         probe = FakeProbe(_needs(79.1, unet=11.2, sam=23))
@@ -217,7 +215,7 @@ def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPa
 
 def test_an_estimate_counts_gpus_and_not_the_trials_that_share_them(data: TuningData) -> None:
     estimator = Estimator(data=data, device="cuda")
-    whole = divide(trials=12, total_cpus=16, total_gpus=2)
+    whole = ResourceRequest().divide(trials=12, total_cpus=16, total_gpus=2)
     packed, _ = _pack(data, _needs(unet=30), trials=12, gpus=2)
     assert packed.concurrent == 2 * whole.concurrent == 4
     assert estimator.sweep(_plan(12), packed) == estimator.sweep(_plan(12), whole)

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sweep.planning.resources import divide
+from sweep.planning.resources import ResourceRequest
 from trainables.errors import ExperimentError
 
 
 def test_four_gpus_run_four_trials_with_their_share_of_cpus() -> None:
-    resources = divide(trials=5, total_cpus=12, total_gpus=4)
+    resources = ResourceRequest().divide(trials=5, total_cpus=12, total_gpus=4)
     assert (resources.device, resources.concurrent) == ("cuda", 4)
     assert (resources.gpus_per_trial, resources.cpus_per_trial) == (1.0, 3)
 
 
 def test_half_a_gpu_a_trial_doubles_the_slots() -> None:
-    assert divide(trials=9, total_cpus=8, total_gpus=2, gpus_per_trial=0.5).concurrent == 4
+    assert ResourceRequest(gpus_per_trial=0.5).divide(trials=9, total_cpus=8, total_gpus=2).concurrent == 4
 
 
 def test_no_gpu_uses_cpu_cores() -> None:
-    resources = divide(trials=5, total_cpus=2, total_gpus=0)
+    resources = ResourceRequest().divide(trials=5, total_cpus=2, total_gpus=0)
     assert (resources.device, resources.concurrent, resources.cpus_per_trial) == ("cpu", 2, 1)
 
 
 def test_one_at_a_time_gets_all_cores() -> None:
-    assert divide(trials=5, total_cpus=2, total_gpus=0, max_concurrent=1).cpus_per_trial == 2
-    assert divide(trials=5, total_cpus=8, total_gpus=1, max_concurrent=1).concurrent == 1
+    assert ResourceRequest(max_concurrent=1).divide(trials=5, total_cpus=2, total_gpus=0).cpus_per_trial == 2
+    assert ResourceRequest(max_concurrent=1).divide(trials=5, total_cpus=8, total_gpus=1).concurrent == 1
 
 
 def test_zero_gpus_a_trial_means_the_cpu() -> None:
-    assert divide(trials=2, total_cpus=4, total_gpus=4, gpus_per_trial=0).device == "cpu"
+    assert ResourceRequest(gpus_per_trial=0).divide(trials=2, total_cpus=4, total_gpus=4).device == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,8 @@ def test_zero_gpus_a_trial_means_the_cpu() -> None:
         ({"max_concurrent": 0}, "--max-concurrent 0"),
     ],
 )
-def test_impossible_requests_name_the_flag(arguments: dict[str, float], flag: str) -> None:
+def test_impossible_requests_name_the_flag(arguments: dict[str, Any], flag: str) -> None:
     with pytest.raises(ExperimentError, match=flag):
-        divide(trials=2, total_cpus=4, total_gpus=4, **arguments)
+        ResourceRequest(**arguments).divide(trials=2, total_cpus=4, total_gpus=4)
     with pytest.raises(ExperimentError, match="--device cpu"):
-        divide(trials=2, total_cpus=4, total_gpus=0, device="cuda")
+        ResourceRequest(device="cuda").divide(trials=2, total_cpus=4, total_gpus=0)
