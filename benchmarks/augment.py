@@ -15,18 +15,41 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Report, seconds
 from sweep.patches.synthetic.scene import draw_scene
-from trainables.augment.host import HostAugmentation
-from trainables.augment.presets import PRESETS, ReferenceAugmentation
+from trainables.augment.host import augment
+from trainables.augment.parameters import Sampler
+from trainables.augment.presets import PRESETS, operations, seed_operations
 
 View = NDArray[np.uint8]
+Augment = Callable[[View, View, int], tuple[View, View]]
+"""Takes a view of side S, (S, S, 3) and (S, S) uint8, and a seed from 0 on, which alone decides the result."""
 
 
-def rate(augment: Callable[[View, View, int], object], image: View, mask: View, draws: int) -> float:
+def by_albumentations(preset: str) -> Augment:
+    """Return what augments by albumentations alone, which is the reference; one serves one thread."""
+    steps = operations(preset)
+
+    def augmented(image: View, mask: View, seed: int) -> tuple[View, View]:
+        seed_operations(steps, seed)
+        view: dict[str, View] = {"image": image, "mask": mask}
+        for step in steps:
+            view = step(**view)
+        return view["image"], view["mask"]
+
+    return augmented
+
+
+def by_opencv(preset: str) -> Augment:
+    """Return what augments as a training on the CPU does; one serves one thread."""
+    sample = Sampler(preset)
+    return lambda image, mask, seed: augment(image, mask, sample(seed, mask.shape[0]))
+
+
+def rate(augmented: Augment, image: View, mask: View, draws: int) -> float:
     """Return views a second over the seeds 0 to ``draws`` - 1."""
 
     def all_draws() -> None:
         for seed in range(draws):
-            augment(image, mask, seed)
+            augmented(image, mask, seed)
 
     return draws / seconds(all_draws)
 
@@ -37,10 +60,10 @@ def run(side: int, draws: int, repeats: int) -> None:
     report = Report(name="augment")
     image, mask = draw_scene(1, size=side)
     for preset in PRESETS:
-        ways = {"albumentations": ReferenceAugmentation(preset), "tilesweep": HostAugmentation(preset)}
-        for augment in ways.values():
-            augment(image, mask, 0)
-        measures = {name: partial(rate, augment, image, mask, draws) for name, augment in ways.items()}
+        ways = {"albumentations": by_albumentations(preset), "tilesweep": by_opencv(preset)}
+        for augmented in ways.values():
+            augmented(image, mask, 0)
+        measures = {name: partial(rate, augmented, image, mask, draws) for name, augmented in ways.items()}
         title = f"{preset}, {side} x {side}, {draws} draws"
         report.compare(title, measures, repeats, unit="views/s", baseline="albumentations", more_is_better=True)
     report.write()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NotRequired
+from typing import TYPE_CHECKING, Any, NotRequired
 
 from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict
@@ -56,21 +56,12 @@ class BestWeights:
     source_sha256: str = ""
 
 
-class _StartedFrom(TypedDict):
-    """``weights`` in the metadata; see ``Weights``."""
-
-    kind: Literal["none", "random", "imagenet", "sam", "own"]
-    needs: NotRequired[str]
-    path: NotRequired[str]
-    sha256: NotRequired[str]
-
-
 class _Metadata(TypedDict):
     """The metadata of a best-weights file; see ``BestWeights``."""
 
     format: int
     recipe: dict[str, Any]
-    weights: _StartedFrom
+    weights: Weights
     epoch: int
     val_iou: float
     data_fingerprint: str
@@ -138,7 +129,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             raise ExperimentError(f"{origin}: written by a newer tilesweep; update tilesweep")
         best = BestWeights(
             recipe=Recipe.from_dict(values["recipe"]),
-            weights=Weights(**values["weights"]),
+            weights=values["weights"],
             epoch=values["epoch"],
             val_iou=values["val_iou"],
             data_fingerprint=values["data_fingerprint"],

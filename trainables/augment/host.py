@@ -8,7 +8,7 @@ from albucore import add_constant, multiply_add
 from numpy.typing import NDArray
 
 from trainables.augment.fog import Fog
-from trainables.augment.parameters import Sampler, ViewParameters
+from trainables.augment.parameters import ViewParameters
 
 Image = NDArray[np.uint8]
 VALUES = np.arange(256, dtype=np.uint8)[:, None, None]
@@ -21,33 +21,6 @@ _TURNS = {
 _FLIPS = {"v": 0, "h": 1}
 
 
-class HostAugmentation:
-    """One preset; a pure function of the view and a seed. One object serves one thread.
-
-    Args:
-        preset: A name in ``PRESETS``; ``presets.operations`` says what is in it.
-
-    Raises:
-        RecipeError: An unknown preset.
-    """
-
-    def __init__(self, preset: str) -> None:
-        self._sample = Sampler(preset)
-
-    def __call__(self, image: Image, mask: Image, seed: int) -> tuple[Image, Image]:
-        """Augment one view.
-
-        Args:
-            image: (S, S, 3) uint8 RGB.
-            mask: (S, S) uint8.
-            seed: At least 0; the same seed gives the same result.
-
-        Returns:
-            Image and mask of the same shapes and types; the mask holds no value that it did not hold before.
-        """
-        return augment(image, mask, self._sample(seed, mask.shape[0]))
-
-
 def augment(image: Image, mask: Image, parameters: ViewParameters) -> tuple[Image, Image]:
     """Carry out what was drawn for a view.
 
@@ -57,7 +30,7 @@ def augment(image: Image, mask: Image, parameters: ViewParameters) -> tuple[Imag
         parameters: What was drawn for a side of S.
 
     Returns:
-        Image and mask of the same shapes and types.
+        Image and mask of the same shapes and types; the mask holds no value that it did not hold before.
     """
     image, mask = _move(image, mask, parameters)
     image = _colour(image, parameters)

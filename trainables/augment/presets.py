@@ -6,13 +6,9 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainables.errors import RecipeError, nearest
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 ROTATE_LIMIT_DEGREES = math.degrees(0.4)
 """Largest rotation of MEDIUM and above, either way.
@@ -118,26 +114,3 @@ def seed_operations(steps: Sequence[Any], seed: int) -> None:
     """
     for number, step in enumerate(steps):
         step.set_random_seed(16 * seed + number)
-
-
-class ReferenceAugmentation:
-    """One preset, carried out by albumentations; a pure function of the view and a seed.
-
-    albumentations keeps random state in its operations, so one object serves one thread.
-
-    Args:
-        preset: See ``operations``.
-    """
-
-    def __init__(self, preset: str) -> None:
-        self._steps = operations(preset)
-
-    def __call__(
-        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], seed: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Augment one view; see ``HostAugmentation``."""
-        seed_operations(self._steps, seed)
-        view: dict[str, Any] = {"image": image, "mask": mask}
-        for step in self._steps:
-            view = step(**view)
-        return view["image"], view["mask"]

@@ -9,10 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.augment import by_albumentations, by_opencv
 from trainables.augment.device import augment_batch
-from trainables.augment.host import HostAugmentation, augment
+from trainables.augment.host import augment
 from trainables.augment.parameters import Sampler, ViewParameters
-from trainables.augment.presets import PRESETS, ReferenceAugmentation
+from trainables.augment.presets import PRESETS
 
 SIDE = 128
 TOLERANCES = {
@@ -82,7 +83,7 @@ def test_a_batch_does_not_mix_its_views() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_host_makes_of_the_same_seed_what_albumentations_makes(preset: str) -> None:
     image, mask = _view()
-    host, reference, sample = HostAugmentation(preset), ReferenceAugmentation(preset), Sampler(preset)
+    host, reference, sample = by_opencv(preset), by_albumentations(preset), Sampler(preset)
     compared = 0
     for seed in range(40):
         parameters = sample(seed, SIDE)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trainables.augment.host import HostAugmentation
+from benchmarks.augment import by_opencv
 from trainables.augment.presets import PRESETS, operations
 from trainables.errors import RecipeError
 
@@ -23,7 +23,7 @@ def _view(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_shapes_and_types_stay_and_masks_stay_binary(preset: str) -> None:
     image, mask = _view()
-    augment = HostAugmentation(preset)
+    augment = by_opencv(preset)
     for seed in range(30):
         new_image, new_mask = augment(image, mask, seed)
         assert new_image.shape == image.shape and new_image.dtype == np.uint8
@@ -35,7 +35,7 @@ def test_shapes_and_types_stay_and_masks_stay_binary(preset: str) -> None:
 @pytest.mark.parametrize("value", [0, 1])
 def test_uniform_masks_survive(preset: str, value: int) -> None:
     image, mask = _view()
-    augment = HostAugmentation(preset)
+    augment = by_opencv(preset)
     for seed in range(20):
         assert (augment(image, np.full_like(mask, value), seed)[1] == value).all()
 
@@ -43,7 +43,7 @@ def test_uniform_masks_survive(preset: str, value: int) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_seed_alone_decides(preset: str) -> None:
     image, mask = _view()
-    first, second = HostAugmentation(preset), HostAugmentation(preset)
+    first, second = by_opencv(preset), by_opencv(preset)
     second(image, mask, 99)  # a different past
     for seed in (0, 1, 2**31 - 1):
         a, b = first(image, mask, seed), second(image, mask, seed)
@@ -52,7 +52,7 @@ def test_the_seed_alone_decides(preset: str) -> None:
 
 def test_light_is_the_eight_symmetries_equally_often() -> None:
     image, mask = _view(32)
-    augment = HostAugmentation("LIGHT")
+    augment = by_opencv("LIGHT")
     turns = [np.rot90(image, k) for k in range(4)]
     symmetries = {view.tobytes(): 0 for turn in turns for view in (turn, turn[:, ::-1])}
     for seed in range(800):
@@ -63,7 +63,7 @@ def test_light_is_the_eight_symmetries_equally_often() -> None:
 def test_image_and_mask_move_together() -> None:
     _, mask = _view()
     image = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
-    augment = HostAugmentation("LIGHT")
+    augment = by_opencv("LIGHT")
     for seed in range(16):
         new_image, new_mask = augment(image, mask, seed)
         assert np.array_equal(new_image[..., 0] // 255, new_mask)
@@ -83,4 +83,4 @@ def test_each_of_the_study_s_presets_contains_the_one_before() -> None:
 
 def test_an_unknown_preset_suggests_the_nearest() -> None:
     with pytest.raises(RecipeError, match="'MEDIUM'"):
-        HostAugmentation("MEDUIM")
+        by_opencv("MEDUIM")

@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from trainables.augment.host import HostAugmentation, _offsets, augment
+from benchmarks.augment import by_albumentations, by_opencv
+from trainables.augment.host import _offsets, augment
 from trainables.augment.parameters import Sampler, ViewParameters
-from trainables.augment.presets import ROTATE_LIMIT_DEGREES, ReferenceAugmentation, operations, seed_operations
+from trainables.augment.presets import ROTATE_LIMIT_DEGREES, operations, seed_operations
 
 DRAWS = 1000
 SIDE = 64
@@ -144,7 +145,7 @@ def test_views_have_the_same_moments_as_the_library_s() -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     mask = (image[..., 0] > 128).astype(np.uint8)
-    ours, theirs = HostAugmentation("EXTREME"), ReferenceAugmentation("EXTREME")
+    ours, theirs = by_opencv("EXTREME"), by_albumentations("EXTREME")
     rows = []
     for way in (ours, theirs):
         views = [way(image, mask, seed) for seed in range(DRAWS)]
