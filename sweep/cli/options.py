@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
@@ -14,28 +15,24 @@ from trainables.models.sources import SAM_SHA256
 from trainables.recipe import MAX_EPOCHS, MAX_SEED
 from trainables.storage import DEFAULT_STORAGE
 
-Names = Annotated[
-    tuple[str, ...],
-    PrimitiveConstructorSpec(
+
+def comma_separated(metavar: str, read: Callable[[list[str]], Any]) -> PrimitiveConstructorSpec[Any]:
+    """Say how one argument with commas is read: ``read`` makes a tuple of its parts; a default may be None."""
+    return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="A,B,...",
-        instance_from_str=lambda args: tuple(part.strip() for part in args[0].split(",") if part.strip()),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(value)],
-    ),
+        metavar=metavar,
+        instance_from_str=lambda args: read(args[0].split(",")),
+        is_instance=lambda value: value is None or isinstance(value, tuple),
+        str_from_instance=lambda value: ["none" if value is None else ",".join(map(str, value))],
+    )
+
+
+Names = Annotated[
+    tuple[str, ...], comma_separated("A,B,...", lambda parts: tuple(one.strip() for one in parts if one.strip()))
 ]
 """A comma-separated list of names."""
 
-Numbers = Annotated[
-    tuple[int, ...],
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="N,N,...",
-        instance_from_str=lambda args: tuple(int(part) for part in args[0].split(",")),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(map(str, value))],
-    ),
-]
+Numbers = Annotated[tuple[int, ...], comma_separated("N,N,...", lambda parts: tuple(map(int, parts)))]
 """A comma-separated list of whole numbers."""
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import arg
-from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.cli.console import Command
 from sweep.cli.durations import duration
 from sweep.cli.marks import RARE, Bounds
-from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions
+from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
 from sweep.cli.output import Output
 from sweep.predict.addresses import unsigned
 from sweep.predict.files import REPLACE_OR_SKIP, SHOWN
@@ -29,22 +28,14 @@ if TYPE_CHECKING:
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
 
-Scale = Annotated[
-    tuple[float, float] | None,
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="LOW,HIGH",
-        instance_from_str=lambda args: _pair(args[0]),
-        is_instance=lambda value: value is None or isinstance(value, tuple),
-        str_from_instance=lambda value: ["none" if value is None else ",".join(map(str, value))],
-    ),
-]
-"""Two numbers with a comma between them."""
 
-
-def _pair(text: str) -> tuple[float, float]:
-    low, high = (float(part) for part in text.split(","))
+def _pair(parts: list[str]) -> tuple[float, float]:
+    low, high = map(float, parts)
     return low, high
+
+
+Scale = Annotated[tuple[float, float] | None, comma_separated("LOW,HIGH", _pair)]
+"""Two numbers with a comma between them."""
 
 
 @dataclass(frozen=True, kw_only=True)
