@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class TilesweepError(Exception):
@@ -58,6 +58,13 @@ class StorageError(ExperimentError):
 
 class LedgerError(TilesweepError):
     """A second reading of the test split, or a ledger that was tampered with."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that is behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

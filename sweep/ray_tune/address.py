@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sweep.ray_tune.ray_token import MODE_VARIABLE, PATH_VARIABLE, TOKEN_VARIABLE, home_file
-from trainables.errors import ExperimentError
+from trainables.errors import ExperimentError, causes
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 LOCAL = "local"
@@ -78,7 +78,7 @@ def silent_core() -> Iterator[None]:
 
 def could_not_join(target: Target, error: BaseException) -> ExperimentError:
     """Return the line that says why a cluster that answers could not be joined."""
-    said = " ".join(str(one) for one in _chain(error))
+    said = " ".join(str(one) for one in causes(error))
     if "Version mismatch" in said:
         versions = ", ".join(line.strip() for line in said.splitlines() if line.strip().startswith(("Ray:", "Python:")))
         return ExperimentError(
@@ -110,12 +110,6 @@ def could_not_join(target: Target, error: BaseException) -> ExperimentError:
         f"{target.named}: no Ray cluster answers there ({reason}); start one with: ray start --head, and bring its "
         f"token (ray get-auth-token) to this machine"
     )
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _present_token() -> None:

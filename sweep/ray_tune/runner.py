@@ -28,7 +28,7 @@ from sweep.ray_tune.searcher import RoundRobin, attempt_of
 from sweep.ray_tune.stopper import SweepStopper
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import PlannedTrials, TrialGroup
-from trainables.errors import StorageError
+from trainables.errors import StorageError, causes
 from trainables.models.registry import trusted_hashes
 from trainables.observer import TrialObserver
 from trainables.owners import scratch_folder
@@ -82,15 +82,6 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
 
 def _scratch_name(trial: Any) -> str:
     return f"{attempt_of(trial)}-{trial.trial_id}"  # a trial that paused comes a second time
-
-
-def _storage_fault(error: BaseException | None) -> str | None:
-    """Find a lost storage behind what Tune makes of an error in the driver's own callbacks and searches."""
-    while error is not None:
-        if isinstance(error, StorageError):
-            return str(error)
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def run_trials(
@@ -192,9 +183,10 @@ def run_trials(
             tuner.fit()
             records.write_waiting()
         except Exception as error:
-            if (fault := _storage_fault(error)) is None:
+            # What Tune makes of an error in the driver's own callbacks and searches.
+            if (lost_storage := next((one for one in causes(error) if isinstance(one, StorageError)), None)) is None:
                 raise
-            raise StorageError(fault) from error
+            raise StorageError(str(lost_storage)) from error
         finally:
             callback.close()
     if stopper.fault:
