@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -29,8 +30,7 @@ class Once(Generic[Value]):
     def __init__(self, make: Callable[[], Value]) -> None:
         self._make = make
         self._lock = Lock()
-        self._made: list[Value] = []
-        self._error: Exception | None = None
+        self._made: Future[Value] = Future()
 
     def __call__(self) -> Value:
         """Return the value.
@@ -39,14 +39,12 @@ class Once(Generic[Value]):
             Exception: What making it raised.
         """
         with self._lock:
-            if not self._made and self._error is None:
+            if not self._made.done():
                 try:
-                    self._made.append(self._make())
+                    self._made.set_result(self._make())
                 except Exception as error:
-                    self._error = error
-        if self._error is not None:
-            raise self._error
-        return self._made[0]
+                    self._made.set_exception(error)
+        return self._made.result()
 
 
 class Subject:
