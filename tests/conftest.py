@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -65,12 +66,14 @@ def one_thread_each() -> Iterator[None]:
     """Let tests that run at the same time leave each other a core.
 
     Threads of torch that wait for each other on a busy machine make a model's step ten times as long, and Ray
-    starts its workers at niceness 15, where a trial gets next to nothing.
+    starts its workers at niceness 15, where a trial gets next to nothing. A trial takes as many threads as it has
+    CPUs, so a sweep of the tests has one CPU, as in a batch job.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("RAY_worker_niceness", "0")
+        for name, value in {"OMP_NUM_THREADS": "1", "SLURM_CPUS_PER_TASK": "1", "RAY_worker_niceness": "0"}.items():
+            patch.setenv(name, value)
         torch.set_num_threads(1)
+        cv2.setNumThreads(1)
         yield
 
 
