@@ -12,8 +12,6 @@ from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import require_distinct, shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import Profile
-from sweep.planning.policies import POLICIES, make_policy
-from sweep.planning.policy import Policy
 from sweep.search.recipes_tried import limit_trials
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
@@ -81,40 +79,3 @@ def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None
                 f"the same recipe would only repeat the first",
                 soft_wrap=True,
             )
-
-
-def choose_policy(
-    profile: Profile,
-    name: str,
-    *,
-    one_at_a_time: bool,
-    max_epochs: int | None,
-    grace_period: int | None,
-    reduction_factor: int | None,
-    warm_from: str | None,
-) -> Policy:
-    """Return the policy that decides which trials get their next epochs.
-
-    Args:
-        profile: Holds the defaults.
-        name: A policy's, or ``auto``.
-        one_at_a_time: Only one trial runs at any time, so that ``auto`` is ``pause`` unless the rungs start warm.
-        max_epochs: Epochs of a full training; None is the profile's.
-        grace_period: Epochs before a trial can be stopped; None is the profile's.
-        reduction_factor: One in this many trials passes each rung; None is the profile's.
-        warm_from: Experiment whose curves the rungs start with; None for none.
-
-    Raises:
-        ExperimentError: Impossible settings; all faults at once.
-    """
-    if name == "auto":
-        name = "pause" if one_at_a_time and not warm_from else "stop"
-    if warm_from and not POLICIES[name].warms:
-        raise ExperimentError(f"--warm-from {warm_from}: warms the rungs of --halving stop; leave one out")
-    settings = {
-        "max_epochs": max_epochs or profile.search_epochs or Recipe(**profile.changes).max_epochs,  # type: ignore[arg-type]
-        "grace_epochs": profile.grace_epochs if grace_period is None else grace_period,
-        "reduction_factor": profile.reduction_factor if reduction_factor is None else reduction_factor,
-        "warm_from": warm_from or "",
-    }
-    return make_policy(name, settings)

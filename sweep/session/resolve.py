@@ -11,6 +11,7 @@ from sweep.cli.options import SweepOptions
 from sweep.observers import tracking
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
+from sweep.planning.policies import POLICIES, make_policy
 from sweep.planning.policy import Policy
 from sweep.planning.resources import ResourceRequest, read_share
 from sweep.planning.run import Run
@@ -22,6 +23,7 @@ from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 from trainables.models.resolving import resolve_all
 from trainables.models.weights import Mode, Weights
+from trainables.recipe import Recipe
 
 
 def resolve(
@@ -109,18 +111,26 @@ def optuna_url_of(options: SweepOptions) -> str | None:
 
 
 def policy_of(options: SearchOptions, profile: Profile) -> Policy:
-    """Return the policy that decides which trials of a search get their next epochs; see ``choose_policy``."""
-    from sweep.search.searches import choose_policy
+    """Return the policy that decides which trials of a search get their next epochs; the profile has the defaults.
 
-    return choose_policy(
-        profile,
-        options.halving,
-        one_at_a_time=one_at_a_time(request_of(options)),
-        max_epochs=options.max_epochs,
-        grace_period=options.grace_period,
-        reduction_factor=options.reduction_factor,
-        warm_from=options.warm_from,
-    )
+    Where only one trial runs at any time, ``auto`` is ``pause``, unless the rungs start warm.
+
+    Raises:
+        ExperimentError: Impossible settings; all faults at once.
+    """
+    name, warm_from = options.halving, options.warm_from
+    if name == "auto":
+        name = "pause" if not warm_from and one_at_a_time(request_of(options)) else "stop"
+    if warm_from and not POLICIES[name].warms:
+        raise ExperimentError(f"--warm-from {warm_from}: warms the rungs of --halving stop; leave one out")
+    grace, factor = options.grace_period, options.reduction_factor
+    settings = {
+        "max_epochs": options.max_epochs or profile.search_epochs or Recipe(**profile.changes).max_epochs,  # type: ignore[arg-type]
+        "grace_epochs": profile.grace_epochs if grace is None else grace,
+        "reduction_factor": profile.reduction_factor if factor is None else factor,
+        "warm_from": warm_from or "",
+    }
+    return make_policy(name, settings)
 
 
 def wants_pretrained(options: SweepOptions, profile: Profile) -> bool:
