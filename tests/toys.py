@@ -176,7 +176,7 @@ class Toys:
         entries={
             "FORMATS": (
                 (
-                    'LabelFormat(\n        name="CVAT XML"',
+                    '_coco(name="CVAT XML"',
                     'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels_toy:Toys"),\n    ',
                 ),
             )

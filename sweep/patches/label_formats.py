@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +13,6 @@ from sweep.patches.labels import LabelNames, Labels, read_labels
 from sweep.patches.sources import SourceRaster
 from trainables.errors import DataError
 from trainables.task import Task
-
-
-def _any(path: Path) -> bool:
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +33,7 @@ class LabelFormat:
     name: str
     endings: Sequence[str]
     reader: str
-    accepts: Callable[[Path], bool] = _any
+    accepts: Callable[[Path], bool] = lambda path: True
     packages: Sequence[str] = ()
     extra: str = ""
     layers: bool = False
@@ -65,47 +62,25 @@ def _is_geojson(path: Path) -> bool:
     return read_labels(path, dict[str, object], "JSON object").get("type") in ("FeatureCollection", "Feature")
 
 
-COCO_TOOLS = ("pycocotools",)
-GEO_PACKAGES = ("geopandas", "pyogrio", "rasterio", "shapely", "pyproj")
+_coco = partial(LabelFormat, packages=("pycocotools",), extra="labels")
+_geo = partial(
+    LabelFormat,
+    reader="sweep.patches.labels_geo:Footprints",
+    packages=("geopandas", "pyogrio", "rasterio", "shapely", "pyproj"),
+    extra="geo",
+)
 
 FORMATS: Sequence[LabelFormat] = (
-    LabelFormat(
-        name="CVAT XML",
-        endings=(".xml",),
-        reader="sweep.patches.labels_cvat:Cvat",
-        packages=COCO_TOOLS,
-        extra="labels",
-    ),
-    LabelFormat(
+    _coco(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels_cvat:Cvat"),
+    _coco(
         name="COCO JSON",
         endings=(".json",),
         accepts=lambda path: not _is_geojson(path),
         reader="sweep.patches.labels_json:Coco",
-        packages=COCO_TOOLS,
-        extra="labels",
     ),
-    LabelFormat(
-        name="a folder of LabelMe JSON",
-        endings=(),
-        reader="sweep.patches.labels_json:LabelMe",
-        packages=COCO_TOOLS,
-        extra="labels",
-    ),
-    LabelFormat(
-        name="GeoJSON",
-        endings=(".json", ".geojson"),
-        reader="sweep.patches.labels_geo:Footprints",
-        packages=GEO_PACKAGES,
-        extra="geo",
-    ),
-    LabelFormat(
-        name="GeoPackage",
-        endings=(".gpkg",),
-        reader="sweep.patches.labels_geo:Footprints",
-        packages=GEO_PACKAGES,
-        extra="geo",
-        layers=True,
-    ),
+    _coco(name="a folder of LabelMe JSON", endings=(), reader="sweep.patches.labels_json:LabelMe"),
+    _geo(name="GeoJSON", endings=(".json", ".geojson")),
+    _geo(name="GeoPackage", endings=(".gpkg",), layers=True),
 )
 """All of them. Listing them loads no reader."""
 

@@ -44,11 +44,6 @@ def holds(space: Mapping[str, BaseDistribution], shared: Mapping[str, Any]) -> i
     return number + (not inside)
 
 
-def limit_trials(asked: int, space: Mapping[str, BaseDistribution], shared: Mapping[str, Any]) -> int:
-    """Return how many trials a search of one architecture runs: no more than there are recipes."""
-    return min(asked, holds(space, shared) or asked)
-
-
 def require_trials(asked: int, found: Mapping[str, int], flag: str) -> None:
     """Refuse more confirmed recipes than an architecture's search tries.
 

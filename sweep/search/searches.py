@@ -12,7 +12,7 @@ from search_spaces.custom import check_spaces, include_shared, load_space
 from search_spaces.phase1 import require_distinct, shared_recipe
 from search_spaces.phase2 import Space
 from search_spaces.profiles import Profile
-from sweep.search.recipes_tried import limit_trials
+from sweep.search.recipes_tried import holds
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
 
@@ -67,7 +67,7 @@ def trials_each(names: Sequence[str], profile: Profile, trials: int | None) -> i
 
 def limited_trials(number: int, spaces: Mapping[str, Space], recipes: Mapping[str, Recipe]) -> dict[str, int]:
     """Return each architecture's number of trials, which is no larger than the number of recipes in its space."""
-    return {name: limit_trials(number, space, recipes[name].to_dict()) for name, space in spaces.items()}
+    return {name: min(number, holds(space, recipes[name].to_dict()) or number) for name, space in spaces.items()}
 
 
 def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None:
