@@ -51,6 +51,23 @@ def start_ticks(pid: int) -> int | None:
         return None
 
 
+def lives(pid: int, ticks: int) -> bool | None:
+    """Whether the process lives that had an id of this PID namespace and started so many ticks after the boot.
+
+    Returns:
+        None where that is not known, as where ``ticks`` is 0: the id may be another process's by now.
+    """
+    try:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return False  # has ended; nobody has asked for its exit code yet
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return None
+    now = start_ticks(pid)
+    return None if now is None or not ticks else now == ticks
+
+
 @dataclass(frozen=True, kw_only=True)
 class Owner:
     """A process, known for good.
@@ -86,17 +103,7 @@ class Owner:
     @property
     def is_gone(self) -> bool:
         """Whether the process has certainly ended; one of another machine or container never has, seen from here."""
-        if self.space != _space() or not self.ticks:
-            return False
-        try:
-            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:
-                return start_ticks(self.pid) == self.ticks
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.Error:
-            return False
-        ticks = start_ticks(self.pid)
-        return ticks is not None and ticks != self.ticks
+        return self.space == _space() and bool(self.ticks) and lives(self.pid, self.ticks) is False
 
 
 @cache

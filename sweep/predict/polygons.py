@@ -42,9 +42,9 @@ class PolygonOptions:
                 raise ExperimentError(f"{flag} {value:g}: must be a number of at least 0")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class PolygonSummary:
-    """What was written.
+    """What was written, counted while it is.
 
     Attributes:
         number: Polygons in the file.
@@ -52,9 +52,9 @@ class PolygonSummary:
         area_m2: Total area of those in the file.
     """
 
-    number: int
-    dropped: int
-    area_m2: float
+    number: int = 0
+    dropped: int = 0
+    area_m2: float = 0.0
 
 
 def write_polygons(
@@ -89,18 +89,11 @@ def write_polygons(
         ground = ground_under(mask_raster, mask, options)
         if (mask_raster.shape, mask_raster.transform) != (probability_raster.shape, probability_raster.transform):
             raise ExperimentError(f"{probability}: lies on another grid than {mask}; write both from one prediction")
-        tally = _Tally()
+        summary = PolygonSummary()
         names = {FOREGROUND: ""} if task is None or task.binary else dict(enumerate(task.classes))
-        batches = _batches(mask_raster, names, probability_raster, ground, options, scale, tally)
+        batches = _batches(mask_raster, names, probability_raster, ground, options, scale, summary)
         write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt(), classes=len(names) > 1)
-    return PolygonSummary(number=tally.number, dropped=tally.dropped, area_m2=tally.area_m2)
-
-
-@dataclass
-class _Tally:
-    number: int = 0
-    dropped: int = 0
-    area_m2: float = 0.0
+    return summary
 
 
 def _open(path: Path) -> Any:
@@ -141,27 +134,27 @@ def _batches(
     ground: Georeference,
     options: PolygonOptions,
     scale: float,
-    tally: _Tally,
+    summary: PolygonSummary,
 ) -> Iterator[Polygons]:
     """Yield what is written, and count it."""
     for value, found in read_outlines(mask, names):
         probabilities = mean_probabilities(found, probability, scale)
         outlines, areas, large = _filter(found, ground.ring_areas(found), options.min_area_m2)
-        tally.dropped += int((~large).sum())
+        summary.dropped += int((~large).sum())
         if not len(outlines):
             continue
         if options.simplify_m:
             outlines = _simplify(outlines, ground, options.simplify_m)
             areas = _polygon_areas(outlines, ground.ring_areas(outlines))
         yield Polygons(
-            first_id=tally.number + 1,
+            first_id=summary.number + 1,
             geometries=_located(outlines, ground),
             areas_m2=areas,
             mean_probabilities=probabilities[large],
             class_name=names[value],
         )
-        tally.number += len(outlines)
-        tally.area_m2 += float(areas.sum())
+        summary.number += len(outlines)
+        summary.area_m2 += float(areas.sum())
 
 
 def _polygon_areas(outlines: Outlines, ring_areas: NDArray[np.float64]) -> NDArray[np.float64]:

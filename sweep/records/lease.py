@@ -22,7 +22,7 @@ from annotated_types import Gt
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import StorageError
 from trainables.locks import lock_file
-from trainables.owners import process_space, start_ticks
+from trainables.owners import lives, process_space, start_ticks
 from trainables.storage import Storage
 
 BEAT_SECONDS = 10.0
@@ -253,12 +253,5 @@ class Lease:
 
 def _lives_here(holder: Holder) -> bool | None:
     """Say whether the holder's process lives; None where its process id cannot be looked up from here."""
-    if (holder.host, holder.boot) != (socket.gethostname(), process_space()):
-        return None
-    try:
-        if psutil.Process(holder.pid).status() == psutil.STATUS_ZOMBIE:
-            return False  # has ended; nobody has asked for its exit code yet
-    except psutil.NoSuchProcess:
-        return False
-    ticks = start_ticks(holder.pid)
-    return None if ticks is None or not holder.ticks else ticks == holder.ticks
+    here = (holder.host, holder.boot) == (socket.gethostname(), process_space())
+    return lives(holder.pid, holder.ticks) if here else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
 
@@ -59,14 +60,7 @@ def describe(options: Describe, output: Output) -> None:
         means, deviations = look.means.tolist(), look.deviations.tolist()
         output.events.emit("look", split=split, tiles=look.tiles, shares=shares, means=means, deviations=deviations)
     for drift in drifts:
-        output.events.emit(
-            "drift",
-            split=drift.split,
-            feature=drift.feature,
-            difference=drift.difference,
-            statistic=drift.statistic,
-            probability=drift.probability,
-        )
+        output.events.emit("drift", **asdict(drift))
     output.events.emit("class_weights", weights=dict(zip(report.task.classes, weights, strict=True)))
     output.next(command("phase1", root))
 
