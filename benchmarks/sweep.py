@@ -6,6 +6,8 @@ Run with ``python -m benchmarks.sweep``; about half an hour on two CPU cores, ``
 from __future__ import annotations
 
 import argparse
+import json
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -63,10 +65,10 @@ def ways(
         found = scores.setdefault(name, [])
         chosen = jobs(len(found))
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-            file, log = Path(folder) / "job.json", Path(folder) / "log.txt"
+            file, log = Path(folder) / "job.pickle", Path(folder) / "log.txt"
             job = Job(patches=patches, scratch=Path(folder) / "scratch", recipes=chosen)
             job.scratch.mkdir()
-            job.write(file)
+            file.write_bytes(pickle.dumps(job))
 
             def loop() -> None:
                 for number in range(len(chosen)):
@@ -74,7 +76,7 @@ def ways(
 
             word = {OURS: "tilesweep", TUNE: "tune", OPTUNA: "optuna"}.get(name)
             took = seconds(lambda: run_module("benchmarks.sweep_ways", word, file, log=log) if word else loop())
-            found.append(job.read_scores())
+            found.append(json.loads(job.scores.read_text()))
         Console().print(f"{name}: {took:.1f} s", highlight=False)
         return took
 

@@ -1,6 +1,6 @@
 """The same trials in four ways, each a process of its own; ``benchmarks.sweep`` starts and times them.
 
-    python -m benchmarks.sweep_ways WAY JOB.json [NUMBER]
+    python -m benchmarks.sweep_ways WAY JOB.pickle [NUMBER]
 
 writes the whole-tile val IoU of every trial, in the order of the recipes, to the file that the job names.
 """
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +39,6 @@ class Job:
     def scores(self) -> Path:
         """Where the val IoU of the trials go, as a JSON list."""
         return self.scratch / "scores.json"
-
-    def write(self, path: Path) -> None:
-        """Write the job for another process."""
-        path.write_text(json.dumps(asdict(self), default=str))
-
-    def read_scores(self) -> list[float]:
-        """Read what the way found."""
-        found: list[float] = json.loads(self.scores.read_text())
-        return found
-
-    @classmethod
-    def read(cls, path: Path) -> Job:
-        """Read what ``write`` wrote."""
-        values = json.loads(path.read_text())
-        return cls(
-            patches=Path(values["patches"]),
-            scratch=Path(values["scratch"]),
-            recipes=tuple(Recipe.from_dict(recipe) for recipe in values["recipes"]),
-        )
 
 
 def tilesweep(job: Job) -> list[float]:
@@ -161,7 +143,7 @@ def one_trial(job: Job, number: int) -> list[float]:
 
 def main() -> None:
     """Run the way that the command line names."""
-    job = Job.read(Path(sys.argv[2]))
+    job: Job = pickle.loads(Path(sys.argv[2]).read_bytes())
     ways = {"tilesweep": tilesweep, "tune": ray_tune, "optuna": optuna}
     scores = ways[sys.argv[1]](job) if sys.argv[1] in ways else one_trial(job, int(sys.argv[3]))
     job.scores.write_text(json.dumps(scores))
