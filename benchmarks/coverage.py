@@ -1,185 +1,263 @@
-"""How often a 95 % interval of tilesweep's holds the truth, and how often a contender is called better that is not.
+"""How often what is said of contenders is right, in every kind of study: who is best, by how much, how sure that is.
 
-Run with ``python -m benchmarks.coverage``; about three minutes on one CPU core. ``sweep.results.statistics.COVERAGE``,
-which leaderboards and reports quote, comes from here, and so do the tables of docs/statistics.md.
+Run with ``python -m benchmarks.coverage``. A cell of the table is 2,000 simulated studies of equal contenders and as
+many of unequal ones. Cells that are in ``coverage.csv`` already are not simulated again, so a run that was stopped
+continues; cells of an earlier state of the statistics are. docs/statistics.md shows the summary that is printed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+import csv
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.report import Report
-from sweep.results.statistics import Scores, compare, mean_interval
+from benchmarks import worlds
+from benchmarks.worlds import KINDS, MEANS, World
+from sweep.results import layout, probability, statistics, variances
+from sweep.results.layout import Floats
+from sweep.results.probability import probabilities_best
+from sweep.results.statistics import half_width, inconclusive, is_behind, pair_level
+from sweep.results.variances import Variation
 
-TILES, TRAININGS = (3, 6, 12, 24), (1, 2, 3)
-SEED_SPREAD = 0.03
-"""Standard deviation between trainings, and of a training's tiles about their usual difficulty, in IoU."""
-
-
-def _beta(rng: np.random.Generator, tiles: int) -> Scores:
-    """Draw tiles that are mostly good, some bad; the true mean is 0.75."""
-    return rng.beta(6.0, 2.0, size=tiles)
-
-
-def _two_kinds(rng: np.random.Generator, tiles: int) -> Scores:
-    """Draw tiles of which one in five is hard; the true mean is 0.8 * 0.8 + 0.2 * 0.4 = 0.72."""
-    hard = rng.random(tiles) < 0.2
-    return np.where(hard, 0.4, 0.8) + rng.uniform(-0.1, 0.1, size=tiles)
+TILES, CONTENDERS, SEEDS = (3, 6, 12, 24, 30), (2, 5, 10), (0.0, 0.015, 0.03)
+TRAININGS = ("1", "3", "5 folds")
+MERITS = 0.02
+"""Standard deviation of unequal contenders' merits, in IoU."""
+STUDIES, LAYOUTS, DRAWS = 2_000, 20, 300
+TABLE = Path(__file__).parent / "results" / "coverage.csv"
+SURE = 0.9
+"""What a P(best) is called sure from."""
 
 
-DISTRIBUTIONS: Mapping[str, tuple[Callable[[np.random.Generator, int], Scores], float]] = MappingProxyType(
-    {"skewed": (_beta, 0.75), "two kinds of tiles": (_two_kinds, 0.72)}
-)
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What was said of simulated contenders, as shares of the studies; NaN where nothing was.
+
+    Attributes:
+        sole: One was called the single winner.
+        worse: Somebody was called worse than one that is no better.
+        seen: Somebody was called worse than the winner.
+        held: All intervals of differences held the truth, all at once.
+        covered: The interval of the first contender's mean held the truth: that of its training, where there is one.
+        sure: Somebody was given a P(best) of at least ``SURE``.
+        right: Of these, how many were the best one.
+    """
+
+    sole: float
+    worse: float
+    seen: float
+    held: float
+    covered: float
+    sure: float
+    right: float
 
 
-def covered(distribution: str, trainings: int, tiles: int, simulations: int, seed: int = 0) -> float:
-    """Return the share of simulated data sets whose 95 % interval held the true mean.
+def said(world: World, studies: int, *, seed: int = 0, spread: float = 0.0, draws: int = 0) -> Said:
+    """Simulate studies and judge what is said of them.
 
     Args:
-        distribution: Of the tiles' difficulty: a key of ``DISTRIBUTIONS``.
-        trainings: Trainings of each data set; one has no seed to it, for its interval speaks of tiles alone.
-        tiles: Tiles of each data set, at least 2.
-        simulations: Data sets.
+        world: What they are of.
+        studies: How many; they share ``LAYOUTS`` layouts of scenes and folds.
         seed: Of the simulation.
+        spread: Standard deviation of merits that are drawn anew for each layout, in IoU; 0 for the world's own.
+        draws: How many for P(best); 0 leaves it out.
     """
-    draw, truth = DISTRIBUTIONS[distribution]
-    rng = np.random.default_rng([seed, trainings, tiles])
-    spread = SEED_SPREAD if trainings > 1 else 0.0
-    hits = 0
-    for _ in range(simulations):
-        scores = draw(rng, tiles)[None] + spread * rng.normal(size=(trainings, 1))
-        scores = scores + spread * rng.normal(size=(trainings, tiles))
-        interval = mean_interval(scores)
-        assert interval.low is not None and interval.high is not None
-        hits += interval.low <= truth <= interval.high
-    return hits / simulations
+    random = np.random.default_rng([seed, world.tiles, world.trainings, world.folds, len(world.merits)])
+    blocks = [_judged(world, random, max(1, studies // LAYOUTS), spread, draws) for _ in range(LAYOUTS)]
+    columns = {one.name: np.concatenate([block[one.name] for block in blocks]) for one in fields(Said)}
+    return Said(**{name: _share(values) for name, values in columns.items()})
+
+
+def _share(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _judged(world: World, random: np.random.Generator, studies: int, spread: float, draws: int) -> dict[str, Floats]:
+    """Judge studies of one layout, a value each; NaN where nothing was said."""
+    layout, number = world.layout(random), np.arange(len(world.merits))
+    merits = random.normal(0.0, spread, (studies, number.size)) if spread else np.array([world.merits] * studies)
+    contenders, luck = world.draw(random, layout, merits)
+    found = {one.name: np.full(studies, np.nan) for one in fields(Said)}
+    if all(unit.known for unit in layout.units):
+        truth = MEANS[world.kind] + merits[:, 0]
+        if world.trainings == 1 and layout.folds is None:
+            truth = truth + luck[:, 0]
+        found["covered"] = np.abs(contenders[0].mean(axis=(1, 2)) - truth) <= half_width(contenders[0], layout)
+    if inconclusive([scores[0] for scores in contenders], layout):
+        return {**found, "sole": np.zeros(studies), "worse": np.zeros(studies), "seen": np.zeros(studies)}
+    means = np.stack([scores.mean(axis=(1, 2)) for scores in contenders], axis=1)
+    best = means.argmax(axis=1)
+    leads, true = (values - values[np.arange(studies), best][:, None] for values in (means, merits))
+    variation = Variation.of(contenders, layout)
+    halves = variation.half_widths(best, pair_level(number.size))
+    behind = is_behind(leads, halves)
+    found["sole"] = behind.sum(axis=1) == number.size - 1
+    found["worse"], found["seen"] = (behind & (true >= 0.0)).any(axis=1), behind.any(axis=1)
+    found["held"] = ((np.abs(leads - true) <= halves) | (number == best[:, None])).all(axis=1)
+    if draws:
+        covariances, freedoms = variation.together()
+        some = range(0, studies, 4)  # it takes longer than all the rest
+        shares = np.array([probabilities_best(means[one], covariances[one], freedoms[one], draws) for one in some])
+        sure = shares.max(axis=1) >= SURE
+        found["sure"] = sure.astype(np.float64)
+        found["right"] = np.where(sure, shares.argmax(axis=1) == merits[::4].argmax(axis=1), np.nan)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """Contenders whose true order is known.
+class Cell:
+    """A line of the table.
 
     Attributes:
-        truths: Their true means less the first one's, in IoU.
-        tiles: Val tiles.
-        trainings: Of each contender.
-        spread: Standard deviation between trainings, in IoU: of all, or of each.
+        kind: How hard tiles are.
+        trainings: Of each contender: on one split, or one on each of so many folds.
+        contenders: How many.
+        seeds: Standard deviation between trainings, in IoU.
+        tiles: Val tiles; with folds, labelled tiles.
     """
 
-    truths: tuple[float, ...]
+    kind: str
+    trainings: str
+    contenders: int
+    seeds: float
     tiles: int
-    trainings: int
-    spread: float | tuple[float, ...] = 0.015
 
-    def draw(self, rng: np.random.Generator) -> list[Scores]:
-        """Draw every contender's scores: (trainings, tiles) each.
-
-        A tile is hard or easy for all; besides, models differ from tile to tile by 0.03, and trainings by 0.02.
-        """
-        shape = (self.trainings, self.tiles)
-        difficulty = rng.beta(5.0, 1.7, self.tiles)
-        spreads = np.broadcast_to(self.spread, len(self.truths))
-        return [
-            difficulty
-            + truth
-            + rng.normal(0.0, 0.03, self.tiles)
-            + rng.normal(0.0, spread, (self.trainings, 1))
-            + rng.normal(0.0, 0.02, shape)
-            for truth, spread in zip(self.truths, spreads, strict=True)
-        ]
-
-    def __str__(self) -> str:
-        kind = "equal" if not any(self.truths) else f"apart by {', '.join(f'{-one:.2f}' for one in self.truths[1:])}"
-        spread = "0.005 to 0.06" if isinstance(self.spread, tuple) else f"{self.spread}"
-        return f"{len(self.truths)} {kind}, {self.tiles} tiles x {self.trainings}, seeds {spread}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What was said of simulated contenders, as shares of the simulations.
-
-    Attributes:
-        wrongly: A contender was called worse than one that is no better.
-        held: All intervals that are shown held the true differences, all at once; NaN where none is shown.
-        alone: One was called the single winner.
-        somebody: Somebody was called worse than the winner.
-    """
-
-    wrongly: float
-    held: float
-    alone: float
-    somebody: float
-
-
-def told(world: World, simulations: int, seed: int = 0) -> Told:
-    """Compare simulated contenders."""
-    rng = np.random.default_rng([seed, len(world.truths), world.tiles, world.trainings])
-    counts = np.zeros(4)
-    for _ in range(simulations):
-        found = compare(world.draw(rng), draws=1)
-        best = next(number for number, one in enumerate(found) if one.difference is None)
-        true = [truth - world.truths[best] for truth in world.truths]
-        behind = [number for number, one in enumerate(found) if number != best and not one.tied]
-        shown = [
-            (one.difference.low, truth, one.difference.high)
-            for one, truth in zip(found, true, strict=True)
-            if one.difference is not None
-        ]
-        counts += (
-            any(true[number] >= 0.0 for number in behind),
-            all(low is not None and high is not None and low <= truth <= high for low, truth, high in shown),
-            len(behind) == len(found) - 1,
-            bool(behind),
+    @property
+    def world(self) -> World:
+        """Equal contenders in it."""
+        number = int(self.trainings.split()[0])
+        folds = self.trainings.endswith("folds")
+        return World(
+            merits=(0.0,) * self.contenders,
+            tiles=self.tiles,
+            trainings=1 if folds else number,
+            folds=number if folds else 0,
+            seeds=self.seeds,
+            kind=self.kind,
         )
-    wrongly, held, alone, somebody = (float(count) / simulations for count in counts)
-    return Told(wrongly=wrongly, held=held if world.trainings > 1 else float("nan"), alone=alone, somebody=somebody)
 
 
-UNEVEN = (0.005, 0.015, 0.015, 0.015, 0.06)
-FANNED = (0.0, -0.01, -0.02, -0.03, -0.05)
-WORLDS = (
-    *(World(truths=(0.0, 0.0), tiles=tiles, trainings=trainings) for trainings in (1, 2, 3) for tiles in (6, 24)),
-    *(
-        World(truths=(0.0,) * 5, tiles=tiles, trainings=trainings, spread=0.02)
-        for trainings in (2, 3)
-        for tiles in TILES
-    ),
-    World(truths=(0.0,) * 5, tiles=24, trainings=3, spread=UNEVEN),
-    World(truths=(0.0,) * 10, tiles=24, trainings=3, spread=0.02),
-    *(World(truths=FANNED, tiles=tiles, trainings=3) for tiles in (6, 24)),
-    *(World(truths=(0.0, -gain), tiles=tiles, trainings=3) for gain in (0.03, 0.06) for tiles in (6, 24)),
+CELLS = tuple(
+    Cell(kind=kind, trainings=trainings, contenders=contenders, seeds=seeds, tiles=tiles)
+    for kind, trainings, contenders, seeds, tiles in product(KINDS, TRAININGS, CONTENDERS, SEEDS, TILES)
 )
 
 
-def main(simulations: int = 2_000) -> None:
-    """Measure every combination, print the tables and write the figures."""
-    means = Table(title=f"share of {simulations} simulated 95 % intervals that held the truth", title_justify="left")
-    for heading in ("tiles are", "trainings", *(f"{tiles} tiles" for tiles in TILES)):
-        means.add_column(heading)
-    report = Report(name="coverage")
-    for distribution in DISTRIBUTIONS:
-        for trainings in TRAININGS:
-            shares = [covered(distribution, trainings, tiles, simulations) for tiles in TILES]
-            means.add_row(distribution, str(trainings), *(f"{share:.3f}" for share in shares))
-            for tiles, share in zip(TILES, shares, strict=True):
-                report.notes[f"{distribution}, {trainings} trainings, {tiles} tiles"] = share
-    differences = Table(title=f"what was said of {simulations} simulated sets of contenders", title_justify="left")
-    for heading in ("contenders", "wrongly called worse", "all intervals hold", "single winner", "somebody worse"):
-        differences.add_column(heading)
-    for world in WORLDS:
-        found = told(world, simulations)
-        figures = {"wrongly": found.wrongly, "held": found.held, "alone": found.alone, "somebody": found.somebody}
-        differences.add_row(str(world), *("-" if np.isnan(one) else f"{one:.3f}" for one in figures.values()))
-        report.notes |= {f"{world}: {name}": one for name, one in figures.items() if not np.isnan(one)}
-    for table in (means, differences):
-        Console().print(table)
-    report.write()
+def judge(cell: Cell) -> tuple[Said, Said]:
+    """Simulate a cell: equal contenders, and such whose merits differ by ``MERITS``."""
+    equal, unequal = (
+        said(cell.world, STUDIES, seed=seed, spread=spread, draws=DRAWS) for seed, spread in ((0, 0.0), (1, MERITS))
+    )
+    return equal, unequal
+
+
+def state() -> str:
+    """Return a hash of all code that the figures come from."""
+    modules = (layout, variances, probability, statistics, worlds, sys.modules[__name__])
+    return hashlib.sha256(b"".join(Path(str(one.__file__)).read_bytes() for one in modules)).hexdigest()[:16]
+
+
+COLUMNS = (
+    *(one.name for one in fields(Cell)),
+    *(f"{kind} {one.name}" for kind in ("equal", "unequal") for one in fields(Said)),
+)
+
+
+def read(path: Path) -> dict[Cell, tuple[Said, Said]]:
+    """Read the cells that were simulated by this state of the code."""
+    text = path.read_text() if path.is_file() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()  # a line without an end was not written to it
+    if not lines or lines[0] != f"# {state()}":
+        return {}
+    return dict(_cell(row) for row in csv.DictReader(lines[1:]))
+
+
+def _cell(row: Mapping[str, str]) -> tuple[Cell, tuple[Said, Said]]:
+    equal, unequal = (
+        Said(**{one.name: float(row[f"{kind} {one.name}"] or "nan") for one in fields(Said)})
+        for kind in ("equal", "unequal")
+    )
+    numbers = {"contenders": int(row["contenders"]), "seeds": float(row["seeds"]), "tiles": int(row["tiles"])}
+    return Cell(kind=row["kind"], trainings=row["trainings"], **numbers), (equal, unequal)  # type: ignore[arg-type]
+
+
+def simulate(path: Path, cells: Sequence[Cell] = CELLS) -> dict[Cell, tuple[Said, Said]]:
+    """Simulate the cells that a file does not have yet, and add each to it as soon as it is known."""
+    known = read(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text("\n".join([f"# {state()}", ",".join(COLUMNS), *(_line(*one) for one in known.items()), ""]))
+    part.replace(path)
+    todo = [cell for cell in cells if cell not in known]
+    with path.open("a") as file, ProcessPoolExecutor(os.cpu_count()) as pool:
+        for cell, both in zip(todo, pool.map(judge, todo), strict=True):
+            known[cell] = both
+            file.write(f"{_line(cell, both)}\n")
+            file.flush()
+    return {cell: known[cell] for cell in cells}
+
+
+def _line(cell: Cell, both: tuple[Said, Said]) -> str:
+    shares = ["" if np.isnan(share) else f"{share:.4f}" for one in both for share in asdict(one).values()]
+    return ",".join([*map(str, asdict(cell).values()), *shares])
+
+
+def summary(found: Mapping[Cell, tuple[Said, Said]]) -> list[str]:
+    """Return a Markdown table: the worst cell of each kind of tiles and trainings, and how many are outside."""
+    lines = [
+        "| tiles are | trainings | sole winner among equals | all intervals hold | mean's interval holds | "
+        "P(best) of 90 % or more is right | cells outside |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for kind, trainings in product(KINDS, TRAININGS):
+        those = {cell: both for cell, both in found.items() if (cell.kind, cell.trainings) == (kind, trainings)}
+        equal, unequal = zip(*those.values(), strict=True)
+        held = [one.held for one in (*equal, *unequal) if not np.isnan(one.held)]
+        covered = [one.covered for one in (*equal, *unequal) if not np.isnan(one.covered)]
+        sure = [one for one in unequal if one.sure > 0]
+        right = sum(one.sure * one.right for one in sure) / sum(one.sure for one in sure) if sure else float("nan")
+        outside = sum(bool(faults(*both)) for both in those.values())
+        cells = [
+            f"at most {max(one.sole for one in equal):.3f}",
+            f"at least {min(held):.3f}" if held else "none shown",
+            f"{min(covered):.3f} to {max(covered):.3f}",
+            "not shown" if np.isnan(right) else f"{right:.2f}",
+            f"{outside} of {len(those)}",
+        ]
+        lines.append(f"| {kind} | {trainings} | {' | '.join(cells)} |")
+    return lines
+
+
+def faults(equal: Said, unequal: Said) -> list[str]:
+    """Say in what a cell is outside of what is promised."""
+    found = [f"sole winner among equals {equal.sole:.3f}"] if equal.sole > 0.05 else []
+    for name, one in (("equals", equal), ("unequal ones", unequal)):
+        found += [f"intervals of {name} hold {one.held:.3f}"] if one.held < 0.93 else []
+        found += [f"mean's interval of {name} holds {one.covered:.3f}"] if not (0.93 <= one.covered <= 0.97) else []
+    return [one for one in found if "nan" not in one]
+
+
+def main() -> None:
+    """Simulate all cells, and print the summary and every cell that is outside."""
+    found = simulate(TABLE)
+    error = (0.05 * 0.95 / STUDIES) ** 0.5
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{STUDIES:,} studies a cell: Monte Carlo error {error:.3f}, the standard error of 5 or 95 %.\n")
+    console.print("\n".join([*summary(found), "", "Outside:"]))
+    for cell, both in found.items():
+        if outside := faults(*both):
+            where = ", ".join(f"{name} {value}" for name, value in asdict(cell).items())
+            console.print(f"{where}: {'; '.join(outside)}")
 
 
 if __name__ == "__main__":

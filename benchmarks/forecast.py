@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import Report
+from sweep.results.layout import Scores
 from sweep.results.scaling import WORTH, Scaling, fit
-from sweep.results.statistics import Scores
 
 SETTINGS = (((5, 8, 12, 18, 24), 3, 6), ((5, 8, 12, 24), 3, 24))
 """Budgets, draws and val tiles."""

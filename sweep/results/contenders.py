@@ -11,7 +11,8 @@ import numpy as np
 from sweep.records.experiment import Experiment
 from sweep.records.store import VAL_SCORES_FILE, read_scores, read_test_scores
 from sweep.records.winners import Row, has_collapsed, winners
-from sweep.results.statistics import Interval, Scores, mean_interval
+from sweep.results.layout import Layout, Scores
+from sweep.results.statistics import Interval, mean_interval
 from sweep.sealed.ledger import Ledger, Reading
 
 TileScores = Mapping[str, Mapping[str, float]]
@@ -27,11 +28,13 @@ class SplitScores:
         tiles: Their names, in the order of the columns.
         iou: (trainings, tiles), each in [0, 1].
         f1: (trainings, tiles), each in [0, 1]; None where it is not known of every tile.
+        layout: Which tiles belong together; with folds, a row of the scores is a repeat.
     """
 
     tiles: tuple[str, ...]
     iou: Scores
     f1: Scores | None
+    layout: Layout
 
     @classmethod
     def of(cls, trainings: Sequence[TileScores]) -> SplitScores | None:
@@ -41,7 +44,7 @@ class SplitScores:
         tiles = tuple(sorted(trainings[0]))
         same = [one for one in trainings if set(one) == set(tiles)]
         iou, f1 = (np.array([[one[tile].get(name, np.nan) for tile in tiles] for one in same]) for name in METRICS)
-        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None)
+        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None, layout=Layout.apart(len(tiles)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +190,8 @@ def _means(split: str, scores: SplitScores | None) -> Row:
     found: Row = {}
     for name in METRICS:
         matrix = getattr(scores, name) if scores else None
-        found |= interval_columns(f"{split}_{name}", None if matrix is None else mean_interval(matrix))
+        interval = None if scores is None or matrix is None else mean_interval(matrix, layout=scores.layout)
+        found |= interval_columns(f"{split}_{name}", interval)
     return found
 
 

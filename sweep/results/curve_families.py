@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from sweep.results.statistics import LEVEL, Interval, Scores
+from sweep.results.layout import Scores
+from sweep.results.statistics import LEVEL, Interval
 
 Floats = NDArray[np.float64]
 NAMES = "power law, exponential, logistic, plateau, straight line"

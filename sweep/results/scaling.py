@@ -10,7 +10,8 @@ from math import sqrt
 
 from sweep.results.contenders import Contender, label_of
 from sweep.results.curve_families import NAMES, BudgetMeans, forecast
-from sweep.results.statistics import Interval, Scores, mean_interval
+from sweep.results.layout import Scores
+from sweep.results.statistics import Interval, mean_interval
 
 MIN_BUDGETS = 4
 """A curve has three parameters: with fewer budgets nothing is left over that could contradict it."""

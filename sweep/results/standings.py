@@ -95,11 +95,12 @@ def _rank(conditions: Conditions, contenders: Sequence[Contender]) -> Standing:
     placed = {id(contender) for contender in complete}  # to compare whole contenders would take hours with thousands
     rest = [contender for contender in contenders if id(contender) not in placed]
     rest.sort(key=lambda one: -1.0 if one.row["val_iou"] is None else one.row["val_iou"], reverse=True)
-    scores = [contender.val.iou for contender in complete if contender.val is not None]
-    reason = inconclusive(scores) if len(scores) > 1 else None
+    vals = [contender.val for contender in complete if contender.val is not None]
+    scores, layout = [val.iou for val in vals], vals[0].layout if vals else None
+    reason = inconclusive(scores, layout) if len(scores) > 1 else None
     if complete and _no_model([contender.row for contender in complete]):
         reason = Inconclusive.NO_MODEL
-    compared = compare(scores, best=0, decidable=reason is None)
+    compared = compare(scores, layout=layout, best=0, decidable=reason is None)
     ranked = [
         {**contender.row, "rank": rank, **_columns(one)}
         for rank, (contender, one) in enumerate(zip(complete, compared, strict=True), start=1)

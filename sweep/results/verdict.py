@@ -58,6 +58,8 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
         return "No winner: with one training each, none can be called better than another."
     if standing.inconclusive is Inconclusive.ONE_TILE:
         return "No winner: with a single val tile, none can be called better than another."
+    if standing.inconclusive is Inconclusive.ONE_SCENE:
+        return "No winner: with val tiles of a single scene, none can be called better than another."
     if not tied:
         return f"{names[ranked[0]['entry']]} is the best of the {len(ranked)} compared."
     if len(tied) == len(ranked):
@@ -69,6 +71,8 @@ def _lead(standing: Standing, phase: str) -> str:
     """Say who is ahead of whom, or why nobody is."""
     if standing.inconclusive is Inconclusive.ONE_TILE:
         return "Nobody can be called ahead: a single val tile says nothing of other tiles."
+    if standing.inconclusive is Inconclusive.ONE_SCENE:
+        return "Nobody can be called ahead: a single scene says nothing of the other ones; --folds scores tiles of all."
     if standing.inconclusive is Inconclusive.ONE_TRAINING:
         return (
             "Nobody can be called ahead: each was trained once, so how much another seed changes is not known; "
@@ -132,6 +136,7 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
 _WITHHELD: Mapping[Inconclusive, str] = MappingProxyType(
     {
         Inconclusive.ONE_TILE: "it takes several val tiles",
+        Inconclusive.ONE_SCENE: "it takes val tiles of several scenes",
         Inconclusive.ONE_TRAINING: "it takes several trainings of a contender",
         Inconclusive.NO_MODEL: "no model has learned",
     }

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import stats
 
-from benchmarks.coverage import DISTRIBUTIONS, covered
-from sweep.results.statistics import COVERAGE, Resampling, Scores, compare, coverage, mean_interval
+from benchmarks.coverage import said
+from benchmarks.worlds import KINDS, World
+from sweep.results.layout import Layout, PlacedScore, Scores, assemble
+from sweep.results.statistics import COVERAGE, Inconclusive, compare, coverage, inconclusive, mean_interval
+from sweep.results.variances import VariancePart, moderate, satterthwaite
 
 
 def one_training(*scores: float) -> Scores:
@@ -24,15 +27,17 @@ def test_one_training_s_interval_is_student_s() -> None:
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
 
 
-def test_several_trainings_take_satterthwaite_s_degrees_of_freedom() -> None:
-    scores = np.array(
-        [[0.50, 0.60, 0.62], [0.52, 0.64, 0.64]]
-    )  # means by tile 0.51, 0.62, 0.63; by training 0.57333, 0.6
-    tiles, trainings = np.var([0.51, 0.62, 0.63], ddof=1) / 3, np.var([1.72 / 3, 0.6], ddof=1) / 2
-    freedom = (tiles + trainings) ** 2 / (tiles**2 / 2 + trainings**2 / 1)
-    half = stats.t.ppf(0.975, freedom) * (tiles + trainings) ** 0.5
-    interval = mean_interval(scores)
-    assert (interval.low, interval.high) == pytest.approx((scores.mean() - half, scores.mean() + half))
+def test_tiles_and_trainings_each_have_a_part_without_the_noise_of_single_scores() -> None:
+    scores = np.array([[0.50, 0.60, 0.64], [0.52, 0.64, 0.67]])
+    rest = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
+    noise = float((rest**2).sum()) / 2 / 3
+    tiles = VariancePart(variance=np.var(scores.mean(axis=0), ddof=1) / 3, freedom=2.0)
+    trainings = VariancePart(variance=(np.var(scores.mean(axis=1), ddof=1) - noise) / 2, freedom=1.0)
+    freedom = (tiles.variance + trainings.variance) ** 2 / (tiles.variance**2 / 2 + trainings.variance**2)
+    narrow = stats.t.ppf(0.975, freedom) ** 2 * (tiles.variance + trainings.variance)
+    wide = stats.t.ppf(0.975, 2) ** 2 * tiles.variance + stats.t.ppf(0.975, 1) ** 2 * trainings.variance
+    interval = mean_interval(scores, bounds=(-9.0, 9.0))
+    assert interval.high == pytest.approx(scores.mean() + (0.75 * narrow + 0.25 * wide) ** 0.5)
 
 
 def test_an_interval_ends_at_the_bounds() -> None:
@@ -60,27 +65,108 @@ def test_an_interval_holds_the_mean_and_lies_within_0_and_1(scores: Scores) -> N
         assert 0.0 <= interval.low <= interval.mean + 1e-9 and interval.mean - 1e-9 <= interval.high <= 1.0
 
 
-def test_resampled_means_have_the_standard_error_of_the_mean() -> None:
-    scores = np.random.default_rng(1).beta(6, 2, size=(1, 24))
-    spread = Resampling(24).means(scores).std()
-    assert spread == pytest.approx(scores.std(ddof=1) / np.sqrt(24), rel=0.03)
+@pytest.mark.parametrize(("kind", "folds"), [(kind, folds) for kind in KINDS for folds in (0, 5)])
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_says(kind: str, folds: int) -> None:
+    found = said(World(merits=(0.0, 0.0), tiles=30, seeds=0.015, kind=kind, folds=folds), 2_000)
+    assert 0.92 <= found.covered <= 0.98
 
 
-def test_resampling_many_tiles_is_scipy_s_bootstrap() -> None:
-    scores = np.random.default_rng(2).beta(6, 2, size=400)
-    theirs = stats.bootstrap((scores,), np.mean, method="percentile", rng=np.random.default_rng(3)).confidence_interval
-    resampling = Resampling(400)
-    assert resampling.percentiles(resampling.means(scores[None])) == pytest.approx((theirs.low, theirs.high), abs=2e-3)
+def test_of_six_tiles_of_which_one_in_five_is_hard_it_holds_the_truth_as_seldom_as_the_notes_say() -> None:
+    found = said(World(merits=(0.0, 0.0), tiles=6, kind="one in five hard"), 2_000)
+    assert found.covered == pytest.approx(COVERAGE[6][0], abs=0.02)
 
 
-@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_at_24_tiles_the_interval_holds_the_truth_as_often_as_it_says(distribution: str) -> None:
-    assert 0.92 <= covered(distribution, trainings=1, tiles=24, simulations=2_000) <= 0.97
+def test_tiles_of_one_scene_count_once() -> None:
+    scenes = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    means = np.array([0.5, 0.7, 0.6])
+    alike = mean_interval(means[scenes][None], layout=Layout(scenes=scenes))
+    theirs = stats.ttest_1samp(means, 0.0).confidence_interval()
+    assert (alike.low, alike.high) == pytest.approx((theirs.low, theirs.high))
 
 
-@pytest.mark.parametrize(("distribution", "end"), [("two kinds of tiles", 0), ("skewed", 1)])
-def test_at_6_tiles_it_holds_the_truth_as_often_as_the_report_says(distribution: str, end: int) -> None:
-    assert covered(distribution, trainings=1, tiles=6, simulations=2_000) == pytest.approx(COVERAGE[6][end], abs=0.02)
+def test_the_variance_by_scenes_is_that_of_tiles_where_each_is_a_scene() -> None:
+    tiles = np.random.default_rng(3).beta(6, 2, size=(1, 7))
+    assert mean_interval(tiles, layout=Layout(scenes=np.arange(7)[::-1])).low == pytest.approx(mean_interval(tiles).low)
+
+
+def test_a_large_scene_costs_degrees_of_freedom() -> None:
+    (even,), (uneven,) = (Layout(scenes=np.array(scenes)).units for scenes in ([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 2]))
+    assert even.freedom == pytest.approx(2.0) and 1.0 <= uneven.freedom < 1.9
+    assert uneven.effective == pytest.approx(2.0)
+
+
+def test_one_scene_of_several_gives_no_interval_and_no_order() -> None:
+    scores = np.random.default_rng(4).normal(0.7, 0.02, size=(2, 3, 6))
+    scores[0] += 0.1
+    one = Layout(scenes=np.zeros(6, dtype=np.int64), other_scenes=True)
+    assert mean_interval(scores[0], layout=one).low is None
+    assert inconclusive(list(scores), one) is Inconclusive.ONE_SCENE
+    assert all(found.tied and found.probability_best is None for found in compare(list(scores), layout=one))
+    only = Layout(scenes=np.zeros(6, dtype=np.int64))
+    assert inconclusive(list(scores), only) is None and mean_interval(scores[0], layout=only).low is not None
+
+
+def test_folds_measure_the_trainings_of_contenders_that_have_one_each() -> None:
+    random = np.random.default_rng(5)
+    folds = np.repeat(np.arange(5), 6)
+    tiles = random.uniform(0.3, 0.9, 30)
+    luck = random.normal(0.0, 0.01, (2, 5))[:, folds]
+    scores = [tiles[None] + luck[0], tiles[None] + luck[1] - 0.08]
+    layout = Layout(scenes=np.arange(30), folds=folds)
+    assert inconclusive(scores) is Inconclusive.ONE_TRAINING and inconclusive(scores, layout) is None
+    difference = compare(scores, layout=layout)[1].difference
+    by_fold = (scores[1] - scores[0]).reshape(5, 6).mean(axis=1)
+    theirs = stats.ttest_1samp(by_fold, 0.0).confidence_interval(0.96)
+    assert difference is not None and (difference.low, difference.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_balanced_folds_do_not_make_a_mean_look_surer_than_its_tiles_allow() -> None:
+    world = World(merits=(0.0, 0.0), tiles=30, seeds=0.0, kind="skewed", folds=5, balanced=True)
+    assert said(world, 1_000).covered >= 0.92
+
+
+def test_parts_of_equal_size_add_their_degrees_of_freedom() -> None:
+    part = VariancePart(variance=np.array(0.5), freedom=3.0)
+    assert float(satterthwaite([part, part]).freedom) == pytest.approx(6.0)
+
+
+def test_variances_that_are_alike_are_pooled_and_those_that_are_not_stay_apart() -> None:
+    freedom = np.full(6, 4.0)
+    pooled, known = moderate(np.array([1.0, 1.1, 0.9, 1.0, 1.2, 0.8]), freedom)
+    assert pooled == pytest.approx(np.ones(6)) and known == pytest.approx(np.full(6, 24.0))
+    apart, few = moderate(np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]), freedom)
+    assert apart[0] < apart[-1] / 10 and few.max() < 8.0
+    unknown, _ = moderate(np.array([1.0, 3.0, 0.0]), np.array([2.0, 2.0, 0.0]))
+    assert unknown[2] == pytest.approx(2.0)
+
+
+def scored(fold: int, *tiles: str, repeat: int = 0) -> list[PlacedScore]:
+    return [
+        PlacedScore(tile=tile, scene=tile[0], fold=fold, repeat=repeat, score=0.1 * fold + repeat / 2) for tile in tiles
+    ]
+
+
+def test_scores_of_folds_become_a_row_a_repeat_and_a_column_a_tile() -> None:
+    rows = [one for repeat in (1, 0) for one in scored(1, "b2", "b1", repeat=repeat) + scored(0, "a1", repeat=repeat)]
+    scores, layout = assemble(rows)
+    assert scores == pytest.approx(np.array([[0.0, 0.1, 0.1], [0.5, 0.6, 0.6]]))
+    assert layout.folds is not None and layout.folds.tolist() == [0, 1, 1] and layout.scenes.tolist() == [0, 1, 1]
+    assert (layout.number_of_scenes, layout.number_of_folds, layout.tiles) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([], "no scores"),
+        (scored(0, "a1") * 2, "there twice"),
+        (scored(0, "a1", "a2") + scored(0, "a1", repeat=1), "no score of a2 in repeat 1"),
+        (scored(0, "a1") + scored(1, "a1", repeat=1), "of several scenes or folds"),
+        ([*scored(0, "a1"), PlacedScore(tile="b1", scene="b", score=0.5)], "1 of 2 tiles have no fold"),
+    ],
+)
+def test_scores_that_do_not_fit_together_are_refused(rows: list[PlacedScore], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        assemble(rows)
 
 
 def test_trainings_with_other_seeds_widen_the_interval() -> None:
