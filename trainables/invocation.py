@@ -30,10 +30,5 @@ def call(name: str = "") -> str:
 
 
 def command(name: str, *arguments: str) -> str:
-    """Return a whole command, quoted so that it can be pasted: ``python -m sweep.patches check --patches 'my tiles'``.
-
-    Args:
-        name: As for ``words``; a subcommand is an argument.
-        arguments: What follows, unquoted.
-    """
+    """Return a whole command, ready to be pasted: ``python -m sweep.patches check --patches 'my tiles'``."""
     return shlex.join([*words(name), *arguments])

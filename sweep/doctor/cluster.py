@@ -29,14 +29,7 @@ def check_cluster(subject: Subject) -> Sequence[Finding]:
 def judge_cluster(
     found: Mapping[str, Any], address: str, *, folder: str = "", wants_gpu: bool = False
 ) -> list[Finding]:
-    """Judge a cluster.
-
-    Args:
-        found: From ``cluster_probe``.
-        address: Where it was looked for.
-        folder: The folder for results; empty for a storage that every node reaches.
-        wants_gpu: Whether the profile refuses to start without GPUs.
-    """
+    """Judge what ``cluster_probe`` found; the folder is empty for a storage that every node reaches."""
     if found["fault"]:
         return [_refused(found, address)]
     nodes = f"{found['nodes']} node{'' if found['nodes'] == 1 else 's'}"

@@ -27,11 +27,6 @@ NARROWEST = 30
 def show_findings(found: Iterable[tuple[Check, Sequence[Finding]]], options: CheckupOptions, output: Output) -> int:
     """Show every finding as it comes, then the sum and the next command.
 
-    Args:
-        found: From ``run_checks``.
-        options: What the doctor was given.
-        output: Where to show it; what is well is left out with ``--quiet``.
-
     Returns:
         The exit code: 0, or 2 where something failed.
     """

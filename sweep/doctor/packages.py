@@ -36,13 +36,7 @@ def check_packages(subject: Subject) -> Sequence[Finding]:
 
 
 def judge_packages(needed: Sequence[Requirement], pins: Mapping[str, str] | None, fix: str) -> Finding:
-    """Judge installed packages.
-
-    Args:
-        needed: What tilesweep asks for.
-        pins: Package to the version that was tested; None where that is not known.
-        fix: The command that installs the right ones.
-    """
+    """Judge installed packages; ``pins`` says which versions were tested, and is None where nobody knows."""
     if wrong := [fault for requirement in needed for fault in faults(requirement)]:
         return fail(some(wrong), fix)
     found = f"{len(needed)} packages in their ranges"

@@ -45,12 +45,7 @@ def check_token(subject: Subject) -> Sequence[Finding]:
 
 
 def judge_token(plan: TokenPlan, *, joins: bool) -> Finding:
-    """Judge where a token comes from.
-
-    Args:
-        plan: From ``plan_token``.
-        joins: Whether the sweep joins a cluster that is running already, which may ask for it.
-    """
+    """Judge where a token comes from."""
     if plan.source == "given":
         return ok(f"given by {TOKEN_VARIABLE}")
     if plan.source == "file" and plan.path is not None:

@@ -44,14 +44,7 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
 
 
 def judge_missing(needs: str, names: Sequence[str], *, refuses: bool, offline: bool) -> Finding:
-    """Judge weights that are not on this machine.
-
-    Args:
-        needs: Which ones.
-        names: The architectures that want them.
-        refuses: Whether the profile starts with nothing else.
-        offline: Whether the sweep may not fetch them.
-    """
+    """Judge weights that are not on this machine."""
     users = ", ".join(names)
     fix = how_to_get(needs)
     if not refuses:  # such a profile fetches nothing by itself

@@ -56,10 +56,6 @@ class LabelNames:
     def index(self, name: str, place: str) -> int:
         """Return a label's class index, 255 for ``ignore``.
 
-        Args:
-            name: As the file says it.
-            place: What errors name.
-
         Raises:
             DataError: The task has no class of this name.
         """
@@ -86,11 +82,6 @@ class LabelNames:
 
 def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
     """Read a JSON file with labels.
-
-    Args:
-        path: The file.
-        schema: As ``parse_json`` takes it.
-        kind: What the file should be, for errors: ``COCO file``.
 
     Raises:
         DataError: Not readable, too large, or of another kind.

@@ -49,10 +49,6 @@ def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
 def require_room(experiment: Experiment, needed: int) -> None:
     """Refuse a sweep that its storage cannot hold; a remote storage does not say how much it can.
 
-    Args:
-        experiment: Where it will lie, or lies in part.
-        needed: Bytes of the whole sweep.
-
     Raises:
         StorageError: There is too little room.
     """

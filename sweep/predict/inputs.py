@@ -44,10 +44,6 @@ class Input:
 def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
     """List the rasters that the user named.
 
-    Args:
-        inputs: Files, folders, globs, addresses.
-        out: Where results will lie; outside every folder that is read.
-
     Raises:
         ExperimentError: Something is missing or empty, two rasters have one name, or results would become inputs.
     """

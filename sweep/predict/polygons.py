@@ -107,12 +107,7 @@ def _open(path: Path) -> Any:
 
 
 def ground_under(dataset: Any, name: Path | str, options: PolygonOptions) -> Georeference:
-    """Return the ground under a raster of which polygons can be written.
-
-    Args:
-        dataset: An open rasterio dataset on the mask's grid, such as the image.
-        name: What to call it in an error.
-        options: What is to be written.
+    """Return the ground under an open rasterio dataset of which polygons can be written.
 
     Raises:
         ExperimentError: It has no CRS or transform; GeoJSON of a CRS that does not relate to the earth.

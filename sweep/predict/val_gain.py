@@ -95,11 +95,7 @@ def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
 
 
 def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
-    """Read the tiles that a ensemble was trained on, or say why they cannot be had.
-
-    Args:
-        ensemble: The models.
-        patches: Where the user says that the dataset lies; None is where it lay when the sweep ran.
+    """Read the tiles that an ensemble was trained on, where they lay then or the user says, or say why not.
 
     Raises:
         DataError: The dataset that the user named is not the one, or is damaged.

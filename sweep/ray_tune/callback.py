@@ -15,12 +15,7 @@ from trainables.report import EpochReport, TrialReport
 
 
 class ObserverCallback(tune.Callback):  # type: ignore[misc]
-    """Turns what Tune says into what observers hear, and drops the epochs that they have heard of.
-
-    Args:
-        observers: Who hears it, in this order.
-        plan_of: Returns a trial's plan by its name.
-    """
+    """Turns what Tune says into what observers hear, and drops the epochs that they have heard of."""
 
     def __init__(self, observers: Sequence[Observer], plan_of: Callable[[str], TrialPlan]) -> None:
         self._observers = observers

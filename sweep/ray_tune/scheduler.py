@@ -12,11 +12,7 @@ from sweep.planning.policy import Decision
 
 
 class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Ends a Tune trial that is stopped or pauses; one that pauses comes back later as another Tune trial.
-
-    Args:
-        decide: Decides by a Tune trial's id and its result.
-    """
+    """Ends a Tune trial that is stopped or pauses; one that pauses comes back later as another Tune trial."""
 
     def __init__(self, decide: Callable[[str, Mapping[str, Any]], Decision]) -> None:
         super().__init__()

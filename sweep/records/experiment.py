@@ -86,9 +86,6 @@ class Experiment:
     def require_own(self, *, trusted: bool) -> None:
         """Refuse to resume what another user wrote.
 
-        Args:
-            trusted: The user wants it all the same.
-
         Raises:
             ExperimentError: The folder belongs to somebody else; a remote storage does not say whose it is.
         """

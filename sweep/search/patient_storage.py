@@ -51,10 +51,6 @@ _PatientStorage = type("_PatientStorage", (_Patience, BaseStorage), _METHODS)
 def patient(storage: BaseStorage, name: str) -> BaseStorage:
     """Return a storage that tries everything again, ``RETRY_SECONDS`` apart, while the database is locked or away.
 
-    Args:
-        storage: Which one.
-        name: What errors call it; without a password.
-
     Returns:
         A storage whose methods raise a ``StorageError`` when the database does not come back.
     """

@@ -25,13 +25,6 @@ def show_plan(
 ) -> dict[str, Any]:
     """Show what a sweep would do and how long it would take.
 
-    Args:
-        run: What would be run, here or on the cluster that it joins.
-        console: Where to print.
-        measure: Train a few steps of each architecture here, to calibrate the estimate.
-        pretrained: Whether the sweep would refuse to start without real weights.
-        probe: Measures what architectures need of a GPU; None is here, or on the cluster.
-
     Returns:
         The same in plain values, for programs.
     """

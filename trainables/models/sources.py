@@ -64,11 +64,7 @@ class WeightsSource:
 
 
 def source(needs: str) -> WeightsSource:
-    """Return where the weights of a kind come from.
-
-    Args:
-        needs: What an architecture wants; not ``none`` or one's own.
-    """
+    """Return where the weights of a kind come from; none and one's own come from nowhere."""
     return _smp_source(needs.removeprefix(SMP_ENCODER)) if needs.startswith(SMP_ENCODER) else _sources()[needs]
 
 
