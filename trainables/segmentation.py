@@ -218,9 +218,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         final, files = trainer.finish()
         for name, content in files.items():
             self._folder.write(f"predictions/val/{name}", content, durable=False)
-        self._say(
-            f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
-        )
+        self._say(f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}")
         return FinalReport.of(
             final,
             best_sha256=self._best_sha256,

@@ -57,11 +57,7 @@ class Storage:
         if "://" not in address:
             try:
                 path = str(Path(address).expanduser().resolve())
-            except (
-                OSError,
-                ValueError,
-                RuntimeError,
-            ) as error:  # a null byte, no home, links in a circle
+            except (OSError, ValueError, RuntimeError) as error:  # a null byte, no home, links in a circle
                 raise ExperimentError(f"{flag} {address!r}: {_first_line(error)}; give a folder or a URI") from error
             return cls(pafs.LocalFileSystem(), path, path)
         if (shown := hide_secret(address)) != address:

@@ -30,15 +30,7 @@ from trainables.models.weights import Weights
 from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
-from trainables.scoring import (
-    Forward,
-    centre_window,
-    forward_on,
-    predict_tiles,
-    scale,
-    score_and_draw,
-    score_split,
-)
+from trainables.scoring import Forward, centre_window, forward_on, predict_tiles, scale, score_and_draw, score_split
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

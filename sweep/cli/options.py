@@ -170,13 +170,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     overlays_every: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_EPOCHS), OnResume.MAY_CHANGE] = 5
     """With --tensorboard: draw predictions after the first epoch and every N epochs; 0: never."""
 
-    mlflow: Annotated[
-        str | None,
-        arg(metavar="URI"),
-        RARE,
-        OnResume.MAY_CHANGE,
-        TrackedBy("a tracking URI"),
-    ] = None
+    mlflow: Annotated[str | None, arg(metavar="URI"), RARE, OnResume.MAY_CHANGE, TrackedBy("a tracking URI")] = None
     """Log every trial to this MLflow, such as sqlite:///mlflow.db or http://HOST:5000."""
 
     wandb: Annotated[str | None, arg(metavar="PROJECT"), RARE, OnResume.MAY_CHANGE, TrackedBy("a project")] = None

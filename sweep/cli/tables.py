@@ -85,14 +85,7 @@ class Sheet:
         elsewhere: Where columns are found that a width leaves out.
     """
 
-    def __init__(
-        self,
-        title: str,
-        columns: Sequence[Column],
-        rows: Iterable[Any],
-        *,
-        elsewhere: str = "",
-    ) -> None:
+    def __init__(self, title: str, columns: Sequence[Column], rows: Iterable[Any], *, elsewhere: str = "") -> None:
         self._title = title
         self._elsewhere = elsewhere
         rows = list(rows)

@@ -56,9 +56,7 @@ class DiskUse:
 
 def check_disk(subject: Subject) -> Sequence[Finding]:
     """Compare the room in every folder that a sweep writes to with what Phase 1 takes there."""
-    places = [
-        _measure("weights", "TILESWEEP_CACHE", cache(), CACHE_BYTES),
-    ]
+    places = [_measure("weights", "TILESWEEP_CACHE", cache(), CACHE_BYTES)]
     with suppress(ExperimentError):  # told by the check of that folder
         places.insert(0, _measure(RAY, "RAY_TMPDIR", choose_folder().path, RAY_BYTES))
     if subject.storage.is_local:

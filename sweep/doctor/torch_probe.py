@@ -44,12 +44,7 @@ def look() -> dict[str, Any]:
 def _device(torch: Any, index: int) -> dict[str, Any]:
     properties = torch.cuda.get_device_properties(index)
     free, total = torch.cuda.mem_get_info(index)
-    return {
-        "name": properties.name,
-        "bytes": total,
-        "free": free,
-        "capability": [properties.major, properties.minor],
-    }
+    return {"name": properties.name, "bytes": total, "free": free, "capability": [properties.major, properties.minor]}
 
 
 if __name__ == "__main__":

@@ -24,12 +24,7 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
     there, findings = [], []
     for needs, names in needed.items():
         try:
-            found = resolve(
-                needs,
-                "available",
-                sam_checkpoint=subject.sam_checkpoint,
-                sam_sha256=subject.sam_sha256,
-            )
+            found = resolve(needs, "available", sam_checkpoint=subject.sam_checkpoint, sam_sha256=subject.sam_sha256)
         except WeightsError as error:
             findings += [as_finding(fault) for fault in error.faults]
             continue

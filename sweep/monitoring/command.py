@@ -62,7 +62,5 @@ COMMAND = Command(
     name="monitoring",
     options=MonitoringOptions,
     main=main,
-    examples={
-        "": "write monitoring/, and say how to start Prometheus and Grafana",
-    },
+    examples={"": "write monitoring/, and say how to start Prometheus and Grafana"},
 )

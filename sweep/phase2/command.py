@@ -38,13 +38,7 @@ def main(options: Phase2Options, output: Output) -> int:
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
-    from sweep.search.searches import (
-        limited_trials,
-        make_spaces,
-        say_limits,
-        shared_recipes,
-        trials_each,
-    )
+    from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes, trials_each
     from sweep.session.resolve import policy_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.models.registry import get_architecture
@@ -72,10 +66,7 @@ def main(options: Phase2Options, output: Output) -> int:
         studies = tuple(
             StudyPlan(
                 template=TrialPlan(
-                    attempt=slugs[name],
-                    contest=slugs[name],
-                    recipe=recipes[name],
-                    weights=weights[name],
+                    attempt=slugs[name], contest=slugs[name], recipe=recipes[name], weights=weights[name]
                 ),
                 space=spaces[name],
                 trials=trials[name],

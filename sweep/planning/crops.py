@@ -30,9 +30,7 @@ def fit_crops(plan: SweepPlan, data: TuningData) -> SweepPlan:
         return replace(study, template=fit(study.template), finals=tuple(fit(one) for one in study.finals))
 
     return replace(
-        plan,
-        trials=tuple(fit(one) for one in plan.trials),
-        studies=tuple(fit_study(one) for one in plan.studies),
+        plan, trials=tuple(fit(one) for one in plan.trials), studies=tuple(fit_study(one) for one in plan.studies)
     )
 
 

@@ -71,10 +71,7 @@ def _stripes(columns: Side, widest: int) -> Iterator[Stripe]:
         last = min(first + 1, end)
         while last < end and columns.starts[last + 1] + columns.window - columns.starts[first] <= widest:
             last += 1
-        own = (
-            columns.fades[first][0] if first else 0,
-            columns.fades[last][0] if last < end else columns.length,
-        )
+        own = (columns.fades[first][0] if first else 0, columns.fades[last][0] if last < end else columns.length)
         yield Stripe(number=number, columns=columns.cut(first, last), begin=columns.starts[first], own=own)
         if last == end:
             return

@@ -81,11 +81,7 @@ def write_polygons(
     require_geo()
     import rasterio
 
-    with (
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
-        _open(mask) as mask_raster,
-        _open(probability) as probability_raster,
-    ):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), _open(mask) as mask_raster, _open(probability) as probability_raster:
         ground = ground_under(mask_raster, mask, options)
         if (mask_raster.shape, mask_raster.transform) != (probability_raster.shape, probability_raster.transform):
             raise ExperimentError(f"{probability}: lies on another grid than {mask}; write both from one prediction")

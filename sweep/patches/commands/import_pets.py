@@ -43,12 +43,7 @@ def import_pets(options: ImportPets, output: Output) -> None:
             origin=ORIGIN,
             licence=LICENCE,
             sources=sources,
-            notes={
-                "fit": options.fit,
-                "uncertain": options.uncertain,
-                "seed": options.seed,
-                "left_out": len(left_out),
-            },
+            notes={"fit": options.fit, "uncertain": options.uncertain, "seed": options.seed, "left_out": len(left_out)},
         )
         finish(root, manifest, report)
     for line in left_out[:10]:
