@@ -87,7 +87,7 @@ def use_library_attention(model: SegmentationModel) -> None:
             with torch.no_grad():
                 return library_features(encoder, inputs, taps)
 
-        model._encode = encode  # type: ignore[method-assign]
+        model.encode_prepared = encode  # type: ignore[method-assign]
 
 
 def naive(recipe: Recipe, patches: Path, device: torch.device, *, workers: int = 2) -> Pace:

@@ -18,7 +18,7 @@ from trainables.models.registry import build_model, described, source_sha256
 from trainables.models.sources import is_known
 from trainables.models.weights import Weights
 from trainables.owners import scratch_folder
-from trainables.recipe import Recipe
+from trainables.recipe import MAX_FOLDS, Recipe
 from trainables.task import Task
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class BestWeights:
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
         task: What it predicts.
         source_sha256: Hash of the file that defines an architecture of one's own; empty for the others.
+        folds: Names of the tiles that each model of a cross-validation has not seen; the file holds all of them, and
+            they predict together. None is a single model.
     """
 
     recipe: Recipe
@@ -54,6 +56,7 @@ class BestWeights:
     encoder_sha256: str = ""
     task: Task = field(default_factory=Task)
     source_sha256: str = ""
+    folds: tuple[tuple[str, ...], ...] = ()
 
 
 class _Metadata(TypedDict):
@@ -68,6 +71,7 @@ class _Metadata(TypedDict):
     encoder_sha256: NotRequired[str]
     task: NotRequired[dict[str, Any]]
     source_sha256: NotRequired[str]
+    folds: NotRequired[list[list[str]]]
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -136,6 +140,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             encoder_sha256=values.get("encoder_sha256", ""),
             task=Task.from_dict(values["task"]) if "task" in values else Task(),
             source_sha256=values.get("source_sha256", ""),
+            folds=tuple(map(tuple, values.get("folds", ()))),
         )
         _check(best)
         return best
@@ -153,6 +158,8 @@ def _check(best: BestWeights) -> None:
     """
     if best.recipe.crop_size > LARGEST_CROP:
         raise DamagedError(f"recipe.crop_size is {best.recipe.crop_size}; at most {LARGEST_CROP} is possible")
+    if len(best.folds) == 1 or len(best.folds) > MAX_FOLDS:
+        raise DamagedError(f"it names {len(best.folds)} folds; none or from 2 to {MAX_FOLDS} are possible")
     needs = best.weights.needs
     entry = described(best.recipe.architecture)
     own = entry.own and needs == entry.needs and best.weights.kind in ("own", "none")
@@ -204,7 +211,21 @@ def load_best(path: Path, origin: str = "") -> tuple[SegmentationModel, BestWeig
 
 
 def _rebuild(best: BestWeights, origin: str) -> SegmentationModel:
-    """Build the model that a file's tensors belong to."""
+    """Build the model, or the folds' models, that a file's tensors belong to."""
+    model = _rebuild_one(best, origin)
+    if not best.folds:
+        return model
+    from trainables.models.fold_ensemble import FoldEnsemble
+
+    members = [model]
+    for _ in best.folds[1:]:
+        members.append(_rebuild_one(best, origin))
+        if model.encoder_is_fixed:
+            members[-1].encoder = model.encoder
+    return FoldEnsemble(members)
+
+
+def _rebuild_one(best: BestWeights, origin: str) -> SegmentationModel:
     from trainables.models.base import encoder_fingerprint
     from trainables.models.encoder_cache import release
     from trainables.models.resolving import on_this_node

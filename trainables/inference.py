@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from trainables.errors import InfeasibleError
 from trainables.models.base import SegmentationModel
+from trainables.models.fold_ensemble import mean_logits
 from trainables.recipe import Recipe
 from trainables.scoring import Forward, forward_on
 from trainables.training import choose_dtype
 
 SYMMETRIES = tuple((turns, flipped) for flipped in (False, True) for turns in range(4))
 """The dihedral group D4: quarter turns, with and without a flip before them."""
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0 and 1, where their logit is infinite: about 16 as a logit."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,7 +82,7 @@ def ensemble(members: Sequence[Forward]) -> Forward:
     """
 
     def forward(images: Tensor) -> Tensor:
-        return _mean_logits(member(images) for member in members)
+        return mean_logits(member(images) for member in members)
 
     return forward if len(members) > 1 else members[0]
 
@@ -96,7 +95,7 @@ def with_symmetries(forward: Forward) -> Forward:
     """
 
     def augmented(images: Tensor) -> Tensor:
-        return _mean_logits(_undo(forward(_apply(images, *one)), *one) for one in SYMMETRIES)
+        return mean_logits(_undo(forward(_apply(images, *one)), *one) for one in SYMMETRIES)
 
     return augmented
 
@@ -108,14 +107,3 @@ def _apply(images: Tensor, turns: int, flipped: bool) -> Tensor:
 def _undo(logits: Tensor, turns: int, flipped: bool) -> Tensor:
     turned = torch.rot90(logits, -turns, (-2, -1))
     return turned.flip(-1) if flipped else turned
-
-
-def _mean_logits(all_logits: Iterable[Tensor]) -> Tensor:
-    """Return the logits of the mean probability of at least one tensor; of classes, the logarithm of it."""
-    total, count = None, 0
-    for logits in all_logits:
-        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
-        total, count = probability if total is None else total + probability, count + 1
-    assert total is not None
-    mean = total / count
-    return torch.logit(mean, eps=EPSILON) if mean.shape[1] == 1 else mean.clamp(min=EPSILON).log()

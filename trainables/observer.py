@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from trainables.epochs import Training
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.storage import Storage
-from trainables.training import Trainer
 
 
 class TrialObserver(Protocol):
@@ -16,7 +16,7 @@ class TrialObserver(Protocol):
     def begin(self, attempt: str, recipe: Recipe, folder: Storage) -> None:
         """A trial starts, or continues."""
 
-    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Training) -> None:
         """An epoch was trained and validated; it is not saved yet, and a trial that dies now trains it again."""
 
     def end(self) -> None:

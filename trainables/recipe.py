@@ -39,6 +39,8 @@ MAX_CROP = 16_384
 MAX_WINDOW = 65_536
 MAX_DRAWS = 1_000_000
 MAX_BATCH = 4_096
+MAX_FOLDS = 50
+"""Models that a cross-validation trains side by side."""
 MAX_WAIT = 1_000_000
 """Of the numbers of epochs after which something happens, if ever."""
 CLASS_WEIGHTS = ("none", "inverse_frequency")

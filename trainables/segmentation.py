@@ -18,8 +18,11 @@ import torch
 from ray import tune
 
 from trainables.checkpoints import BestWeights, dump_best
+from trainables.cross_validation import start_training
+from trainables.data.folds import Fold
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
+from trainables.epochs import Training
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
 from trainables.features import FeatureCache
@@ -34,7 +37,6 @@ from trainables.recipe import Recipe
 from trainables.report import HISTORY_FIELDS, FinalReport, TrialReport
 from trainables.storage import Storage
 from trainables.tracing import traced
-from trainables.training import Trainer
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
 
 TRACE_FILE = "trace.json.gz"
@@ -44,7 +46,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     """One epoch a step. Configured by plain values, so that Ray can store and compare trials.
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
-    (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``device`` (``cpu`` or ``cuda``),
+    (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``folds`` (the fields of each
+    ``Fold``; none is no cross-validation), ``device`` (``cpu`` or ``cuda``),
     ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded), ``folder``
     (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take pretrained
     weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its file). The
@@ -90,10 +93,11 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._compiled: bool = trial["compiled"]
         self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
+        self._folds = tuple(Fold.from_dict(fold) for fold in trial.get("folds", ()))
         self._folder = Storage.open(trial["folder"])
         self._weights_at: str | None = trial.get("weights_at")
         self._states = TrialStates(self._folder)
-        self._trainer: Trainer | None = None
+        self._trainer: Training | None = None
         self._saved_trainer: dict[str, Any] | None = None
         self._best_sha256 = ""
         self._reports: list[dict[str, Any]] = []
@@ -112,7 +116,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._say(line)
         self._taken_up = True
 
-    def _make_trainer(self) -> Trainer:
+    def _make_trainer(self) -> Training:
         """Build the trainer and put it where the saved state left it."""
         resources = self.trial_resources.required_resources if self.trial_resources else {}
         threads = max(1, int(resources.get("CPU", 1)))
@@ -122,9 +126,10 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             torch.backends.cudnn.benchmark = True  # sizes never change within a trial
             torch.cuda.reset_peak_memory_stats()
         self._source_sha256 = source_sha256(self._recipe.architecture)  # the file may change while this trains
-        trainer = Trainer(
+        trainer = start_training(
             self._recipe,
             self._data,
+            self._folds,
             self._device,
             fetch_to_node(self._weights, Storage.open(self._weights_at) if self._weights_at else None),
             workers=threads,
@@ -200,11 +205,11 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         )
         for observer in self._observers:
             observer.epoch(report, trainer)
-        if report.improved:
+        if trainer.improved:
             self._save_best(trainer)
         return TrialReport(epoch=report, final=self._finish(trainer) if trainer.finished else None)
 
-    def _traced(self, trainer: Trainer) -> AbstractContextManager[None]:
+    def _traced(self, trainer: Training) -> AbstractContextManager[None]:
         """Record the second epoch, which no longer allocates and chooses kernels; the first one if it is the only."""
         if not self._trace or trainer.epoch + 1 < min(2, self._recipe.max_epochs):
             return nullcontext()
@@ -212,22 +217,20 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._say(f"recording the first steps of epoch {trainer.epoch + 1} into {TRACE_FILE}")
         return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content, durable=False))
 
-    def _finish(self, trainer: Trainer) -> FinalReport:
+    def _finish(self, trainer: Training) -> FinalReport:
         """Score the best weights on whole val tiles and write the predictions."""
         started = time.perf_counter()
         final, files = trainer.finish()
         for name, content in files.items():
             self._folder.write(f"predictions/val/{name}", content, durable=False)
-        self._say(f"finished: best epoch {trainer.best_epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}")
+        self._say(
+            f"finished: best epoch {trainer.best.epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
+        )
         return FinalReport.of(
             final,
             best_sha256=self._best_sha256,
             final_seconds=time.perf_counter() - started,
-            trainable_parameters=sum(
-                parameter.numel()
-                for name, parameter in trainer.model.named_parameters()
-                if not trainer.model.is_fixed(name)
-            ),
+            trainable_parameters=trainer.trainable_parameters,
         )
 
     def _save(self) -> None:
@@ -253,16 +256,17 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         if ended:
             self._states.keep_last()  # nothing will train on from it
 
-    def _save_best(self, trainer: Trainer) -> None:
+    def _save_best(self, trainer: Training) -> None:
         best = BestWeights(
             recipe=self._recipe,
             weights=self._weights,
-            epoch=trainer.best_epoch,
-            val_iou=trainer.best_iou,
+            epoch=trainer.best.epoch,
+            val_iou=trainer.best.iou,
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
             task=self._data.task,
             source_sha256=self._source_sha256,
+            folds=trainer.folds,
         )
         data = dump_best(trainer.best_state, best)
         self._folder.write(BEST_FILE, data)
@@ -275,9 +279,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     def _say_news(self) -> None:
         """Log what the trainer did to fit into memory."""
         if self._trainer:
-            for line in self._trainer.memory.news:
+            for line in self._trainer.memory_news():
                 self._say(line)
-            self._trainer.memory.news.clear()
 
     def _say(self, text: str) -> None:
         """Add to the trial's log, which is written with the next epoch."""

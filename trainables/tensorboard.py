@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from trainables.epochs import Training
 from trainables.overlays import draw_row
 from trainables.recipe import Recipe
 from trainables.report import SCALARS, EpochReport
 from trainables.storage import Storage
-from trainables.training import Trainer
 
 if TYPE_CHECKING:
     from tensorboardX.proto.event_pb2 import Event
@@ -47,7 +47,7 @@ class EventFiles:
         """Begin a new file with the next epoch."""
         self._folder, self._name, self._written = folder, "", b""
 
-    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Training) -> None:
         """Write an epoch's numbers, and pictures if it is their turn."""
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.proto.summary_pb2 import Summary

@@ -13,14 +13,14 @@ from torch.profiler import ProfilerActivity, profile, schedule
 from trainables.owners import scratch_folder
 
 if TYPE_CHECKING:
-    from trainables.training import Trainer
+    from trainables.epochs import Training
 
 STEPS = 10
 """Steps that are recorded, after one that is not; a step has thousands of events."""
 
 
 @contextmanager
-def traced(trainer: Trainer, write: Callable[[bytes], None]) -> Iterator[None]:
+def traced(trainer: Training, write: Callable[[bytes], None]) -> Iterator[None]:
     """Record the first steps of an epoch, and its validation too where it has few steps.
 
     Args:

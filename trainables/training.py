@@ -18,19 +18,29 @@ from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.energy import EnergyMeter
+from trainables.epochs import BestEpoch, Measured, epoch_report
 from trainables.errors import DivergedError
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.losses.base import loss_of
 from trainables.memory import MemoryLadder, random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
-from trainables.models.base import encoder_fingerprint
+from trainables.models.base import SegmentationModel, encoder_fingerprint
 from trainables.models.registry import build_model
 from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
 from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
-from trainables.scoring import Forward, centre_window, forward_on, predict_tiles, scale, score_and_draw, score_split
+from trainables.scoring import (
+    Forward,
+    centre_window,
+    forward_on,
+    predict_tiles,
+    scale,
+    score_and_draw,
+    score_split,
+)
+from trainables.task import Task
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -58,6 +68,7 @@ class Trainer:
         workers: Threads that prepare views, at least 1.
         features: Keeps what a fixed encoder makes of views that come again; None encodes every view every time.
         compiled: Whether ``torch.compile`` translates the training step.
+        seed: Seeds initial weights, draws and dropout; None is the recipe's.
 
     Raises:
         DataError: No val tile has a pixel that counts in its window.
@@ -73,28 +84,30 @@ class Trainer:
         workers: int = 2,
         features: FeatureCache | None = None,
         compiled: bool = False,
+        seed: int | None = None,
     ) -> None:
         self.recipe = recipe
+        self._seed = recipe.seed if seed is None else seed
         self.device = device
         self.weights = weights or Weights(kind="none")
         self.dtype = choose_dtype(recipe.precision, device)
         self.epoch = 0
-        self.best_iou = -1.0
-        self.best_epoch = 0
+        self.best = BestEpoch()
         self.best_state: dict[str, Tensor] = {}
+        self.improved = False
         self.after_step: Callable[[], object] | None = None
-        self._stale_epochs = 0
         self._data = data
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self._loss = loss_of(recipe, data.task, data.train, device)
-        self.model = build_model(recipe, self.weights, data.task.channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = build_model(recipe, self.weights, data.task.channels, seed=self._seed)
+        self.model: SegmentationModel = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
         self._run = torch.compile(run) if compiled else run
         self._encoder = self._make_encoder(features)
         self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
         augmented_on = torch.device("cpu") if self._encodes_once else device
-        self._batches = Batches(data.train, recipe, augmented_on, workers=workers)
+        self._batches = Batches(data.train, recipe.replace(seed=self._seed), augmented_on, workers=workers)
         self.memory = MemoryLadder(self.model)
         self._two_stages = (
             self.weights.two_stages and recipe.frozen_epochs > 0 and bool(self.model.encoder_parameters())
@@ -143,9 +156,20 @@ class Trainer:
             DivergedError: The loss is NaN or infinite.
             InfeasibleError: It does not fit into the device's memory.
         """
+        measured = self.run_epoch()
+        self.judge(measured.val)
+        return epoch_report(self, measured)
+
+    def run_epoch(self) -> Measured:
+        """Train one epoch and validate; ``judge`` is to follow.
+
+        Raises:
+            DivergedError: The loss is NaN or infinite.
+            InfeasibleError: It does not fit into the device's memory.
+        """
         started, energy = time.perf_counter(), EnergyMeter(self.device)
         self.epoch += 1
-        if self._two_stages and self.epoch == self.recipe.frozen_epochs + 1:
+        if self.second_stage_began:
             self._start_second_stage()
         rate = self.learning_rate
         train_loss, step_seconds, data_seconds = self._train()
@@ -153,35 +177,76 @@ class Trainer:
             raise DivergedError(f"train loss is {train_loss} in epoch {self.epoch} at learning rate {rate:g}")
         with self._averaged():
             val = self.validate()
-            improved = val.iou > self.best_iou
-            if improved:
-                self.best_iou, self.best_epoch = val.iou, self.epoch
-                self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
-        self._stale_epochs = 0 if improved else self._stale_epochs + 1
-        end_epoch(self._schedule, self.recipe, val)
-        return EpochReport.of(
-            val,
-            self._data.task,
-            epoch=self.epoch,
+        return Measured(
+            val=val,
             train_loss=train_loss,
             learning_rate=rate,
-            encoder_frozen=self.model.encoder_frozen,
             step_seconds=step_seconds,
-            images_per_second=self.recipe.draws_per_epoch / (step_seconds * self.steps_per_epoch),
-            data_share=data_seconds / (step_seconds * self.steps_per_epoch),
+            data_seconds=data_seconds,
             seconds=time.perf_counter() - started,
-            peak_memory_bytes=self._peak_memory(),
-            memory_measures=self.memory.measures,
-            best_epoch=self.best_epoch,
-            best_val_iou=self.best_iou,
             gpu_joules=energy.joules(),
         )
 
+    def judge(self, val: SplitScore) -> None:
+        """Keep the weights if the epoch is the best one so far, and move the schedule on.
+
+        Args:
+            val: Scores by which the epoch is judged.
+        """
+        self.improved = self.best.hear(self.epoch, val.iou)
+        if self.improved:
+            with self._averaged():
+                self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
+        end_epoch(self._schedule, self.recipe, val)
+
+    @property
+    def second_stage_began(self) -> bool:
+        """Whether the last epoch was the first one of the second of two stages."""
+        return self._two_stages and self.epoch == self.recipe.frozen_epochs + 1
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the frozen stage of two is not over; it never ends a training early."""
+        return self._two_stages and self.epoch <= self.recipe.frozen_epochs
+
     @property
     def finished(self) -> bool:
-        """Whether the epochs or the patience are used up; the frozen stage never ends a training early."""
-        waiting = self._two_stages and self.epoch <= self.recipe.frozen_epochs
-        return self.epoch >= self.recipe.max_epochs or (not waiting and self._stale_epochs >= self.recipe.patience)
+        """Whether the epochs or the patience are used up."""
+        return self.epoch >= self.recipe.max_epochs or (not self.waiting and self.best.stale >= self.recipe.patience)
+
+    @property
+    def task(self) -> Task:
+        """What the masks mean."""
+        return self._data.task
+
+    @property
+    def folds(self) -> tuple[tuple[str, ...], ...]:
+        """None: a single model is trained."""
+        return ()
+
+    @property
+    def memory_measures(self) -> str:
+        """What is done to fit into the device's memory; empty for nothing."""
+        return self.memory.measures
+
+    def memory_news(self) -> list[str]:
+        """Return lines about what was done for that since the last call."""
+        news, self.memory.news = self.memory.news, []
+        return news
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Numbers that the training changes."""
+        named = self.model.named_parameters()
+        return sum(parameter.numel() for name, parameter in named if not self.model.is_fixed(name))
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Most memory held so far: the GPU's, on the CPU the process's."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     def _start_second_stage(self) -> None:
         """Unfreeze the encoder and start rates, schedule and patience afresh, as a training of its own would."""
@@ -190,7 +255,7 @@ class Trainer:
         decoder["lr"] = self.recipe.learning_rate
         encoder["lr"] = self.recipe.learning_rate * self.recipe.unfrozen_rate_factor
         self._schedule = self._make_schedule()
-        self._stale_epochs = 0
+        self.best.stale = 0
 
     def _train(self) -> tuple[float, float, float]:
         """Take an epoch's steps.
@@ -198,7 +263,7 @@ class Trainer:
         Returns:
             Mean loss over draws, mean seconds a step, and seconds spent on waiting for views.
         """
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
+        torch.manual_seed(self._seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
         self.model.train()
         total = torch.zeros((), device=self.device)
         steps, waited = 0, 0.0
@@ -319,12 +384,6 @@ class Trainer:
     def _averaged(self) -> AbstractContextManager[None]:
         return self._average.applied() if self._average else nullcontext()
 
-    def _peak_memory(self) -> int:
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
-        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB elsewhere
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps an epoch."""
@@ -340,10 +399,10 @@ class Trainer:
             "average": self._average.state_dict() if self._average else {},
             "encoder_frozen": self.model.encoder_frozen,
             "epoch": self.epoch,
-            "stale_epochs": self._stale_epochs,
+            "stale_epochs": self.best.stale,
             "memory_rung": self.memory.rung,
-            "best_iou": self.best_iou,
-            "best_epoch": self.best_epoch,
+            "best_iou": self.best.iou,
+            "best_epoch": self.best.epoch,
             "best_state": self.best_state,
         }
 
@@ -361,7 +420,5 @@ class Trainer:
         if self._average:
             self._average.load_state_dict(state["average"])
         self.epoch = state["epoch"]
-        self._stale_epochs = state["stale_epochs"]
-        self.best_iou = state["best_iou"]
-        self.best_epoch = state["best_epoch"]
+        self.best = BestEpoch(iou=state["best_iou"], epoch=state["best_epoch"], stale=state["stale_epochs"])
         self.best_state = state["best_state"]

@@ -12,7 +12,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.cli.marks import RARE, Bounds, OnResume, TrackedBy
 from trainables.models.sources import SAM_SHA256
-from trainables.recipe import MAX_EPOCHS, MAX_SEED
+from trainables.recipe import MAX_EPOCHS, MAX_FOLDS, MAX_SEED
 from trainables.storage import DEFAULT_STORAGE
 
 
@@ -47,7 +47,7 @@ class OutputOptions:
     """Say only what came out and what to do next."""
 
     json: Annotated[bool, OnResume.THIS_RUN] = False
-    """For programs: one JSON object a line on standard output, and nothing else there."""
+    """For programs: one JSON object per line on standard output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,15 @@ class WeightsOptions:
 class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, TrainingOptions, TrustOptions):
     """What every sweep understands."""
 
+    folds: Annotated[int | None, arg(metavar="K"), Bounds(2, MAX_FOLDS), OnResume.FIXED] = None
+    """Cross-validate with K folds of whole scenes; default: the val split."""
+
+    group_by: Annotated[str | None, arg(metavar="PATTERN"), RARE, OnResume.FIXED] = None
+    """A regular expression on tile names that gives their scene, for folds and intervals; default: the manifest."""
+
+    pool_val: Annotated[bool, RARE, OnResume.FIXED] = False
+    """With --folds: divide a val split that the dataset's publisher fixed, too."""
+
     allow_leak: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Sweep although tiles of different splits show the same ground; every row is marked."""
 
@@ -141,7 +150,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """With --plan: calibrate the estimate by training a few steps of each architecture here."""
 
     time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
-    """Stop cleanly after this wall-clock time, of this run alone; --resume continues."""
+    """Stop cleanly after so long, in this run; --resume continues."""
 
     budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
     """Stop cleanly after this much training, of this run alone; --resume continues."""

@@ -26,7 +26,7 @@ class SafetensorsFile:
     """
 
     def __init__(self, model: SegmentationModel, best: BestWeights) -> None:
-        self._tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        self._tensors = model.complete_state_dict()
         self._best = replace(best, encoder_sha256="", weights=replace(best.weights, path=""))
 
     def write(self, path: Path, metadata: Mapping[str, Any]) -> None:

@@ -147,7 +147,13 @@ class Background(Observer):
 
 def parameters(plan: TrialPlan) -> dict[str, str | int | float]:
     """Return what distinguishes a trial, as flat plain values: its recipe, weights and tiles."""
-    return {**plan.recipe.to_dict(), "weights": plan.weights.kind, "tiles": len(plan.tiles) or "all", "draw": plan.draw}
+    return {
+        **plan.recipe.to_dict(),
+        "weights": plan.weights.kind,
+        "tiles": len(plan.tiles) or "all",
+        "draw": plan.draw,
+        "folds": len(plan.folds),
+    }
 
 
 def numbers(report: EpochReport | FinalReport) -> dict[str, float]:

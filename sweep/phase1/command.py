@@ -16,6 +16,7 @@ from sweep.cli.output import Output
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
 
@@ -58,7 +59,7 @@ def main(options: Phase1Options, output: Output) -> int:
 
     attempts = {attempt_of(number, recipe): recipe for number, recipe in enumerate(recipes)}
 
-    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+    def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
         return SweepPlan(
             trials=tuple(
                 TrialPlan(
@@ -67,6 +68,7 @@ def main(options: Phase1Options, output: Output) -> int:
                     contender=get_architecture(recipe.architecture).slug,
                     recipe=recipe,
                     weights=weights[recipe.architecture],
+                    folds=folds,
                 )
                 for name, recipe in attempts.items()
             )

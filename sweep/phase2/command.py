@@ -16,6 +16,7 @@ from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
 
@@ -62,11 +63,15 @@ def main(options: Phase2Options, output: Output) -> int:
     say_limits(number, trials, output.console)
     policy = policy_of(options, profile)
 
-    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
+    def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
         studies = tuple(
             StudyPlan(
                 template=TrialPlan(
-                    attempt=slugs[name], contest=slugs[name], recipe=recipes[name], weights=weights[name]
+                    attempt=slugs[name],
+                    contest=slugs[name],
+                    recipe=recipes[name],
+                    weights=weights[name],
+                    folds=folds,
                 ),
                 space=spaces[name],
                 trials=trials[name],

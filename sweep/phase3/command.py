@@ -18,6 +18,7 @@ from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
 
@@ -52,6 +53,7 @@ def main(options: Phase3Options, output: Output) -> int:
     from sweep.session.resolve import policy_of
     from sweep.session.session import Phase, resume_sweep, run_sweep
     from trainables.data.budgets import draw_tiles
+    from trainables.data.folds import draw_folds
     from trainables.errors import ExperimentError
 
     if options.resume is not None:
@@ -74,8 +76,11 @@ def main(options: Phase3Options, output: Output) -> int:
         require_few(count, f"--tune {options.tune:,} for {len(names)} architectures x {len(options.tiles)} budgets")
     grid = conditions(names, options.tiles, draws)
 
-    def build(data: TuningData, weights: Mapping[str, Weights]) -> SweepPlan:
-        drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
+    def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
+        if folds:
+            folded = draw_folds(data, folds, options.tiles, draws, options.seed)
+        else:
+            drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
 
         def trial(condition: Condition, attempt: str, study: str = "") -> TrialPlan:
             recipe = recipes[condition.architecture]
@@ -87,7 +92,8 @@ def main(options: Phase3Options, output: Output) -> int:
                 contender=condition.contender,
                 recipe=recipe.replace(seed=recipe.seed + condition.draw - 1),
                 weights=weights[condition.architecture],
-                tiles=drawn[condition.draw - 1][condition.tiles],
+                tiles=() if folds else drawn[condition.draw - 1][condition.tiles],
+                folds=folded[condition.draw - 1][condition.tiles] if folds else (),
                 draw=condition.draw,
             )
 

@@ -14,17 +14,18 @@ PREDICTION_BYTES_PER_PIXEL = 0.5
 """Mask and overlay (0.35 measured on the synthetic tiles), labels and shrunk image for the report (0.08)."""
 
 
-def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
+def trial_bytes(recipe: Recipe, data: TuningData, folds: int = 0) -> tuple[int, int]:
     """Estimate the room that a trial takes.
 
     Args:
         recipe: What it trains.
         data: Its val tiles are predicted; test is taken to be as large.
+        folds: Of its cross-validation, each with weights of its own; 0 for none.
 
     Returns:
         Bytes of an ended trial (best weights, predictions), and of one state to resume from.
     """
-    weights = get_architecture(recipe.architecture).checkpoint_bytes(recipe.model_size)
+    weights = max(1, folds) * get_architecture(recipe.architecture).checkpoint_bytes(recipe.model_size)
     moments = 2 * weights  # AdamW's two averages of each weight
     average = weights if recipe.ema_decay else 0
     pixels = sum(tile.mask.size for tile in data.val)
@@ -34,11 +35,12 @@ def trial_bytes(recipe: Recipe, data: TuningData) -> tuple[int, int]:
 
 def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
     """Estimate the room that a sweep takes at its largest."""
-    recipes = [trial.recipe for trial in plan.trials]
+    trials = [(trial.recipe, len(trial.folds)) for trial in plan.trials]
     for study in plan.studies:
-        recipes += [study.template.recipe] * study.trials + [final.recipe for final in study.afterwards]
-    known = {recipe: trial_bytes(recipe, data) for recipe in set(recipes)}
-    sizes = [known[recipe] for recipe in recipes]
+        trials += [(study.template.recipe, len(study.template.folds))] * study.trials
+        trials += [(final.recipe, len(final.folds)) for final in study.afterwards]
+    known = {(recipe, folds): trial_bytes(recipe, data, folds) for recipe, folds in set(trials)}
+    sizes = [known[trial] for trial in trials]
     ended = sum(one for one, _ in sizes)
     states = sorted((state for _, state in sizes), reverse=True)
     running = (KEPT + 1) * sum(states[:concurrent])  # a new one is written before an old one goes

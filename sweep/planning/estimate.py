@@ -43,10 +43,15 @@ class Estimator:
     device: str
     factors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
-    def trial(self, recipe: Recipe) -> float:
+    def trial(self, recipe: Recipe, folds: int = 0) -> float:
         """Estimate a full training, in seconds of one GPU or one CPU core.
 
         Tiny models are counted as full ones; the estimate is meant to tell minutes from days.
+
+        Args:
+            recipe: What is trained.
+            folds: Of its cross-validation; 0 for none. Each trains as long as a training alone; each tile is scored
+                once an epoch.
         """
         track = get_architecture(recipe.architecture).track
         train = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track]
@@ -54,21 +59,28 @@ class Estimator:
         whole = sum(tile.mask.size for tile in self.data.val) / 1e6
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
         predict = train * PREDICT_SHARE[track]
-        seconds = recipe.max_epochs * (recipe.draws_per_epoch * view * train + window * predict) + whole * predict
+        seconds = (
+            recipe.max_epochs * (max(1, folds) * recipe.draws_per_epoch * view * train + window * predict)
+            + whole * predict
+        )
         return seconds * self.factors.get(recipe.architecture, 1.0)
+
+    def planned(self, trial: TrialPlan) -> float:
+        """Estimate a planned trial's full training, as ``trial`` does."""
+        return self.trial(trial.recipe, len(trial.folds))
 
     def study(self, study: StudyPlan, policy: Policy) -> tuple[float, float]:
         """Estimate a search, in device-seconds: every trial run to its end, and as the policy usually goes."""
-        full = self.trial(study.template.recipe)
+        full = self.planned(study.template)
         share = expected_epochs(study, policy) / (study.trials * study.template.recipe.max_epochs)
-        finals = sum(self.trial(final.recipe) for final in study.afterwards)
+        finals = sum(self.planned(final) for final in study.afterwards)
         return full * study.trials + finals, full * study.trials * share + finals
 
     def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
         """Estimate a sweep's wall-clock time in seconds; trials that share a GPU get no more out of it together."""
-        planned = [self.trial(trial.recipe) for trial in plan.trials]
+        planned = [self.planned(trial) for trial in plan.trials]
         studies = [self.study(study, plan.policy)[0 if worst_case else 1] for study in plan.studies]
-        alone = [self.trial(study.template.recipe) for study in plan.studies]
+        alone = [self.planned(study.template) for study in plan.studies]
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         longest = max([*planned, *alone])
         devices = resources.concurrent * (min(1.0, resources.gpus_per_trial) if resources.device == "cuda" else 1.0)
@@ -115,12 +127,13 @@ def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator
         recipe("crop", "crop_size"),
         Column(
             heading="tiles",
-            value=lambda trial: len(trial.tiles) or len(estimator.data.train),
+            value=lambda trial: trial.train_tiles(len(estimator.data.train)),
             right=True,
             priority=2,
             common=True,
         ),
-        Column(heading="estimate", value=lambda trial: duration(estimator.trial(trial.recipe) / cores), right=True),
+        Column(heading="folds", value=lambda trial: len(trial.folds) or None, right=True, priority=3, common=True),
+        Column(heading="estimate", value=lambda trial: duration(estimator.planned(trial) / cores), right=True),
     ]
     return Sheet(f"{len(trials)} trials, {resources}", columns, trials)
 

@@ -80,9 +80,10 @@ def _memory_need(trial: TrialPlan, data: TuningData, device: torch.device, total
     """Return the bytes that a training holds at most; all of the GPU where even that does not suffice."""
     import torch
 
+    from trainables.cross_validation import start_training
     from trainables.data.batches import batch_sizes
+    from trainables.data.folds import Fold
     from trainables.errors import DivergedError, InfeasibleError
-    from trainables.training import Trainer
 
     largest = max(batch_sizes(trial.recipe.draws_per_epoch, trial.recipe.batch_size))
     short = trial.recipe.replace(
@@ -97,10 +98,11 @@ def _memory_need(trial: TrialPlan, data: TuningData, device: torch.device, total
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        trainer = Trainer(short, data, device, trial.weights)
+        whole = Fold(train=tuple(tile.name for tile in data.train), val=tuple(tile.name for tile in data.val))
+        trainer = start_training(short, data, [whole] * len(trial.folds), device, trial.weights)
         while not trainer.finished:
             trainer.train_epoch()
-        helped = trainer.memory.rung > 0
+        helped = bool(trainer.memory_measures)
     except (InfeasibleError, torch.OutOfMemoryError):
         helped = True
     except DivergedError:  # after steps of the usual size

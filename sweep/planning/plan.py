@@ -116,6 +116,11 @@ class SweepPlan:
         return [*self.trials, *(study.template for study in self.studies)]
 
     @property
+    def folds(self) -> int:
+        """How many folds each training has; 0 for no cross-validation."""
+        return max((len(trial.folds) for trial in self.known()), default=0)
+
+    @property
     def architectures(self) -> list[str]:
         """What is trained, each architecture once, in alphabetical order."""
         return sorted({trial.recipe.architecture for trial in self.known()})

@@ -14,6 +14,7 @@ from sweep.planning.plan import SweepPlan
 from sweep.planning.policy import Curves
 from sweep.planning.resources import ResourceRequest
 from sweep.records.experiment import Experiment
+from trainables.data.scenes import Scenes
 from trainables.data.tiles import TuningData
 
 
@@ -26,7 +27,8 @@ class Run:
         phase: ``phase1``, ``phase2`` or ``phase3``.
         profile: How big the sweep is.
         plan: What is trained.
-        data: Train and val tiles.
+        data: Train and val tiles; of a cross-validation all of them as both.
+        scenes: Of every tile; None where an earlier version began the sweep.
         patches: Folder or address of the dataset.
         request: What is asked of the machine or the cluster.
         packing: How GPUs were shared when the sweep began, to be kept; None decides it now if it was asked for.
@@ -48,6 +50,7 @@ class Run:
     profile: Profile
     plan: SweepPlan
     data: TuningData
+    scenes: Scenes | None = None
     patches: Path = Path("patches")
     request: ResourceRequest = field(default_factory=ResourceRequest)
     packing: Packing | None = None

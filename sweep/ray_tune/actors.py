@@ -24,9 +24,9 @@ def share_processes(plan: SweepPlan, data: TuningData, resources: Resources) -> 
         return False
     estimator = Estimator(data=data, device=resources.device)
     cores = resources.cpus_per_trial if resources.device == "cpu" else 1
-    seconds = [estimator.trial(trial.recipe) for trial in plan.trials]
+    seconds = [estimator.planned(trial) for trial in plan.trials]
     for study in plan.studies:
         recipe = study.template.recipe
         epochs = plan.policy.first_end(recipe.max_epochs)
-        seconds.append(estimator.trial(recipe) * epochs / recipe.max_epochs)
+        seconds.append(estimator.planned(study.template) * epochs / recipe.max_epochs)
     return min(seconds, default=0.0) / cores * WORTH_IT < FRESH_SECONDS

@@ -10,9 +10,9 @@ from trainables.report import EPOCH_FIELDS, EpochReport
 if TYPE_CHECKING:
     from ray.util.metrics import Gauge
 
+    from trainables.epochs import Training
     from trainables.recipe import Recipe
     from trainables.storage import Storage
-    from trainables.training import Trainer
 
 PREFIX = "ray_"
 """What Ray puts before every metric's name."""
@@ -59,7 +59,7 @@ class TrialGauges:
         self._beat = threading.Thread(target=self._repeat, args=(self._over,), name="tilesweep-gauges", daemon=True)
         self._beat.start()
 
-    def epoch(self, report: EpochReport, trainer: Trainer) -> None:
+    def epoch(self, report: EpochReport, trainer: Training) -> None:
         """Say what an epoch brought."""
         values = {name: float(getattr(report, one.name)) for name, one in FIELDS.items()}
         if trainer.device.type != "cuda":

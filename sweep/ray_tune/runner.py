@@ -58,7 +58,7 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
     if plan.trials:
         # The longest first, so that none of them is left to run alone at the end.
         estimator = Estimator(data=run.data, device="cuda")
-        ordered = sorted(plan.trials, key=lambda trial: -estimator.trial(trial.recipe))
+        ordered = sorted(plan.trials, key=lambda trial: -estimator.planned(trial))
         groups[PLANNED] = PlannedTrials(ordered, records)
     if plan.studies:
         from sweep.search.journal import open_studies

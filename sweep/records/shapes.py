@@ -40,6 +40,13 @@ class WeightsShape(TypedDict):
     sha256: NotRequired[str]
 
 
+class FoldShape(TypedDict):
+    """``trainables.data.folds.Fold``."""
+
+    val: list[str]
+    train: list[str]
+
+
 class PlannedShape(TypedDict):
     """``sweep.records.trials.TrialPlan``."""
 
@@ -49,6 +56,7 @@ class PlannedShape(TypedDict):
     weights: WeightsShape
     tiles: list[str]
     draw: NotRequired[Count]
+    folds: NotRequired[list[FoldShape]]
     candidate: NotRequired[str]
     contender: NotRequired[str]
     role: NotRequired[Literal["planned", "baseline", "search", "confirm", "final"]]
@@ -129,6 +137,14 @@ class VersionShape(TypedDict):
     format: Count
 
 
+class ScenesShape(TypedDict):
+    """``trainables.data.scenes.Scenes``."""
+
+    of: dict[str, str]
+    origin: str
+    joined: list[str]
+
+
 class DescriptionShape(TypedDict):
     """``sweep.json``."""
 
@@ -139,6 +155,8 @@ class DescriptionShape(TypedDict):
     ended: bool
     data: DataShape
     plan: PlanShape
+    folds: NotRequired[Count]
+    scenes: NotRequired[ScenesShape | None]
     id: NotRequired[str]
     stopped: NotRequired[str]
     options: NotRequired[dict[str, Any]]

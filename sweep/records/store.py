@@ -56,6 +56,7 @@ TRIALS_SCHEMA = pa.schema(
         ("entry", pa.string()),  # the leaderboard's line that it counts for
         ("preliminary", pa.bool_()),  # its recipe may be trained again for the choice
         ("tiles", pa.int64()),  # train tiles that it saw
+        ("folds", pa.int64()),  # of its cross-validation; 0 for none
         ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
         ("tile_names", pa.list_(pa.string())),
         ("status", pa.string()),  # waiting, unfinished, stopped, failed, finished
@@ -227,7 +228,8 @@ def trial_row(
         "candidate": plan.candidate or plan.attempt,
         "entry": plan.contender or plan.contest,
         "preliminary": plan.role in SEARCHED and plan.study in _confirmed(description),
-        "tiles": len(plan.tiles) or len(data["train"]),
+        "tiles": plan.train_tiles(len(data["train"])),
+        "folds": len(plan.folds),
         "draw": plan.draw,
         "tile_names": list(plan.tiles) or data["train"],
         "status": record.state if record.state in ENDED else begun,

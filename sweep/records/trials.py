@@ -12,6 +12,7 @@ from sweep.records.earlier import with_present_names
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.shapes import MAX_LINES, RecordShape, ReportShape, read_lines
 from sweep.records.throttle import Throttle
+from trainables.data.folds import Fold
 from trainables.documents import DamagedError
 from trainables.errors import ExperimentError, StorageError, TilesweepError
 from trainables.models.weights import Weights
@@ -46,6 +47,7 @@ class TrialPlan:
         weights: What its encoder starts from.
         tiles: Names of the train tiles that it sees; none is all of them.
         draw: Which draw of that many tiles, from 1; 0 where nothing is drawn.
+        folds: The folds of its cross-validation, each with its own tiles; none trains once, on ``tiles``.
         candidate: Trials of one candidate train the same recipe with several seeds; empty is the trial alone.
         contender: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
         role: What it is trained for.
@@ -58,6 +60,7 @@ class TrialPlan:
     weights: Weights
     tiles: tuple[str, ...] = ()
     draw: int = 0
+    folds: tuple[Fold, ...] = ()
     candidate: str = ""
     contender: str = ""
     role: Role = "planned"
@@ -76,7 +79,15 @@ class TrialPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and for Tune's config."""
-        return {**asdict(self), "tiles": list(self.tiles)}
+        plain = {**asdict(self), "tiles": list(self.tiles)}
+        plain["folds"] = [{"val": list(fold.val), "train": list(fold.train)} for fold in self.folds]
+        return plain
+
+    def train_tiles(self, available: int) -> int:
+        """Return how many train tiles a training sees, of so many; the fewest of several folds."""
+        if self.folds:
+            return min(fold.train_tiles(available) for fold in self.folds)
+        return len(self.tiles) or available
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialPlan:
@@ -93,6 +104,7 @@ class TrialPlan:
                 "recipe": Recipe.from_dict(values["recipe"]),
                 "weights": Weights(**values["weights"]),
                 "tiles": tuple(values["tiles"]),
+                "folds": tuple(Fold.from_dict(fold) for fold in values.get("folds", ())),
             }
         )
 

@@ -32,7 +32,7 @@ def warm_curves(earlier: Experiment, plan: SweepPlan, fingerprint: str) -> Mappi
     for study in plan.studies:
         wanted = study.template
         for trial in trials:
-            if trial.tiles == wanted.tiles and _comparable(trial.recipe, wanted.recipe):
+            if (trial.tiles, trial.folds) == (wanted.tiles, wanted.folds) and _comparable(trial.recipe, wanted.recipe):
                 curve = {
                     report["epoch"]: report["val_iou"]
                     for report in read_reports(earlier, trial.attempt)

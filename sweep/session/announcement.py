@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 
 from sweep.cli.durations import duration
 from sweep.cli.output import Output, say
@@ -31,11 +32,14 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         concurrent=resources.concurrent,
         estimated_seconds=seconds,
         data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
+        folds=plan.folds,
         task=data.task.to_dict(),
         crop_notes=list(run.crop_notes),
     )
     say(console, "experiment", run.experiment.address)
-    say(console, "data", f"{data.name}{kind}: {len(data.train)} train and {len(data.val)} val tiles{task}")
+    say(console, "data", f"{data.name}{kind}: {tiles_in_words(run)}{task}")
+    for line in scenes_in_words(run):
+        say(console, "scenes", line)
     say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
     for note in run.crop_notes:
         say(console, "crops", note)
@@ -49,3 +53,24 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         console.print(f"leaks          never looked for; do so with {look}", soft_wrap=True)
     if absent := data.absent_classes:
         say(console, "classes", f"no train tile shows {', '.join(absent)}")
+
+
+def tiles_in_words(run: Run) -> str:
+    """Say how many tiles are trained on and scored, and how they are divided."""
+    data, folds = run.data, run.plan.known()[0].folds
+    if not folds:
+        return f"{len(data.train)} train and {len(data.val)} val tiles"
+    sizes = ", ".join(str(len(fold.val)) for fold in folds)
+    return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
+
+
+def scenes_in_words(run: Run) -> list[str]:
+    """Say where scenes come from, which were joined, and which is too large for equal folds, a line each."""
+    if run.scenes is None:
+        return []
+    lines = [run.scenes.origin, *run.scenes.joined]
+    if folds := run.plan.folds:
+        (name, size), *_ = Counter(run.scenes.of.values()).most_common(1)
+        if size * folds > len(run.data.train) + folds - 1:
+            lines.append(f"{name} has {size} tiles, more than an equal fold holds, so its fold is larger than others")
+    return lines

@@ -7,6 +7,7 @@ from typing import Any
 
 from sweep.planning.run import Run
 from sweep.records.provenance import provenance
+from sweep.session.folds import describe_scenes
 from sweep.session.leaks import describe_leaks
 from sweep.session.own_code import own_code
 from trainables.data.remote import dataset_address
@@ -36,6 +37,8 @@ def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],
         },
+        "folds": run.plan.folds,
+        "scenes": run.scenes and describe_scenes(run.scenes),
         "plan": run.plan.to_dict(),
         "code": own_code(run.plan),
         "provenance": provenance(),

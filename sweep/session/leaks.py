@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.records.experiment import Experiment
+from sweep.session.folds import pool
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError
 
@@ -29,6 +30,6 @@ def describe_leaks(data: TuningData) -> dict[str, Any]:
 def record_leaks(experiment: Experiment, data: TuningData) -> None:
     """Put leaks that were found since an experiment began into its description, so that its rows are marked."""
     description = experiment.description
-    known = {**description["data"], **describe_leaks(data)}
+    known = {**description["data"], **describe_leaks(pool(data) if description.get("folds") else data)}
     if known != description["data"]:
         experiment.describe({**description, "data": known})

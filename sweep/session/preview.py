@@ -18,6 +18,7 @@ from sweep.planning.run import Run
 from sweep.ray_tune.allocation import cluster_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
+from sweep.session.announcement import scenes_in_words, tiles_in_words
 
 
 def show_plan(
@@ -42,6 +43,8 @@ def show_plan(
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
+    for name, text in [("data", tiles_in_words(run)), *(("scenes", line) for line in scenes_in_words(run))]:
+        console.print(f"{name}: {text}", highlight=False, soft_wrap=True, markup=False)
     for note in run.crop_notes:
         console.print(f"crops: {note}", soft_wrap=True)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
@@ -69,6 +72,7 @@ def show_plan(
         "disk_bytes_free": free,
         "weights_missing": missing,
         "crop_notes": list(run.crop_notes),
+        "folds": [list(fold.val) for fold in plan.known()[0].folds],
     }
 
 

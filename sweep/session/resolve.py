@@ -18,6 +18,7 @@ from sweep.planning.run import Run
 from sweep.ray_tune.allocation import one_at_a_time
 from sweep.records.experiment import Experiment
 from sweep.session.search_options import SearchOptions
+from trainables.data.scenes import Scenes
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
@@ -34,6 +35,7 @@ def resolve(
     profile: Profile,
     plan: SweepPlan,
     data: TuningData,
+    scenes: Scenes | None = None,
     crop_notes: Sequence[str] = (),
 ) -> Run:
     """Return the sweep that options ask for; see ``Run``."""
@@ -43,6 +45,7 @@ def resolve(
         profile=profile,
         plan=plan,
         data=data,
+        scenes=scenes,
         patches=options.patches,
         request=request_of(options),
         crop_notes=tuple(crop_notes),

@@ -23,6 +23,7 @@ from sweep.session.checks import check_flags, require_folder, require_trainable,
 from sweep.session.description import describe
 from sweep.session.driver import drive
 from sweep.session.existing import free_name, next_step, packing_of, require_same
+from sweep.session.folds import divide, pool, scenes_in
 from sweep.session.leaks import require_no_leak
 from sweep.session.own_code import require_named_code, require_same_code
 from sweep.session.preview import show_plan
@@ -36,6 +37,7 @@ from sweep.session.resolve import (
     with_warm_curves,
 )
 from sweep.session.stored_options import require_unchanged, to_store, with_stored
+from trainables.data.folds import Fold
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
@@ -50,12 +52,13 @@ class Phase:
     Attributes:
         name: ``phase1``; becomes part of the default name.
         architectures: Those that it trains.
-        build: Makes the plan from the data and each architecture's resolved weights.
+        build: Makes the plan from the data, each architecture's resolved weights, and the folds; none is one training
+            each, on the dataset's own splits.
     """
 
     name: str
     architectures: tuple[str, ...]
-    build: Callable[[TuningData, Mapping[str, Weights]], SweepPlan]
+    build: Callable[[TuningData, Mapping[str, Weights], tuple[Fold, ...]], SweepPlan]
 
 
 def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Output) -> int:
@@ -76,19 +79,27 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     require_folder(options.patches)
     trust(options, options.architectures)
     require_named_code(phase.architectures)
-    data = TuningData.read(options.patches)
+    division = divide(options, TuningData.read(options.patches))
+    data = division.data
     require_no_leak(data, options.patches, allowed=options.allow_leak)
     request = request_of(options)
     if not joins(request.address) and not options.plan:
         require_gpu(profile, request, here(request, 1))  # before weights are fetched and Ray starts
-    asked = phase.build(data, weights_of(phase.architectures, options, profile))
+    asked = phase.build(data, weights_of(phase.architectures, options, profile), division.folds)
     plan = fit_crops(asked, data)
     notes = crop_notes(asked, plan, data)
     require_trainable(plan, data)
 
     def resolved(options: SweepOptions, experiment: Experiment) -> Run:
         return resolve(
-            options, experiment=experiment, phase=phase.name, profile=profile, plan=plan, data=data, crop_notes=notes
+            options,
+            experiment=experiment,
+            phase=phase.name,
+            profile=profile,
+            plan=plan,
+            data=data,
+            scenes=division.scenes,
+            crop_notes=notes,
         )
 
     name = f"{phase.name}-{profile.name}"
@@ -155,6 +166,7 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
     data = TuningData.read(path)
     if data.fingerprint != description["data"]["fingerprint"]:
         raise ExperimentError(f"{path}: its train and val tiles changed since the sweep began; bring them back")
+    data = pool(data) if plan.folds else data
     require_same_crops(experiment.name, plan, data, padded="crop_notes" in description)
     require_no_leak(data, path, allowed=options.allow_leak)
     url = optuna_url_of(options) or description["optuna_storage"]
@@ -167,6 +179,7 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
         profile=profile,
         plan=plan,
         data=data,
+        scenes=scenes_in(description),
         crop_notes=description.get("crop_notes", ()),
     )
     seed = int(description["options"].get("seed", options.seed))

@@ -59,8 +59,8 @@ def test_a_loop_over_train_epoch_is_a_full_training_and_learns(data: TuningData)
         results.append(trainer.train_epoch())
     assert [result.epoch for result in results] == list(range(1, 13))
     assert results[-1].train_loss < 0.5 * results[0].train_loss
-    assert trainer.best_iou > 0.7
-    assert trainer.best_iou == max(result.val_iou for result in results)
+    assert trainer.best.iou > 0.7
+    assert trainer.best.iou == max(result.val_iou for result in results)
 
 
 def test_an_auxiliary_head_is_part_of_the_loss(data: TuningData) -> None:
@@ -103,7 +103,7 @@ def test_a_resumed_training_takes_the_same_steps(data: TuningData, architecture:
         got = resumed.train_epoch()
         assert (got.epoch, got.train_loss, got.val_loss) == (wanted.epoch, wanted.train_loss, wanted.val_loss)
         assert (got.val_f1, got.tile_iou, got.class_iou) == (wanted.val_f1, wanted.tile_iou, wanted.class_iou)
-    assert resumed.best_iou == unbroken.best_iou
+    assert resumed.best.iou == unbroken.best.iou
 
 
 def test_the_frozen_stage_is_followed_by_the_second_also_across_a_resume(data: TuningData) -> None:
@@ -130,7 +130,7 @@ def test_the_frozen_stage_is_followed_by_the_second_also_across_a_resume(data: T
 def test_patience_does_not_end_a_training_before_the_encoder_ever_trained(data: TuningData) -> None:
     recipe, weights = _lite0(frozen_epochs=3, patience=1, max_epochs=9)
     trainer = Trainer(recipe, data, CPU, weights)
-    trainer.best_iou = 2.0  # nothing will improve on it
+    trainer.best.iou = 2.0  # nothing will improve on it
     epochs = 0
     while not trainer.finished:
         trainer.train_epoch()
@@ -145,7 +145,7 @@ def test_a_random_encoder_is_not_frozen(data: TuningData) -> None:
 
 def test_training_ends_early_when_val_iou_stops_rising(data: TuningData) -> None:
     trainer = Trainer(SMALL.replace(patience=2, max_epochs=50), data, CPU)
-    trainer.best_iou = 2.0
+    trainer.best.iou = 2.0
     epochs = 0
     while not trainer.finished:
         trainer.train_epoch()
@@ -251,8 +251,8 @@ def _save_best(trainer: Trainer, path: Path, **changes: Any) -> None:
     best = BestWeights(
         recipe=trainer.recipe,
         weights=trainer.weights,
-        epoch=trainer.best_epoch,
-        val_iou=trainer.best_iou,
+        epoch=trainer.best.epoch,
+        val_iou=trainer.best.iou,
         data_fingerprint="f",
         encoder_sha256=changes.get("encoder_sha256", encoder_fingerprint(trainer.model)),
     )

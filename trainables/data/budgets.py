@@ -108,8 +108,13 @@ def _compete(first: float, second: float, random: np.random.Generator) -> tuple[
     return (1.0, both - 1) if random.random() < (1 - second) / (2 - both) else (both - 1, 1.0)
 
 
-def check_budgets(budgets: Sequence[int], available: int) -> None:
+def check_budgets(budgets: Sequence[int], available: int, where: str = "") -> None:
     """Refuse budgets that cannot be drawn.
+
+    Args:
+        budgets: Numbers of tiles.
+        available: How many there are.
+        where: Where there are so many, after "train tiles"; empty for the dataset.
 
     Raises:
         DataError: All faults at once.
@@ -121,7 +126,9 @@ def check_budgets(budgets: Sequence[int], available: int) -> None:
         if budget < 1:
             faults.append(f"--tiles {budget}: a budget is at least 1 tile")
         if budget > available:
-            faults.append(f"--tiles {budget}: there are only {available} train tiles; ask for {available} or fewer")
+            faults.append(
+                f"--tiles {budget}: there are only {available} train tiles{where}; ask for {available} or fewer"
+            )
         if list(budgets).count(budget) > 1:
             faults.append(f"--tiles {budget}: is given more than once; --draws repeats a budget")
     if faults:

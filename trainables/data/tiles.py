@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,21 +156,31 @@ class TuningData:
         """The classes that no train tile shows, so that nothing can learn them."""
         return absent_classes(self.task, self.train)
 
-    def only(self, names: Sequence[str]) -> TuningData:
-        """Return the same data with some of the train tiles; val stays whole.
+    def only(self, train: Sequence[str] = (), *, val: Sequence[str] = ()) -> TuningData:
+        """Return the same data with some of the tiles.
 
         Args:
-            names: Names of train tiles; none keeps them all.
+            train: Names of train tiles; none keeps them all.
+            val: Names of val tiles; none keeps them all.
 
         Raises:
-            DataError: A name that is no train tile.
+            DataError: A name that is no such tile.
         """
+        return replace(self, train=self._named("train", train), val=self._named("val", val))
+
+    def _named(self, split: Literal["train", "val"], names: Sequence[str]) -> tuple[Tile, ...]:
+        tiles: tuple[Tile, ...] = getattr(self, split)
         if not names:
-            return self
-        by_name = {tile.name: tile for tile in self.train}
+            return tiles
+        by_name = {tile.name: tile for tile in tiles}
         if unknown := [name for name in names if name not in by_name]:
-            raise DataError(f"{self.name}: no train tile {unknown[0]!r}; {nearest(unknown[0], by_name)}")
-        return replace(self, train=tuple(by_name[name] for name in names))
+            raise DataError(f"{self.name}: no {split} tile {unknown[0]!r}; {nearest(unknown[0], by_name)}")
+        return tuple(by_name[name] for name in names)
+
+    def pooled(self) -> TuningData:
+        """Return the same data with all tiles both as train and as val, of which ``Fold.of`` takes its own."""
+        tiles = tuple(sorted((*self.train, *self.val), key=lambda tile: natural_order(tile.name)))
+        return replace(self, train=tiles, val=tiles)
 
 
 def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...], list[str]]:

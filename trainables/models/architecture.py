@@ -98,13 +98,16 @@ class Architecture:
                 f"pip install 'tilesweep[{self.extra}]'"
             )
 
-    def build(self, recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:
-        """Build the model, its initial weights a function of ``recipe.seed`` and ``weights`` alone.
+    def build(
+        self, recipe: Recipe, weights: Weights, channels: int = 1, *, seed: int | None = None
+    ) -> SegmentationModel:
+        """Build the model, its initial weights a function of the seed and ``weights`` alone.
 
         Args:
             recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
             weights: What ``trainables.models.resolving.resolve`` returned for ``needs``.
             channels: Logits a pixel: 1 for a binary task, one a class else.
+            seed: Of the initial weights; None is the recipe's, which is always that of a fixed encoder's.
 
         Returns:
             The model on the CPU, in training mode, its encoder frozen only if it is fixed.
@@ -121,7 +124,7 @@ class Architecture:
         module, _, function = self.factory.partition(":")
         factory = getattr(import_module(module), function)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
+            torch.manual_seed(recipe.seed if seed is None else seed)
             return cast("SegmentationModel", factory(recipe, weights, channels))
 
 

@@ -31,6 +31,7 @@ class SegmentationModel(nn.Module):
         auxiliary: Weight of each auxiliary output's loss, at least 0; 0 means that there are none.
         mean: (1, 3, 1, 1) float buffer, subtracted from the input in [0, 1].
         std: (1, 3, 1, 1) float buffer, what the difference is divided by.
+        stride: What heights and widths are padded to a multiple of.
     """
 
     encoder: nn.Module | None
@@ -46,7 +47,7 @@ class SegmentationModel(nn.Module):
         self.encoder = None
         self.encoder_is_fixed = False
         self.auxiliary = 0.0
-        self._stride = stride
+        self.stride = stride
         self._encoder_frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class SegmentationModel(nn.Module):
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise (B, 3, H, W) in [0, 1] and pad it to multiples of the model's stride."""
         inputs = (images - self.mean) / self.std
-        bottom, right = -images.shape[-2] % self._stride, -images.shape[-1] % self._stride
+        bottom, right = -images.shape[-2] % self.stride, -images.shape[-1] % self.stride
         return F.pad(inputs, (0, right, 0, bottom), mode="replicate") if bottom or right else inputs
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -159,6 +160,10 @@ class SegmentationModel(nn.Module):
         if self.encoder is not None and self._encoder_frozen:
             self.encoder.eval()
         return self
+
+    def complete_state_dict(self) -> dict[str, Tensor]:
+        """Return all weights and statistics as detached tensors, fixed ones, too."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
 
     def portable_state_dict(self) -> dict[str, Tensor]:
         """Return all weights and statistics as detached tensors, fixed ones left out."""

@@ -54,7 +54,8 @@ class MobileSamEncoder(nn.Module):
 class MobileSamConv(SamConv):
     """Four stages of upsampling and convolution on MobileSAM's one map; see ``SamConv``."""
 
-    def _encode(self, inputs: Tensor) -> list[Tensor]:
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the one map of normalised (B, 3, H, W) inputs, without gradients: (B, C, H/16, W/16)."""
         with torch.no_grad():
             return [self.encoder(inputs)]
 

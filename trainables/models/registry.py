@@ -98,6 +98,6 @@ def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def build_model(recipe: Recipe, weights: Weights, channels: int = 1) -> SegmentationModel:
+def build_model(recipe: Recipe, weights: Weights, channels: int = 1, *, seed: int | None = None) -> SegmentationModel:
     """Build the model that a recipe names; see ``Architecture.build``."""
-    return get_architecture(recipe.architecture).build(recipe, weights, channels)
+    return get_architecture(recipe.architecture).build(recipe, weights, channels, seed=seed)

@@ -32,7 +32,6 @@ class SamBase(SegmentationModel):
 
     Attributes:
         taps: Numbers of the blocks whose outputs the decoder wants; none means the neck's features alone.
-        stride: What heights and widths are padded to a multiple of.
         normalisation: Mean and standard deviation a channel, for inputs in [0, 1].
     """
 
@@ -47,9 +46,10 @@ class SamBase(SegmentationModel):
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of the stride."""
-        return self.decode(inputs, self._encode(inputs))
+        return self.decode(inputs, self.encode_prepared(inputs))
 
-    def _encode(self, inputs: Tensor) -> list[Tensor]:
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the features of normalised (B, 3, H, W) inputs: each (B, C, H/16, W/16)."""
         return encode(self.encoder, inputs, self.taps)
 
     def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
@@ -88,12 +88,13 @@ class SamModel(SamBase):
         Returns:
             The neck's features, or the tapped blocks' outputs: each (B, C, H/16, W/16).
         """
-        return self._encode(self.prepare(images))
+        return self.encode_prepared(self.prepare(images))
 
-    def _encode(self, inputs: Tensor) -> list[Tensor]:
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the features of normalised (B, 3, H, W) inputs without gradients: each (B, C, H/16, W/16)."""
         # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.
         with torch.no_grad():
-            return super()._encode(inputs)
+            return super().encode_prepared(inputs)
 
 
 def _upsample(x: Tensor) -> Tensor:

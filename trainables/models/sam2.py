@@ -25,7 +25,8 @@ class Sam2Conv(SamConv):
     stride = STRIDE
     normalisation = (IMAGENET_MEAN, IMAGENET_STD)
 
-    def _encode(self, inputs: Tensor) -> list[Tensor]:
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return one map of the pyramid of normalised (B, 3, H, W) inputs, without gradients."""
         encoder = cast("Any", self.encoder)
         with torch.no_grad():
             maps, _ = encoder.neck(encoder.trunk(inputs))

@@ -52,6 +52,7 @@ SHARED_FLAGS = {
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "model": ("predict", "export"),
+    "group_by": SWEEPS,
     "trust_code": (*SWEEPS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2"),
     **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
@@ -63,7 +64,7 @@ OWN_FLAGS = {
     ("patches synthesize",): "kind",
     ("patches check",): "update",
     ("doctor",): "architecture classes model_size constraints",
-    SWEEPS: """allow_leak name resume trust_owner plan measure time budget max_concurrent
+    SWEEPS: """folds pool_val allow_leak name resume trust_owner plan measure time budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS[1:]: """trials space max_epochs grace_period reduction_factor halving sampler warm_from
         optuna_storage""",

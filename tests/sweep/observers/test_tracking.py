@@ -42,7 +42,7 @@ def test_an_empty_value_is_refused(option: str, wanted: str) -> None:
 def test_parameters_are_the_recipe_s_fields_and_what_was_drawn() -> None:
     recipe = Recipe(learning_rate=0.002)
     plan = replace(plan_of("a", recipe=recipe), weights=Weights(kind="random"), tiles=("a", "b"), draw=1)
-    assert tracking.parameters(plan) == {**recipe.to_dict(), "weights": "random", "tiles": 2, "draw": 1}
+    assert tracking.parameters(plan) == {**recipe.to_dict(), "weights": "random", "tiles": 2, "draw": 1, "folds": 0}
     assert tracking.parameters(plan_of("a"))["tiles"] == "all"
 
 

@@ -1,0 +1,234 @@
+"""One model for each fold, trained side by side: each tile is scored by the model that has not seen it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.data.folds import Fold
+from trainables.data.tiles import TuningData
+from trainables.epochs import BestEpoch, Measured, Training, epoch_report
+from trainables.features import FeatureCache
+from trainables.metrics import ScoredTile, SplitScore
+from trainables.models.base import SegmentationModel
+from trainables.models.fold_ensemble import member_name
+from trainables.models.weights import Weights
+from trainables.recipe import Recipe
+from trainables.report import EpochReport
+from trainables.task import Task
+from trainables.training import Trainer
+
+
+class CrossValidation:
+    """A cross-validation of one recipe; to its caller it is one training, see ``Training``.
+
+    After each epoch, val is the out-of-fold scores of all tiles. **No fold's own scores decide about its model**: its
+    best epoch and its schedule follow the mean over the tiles of the other folds, whose models never saw that
+    fold left out. So the out-of-fold scores are not flattered by the choice of the epoch, as those of a val split are
+    on which training was stopped. Their mean over all tiles ends the training, for all folds at once.
+
+    Args:
+        recipe: All hyperparameters.
+        data: The tiles of all folds, as ``TuningData.pooled`` returns them.
+        folds: At least two.
+        device: Where to train: the models are there together.
+        weights: Initial encoder weights; see ``Trainer``, as the rest.
+        workers: See there.
+        features: See there.
+        compiled: See there.
+
+    Raises:
+        DataError: A fold has no tile with a pixel that counts in its window.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TuningData,
+        folds: Sequence[Fold],
+        device: torch.device,
+        weights: Weights | None = None,
+        *,
+        workers: int = 2,
+        features: FeatureCache | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.task: Task = data.task
+        self.best = BestEpoch()
+        self.improved = False
+        self._folds = tuple(fold.val for fold in folds)
+        self._order = {tile.name: place for place, tile in enumerate(data.val)}
+        self._trainers = [
+            Trainer(
+                recipe,
+                fold.of(data),
+                device,
+                weights,
+                workers=workers,
+                features=features,
+                compiled=compiled,
+                seed=fold_seed(recipe.seed, number),
+            )
+            for number, fold in enumerate(folds)
+        ]
+
+    @property
+    def folds(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the tiles that each fold leaves out."""
+        return self._folds
+
+    @property
+    def model(self) -> SegmentationModel:
+        """The first fold's model."""
+        return self._trainers[0].model
+
+    @property
+    def weights(self) -> Weights:
+        """What the encoders started from."""
+        return self._trainers[0].weights
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that each fold was trained."""
+        return self._trainers[-1].epoch
+
+    @property
+    def after_step(self) -> Callable[[], object] | None:
+        """Called after each optimizer step of each fold."""
+        return self._trainers[0].after_step
+
+    @after_step.setter
+    def after_step(self, call: Callable[[], object] | None) -> None:
+        for trainer in self._trainers:
+            trainer.after_step = call
+
+    @property
+    def best_state(self) -> dict[str, Tensor]:
+        """The best weights of every fold, each fold's names after its own."""
+        return {
+            f"{member_name(number)}.{name}": tensor
+            for number, trainer in enumerate(self._trainers)
+            for name, tensor in trainer.best_state.items()
+        }
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs are used up, or the patience with the mean of all folds."""
+        waiting = self._trainers[0].waiting
+        return self.epoch >= self.recipe.max_epochs or (not waiting and self.best.stale >= self.recipe.patience)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps that a fold takes an epoch."""
+        return self._trainers[0].steps_per_epoch
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Numbers that the training of a fold changes."""
+        return self._trainers[0].trainable_parameters
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Most memory that all folds together held so far."""
+        return self._trainers[0].peak_memory_bytes
+
+    @property
+    def memory_measures(self) -> str:
+        """What the fold that did most does to fit into the device's memory; empty for nothing."""
+        return max((trainer.memory for trainer in self._trainers), key=lambda memory: memory.rung).measures
+
+    def memory_news(self) -> list[str]:
+        """Return lines about what was done for that since the last call."""
+        return [
+            f"fold {number}: {line}"
+            for number, trainer in enumerate(self._trainers, start=1)
+            for line in trainer.memory_news()
+        ]
+
+    def train_epoch(self) -> EpochReport:
+        """Train an epoch of every fold, validate, and judge each fold by the others.
+
+        Raises:
+            DivergedError: The loss of a fold is NaN or infinite.
+            InfeasibleError: It does not fit into the device's memory.
+        """
+        measured = [trainer.run_epoch() for trainer in self._trainers]
+        if self._trainers[0].second_stage_began:
+            self.best.stale = 0
+        for number, trainer in enumerate(self._trainers):
+            trainer.judge(self._together(one.val for other, one in enumerate(measured) if other != number))
+        val = self._together(one.val for one in measured)
+        self.best.hear(self.epoch, val.iou)
+        self.improved = any(trainer.improved for trainer in self._trainers)
+        joules = [one.gpu_joules for one in measured if one.gpu_joules is not None]
+        whole = Measured(
+            val=val,
+            train_loss=fmean(one.train_loss for one in measured),
+            learning_rate=fmean(one.learning_rate for one in measured),
+            step_seconds=fmean(one.step_seconds for one in measured),
+            data_seconds=fmean(one.data_seconds for one in measured),
+            seconds=math.fsum(one.seconds for one in measured),
+            gpu_joules=math.fsum(joules) if joules else None,
+        )
+        return epoch_report(self, whole)
+
+    def _together(self, scores: Iterable[SplitScore]) -> SplitScore:
+        """Return the scores of several folds as those of one split, the tiles in their usual order."""
+        tiles = [tile for one in scores for tile in one.tiles]
+        return SplitScore(tiles=tuple(sorted(tiles, key=lambda tile: self._order[tile.name])))
+
+    def preview(self, count: int) -> list[ScoredTile]:
+        """Predict the validation windows of the first fold's first ``count`` tiles."""
+        return self._trainers[0].preview(count)
+
+    def finish(self) -> tuple[SplitScore, dict[str, bytes]]:
+        """Score each whole tile with the best weights of the fold that left it out.
+
+        Returns:
+            The scores, and the predicted masks and overlays as file name to content.
+        """
+        found = [trainer.finish() for trainer in self._trainers]
+        return self._together(score for score, _ in found), {
+            name: content for _, files in found for name, content in files.items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the rest of the training depends on, as plain tensors and numbers."""
+        return {
+            "folds": [trainer.state_dict() for trainer in self._trainers],
+            "best": [self.best.iou, self.best.epoch, self.best.stale],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned for the same recipe, data, folds and weights."""
+        for trainer, one in zip(self._trainers, state["folds"], strict=True):
+            trainer.load_state_dict(one)
+        iou, epoch, stale = state["best"]
+        self.best = BestEpoch(iou=iou, epoch=epoch, stale=stale)
+
+
+def start_training(
+    recipe: Recipe,
+    data: TuningData,
+    folds: Sequence[Fold],
+    device: torch.device,
+    weights: Weights | None = None,
+    **how: Any,
+) -> Training:
+    """Return a ``CrossValidation``, or a ``Trainer`` where there are no folds; the arguments are theirs."""
+    if folds:
+        return CrossValidation(recipe, data, folds, device, weights, **how)
+    return Trainer(recipe, data, device, weights, **how)
+
+
+def fold_seed(seed: int, number: int) -> int:
+    """Return the seed of a fold's initial weights, draws and dropout; that of fold 0 is the recipe's."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
