@@ -10,7 +10,7 @@ from sweep.doctor.subject import Subject
 from trainables.errors import WeightsError
 from trainables.models.registry import get_architecture
 from trainables.models.resolving import resolve
-from trainables.models.weights import Weights, how_to_get
+from trainables.models.weights import how_to_get
 
 
 def check_weights(subject: Subject) -> Sequence[Finding]:
@@ -29,7 +29,7 @@ def check_weights(subject: Subject) -> Sequence[Finding]:
             findings += [as_finding(fault) for fault in error.faults]
             continue
         if found.path:
-            there.append(_named(found, names))
+            there.append(f"{needs} for {', '.join(names)} ({found.sha256[:8]}...)")
         else:
             refuses = subject.profile.weights == "pretrained"
             findings.append(judge_missing(needs, names, refuses=refuses, offline=subject.offline))
@@ -48,7 +48,3 @@ def judge_missing(needs: str, names: Sequence[str], *, refuses: bool, offline: b
     if offline:
         return fail(f"{needs} is not on this machine, and --offline forbids fetching it (for {users})", fix)
     return warn(f"{needs} is not on this machine: the sweep tries to fetch it (for {users})", fix)
-
-
-def _named(found: Weights, names: Sequence[str]) -> str:
-    return f"{found.needs} for {', '.join(names)} ({found.sha256[:8]}...)"

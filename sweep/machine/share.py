@@ -47,11 +47,7 @@ def cpu_share(root: Path = CONTROL_GROUPS, membership: Path = MEMBERSHIP) -> Cpu
     if (given := os.environ.get(SLURM_VARIABLE, "")).isdecimal() and int(given) >= 1:
         bounds[SLURM_VARIABLE] = int(given)
     name, count = min(bounds.items(), key=lambda bound: bound[1], default=("", machine))
-    return CpuShare(count=count, machine=machine, bound_by=name) if count < machine else _whole(machine)
-
-
-def _whole(machine: int) -> CpuShare:
-    return CpuShare(count=machine, machine=machine)
+    return CpuShare(count=min(count, machine), machine=machine, bound_by=name if count < machine else "")
 
 
 def _cpu_quotas(root: Path, membership: Path) -> Iterator[float]:

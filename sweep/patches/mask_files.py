@@ -56,7 +56,7 @@ class MaskFile:
             return self.pixels
         if self.raster.lossy and np.ptp(self.pixels, axis=-1).max(initial=0) <= MAX_TINT:
             return np.asarray(self.pixels.mean(-1).round().astype(np.uint8))
-        if not _is_grey(self.pixels):
+        if not (self.pixels == self.pixels[..., :1]).all():
             raise DataError(f"{self.raster.path}: is a mask in colours; {fix}")
         return np.ascontiguousarray(self.pixels[..., 0])
 
@@ -115,7 +115,3 @@ def distinct(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     total = count_values(values)
     present = np.flatnonzero(total)
     return present, total[present]
-
-
-def _is_grey(pixels: NDArray[Any]) -> bool:
-    return bool((pixels == pixels[..., :1]).all())

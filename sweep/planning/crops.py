@@ -43,7 +43,8 @@ def crop_notes(asked: SweepPlan, plan: SweepPlan, data: TuningData) -> list[str]
     notes = []
     crops = _crops(plan)
     if reduced := sorted(set(_crops(asked)) - set(crops)):
-        notes.append(f"{_pixels(reduced)} reduced to {largest_crop(data.train)} px: no train tile is larger")
+        sizes = " and ".join(map(str, reduced))
+        notes.append(f"crop of {sizes} px reduced to {largest_crop(data.train)} px: no train tile is larger")
     if narrow := smaller_than(data.train, max(crops, default=0)):
         notes.append(
             f"train tiles smaller than the crop of {max(crops)} px are padded with pixels that do not count: "
@@ -63,10 +64,6 @@ def _crops(plan: SweepPlan) -> list[int]:
     searched = (study.space["crop_size"] for study in plan.studies if "crop_size" in study.space)
     ends = chain.from_iterable(getattr(one, "choices", None) or (one.high,) for one in searched)  # type: ignore[attr-defined]
     return sorted({*(trial.recipe.crop_size for trial in plan.known()), *map(int, ends)})
-
-
-def _pixels(crops: list[int]) -> str:
-    return f"crop of {' and '.join(map(str, crops))} px"
 
 
 def require_same_crops(name: str, plan: SweepPlan, data: TuningData, padded: bool) -> None:

@@ -64,7 +64,8 @@ class Georeference:
         """
         import shapely
 
-        rings = shapely.linearrings(outlines.vertices, indices=_ring_of_vertex(outlines))
+        ring_of_vertex = np.repeat(np.arange(len(outlines.rings) - 1), np.diff(outlines.rings))
+        rings = shapely.linearrings(outlines.vertices, indices=ring_of_vertex)
         if self._geod is None:
             steps = abs(self._transform.determinant) * self._metres_per_unit**2
             areas: NDArray[np.float64] = shapely.area(shapely.polygons(rings)) * steps
@@ -111,10 +112,6 @@ class Georeference:
                 f"rio info {self._name}"
             )
         return degrees
-
-
-def _ring_of_vertex(outlines: Outlines) -> NDArray[np.int64]:
-    return np.repeat(np.arange(len(outlines.rings) - 1), np.diff(outlines.rings))
 
 
 def is_located(dataset: Any) -> bool:

@@ -130,7 +130,7 @@ class StudyGroup(TrialGroup):
             return promoted
         if len(self._trials()) < self._plan.trials:
             return self._launch_new()
-        if not self._search_done():
+        if self._running:
             return None
         if self._finals is None:
             self._close()
@@ -206,9 +206,6 @@ class StudyGroup(TrialGroup):
             return None
         until = self._policy.next_pause(standings[number].until)
         return self._launch(self._handle(trials[number]), number, trials[number].params, until)
-
-    def _search_done(self) -> bool:
-        return not self._running and not self._to_resume and len(self._trials()) >= self._plan.trials
 
     @property
     def done(self) -> bool:
