@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from search_spaces.profiles import Profile
 from sweep.cli.marks import TrackedBy, flag, marked
@@ -22,6 +23,7 @@ from trainables.data.scenes import Scenes
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
+from trainables.models.resolving import resolve as resolve_weights
 from trainables.models.resolving import resolve_all
 from trainables.models.weights import Mode, Weights
 from trainables.recipe import Recipe
@@ -146,11 +148,12 @@ def weights_of(architectures: Sequence[str], options: SweepOptions, profile: Pro
     mode: Mode = options.weights or profile.weights
     if options.plan and mode == "pretrained":
         mode = "available"  # a plan fetches nothing and refuses nothing
-    return resolve_all(
-        {name: get_architecture(name).needs for name in architectures},
-        mode,
+    find = partial(
+        resolve_weights,
+        mode=mode,
         model_size="tiny" if profile.changes.get("model_size") == "tiny" else "full",
         sam_checkpoint=options.sam_checkpoint,
         sam_sha256=options.sam_sha256,
         offline=options.offline,
     )
+    return resolve_all({name: get_architecture(name).needs for name in architectures}, find)

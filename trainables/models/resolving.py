@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -68,16 +68,8 @@ def resolve(
     return found
 
 
-def resolve_all(
-    needs: Mapping[str, Needs],
-    mode: Mode,
-    *,
-    model_size: str = "full",
-    sam_checkpoint: Path | None = None,
-    sam_sha256: str = SAM_SHA256,
-    offline: bool = False,
-) -> dict[str, Weights]:
-    """Resolve the weights of several architectures; see ``resolve``.
+def resolve_all(needs: Mapping[str, Needs], find: Callable[[Needs], Weights]) -> dict[str, Weights]:
+    """Resolve the weights of several architectures by ``resolve``, whose other arguments ``find`` knows.
 
     Returns:
         Architecture name to weights.
@@ -89,14 +81,7 @@ def resolve_all(
     faults: list[str] = []
     for need in dict.fromkeys(needs.values()):
         try:
-            resolved[need] = resolve(
-                need,
-                mode,
-                model_size=model_size,
-                sam_checkpoint=sam_checkpoint,
-                sam_sha256=sam_sha256,
-                offline=offline,
-            )
+            resolved[need] = find(need)
         except WeightsError as error:
             users = ", ".join(name for name, wanted in needs.items() if wanted == need)
             faults.append(f"{error} (for {users})")
