@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sweep.patches.leaks import find_leaks
+from sweep.patches.leaks import find_leaks, pairs_within
+from sweep.patches.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
-from trainables.data.manifest import Leak, Manifest
+from trainables.data.manifest import Leak, Manifest, SplitOrigin
 from trainables.data.tiles import (
     SPLITS,
     Tile,
@@ -23,6 +24,9 @@ from trainables.data.tiles import (
 from trainables.errors import DataError
 from trainables.task import Task
 
+MOST_WITHIN = 10_000
+"""Pairs of tiles within train and val that are compared, at some 10 ms each; 142 tiles have as many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -32,14 +36,19 @@ class Report:
         splits: Split to the tiles that could be read.
         faults: One line a fault; empty for a sound dataset.
         manifest: The dataset's manifest, None where it has none or a damaged one.
+        scenes: What is known of the tiles' scenes.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
+        same_ground: Tiles within train or within val, of different scenes, that show the same ground; None where nobody
+            has looked.
         task: What the masks mean.
     """
 
     splits: dict[str, tuple[TileFiles, ...]]
     faults: tuple[str, ...]
     manifest: Manifest | None
+    scenes: KnownScenes
     leaks: tuple[Leak, ...] | None = None
+    same_ground: tuple[Leak, ...] | None = None
     task: Task = field(default_factory=Task)
 
     @property
@@ -71,14 +80,25 @@ def class_shares(tile: Tile, task: Task) -> dict[str, float]:
     return {name: float(count) / int(counts.sum()) for name, count in zip(task.classes, counts, strict=True)}
 
 
-def check(root: Path, *, against_manifest: bool = True, leaks: bool = True, task: Task | None = None) -> Report:
+def check(
+    root: Path,
+    *,
+    against_manifest: bool = True,
+    leaks: bool = True,
+    task: Task | None = None,
+    scenes: Callable[[Sequence[str]], KnownScenes] | None = None,
+) -> Report:
     """Read every file of every split.
 
     Args:
         root: The dataset.
         against_manifest: Also compare with the manifest.
-        leaks: Also look for tiles of different splits that show the same ground, unless there are faults.
+        leaks: Also look for tiles of different splits or scenes that show the same ground, unless there are faults.
         task: What the masks mean; None is what the manifest says.
+        scenes: Gives the scenes of the tiles of these names; None is what the manifest says.
+
+    Raises:
+        DataError: What ``scenes`` raises.
     """
     faults: list[str] = []
     splits: dict[str, tuple[TileFiles, ...]] = {}
@@ -96,13 +116,19 @@ def check(root: Path, *, against_manifest: bool = True, leaks: bool = True, task
     faults += class_faults(root, task, splits["train"])
     if manifest:
         faults += manifest_faults(root, manifest, splits)
-    return Report(
-        splits=splits,
-        faults=tuple(dict.fromkeys(faults)),
-        manifest=manifest,
-        task=task,
-        leaks=tuple(find_leaks(splits)) if leaks and not faults else None,
-    )
+    names = [files.tile.name for tiles in splits.values() for files in tiles]
+    known = scenes(names) if scenes else scenes_of_manifest(names, manifest)
+    report = Report(splits=splits, faults=tuple(dict.fromkeys(faults)), manifest=manifest, task=task, scenes=known)
+    return _compared(report) if leaks and not faults else report
+
+
+def _compared(report: Report) -> Report:
+    """Look for tiles that show the same ground; within splits, unless there are too many."""
+    within = pairs_within(report.splits, report.scenes.of) <= MOST_WITHIN
+    pairs = find_leaks(report.splits, report.scenes.of if within else None)
+    split_of = {files.image: split for split, tiles in report.splits.items() for files in tiles}
+    leaks = tuple(pair for pair in pairs if split_of[pair.first] != split_of[pair.second])
+    return replace(report, leaks=leaks, same_ground=tuple(one for one in pairs if one not in leaks) if within else None)
 
 
 def describe(
@@ -116,6 +142,7 @@ def describe(
     ground_sample_distance_m: float | None = None,
     sources: Mapping[str, str] | None = None,
     notes: Mapping[str, Any] | None = None,
+    split_origin: SplitOrigin | None = None,
 ) -> Manifest:
     """Describe a sound dataset; what ``check`` does not find goes into the ``Manifest`` as it is given."""
     entries: dict[str, dict[str, Any]] = {}
@@ -125,7 +152,8 @@ def describe(
             common = {"width": width, "height": height, "source": (sources or {}).get(files.tile.name, "")}
             shares = {name: round(share, 6) for name, share in class_shares(files.tile, report.task).items()}
             found = {"foreground": shares[report.task.classes[1]]} if report.task.binary else {"shares": shares}
-            entries[files.image] = {"sha256": files.image_sha256, **common}
+            scene = report.scenes.of.get(files.tile.name)
+            entries[files.image] = {"sha256": files.image_sha256, **common} | ({"scene": scene} if scene else {})
             entries[files.mask] = {"sha256": files.mask_sha256, **found, **common}
     return Manifest(
         name=name,
@@ -138,5 +166,7 @@ def describe(
         files=entries,
         notes=notes or {},
         leaks=report.leaks,
+        same_ground=report.same_ground,
+        split_origin=split_origin,
         task=report.task,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sweep.patches.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.patches.folders import write_tile
+from sweep.patches.georeference import Ground, ground_of
 from sweep.patches.rasters import RasterFile, open_image
 from sweep.patches.sources import SourceRaster
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
@@ -30,12 +31,14 @@ class Cut:
         source: The image's path and the window's place, for the manifest.
         poor: No window of the source has a meaningful share of foreground, or of pixels beyond the first class.
         turned: The image was turned upright, as its orientation says.
+        ground: Where the tile is on the ground; None where the image does not say.
     """
 
     window: Window
     source: str
     poor: bool
     turned: bool
+    ground: Ground | None = None
 
 
 def parse_nudges(values: tuple[str, ...]) -> dict[str, tuple[int, int]]:
@@ -112,6 +115,7 @@ def cut_tiles(
                 source=f"{source.image.parent.name}/{source.image.name} x={window.left} y={window.top}",
                 poor=window.share < MEANINGFUL_SHARE,
                 turned=image.orientation != 1,
+                ground=ground_of(image, window.top, window.left, size),
             )
     faults += _too_small(small, sides, size)
     if faults:

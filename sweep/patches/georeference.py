@@ -1,8 +1,14 @@
-"""Whether an image and its mask lie at the same place."""
+"""Where images are on the ground: whether a mask is where its image is, and which tiles touch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from sweep.patches.rasters import RasterFile, open_raster
 from sweep.patches.sources import SourceRaster
@@ -10,6 +16,68 @@ from trainables.errors import DataError
 
 MAX_SHIFT = 0.51
 """Pixels; programs that count from a pixel's centre and those that count from its corner differ by half of one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """A tile's place.
+
+    Attributes:
+        crs: rasterio's CRS; None for one that the file does not name.
+        corners: (4, 2) float64 in that CRS, in their order around the tile, ``MAX_SHIFT`` pixels outside it.
+    """
+
+    crs: Any
+    corners: NDArray[np.float64]
+
+
+def ground_of(image: RasterFile, top: int, left: int, size: int) -> Ground | None:
+    """Return where a square of an image is on the ground; None where the image is not georeferenced."""
+    if image.transform is None:
+        return None
+    (x0, y0), (x1, y1) = ((left + end, top + end) for end in (-MAX_SHIFT, size + MAX_SHIFT))
+    corners = [_apply(image.transform, corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    return Ground(crs=image.crs, corners=np.array(corners))
+
+
+def find_touching(grounds: Mapping[str, Ground]) -> list[tuple[str, str]]:
+    """Find tiles that touch or overlap on the ground. A place without a CRS is compared with others without."""
+    placed = [
+        _in_one_crs({name: one for name, one in grounds.items() if (one.crs is None) == bare}) for bare in (False, True)
+    ]
+    return [pair for corners in placed for pair in _touching(corners)]
+
+
+def _in_one_crs(grounds: Mapping[str, Ground]) -> dict[str, NDArray[np.float64]]:
+    """Return the corners in the CRS of the first one; what has no place in it is left out."""
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform
+
+    found: dict[str, NDArray[np.float64]] = {}
+    common = next((one.crs for one in grounds.values()), None)
+    for name, one in grounds.items():
+        corners = one.corners
+        if one.crs != common:
+            try:
+                corners = np.stack(transform(one.crs, common, *corners.T), axis=1)
+            except RasterioError:
+                continue
+        if np.isfinite(corners).all():
+            found[name] = corners
+    return found
+
+
+def _touching(corners: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, str]]:
+    names, places = list(corners), np.array(list(corners.values())).reshape(-1, 4, 2)
+    low, high = places.min(axis=1), places.max(axis=1)
+    pairs = []
+    for first, name in enumerate(names):
+        near = ((low <= high[first]) & (high >= low[first])).all(axis=1)
+        for second in (np.flatnonzero(near[first + 1 :]) + first + 1).tolist():
+            one, other = ((places[[first, second]] - low[first]) / (high[first] - low[first]).max()).astype(np.float32)
+            if cv2.intersectConvexConvex(one, other)[0] > 0:
+                pairs.append((name, names[second]))
+    return pairs
 
 
 def require_same_place(source: SourceRaster) -> None:

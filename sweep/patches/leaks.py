@@ -1,7 +1,8 @@
-"""Finds tiles of different splits that show the same ground: copies, flips, crops, re-saved pictures."""
+"""Finds tiles of different splits or scenes that show the same ground: copies, flips, crops, re-saved pictures."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,12 +46,17 @@ class _Look:
     descriptors: NDArray[np.float32]
 
 
-def find_leaks(splits: Mapping[str, Sequence[TileFiles]]) -> list[Leak]:
-    """Compare every tile with the tiles of the other splits.
+def find_leaks(splits: Mapping[str, Sequence[TileFiles]], scenes: Mapping[str, str] | None = None) -> list[Leak]:
+    """Compare every tile with the tiles of the other splits, and where scenes are given with those of other scenes.
 
     Two tiles leak when their files are identical, when one as a thumbnail is a turned or mirrored other, or when SIFT
     keypoints agree on one movement (shift, turn, scale, mirroring) that lays equal pixels over each other: crops,
     overlaps and re-saved pictures.
+
+    Args:
+        splits: Split to tiles.
+        scenes: Tile name to scene, one that is missing is a scene of its own: also compare the tiles within train and
+            within val that are of different scenes. None compares none of them.
 
     Returns:
         The leaks, in the order of the tiles.
@@ -61,12 +67,25 @@ def find_leaks(splits: Mapping[str, Sequence[TileFiles]]) -> list[Leak]:
     for first, (split, one) in enumerate(files):
         for second in range(first + 1, len(files)):
             other_split, other = files[second]
-            if split == other_split:
+            if split == other_split and not (scenes is not None and _are_apart(split, one, other, scenes)):
                 continue
             same = one.image_sha256 == other.image_sha256
             if how := "identical files" if same else _compare(*looks[first], looks[second][0]):
                 leaks.append(Leak(first=one.image, second=other.image, how=how))
     return leaks
+
+
+def pairs_within(splits: Mapping[str, Sequence[TileFiles]], scenes: Mapping[str, str]) -> int:
+    """Return how many pairs of tiles ``find_leaks`` compares because of the scenes."""
+    return sum(
+        _are_apart(split, *pair, scenes) for split, tiles in splits.items() for pair in itertools.combinations(tiles, 2)
+    )
+
+
+def _are_apart(split: str, one: TileFiles, other: TileFiles, scenes: Mapping[str, str]) -> bool:
+    """Whether two tiles of a split may be trained on and validated on in a fold."""
+    scene = scenes.get(one.tile.name)
+    return split != "test" and (scene is None or scene != scenes.get(other.tile.name))
 
 
 def _look(image: NDArray[np.uint8]) -> _Look:
@@ -112,9 +131,12 @@ def _matches(one: _Look, other: _Look) -> tuple[NDArray[np.float32], NDArray[np.
     """Return (N, 2) matching positions in both pictures."""
     if min(len(one.points), len(other.points)) < MIN_AGREEING:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(one.descriptors, other.descriptors, k=2)
-    good = [best for best, second in pairs if best.distance < RATIO * second.distance]
-    return one.points[[match.queryIdx for match in good]], other.points[[match.trainIdx for match in good]]
+    first, second = one.descriptors, other.descriptors  # whole numbers up to 255: the squares are exact in float32
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
+    nearest = np.argpartition(squares, 1, axis=1)[:, :2]
+    best, next_best = np.take_along_axis(squares, nearest, axis=1).T
+    good = best < RATIO**2 * next_best
+    return one.points[good], other.points[nearest[good, 0]]
 
 
 def _correlation(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -10,6 +10,7 @@ from tyro.conf import arg
 
 from sweep.cli.marks import RARE, Bounds
 from sweep.cli.options import Numbers, OutputOptions
+from trainables.data.manifest import SplitOrigin
 from trainables.recipe import MAX_SEED
 
 MAX_TILES = 100_000
@@ -44,6 +45,12 @@ class Make(OutputOptions):
 
     size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
     """Side of a tile, a multiple of 32 from 64 up."""
+
+    group_by: Annotated[str, arg(metavar="PATTERN")] = ""
+    """Scenes by tile names: a regular expression; default: by folders, or georeference."""
+
+    split_origin: Annotated[SplitOrigin | None, arg(metavar="published|chosen|automatic"), RARE] = None
+    """Who divided the tiles; default: published where the source folders are the splits, else chosen."""
 
     nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy"), RARE] = ()
     """Move single tiles by hand, in pixels to the right and down."""
@@ -89,6 +96,12 @@ class CheckOptions(DatasetOptions):
 
     task: Annotated[Path | None, arg(metavar="FILE")] = None
     """Put what the masks mean into the manifest: JSON that names classes, colours and remapping."""
+
+    group_by: Annotated[str, arg(metavar="PATTERN")] = ""
+    """Scenes by tile names: a regular expression; default: as the manifest says."""
+
+    split_origin: Annotated[SplitOrigin | None, arg(metavar="published|chosen|automatic"), RARE] = None
+    """Who divided the tiles, for the manifest."""
 
 
 @dataclass(frozen=True, kw_only=True)

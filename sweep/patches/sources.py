@@ -18,11 +18,19 @@ LISTED = 6
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRaster:
-    """An image raster and what its truth is read from: its mask raster, or a file of polygons."""
+    """An image raster and what its truth is read from: its mask raster, or a file of polygons.
+
+    Attributes:
+        name: What its tile is called.
+        image: The image.
+        mask: Its mask, or what holds its polygons.
+        folder: Which of several folders with images and masks it is from; empty where there is one.
+    """
 
     name: str
     image: Path
     mask: Path
+    folder: str = ""
 
 
 def find_images(folder: Path, labels: Path) -> dict[str, SourceRaster]:
@@ -67,17 +75,18 @@ def find_sources(folder: Path) -> dict[str, SourceRaster]:
         raise DataError(f"--src {folder}: no such folder; it holds imgs/ and msks/")
     scenes = {"": folder}
     if not _child(folder, IMAGE_FOLDERS):
-        scenes = {f"{same_name(path.name)}_": path for path in sorted(folder.iterdir()) if path.is_dir()}
+        scenes = {same_name(path.name): path for path in sorted(folder.iterdir()) if path.is_dir()}
     found: dict[str, SourceRaster] = {}
     faults: list[str] = []
-    for prefix, scene in scenes.items():
-        images, masks = _child(scene, IMAGE_FOLDERS), _child(scene, MASK_FOLDERS)
+    for scene, place in scenes.items():
+        images, masks = _child(place, IMAGE_FOLDERS), _child(place, MASK_FOLDERS)
         if not images or not masks:
             continue
         image_files, mask_files = _rasters(images, faults), _rasters(masks, faults)
         faults += _lonely(image_files, mask_files, masks, "mask") + _lonely(mask_files, image_files, images, "image")
         for name in image_files.keys() & mask_files.keys():
-            source = SourceRaster(name=prefix + name, image=image_files[name], mask=mask_files[name])
+            tile = f"{scene}_{name}" if scene else name
+            source = SourceRaster(name=tile, image=image_files[name], mask=mask_files[name], folder=scene)
             if (twin := found.setdefault(source.name, source)) is not source:
                 faults.append(f"{source.image}: makes the same name {source.name!r} as {twin.image}; rename one")
     if faults:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from trainables.data.manifest import SplitOrigin
 from trainables.data.tiles import MAX_NAME, SPLITS, natural_order, same_name
 from trainables.documents import MIB, DamagedError, parse_toml, read_bounded
 from trainables.errors import DataError
@@ -17,6 +18,12 @@ AUSTIN_TEST = (31, 32, 33, 34, 35, 36)
 MAX_BYTES = 32 * MIB
 MAX_PATTERNS = 1_000
 """Each is compared with every source."""
+PUBLISHED = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""What publishers call the folders of their splits."""
 WILDCARDS = frozenset("*?[")
 
 
@@ -64,6 +71,22 @@ def read_split(text: str, names: Iterable[str]) -> dict[str, list[str]]:
     if faults:
         raise DataError(dict.fromkeys(faults))
     return {split: list(names) for split, names in chosen.items()}
+
+
+def is_split_folder(folder: str) -> bool:
+    """Whether a folder's name is that of a split, and so of no scene."""
+    return any(folder.lower() in words for words in PUBLISHED.values())
+
+
+def origin_of(splits: Mapping[str, Sequence[str]], folders: Mapping[str, str]) -> SplitOrigin:
+    """Say who divided the tiles: whoever published them, where train and val are what their folders hold.
+
+    Args:
+        splits: Split to tile names.
+        folders: Tile name to the folder of its source.
+    """
+    published = all(folders[name].lower() in PUBLISHED[split] for split in ("train", "val") for name in splits[split])
+    return "published" if published else "chosen"
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

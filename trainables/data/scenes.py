@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from trainables.data.tiles import natural_order
 from trainables.errors import DataError
 
@@ -71,13 +73,13 @@ def scenes_of(
     recorded = {name: manifest_scenes[name] for name in names if name in manifest_scenes}
     if group_by is not None:
         of = group_names(names, group_by)
-        origin = f"{_count(of)} by --group-by {group_by}"
+        origin = count_scenes(of, f"by --group-by {group_by}")
     elif recorded:
         of = recorded | _own_scenes([name for name in names if name not in recorded], set(recorded.values()))
-        origin = f"{_count(recorded)} in the manifest" + _alone(len(names) - len(recorded))
+        origin = count_scenes(recorded, "in the manifest", len(names))
     elif guessed := guess_scenes(names):
         of = guessed
-        origin = f"{_count(of)} guessed from names such as {_example(of)}; --group-by changes it"
+        origin = count_scenes(of, f"guessed from names such as {_example(of)}; --group-by changes it")
     else:
         of, origin = {name: name for name in names}, UNKNOWN
     return _join(of, origin, same_ground)
@@ -145,45 +147,47 @@ def _own_scenes(names: Iterable[str], taken: set[str]) -> dict[str, str]:
     return own
 
 
+def count_scenes(of: Mapping[str, str], whence: str, tiles: int | None = None) -> str:
+    """Say how many scenes there are, whence that is known, and how many of all tiles are in none."""
+    text, alone = f"{len(set(of.values()))} {whence}", (tiles or len(of)) - len(of)
+    return f"{text}, and {alone} tile{'s' if alone > 1 else ''} in none, each its own" if alone else text
+
+
+def connect(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return for every name what it and all others that pairs connect it to, directly or through others, are called."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    places = {name: place for place, name in enumerate(sorted(set(names), key=natural_order))}
+    rows, columns = np.array([[places[one], places[other]] for one, other in pairs], np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(places), len(places)))
+    groups: dict[int, list[str]] = {}
+    labels = connected_components(graph, directed=False)[1].tolist()
+    for name, label in zip(places, labels, strict=True):
+        groups.setdefault(label, []).append(name)
+    return {name: _together(groups[label]) for name, label in zip(places, labels, strict=True)}
+
+
 def _join(of: Mapping[str, str], origin: str, same_ground: Iterable[tuple[str, str]]) -> Scenes:
     """Make one scene of those that show the same ground, directly or through others."""
-    parent = {scene: scene for scene in of.values()}
-
-    def root(scene: str) -> str:
-        while parent[scene] != scene:
-            scene = parent[scene]
-        return scene
-
-    joined: dict[frozenset[str], str] = {}
+    joined: dict[tuple[str, str], str] = {}
     for first, second in same_ground:
         if first not in of or second not in of or of[first] == of[second]:
             continue
         one, other = of[first], of[second]
         alone = (one, other) == (first, second)
         said = f"{first} and {second} show the same ground"
-        joined.setdefault(frozenset((one, other)), said if alone else f"{one} and {other}: {said}")
-        keep, give = sorted((root(one), root(other)), key=natural_order)
-        parent[give] = keep
-    members: dict[str, list[str]] = {}
-    for scene in parent:
-        members.setdefault(root(scene), []).append(scene)
-    called = {one: _together(scenes) for scenes in members.values() for one in scenes}
+        if (other, one) not in joined:
+            joined.setdefault((one, other), said if alone else f"{one} and {other}: {said}")
+    called = connect(of.values(), joined)
     if joined:
-        origin += f"; {len(members)} after those that show the same ground are joined"
+        origin += f"; {len(set(called.values()))} after those that show the same ground are joined"
     return Scenes(of={name: called[scene] for name, scene in of.items()}, origin=origin, joined=tuple(joined.values()))
 
 
 def _together(scenes: Sequence[str]) -> str:
-    first, *others = sorted(scenes, key=natural_order)
+    first, *others = scenes
     return f"{first} + {others[0]}" if len(others) == 1 else f"{first} + {len(others)} more" if others else first
-
-
-def _count(of: Mapping[str, str]) -> int:
-    return len(set(of.values()))
-
-
-def _alone(count: int) -> str:
-    return f", and {count} tile{'s' if count > 1 else ''} in none, which count as their own" if count else ""
 
 
 def _example(of: Mapping[str, str]) -> str:

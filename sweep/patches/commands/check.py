@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checking import Report, describe
 from sweep.patches.checking import check as check_dataset
-from sweep.patches.commands.shared import command, emit_dataset, show_leaks, warn_of_absent_classes
+from sweep.patches.commands.shared import command, emit_dataset, say_scenes, show_leaks, warn_of_absent_classes
 from sweep.patches.options import CheckOptions
+from sweep.patches.scenes import KnownScenes, scenes_by_pattern, scenes_of_manifest
 from sweep.patches.tasks import read_task
 from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.manifest import Manifest
@@ -25,7 +26,7 @@ def check(options: CheckOptions, output: Output) -> int:
     root = options.patches
     old = _old_manifest(root) if options.update or options.task else None
     task = read_task(options.task) if options.task else old.task if old else None
-    report = check_dataset(root, against_manifest=not options.update, task=task)
+    report = check_dataset(root, against_manifest=not options.update, task=task, scenes=_scenes(options, old))
     again = command("patches check", root)
     if report.faults:
         _show_faults(root, report.faults, output)
@@ -34,15 +35,23 @@ def check(options: CheckOptions, output: Output) -> int:
     manifest = report.manifest
     if options.update or options.task or manifest is None:
         manifest = _fresh_manifest(root, report, old)
-    manifest = replace(manifest, leaks=report.leaks)
+    manifest = replace(
+        manifest,
+        files=_with_scenes(manifest.files, report),
+        leaks=report.leaks,
+        same_ground=report.same_ground,
+        split_origin=options.split_origin or manifest.split_origin,
+    )
     if manifest != report.manifest:
         manifest.write(root)
         output.console.print(f"wrote {root / 'manifest.json'}")
     if report.leaks:
+        say_scenes(report, output)
         show_leaks(root, report.leaks, output)
         output.next(again)
         return 2
     output.results.print(f"{root}: sound. {report.summary()}, none in two splits")
+    say_scenes(report, output)
     train = [files.tile for files in report.splits["train"]]
     if narrow := smaller_than(train, largest := largest_crop(train)):
         output.results.print(
@@ -54,6 +63,22 @@ def check(options: CheckOptions, output: Output) -> int:
     warn_of_absent_classes(report, output)
     output.next(command("phase1", root))
     return 0
+
+
+def _scenes(options: CheckOptions, old: Manifest | None) -> Callable[[Sequence[str]], KnownScenes] | None:
+    """Return what gives the scenes; None for what the manifest says, where that is read anyway."""
+    if options.group_by:
+        return lambda names: scenes_by_pattern(names, options.group_by)
+    return (lambda names: scenes_of_manifest(names, old)) if options.update else None
+
+
+def _with_scenes(files: Mapping[str, Mapping[str, Any]], report: Report) -> dict[str, dict[str, Any]]:
+    """Return a manifest's entries with the scenes that are known, and no others."""
+    entries = {path: {key: value for key, value in entry.items() if key != "scene"} for path, entry in files.items()}
+    for one in (files for split in report.splits.values() for files in split):
+        if scene := report.scenes.of.get(one.tile.name):
+            entries[one.image]["scene"] = scene
+    return entries
 
 
 def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:

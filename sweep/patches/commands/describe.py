@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from operator import itemgetter
@@ -11,6 +12,7 @@ import numpy as np
 
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Column, Sheet
+from sweep.patches.checking import Report
 from sweep.patches.commands.shared import command, read_sound, title
 from sweep.patches.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
 from sweep.patches.description_picture import draw_picture
@@ -19,13 +21,17 @@ from sweep.patches.options import Describe
 from sweep.records.outputs import require_free, sealed, write_files
 from trainables.class_balance import inverse_frequency
 from trainables.data.manifest import Leak
-from trainables.data.tiles import TileFiles
+from trainables.data.scenes import scenes_of
+from trainables.data.tiles import TileFiles, natural_order
 from trainables.errors import ExperimentError
 from trainables.task import Task
 
 DESCRIPTION_FILE = "description.svg"
 MOST_COMPARED = 150
 """Tiles that are all compared with each other for near-duplicates; the time grows with the square of their number."""
+
+MOST_SCENES = 50
+"""Scenes that a table lists."""
 
 
 def describe(options: Describe, output: Output) -> None:
@@ -50,6 +56,7 @@ def describe(options: Describe, output: Output) -> None:
     output.results.print(_looks_table(root, looks))
     output.results.print(_balance_table(looks, weights, report.task))
     output.results.print(_drift_table(drifts))
+    _say_scenes(report, output)
     _say_twins(report.splits, output)
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
@@ -127,6 +134,30 @@ def _drift_table(drifts: Sequence[Drift]) -> Sheet:
                 cells += [f"{drift.difference:+.2f}".replace("+nan", "-"), f"{drift.probability:.2f}", drift.verdict]
         rows.append(tuple(cells))
     return Sheet(title, columns, rows)
+
+
+def _say_scenes(report: Report, output: Output) -> None:
+    """Count the tiles of every scene."""
+    names = {split: [files.tile.name for files in tiles] for split, tiles in report.splits.items()}
+    scenes = scenes_of([name for found in names.values() for name in found], report.scenes.of, None, ())
+    output.results.print(f"{'scenes':{LABEL_WIDTH}}{report.scenes.origin}", markup=False, soft_wrap=True)
+    counts = {split: Counter(scenes.of[name] for name in found) for split, found in names.items()}
+    total = sum(counts.values(), Counter())
+    if len(total) == total.total():
+        return
+    rows = [
+        (scene, total[scene], *(counts[split][scene] for split in counts)) for scene in sorted(total, key=natural_order)
+    ]
+    columns = [Column(heading="scene", value=itemgetter(0), least=16)]
+    columns += [
+        Column(heading=heading, value=itemgetter(index), right=True)
+        for index, heading in enumerate(("tiles", *counts), 1)
+    ]
+    output.results.print(Sheet("tiles of each scene", columns, rows[:MOST_SCENES]))
+    if len(rows) > MOST_SCENES:
+        output.results.print(f"and {len(rows) - MOST_SCENES} more; --json lists all")
+    for scene, tiles, *parts in rows:
+        output.events.emit("scene", scene=scene, tiles=tiles, splits=dict(zip(counts, parts, strict=True)))
 
 
 def _say_twins(splits: Mapping[str, Sequence[TileFiles]], output: Output) -> None:

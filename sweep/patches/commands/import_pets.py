@@ -43,6 +43,7 @@ def import_pets(options: ImportPets, output: Output) -> None:
             origin=ORIGIN,
             licence=LICENCE,
             sources=sources,
+            split_origin="automatic",
             notes={"fit": options.fit, "uncertain": options.uncertain, "seed": options.seed, "left_out": len(left_out)},
         )
         finish(root, manifest, report)

@@ -7,15 +7,23 @@ from numpy.typing import NDArray
 
 from sweep.cli.output import Output
 from sweep.patches.checking import describe
-from sweep.patches.commands.shared import check_size, finish, read_sound, say_made, warn_of_absent_classes
+from sweep.patches.commands.shared import (
+    check_size,
+    finish,
+    read_sound,
+    say_made,
+    say_scenes,
+    warn_of_absent_classes,
+)
 from sweep.patches.cutting import Cut, ReadTruth, cut_tiles, parse_nudges
 from sweep.patches.folders import new_dataset
 from sweep.patches.foreground import ForegroundReader, parse_foreground
 from sweep.patches.georeference import require_same_place
 from sweep.patches.mask_files import read_classes
 from sweep.patches.options import Make
+from sweep.patches.scenes import scenes_by_pattern, scenes_of_sources
 from sweep.patches.sources import SourceRaster, find_images, find_sources
-from sweep.patches.splits import read_split
+from sweep.patches.splits import origin_of, read_split
 from sweep.patches.tasks import as_written, read_task
 from trainables.data.manifest import MAX_TEXT
 from trainables.errors import DataError
@@ -41,9 +49,12 @@ def make(options: Make, output: Output) -> None:
     nudges = parse_nudges(options.nudge)
     sources, truth, task = _inputs(options)
     splits = read_split(options.split, sources)
+    folders = {name: sources[name].folder for names in splits.values() for name in names}
+    scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by else None
     with new_dataset(options.dst, force=options.force) as root:
         cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, nudges=nudges)
-        report = read_sound(root, task=task)
+        scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
+        report = read_sound(root, task=task, scenes=scenes)
         manifest = describe(
             report,
             name=options.title or options.dst.resolve().name,
@@ -51,10 +62,12 @@ def make(options: Make, output: Output) -> None:
             licence=options.licence,
             ground_sample_distance_m=options.gsd,
             sources={name: done.source for name, done in cuts.items()},
+            split_origin=options.split_origin or origin_of(splits, folders),
         )
         finish(root, manifest, report)
     _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)
     warn_of_absent_classes(report, output)
+    say_scenes(report, output)
     say_made(options.dst, report, output)
 
 

@@ -11,6 +11,7 @@ from sweep.patches.checking import Report
 from sweep.patches.checking import check as check_dataset
 from sweep.patches.options import MAX_TILES
 from sweep.patches.overview import overview_png
+from sweep.patches.scenes import KnownScenes
 from sweep.records.outputs import sealed, write_files
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.pictures import MAX_SIDE
@@ -60,18 +61,21 @@ def warn_of_absent_classes(report: Report, output: Output) -> None:
         output.events.emit("absent_classes", classes=list(absent))
 
 
-def read_sound(root: Path, *, leaks: bool = True, task: Task | None = None) -> Report:
+def read_sound(
+    root: Path, *, leaks: bool = True, task: Task | None = None, scenes: KnownScenes | None = None
+) -> Report:
     """Read a dataset, and look for leaks if asked.
 
     Args:
         root: The dataset.
-        leaks: Also look for tiles of different splits that show the same ground.
+        leaks: Also look for tiles of different splits or scenes that show the same ground.
         task: What the masks mean; None is what the manifest says.
+        scenes: What is known of the tiles' scenes; None is what the manifest says.
 
     Raises:
         DataError: It is not sound.
     """
-    report = check_dataset(root, leaks=leaks, task=task)
+    report = check_dataset(root, leaks=leaks, task=task, scenes=(lambda _: scenes) if scenes else None)
     if report.faults:
         raise DataError(report.faults)
     return report
@@ -117,6 +121,24 @@ def emit_dataset(root: Path, report: Report, output: Output) -> None:
     """Emit how many tiles a dataset has."""
     tiles = {split: len(files) for split, files in report.splits.items()}
     output.events.emit("dataset", path=str(root), tiles=tiles)
+
+
+def say_scenes(report: Report, output: Output) -> None:
+    """Say how many scenes there are and whence that is known, and which of them show the same ground."""
+    output.results.print(f"scenes: {report.scenes.origin}", markup=False)
+    if report.same_ground is None:
+        output.results.print(
+            "train and val have too many tiles to compare each with all others: which of one split show the same "
+            "ground is not known",
+        )
+    for pair in report.same_ground or ():
+        output.events.emit("same_ground", first=pair.first, second=pair.second, how=pair.how)
+    if report.same_ground:
+        rows = [(pair.first, pair.second, pair.how) for pair in report.same_ground]
+        title = (
+            f"the same ground in train or in val: {len(rows)}; no fault, and folds by scene keep such tiles together"
+        )
+        output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
 
 
 def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:

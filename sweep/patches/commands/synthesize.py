@@ -28,6 +28,7 @@ def synthesize(options: Synthesize, output: Output) -> None:
             synthetic=True,
             ground_sample_distance_m=kind.ground_sample_distance_m,
             sources=sources,
+            split_origin="automatic",
         )
         finish(root, manifest, report)
     say_made(options.dst, report, output)

@@ -48,7 +48,7 @@ SHARED_FLAGS = {
     "force": MADE,
     "size": ("doctor", *MADE, "export"),
     "counts": ("patches import-pets", "patches synthesize"),
-    "task": ("patches make", "patches check"),
+    **dict.fromkeys(("task", "group_by", "split_origin"), ("patches make", "patches check")),
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "model": ("predict", "export"),

@@ -50,7 +50,7 @@ def test_the_manifest_counts_more_than_names_and_a_tile_without_a_scene_is_its_o
     names = ["a_x1_y1", "a_x1_y2", "b_x1_y1", "north"]
     scenes = scenes_of(names, {"a_x1_y1": "north", "a_x1_y2": "north", "gone": "south"}, None, ())
     assert scenes.of == {"a_x1_y1": "north", "a_x1_y2": "north", "b_x1_y1": "b_x1_y1", "north": "north alone"}
-    assert scenes.origin == "1 in the manifest, and 2 tiles in none, which count as their own"
+    assert scenes.origin == "1 in the manifest, and 2 tiles in none, each its own"
 
 
 def test_parts_of_scenes_are_known_by_their_names() -> None:
