@@ -38,7 +38,7 @@ class Phase3Options(RecipeOptions, SearchOptions):
     """Draws of each budget, each with a seed of its own; default: the profile's."""
 
     tune: Annotated[int, arg(metavar="N"), Bounds(0, MAX_TRIALS), OnResume.FIXED] = 0
-    """Search the recipe anew at every budget, with N trials an architecture."""
+    """Search the recipe again at each budget, N trials per search."""
 
 
 def main(options: Phase3Options, output: Output) -> int:
