@@ -57,6 +57,7 @@ TRIALS_SCHEMA = pa.schema(
         ("preliminary", pa.bool_()),  # its recipe may be trained again for the choice
         ("tiles", pa.int64()),  # train tiles that it saw
         ("folds", pa.int64()),  # of its cross-validation; 0 for none
+        ("division", pa.string()),  # hash of the tiles that each fold leaves out; empty for none
         ("draw", pa.int64()),  # which draw of that many; 0 where nothing was drawn
         ("tile_names", pa.list_(pa.string())),
         ("status", pa.string()),  # waiting, unfinished, stopped, failed, finished
@@ -230,6 +231,7 @@ def trial_row(
         "preliminary": plan.role in SEARCHED and plan.study in _confirmed(description),
         "tiles": plan.train_tiles(len(data["train"])),
         "folds": len(plan.folds),
+        "division": plan.division,
         "draw": plan.draw,
         "tile_names": list(plan.tiles) or data["train"],
         "status": record.state if record.state in ENDED else begun,

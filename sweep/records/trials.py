@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,12 @@ class TrialPlan:
         plain = {**asdict(self), "tiles": list(self.tiles)}
         plain["folds"] = [{"val": list(fold.val), "train": list(fold.train)} for fold in self.folds]
         return plain
+
+    @property
+    def division(self) -> str:
+        """Hash of the tiles that each fold leaves out, which comparable scores share; empty for no folds."""
+        left_out = json.dumps([fold.val for fold in self.folds])
+        return hashlib.sha256(left_out.encode()).hexdigest()[:12] if self.folds else ""
 
     def train_tiles(self, available: int) -> int:
         """Return how many train tiles a training sees, of so many; the fewest of several folds."""

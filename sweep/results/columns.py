@@ -165,6 +165,9 @@ COLUMNS: tuple[LeaderboardColumn, ...] = (
         right=True,
         priority=8,
     ),
+    LeaderboardColumn(
+        heading="folds", fields=("folds",), value=lambda row: row["folds"] or None, right=True, priority=5, common=True
+    ),
     _mean("val IoU", "val_iou", priority=ALWAYS, drawn=True),
     _mean("val F1", "val_f1", priority=7),
     LeaderboardColumn(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, median_low
+from typing import Any
 
 import numpy as np
 
@@ -37,14 +39,22 @@ class SplitScores:
     layout: Layout
 
     @classmethod
-    def of(cls, trainings: Sequence[TileScores]) -> SplitScores | None:
-        """Put together trainings that were scored on the same tiles as the first one; None without any."""
+    def of(
+        cls, trainings: Sequence[TileScores], layout: Callable[[Sequence[str]], Layout] | None = None
+    ) -> SplitScores | None:
+        """Put together trainings that were scored on the same tiles as the first one; None without any.
+
+        Args:
+            trainings: Scores by tile, of each training.
+            layout: Says which of some tiles belong together; None is none.
+        """
         if not trainings or not trainings[0]:
             return None
         tiles = tuple(sorted(trainings[0]))
         same = [one for one in trainings if set(one) == set(tiles)]
         iou, f1 = (np.array([[one[tile].get(name, np.nan) for tile in tiles] for one in same]) for name in METRICS)
-        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None, layout=Layout.apart(len(tiles)))
+        placed = layout(tiles) if layout else Layout.apart(len(tiles))
+        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None, layout=placed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +104,24 @@ class Readings:
         }
 
 
+def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
+    """Return which val tiles belong together: those of a scene, and of a fold where there are any.
+
+    Args:
+        description: The experiment's. An earlier version's names no scenes: each tile then stands alone.
+        tiles: Names of its val tiles.
+    """
+    scene_of = (description.get("scenes") or {}).get("of", {})
+    plan = description["plan"]
+    trials = [*plan["trials"], *(study["template"] for study in plan["studies"])]
+    folds = trials[0].get("folds", ()) if trials else ()
+    fold_of = {tile: number for number, fold in enumerate(folds) for tile in fold["val"]}
+    scenes = [scene_of.get(tile, tile) for tile in tiles]
+    return Layout.of(
+        scenes, [fold_of.get(tile) for tile in tiles], other_scenes=bool(set(scene_of.values()) - set(scenes))
+    )
+
+
 def read_contenders(experiment: Experiment, trials: Sequence[Row], readings: Readings) -> list[Contender]:
     """Put an experiment's trainings together into contenders.
 
@@ -114,7 +142,8 @@ def read_contenders(experiment: Experiment, trials: Sequence[Row], readings: Rea
         if row["preliminary"] and row["contest"] in won:
             continue  # the search that found what has been confirmed
         contests.setdefault(row["entry"], {}).setdefault(row["contest"], []).append(row)
-    return [_contender(name, found, won, val, readings) for name, found in contests.items()]
+    layout = partial(val_layout, experiment.description)
+    return [_contender(name, found, won, val, layout, readings) for name, found in contests.items()]
 
 
 def _contender(
@@ -122,6 +151,7 @@ def _contender(
     contests: Mapping[str, list[Row]],
     won: Mapping[str, list[Row]],
     val: Mapping[str, TileScores],
+    layout: Callable[[Sequence[str]], Layout],
     readings: Readings,
 ) -> Contender:
     finished: list[Row] = []
@@ -134,7 +164,7 @@ def _contender(
         else:
             missing.append(next((row for row in rows if row["status"] == "failed"), rows[0]))
     failed = sum(row["status"] == "failed" for row in missing)
-    scores = SplitScores.of([val[row["attempt"]] for row in finished if row["attempt"] in val])
+    scores = SplitScores.of([val[row["attempt"]] for row in finished if row["attempt"] in val], layout)
     read = [row["attempt"] for row in finished if readings.of(row["attempt"])]
     test = SplitScores.of([readings.scores(attempt) for attempt in read])
     repeats = len(finished) + len(missing)

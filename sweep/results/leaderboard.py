@@ -98,6 +98,11 @@ class Leaderboard:
         random = dict.fromkeys(row["slug"] for row in self.rows if row["weights"] == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
+        if folds := max((row["folds"] for row in self.rows), default=0):
+            notes.append(
+                f"Val IoU and F1 are out-of-fold: each tile is scored by the one of {folds} models that has not seen "
+                "it, at the epoch that is best for the other folds."
+            )
         notes += caveats(self.standings, self.contenders)
         if any(row["test_readings"] > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")

@@ -18,17 +18,19 @@ class Conditions:
     Attributes:
         data: Fingerprint of the train and val tiles, which is the split, too.
         metric: What a score is.
-        tiles: How many train tiles a training saw.
+        tiles: How many train tiles a training saw, the fewest of its folds.
+        division: Hash of its folds; empty for none.
     """
 
     data: str
     metric: str
     tiles: int
+    division: str = ""
 
     @classmethod
     def of(cls, row: Row) -> Conditions:
         """Return a row's."""
-        return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"])
+        return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"], division=row["division"])
 
     def differences(self, other: Conditions) -> list[str]:
         """Say in what these and others differ."""
@@ -38,6 +40,7 @@ class Conditions:
                 ("data", "other train or val tiles"),
                 ("metric", "another definition of the metric"),
                 ("tiles", f"{self.tiles} train tiles instead of {other.tiles}"),
+                ("division", "other folds" if self.division and other.division else "folds on one side alone"),
             )
             if getattr(self, name) != getattr(other, name)
         ]

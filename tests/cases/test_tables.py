@@ -53,7 +53,7 @@ def _row(rank: int, title: str, **changes: Any) -> dict[str, Any]:
     common = {"slug": "a", "entry": "a", "candidate": "", "weights": "ImageNet (package)", "tied": rank < 3}
     recipe = {"learning_rate": 1e-4, "augmentation": "MEDIUM", "decoder_dropout": 0.3, "bce_weight": 0.5}
     recipe |= {"task": "{}", "recipe": "{}"}
-    rest = {"best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
+    rest = {"folds": 0, "best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
     counts = {"attempts": ["a", "b", "c"], "leaks": 0, "unranked": "", "collapsed": "", "collapsed_trainings": 0}
     return {**scores, **common, **recipe, **rest, **counts, "rank": rank, "title": title, **changes}
 

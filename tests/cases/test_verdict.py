@@ -25,7 +25,8 @@ def contender(title: str, scores: Sequence[Sequence[float]] | Scores, **changes:
     iou = np.asarray(scores, dtype=np.float64)
     interval = mean_interval(iou)
     row = {
-        "entry": title.lower(), "title": title, "tiles": 24, "draw": 0, "data_fingerprint": "f", "metric": "iou",
+        "entry": title.lower(), "title": title, "tiles": 24, "draw": 0, "folds": 0,
+        "division": "", "data_fingerprint": "f", "metric": "iou",
         "attempts": [f"{title}-{number}" for number in range(len(iou))], "unranked": "",
         "collapsed": "", "collapsed_trainings": 0,
         "val_iou": interval.mean, "val_iou_low": interval.low, "val_iou_high": interval.high,
