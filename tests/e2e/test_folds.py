@@ -30,10 +30,10 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     link_every_file(patches)
     audit = Audit.of(tmp_path, tmp_path / "store", patches)
     storage = ("--storage", tmp_path / "r")
-    arguments = (*SMOKE, "--patches", patches, "--folds", 3, "--group-by", "t[1-3]|t[4-7]|.*")
-    refused = run("phase1", *arguments, *storage)
-    assert_refused(refused, "--folds 3: there are 2 scenes, and a scene is in one fold; --folds 2 works")
-    arguments = (*arguments[:-3], 2, "--group-by", "t([1-3])|t[4-7]")
+    arguments = (*SMOKE, "--patches", patches, "--folds", 6, "--group-by", "(t)[1-3]|t[4-7]")
+    refused = here("phase1", *arguments, *storage)
+    assert_refused(refused, "--folds 6: there are 5 scenes, and a scene is in one fold; --folds 5 works")
+    arguments = tuple(2 if word == 6 else word for word in arguments)
     stopped = run("phase1", *arguments, "--budget", "0.00001cpu-hours", *storage, **audit.variables)
     assert stopped.returncode == 0 and "stopped by --budget" in stopped.stdout, stopped.stdout + stopped.stderr
     assert_refused(here("phase1", "--resume", "phase1-smoke", "--folds", 4, *storage), "--folds")
@@ -47,11 +47,7 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     assert len({plan.folds for plan in plans}) == 1 and len(plans) == 2
     left_out = [set(fold.val) for fold in plans[0].folds]
     assert left_out[0] | left_out[1] == {f"t{number}" for number in range(1, 8)} and not left_out[0] & left_out[1]
-    scenes = experiment.description["scenes"]["of"]
-    assert all(
-        len({number for number in (0, 1) for tile in left_out[number] if scenes[tile] == scene}) == 1
-        for scene in set(scenes.values())
-    )
+    assert any({"t1", "t2", "t3"} <= names for names in left_out), "one scene"
     folder = tmp_path / "r" / "phase1-smoke"
     scores = pq.read_table(folder / "val_scores.parquet").to_pylist()
     assert sorted(row["tile"] for row in scores if row["attempt"] == "unet") == [f"t{number}" for number in range(1, 8)]
