@@ -1,25 +1,62 @@
-"""Plans and reports of trials that nobody trained."""
+"""Plans, reports and experiments of trials that nobody trained."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from sweep.records.trials import TrialPlan
+from sweep.planning.plan import SweepPlan
+from sweep.records.experiment import Experiment
+from sweep.records.trials import TrialPlan, TrialRecords
+from trainables.data.tiles import TuningData
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.report import EpochReport, FinalReport
+from trainables.storage import Storage
 
 
-def plan_of(attempt: str, *, study: str = "", recipe: Recipe | None = None) -> TrialPlan:
+def plan_of(attempt: str = "unet", *, study: str = "", recipe: Recipe | None = None, **changes: Any) -> TrialPlan:
     """Return a trial's plan: one that a study proposed, or that was planned."""
-    return TrialPlan(
-        attempt=attempt,
-        contest=study or attempt,
-        role="search" if study else "planned",
-        study=study,
-        recipe=recipe or Recipe(),
-        weights=Weights(kind="none"),
-    )
+    fields: dict[str, Any] = {
+        "attempt": attempt,
+        "contest": study or attempt,
+        "role": "search" if study else "planned",
+        "study": study,
+        "recipe": recipe or Recipe(),
+        "weights": Weights(kind="none"),
+    }
+    return TrialPlan(**{**fields, **changes})
+
+
+def begin_experiment(
+    storage: Path, *plans: TrialPlan, name: str = "e", data: dict[str, Any] | None = None, **changes: Any
+) -> Experiment:
+    """Write what an experiment says of itself and of its trials, as a driver that begins leaves it.
+
+    Args:
+        storage: The folder of experiments.
+        plans: Its planned trials, which wait.
+        name: Its name.
+        data: Fields of its data that are not the usual ones.
+        changes: Other fields of its description: it is an unfinished Phase 1.
+    """
+    opened = Storage.open(str(storage))
+    opened.create()
+    experiment = Experiment(opened, name)
+    tiles = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"]}
+    plan = SweepPlan(trials=plans).to_dict()
+    common = {"phase": "phase1", "profile": "smoke", "ended": False, "plan": plan, "data": {**tiles, **(data or {})}}
+    experiment.describe({**common, **changes})
+    if plans:
+        TrialRecords(experiment).add(*plans)
+    return experiment
+
+
+def data_of(patches: Path, **changes: Any) -> dict[str, Any]:
+    """Return what an experiment says of a dataset."""
+    data = TuningData.read(patches)
+    tiles = {"train": [tile.name for tile in data.train], "val": [tile.name for tile in data.val]}
+    return {"path": str(patches), "name": data.name, "fingerprint": data.fingerprint, **tiles, **changes}
 
 
 def epoch_of(epoch: int, **changes: Any) -> EpochReport:

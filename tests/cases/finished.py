@@ -6,17 +6,15 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sweep.cli.console import Command
-from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment
-from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.records.trials import TrialRecords
+from tests.reports import begin_experiment, data_of, plan_of
 from trainables.checkpoints import read_best
 from trainables.data.tiles import TuningData
-from trainables.storage import Storage
 
 ATTEMPT = "unet"
 
@@ -34,35 +32,15 @@ def finished_experiment(
         run: Its id.
     """
     data = TuningData.read(patches)
-    experiment = Experiment(Storage.open(str(storage)), name)
     folder = storage / name / ATTEMPT
     folder.mkdir(parents=True)
     weights = Path(shutil.copy(best_file, folder / "best.safetensors"))
     best = read_best(weights)
-    plan = TrialPlan(attempt=ATTEMPT, contest=ATTEMPT, recipe=best.recipe, weights=best.weights)
-    described: dict[str, Any] = {
-        "path": str(patches),
-        "name": data.name,
-        "synthetic": True,
-        "fingerprint": data.fingerprint,
-        "train": [tile.name for tile in data.train],
-        "val": [tile.name for tile in data.val],
-    }
-    experiment.describe(
-        {
-            "id": run,
-            "phase": "phase1",
-            "profile": "smoke",
-            "ended": True,
-            "options": {},
-            "data": described,
-            "plan": SweepPlan(trials=(plan,)).to_dict(),
-            "code": {},
-        }
+    plan = plan_of(ATTEMPT, recipe=best.recipe, weights=best.weights)
+    experiment = begin_experiment(
+        storage, plan, name=name, data=data_of(patches, synthetic=True), id=run, ended=True, options={}, code={}
     )
-    records = TrialRecords(experiment)
-    records.add(plan)
-    records.set_state(ATTEMPT, "finished")
+    TrialRecords(experiment).set_state(ATTEMPT, "finished")
     tile = {"iou": 0.5, "f1": 0.6, "confusion": [[1, 1], [1, 1]]}
     report = {
         "epoch": 1,

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from sweep.planning.plan import StudyPlan
 from sweep.planning.policy import NoHalving
 from sweep.records.experiment import Experiment
-from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.records.trials import TrialRecords
 from sweep.records.winners import winners
 from sweep.report.answer import answer
 from sweep.report.compare import comparison
@@ -26,9 +26,9 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.search.journal import open_studies
 from sweep.search.study_group import StudyGroup
 from sweep.status.snapshot import SnapshotReader
+from tests.reports import plan_of
 from tests.sweep.status.test_status import RECIPE, Made
 from trainables.errors import ExperimentError
-from trainables.models.weights import Weights
 from trainables.storage import Storage
 
 TILES = 4
@@ -153,10 +153,8 @@ def test_it_wins_no_contest_against_one_that_did_not_collapse() -> None:
 
 def test_a_search_confirms_it_only_where_there_is_no_other(tmp_path: Path) -> None:
     experiment = Experiment(Storage.open(str(tmp_path)), "e")
-    weights = Weights(kind="none")
-    template = TrialPlan(attempt="unet", contest="unet", recipe=RECIPE, weights=weights)
     space: dict[str, BaseDistribution] = {"augmentation": CategoricalDistribution(("LIGHT", "MEDIUM", "HEAVY"))}
-    plan = StudyPlan(template=template, space=space, trials=3, confirm=2)
+    plan = StudyPlan(template=plan_of(recipe=RECIPE), space=space, trials=3, confirm=2)
     group = StudyGroup(plan, NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 42)
     confirmed = []
     while trial := group.next():

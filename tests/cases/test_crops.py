@@ -17,11 +17,11 @@ from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.records.trials import TrialPlan
 from tests.conftest import WriteDataset
+from tests.reports import plan_of
 from trainables.data.batches import Batches, views_repeat
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import ExperimentError
 from trainables.losses.base import loss_of
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.task import Task
 from trainables.training import Trainer
@@ -46,7 +46,7 @@ def _data(train: list[Tile], val: list[Tile] | None = None, task: Task | None = 
 
 def _trial(tiles: tuple[str, ...] = (), **changes: object) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile("smoke")).replace(**changes)  # type: ignore[arg-type]
-    return TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"), tiles=tiles)
+    return plan_of(recipe=recipe, tiles=tiles)
 
 
 WIDE, NARROW = [_tile("a", 128, 128), _tile("b", 128, 160)], _tile("narrow", 128, 64)

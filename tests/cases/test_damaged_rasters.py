@@ -18,6 +18,7 @@ from sweep.predict.files import UnreadableError, made_of, missing_sources
 from sweep.predict.mapper import NODATA
 from sweep.predict.raster import Raster, open_raster
 from tests.cases.stub_model import names, predict
+from tests.rasters import write_tif
 from trainables.errors import ExperimentError
 
 HERE = Affine(0.3, 0, 500_000, 0, -0.3, 5_300_000)
@@ -28,16 +29,6 @@ def picture(height: int = SIDE, width: int = SIDE) -> NDArray[np.uint8]:
     """Noise in patches of 8 pixels, never 0."""
     small = np.random.default_rng(1).integers(20, 220, (height // 8, width // 8, 3), dtype=np.uint8)
     return np.kron(small, np.ones((8, 8, 1), dtype=np.uint8))
-
-
-def write_tif(path: Path, image: NDArray[Any], **options: Any) -> Path:
-    height, width, count = image.shape
-    profile = {"crs": "EPSG:32633", "transform": HERE, "dtype": image.dtype.name, **options}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with rasterio.open(path, "w", driver="GTiff", height=height, width=width, count=count, **profile) as file:
-            file.write(image.transpose(2, 0, 1))
-    return path
 
 
 def cut(path: Path, image: NDArray[np.uint8], **options: Any) -> Path:

@@ -19,10 +19,10 @@ from sweep.planning.plan import SweepPlan
 from sweep.predict.command import COMMAND as PREDICT
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather
-from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.sealed.next_step import next_command, resume_command
 from sweep.session.own_code import own_code, require_named_code, require_same_code
 from tests.cases.finished import run_here
+from tests.reports import begin_experiment, plan_of
 from trainables.checkpoints import load_best
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError, RecipeError, TilesweepError
@@ -81,15 +81,8 @@ def _weights(path: Path, architecture: str, source_sha256: str = "", **started_f
 
 def _experiment(folder: Path, architecture: str, code: dict[str, str], **changes: Any) -> tuple[Experiment, SweepPlan]:
     recipe = Recipe(architecture=architecture, model_size="tiny")
-    trial = TrialPlan(attempt="one", contest="c", recipe=recipe, weights=Weights(kind="none"))
-    plan = SweepPlan(trials=(trial,))
-    experiment = Experiment(Storage.open(str(folder)), "theirs")
-    experiment.storage.create()
-    data = {"train": ["a"], "val": ["b"], "path": "p", "name": "n", "synthetic": True, "fingerprint": "f"}
-    said = {"phase": "phase1", "profile": "smoke", "ended": False, "plan": plan.to_dict(), "data": data, "code": code}
-    experiment.describe({**said, **changes})
-    TrialRecords(experiment).add(trial)
-    return experiment, plan
+    trial = plan_of("one", recipe=recipe)
+    return begin_experiment(folder, trial, name="theirs", code=code, **changes), SweepPlan(trials=(trial,))
 
 
 def test_weights_that_name_a_file_are_refused_and_the_file_does_not_run(

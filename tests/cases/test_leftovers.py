@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from sweep.patches.folders import new_dataset
-from sweep.records.experiment import Experiment
 from sweep.records.lease import Holder, Lease
 from sweep.records.leftovers import OWNER_FILE, dataset_name, mark_session, remove_leases, remove_leftovers
 from tests.conftest import ROOT, WriteDataset
+from tests.reports import begin_experiment
 from trainables.errors import DataError
 from trainables.features import FeatureCache
 from trainables.owners import Owner, scratch_folder, start_ticks, unfinished_name
@@ -191,12 +191,8 @@ def test_leases_of_ended_experiments_go_with_their_dead_drivers(tmp_path: Path, 
     storage = Storage.open(str(tmp_path))
     gone = replace(Holder.here(), pid=dead.pid, ticks=dead.ticks)
     living = Holder.here()
-    data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []}
-    plan = {"trials": [], "studies": [], "halving": None}
     for name, ended in (("ended", True), ("unfinished", False), ("running", True)):
-        Experiment(storage, name).describe(
-            {"phase": "phase1", "profile": "smoke", "ended": ended, "data": data, "plan": plan}
-        )
+        begin_experiment(tmp_path, name=name, ended=ended)
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "sweep.json").write_text("{")
     for name in ("ended", "unfinished", "damaged", "never-begun"):

@@ -16,20 +16,19 @@ import pytest
 
 from sweep.cli.console import open_output
 from sweep.cli.options import SweepOptions
-from sweep.planning.plan import SweepPlan, read_plan
+from sweep.planning.plan import read_plan
 from sweep.planning.resources import Resources
 from sweep.ray_tune.runner import RunEnd
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, collect, read_test_scores
-from sweep.records.trials import TRIALS_FILE, TrialPlan, TrialRecords
+from sweep.records.trials import TRIALS_FILE, TrialRecords
 from sweep.report.command import ReportOptions
 from sweep.report.command import main as report
 from sweep.session import driver, session
 from sweep.status.snapshot import SnapshotReader
 from tests.conftest import WriteDataset
-from trainables.data.tiles import TuningData
+from tests.reports import begin_experiment, data_of, plan_of
 from trainables.errors import ExperimentError, StorageError, TilesweepError
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
 
@@ -77,33 +76,11 @@ HUGE = "9" * 5_000
 def experiment(write_dataset: WriteDataset, tmp_path: Path) -> Experiment:
     """A finished trial of an unfinished sweep, with scores of test."""
     root = write_dataset(tmp_path / "patches")
-    (tmp_path / "runs").mkdir()
-    found = Experiment(Storage.open(str(tmp_path / "runs")), "e")
-    plan = TrialPlan(
-        attempt="unet",
-        contest="unet",
-        recipe=Recipe(architecture="unet", model_size="tiny", crop_size=64),
-        weights=Weights(kind="none"),
-    )
-    data = TuningData.read(root)
-    tiles = {"train": [tile.name for tile in data.train], "val": [tile.name for tile in data.val]}
-    found.describe(
-        {
-            "id": "1",
-            "phase": "phase1",
-            "profile": "smoke",
-            "ended": False,
-            "options": {"seed": 42},
-            "optuna_storage": None,
-            "data": {"path": str(root), "name": "x", "synthetic": False, "fingerprint": data.fingerprint, **tiles},
-            "plan": SweepPlan(trials=(plan,)).to_dict(),
-            "code": {},
-            "provenance": {"command": "python -m sweep.phase1", "gpus": [], "packages": {"torch": "2"}, "git": {}},
-        }
-    )
-    records = TrialRecords(found)
-    records.add(plan)
-    records.set_state("unet", "finished")
+    plan = plan_of(recipe=Recipe(architecture="unet", model_size="tiny", crop_size=64))
+    said = {"id": "1", "options": {"seed": 42}, "optuna_storage": None, "code": {}}
+    said["provenance"] = {"command": "python -m sweep.phase1", "gpus": [], "packages": {"torch": "2"}, "git": {}}
+    found = begin_experiment(tmp_path / "runs", plan, data=data_of(root), **said)
+    TrialRecords(found).set_state("unet", "finished")
     found.write(REPORTS, f"{json.dumps(FINAL)}\n".encode())
     row = {"attempt": "unet", "tile": "t6", "iou": 0.5, "f1": 0.6, "confusion": [[1, 2], [3, 4]]}
     found.write_table(TEST_SCORES_FILE, pa.Table.from_pylist([row], schema=SCORES_SCHEMA))

@@ -25,6 +25,7 @@ from sweep.predict.inputs import find_inputs, hidden_files, result_name
 from sweep.predict.parts import Parts
 from sweep.predict.record import Record
 from tests.cases.stub_model import names, predict, redness
+from tests.rasters import write_tif
 from trainables.errors import ExperimentError
 
 HERE = Affine(0.3, 0, 500_000, 0, -0.3, 5_300_000)
@@ -35,17 +36,6 @@ def image(red: int, side: int = 64) -> NDArray[np.uint8]:
     values = np.full((side, side, 3), 60, dtype=np.uint8)
     values[..., 0] = red
     return values
-
-
-def write_tif(path: Path, values: NDArray[np.uint8]) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    height, width, count = values.shape
-    place = {"crs": "EPSG:32633", "transform": HERE}
-    with rasterio.open(
-        path, "w", driver="GTiff", height=height, width=width, count=count, dtype="uint8", **place
-    ) as file:
-        file.write(values.transpose(2, 0, 1))
-    return path
 
 
 def mask(path: Path) -> NDArray[np.uint8]:

@@ -13,20 +13,18 @@ from sweep.cli.console import open_output
 from sweep.cli.options import SweepOptions
 from sweep.cli.usage import parse
 from sweep.patches.commands.shared import command as dataset_command
-from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.store import TRIALS_SCHEMA
-from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.records.trials import TrialRecords
 from sweep.sealed.ledger import Ledger
 from sweep.sealed.next_step import next_command
 from sweep.session import session
 from sweep.session.checks import require_folder
 from tests.cases.experiments import a_reading
 from tests.docs.pages import COMMANDS, command_lines
+from tests.reports import begin_experiment, plan_of
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import command
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
 from trainables.storage import Storage
 
 PLACE = "my runs ß; rm -rf $HOME 'x'"
@@ -46,22 +44,8 @@ def _parsed(text: str) -> tuple[str, object]:
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
     """An experiment that has ended with one finished trial, in a folder with an odd name."""
-    (tmp_path / PLACE).mkdir()
-    found = Experiment(Storage.open(str(tmp_path / PLACE)), "e")
-    plan = TrialPlan(attempt="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
-    data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"]}
-    found.describe(
-        {
-            "phase": "phase1",
-            "profile": "smoke",
-            "ended": True,
-            "data": data,
-            "plan": SweepPlan(trials=(plan,)).to_dict(),
-        }
-    )
-    records = TrialRecords(found)
-    records.add(plan)
-    records.set_state("unet", "finished")
+    found = begin_experiment(tmp_path / PLACE, plan_of(), ended=True)
+    TrialRecords(found).set_state("unet", "finished")
     report = {"epoch": 1, "val_iou": 0.5, "best_epoch": 1, "best_val_iou": 0.5, "final_val_iou": 0.5, "final_tiles": {}}
     found.write("unet/reports.jsonl", json.dumps(report).encode())
     return found

@@ -6,18 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import psutil
-import pyarrow.parquet as pq
 import pytest
 
 from sweep.ray_tune import ray_watch
 from sweep.ray_tune.ray_watch import watched_cluster, watched_local
-from tests.commands import Run, start, wait_for
-from tests.conftest import WriteDataset
-from tests.faults.conftest import differences
 
 PRETENDER = """
 import ctypes, subprocess, sys, time
@@ -83,63 +77,6 @@ def test_a_cluster_whose_head_is_silent_is_told_before_ray_s_core_gives_up(monke
     with watched_cluster("127.0.0.1:1", died):
         assert told.wait(20)
     assert said == ["the cluster's head at 127.0.0.1:1"]
-
-
-def _listening(driver: int) -> set[str]:
-    """Return the addresses on which a driver and the processes below it listen."""
-    found = set()
-    for process in (psutil.Process(driver), *psutil.Process(driver).children(recursive=True)):
-        with suppress(psutil.Error):
-            found |= {one.laddr.ip for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-    assert found
-    return found
-
-
-def _core(driver: int, name: str) -> list[psutil.Process]:
-    return [child for child in psutil.Process(driver).children() if child.name() == name]
-
-
-@pytest.mark.parametrize(
-    ("victim", "unbroken"),
-    [
-        ("raylet", False),
-        pytest.param("raylet", True, marks=pytest.mark.slow),
-        pytest.param("gcs_server", True, marks=pytest.mark.slow),
-    ],
-)
-@pytest.mark.timeout(900)
-def test_a_search_goes_on_after_ray_has_died(
-    run: Run,
-    write_dataset: WriteDataset,
-    tmp_path: Path,
-    processes: list[subprocess.Popen[str]],
-    victim: str,
-    unbroken: bool,
-) -> None:
-    patches, results = write_dataset(tmp_path / "patches"), tmp_path / "results"
-    arguments = ["--profile", "smoke", "--patches", patches, "--storage", results, "--max-concurrent", "1"]
-    arguments += ["--architectures", "unet", "--trials", "3", "--max-epochs", "4", "--halving", "off"]
-    process = start("phase2", *arguments, "--name", "killed", stderr=subprocess.PIPE)
-    processes.append(process)
-    wait_for(lambda: (results / "killed" / "unet-001" / "history.csv").exists(), seconds=400)
-    below = psutil.Process(process.pid).children(recursive=True)
-    assert _listening(process.pid) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, "no network reaches Ray"
-    (core,) = _core(process.pid, victim)
-    core.kill()
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 2, out + err
-    (line,) = err.splitlines()
-    assert line.startswith(f"error: Ray has died: {victim} (process {core.pid})") and "nothing is lost" in line
-    assert "state-dump" not in out and "Traceback" not in out + err
-    assert [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
-    words = line.rpartition("go on with python -m sweep.")[2].split()
-    resumed = run(*words)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    rows = pq.read_table(results / "killed" / "trials.parquet").to_pylist()
-    assert [row["status"] for row in rows] == ["finished"] * 3
-    if unbroken:
-        assert run("phase2", *arguments, "--name", "unbroken").returncode == 0
-        assert differences(results / "unbroken", results / "killed") == 0
 
 
 def test_messages_of_ray_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ from sweep.cli.usage import parse
 from sweep.phase1.command import COMMAND as PHASE1
 from sweep.phase2.command import COMMAND as PHASE2
 from sweep.phase3.command import COMMAND as PHASE3
-from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import ResourceRequest
 from sweep.planning.run import Run
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
@@ -25,9 +24,9 @@ from sweep.session import session
 from sweep.session.search_options import SearchOptions
 from sweep.session.stored_options import to_store
 from tests.conftest import WriteDataset
+from tests.reports import begin_experiment
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.storage import Storage
 
 PHASES = {one.name: one.options for one in (PHASE1, PHASE2, PHASE3)}
 GIVEN: dict[str, Any] = {
@@ -58,23 +57,9 @@ def begin(patches: Path, tmp_path: Path) -> Begin:
     """Give a function that writes an experiment as a first start leaves it."""
 
     def write(**given: Any) -> Experiment:
-        (tmp_path / "runs").mkdir(exist_ok=True)
         options = SweepOptions(patches=patches, storage=str(tmp_path / "runs"), profile="smoke", **given)
-        experiment = Experiment(Storage.open(options.storage), "e")
-        data = TuningData.read(patches)
-        shown = {"path": str(patches), "name": "x", "synthetic": False, "fingerprint": data.fingerprint}
-        experiment.describe(
-            {
-                "phase": "phase1",
-                "profile": "smoke",
-                "ended": False,
-                "options": to_store(options),
-                "optuna_storage": None,
-                "data": {**shown, "train": [], "val": []},
-                "plan": SweepPlan().to_dict(),
-            }
-        )
-        return experiment
+        data = {"path": str(patches), "fingerprint": TuningData.read(patches).fingerprint}
+        return begin_experiment(tmp_path / "runs", data=data, options=to_store(options), optuna_storage=None)
 
     return write
 

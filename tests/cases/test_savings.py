@@ -8,26 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search_spaces.phase1 import shared_recipe
-from search_spaces.profiles import get_profile
 from sweep.planning.plan import StudyPlan
-from sweep.records.trials import TrialPlan
 from sweep.results.search_summary import GroupSummary, epochs_saved, print_summaries
-from trainables.models.weights import Weights
+from tests.reports import plan_of
 
 
 def _summary(trials: Sequence[tuple[str, int]]) -> GroupSummary:
     """Summarise a search of trials of this status and number of epochs, of 40 at most."""
-    template = TrialPlan(
-        attempt="unet",
-        contest="unet",
-        recipe=shared_recipe("unet", get_profile("smoke")),
-        weights=Weights(kind="none"),
-    )
     rows: list[dict[str, Any]] = [
         {"status": status, "epochs": epochs, "max_epochs": 40, "val_iou": None} for status, epochs in trials
     ]
-    return GroupSummary(study=StudyPlan(template=template, space={}, trials=len(rows)), rows=rows, won=[])
+    return GroupSummary(study=StudyPlan(template=plan_of(), space={}, trials=len(rows)), rows=rows, won=[])
 
 
 def test_a_stopped_trial_counts_as_long_as_the_finished_ones_that_outlasted_it() -> None:

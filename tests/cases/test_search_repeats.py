@@ -19,13 +19,13 @@ from search_spaces.profiles import get_profile
 from sweep.planning.plan import StudyPlan
 from sweep.planning.policy import NoHalving
 from sweep.records.experiment import Experiment
-from sweep.records.trials import TrialPlan, TrialRecords
+from sweep.records.trials import TrialRecords
 from sweep.search.groups import Outcome
 from sweep.search.journal import open_studies
 from sweep.search.recipes_tried import holds, key, propose
 from sweep.search.searches import limited_trials, say_limits
 from sweep.search.study_group import StudyGroup
-from trainables.models.weights import Weights
+from tests.reports import plan_of
 from trainables.storage import Storage
 
 CHOICES: dict[str, BaseDistribution] = {
@@ -40,12 +40,7 @@ def _search(
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Run a search with a pretended training; return the recipes that were tried and those that were confirmed."""
     experiment = Experiment(Storage.open(str(folder)), "e")
-    template = TrialPlan(
-        attempt="unet",
-        contest="unet",
-        recipe=shared_recipe("unet", get_profile("smoke"), seed=42),
-        weights=Weights(kind="none"),
-    )
+    template = plan_of(recipe=shared_recipe("unet", get_profile("smoke"), seed=42))
     plan = StudyPlan(template=template, space=space, trials=trials, confirm=confirm)
     group = StudyGroup(plan, NoHalving(), open_studies(experiment, None), "e", TrialRecords(experiment), 42)
     tried, confirmed = [], []

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
-import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -23,90 +17,11 @@ from sweep.cli.terminal import PIPE_WIDTH, Terminal
 from sweep.observers.progress import Progress
 from sweep.predict.progress import WindowProgress
 from tests.cases.experiments import write_experiment
-from tests.cases.screens import FakeTerminal, printed
+from tests.cases.screens import FakeTerminal, Screen, printed, run_on
 from tests.commands import environment
-from tests.conftest import ROOT, WriteDataset
+from tests.conftest import ROOT
 from tests.reports import epoch_of, plan_of
 from trainables.recipe import Recipe
-
-pyte = pytest.importorskip("pyte", reason="needs pyte, which reads screens: it is in the extra dev")
-
-
-class Screen:
-    """A terminal of some size that a program writes to.
-
-    Args:
-        width: Columns.
-        height: Lines.
-    """
-
-    def __init__(self, width: int = 80, height: int = 24) -> None:
-        self._screen = pyte.HistoryScreen(width, height, history=1000, ratio=0.5)
-        self._stream = pyte.ByteStream(self._screen)
-        self.size = (width, height)
-        self.frames: list[list[str]] = []
-
-    def feed(self, data: bytes) -> None:
-        """Write what a program wrote; every state of the screen is kept."""
-        self._stream.feed(data)
-        self.frames.append(self.lines)
-
-    @property
-    def lines(self) -> list[str]:
-        """What can be seen."""
-        return [line.rstrip() for line in self._screen.display]
-
-    @property
-    def everything(self) -> list[str]:
-        """The same, after the lines that have left at the top."""
-        above = [
-            "".join(row[column].data for column in range(self.size[0])).rstrip() for row in self._screen.history.top
-        ]
-        return above + self.lines
-
-
-def run_on(screen: Screen, *words: str, timeout: float = 240, **variables: str) -> int:
-    """Run a command of ours whose only terminal is the screen; returns its exit code."""
-    width, height = screen.size
-    inside, outside = pty.openpty()
-    fcntl.ioctl(outside, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-    variables = {"TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **variables}
-    process = subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=ROOT, env=environment(**variables), stdin=outside, stdout=outside,
-        stderr=outside, close_fds=True, start_new_session=True,
-    )  # fmt: skip
-    os.close(outside)
-    end = time.monotonic() + timeout
-    try:
-        while time.monotonic() < end:
-            if select.select([inside], [], [], 0.2)[0]:
-                try:
-                    screen.feed(os.read(inside, 65536))
-                except OSError:  # the other end is closed
-                    break
-            elif process.poll() is not None:
-                break
-        return process.wait(timeout=30)
-    finally:
-        os.close(inside)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def test_a_sweep_can_be_read_on_a_screen_of_80_by_24(write_dataset: WriteDataset, tmp_path: Path) -> None:
-    patches, screen = write_dataset(tmp_path / "patches"), Screen()
-    arguments = ("--profile", "smoke", "--patches", str(patches), "--storage", str(tmp_path / "results"))
-    more = ("--architectures", "unet", "--trials", "2", "--max-epochs", "2")
-    assert run_on(screen, "sweep.phase2", *arguments, *more) == 0, "\n".join(screen.everything)
-    frames = ["\n".join(frame) for frame in screen.frames]
-    row = r"^unet-00\d +(running|finished|stopped) +[12]/2 +0\.\d{3}"  # a quick epoch may be in no frame as running
-    assert any(re.search(row, frame, re.M) for frame in frames), frames[-1]
-    text = "\n".join(screen.everything)
-    assert re.search(r"^2 of 2 trials done", text, re.M) and "…" not in text
-    (row,) = [line for line in screen.everything if line.lstrip().startswith("1  U-Net from scratch")]
-    assert re.search(r"0\.\d{3}", row) and "(unet-00" in text
-    assert "next           python -m sweep.score phase2-smoke" in text
 
 
 @pytest.mark.parametrize("size", [(60, 24), (80, 24), (200, 50)])
@@ -206,19 +121,3 @@ def test_a_stream_without_utf_8_is_no_traceback(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.startswith("error: ") and "Stra\\xdfe" in done.stderr
-
-
-@pytest.mark.slow
-def test_a_whole_sweep_on_a_dumb_terminal_and_coloured_in_a_pipe(write_dataset: WriteDataset, tmp_path: Path) -> None:
-    patches = write_dataset(tmp_path / "patches")
-    more = ("--profile", "smoke", "--architectures", "unet", "--trials", "2", "--max-epochs", "2")
-    screen = Screen()
-    arguments = ("sweep.phase2", "--patches", str(patches), *more, "--storage")
-    assert run_on(screen, *arguments, str(tmp_path / "dumb"), TERM="dumb") == 0
-    assert sum("epoch 1/" in line for line in screen.everything) == 2
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments, str(tmp_path / "force")],
-        cwd=ROOT, env=environment(FORCE_COLOR="1"), capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0 and done.stdout.count("epoch 1/") == 2 and len(done.stdout) < 10_000
-    assert "trials done" not in done.stdout and "U-Net from scratch (unet-00" in done.stdout

@@ -25,14 +25,13 @@ from sweep.planning.run import Run
 from sweep.ray_tune.runner import RunEnd, run_trials
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
-from sweep.records.trials import TrialPlan, TrialRecords, read_reports
+from sweep.records.trials import TrialRecords, read_reports
 from sweep.results.leaderboard import Leaderboard
 from sweep.search.journal import open_studies
 from tests.conftest import WriteDataset
+from tests.reports import begin_experiment, plan_of
 from trainables.data.tiles import TuningData
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.storage import Storage
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +42,9 @@ def four_gpus() -> Iterator[None]:
     ray.shutdown()
 
 
-def _plan(attempt: str, recipe: Recipe) -> TrialPlan:
-    return TrialPlan(attempt=attempt, contest=attempt, recipe=recipe, weights=Weights(kind="none"))
-
-
 def _experiment(folder: Path, data: TuningData) -> Experiment:
-    folder.mkdir(exist_ok=True)
-    experiment = Experiment(Storage.open(str(folder)), "e")
     names = {"train": [tile.name for tile in data.train], "val": [tile.name for tile in data.val]}
-    tiles = {"path": "p", "name": "d", "synthetic": False, "fingerprint": data.fingerprint, **names}
-    plan = SweepPlan().to_dict()  # what runs is given to run_trials
-    experiment.describe({"phase": "phase2", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
-    return experiment
+    return begin_experiment(folder, data={"fingerprint": data.fingerprint, **names}, phase="phase2")
 
 
 def _resources(concurrent: int, gpus: float = 0.0) -> Resources:
@@ -75,9 +65,10 @@ def _recipe(**changes: str | float) -> Recipe:
 def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
     data = TuningData.read(dataset)
     trials = [
-        _plan("sound", _recipe()),
-        _plan(
-            "diverging", _recipe(learning_rate=1.0, precision="fp16", batch_size=2, draws_per_epoch=32, max_epochs=6)
+        plan_of("sound", recipe=_recipe()),
+        plan_of(
+            "diverging",
+            recipe=_recipe(learning_rate=1.0, precision="fp16", batch_size=2, draws_per_epoch=32, max_epochs=6),
         ),
     ]
     experiment = _experiment(tmp_path, data)
@@ -101,7 +92,7 @@ def _search(data: TuningData, folder: Path, plan: SweepPlan, concurrent: int) ->
 
 
 def _study_plan(name: str, space: Space, trials: int, **changes: str | float) -> StudyPlan:
-    return StudyPlan(template=_plan(name, _recipe(**changes)), space=space, trials=trials)
+    return StudyPlan(template=plan_of(name, recipe=_recipe(**changes)), space=space, trials=trials)
 
 
 def _studies(experiment: Experiment) -> dict[str, list[FrozenTrial]]:
@@ -121,10 +112,12 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
     # Learns; stands still and runs out of patience unless a rival's rung stops it first; diverges.
     changes = {"max_epochs": 8, "patience": 3, "draws_per_epoch": 32, "batch_size": 2, "learning_rate": 0.02}
     precision = CategoricalDistribution(("auto", "fp16"))
+    impatient = {"max_epochs": 8, "learning_rate": 1e-7}  # its patience is two epochs
     plan = SweepPlan(
         studies=(
             _study_plan("rivals", {"learning_rate": RATES}, 5, **changes),
             _study_plan("diverging", {"precision": precision}, 6, **{**changes, "learning_rate": 1.0}),
+            _study_plan("impatient", {"decoder_dropout": FloatDistribution(0, 0.5)}, 1, **impatient),
         ),
         policy=ASHA,
     )
@@ -132,7 +125,10 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
     assert end.complete
     rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
     studies = _studies(experiment)
-    assert {name: len(trials) for name, trials in studies.items()} == {"rivals": 5, "diverging": 6}
+    assert {name: len(trials) for name, trials in studies.items()} == {"rivals": 5, "diverging": 6, "impatient": 1}
+    order = [record.plan.attempt for record in TrialRecords(experiment).all()]
+    turns = [f"{name}-{number:03d}" for number in range(5) for name in ("rivals", "diverging")]
+    assert order == [*turns[:2], "impatient-000", *turns[2:], "diverging-005"], "all architectures take turns"
     told = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
     seen = set()
     for trials in studies.values():
@@ -149,20 +145,12 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
     stopped = [trial for trial in studies["rivals"] if trial.state is TrialState.PRUNED]
     assert stopped and all(len(trial.intermediate_values) < 8 for trial in stopped)
     assert seen == {"finished", "stopped", "failed"}
+    (trial,) = studies["impatient"]
+    assert trial.state is TrialState.COMPLETE and max(trial.intermediate_values) < 8, "its patience ran out"
 
 
 def _curve(experiment: Experiment, attempt: str) -> dict[int, float]:
     return {report["epoch"]: report["val_iou"] for report in read_reports(experiment, attempt) if "epoch" in report}
-
-
-def test_patience_ends_a_trial_as_complete_with_its_best_value(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
-    data = TuningData.read(dataset)
-    study = _study_plan("unet", {"decoder_dropout": FloatDistribution(0, 0.5)}, 1, max_epochs=8, learning_rate=1e-7)
-    experiment, _ = _search(data, tmp_path, SweepPlan(studies=(study,), policy=ASHA), concurrent=1)
-    (trial,) = _studies(experiment)["unet"]
-    assert trial.state is TrialState.COMPLETE
-    assert max(trial.intermediate_values) < 8, "its patience of two epochs ran out"
-    assert trial.value == max(trial.intermediate_values.values())
 
 
 def test_a_slow_starter_beside_a_fast_one_survives(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
@@ -215,12 +203,3 @@ def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
         epochs[name] = sum(row["epochs"] for row in rows)
     assert epochs["full"] == 12 * 9 and epochs["halved"] < 0.5 * epochs["full"]
     assert best["halved"] >= best["full"] - 0.01
-
-
-def test_trials_of_all_architectures_take_turns(four_gpus: None, dataset: Path, tmp_path: Path) -> None:
-    data = TuningData.read(dataset)
-    space = {"decoder_dropout": FloatDistribution(0.0, 0.6)}
-    plan = SweepPlan(studies=tuple(_study_plan(name, space, 3) for name in ("a", "b", "c")))
-    experiment, _ = _search(data, tmp_path, plan, concurrent=1)
-    order = [record.plan.attempt for record in TrialRecords(experiment).all()]
-    assert order == [f"{name}-{number:03d}" for number in range(3) for name in ("a", "b", "c")]

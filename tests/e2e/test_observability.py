@@ -31,12 +31,11 @@ from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.ray_tune.runner import run_trials
 from sweep.records.experiment import Experiment
-from sweep.records.trials import TrialPlan, read_reports
+from sweep.records.trials import read_reports
 from tests.conftest import WriteDataset
+from tests.reports import begin_experiment, data_of, plan_of
 from trainables.data.tiles import TuningData
-from trainables.models.weights import Weights
 from trainables.report import SCALARS
-from trainables.storage import Storage
 
 REPORT_SECONDS = 2.5
 """Ray's usual ten make for a long test. Values are forgotten after two of these, so they must be told more often."""
@@ -94,14 +93,9 @@ def seen(cluster: str, write_dataset: WriteDataset, tmp_path_factory: pytest.Tem
     """Run a trial until every metric was seen, wait until none is, and go on with it for some epochs."""
     folder = tmp_path_factory.mktemp("watching")
     data = TuningData.read(write_dataset(folder / "patches"))
-    (folder / "results").mkdir()
-    experiment = Experiment(Storage.open(str(folder / "results")), "watched")
-    shown = {"path": str(folder / "patches"), "name": "d", "synthetic": False, "fingerprint": data.fingerprint}
-    tiles = {**shown, "train": [], "val": []}
-    plan = SweepPlan().to_dict()
-    experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": tiles, "plan": plan})
+    experiment = begin_experiment(folder / "results", name="watched", data=data_of(folder / "patches"))
     recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=10_000, patience=10_000)
-    trial = TrialPlan(attempt="first", contest="first", recipe=recipe, weights=Weights(kind="none"))
+    trial = plan_of("first", recipe=recipe)
     found = Seen(experiment, f"sqlite:///{folder}/mlflow.db", cluster)
 
     def run(enough: Callable[[], bool]) -> None:

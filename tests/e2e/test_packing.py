@@ -22,9 +22,9 @@ from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.ray_tune.runner import run_trials
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
+from tests.reports import plan_of
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.models.weights import Weights
 from trainables.storage import Storage
 
 
@@ -39,17 +39,7 @@ def one_gpu() -> Iterator[None]:
 def _plan(trials: int) -> SweepPlan:
     # Long enough that the first ones still train when the last one's actor has started.
     recipe = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=60, patience=60)
-    return SweepPlan(
-        trials=tuple(
-            TrialPlan(
-                attempt=f"unet-{seed}",
-                contest=f"unet-{seed}",
-                recipe=recipe.replace(seed=seed),
-                weights=Weights(kind="none"),
-            )
-            for seed in range(trials)
-        )
-    )
+    return SweepPlan(trials=tuple(plan_of(f"unet-{seed}", recipe=recipe.replace(seed=seed)) for seed in range(trials)))
 
 
 @pytest.mark.slow

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tests.audit import Audit
+from tests.cases.screens import Screen, run_on
 from tests.commands import Run, assert_refused, start
 from tests.conftest import SEARCH, WriteDataset
 from tests.faults.conftest import scores
@@ -71,29 +75,64 @@ def test_the_best_recipes_never_lose_to_the_shared_one(searched: SharedSweep) ->
         assert all(stored[field] == value for field, value in recipes[name].items())
 
 
-def test_a_search_whose_driver_is_killed_takes_the_same_decisions(
-    searched: SharedSweep, run: Run, tmp_path: Path, processes: list[subprocess.Popen[str]]
+def _listening(driver: int) -> set[str]:
+    """Return the addresses on which a driver and the processes below it listen."""
+    found = set()
+    for process in (psutil.Process(driver), *psutil.Process(driver).children(recursive=True)):
+        with suppress(psutil.Error):
+            found |= {one.laddr.ip for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    return found
+
+
+def _wait_until_printed(process: subprocess.Popen[str], beginning: str) -> None:
+    assert process.stdout
+    assert any(line.startswith(beginning) for line in process.stdout), beginning
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("victim", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
+def test_a_search_that_loses_ray_and_then_its_driver_takes_the_same_decisions(
+    searched: SharedSweep, tmp_path: Path, processes: list[subprocess.Popen[str]], victim: str
 ) -> None:
     audit = Audit.of(tmp_path, searched.folder / "data")
-    storage = ("--storage", tmp_path / "results")
-    process = start("phase2", *SEARCH, "--patches", searched.patches, *storage, **audit.variables)
-    processes.append(process)
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("unet-002  epoch 1/"):
-            process.kill()
-            break
-    process.wait(timeout=60)
     killed = tmp_path / "results" / searched.name
+    words = (*SEARCH, "--patches", searched.patches, "--storage", tmp_path / "results")
+    process = start("phase2", *words, stderr=subprocess.PIPE, **audit.variables)
+    processes.append(process)
+    _wait_until_printed(process, "unet-001  epoch 1/")
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert _listening(process.pid) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, "no network reaches Ray"
+    (core,) = [child for child in psutil.Process(process.pid).children() if child.name() == victim]
+    core.kill()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 2, out + err
+    (line,) = err.splitlines()
+    assert line.startswith(f"error: Ray has died: {victim} (process {core.pid})") and "nothing is lost" in line
+    assert "state-dump" not in out and "Traceback" not in out + err
+    assert [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+
+    process = start(*line.rpartition("go on with python -m sweep.")[2].split(), **audit.variables)
+    processes.append(process)
+    _wait_until_printed(process, "unet-002  epoch 1/")
+    process.kill()
+    process.wait(timeout=60)
     before = {path.parent.name: path.read_text() for path in killed.glob("*/reports.jsonl")}
     assert 3 < len(before) < 10
-    resumed = run("phase2", "--resume", searched.name, *storage, **audit.variables)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+
+    screen = Screen()  # of 80 columns and 24 lines
+    resume = ("--resume", searched.name, "--storage", str(tmp_path / "results"))
+    assert run_on(screen, "sweep.phase2", *resume, **audit.variables) == 0, "\n".join(screen.everything)
     for attempt, reports in before.items():
         known = "".join(reports.splitlines(keepends=True)[:-1])  # the last one's state may not have been written
         assert (killed / attempt / "reports.jsonl").read_text().startswith(known), "an epoch was trained again"
     assert scores(killed) == scores(searched.experiment)
     assert audit.opened() and not audit.of_test(searched.patches), "also after a resume"
+    row = r"^(smp_unet_resnet34|unet)-00\d +(running|paused|finished|stopped) +[1-4]/4 +0\.\d{3}"
+    assert any(re.search(row, "\n".join(frame), re.M) for frame in screen.frames), screen.frames[-1]
+    text = "\n".join(screen.everything)
+    assert re.search(r"^\d+ of 10 trials done", text, re.M) and "…" not in text, text
+    assert re.search(r"^ *1=? +SMP U-Net \+ ResNet34 .* 0\.\d{3} ", text, re.M), text
+    assert "next           python -m sweep.score phase2-smoke" in text
 
 
 def test_phase_1_takes_the_best_recipes_and_score_reads_the_winners_once(

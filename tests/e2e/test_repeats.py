@@ -1,10 +1,10 @@
-"""Several trainings of one recipe: what they count for, what one that failed does, and recipes that are confirmed."""
+"""Several trainings of one recipe, on tiles with a leak: what they count for, and recipes that are confirmed."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,7 +12,7 @@ import pytest
 
 from sweep.records.experiment import Experiment
 from sweep.results.leaderboard import Leaderboard
-from tests.commands import Run, assert_refused
+from tests.commands import Run, assert_refused, start
 from tests.conftest import WriteDataset
 from trainables.storage import Storage
 
@@ -20,15 +20,27 @@ NAMES = "unet,smp_unet_resnet34"
 
 
 @pytest.fixture(scope="module")
-def results(run: Run, write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a storage with Phase 1's two architectures, trained twice."""
+def results(run: Run, here: Run, write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a storage with Phase 1's two architectures, trained twice on tiles of which one is in test, too."""
     folder = tmp_path_factory.mktemp("repeats")
     patches = write_dataset(folder / "patches", size=128)
-    common = ("--profile", "smoke", "--patches", patches, "--storage", folder / "results")
-    done = run("phase1", *common, "--architectures", NAMES, "--repeats", "2", "--name", "twice")
+    shutil.copy(patches / "train/images/t1.png", patches / "test/images/t6.png")
+    found = here("patches", "check", "--patches", patches)
+    assert found.returncode == 2 and "leaks between splits: 1" in found.stdout, found.stdout + found.stderr
+    words = ("--profile", "smoke", "--patches", patches, "--storage", folder / "results")
+    words += ("--architectures", NAMES, "--repeats", "2", "--name", "twice")
+    refused = here("phase1", *words)
+    assert_refused(refused, "train/images/t1.png and test/images/t6.png: identical files", "--allow-leak")
+    done = run("phase1", *words, "--allow-leak")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 trainings" in done.stdout and "speak of other tiles and trainings" in done.stdout
+    assert "[leak]" in done.stdout and "no score can be trusted" in done.stdout
     return folder / "results"
+
+
+def test_a_leak_that_is_allowed_marks_every_row(results: Path) -> None:
+    assert (results / "twice" / "leaderboard.csv").read_text().count("[leak]") == 2
+    assert pq.read_table(results / "twice" / "trials.parquet")["leaks"].to_pylist() == [1] * 4
 
 
 def _board(results: Path) -> Leaderboard:
@@ -48,10 +60,11 @@ def test_an_architecture_is_one_row_with_the_mean_and_interval_of_its_trainings(
     assert sum(row["probability_best"] for row in board.rows) == pytest.approx(1.0)
 
 
-def test_every_training_reads_test_once(results: Path, here: Run, tmp_path: Path) -> None:
-    storage = ("--storage", copytree(results, tmp_path / "results"))
-    done = here("score", "twice", *storage)
-    assert done.returncode == 0, done.stderr
+def test_of_jobs_that_race_one_reads_test_of_every_training_once(results: Path, here: Run, tmp_path: Path) -> None:
+    storage = ("--storage", shutil.copytree(results, tmp_path / "results"))
+    jobs = [start("score", "twice", *storage) for _ in range(2)]
+    ends = [(job.communicate(timeout=240), job.returncode) for job in jobs]
+    assert sorted(code for _, code in ends) == [0, 2], ends
     lines = [json.loads(line) for line in (tmp_path / "results" / "test_ledger.jsonl").read_text().splitlines()]
     assert sorted(line["attempt"] for line in lines) == sorted(
         f"{name}-{n}" for name in NAMES.split(",") for n in (1, 2)
@@ -66,7 +79,7 @@ def test_every_training_reads_test_once(results: Path, here: Run, tmp_path: Path
 
 def _with_a_failure(results: Path, folder: Path, attempt: str) -> Path:
     """Copy a storage, and let a training have failed."""
-    copy = copytree(results, folder)
+    copy = shutil.copytree(results, folder)
     records = copy / "twice" / "trials.jsonl"
     lines: list[dict[str, Any]] = [json.loads(line) for line in records.read_text().splitlines()]
     for line in lines:

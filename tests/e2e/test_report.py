@@ -362,23 +362,6 @@ def test_mistakes_are_told_in_one_line(copy: Callable[..., Path], here: Run, tmp
             main(ReportOptions(storage=str(tmp_path), **arguments), open_output())
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "said"),
-    [
-        ("sweep.json", '{"format": 99, "phase": "", "profile": "", "ended": true, "data": {}, "plan": {}}', "newer"),
-        ("sweep.json", "{", "damaged"),
-        ("trials.jsonl", "{}\n", "line 1 is damaged"),
-        ("unet/reports.jsonl", "rubbish\n", "damaged"),
-    ],
-)
-def test_damaged_records_are_one_line(copy: Callable[..., Path], file: str, content: str, said: str) -> None:
-    folder = copy()
-    (folder / file).write_text(content)
-    with pytest.raises(ExperimentError, match=said) as caught:
-        write_report(folder.parent, NAME)
-    assert len(caught.value.faults) == 1
-
-
 def test_kept_images_are_small(scored: SharedSweep) -> None:
     kept = scored.storage / NAME / "unet" / "predictions" / "test"
     with Image.open(kept / "images" / "t6.jpg") as image, Image.open(kept / "truth" / "t6.png") as truth:

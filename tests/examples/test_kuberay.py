@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,61 +39,12 @@ def test_every_field_is_one_of_kuberays_or_kubernetes(name: str) -> None:
     check(manifest(name))
 
 
-FREE = ("rayStartParams", "limits", "requests")
-"""Whose names are free."""
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every field whose name could hold a typo."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if not path or path[-1] not in FREE:
-                yield (*path, name)
-            yield from places(inner, (*path, name))
-    if isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from places(inner, (*path, number))
-
-
-def at(value: Any, path: tuple[Any, ...]) -> Any:
-    """Follow a path."""
-    for step in path:
-        value = value[step]
-    return value
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_typo_in_any_field_is_found(name: str) -> None:
-    whole = manifest(name)
-    paths = list(places(whole))
-    assert len(paths) > 80
-    for path in paths:
-        if path == ("kind",):
-            continue
-        wrong = copy.deepcopy(whole)
-        parent = at(wrong, path[:-1])
-        parent[f"{path[-1]}x"] = parent.pop(path[-1])
+def test_a_typo_or_a_value_of_another_type_is_found() -> None:
+    for old, new in (("containers:", "container:"), ("backoffLimit:", "backofLimit:"), ("mode: token", "mode: tokens")):
+        text = (FOLDER / "rayjob.yaml").read_text()
+        assert old in text
         with pytest.raises(ValueError):
-            check(wrong)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("spec", "backoffLimit"), "10"),
-        (("spec", "rayClusterSpec", "workerGroupSpecs", 0, "minReplicas"), 1.5),
-        (("spec", "rayClusterSpec", "headGroupSpec", "rayStartParams", "num-cpus"), 0),
-        (("spec", "rayClusterSpec", "authOptions", "mode"), "tokens"),
-        (("spec", "rayClusterSpec", "headGroupSpec", "template", "spec", "terminationGracePeriodSeconds"), "60s"),
-        (("spec", "rayClusterSpec", "headGroupSpec", "template", "spec", "containers"), {}),
-        (("apiVersion",), "ray.io/v1alpha1"),
-    ],
-)
-def test_a_value_of_another_type_is_found(path: tuple[Any, ...], value: object) -> None:
-    wrong = manifest("rayjob.yaml")
-    at(wrong, path[:-1])[path[-1]] = value
-    with pytest.raises(ValueError):
-        check(wrong)
+            check(yaml.safe_load(text.replace(old, new)))
 
 
 def test_both_describe_the_same_cluster() -> None:

@@ -29,19 +29,19 @@ from sweep.patches.commands.check import check as check_command
 from sweep.patches.commands.make import make
 from sweep.patches.options import CheckOptions, Make
 from sweep.patches.splits import read_split
-from sweep.planning.plan import SweepPlan, read_plan
+from sweep.planning.plan import read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
-from sweep.records.trials import TrialPlan, TrialRecords, read_reports
+from sweep.records.trials import TrialRecords, read_reports
 from sweep.sealed.ledger import LEDGER_FILE, Ledger
 from sweep.search.journal import open_studies
 from tests.cases.experiments import a_reading
 from tests.conftest import WriteDataset
+from tests.reports import begin_experiment, plan_of
 from trainables.checkpoints import BestWeights, dump_best, read_best
 from trainables.data.manifest import MANIFEST_FILE, Manifest
 from trainables.data.tiles import TuningData
 from trainables.errors import TilesweepError
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
 
@@ -110,40 +110,14 @@ def _flip(path: Path, dice: Any) -> None:
     path.write_bytes(data)
 
 
-def _noise(path: Path, dice: Any) -> None:
-    path.write_bytes(dice.randbytes(dice.randrange(200)))
+def _instead(make: Callable[[Path], object]) -> Callable[[Path, Any], None]:
+    """Return a damage: something else in the file's place."""
 
+    def damage(path: Path, dice: Any) -> None:
+        path.unlink()
+        make(path)
 
-def _empty(path: Path, dice: Any) -> None:
-    path.write_bytes(b"")
-
-
-def _folder(path: Path, dice: Any) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _remove(path: Path, dice: Any) -> None:
-    path.unlink()
-
-
-def _dangling(path: Path, dice: Any) -> None:
-    path.unlink()
-    path.symlink_to("nowhere")
-
-
-def _circular(path: Path, dice: Any) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
-def _unreadable(path: Path, dice: Any) -> None:
-    path.chmod(0)
-
-
-def _pipe(path: Path, dice: Any) -> None:
-    path.unlink()
-    os.mkfifo(path)
+    return damage
 
 
 def _mode(path: Path, dice: Any) -> None:
@@ -177,26 +151,27 @@ def _rename(path: Path, dice: Any) -> None:
         path.rename(path.with_name(f"{dice.choice(names)}{path.suffix}"))
 
 
-def _stray(path: Path, dice: Any) -> None:
-    (path.parent / dice.choice(("notes.txt", ".DS_Store", "Thumbs.db", "copy of t1.png", "t1.jpg"))).write_bytes(b"x")
-
-
-DAMAGES = (
-    _truncate,
-    _flip,
-    _noise,
-    _empty,
-    _folder,
-    _remove,
-    _dangling,
-    _circular,
-    _unreadable,
-    _pipe,
-    _mode,
-    _rename,
-    _stray,
-)
-DAMAGE = st.sampled_from(DAMAGES)
+STRAYS = ("notes.txt", ".DS_Store", "Thumbs.db", "copy of t1.png", "t1.jpg")
+SPOILT: dict[str, Callable[[Path, Any], object]] = {
+    "truncated": _truncate,
+    "flipped bits": _flip,
+    "noise": lambda path, dice: path.write_bytes(dice.randbytes(dice.randrange(200))),
+    "empty": lambda path, dice: path.write_bytes(b""),
+}
+"""Damages that leave a file."""
+DAMAGES = {
+    **SPOILT,
+    "a folder": _instead(Path.mkdir),
+    "nothing": _instead(lambda path: None),
+    "a dangling link": _instead(lambda path: path.symlink_to("nowhere")),
+    "a circular link": _instead(lambda path: path.symlink_to(path.name)),
+    "unreadable": lambda path, dice: path.chmod(0),
+    "a pipe": _instead(os.mkfifo),
+    "another picture": _mode,
+    "another name": _rename,
+    "a stray file": lambda path, dice: (path.parent / dice.choice(STRAYS)).write_bytes(b"x"),
+}
+DAMAGE = st.sampled_from(tuple(DAMAGES.values()))
 
 
 @pytest.fixture(scope="module")
@@ -386,24 +361,18 @@ def test_sources_become_a_whole_dataset_or_none(tmp_path: Path, cases: int) -> N
 @pytest.mark.parametrize("cases", CASES)
 def test_experiments(tmp_path: Path, cases: int) -> None:
     whole = tmp_path / "runs"
-    whole.mkdir()
-    storage = Storage.open(str(whole))
     recipe = Recipe(architecture="unet", model_size="tiny")
-    plan = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
-    experiment = Experiment(storage, "e")
-    data = {"name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"], "path": "p"}
-    sweep = SweepPlan(trials=(plan,)).to_dict()
-    experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": data, "plan": sweep})
-    TrialRecords(experiment).add(plan)
+    plan = plan_of(recipe=recipe)
+    experiment = begin_experiment(whole, plan)
     experiment.write("unet/reports.jsonl", b'{"epoch": 1, "val_iou": 0.5, "best_val_iou": 0.5, "best_epoch": 1}\n')
     best = BestWeights(recipe=recipe, weights=plan.weights, epoch=1, val_iou=0.5, data_fingerprint="f")
     experiment.write("unet/best.safetensors", dump_best({}, best))
-    Ledger(storage).append([a_reading()])
+    Ledger(experiment.storage).append([a_reading()])
     open_studies(experiment, None)
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     assert Path(LEDGER_FILE) in files
 
-    @each(cases, st.sampled_from((_truncate, _flip, _noise, _empty)), st.sampled_from(files), st.randoms(), JSON)
+    @each(cases, st.sampled_from(tuple(SPOILT.values())), st.sampled_from(files), st.randoms(), JSON)
     def damage(one: Any, relative: Path, dice: Any, value: Any) -> None:
         with a_copy(whole) as root:
             one(root / relative, dice)

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from sweep.planning.plan import SweepPlan
 from sweep.records.shapes import DescriptionShape, RecordShape, ReportShape, parse_table, read_lines
 from sweep.records.store import SCORES_SCHEMA
-from sweep.records.trials import TrialPlan
 from tests.fuzz.test_bad_input import CASES, JSON, each
+from tests.reports import plan_of
 from trainables.documents import DamagedError, parse_json
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
 
-PLAN = TrialPlan(attempt="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
+PLAN = plan_of()
 DATA = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": ["a"], "val": ["b"], "leaks": []}
 SOUND: dict[type[Any], dict[str, Any]] = {
     DescriptionShape: {

@@ -18,11 +18,12 @@ from sweep.doctor.results import check_experiments, check_ledger, check_storage
 from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from sweep.doctor.weights import check_weights, judge_missing
-from sweep.records.experiment import LEDGER_FILE, Experiment
+from sweep.records.experiment import LEDGER_FILE
 from sweep.records.lease import Lease
 from sweep.sealed.ledger import Ledger
 from tests.cases.experiments import a_reading
 from tests.conftest import WriteDataset
+from tests.reports import begin_experiment
 from trainables.errors import StorageError
 from trainables.storage import Storage
 
@@ -156,19 +157,9 @@ def test_an_object_store_that_nobody_answers_for_fails_once(monkeypatch: pytest.
     assert "out of reach" in check_ledger(subject)[0].text
 
 
-def _experiment(folder: Path, name: str, **description: Any) -> Experiment:
-    experiment = Experiment(Storage.open(str(folder)), name)
-    data = {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []}
-    plan = {"trials": [], "studies": [], "halving": None}
-    experiment.describe(
-        {"phase": "phase1", "profile": "smoke", "ended": False, "data": data, "plan": plan, **description}
-    )
-    return experiment
-
-
 def test_unfinished_experiments_are_told_with_the_command_to_go_on(tmp_path: Path) -> None:
-    _experiment(tmp_path, "done", ended=True)
-    _experiment(tmp_path, "half", stopped="--time")
+    begin_experiment(tmp_path, name="done", ended=True)
+    begin_experiment(tmp_path, name="half", stopped="--time")
     (tmp_path / "notes").mkdir()
     whole, half = check_experiments(_subject(storage=str(tmp_path)))
     assert (whole.outcome, whole.text) == ("ok", "1 ended, 1 unfinished")
@@ -177,14 +168,14 @@ def test_unfinished_experiments_are_told_with_the_command_to_go_on(tmp_path: Pat
 
 
 def test_an_experiment_that_runs_is_none_to_go_on_with(tmp_path: Path) -> None:
-    experiment = _experiment(tmp_path, "busy")
+    experiment = begin_experiment(tmp_path, name="busy")
     with Lease.of_driver(experiment.storage, "busy").held():
         (found,) = check_experiments(_subject(storage=str(tmp_path)))
     assert (found.outcome, found.text) == ("ok", "1 running")
 
 
 def test_a_damaged_experiment_is_told(tmp_path: Path) -> None:
-    _experiment(tmp_path, "broken").write("sweep.json", b"{")
+    begin_experiment(tmp_path, name="broken").write("sweep.json", b"{")
     whole, broken = check_experiments(_subject(storage=str(tmp_path)))
     assert whole.text == "1 damaged" and broken.outcome == "warn" and "damaged" in broken.text
 

@@ -100,18 +100,20 @@ def noise(*shape: int) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(7))
 
 
-QUICK = {("unet", "onnx"), ("smp_deeplabv3plus_resnet34", "onnx"), (SAM, "onnx"), ("unet", "torch"), (SAM, "torch")}
+QUICK = {("unet", "onnx"), ("smp_deeplabv3plus_resnet34", "onnx"), ("unet", "torch")}
 """Graphs that every run of the tests traces, which takes seconds each; the others are for ``make test-all``."""
+
+
+def _when(architecture: str, name: str) -> list[pytest.MarkDecorator]:
+    if name == "safetensors" or (architecture, name) in QUICK:
+        return []
+    return [pytest.mark.packaging if architecture == SAM else pytest.mark.slow]  # SAM's takes half a minute
 
 
 @pytest.mark.parametrize(
     ("architecture", "name"),
     [
-        pytest.param(
-            *one.values,
-            name,
-            marks=[*one.marks, *([] if name == "safetensors" or (*one.values, name) in QUICK else [pytest.mark.slow])],
-        )
+        pytest.param(*one.values, name, marks=[*one.marks, *_when(*one.values, name)])
         for one in TINY
         for name in ENDINGS
     ],
@@ -185,13 +187,7 @@ def test_every_stated_opset_works(
 ) -> None:
     out = export(trained(architecture), patches, tmp_path / "m.onnx", opset=opset)
     assert {entry.version for entry in onnx.load(out).opset_import if not entry.domain} == {opset}
-
-
-@pytest.mark.slow
-def test_the_newest_stated_opset_works(trained: Callable[[str], Path], patches: Path, tmp_path: Path) -> None:
-    out = export(trained(SAM), patches, tmp_path / "m.onnx", opset=OPSETS[-1])
-    assert {entry.version for entry in onnx.load(out).opset_import if not entry.domain} == {OPSETS[-1]}
-    assert metadata_of(out)["opset"] == OPSETS[-1]
+    assert metadata_of(out)["opset"] == opset
 
 
 @pytest.mark.parametrize("name", ["onnx", "torch"])

@@ -26,12 +26,10 @@ from sweep.observers.progress import Progress
 from sweep.observers.recorder import Recorder
 from sweep.observers.tracking import Background
 from sweep.ray_tune.callback import ObserverCallback
-from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, TrialRecords
-from tests.reports import epoch_of, final_of, plan_of
+from tests.reports import begin_experiment, epoch_of, final_of, plan_of
 from trainables.recipe import Recipe
 from trainables.report import EpochReport, TrialReport
-from trainables.storage import Storage
 
 RECIPE = Recipe(max_epochs=3)
 PLANS = [plan_of(name, study="unet", recipe=RECIPE) for name in ("ends", "fails", "crashes", "pauses", "cut")]
@@ -74,13 +72,8 @@ class Made:
     """An experiment and the observers of one kind, anew for every run."""
 
     def __init__(self, folder: Path, kind: str, wandb: FakeWandb) -> None:
-        folder.mkdir()
         self.folder = folder
-        self.experiment = Experiment(Storage.open(str(folder)), "e")
-        data = {"path": "p", "name": "d", "synthetic": False, "fingerprint": "f", "train": [], "val": []}
-        plan = {"trials": [], "studies": [], "halving": None}
-        self.experiment.describe({"phase": "phase1", "profile": "smoke", "ended": False, "data": data, "plan": plan})
-        TrialRecords(self.experiment).add(*PLANS)
+        self.experiment = begin_experiment(folder, *PLANS)
         self.kind, self.wandb = kind, wandb
         self.text, self.events = io.StringIO(), io.StringIO()
 

@@ -23,8 +23,7 @@ from sweep.search.journal import JOURNAL_FILE, PART_BYTES, RemoteJournal
 from sweep.search.study_group import Uncopied
 from tests.cases.screens import printed
 from tests.commands import wait_for
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
+from tests.reports import plan_of
 from trainables.storage import Storage
 
 
@@ -35,9 +34,7 @@ def experiment(tmp_path: Path) -> Experiment:
 
 
 def _plans(number: int) -> list[TrialPlan]:
-    names = [f"unet-{one:04d}" for one in range(number)]
-    weights = Weights(kind="none")
-    return [TrialPlan(attempt=name, contest=name, recipe=Recipe(), weights=weights) for name in names]
+    return [plan_of(f"unet-{one:04d}") for one in range(number)]
 
 
 def _states_on_disk(experiment: Experiment) -> list[str]:

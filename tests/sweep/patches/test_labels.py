@@ -264,6 +264,8 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
         (_edited(lambda values: _first(values).update(segmentation=[[1, 2, 3]])), "annotation 0: a polygon without"),
         (_edited(lambda values: _first(values).update(segmentation=[[1, 2, 3, 4, 5, "x"]])), "a polygon without"),
         (_edited(lambda values: _first(values).update(segmentation=[[1e9] * 6])), "a polygon without"),
+        (_edited(lambda values: _first(values).update(segmentation=[[10**400] * 6])), "a polygon without"),
+        (_edited(lambda values: _first(values).update(segmentation=[])), "annotation 0: neither polygons"),
         (_edited(lambda values: _first(values).update(segmentation=None)), "neither polygons nor run lengths"),
         (_edited(lambda v: _first(v).update(segmentation={"size": [64, 64], "counts": [5]})), "do not fill the image"),
         (_edited(lambda v: _first(v).update(segmentation={"size": [64, 64], "counts": "zzzz"})), "do not fill"),

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sweep.patches.checking import check
 from sweep.patches.command import COMMAND
 from sweep.patches.cropping import choose_window
 from sweep.patches.splits import numbered_split
-from tests.conftest import ROOT, SHARED
+from tests.conftest import ROOT
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import TuningData, scan_split
 from trainables.task import Task
@@ -240,25 +241,12 @@ def test_an_overview_that_cannot_be_written_is_refused(dataset: Path) -> None:
 
 
 def test_the_committed_dataset_is_sound_synthetic_small_and_hard() -> None:
-    assert _run("check", "--patches", ROOT / "patches") == 0
+    """Leaks were looked for when its manifest was written: in tiles of this size that takes a minute."""
+    assert not check(ROOT / "patches", leaks=False).faults
     manifest = Manifest.read(ROOT / "patches")
-    assert manifest is not None and manifest.synthetic
+    assert manifest is not None and manifest.synthetic and manifest.leaks == ()
     assert manifest.splits == numbered_split("synth")
     assert manifest.notes["colour_threshold"]["val_iou"] < 0.5
     assert manifest.notes["colour_threshold"]["train_iou"] < 0.5
     assert {(entry["width"], entry["height"]) for entry in manifest.files.values()} == {(1024, 1024)}
     assert sum(path.stat().st_size for path in (ROOT / "patches").rglob("*") if path.is_file()) < 20e6
-
-
-@pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
-def test_real_tiles_become_a_roof_dataset(tmp_path: Path) -> None:
-    split = _split_file(
-        tmp_path / "split.toml", train=["tile1_*", "tile4_*", "tile7_*"], val=["tile2_*"], test=["tile6_*"]
-    )
-    arguments = ("make", "--src", SHARED / "dubai", "--dst", tmp_path / "out", "--split", split, "--size", "480")
-    assert _run(*arguments, "--foreground", "60,16,152") == 0
-    assert _run("check", "--patches", tmp_path / "out") == 0
-    data = TuningData.read(tmp_path / "out")
-    assert (len(data.train), len(data.val)) == (27, 9)
-    assert data.train[0].name == "tile1_image_part_001"
-    assert np.mean([tile.mask.mean() for tile in data.train]) > 0.1

@@ -13,6 +13,7 @@ from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
 from tests.models import TINY
+from tests.reports import plan_of
 from trainables.checkpoints import dump_state
 from trainables.data.tiles import TuningData
 from trainables.errors import StorageError
@@ -24,7 +25,7 @@ from trainables.training import Trainer
 
 def _plan(architecture: str = "unet", **changes: object) -> TrialPlan:
     recipe = Recipe(architecture=architecture, model_size="tiny", crop_size=64, **changes)  # type: ignore[arg-type]
-    return TrialPlan(attempt=architecture, contest="g", recipe=recipe, weights=Weights(kind="random"))
+    return plan_of(architecture, recipe=recipe, weights=Weights(kind="random"))
 
 
 @pytest.mark.parametrize("architecture", TINY)

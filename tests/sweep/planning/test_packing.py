@@ -30,6 +30,7 @@ from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
 from sweep.session import driver, preview, session
 from tests.conftest import WriteDataset
+from tests.reports import plan_of
 from trainables.data.batches import Batch
 from trainables.data.tiles import TuningData
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
@@ -51,7 +52,7 @@ def _needs(gpu: float = 80, **architectures: float) -> MemoryNeeds:
 
 def _trial(name: str, **changes: str | float) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile("smoke")).replace(**changes)
-    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
+    return plan_of(name, recipe=recipe)
 
 
 def _plan(trials: int) -> SweepPlan:

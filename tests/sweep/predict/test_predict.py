@@ -26,7 +26,6 @@ from sweep.predict.mapper import NODATA, Mapper, Part
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
 from sweep.predict.raster import Raster, open_raster
-from sweep.predict.record import Record
 from trainables.errors import ExperimentError
 from trainables.task import Task
 from trainables.windows import Side
@@ -375,33 +374,3 @@ def test_inputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     for inside in (folder, folder / "deep" / "out"):
         with pytest.raises(ExperimentError, match="inside the input folder"):
             find_inputs([str(folder)], inside)
-
-
-def stamp_of(path: Path) -> dict[str, list[int]]:
-    return {str(path.resolve()): [path.stat().st_size, path.stat().st_mtime_ns]}
-
-
-def test_a_record_knows_what_is_there_and_refuses_another_way(tmp_path: Path) -> None:
-    raster = tmp_path / "x.tif"
-    raster.write_bytes(b"1")
-    (one,) = find_inputs([str(raster)], tmp_path / "out")
-    record = Record(tmp_path / "out", {"model": "a", "tta": False})
-    before = stamp_of(raster)
-    assert not record.has(one, before)
-    result = tmp_path / "out" / "x_mask.tif"
-    result.touch()
-    record.add(one, before, [result], {"windows": 3})
-    again = Record(tmp_path / "out", {"model": "a", "tta": False})
-    assert again.has(one, before)
-    with pytest.raises(ExperimentError, match=r"holds predictions made otherwise \(tta\); .*--overwrite"):
-        Record(tmp_path / "out", {"model": "a", "tta": True})
-    assert not Record(tmp_path / "out", {"model": "b"}, overwrite=True).has(one, before)
-    result.unlink()
-    assert not again.has(one, before)
-    result.touch()
-    assert again.has(one, before)
-    raster.write_bytes(b"22")
-    assert not again.has(one, stamp_of(raster))
-    (tmp_path / "out" / "predictions.json").write_text("[]")
-    with pytest.raises(ExperimentError, match="damaged"):
-        Record(tmp_path / "out", {"model": "a"})

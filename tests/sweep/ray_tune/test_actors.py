@@ -12,8 +12,8 @@ from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import Resources
 from sweep.ray_tune.actors import share_processes
 from sweep.records.trials import TrialPlan
+from tests.reports import plan_of
 from trainables.data.tiles import TuningData
-from trainables.models.weights import Weights
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def data(dataset: Path) -> TuningData:
 
 def _trial(profile: str, name: str = "unet", **changes: int) -> TrialPlan:
     recipe = shared_recipe("unet", get_profile(profile)).replace(**changes)
-    return TrialPlan(attempt=name, contest=name, recipe=recipe, weights=Weights(kind="none"))
+    return plan_of(name, recipe=recipe)
 
 
 def _resources(concurrent: int = 1) -> Resources:

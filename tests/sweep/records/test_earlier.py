@@ -10,10 +10,9 @@ from optuna.distributions import FloatDistribution
 
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.records.trials import TrialPlan
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
+from tests.reports import plan_of
 
-TEMPLATE = TrialPlan(attempt="unet", contest="unet", recipe=Recipe(), weights=Weights(kind="none"))
+TEMPLATE = plan_of()
 FINAL = replace(TEMPLATE, attempt="unet-draw2", contest="unet-draw2", role="final", study="unet", draw=2)
 STUDY = StudyPlan(
     template=TEMPLATE,

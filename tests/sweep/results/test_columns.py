@@ -23,15 +23,14 @@ from sweep.results.columns import COLUMNS, EVENT_FIELDS, FOR_PEOPLE, Leaderboard
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from tests.cases.screens import printed, widest, words
-from tests.sweep.status.test_status import RECIPE, WEIGHTS
-from trainables.storage import Storage
+from tests.reports import begin_experiment, plan_of
+from tests.sweep.status.test_status import RECIPE
 
 MIXED = [[50, 10], [10, 30]]
 
 
 def _plan(attempt: str, **more: Any) -> TrialPlan:
-    found = {"attempt": attempt, "contest": attempt, "recipe": RECIPE, "weights": WEIGHTS, **more}
-    return TrialPlan(**found)
+    return plan_of(attempt, recipe=RECIPE, **more)
 
 
 def _end(iou: float) -> dict[str, Any]:
@@ -68,15 +67,10 @@ PHASES: dict[str, Trials] = {
 
 
 def _experiment(folder: Path, phase: str) -> Experiment:
-    storage = Storage.open(str(folder))
-    storage.create()
-    experiment = Experiment(storage, f"{phase}-demo")
-    data = {"name": "d", "synthetic": False, "fingerprint": "f", "path": "p", "train": ["a"], "val": ["b"]}
-    plan = {"trials": [plan.to_dict() for plan, _, _ in PHASES[phase]], "studies": [], "halving": None}
-    common = {"profile": "demo", "ended": True, "provenance": {"command": "x"}, "options": {}}
-    experiment.describe({"phase": phase, "data": data, "plan": plan, **common})
+    plans = [plan for plan, _, _ in PHASES[phase]]
+    said = {"phase": phase, "profile": "demo", "ended": True, "provenance": {"command": "x"}, "options": {}}
+    experiment = begin_experiment(folder, *plans, name=f"{phase}-demo", **said)
     records = TrialRecords(experiment)
-    records.add(*(plan for plan, _, _ in PHASES[phase]))
     for plan, state, iou in PHASES[phase]:
         records.set_state(plan.attempt, state)
         if state == "finished":

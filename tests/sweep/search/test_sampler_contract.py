@@ -16,8 +16,8 @@ from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.journal import open_studies
 from sweep.search.samplers import SAMPLERS
 from sweep.search.study_group import StudyGroup
+from tests.reports import plan_of
 from trainables.errors import ExperimentError
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.storage import Storage
 
@@ -34,9 +34,7 @@ CHOICES: dict[str, BaseDistribution] = {
 def _group(
     folder: Path, sampler: str, trials: int = 8, space: dict[str, BaseDistribution] = SPACE, seed: int = 1
 ) -> StudyGroup:
-    recipe = Recipe(learning_rate=1e-3)
-    template = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
-    plan = StudyPlan(template=template, space=space, trials=trials)
+    plan = StudyPlan(template=plan_of(recipe=Recipe(learning_rate=1e-3)), space=space, trials=trials)
     experiment = Experiment(Storage.open(str(folder)), "e")
     storage = open_studies(experiment, None)
     return StudyGroup(plan, NoHalving(), storage, "e", TrialRecords(experiment), seed, sampler=sampler)

@@ -22,7 +22,7 @@ from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import Outcome
 from sweep.search.journal import JOURNAL_FILE, RemoteJournal, drop_torn_line, open_studies
 from sweep.search.study_group import StudyGroup
-from trainables.models.weights import Weights
+from tests.reports import plan_of
 from trainables.recipe import Recipe
 from trainables.storage import Storage
 
@@ -51,8 +51,7 @@ def _val_iou(recipe: Recipe, epoch: int) -> float:
 
 def _study(trials: int, **recipe: Any) -> StudyPlan:
     shared = Recipe(max_epochs=EPOCHS, learning_rate=1e-3, **recipe)
-    template = TrialPlan(attempt="unet", contest="unet", recipe=shared, weights=Weights(kind="none"))
-    return StudyPlan(template=template, space=SPACE, trials=trials)
+    return StudyPlan(template=plan_of(recipe=shared), space=SPACE, trials=trials)
 
 
 def _policy(name: str) -> Policy:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from search_spaces.phase1 import grid
 from search_spaces.profiles import get_profile
 from sweep.planning.plan import SweepPlan
-from sweep.records.experiment import Experiment
-from sweep.records.trials import TrialPlan
 from sweep.session.own_code import own_code, require_same_code
+from tests.reports import begin_experiment, plan_of
 from trainables.errors import ExperimentError, RecipeError
 from trainables.models.registry import trust_typed
-from trainables.models.weights import Weights
-from trainables.storage import Storage
-
-DESCRIPTION: dict[str, Any] = {
-    "phase": "phase1",
-    "profile": "smoke",
-    "ended": False,
-    "data": {"path": "p", "name": "x", "synthetic": False, "fingerprint": "f", "train": [], "val": []},
-    "plan": SweepPlan().to_dict(),
-}
 
 
 def _plan(*architectures: str) -> SweepPlan:
     return SweepPlan(
         trials=tuple(
-            TrialPlan(attempt=f"t{number}", contest="c", contender="e", recipe=recipe, weights=Weights(kind="none"))
+            plan_of(f"t{number}", recipe=recipe)
             for number, recipe in enumerate(grid(get_profile("smoke"), architectures))
         )
     )
@@ -47,9 +35,7 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def build(recipe, channels): ...\n")
     mine = f"{file}:build"
-    experiment = Experiment(Storage.open(str(tmp_path / "results")), "mine")
-    experiment.storage.create()
-    experiment.describe({**DESCRIPTION, "code": own_code(_plan(mine))})
+    experiment = begin_experiment(tmp_path / "results", name="mine", code=own_code(_plan(mine)))
     trust_typed([mine])
     require_same_code(experiment, _plan(mine))
     file.write_text("def build(recipe, channels): return None\n")
@@ -61,7 +47,4 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_an_earlier_version_remembers_none(tmp_path: Path) -> None:
-    experiment = Experiment(Storage.open(str(tmp_path / "results")), "old")
-    experiment.storage.create()
-    experiment.describe(DESCRIPTION)
-    require_same_code(experiment, _plan("unet"))
+    require_same_code(begin_experiment(tmp_path / "results"), _plan("unet"))

@@ -19,88 +19,62 @@ from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import TuningData, natural_order
 from trainables.errors import DataError
 
+Break = Callable[[Path], Path]
+"""Breaks a dataset; returns the file that is at fault."""
+IMAGE, MASK = "train/images/t1.png", "train/masks/t1.png"
 
-def _save(path: Path, pixels: np.ndarray, mode: str | None = None) -> None:
-    Image.fromarray(pixels, mode).save(path)
+
+def _save(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
 
 
 def _noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def _grey_image(root: Path) -> Path:
-    _save(path := root / "train/images/t1.png", _noise(64, 64))
-    return path
+def _put(place: str, pixels: np.ndarray) -> Break:
+    return lambda root: _save(root / place, pixels)
 
 
-def _alpha_image(root: Path) -> Path:
-    _save(path := root / "train/images/t1.png", _noise(64, 64, 4))
-    return path
+def _pair(height: int, image: str = IMAGE) -> Break:
+    """Put an image and its mask there."""
 
+    def put(root: Path) -> Path:
+        _save(root / image.replace("images", "masks"), np.zeros((height, 64), np.uint8))
+        return _save(root / image, _noise(height, 64, 3))
 
-def _deep_image(root: Path) -> Path:
-    Image.fromarray(_noise(64, 64).astype(np.uint16) * 257).save(path := root / "train/images/t1.png")
-    return path
+    return put
 
 
 def _palette_image(root: Path) -> Path:
-    Image.fromarray(_noise(64, 64, 3)).quantize(8).save(path := root / "train/images/t1.png")
-    return path
+    Image.fromarray(_noise(64, 64, 3)).quantize(8).save(root / IMAGE)
+    return root / IMAGE
 
 
 def _truncated_image(root: Path) -> Path:
     buffer = io.BytesIO()
     Image.fromarray(_noise(64, 64, 3)).save(buffer, "JPEG")
-    (root / "train/images/t1.png").unlink()
+    (root / IMAGE).unlink()
     (path := root / "train/images/t1.jpg").write_bytes(buffer.getvalue()[:-400])
     return path
 
 
-def _empty_image(root: Path) -> Path:
-    (path := root / "val/images/t4.png").write_bytes(b"")
-    return path
+def _written(place: str, content: bytes) -> Break:
+    def write(root: Path) -> Path:
+        (root / place).write_bytes(content)
+        return root / place
+
+    return write
 
 
-def _odd_size(root: Path) -> Path:
-    _save(path := root / "train/images/t1.png", _noise(70, 64, 3))
-    _save(root / "train/masks/t1.png", np.zeros((70, 64), np.uint8))
-    return path
+def _without(removed: str, at_fault: str) -> Break:
+    def remove(root: Path) -> Path:
+        for path in root.glob(removed):
+            path.unlink()
+        return root / at_fault
 
-
-def _small_size(root: Path) -> Path:
-    _save(path := root / "train/images/t1.png", _noise(32, 64, 3))
-    _save(root / "train/masks/t1.png", np.zeros((32, 64), np.uint8))
-    return path
-
-
-def _mask_of_other_size(root: Path) -> Path:
-    _save(path := root / "train/masks/t1.png", np.zeros((96, 64), np.uint8))
-    return path
-
-
-def _mask_of_three_values(root: Path) -> Path:
-    _save(path := root / "train/masks/t1.png", np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) % 3)
-    return path
-
-
-def _mask_of_wrong_values(root: Path) -> Path:
-    _save(path := root / "train/masks/t1.png", np.full((64, 64), 7, np.uint8))
-    return path
-
-
-def _mask_in_colours(root: Path) -> Path:
-    _save(path := root / "train/masks/t1.png", _noise(64, 64, 3))
-    return path
-
-
-def _image_without_mask(root: Path) -> Path:
-    (root / "train/masks/t2.png").unlink()
-    return root / "train/images/t2.png"
-
-
-def _mask_without_image(root: Path) -> Path:
-    (root / "train/images/t2.png").unlink()
-    return root / "train/masks/t2.png"
+    return remove
 
 
 def _missing_split(root: Path) -> Path:
@@ -108,75 +82,57 @@ def _missing_split(root: Path) -> Path:
     return root / "val"
 
 
-def _no_tiles(root: Path) -> Path:
-    for path in (root / "val").rglob("*.png"):
-        path.unlink()
-    return root / "val"
-
-
 def _same_name_twice(root: Path) -> Path:
-    Image.fromarray(_noise(64, 64, 3)).save(path := root / "train/images/t1.jpg")
-    return path.with_suffix(".png")
-
-
-def _stray_file(root: Path) -> Path:
-    (path := root / "train/images/notes.txt").write_text("x")
-    return path
+    return _save(root / "train/images/t1.jpg", _noise(64, 64, 3)).with_suffix(".png")
 
 
 def _folder_where_a_file_is_due(root: Path) -> Path:
-    (root / "train/images/t1.png").unlink()
-    (path := root / "train/images/t1.png").mkdir()
-    return path
+    (root / IMAGE).unlink()
+    (root / IMAGE).mkdir()
+    return root / IMAGE
 
 
-def _same_name_in_two_splits(root: Path) -> Path:
-    _save(path := root / "val/images/t1.png", _noise(64, 64, 3))
-    _save(root / "val/masks/t1.png", np.zeros((64, 64), np.uint8))
-    return path
-
-
-def _same_content_twice_in_a_split(root: Path) -> Path:
-    shutil.copy(root / "train/images/t1.png", path := root / "train/images/t2.png")
-    return path
-
-
-FAULTS: dict[Callable[[Path], Path], str] = {
-    _grey_image: "grey",
-    _alpha_image: "alpha",
-    _deep_image: "16-bit",
-    _palette_image: "palette",
-    _truncated_image: "truncated",
-    _empty_image: "not a picture",
-    _odd_size: "multiple of 32",
-    _small_size: "from 64 up",
-    _mask_of_other_size: "64x96 but its image is 64x64",
-    _mask_of_three_values: "0, 1, 2",
-    _mask_of_wrong_values: "values 7",
-    _mask_in_colours: "single-channel",
-    _image_without_mask: "has no mask",
-    _mask_without_image: "has no image",
-    _missing_split: "missing",
-    _no_tiles: "no tiles",
-    _same_name_twice: "same name",
-    _stray_file: "move it",
-    _folder_where_a_file_is_due: "not a",
-    _same_name_in_two_splits: "also in train",
-    _same_content_twice_in_a_split: "identical to",
+FAULTS: dict[str, tuple[Break, str]] = {
+    "a grey image": (_put(IMAGE, _noise(64, 64)), "grey"),
+    "an image with alpha": (_put(IMAGE, _noise(64, 64, 4)), "alpha"),
+    "a deep image": (_put(IMAGE, _noise(64, 64).astype(np.uint16) * 257), "16-bit"),
+    "an image with a palette": (_palette_image, "palette"),
+    "a truncated image": (_truncated_image, "truncated"),
+    "an empty image": (_written("val/images/t4.png", b""), "not a picture"),
+    "an odd size": (_pair(70), "multiple of 32"),
+    "a small size": (_pair(32), "from 64 up"),
+    "a mask of another size": (_put(MASK, np.zeros((96, 64), np.uint8)), "64x96 but its image is 64x64"),
+    "a mask of three values": (_put(MASK, np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) % 3), "0, 1, 2"),
+    "a mask of wrong values": (_put(MASK, np.full((64, 64), 7, np.uint8)), "values 7"),
+    "a mask in colours": (_put(MASK, _noise(64, 64, 3)), "single-channel"),
+    "an image without a mask": (_without("train/masks/t2.png", "train/images/t2.png"), "has no mask"),
+    "a mask without an image": (_without("train/images/t2.png", "train/masks/t2.png"), "has no image"),
+    "a missing split": (_missing_split, "missing"),
+    "no tiles": (_without("val/*/*.png", "val"), "no tiles"),
+    "one name twice": (_same_name_twice, "same name"),
+    "a stray file": (_written("train/images/notes.txt", b"x"), "move it"),
+    "a folder where a file is due": (_folder_where_a_file_is_due, "not a"),
+    "one name in two splits": (_pair(64, "val/images/t1.png"), "also in train"),
+    "one content twice in a split": (
+        lambda root: Path(shutil.copy(root / IMAGE, root / "train/images/t2.png")),
+        "identical to",
+    ),
 }
 
 
-@pytest.mark.parametrize("breaks", FAULTS, ids=lambda breaks: breaks.__name__.strip("_"))
-def test_a_fault_is_one_line_with_file_and_mend(dataset: Path, breaks: Callable[[Path], Path]) -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_one_line_with_file_and_mend(dataset: Path, name: str) -> None:
+    breaks, said = FAULTS[name]
     path = breaks(dataset)
     with pytest.raises(DataError) as caught:
         TuningData.read(dataset)
     line = next(fault for fault in caught.value.faults if str(path) in fault)
-    assert FAULTS[breaks] in line and "\n" not in line and (";" in line)
+    assert said in line and "\n" not in line and ";" in line
 
 
 def test_all_faults_are_reported_at_once(dataset: Path) -> None:
-    _grey_image(dataset), _mask_without_image(dataset), _empty_image(dataset)
+    for name in ("a grey image", "a mask without an image", "an empty image"):
+        FAULTS[name][0](dataset)
     with pytest.raises(DataError) as caught:
         TuningData.read(dataset)
     assert len(caught.value.faults) == 3
