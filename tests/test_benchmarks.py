@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
+from benchmarks.folds import flattery
 from benchmarks.report import Section
 from tests.conftest import ROOT
+from trainables.data.folds import Fold
 
 
 def test_ratios_say_how_many_times_better() -> None:
@@ -60,3 +62,10 @@ def test_figures_without_a_place_on_the_page_are_printed(
     assert page.read_text() == "<!-- figures of other -->\n\nold\n"
     report.Report(name="other", notes={"share": 0.25}).write()
     assert page.read_text().endswith("- share: 0.25\n") and "old" not in page.read_text()
+
+
+def test_a_fold_s_own_best_epoch_flatters_by_what_the_others_would_not_have_chosen() -> None:
+    epochs = [{"a": 0.2, "b": 0.6, "c": 0.5}, {"a": 0.7, "b": 0.4, "c": 0.4}, {"a": 0.3, "b": 0.5, "c": None}]
+    folds = (Fold(val=("a",)), Fold(val=("b", "c")))
+    # Own: a at epoch 2 (0.7), b and c at epoch 1 (0.6, 0.5). The others': a at epoch 1 (0.2), b and c at epoch 2.
+    assert flattery(epochs, folds) == pytest.approx((0.7 + 0.6 + 0.5) / 3 - (0.2 + 0.4 + 0.4) / 3)
