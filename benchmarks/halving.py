@@ -70,9 +70,9 @@ def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
     with contextlib.redirect_stdout(io.StringIO()):
         run = Run(experiment=experiment, phase="phase2", profile=get_profile("smoke"), plan=plan, data=data)
         run_trials(run, resources, open_output())
-    rows = collect(experiment).to_pylist()
-    best = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")
-    return sum(row["epochs"] for row in rows), best
+    trials = collect(experiment)
+    best = max(one.best_epoch_val_iou or 0.0 for one in trials if one.finished)
+    return sum(one.epochs for one in trials), best
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def build(recipe, task, *, class_weights, padded):
             "COLUMNS": (
                 (
                     'LeaderboardColumn(heading="weights"',
-                    'LeaderboardColumn(heading="toyness", fields=("toyness",), value=itemgetter("toyness"), '
+                    'LeaderboardColumn(heading="toyness", fields=("toyness",), value=lambda row: row.toyness, '
                     'format=".4f", priority=ALWAYS),\n    ',
                 ),
             ),
@@ -152,7 +152,7 @@ class Toy(Policy):
                 (
                     'LeaderboardColumn(heading="weights"',
                     'LeaderboardColumn(heading="toys", fields=("architecture",), priority=ALWAYS, '
-                    "value=lambda row: f\"toy of {row['architecture']}\"),\n    ",
+                    'value=lambda row: f"toy of {row.architecture}"),\n    ',
                 ),
             )
         }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.cli.durations import duration
-from sweep.report.data import ReportData, Row
-from sweep.report.numbers import count, score, span
+from sweep.report.data import ReportData
+from sweep.report.numbers import count, score
+from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
 from trainables.invocation import call
@@ -44,7 +44,7 @@ def answer(source: ReportData) -> Answer:
     )
 
 
-def contenders(source: ReportData) -> list[Row]:
+def contenders(source: ReportData) -> list[LeaderboardRow]:
     """Return the ranked rows that the answer is about, the winner first: of Phase 3, those on the most tiles."""
     return source.board.standings[0].ranked if source.board.standings else []
 
@@ -52,19 +52,19 @@ def contenders(source: ReportData) -> list[Row]:
 def _verdict(source: ReportData) -> tuple[str, list[str]]:
     ranked = contenders(source)
     if not ranked:
-        states = Counter(row["status"] for row in source.trials)
+        states = Counter(row.status for row in source.trials)
         if states["failed"] and states["failed"] == len(source.trials):
             return "No answer: every training failed.", ["The section on failures says why."]
         return "No answer yet: no architecture has finished.", []
     best = ranked[0]
     reasons = [" ".join(verdict(source.board.standings[0], source.phase))]
-    if best["test_iou"] is not None:
-        interval = f" (95 % interval {span(best, 'test_iou')})" if span(best, "test_iou") else ""
+    if iou := best.test.iou:
+        interval = f" (95 % interval {iou.ends()})" if iou.ends() else ""
         reasons.append(
             f"On the test tiles, which had no part in the choice, {source.label(best)} reaches "
-            f"{score(best['test_iou'])}{interval}."
+            f"{score(iou.mean)}{interval}."
         )
-    standing, names = source.board.standings[0], {row["entry"]: source.label(row) for row in ranked}
+    standing, names = source.board.standings[0], {row.contender: source.label(row) for row in ranked}
     if standing.inconclusive is Inconclusive.NO_MODEL:
         return headline(standing, names), reasons
     name = source.label(best)
@@ -72,20 +72,20 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
         worth = source.board.scalings[0].worth
         return f"{worth or 'What more tiles would bring cannot be said yet'}.".capitalize(), reasons
     if len(source.rows) == 1:
-        return f"{name}: val IoU {score(best['val_iou'])}, and nothing to compare it with.", reasons
+        return f"{name}: val IoU {score(best.val_iou)}, and nothing to compare it with.", reasons
     if len(ranked) == 1:
         return f"Nothing to compare: only {name} has a score.", reasons
-    learned = [row for row in standing.tied if not row["collapsed"]]
+    learned = [row for row in standing.tied if not row.collapsed]
     if len(learned) > 1 and standing.inconclusive is None:
         reasons.append(_cheapest(source, learned))
     return headline(standing, names), reasons
 
 
-def _cheapest(source: ReportData, rows: Sequence[Row]) -> str:
-    row = min(rows, key=lambda one: float(one["seconds"]))
+def _cheapest(source: ReportData, rows: Sequence[LeaderboardRow]) -> str:
+    seconds, row = min(((row.seconds or 0.0, row) for row in rows), key=lambda pair: pair[0])
     return (
         f"{count(len(source.description['data']['val']), 'val tile')} and so few trainings cannot tell the tied ones "
-        f"apart. Of them {source.label(row)} took the shortest training ({duration(row['seconds'])})."
+        f"apart. Of them {source.label(row)} took the shortest training ({duration(seconds)})."
     )
 
 
@@ -106,15 +106,13 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
         found.append(
             ("Synthetic tiles", "drawn by a program, not photographs: they say nothing of real roofs, fields or roads.")
         )
-    random = sorted({row["title"] for row in source.trials if row["weights"] == "random"})
+    random = sorted({row.title for row in source.trials if row.weights == "random"})
     if random:
-        uneven = any(row["weights"] not in ("random", "from scratch") for row in source.trials)
+        uneven = any(row.weights not in ("random", "from scratch") for row in source.trials)
         told = f"{listing(random, 8)} started from random weights, not the pretrained ones they want"
         told += "; the order says as much about starting weights as about architectures." if uneven else "."
         found.append(("Random weights", told))
-    if any(
-        '"tiny"' in row["recipe"] and json.loads(row["recipe"])["model_size"] == "tiny" for row in source.trials[:20]
-    ):
+    if any(row.recipe.model_size == "tiny" for row in source.trials):
         found.append(
             ("Tiny stand-ins", "the smoke profile trains small models with the same names, to try the machinery.")
         )
@@ -126,9 +124,9 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
             )
         )
     if not source.description["ended"]:
-        done = sum(row["status"] == "finished" for row in source.trials)
+        done = sum(row.status == "finished" for row in source.trials)
         found.append(("Unfinished", f"{done} of {source.plan.total} trials have finished; what follows may change."))
-    if failed := sum(row["status"] == "failed" for row in source.trials):
+    if failed := sum(row.status == "failed" for row in source.trials):
         found.append(("Failures", f"{count(failed, 'trial')} failed; see below."))
     return found
 
@@ -142,7 +140,7 @@ def _unknown(source: ReportData) -> list[str]:
         )
     if not source.description["ended"]:
         found.append(f"What the unfinished trials would reach: go on with {command(source.phase, '--resume')}.")
-    if source.phase == "phase1" and source.rows and all(row["repeats"] == 1 for row in source.rows):
+    if source.phase == "phase1" and source.rows and all(row.repeats == 1 for row in source.rows):
         found.append("How much another seed would change: each was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
         found.append(

@@ -85,7 +85,7 @@ def assemble(sources: Sequence[ReportData]) -> Page:
     Args:
         sources: At least one experiment.
     """
-    names = {row["architecture"]: row["title"] for source in sources for row in source.rows}
+    names = {row.architecture: row.title for source in sources for row in source.rows}
     chapters = [_chapter(source) for source in sources]
     where: dict[str, list[str]] = {}
     for chapter in chapters:

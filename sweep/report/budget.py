@@ -16,7 +16,7 @@ def budget_section(source: ReportData) -> Section | None:
         return None
     trainings = [row for contender in source.board.contenders for row in contender.trainings]
     splits = [
-        split for split in ("val", "test") if any(row[f"{split}_iou"] is not None for row in trainings + source.rows)
+        split for split in ("val", "test") if any(row.iou_on(split) is not None for row in (*trainings, *source.rows))
     ]
     if not splits:
         return None
@@ -29,7 +29,7 @@ def budget_section(source: ReportData) -> Section | None:
         for split in splits
     ]
     numbers = source.model_numbers
-    titles = {row["architecture"]: row["title"] for row in source.rows}
+    titles = {row.architecture: row.title for row in source.rows}
     legend = [Key(number=numbers[name], label=titles[name], architecture=name) for name in numbers]
     notes = ["A point per draw of the tiles; lines run through the means, with bands of the 95 % intervals."]
     if any(fit.curve for fit in fits):

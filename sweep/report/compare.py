@@ -9,58 +9,60 @@ from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.ranking import by_importance, is_alone_first, ranking_cell
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
-from sweep.results.contenders import Contender
 from sweep.results.standings import Standing, reasons_apart, stand
 from sweep.results.verdict import headline, verdict
 
 TOP = 30
 
 
+Owners = Mapping[str, tuple[str, ReportData]]
+"""A contender's name among all to its name in its own experiment, and that."""
+
+
 def comparison(sources: Sequence[ReportData]) -> Section:
     """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
-    standings = stand([contender for source in sources for contender in _contenders(source)])
-    phases = {source.experiment.name: source.phase for source in sources}
-    lines = [_verdict(one, phases) for one in standings if len(one.ranked) > 1]
+    owners: dict[str, tuple[str, ReportData]] = {}
+    contenders = []
+    for source in sources:
+        for one in source.board.contenders:
+            name = f"{one.row.contender} in {source.experiment.name}"
+            owners[name] = one.row.contender, source
+            contenders.append(replace(one, row=replace(one.row, contender=name)))
+    standings = stand(contenders)
+    lines = [_verdict(one, owners) for one in standings if len(one.ranked) > 1]
     lines += reasons_apart(standings)
     blocks: list[Block] = [Text(lines=lines)] if lines else []
-    blocks += [_table(one) for one in standings]
+    blocks += [_table(one, owners) for one in standings]
     return Section(slug="compared", title="The experiments side by side", blocks=blocks)
 
 
-def _contenders(source: ReportData) -> list[Contender]:
-    """Return an experiment's contenders under names that say whose they are."""
-    name = source.experiment.name
-    return [
-        replace(one, row={**row, "entry": f"{row['entry']} in {name}", "own_entry": row["entry"], "where": name})
-        for one in source.board.contenders
-        for row in (one.row,)
-    ]
+def _verdict(standing: Standing, owners: Owners) -> str:
+    named = replace(standing, rows=tuple(replace(row, title=row.contender) for row in standing.rows))
+    said = headline(named, {name: name for name in owners})
+    return " ".join([said, *verdict(named, owners[named.ranked[0].contender][1].phase)])
 
 
-def _verdict(standing: Standing, phases: Mapping[str, str]) -> str:
-    named = replace(standing, rows=tuple({**row, "title": row["entry"]} for row in standing.rows))
-    said = headline(named, {row["entry"]: row["entry"] for row in named.rows})
-    return " ".join([said, *verdict(named, phases[named.ranked[0]["where"]])])
-
-
-def _table(standing: Standing) -> Table:
-    shown = [{**row, "entry": row["own_entry"]} for row in standing.rows[:TOP]]
-    name, *others = by_importance(filled((column for column in FOR_PEOPLE if column.priority <= MAIN), shown))
-    first = standing.rows[0]
+def _table(standing: Standing, owners: Owners) -> Table:
+    owned = [(row, *owners[row.contender]) for row in standing.rows[:TOP]]
+    shown = [(replace(row, contender=own), source.experiment.name) for row, own, source in owned]
+    name, *others = by_importance(
+        filled((column for column in FOR_PEOPLE if column.priority <= MAIN), (row for row, _ in shown))
+    )
     return Table(
-        caption=f"{first['dataset']}, {standing.conditions.tiles} train tiles, data {standing.conditions.data[:12]}",
+        caption=f"{standing.rows[0].dataset}, {standing.conditions.tiles} train tiles, "
+        f"data {standing.conditions.data[:12]}",
         columns=[name.heading, "experiment", *(column.heading for column in others)],
         rows=[
             Row(
                 cells=[
                     ranking_cell(name, row),
-                    Cell(text=row["where"]),
+                    Cell(text=experiment),
                     *(ranking_cell(column, row) for column in others),
                 ],
-                architecture=row["architecture"],
+                architecture=row.architecture,
                 strong=is_alone_first(row),
             )
-            for row in shown
+            for row, experiment in shown
         ],
         numeric=frozenset(column.heading for column in others if column.right),
         notes=[f"The first {TOP} of {len(standing.rows):,}."] if len(standing.rows) > TOP else [],

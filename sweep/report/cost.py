@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sweep.cli.durations import duration
+from sweep.records.trial_result import TrialResult
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.data import Row as Record
 from sweep.report.numbers import count, number_cell, time_cell
 
 MOST_FAILURES = 20
@@ -17,10 +17,10 @@ MOST_LOGS = 100
 
 def cost(source: ReportData) -> Section | None:
     """Return hours, memory and energy by architecture; None before anything was trained."""
-    trained = [row for row in source.trials if row["seconds"]]
+    trained = [row for row in source.trials if row.seconds]
     if not trained:
         return None
-    names = list(dict.fromkeys(row["architecture"] for row in trained))
+    names = list(dict.fromkeys(row.architecture for row in trained))
     share = gpu_share(source)
     columns = [
         "architecture",
@@ -34,7 +34,7 @@ def cost(source: ReportData) -> Section | None:
     ]
     if share is None:
         columns.remove("GPU-hours")
-    rows = [_line(name, [row for row in trained if row["architecture"] == name], share) for name in names]
+    rows = [_line(name, [row for row in trained if row.architecture == name], share) for name in names]
     table = Table(
         caption="Cost by architecture",
         columns=columns,
@@ -42,22 +42,22 @@ def cost(source: ReportData) -> Section | None:
         foot=[_line("all", trained, share)] if len(names) > 1 else [],
         numeric=frozenset(columns[1:]),
     )
-    total = duration(sum(row["seconds"] for row in trained))
+    total = duration(sum(row.seconds or 0.0 for row in trained))
     gpus = source.description["provenance"]["gpus"]
     lines = [
         f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores alone'}; trials "
         f"that ran side by side are counted one after another, and val's last scoring is in it.",
         energy(trained, share),
     ]
-    measures = sorted({row["memory_measures"] for row in trained if row["memory_measures"]})
+    measures = sorted({row.memory_measures for row in trained if row.memory_measures})
     if measures:
         lines.append(f"To fit into memory, some trials used: {'; '.join(measures)}.")
     return Section(slug="cost", title="Cost", blocks=[Text(lines=lines), table])
 
 
-def energy(rows: list[Record], share: float | None) -> str:
+def energy(rows: list[TrialResult], share: float | None) -> str:
     """Say what energy the GPUs took; where trials share one, each is charged its share of the whole GPU's."""
-    told = [row["gpu_joules"] for row in rows if row["gpu_joules"] is not None]
+    told = [row.gpu_joules for row in rows if row.gpu_joules is not None]
     if not told or share is None:
         return "Energy: not measured; a GPU's driver tells it, and CPUs do not."
     hours = f"Energy: {sum(told) * min(1.0, share) / 3.6e6:.3g} kWh of the GPUs, by their drivers' counters"
@@ -76,15 +76,15 @@ def gpu_share(source: ReportData) -> float | None:
     return 1.0 if given is None else float(given) or None
 
 
-def _line(name: str, rows: list[Record], share: float | None) -> Row:
-    seconds = sum(row["seconds"] for row in rows)
-    peak = max((row["peak_memory_bytes"] or 0 for row in rows), default=0)
-    parameters = max((row["trainable_parameters"] or 0 for row in rows), default=0)
-    done = [row["seconds"] for row in rows if row["status"] == "finished"]
+def _line(name: str, rows: list[TrialResult], share: float | None) -> Row:
+    seconds = sum(row.seconds or 0.0 for row in rows)
+    peak = max((row.peak_memory_bytes or 0 for row in rows), default=0)
+    parameters = max((row.trainable_parameters or 0 for row in rows), default=0)
+    done = [row.seconds or 0.0 for row in rows if row.finished]
     cells = [
-        Cell(text=rows[0]["title"] if name != "all" else name),
+        Cell(text=rows[0].title if name != "all" else name),
         number_cell(len(rows)),
-        number_cell(sum(row["epochs"] for row in rows)),
+        number_cell(sum(row.epochs for row in rows)),
         time_cell(seconds),
         *([] if share is None else [number_cell(seconds * share / 3600, "{:.2f}")]),
         time_cell(sum(done) / len(done) if done else None),
@@ -96,22 +96,22 @@ def _line(name: str, rows: list[Record], share: float | None) -> Row:
 
 def failures(source: ReportData) -> Section | None:
     """Return failed trials and those that were started again; None where all went well."""
-    failed = [row for row in source.trials if row["status"] == "failed"]
-    restarts = [(row, starts) for row in source.trials[:MOST_LOGS] if (starts := _restarts(source, row["attempt"]))]
+    failed = [row for row in source.trials if row.status == "failed"]
+    restarts = [(row, starts) for row in source.trials[:MOST_LOGS] if (starts := _restarts(source, row.attempt))]
     blocks: list[Block] = []
     if failed:
         rows = [
             Row(
                 cells=[
-                    Cell(text=row["attempt"]),
-                    number_cell(row["epochs"]),
-                    Cell(text=row["failure"] or "no reason was recorded"),
-                    Cell(text=source.experiment.path(f"{row['attempt']}/{file}")),
+                    Cell(text=row.attempt),
+                    number_cell(row.epochs),
+                    Cell(text=row.failure or "no reason was recorded"),
+                    Cell(text=source.experiment.path(f"{row.attempt}/{file}")),
                 ],
-                architecture=row["architecture"],
+                architecture=row.architecture,
             )
             for row in failed[:MOST_FAILURES]
-            for file in ["error.txt" if source.text(f"{row['attempt']}/error.txt") else "trial.log"]
+            for file in ["error.txt" if source.text(f"{row.attempt}/error.txt") else "trial.log"]
         ]
         notes = [f"The first {MOST_FAILURES} of {len(failed):,}."] if len(failed) > MOST_FAILURES else []
         columns = ["trial", "epochs", "why", "more in"]
@@ -121,8 +121,8 @@ def failures(source: ReportData) -> Section | None:
     if restarts:
         rows = [
             Row(
-                cells=[Cell(text=row["attempt"]), number_cell(len(starts)), Cell(text="; ".join(starts))],
-                architecture=row["architecture"],
+                cells=[Cell(text=row.attempt), number_cell(len(starts)), Cell(text="; ".join(starts))],
+                architecture=row.architecture,
             )
             for row, starts in restarts[:MOST_FAILURES]
         ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -12,13 +13,30 @@ import pyarrow.compute as pc
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.store import EPOCHS_FILE, VAL_SCORES_FILE, read_test_scores
+from sweep.records.trial_result import TrialResult
 from sweep.results.budget_chart import model_numbers
 from sweep.results.leaderboard import Leaderboard
+from sweep.results.rows import LeaderboardRow
 from sweep.results.search_summary import GroupSummary, summarise
 from sweep.sealed.ledger import Ledger, Reading
 from trainables.errors import ExperimentError
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """What learning curves show of an epoch; None is what was not measured.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean over the epoch's draws.
+        val_loss: Mean over the val tiles.
+        val_iou: Mean over the val tiles' windows, in [0, 1].
+    """
+
+    epoch: int
+    train_loss: float | None
+    val_loss: float | None
+    val_iou: float | None
 
 
 @dataclass(frozen=True)
@@ -65,12 +83,12 @@ class ReportData:
         return str(self.description["phase"])
 
     @property
-    def trials(self) -> list[Row]:
-        """A row a trial."""
+    def trials(self) -> Sequence[TrialResult]:
+        """All trials."""
         return self.board.trials
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LeaderboardRow]:
         """The leaderboard's rows."""
         return self.board.rows
 
@@ -82,7 +100,7 @@ class ReportData:
     @cached_property
     def numbers(self) -> dict[str, int]:
         """Contender to the number of its model's colour and shape, the same throughout the page, whatever its tiles."""
-        return {row["entry"]: self.model_numbers[row["architecture"]] for row in self.rows}
+        return {row.contender: self.model_numbers[row.architecture] for row in self.rows}
 
     @cached_property
     def model_numbers(self) -> dict[str, int]:
@@ -91,21 +109,20 @@ class ReportData:
 
     @cached_property
     def _titles(self) -> Counter[str]:
-        return Counter(row["title"] for row in self.rows)
+        return Counter(row.title for row in self.rows)
 
-    def label(self, row: Row) -> str:
+    def label(self, row: LeaderboardRow) -> str:
         """Return what a contender is called: its architecture's title, and what else it takes to tell it apart."""
-        title: str = row["title"]
-        if self._titles[title] < 2:
-            return title
-        return f"{title}, {row['tiles']} tiles" if self.phase == "phase3" else f"{title} ({row['entry']})"
+        if self._titles[row.title] < 2:
+            return row.title
+        return f"{row.title}, {row.tiles} tiles" if self.phase == "phase3" else f"{row.title} ({row.contender})"
 
-    def epochs(self, attempts: set[str]) -> dict[str, list[Row]]:
+    def epochs(self, attempts: set[str]) -> dict[str, list[CurvePoint]]:
         """Return the epochs of some trials, in order."""
-        table = self.board.tables[EPOCHS_FILE].drop_columns(["tile_iou"])
-        found: dict[str, list[Row]] = {}
+        table = self.board.tables[EPOCHS_FILE].select(["attempt", *(one.name for one in fields(CurvePoint))])
+        found: dict[str, list[CurvePoint]] = {}
         for row in table.filter(pc.is_in(table["attempt"], value_set=_strings(attempts))).to_pylist():
-            found.setdefault(row["attempt"], []).append(row)
+            found.setdefault(row.pop("attempt"), []).append(CurvePoint(**row))
         return found
 
     @cached_property

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.report.blocks import Gallery, Picture, Prediction, Section, TilePictures
-from sweep.report.data import ReportData, Row
+from sweep.report.data import ReportData
 from sweep.report.heat import hardest_first, ious_of
 from sweep.report.masks import Marks, Mask, MaskReader
 from sweep.report.numbers import count
 from sweep.results.classes import task_of
+from sweep.results.rows import LeaderboardRow
 from trainables.errors import ExperimentError
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
@@ -81,9 +82,9 @@ def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
 
 
 def _tile(
-    source: ReportData, masks: MaskReader, rows: list[Row], split: str, name: str, mean: float
+    source: ReportData, masks: MaskReader, rows: list[LeaderboardRow], split: str, name: str, mean: float
 ) -> TilePictures | None:
-    files = [_Files(source, row["attempts"][0], split) for row in rows]
+    files = [_Files(source, row.attempts[0], split) for row in rows]
     image = next((found for one in files if (found := one.picture("images", f"{name}.jpg"))), None)
     truths = (one.mask("truth", f"{name}.png", masks) for one in files)
     truth = next((found for found in truths if found is not None), None)
@@ -94,7 +95,7 @@ def _tile(
         if pictures and iou is not None:
             predictions.append(
                 Prediction(
-                    label=source.label(row), architecture=row["architecture"], score=f"IoU {iou:.3f}", pictures=pictures
+                    label=source.label(row), architecture=row.architecture, score=f"IoU {iou:.3f}", pictures=pictures
                 )
             )
     if not predictions:

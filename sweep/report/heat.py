@@ -6,8 +6,8 @@ from statistics import fmean
 
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.data import Row as Record
 from sweep.report.numbers import score
+from sweep.results.rows import LeaderboardRow
 
 MOST_ROWS, MOST_TILES = 20, 24
 
@@ -26,9 +26,9 @@ def tile_heat(source: ReportData) -> Section | None:
     return Section(slug="tiles", title="Tile by tile", blocks=[intro, *tables])
 
 
-def ious_of(source: ReportData, row: Record, split: str) -> dict[str, float]:
+def ious_of(source: ReportData, row: LeaderboardRow, split: str) -> dict[str, float]:
     """Return a contender's IoU by tile, the mean over its trainings."""
-    found = [scores for one in row["attempts"] if (scores := source.tile_scores[split].get(one))]
+    found = [scores for one in row.attempts if (scores := source.tile_scores[split].get(one))]
     if not found:
         return {}
     return {tile: fmean(scores[tile] for scores in found if tile in scores) for tile in found[0]}
@@ -63,8 +63,8 @@ def _table(source: ReportData, split: str) -> Table | None:
                 Cell(text=source.label(row)),
                 *(Cell(text=score(ious.get(tile)), value=ious.get(tile), shade=ious.get(tile)) for tile, _ in tiles),
             ],
-            architecture=row["architecture"],
-            number=source.numbers[row["entry"]],
+            architecture=row.architecture,
+            number=source.numbers[row.contender],
         )
         for row, ious in scored[:MOST_ROWS]
     ]

@@ -30,12 +30,6 @@ def time_cell(seconds: float | None) -> Cell:
     return Cell(text="" if seconds is None else duration(seconds), value=seconds)
 
 
-def span(row: dict[str, Any], name: str) -> str:
-    """Return a column's 95 % interval, ``0.512 to 0.601``; empty where there is none."""
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-
-
 def column_cell(column: Column, row: Any) -> Cell:
     """Return a row's cell of a table that the terminal shows, too; it is sorted by the column's value."""
     value = column.value(row)

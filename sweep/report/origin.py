@@ -45,7 +45,7 @@ def _machine(made: dict[str, Any]) -> str:
 
 
 def _weights(source: ReportData) -> Table:
-    found = {(row["title"], row["architecture"], row["weights"], row["weights_sha256"]) for row in source.trials}
+    found = {(row.title, row.architecture, row.weights, row.weights_sha256) for row in source.trials}
     rows = [
         Row(cells=[Cell(text=title), Cell(text=label), Cell(text=sha or "none")], architecture=name)
         for title, name, label, sha in sorted(found, key=str)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from sweep.charts.svg import Axis, interval
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.data import Row as Record
 from sweep.report.numbers import column_cell, count, score, score_cell
 from sweep.results.columns import FOR_PEOPLE, LeaderboardColumn, filled
+from sweep.results.rows import LeaderboardRow
 
 TOP = 30
 """Rows that the page shows; leaderboard.csv holds all."""
@@ -21,7 +21,8 @@ def leaderboard(source: ReportData) -> Section:
     shown = source.rows[:TOP]
     among = ", among those with as many train tiles" if len(source.board.standings) > 1 else ""
     columns = by_importance(filled(FOR_PEOPLE, shown))
-    axis = Axis.around("", [row[name] for row in shown for name in _ENDS if row[name] is not None])
+    means = [row.val.iou for row in shown if row.val.iou]
+    axis = Axis.around("", [end for one in means for end in (one.mean, one.low, one.high) if end is not None])
     notes = list(source.board.notes)
     if len(source.rows) > len(shown):
         notes.insert(0, f"The first {TOP} of {len(source.rows):,}; leaderboard.csv holds all.")
@@ -30,9 +31,9 @@ def leaderboard(source: ReportData) -> Section:
         columns=[column.heading for column in columns],
         rows=[
             Row(
-                cells=[ranking_cell(column, row, axis, source.numbers[row["entry"]]) for column in columns],
-                architecture=row["architecture"],
-                number=source.numbers[row["entry"]],
+                cells=[ranking_cell(column, row, axis, source.numbers[row.contender]) for column in columns],
+                architecture=row.architecture,
+                number=source.numbers[row.contender],
                 strong=is_alone_first(row),
             )
             for row in shown
@@ -43,34 +44,30 @@ def leaderboard(source: ReportData) -> Section:
     return Section(slug="leaderboard", title="Leaderboard", blocks=[table])
 
 
-_ENDS = ("val_iou", "val_iou_low", "val_iou_high")
-
-
 def by_importance(columns: Iterable[LeaderboardColumn]) -> list[LeaderboardColumn]:
     """Return columns in the order in which a phone comes to see them; the model's name is the row's header."""
     return sorted(columns, key=lambda column: (column.heading != "model", column.priority))
 
 
-def ranking_cell(column: LeaderboardColumn, row: Record, axis: Axis | None = None, number: int = 0) -> Cell:
+def ranking_cell(column: LeaderboardColumn, row: LeaderboardRow, axis: Axis | None = None, number: int = 0) -> Cell:
     """Return a contender's cell with its interval below, and a drawing of both where there is an axis."""
-    low, high = column.end(row, "low"), column.end(row, "high")
-    cell = replace(column_cell(column, row), text=column.marked(row), below=f"{low} to {high}" if low else "")
-    if axis is None or not column.drawn or row[column.mean] is None:
+    cell = replace(column_cell(column, row), text=column.marked(row), below=column.ends(row))
+    mean = column.interval(row) if axis and column.drawn and column.interval else None
+    if axis is None or mean is None:
         return cell
-    ends = {end: row[f"{column.mean}_{end}"] for end in ("low", "high")}
-    return replace(cell, picture=interval(middle=row[column.mean], axis=axis, number=number, **ends))
+    return replace(cell, picture=interval(middle=mean.mean, low=mean.low, high=mean.high, axis=axis, number=number))
 
 
-def is_alone_first(row: Record) -> bool:
+def is_alone_first(row: LeaderboardRow) -> bool:
     """Whether a contender is better than all that it is ranked with."""
-    return bool(row["rank"] == 1 and not row["tied"])
+    return row.rank == 1 and not row.tied
 
 
 def test_readings(source: ReportData) -> Section | None:
     """Return what the ledger tells; None before test was read."""
     if not source.readings:
         return None
-    by_attempt = {row["attempt"]: row for row in source.trials}
+    by_attempt = {row.attempt: row for row in source.trials}
     seen: dict[str, int] = {}
     rows = []
     for reading in source.readings:
@@ -91,7 +88,7 @@ def test_readings(source: ReportData) -> Section | None:
                     Cell(text=reading.checkpoint_sha256[:12]),
                     Cell(text=reading.reason),
                 ],
-                architecture=trial["architecture"] if trial else "",
+                architecture=trial.architecture if trial else "",
             )
         )
     again = any(reading.reason for reading in source.readings)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from math import nan
 from typing import TYPE_CHECKING, Any
 
 from sweep.charts.svg import SERIES, Axis, Mark, Series, chart, parallel
+from sweep.records.trial_result import TrialResult
 from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.data import Row as Record
 from sweep.report.numbers import column_cell, count, score
 from sweep.results.search_summary import COLUMNS, LUCK, GroupSummary, describe_recipe, epochs_saved
 
@@ -52,7 +51,7 @@ def _architecture(summary: GroupSummary) -> str:
 
 
 def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
-    stopped = sum(row["status"] == "stopped" for one in summaries for row in one.rows)
+    stopped = sum(row.status == "stopped" for one in summaries for row in one.rows)
     trials = sum(len(one.rows) for one in summaries)
     if not source.plan.policy.ends_early:
         run = sum(one.epochs_run for one in summaries)
@@ -87,7 +86,7 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
     rows = []
     known = False
     for one in summaries:
-        finished = [row for row in one.rows if row["status"] == "finished" and row["best_epoch_val_iou"] is not None]
+        finished = [row for row, _ in _scored(one) if row.finished]
         shares = importances(dict(one.study.space), finished) if len(finished) >= FEWEST else {}
         known = known or bool(shares)
         told = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
@@ -125,7 +124,7 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
     )
 
 
-def importances(space: dict[str, BaseDistribution], rows: list[Record]) -> dict[str, float]:
+def importances(space: dict[str, BaseDistribution], rows: list[TrialResult]) -> dict[str, float]:
     """Return each hyperparameter's share, in [0, 1]; empty where nothing can be said.
 
     Args:
@@ -135,16 +134,12 @@ def importances(space: dict[str, BaseDistribution], rows: list[Record]) -> dict[
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    if len({row["best_epoch_val_iou"] for row in rows}) < 2:
+    if len({row.best_epoch_val_iou for row in rows}) < 2:
         return {}
     study = optuna.create_study(direction="maximize")  # in memory: the studies' own storage may be out of reach
     for row in rows:
-        recipe = json.loads(row["recipe"])
-        study.add_trial(
-            optuna.trial.create_trial(
-                params={name: recipe[name] for name in space}, distributions=space, value=row["best_epoch_val_iou"]
-            )
-        )
+        params = {name: getattr(row.recipe, name) for name in space}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=row.best_epoch_val_iou))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, 5 / len(rows)))
     try:
         with warnings.catch_warnings():
@@ -155,12 +150,15 @@ def importances(space: dict[str, BaseDistribution], rows: list[Record]) -> dict[
     return {name: float(value) for name, value in found.items()}
 
 
+def _scored(summary: GroupSummary) -> list[tuple[TrialResult, float]]:
+    """Return a search's trials with their best val IoU, those that have one."""
+    return [(row, row.best_epoch_val_iou) for row in summary.rows if row.best_epoch_val_iou is not None]
+
+
 def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts | None:
     """Return a chart a hyperparameter: its values against val IoU, a dot a trial."""
-    scored = [
-        (one, [row for row in one.rows if row["best_epoch_val_iou"] is not None][:MOST_DOTS]) for one in summaries
-    ]
-    values = [row["best_epoch_val_iou"] for _, rows in scored for row in rows]
+    scored = [(one, _scored(one)[:MOST_DOTS]) for one in summaries]
+    values = [iou for _, found in scored for _, iou in found]
     if not values:
         return None
     y = Axis.around("best val IoU", values)
@@ -174,20 +172,12 @@ def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts
                 number=numbers[_architecture(one)],
                 joined=False,
                 architecture=_architecture(one),
-                marks=[
-                    Mark(
-                        x=place(row),
-                        y=row["best_epoch_val_iou"],
-                        tip=_tip(row, name),
-                        hollow=row["status"] != "finished",
-                    )
-                    for row in rows
-                ],
+                marks=[Mark(x=place(row), y=iou, tip=_tip(row, name), hollow=not row.finished) for row, iou in found],
             )
-            for one, rows in scored
+            for one, found in scored
             if name in one.study.space
         ]
-        said = f"Best val IoU of each trial against {name}; trials.csv and trials.parquet hold the numbers."
+        said = f"Best val IoU of each trial against {name}; trials.parquet holds the numbers."
         charts.append(Chart(title=name, svg=chart(label=said, x=axis, y=y, series=series)))
     searches: dict[str, list[str]] = {}  # of a model: one a number of tiles in a tuned Phase 3
     for one in summaries:
@@ -210,34 +200,28 @@ def _axis(name: str, summaries: list[GroupSummary]) -> tuple[Axis, Any]:
         ticks = [(float(place), str(choice)) for place, choice in enumerate(choices)]
         axis = Axis(label=name, low=-0.5, high=len(choices) - 0.5, ticks=ticks)
 
-        def among(row: Record) -> float:
-            value = json.loads(row["recipe"])[name]
+        def among(row: TrialResult) -> float:
+            value = getattr(row.recipe, name)
             return float(choices.index(value)) if value in choices else nan
 
         return axis, among
     low, high = (bound(float(getattr(one, end)) for one in spaces) for bound, end in ((min, "low"), (max, "high")))
     log = all(getattr(one, "log", False) for one in spaces)
     axis = Axis.around(name, [low, high], log=log, margin=0.03)
-    return axis, lambda row: float(json.loads(row["recipe"])[name])
+    return axis, lambda row: float(getattr(row.recipe, name))
 
 
 def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts:
     """Return all hyperparameters at once."""
     names = [name for name in summaries[0].study.space if all(name in one.study.space for one in summaries)]
     axes = [_axis(name, summaries) for name in names]
-    rows = [
-        (numbers[_architecture(one)], row)
-        for one in summaries
-        for row in one.rows
-        if row["best_epoch_val_iou"] is not None
-    ]
-    rows.sort(key=lambda item: -item[1]["best_epoch_val_iou"])
-    rows = rows[:MOST_THREADS]
-    last = Axis.around("best val IoU", [row["best_epoch_val_iou"] for _, row in rows])
-    strong = max(1, len(rows) // 10)
+    found = [(iou, numbers[_architecture(one)], row) for one in summaries for row, iou in _scored(one)]
+    best = sorted(found, key=lambda item: -item[0])[:MOST_THREADS]
+    last = Axis.around("best val IoU", [iou for iou, _, _ in best])
+    strong = max(1, len(best) // 10)
     lines = [
-        ([*(place(row) for _, place in axes), row["best_epoch_val_iou"]], number, _tip(row, *names), rank < strong)
-        for rank, (number, row) in enumerate(rows)
+        ([*(place(row) for _, place in axes), iou], number, _tip(row, *names), rank < strong)
+        for rank, (iou, number, row) in enumerate(best)
     ]
     said = (
         "Parallel coordinates: a line a trial through its hyperparameters to its best val IoU; the best tenth is bold."
@@ -245,11 +229,10 @@ def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Chart
     svg = parallel(label=said, axes=[*(axis for axis, _ in axes), last], lines=lines)
     return Charts(
         charts=[Chart(title="All at once", svg=svg, wide=True)],
-        notes=[f"The best {len(rows):,} trials; the best tenth is bold."],
+        notes=[f"The best {len(best):,} trials; the best tenth is bold."],
     )
 
 
-def _tip(row: Record, *names: str) -> str:
-    recipe = json.loads(row["recipe"])
-    values = describe_recipe({name: recipe[name] for name in names})
-    return f"{row['attempt']} ({row['status']}): {values}, best val IoU {score(row['best_epoch_val_iou'])}"
+def _tip(row: TrialResult, *names: str) -> str:
+    values = describe_recipe({name: getattr(row.recipe, name) for name in names})
+    return f"{row.attempt} ({row.status}): {values}, best val IoU {score(row.best_epoch_val_iou)}"

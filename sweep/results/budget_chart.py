@@ -7,20 +7,19 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from sweep.charts.svg import HEIGHT, WIDTH, Axis, Mark, Series, chart
-from sweep.records.winners import Row
-from sweep.results.contenders import label_of
+from sweep.results.rows import LeaderboardRow, ScoredTrial
 from sweep.results.scaling import Scaling
 from sweep.results.statistics import Interval
 
 
-def model_numbers(rows: Sequence[Row]) -> dict[str, int]:
+def model_numbers(rows: Sequence[LeaderboardRow]) -> dict[str, int]:
     """Return architecture to the number of its colour and shape, in the order of the leaderboard's rows."""
-    return {name: number for number, name in enumerate(dict.fromkeys(row["architecture"] for row in rows))}
+    return {name: number for number, name in enumerate(dict.fromkeys(row.architecture for row in rows))}
 
 
 def budget_chart(
-    rows: Sequence[Row],
-    trainings: Sequence[Row],
+    rows: Sequence[LeaderboardRow],
+    trainings: Sequence[ScoredTrial],
     fits: Sequence[Scaling],
     split: str,
     size: tuple[int, int] = (WIDTH, HEIGHT),
@@ -34,14 +33,13 @@ def budget_chart(
         split: ``val`` or ``test``; something was scored on it.
         size: Width and height in units, which are pixels at full size.
     """
-    score = f"{split}_iou"
-    shown = sorted((row for row in rows if row[score] is not None), key=lambda row: row["tiles"])
-    dots = [row for row in trainings if row[score] is not None]
+    shown = sorted(((row, iou) for row in rows if (iou := row.on(split).iou)), key=lambda pair: pair[0].tiles)
+    dots = [(row, one) for row in trainings if (one := row.iou_on(split)) is not None]
     curves = {fit.title: _beyond(fit) for fit in fits if fit.curve}
-    budgets = sorted({row["tiles"] for row in (*shown, *dots)})
+    budgets = sorted({row.tiles for row, _ in (*shown, *dots)})
     last = round(max([budgets[-1], *(max(curve) for curve in curves.values())]))
-    seen = [row[score] for row in (*shown, *dots)]
-    seen += [one.mean for curve in curves.values() for one in curve.values()]
+    means = [*(iou for _, iou in shown), *(one for curve in curves.values() for one in curve.values())]
+    seen = [*(one.mean for one in means), *(iou for _, iou in dots)]
     x = Axis(
         label="labelled train tiles",
         low=budgets[0] / 1.15,
@@ -52,10 +50,11 @@ def budget_chart(
     y = Axis.around(f"{split} IoU", seen)
     series = []
     for name, number in model_numbers(rows).items():
-        line = [row for row in shown if row["architecture"] == name]
-        own = [row for row in dots if row["architecture"] == name]
+        line = [pair for pair in shown if pair[0].architecture == name]
+        own = [pair for pair in dots if pair[0].architecture == name]
         if line:
-            series += [_means(line, score, number, y), *_forecast(curves.get(label_of(line[0])), line[0], number, y)]
+            first = line[0][0]
+            series += [_means(line, number, y), *_forecast(curves.get(first.label), first, number, y)]
         if own:
             series.append(_draws(own, split, number))
     label = f"{split} IoU by number of labelled tiles; the table has the numbers."
@@ -66,56 +65,48 @@ def _beyond(fit: Scaling) -> dict[float, Interval]:
     return {tiles: one for tiles, one in fit.curve.items() if tiles >= fit.tiles[-1]}
 
 
-def _means(line: Sequence[Row], score: str, number: int, y: Axis) -> Series:
-    ends = [(row[f"{score}_low"], row[f"{score}_high"]) for row in line]
-    known = len(line) > 1 and all(None not in pair for pair in ends)
+def _means(line: Sequence[tuple[LeaderboardRow, Interval]], number: int, y: Axis) -> Series:
+    band = [(row.tiles, *_inside(iou, y)) for row, iou in line]
+    known = len(line) > 1 and all(iou.ends() for _, iou in line)
     return Series(
-        label=label_of(line[0]),
+        label=line[0][0].label,
         number=number,
-        marks=[Mark(x=row["tiles"], y=row[score]) for row in line],
+        marks=[Mark(x=row.tiles, y=iou.mean) for row, iou in line],
         marked=False,
-        band=[(row["tiles"], *_inside(*pair, y)) for row, pair in zip(line, ends, strict=True)] if known else [],
-        architecture=line[0]["architecture"],
+        band=band if known else [],
+        architecture=line[0][0].architecture,
     )
 
 
-def _forecast(curve: Mapping[float, Interval] | None, row: Row, number: int, y: Axis) -> list[Series]:
+def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, number: int, y: Axis) -> list[Series]:
     if not curve:
         return []
-    ends = {
-        tiles: (one.mean if one.low is None else one.low, one.mean if one.high is None else one.high)
-        for tiles, one in curve.items()
-    }
     return [
         Series(
-            label=label_of(row),
+            label=row.label,
             number=number,
             marks=[Mark(x=tiles, y=one.mean) for tiles, one in curve.items()],
             marked=False,
-            band=[(tiles, *_inside(*pair, y)) for tiles, pair in ends.items()],
+            band=[(tiles, *_inside(one, y)) for tiles, one in curve.items()],
             dashed=True,
-            architecture=row["architecture"],
+            architecture=row.architecture,
         )
     ]
 
 
-def _draws(rows: Sequence[Row], split: str, number: int) -> Series:
+def _draws(dots: Sequence[tuple[ScoredTrial, float]], split: str, number: int) -> Series:
     return Series(
-        label=label_of(rows[0]),
+        label=dots[0][0].label,
         number=number,
         joined=False,
         marks=[
-            Mark(
-                x=row["tiles"],
-                y=row[f"{split}_iou"],
-                tip=f"{row['title']}, {row['tiles']} tiles: {split} IoU {row[f'{split}_iou']:.3f}",
-            )
-            for row in rows
+            Mark(x=row.tiles, y=iou, tip=f"{row.title}, {row.tiles} tiles: {split} IoU {iou:.3f}") for row, iou in dots
         ],
-        architecture=rows[0]["architecture"],
+        architecture=dots[0][0].architecture,
     )
 
 
-def _inside(low: float, high: float, axis: Axis) -> tuple[float, float]:
-    """Return an interval's ends, inside of the chart."""
+def _inside(interval: Interval, axis: Axis) -> tuple[float, float]:
+    """Return an interval's ends, inside of the chart; the mean where they are not known."""
+    low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
     return max(low, axis.low), min(high, axis.high)

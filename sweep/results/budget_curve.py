@@ -11,10 +11,9 @@ from rich.console import Console
 from sweep.charts.picture import picture
 from sweep.cli.tables import Column, Sheet
 from sweep.records.experiment import Experiment
-from sweep.records.winners import Row
 from sweep.results.budget_chart import budget_chart, model_numbers
-from sweep.results.contenders import label_of
 from sweep.results.leaderboard import Leaderboard
+from sweep.results.rows import LeaderboardRow, ScoredTrial
 from sweep.results.scaling import Scaling
 from trainables.escaping import markdown_cell
 
@@ -49,13 +48,12 @@ def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
         The plots' paths.
     """
     trainings = [training for contender in board.contenders for training in contender.trainings]
-    trainings.sort(key=lambda row: (row["architecture"], row["tiles"], row["draw"]))
-    table = pa.Table.from_pylist([{name: row[name] for name in SCHEMA.names} for row in trainings], schema=SCHEMA)
-    experiment.write_table(CURVE_FILE, table)
+    trainings.sort(key=lambda row: (row.architecture, row.tiles, row.draw))
+    experiment.write_table(CURVE_FILE, pa.Table.from_pylist([row.to_dict() for row in trainings], schema=SCHEMA))
     experiment.write("budget_curve.md", _markdown(trainings, board).encode())
     written = []
     for split in ("val", "test"):
-        if any(row[f"{split}_iou"] is not None for row in board.rows):
+        if any(row.on(split).iou for row in board.rows):
             name = f"budget_curve_{split}.svg"
             fits = board.scalings if split == "val" else []
             experiment.write(name, draw_curve(board.rows, trainings, fits, split, board.title))
@@ -63,7 +61,7 @@ def write_curve(experiment: Experiment, board: Leaderboard) -> list[str]:
     return written
 
 
-def _markdown(trainings: Sequence[Row], board: Leaderboard) -> str:
+def _markdown(trainings: Sequence[ScoredTrial], board: Leaderboard) -> str:
     """Return what it means, the scores of every training, and the tiles of every draw."""
     lines = [
         f"# {markdown_cell(board.title)}",
@@ -74,11 +72,11 @@ def _markdown(trainings: Sequence[Row], board: Leaderboard) -> str:
         "|---|---|--:|--:|--:|--:|",
     ]
     for row in trainings:
-        scores = ["" if row[name] is None else f"{row[name]:.3f}" for name in ("val_iou", "test_iou")]
-        cells = [markdown_cell(str(row[name])) for name in ("title", "weights", "tiles", "draw")]
+        scores = ["" if iou is None else f"{iou:.3f}" for iou in (row.val_iou, row.test_iou)]
+        cells = [markdown_cell(str(cell)) for cell in (row.title, row.weights, row.tiles, row.draw)]
         lines.append(f"| {' | '.join([*cells, *scores])} |")
     lines += ["", "## Draws", ""]
-    drawn = {(row["tiles"], row["draw"]): row["tile_names"] for row in trainings}
+    drawn = {(row.tiles, row.draw): row.tile_names for row in trainings}
     lines += [
         f"- {tiles} tiles, draw {draw}: {markdown_cell(', '.join(names))}"
         for (tiles, draw), names in sorted(drawn.items())
@@ -98,67 +96,68 @@ class BudgetLine:
 
     label: str
     architecture: str
-    rows: Mapping[int, Row]
+    rows: Mapping[int, LeaderboardRow]
 
 
-def budget_table(rows: Sequence[Row], split: str) -> tuple[str, list[Column], list[BudgetLine]]:
+def budget_table(rows: Sequence[LeaderboardRow], split: str) -> tuple[str, list[Column], list[BudgetLine]]:
     """Return the title, columns and lines of mean IoU by architecture and budget, for a terminal and the page.
 
     Args:
         rows: The leaderboard's.
         split: ``val`` or ``test``.
     """
-    found: dict[str, dict[int, Row]] = {}
+    found: dict[str, dict[int, LeaderboardRow]] = {}
     for row in rows:
-        found.setdefault(label_of(row), {})[row["tiles"]] = row
+        found.setdefault(row.label, {})[row.tiles] = row
     lines = [
-        BudgetLine(label=label, architecture=next(iter(own.values()))["architecture"], rows=own)
+        BudgetLine(label=label, architecture=next(iter(own.values())).architecture, rows=own)
         for label, own in found.items()
     ]
     columns = [Column(heading="model", value=lambda line: line.label, least=24)]
-    columns += [_column(budget, f"{split}_iou") for budget in sorted({row["tiles"] for row in rows})]
+    columns += [_column(budget, split) for budget in sorted({row.tiles for row in rows})]
     return f"{split} IoU by train tiles: mean (95 % interval)", columns, lines
 
 
-def print_curve(rows: Sequence[Row], console: Console) -> None:
+def print_curve(rows: Sequence[LeaderboardRow], console: Console) -> None:
     """Show mean IoU by architecture and budget, with its 95 % interval.
 
     Args:
         rows: The leaderboard's.
         console: Where to print.
     """
-    split = "test" if rows and all(row["test_iou"] is not None for row in rows) else "val"
+    split = "test" if rows and all(row.test.iou for row in rows) else "val"
     console.print(Sheet(*budget_table(rows, split)))
 
 
-def _column(budget: int, name: str) -> Column:
+def _column(budget: int, split: str) -> Column:
     def value(line: BudgetLine) -> float | str | None:
         row = line.rows.get(budget)
         if row is None:
             return None
-        return row["unranked"] or "-" if row[name] is None else row[name]
+        return row.iou_on(split) if row.on(split).iou else _span(row, split)
 
     return Column(
         heading=f"{budget} tiles",
         value=value,
-        write=lambda line: _span(line.rows[budget], name),
+        write=lambda line: _span(line.rows[budget], split),
         right=True,
         least=16,
     )
 
 
-def _span(row: Row, name: str) -> str:
-    if row[name] is None:
-        return row["unranked"] or "-"
-    mean = f"{row[name]:.3f}"
-    ends = "" if row[f"{name}_low"] is None else f" ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
-    return mean + ends + (f" [{row['unranked']}]" if row["unranked"] else "")
+def _span(row: LeaderboardRow, split: str) -> str:
+    iou = row.on(split).iou
+    if iou is None:
+        return row.unranked or "-"
+    return iou.text() + (f" [{row.unranked}]" if row.unranked else "")
 
 
-def draw_curve(rows: Sequence[Row], trainings: Sequence[Row], fits: Sequence[Scaling], split: str, title: str) -> bytes:
+def draw_curve(
+    rows: Sequence[LeaderboardRow], trainings: Sequence[ScoredTrial], fits: Sequence[Scaling], split: str, title: str
+) -> bytes:
     """Return the chart of a split as an SVG file, see ``budget_chart``."""
     size = (720, 420)
-    labels = {row["architecture"]: label_of(row) for row in rows if row[f"{split}_iou"] is not None}
+    labels = {row.architecture: row.label for row in rows if row.on(split).iou}
     numbers = model_numbers(rows)
     legend = [(numbers[name], label) for name, label in labels.items()]
     return picture(title, [("", budget_chart(rows, trainings, fits, split, size))], legend, size=size)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import pyarrow as pa
 
 from sweep.cli.tables import ALWAYS, Column, Sheet
 from sweep.records.experiment import Experiment
 from sweep.records.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
+from sweep.results.rows import LeaderboardRow
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
 
@@ -44,7 +44,7 @@ def task_of(experiment: Experiment) -> Task:
 
 def class_rows(
     experiment: Experiment,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[LeaderboardRow],
     scored: Mapping[str, set[str]],
     tables: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> list[ClassRow]:
@@ -69,12 +69,12 @@ def class_rows(
             if one.get("confusion") and one["attempt"] in scored[split]:
                 counts.setdefault(one["attempt"], []).append(one["confusion"])
         for row in rows:
-            if own := [matrix for attempt in row["attempts"] for matrix in counts.get(attempt, ())]:
+            if own := [matrix for attempt in row.attempts for matrix in counts.get(attempt, ())]:
                 found.append(
                     ClassRow(
-                        contender=row["entry"],
-                        label=row["title"] if row["entry"] == row["slug"] else row["entry"],
-                        architecture=row["architecture"],
+                        contender=row.contender,
+                        label=row.title if row.contender == row.slug else row.contender,
+                        architecture=row.architecture,
                         split=split,
                         pooled=pool(own, task.scored_classes),
                     )

@@ -44,7 +44,8 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
 def _emit(board: Leaderboard, output: Output) -> None:
     """Tell programs the leaderboard, the answer in words, and what a reader has to know to trust it."""
     for row in board.rows:
-        output.events.emit("leaderboard", **{name: row[name] for name in EVENT_FIELDS})
+        plain = row.to_dict()
+        output.events.emit("leaderboard", **{name: plain[name] for name in EVENT_FIELDS})
     for line in board.answer:
         output.events.emit("answer", text=line)
     for note in board.notes:

@@ -12,9 +12,11 @@ import numpy as np
 
 from sweep.records.experiment import Experiment
 from sweep.records.store import VAL_SCORES_FILE, read_scores, read_test_scores
-from sweep.records.winners import Row, has_collapsed, winners
+from sweep.records.trial_result import TrialResult
+from sweep.records.winners import has_collapsed, winners
 from sweep.results.layout import Layout, Scores
-from sweep.results.statistics import Interval, mean_interval
+from sweep.results.rows import LeaderboardRow, Means, ScoredTrial
+from sweep.results.statistics import mean_interval
 from sweep.sealed.ledger import Ledger, Reading
 
 TileScores = Mapping[str, Mapping[str, float]]
@@ -62,15 +64,14 @@ class Contender:
     """A contender: an architecture, or an architecture on so many tiles.
 
     Attributes:
-        row: Its line in the leaderboard.
-        trainings: A row a training, with ``test_iou`` and ``test_f1`` of its own; a trial that has not finished stands
-            for a training that is missing.
+        row: Its row of the leaderboard.
+        trainings: With their own scores; a trial that has not finished stands for a training that is missing.
         val: Scores of its trainings that finished; None before the first.
         test: Scores of those that have read test; None before the first.
     """
 
-    row: Row
-    trainings: tuple[Row, ...]
+    row: LeaderboardRow
+    trainings: tuple[ScoredTrial, ...]
     val: SplitScores | None
     test: SplitScores | None
 
@@ -122,12 +123,12 @@ def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
     )
 
 
-def read_contenders(experiment: Experiment, trials: Sequence[Row], readings: Readings) -> list[Contender]:
+def read_contenders(experiment: Experiment, trials: Sequence[TrialResult], readings: Readings) -> list[Contender]:
     """Put an experiment's trainings together into contenders.
 
     Args:
         experiment: Whose; its tables have been gathered.
-        trials: The trials table's rows.
+        trials: Its trials.
         readings: Its readings of test.
 
     Returns:
@@ -137,103 +138,91 @@ def read_contenders(experiment: Experiment, trials: Sequence[Row], readings: Rea
     val: dict[str, dict[str, dict[str, float]]] = {}
     for score in read_scores(experiment, VAL_SCORES_FILE):
         val.setdefault(score["attempt"], {})[score["tile"]] = {name: score[name] for name in METRICS}
-    contests: dict[str, dict[str, list[Row]]] = {}
+    contests: dict[str, dict[str, list[TrialResult]]] = {}
     for row in trials:
-        if row["preliminary"] and row["contest"] in won:
+        if row.preliminary and row.contest in won:
             continue  # the search that found what has been confirmed
-        contests.setdefault(row["entry"], {}).setdefault(row["contest"], []).append(row)
+        contests.setdefault(row.contender, {}).setdefault(row.contest, []).append(row)
     layout = partial(val_layout, experiment.description)
     return [_contender(name, found, won, val, layout, readings) for name, found in contests.items()]
 
 
 def _contender(
     name: str,
-    contests: Mapping[str, list[Row]],
-    won: Mapping[str, list[Row]],
+    contests: Mapping[str, list[TrialResult]],
+    won: Mapping[str, list[TrialResult]],
     val: Mapping[str, TileScores],
     layout: Callable[[Sequence[str]], Layout],
     readings: Readings,
 ) -> Contender:
-    finished: list[Row] = []
-    missing: list[Row] = []
+    finished: list[TrialResult] = []
+    missing: list[TrialResult] = []
     for contest, rows in contests.items():
         trainings = won.get(contest, [])
         finished += trainings
         if trainings:
-            missing += [row for row in rows if row["candidate"] == trainings[0]["candidate"] and row not in trainings]
+            missing += [row for row in rows if row.candidate == trainings[0].candidate and row not in trainings]
         else:
-            missing.append(next((row for row in rows if row["status"] == "failed"), rows[0]))
-    failed = sum(row["status"] == "failed" for row in missing)
-    scores = SplitScores.of([val[row["attempt"]] for row in finished if row["attempt"] in val], layout)
-    read = [row["attempt"] for row in finished if readings.of(row["attempt"])]
+            missing.append(next((row for row in rows if row.status == "failed"), rows[0]))
+    failed = sum(row.status == "failed" for row in missing)
+    scores = SplitScores.of([val[row.attempt] for row in finished if row.attempt in val], layout)
+    read = [row.attempt for row in finished if readings.of(row.attempt)]
     test = SplitScores.of([readings.scores(attempt) for attempt in read])
     repeats = len(finished) + len(missing)
-    candidates = {one["candidate"] for one in finished or missing}
-    row = {
-        **(finished or missing)[0],
+    candidates = {one.candidate for one in finished or missing}
+    on_val, on_test = _means(scores), _means(test)
+    row = LeaderboardRow.of_trial(
+        (finished or missing)[0],
         **_typical(finished),
-        "entry": name,
-        "candidate": candidates.pop() if len(candidates) == 1 else "",
-        "attempts": [one["attempt"] for one in finished],
-        "repeats": repeats,
-        "repeats_failed": failed,
-        "unranked": _why_unranked(len(finished), failed, repeats, missing),
-        "status": missing[0]["status"] if missing else "finished",
-        "collapsed": _collapsed(finished) if has_collapsed(finished) else "",
-        "collapsed_trainings": sum(bool(one["collapsed"]) for one in finished),
-        "test_readings": max((len(readings.of(one["attempt"])) for one in finished), default=0),
-        "test_trainings": len(read),
-        **_means("val", scores),
-        **_means("test", test),
-    }
+        contender=name,
+        candidate=candidates.pop() if len(candidates) == 1 else "",
+        attempts=tuple(one.attempt for one in finished),
+        repeats=repeats,
+        repeats_failed=failed,
+        unranked=_why_unranked(len(finished), failed, repeats, missing),
+        status=missing[0].status if missing else "finished",
+        collapsed=_collapsed(finished) if has_collapsed(finished) else "",
+        collapsed_trainings=sum(bool(one.collapsed) for one in finished),
+        test_readings=max((len(readings.of(one.attempt)) for one in finished), default=0),
+        test_trainings=len(read),
+        val=on_val,
+        test=on_test,
+        **on_val.plain("val"),
+        **on_test.plain("test"),
+    )
     each = tuple(
-        {**one, **_means("test", SplitScores.of([readings.scores(one["attempt"])]))} for one in (*finished, *missing)
+        ScoredTrial.of_trial(one, **_means(SplitScores.of([readings.scores(one.attempt)])).plain("test"))
+        for one in (*finished, *missing)
     )
     return Contender(row=row, trainings=each, val=scores, test=test)
 
 
-def _typical(finished: Sequence[Row]) -> Row:
+def _means(scores: SplitScores | None) -> Means:
+    if scores is None:
+        return Means()
+    interval = partial(mean_interval, layout=scores.layout)
+    return Means(iou=interval(scores.iou), f1=None if scores.f1 is None else interval(scores.f1))
+
+
+def _typical(finished: Sequence[TrialResult]) -> dict[str, float]:
     """Return what a training of several took; a mean time, and an epoch that one of them had."""
     if len(finished) < 2:
         return {}
     return {
-        "seconds": fmean(row["seconds"] for row in finished),
-        **{name: median_low(row[name] for row in finished) for name in ("best_epoch", "epochs")},
+        "seconds": fmean(one.seconds or 0.0 for one in finished),
+        "epochs": median_low(one.epochs for one in finished),
+        "best_epoch": median_low(one.best_epoch or 0 for one in finished),
     }
 
 
-def _collapsed(finished: Iterable[Row]) -> str:
+def _collapsed(finished: Iterable[TrialResult]) -> str:
     """Name what trainings that have collapsed predict everywhere."""
-    return " or ".join(sorted({one["collapsed"] for one in finished}))
+    return " or ".join(sorted({one.collapsed or "" for one in finished}))
 
 
-def _why_unranked(finished: int, failed: int, repeats: int, missing: Iterable[Row]) -> str:
+def _why_unranked(finished: int, failed: int, repeats: int, missing: Iterable[TrialResult]) -> str:
     if failed:
         return f"{failed} of {repeats} trainings failed" if repeats > 1 else "failed"
     if finished < repeats:
-        return f"{finished} of {repeats} trainings finished" if repeats > 1 else next(iter(missing))["status"]
+        return f"{finished} of {repeats} trainings finished" if repeats > 1 else next(iter(missing)).status
     return ""
-
-
-def _means(split: str, scores: SplitScores | None) -> Row:
-    """Return means and intervals as the columns of a row."""
-    found: Row = {}
-    for name in METRICS:
-        matrix = getattr(scores, name) if scores else None
-        interval = None if scores is None or matrix is None else mean_interval(matrix, layout=scores.layout)
-        found |= interval_columns(f"{split}_{name}", interval)
-    return found
-
-
-def label_of(row: Row) -> str:
-    """Name an architecture with the weights that it started from."""
-    return f"{row['title']} ({row['weights']})"
-
-
-def interval_columns(name: str, interval: Interval | None) -> Row:
-    """Return a mean and its interval as three columns of a row: ``NAME``, ``NAME_low`` and ``NAME_high``."""
-    return {
-        name: interval.mean if interval else None,
-        f"{name}_low": interval.low if interval else None,
-        f"{name}_high": interval.high if interval else None,
-    }

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sweep.records.experiment import Experiment
 from sweep.records.store import read_scores
 from sweep.results.classes import task_of
-from sweep.results.contenders import label_of
+from sweep.results.rows import LeaderboardRow
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
 
@@ -19,7 +19,7 @@ CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
 MAX_TILES, MAX_COLUMNS = 3, 8
 
 
-def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: str, title: str) -> Image.Image | None:
+def comparison(experiment: Experiment, rows: Sequence[LeaderboardRow], split: str, title: str) -> Image.Image | None:
     """Draw a column an attempt and a row a tile: the best attempts, and the tiles that are hardest for the best one.
 
     Args:
@@ -38,10 +38,10 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
         (row["attempt"], row["tile"]): row["iou"] for row in read_scores(experiment, scores)
     }
     scored = {attempt for attempt, _ in ious}
-    shown = [row for row in rows if row["attempt"] in scored][:MAX_COLUMNS]
+    shown = [row for row in rows if row.attempt in scored][:MAX_COLUMNS]
     if not shown:
         return None
-    best = shown[0]["attempt"]
+    best = shown[0].attempt
     tiles = sorted((tile for attempt, tile in ious if attempt == best), key=lambda tile: ious[best, tile])[:MAX_TILES]
     width = GAP + len(shown) * (CELL + GAP)
     page = Image.new("RGB", (width, HEADER + LABEL + len(tiles) * (CELL + LABEL + GAP)), "white")
@@ -51,22 +51,20 @@ def comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: st
     _legend(pen, small, task_of(experiment))
     for column, row in enumerate(shown):
         x = GAP + column * (CELL + GAP)
-        named = row["attempt"] != row["slug"]  # one of several of its architecture
-        heading = row["attempt"] if named else label_of(row)
+        named = row.attempt != row.slug  # one of several of its architecture
+        heading = row.attempt if named else row.label
         pen.text((x, HEADER), heading, fill="black", font=small)
         for line, tile in enumerate(tiles):
             y = HEADER + LABEL + line * (CELL + LABEL + GAP)
-            name = f"{row['attempt']}/predictions/{split}/overlays/{tile}.jpg"
+            name = f"{row.attempt}/predictions/{split}/overlays/{tile}.jpg"
             if experiment.has(name):
                 with Image.open(io.BytesIO(experiment.read(name))) as overlay:
                     page.paste(_centre(overlay), (x, y))
-            pen.text(
-                (x, y + CELL), f"{tile}  IoU {ious.get((row['attempt'], tile), 0.0):.3f}", fill="black", font=small
-            )
+            pen.text((x, y + CELL), f"{tile}  IoU {ious.get((row.attempt, tile), 0.0):.3f}", fill="black", font=small)
     return page
 
 
-def write_comparison(experiment: Experiment, rows: Sequence[dict[str, Any]], split: str, title: str) -> None:
+def write_comparison(experiment: Experiment, rows: Sequence[LeaderboardRow], split: str, title: str) -> None:
     """Write ``comparison_SPLIT.jpg`` into the experiment, once there are overlays."""
     page = comparison(experiment, rows, split, title)
     if page is not None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 
 from sweep.cli.tables import Sheet
 from sweep.records.experiment import Experiment
-from sweep.records.store import TRIALS_FILE, gather, write_tables
+from sweep.records.store import gather, write_tables
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
 from sweep.results.contenders import Readings, read_contenders
 from sweep.results.figures import write_comparison
+from sweep.results.rows import LeaderboardRow
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
 from sweep.results.verdict import caveats, verdict
@@ -29,7 +29,7 @@ class Leaderboard:
 
     Attributes:
         experiment: Whose.
-        trials: Every trial's row.
+        trials: Every trial.
         contenders: The contenders with their scores a tile.
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
@@ -49,7 +49,8 @@ class Leaderboard:
         self.experiment = experiment
         readings = Readings(experiment)
         self._earlier = readings.earlier
-        self.tables = gather(experiment)
+        gathered = gather(experiment)
+        self.tables, self.trials = gathered.tables, gathered.trials
         try:
             write_tables(experiment, self.tables)
             self.written = True
@@ -57,15 +58,14 @@ class Leaderboard:
             if must_write:
                 raise
             self.written = False
-        self.trials: list[dict[str, Any]] = self.tables[TRIALS_FILE].to_pylist()
         self.contenders = read_contenders(experiment, self.trials, readings)
         self.standings: list[Standing] = stand(self.contenders)
-        self.rows: list[dict[str, Any]] = [row for standing in self.standings for row in standing.rows]
+        self.rows: list[LeaderboardRow] = [row for standing in self.standings for row in standing.rows]
 
     @property
     def failures(self) -> list[str]:
         """Contenders of which a training failed."""
-        return [row["entry"] for row in self.rows if row["repeats_failed"]]
+        return [row.contender for row in self.rows if row.repeats_failed]
 
     @property
     def title(self) -> str:
@@ -95,7 +95,7 @@ class Leaderboard:
         if leaks:
             more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
             notes.append(f"{LEAK_MARK} Splits share ground, so no score can be trusted: {leaks[0]}{more}.")
-        random = dict.fromkeys(row["slug"] for row in self.rows if row["weights"] == "random")
+        random = dict.fromkeys(row.slug for row in self.rows if row.weights == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
         if folds := max((row["folds"] for row in self.rows), default=0):
@@ -104,13 +104,13 @@ class Leaderboard:
                 "it, at the epoch that is best for the other folds."
             )
         notes += caveats(self.standings, self.contenders)
-        if any(row["test_readings"] > 1 for row in self.rows):
+        if any(row.test_readings > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")
         if self._earlier:
             notes.append("Test was read before by an earlier training under this name, whose scores are not shown.")
         if not task_of(self.experiment).binary:
             notes.append("IoU and F1 are means over the classes that a tile's truth or prediction show.")
-        if not any(row["test_readings"] for row in self.rows):
+        if not any(row.test_readings for row in self.rows):
             notes.append("Test has not been read yet.")
         return notes
 
@@ -135,11 +135,14 @@ class Leaderboard:
         """Return the table as CSV; a cell that a spreadsheet would run as a formula gets a quote in front."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        means = [(column, end) for column in COLUMNS if column.mean for end in ("low", "high")]
-        writer.writerow([*(column.name for column in COLUMNS), *(f"{column.name} {end}" for column, end in means)])
+        means = [(column.name, column.interval) for column in COLUMNS if column.interval]
+        ends = [f"{name} {end}" for name, _ in means for end in ("low", "high")]
+        writer.writerow([*(column.name for column in COLUMNS), *ends])
         for row in self.rows:
             cells = [column.plain(row) for column in COLUMNS]
-            cells += [column.end(row, end) for column, end in means]
+            for _, interval in means:
+                one = interval(row)
+                cells += ["" if end is None else f"{end:.3f}" for end in ((one.low, one.high) if one else (None, None))]
             writer.writerow(map(csv_cell, cells))
         return text.getvalue()
 
@@ -151,13 +154,8 @@ class Leaderboard:
     @cached_property
     def class_rows(self) -> list[ClassRow]:
         """The contenders' scores a class; none for a binary task."""
-        read = {
-            row["attempt"]
-            for contender in self.contenders
-            for row in contender.trainings
-            if row["test_iou"] is not None
-        }
-        scored = {"val": {row["attempt"] for row in self.trials}, "test": read}
+        read = {row.attempt for contender in self.contenders for row in contender.trainings if row.test_iou is not None}
+        scored = {"val": {row.attempt for row in self.trials}, "test": read}
         return class_rows(self.experiment, self.rows, scored, self.tables)
 
     def print_notes(self, console: Console) -> None:
@@ -172,6 +170,6 @@ class Leaderboard:
         """Write ``leaderboard.{md,csv,parquet}`` and the comparison of predictions into the experiment."""
         self.experiment.write("leaderboard.md", self.markdown().encode())
         self.experiment.write("leaderboard.csv", self.csv().encode())
-        self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist(self.rows))
+        self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist([row.to_dict() for row in self.rows]))
         for split in ("val", "test"):
             write_comparison(self.experiment, self.rows, split, f"{self.title}: {split}")

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from math import sqrt
 
-from sweep.results.contenders import Contender, label_of
+from sweep.results.contenders import Contender
 from sweep.results.curve_families import NAMES, BudgetMeans, forecast
 from sweep.results.layout import Scores
 from sweep.results.statistics import Interval, mean_interval
@@ -63,11 +63,11 @@ class Scaling:
         most = self.tiles[-1]
         step = ""
         if self.last_step is not None:
-            step = f" From {self.tiles[-2]} to {most} tiles it gained {_signed(self.last_step)}, as measured."
+            step = f" From {self.tiles[-2]} to {most} tiles it gained {self.last_step.text('+.3f')}, as measured."
         if self.gain is None or self.worth is None:
             return f"{self.title}: what more than {most} tiles would bring cannot be said: {self.withheld}.{step}"
         return (
-            f"{self.title}: {self.worth}; {2 * most} tiles instead of {most} would add {_signed(self.gain)} IoU by "
+            f"{self.title}: {self.worth}; {2 * most} tiles instead of {most} would add {self.gain.text('+.3f')} IoU by "
             f"extrapolation ({NAMES}, each weighted by its fit).{step}"
         )
 
@@ -81,7 +81,7 @@ def scalings(contenders: Sequence[Contender]) -> list[Scaling]:
     found: dict[str, dict[int, Scores]] = {}
     for contender in contenders:
         if contender.val is not None:
-            found.setdefault(label_of(contender.row), {})[contender.row["tiles"]] = contender.val.iou
+            found.setdefault(contender.row.label, {})[contender.row.tiles] = contender.val.iou
     return [fit(title, budgets) for title, budgets in found.items()]
 
 
@@ -121,7 +121,7 @@ def _unfit(tiles: Sequence[int], means: BudgetMeans) -> str:
         return "one draw of a budget says nothing of others; --draws 3 does"
     rise = means.step(0, -1)
     if not (rise.low is not None and rise.low > 0.0):
-        return f"that it rises from {tiles[0]} to {tiles[-1]} tiles is not certain, {_signed(rise)}"
+        return f"that it rises from {tiles[0]} to {tiles[-1]} tiles is not certain, {rise.text('+.3f')}"
     return ""
 
 
@@ -134,9 +134,3 @@ def _more_budgets(tiles: Sequence[int]) -> str:
             return "give more --tiles"
         found = sorted({*found, *between})
     return f"give --tiles {','.join(map(str, found))}"
-
-
-def _signed(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.mean:+.3f}"
-    return f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sweep.cli.output import say
 from sweep.cli.tables import Column, Sheet
 from sweep.planning.plan import StudyPlan, read_plan
 from sweep.records.experiment import Experiment
+from sweep.records.trial_result import TrialResult
 from sweep.records.trials import SEARCHED
 from sweep.records.winners import winners
 
@@ -39,24 +39,23 @@ class GroupSummary:
     """
 
     study: StudyPlan
-    rows: Sequence[dict[str, Any]]
-    won: Sequence[dict[str, Any]]
+    rows: Sequence[TrialResult]
+    won: Sequence[TrialResult]
 
     @property
     def best(self) -> str | None:
         """The name of the search's trial with the best recipe."""
-        return self.won[0]["candidate"] if self.won else None
+        return self.won[0].candidate if self.won else None
 
     @property
     def best_val_iou(self) -> float | None:
         """Val IoU of the best recipe, in [0, 1]: the mean of its trainings."""
-        return fmean(row["val_iou"] for row in self.won) if self.won else None
+        return fmean(row.final_iou for row in self.won) if self.won else None
 
     @property
     def shared_val_iou(self) -> float | None:
         """Val IoU of the shared recipe, in [0, 1]; None until it has finished."""
-        value: float | None = self.rows[0]["val_iou"] if self.rows else None
-        return value
+        return self.rows[0].val_iou if self.rows else None
 
     @property
     def gain(self) -> float | None:
@@ -70,7 +69,7 @@ class GroupSummary:
         """The gain as text; where nothing was trained anew, with the number of trials that it is the luckiest of."""
         if self.gain is None:
             return ""
-        finished = sum(row["status"] == "finished" for row in self.rows)
+        finished = sum(row.finished for row in self.rows)
         luck = f" (luckiest of {finished})" if self.gain > 0.0 and not self.study.confirm else ""
         return f"{self.gain:+.3f}{luck}"
 
@@ -79,13 +78,12 @@ class GroupSummary:
         """The best recipe's values of the searched fields."""
         if not self.won:
             return {}
-        recipe = json.loads(self.won[0]["recipe"])
-        return {name: recipe[name] for name in self.study.space}
+        return {name: getattr(self.won[0].recipe, name) for name in self.study.space}
 
     @property
     def epochs_run(self) -> int:
         """Epochs that its trials have run."""
-        return sum(row["epochs"] for row in self.rows)
+        return sum(row.epochs for row in self.rows)
 
     @property
     def epochs_without_halving(self) -> float | None:
@@ -94,8 +92,8 @@ class GroupSummary:
         A trial that was stopped would have run as long as, on average, the search's finished ones that ran longer than
         it did: most of them end by patience, long before their last epoch.
         """
-        lengths = [row["epochs"] for row in self.rows if row["status"] == "finished"]
-        stopped = [row["epochs"] for row in self.rows if row["status"] == "stopped"]
+        lengths = [row.epochs for row in self.rows if row.finished]
+        stopped = [row.epochs for row in self.rows if row.status == "stopped"]
         if stopped and not lengths:
             return None
         return self.epochs_run + sum(
@@ -109,7 +107,7 @@ class GroupSummary:
         return 1 - self.epochs_run / full if full else None
 
 
-def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[GroupSummary]:
+def summarise(experiment: Experiment, trials: Sequence[TrialResult]) -> list[GroupSummary]:
     """Summarise every search of an experiment.
 
     Args:
@@ -121,7 +119,7 @@ def summarise(experiment: Experiment, trials: Sequence[dict[str, Any]]) -> list[
     return [
         GroupSummary(
             study=study,
-            rows=[row for row in trials if row["role"] in SEARCHED and row["study"] == study.name],
+            rows=[row for row in trials if row.role in SEARCHED and row.study == study.name],
             won=won.get(study.template.contest, []),
         )
         for study in plan.studies
@@ -162,11 +160,11 @@ def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None
 
 
 def _count(state: str) -> Callable[[GroupSummary], int]:
-    return lambda summary: sum(row["status"] == state for row in summary.rows)
+    return lambda summary: sum(row.status == state for row in summary.rows)
 
 
 def _stopped_after(summary: GroupSummary) -> str:
-    ends = Counter(row["epochs"] for row in summary.rows if row["status"] == "stopped")
+    ends = Counter(row.epochs for row in summary.rows if row.status == "stopped")
     return ", ".join(f"epoch {epoch}: {number}" for epoch, number in sorted(ends.items()))
 
 
@@ -204,7 +202,7 @@ COLUMNS = (
 def epochs_saved(summaries: Sequence[GroupSummary]) -> str:
     """Say how many epochs were run, and what halving saved, with the basis of that estimate."""
     run = sum(one.epochs_run for one in summaries)
-    states = [row["status"] for one in summaries for row in one.rows]
+    states = [row.status for one in summaries for row in one.rows]
     stopped, finished = states.count("stopped"), states.count("finished")
     said = f"{run:,} run"
     if not stopped:

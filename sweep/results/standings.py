@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from sweep.records.winners import Row
-from sweep.results.contenders import Contender, interval_columns
-from sweep.results.statistics import Comparison, Inconclusive, compare, inconclusive
+from sweep.results.contenders import Contender
+from sweep.results.rows import LeaderboardRow
+from sweep.results.statistics import Inconclusive, compare, inconclusive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +27,9 @@ class Conditions:
     division: str = ""
 
     @classmethod
-    def of(cls, row: Row) -> Conditions:
+    def of(cls, row: LeaderboardRow) -> Conditions:
         """Return a row's."""
-        return cls(data=row["data_fingerprint"], metric=row["metric"], tiles=row["tiles"], division=row["division"])
+        return cls(data=row.data_fingerprint, metric=row.metric, tiles=row.tiles, division=row.division)
 
     def differences(self, other: Conditions) -> list[str]:
         """Say in what these and others differ."""
@@ -58,23 +57,23 @@ class Standing:
     """
 
     conditions: Conditions
-    rows: tuple[Row, ...]
+    rows: tuple[LeaderboardRow, ...]
     inconclusive: Inconclusive | None = None
 
     @property
-    def ranked(self) -> list[Row]:
+    def ranked(self) -> list[LeaderboardRow]:
         """Those that have a rank; the winner first."""
-        return [row for row in self.rows if row["rank"] is not None]
+        return [row for row in self.rows if row.rank is not None]
 
     @property
-    def tied(self) -> list[Row]:
+    def tied(self) -> list[LeaderboardRow]:
         """The first one and those that cannot be told from it, if there are any; else none."""
-        return [row for row in self.ranked if row["tied"]]
+        return [row for row in self.ranked if row.tied]
 
     @property
-    def collapsed(self) -> list[Row]:
+    def collapsed(self) -> list[LeaderboardRow]:
         """Those that have a rank, and predict a single class everywhere; the highest val IoU first."""
-        return [row for row in self.ranked if row["collapsed"]]
+        return [row for row in self.ranked if row.collapsed]
 
 
 def stand(contenders: Iterable[Contender]) -> list[Standing]:
@@ -93,11 +92,11 @@ def stand(contenders: Iterable[Contender]) -> list[Standing]:
 
 
 def _rank(conditions: Conditions, contenders: Sequence[Contender]) -> Standing:
-    complete = [contender for contender in contenders if contender.val is not None and not contender.row["unranked"]]
-    complete.sort(key=lambda contender: (bool(contender.row["collapsed"]), -contender.row["val_iou"]))
+    complete = [contender for contender in contenders if contender.val is not None and not contender.row.unranked]
+    complete.sort(key=lambda contender: (bool(contender.row.collapsed), -contender.row.final_iou))
     placed = {id(contender) for contender in complete}  # to compare whole contenders would take hours with thousands
     rest = [contender for contender in contenders if id(contender) not in placed]
-    rest.sort(key=lambda one: -1.0 if one.row["val_iou"] is None else one.row["val_iou"], reverse=True)
+    rest.sort(key=lambda one: -1.0 if one.row.val_iou is None else one.row.val_iou, reverse=True)
     vals = [contender.val for contender in complete if contender.val is not None]
     scores, layout = [val.iou for val in vals], vals[0].layout if vals else None
     reason = inconclusive(scores, layout) if len(scores) > 1 else None
@@ -105,25 +104,16 @@ def _rank(conditions: Conditions, contenders: Sequence[Contender]) -> Standing:
         reason = Inconclusive.NO_MODEL
     compared = compare(scores, layout=layout, best=0, decidable=reason is None)
     ranked = [
-        {**contender.row, "rank": rank, **_columns(one)}
+        replace(contender.row, rank=rank, **vars(one))
         for rank, (contender, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
-    unranked = [{**contender.row, "rank": None, **_columns(None)} for contender in rest]
-    return Standing(conditions=conditions, rows=(*ranked, *unranked), inconclusive=reason)
+    return Standing(conditions=conditions, rows=(*ranked, *(one.row for one in rest)), inconclusive=reason)
 
 
-def _no_model(rows: Sequence[Row]) -> bool:
+def _no_model(rows: Sequence[LeaderboardRow]) -> bool:
     """Whether none of the ranked rows, the first one first, is above those that predict a single class everywhere."""
-    highest = max((row["val_iou"] for row in rows if row["collapsed"]), default=-1.0)
-    return bool(rows[0]["collapsed"]) or bool(rows[0]["val_iou"] <= highest)
-
-
-def _columns(comparison: Comparison | None) -> dict[str, Any]:
-    return {
-        "tied": comparison.tied if comparison else False,
-        "probability_best": comparison.probability_best if comparison else None,
-        **interval_columns("difference", comparison.difference if comparison else None),
-    }
+    highest = max((row.final_iou for row in rows if row.collapsed), default=-1.0)
+    return bool(rows[0].collapsed) or rows[0].final_iou <= highest
 
 
 def reasons_apart(standings: Sequence[Standing]) -> list[str]:
@@ -139,6 +129,6 @@ def reasons_apart(standings: Sequence[Standing]) -> list[str]:
     return lines
 
 
-def _names(rows: Sequence[Row]) -> str:
-    names = [row["entry"] for row in rows]
+def _names(rows: Sequence[LeaderboardRow]) -> str:
+    names = [row.contender for row in rows]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

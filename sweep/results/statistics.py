@@ -62,6 +62,18 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
+    def __neg__(self) -> Interval:
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return Interval(mean=-self.mean, low=low, high=high)
+
+    def ends(self, form: str = ".3f", between: str = " to ") -> str:
+        """Write both ends, ``0.512 to 0.601``; empty where they cannot be known."""
+        return "" if self.low is None or self.high is None else f"{self.low:{form}}{between}{self.high:{form}}"
+
+    def text(self, form: str = ".3f") -> str:
+        """Write the mean and, where they are known, its ends: ``0.563 (0.512 to 0.601)``."""
+        return f"{self.mean:{form}} ({self.ends(form)})" if self.ends() else f"{self.mean:{form}}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

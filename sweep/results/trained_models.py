@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import TRIALS_FILE, gather
+from sweep.records.store import gather
+from sweep.records.trial_result import TrialResult
 from sweep.records.weights_file import read_best_weights
 from sweep.records.winners import has_collapsed, winners
 from sweep.sealed.next_step import resume_command
@@ -70,7 +71,7 @@ def find_models(storage: Storage, model: str, *, count: int = 1) -> list[Trained
         return [_file(Path(model), count)]
     name, _, trial = model.partition("/")
     experiment = Experiment.find(storage, name, "--model")
-    trials = gather(experiment)[TRIALS_FILE].to_pylist()
+    trials = gather(experiment).trials
     if trial:
         if count > 1:
             raise ExperimentError(f"--model {model}: is one trial; --ensemble wants an experiment, --model {name}")
@@ -95,39 +96,39 @@ def _file(path: Path, count: int) -> TrainedModel:
         raise ExperimentError(f"--model {path}: cannot be read ({reason}); name an existing weights file") from error
 
 
-def _ranking(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _ranking(trials: Sequence[TrialResult]) -> list[TrialResult]:
     """Return the best training of each contest's winner: those on the most tiles, the best mean val IoU first.
 
     Those that predict a single class everywhere come last.
     """
     won = list(winners(trials).values())
-    most = max((trainings[0]["tiles"] for trainings in won), default=0)
-    won = [trainings for trainings in won if trainings[0]["tiles"] == most]
-    won.sort(key=lambda trainings: (has_collapsed(trainings), -fmean(row["val_iou"] for row in trainings)))
-    return [max(trainings, key=lambda row: (not row["collapsed"], row["val_iou"])) for trainings in won]
+    most = max((trainings[0].tiles for trainings in won), default=0)
+    won = [trainings for trainings in won if trainings[0].tiles == most]
+    won.sort(key=lambda trainings: (has_collapsed(trainings), -fmean(row.final_iou for row in trainings)))
+    return [max(trainings, key=lambda row: (not row.collapsed, row.final_iou)) for trainings in won]
 
 
-def _finished(experiment: Experiment, trials: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    by_name = {row["attempt"]: row for row in trials}
+def _finished(experiment: Experiment, trials: Sequence[TrialResult], name: str) -> TrialResult:
+    by_name = {row.attempt: row for row in trials}
     if name not in by_name:
         raise ExperimentError(
             f"--model {experiment.name}/{name}: not in experiment {experiment.name}; {nearest(name, by_name)}"
         )
     row = by_name[name]
-    if row["status"] != "finished":
+    if not row.finished:
         raise ExperimentError(
-            f"--model {experiment.name}/{name}: is {row['status']}, only finished trials predict; "
+            f"--model {experiment.name}/{name}: is {row.status}, only finished trials predict; "
             f"resume it with {resume_command(experiment, experiment.description)}"
         )
     return row
 
 
-def _open(experiment: Experiment, row: dict[str, Any]) -> TrainedModel:
+def _open(experiment: Experiment, row: TrialResult) -> TrainedModel:
     return TrainedModel(
-        name=f"{experiment.name}/{row['attempt']}",
-        weights_file=read_best_weights(experiment, row["attempt"]),
-        origin=experiment.path(f"{row['attempt']}/{BEST_FILE}"),
-        title=row["title"],
-        val_iou=row["val_iou"],
+        name=f"{experiment.name}/{row.attempt}",
+        weights_file=read_best_weights(experiment, row.attempt),
+        origin=experiment.path(f"{row.attempt}/{BEST_FILE}"),
+        title=row.title,
+        val_iou=row.val_iou,
         experiment=experiment,
     )

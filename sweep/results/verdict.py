@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from sweep.records.winners import Row
 from sweep.results.contenders import Contender
+from sweep.results.rows import LeaderboardRow
 from sweep.results.standings import Standing
 from sweep.results.statistics import LEVEL, Inconclusive, coverage
 
@@ -35,12 +35,12 @@ def verdict(standing: Standing, phase: str) -> list[str]:
         lines = [_no_model(standing)]
     else:
         what = f"has the highest val IoU of {len(ranked)}:" if len(ranked) > 1 else "has a val IoU of"
-        lines = [f"{best['title']}{_tiles(best)} {what} {_with_interval(best)}."]
+        lines = [f"{best.title}{_tiles(best)} {what} {best.val.iou.text() if best.val.iou else ''}."]
         if len(ranked) > 1:
             lines.append(_lead(standing, phase))
     for row in standing.rows:
-        if row["unranked"]:
-            lines.append(f"{row['title']}{_tiles(row)} has no rank: {row['unranked']}.")
+        if row.unranked:
+            lines.append(f"{row.title}{_tiles(row)} has no rank: {row.unranked}.")
     return lines
 
 
@@ -49,7 +49,7 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
 
     Args:
         standing: Who is ranked together: two at least, or one that has not learned.
-        names: What to call them: a row's ``entry`` to a name.
+        names: What to call them: a row's ``contender`` to a name.
     """
     ranked, tied = standing.ranked, standing.tied
     if standing.inconclusive is Inconclusive.NO_MODEL:
@@ -61,10 +61,10 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
     if standing.inconclusive is Inconclusive.ONE_SCENE:
         return "No winner: with val tiles of a single scene, none can be called better than another."
     if not tied:
-        return f"{names[ranked[0]['entry']]} is the best of the {len(ranked)} compared."
+        return f"{names[ranked[0].contender]} is the best of the {len(ranked)} compared."
     if len(tied) == len(ranked):
         return f"A tie: none of the {len(ranked)} can be called best."
-    return f"A tie: {listing([names[row['entry']] for row in tied])} cannot be told apart."
+    return f"A tie: {listing([names[row.contender] for row in tied])} cannot be told apart."
 
 
 def _lead(standing: Standing, phase: str) -> str:
@@ -79,29 +79,28 @@ def _lead(standing: Standing, phase: str) -> str:
             f"{REPEATS.get(phase, '--repeats 3')} measures it."
         )
     if tied := standing.tied:
-        names = listing([row["title"] for row in tied[1:]], len(tied))
+        names = listing([row.title for row in tied[1:]], len(tied))
         return f"{names} cannot be told from it with so few tiles and trainings."
     second = standing.ranked[1]
-    return (
-        f"It is ahead of the next one, {second['title']}, by {-second['difference']:.3f} "
-        f"({-second['difference_high']:.3f} to {-second['difference_low']:.3f}, paired by tile)."
-    )
+    assert second.difference
+    lead = -second.difference
+    return f"It is ahead of the next one, {second.title}, by {lead.mean:.3f} ({lead.ends()}, paired by tile)."
 
 
 def _no_model(standing: Standing) -> str:
     """Say that no model is better than a single class everywhere."""
     best, constant = standing.ranked[0], standing.collapsed[0]
-    everywhere = f"{constant['collapsed']} everywhere"
-    if best["collapsed"]:
+    everywhere = f"{constant.collapsed} everywhere"
+    if best.collapsed:
         if len(standing.ranked) == 1:
-            return f"{best['title']}{_tiles(best)} has not learned: it predicts {everywhere} (val IoU {_iou(best)})."
+            return f"{best.title}{_tiles(best)} has not learned: it predicts {everywhere} (val IoU {_iou(best)})."
         return (
             f"No model has learned{_tiles(best)}: all {len(standing.ranked)} predict a single class everywhere; the "
             f"highest val IoU, {_iou(best)}, is that of {everywhere}."
         )
     return (
-        f"No model has learned{_tiles(best)}: {constant['title']} predicts {everywhere} and has a val IoU of "
-        f"{_iou(constant)}; {best['title']}, the best of the others, has {_iou(best)}."
+        f"No model has learned{_tiles(best)}: {constant.title} predicts {everywhere} and has a val IoU of "
+        f"{_iou(constant)}; {best.title}, the best of the others, has {_iou(best)}."
     )
 
 
@@ -112,7 +111,7 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
         standings: Of an experiment.
         contenders: Its contenders.
     """
-    lines = [_collapsed(row, one) for one in standings for row in one.rows if row["collapsed_trainings"]]
+    lines = [_collapsed(row, one) for one in standings for row in one.rows if row.collapsed_trainings]
     scored = [contender for contender in contenders if contender.val is not None]
     if not scored:
         return lines
@@ -122,7 +121,7 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
     if tiles == 1:
         lines.append(f"There is a single val tile: it says nothing of other tiles, so there is no interval.{mark}")
     else:
-        trainings = min(len(contender.row["attempts"]) for contender in scored)
+        trainings = min(len(contender.row.attempts) for contender in scored)
         over = "tiles and trainings" if trainings > 1 else "tiles, not of other seeds"
         lines.append(
             f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "
@@ -143,12 +142,12 @@ _WITHHELD: Mapping[Inconclusive, str] = MappingProxyType(
 )
 
 
-def _collapsed(row: Row, standing: Standing) -> str:
-    name, trainings = f"{row['title']}{_tiles(row)}", len(row["attempts"])
-    if row["collapsed"]:
+def _collapsed(row: LeaderboardRow, standing: Standing) -> str:
+    name, trainings = f"{row.title}{_tiles(row)}", len(row.attempts)
+    if row.collapsed:
         place = ", and ranks after the others" if len(standing.collapsed) < len(standing.ranked) else ""
-        return f"{name} has collapsed: it predicts {row['collapsed']} everywhere on val{place}."
-    return f"{row['collapsed_trainings']} of {trainings} trainings of {name} predict a single class everywhere on val."
+        return f"{name} has collapsed: it predicts {row.collapsed} everywhere on val{place}."
+    return f"{row.collapsed_trainings} of {trainings} trainings of {name} predict a single class everywhere on val."
 
 
 def share(probability: float) -> str:
@@ -162,18 +161,12 @@ def _shares(low: float, high: float) -> str:
     return f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
 
 
-def _tiles(row: Row) -> str:
-    return f" on {row['tiles']} tiles" if row["draw"] else ""
+def _tiles(row: LeaderboardRow) -> str:
+    return f" on {row.tiles} tiles" if row.draw else ""
 
 
-def _iou(row: Row) -> str:
-    return f"{row['val_iou']:.3f}"
-
-
-def _with_interval(row: Row) -> str:
-    if row["val_iou_low"] is None:
-        return _iou(row)
-    return f"{_iou(row)} ({row['val_iou_low']:.3f} to {row['val_iou_high']:.3f})"
+def _iou(row: LeaderboardRow) -> str:
+    return f"{row.val_iou:.3f}"
 
 
 def listing(words: list[str], limit: int = 4) -> str:

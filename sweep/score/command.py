@@ -16,7 +16,7 @@ from sweep.ray_tune.cluster import joins, ray_cluster
 from sweep.ray_tune.ray_watch import end_at_once
 from sweep.records.experiment import Experiment
 from sweep.records.provenance import typed_command
-from sweep.records.store import TRIALS_FILE, gather
+from sweep.records.store import gather
 from sweep.sealed.admission import admit
 from sweep.sealed.audit import audit, show_audit
 from sweep.sealed.ledger import Ledger
@@ -104,7 +104,7 @@ def verify(options: ScoreOptions, output: Output) -> int:
         output.next(typed_command(without=("--verify",)))
     else:
         experiment = Experiment(storage, last)
-        output.next(next_command(experiment, experiment.description, gather(experiment)[TRIALS_FILE].to_pylist()))
+        output.next(next_command(experiment, experiment.description, gather(experiment).trials))
     return code
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from search_spaces.recipes import read_recipes
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect, scored_attempts
+from sweep.records.trial_result import TrialResult
 from sweep.records.weights_file import read_best_weights
 from sweep.records.winners import winners
 from sweep.sealed.ledger import Ledger, Reading
@@ -64,7 +63,7 @@ def admit(
     reason = again.strip()
     if again and not reason:
         raise LedgerError("--again: its reason is blank; say in words why test is read again")
-    trials = {row["attempt"]: row for row in collect(experiment).to_pylist()}
+    trials = {one.attempt: one for one in collect(experiment)}
     best = winners(trials.values())
     for name in attempts:
         _check_attempt(experiment, trials, best, name)
@@ -74,16 +73,16 @@ def admit(
     if not chosen:
         fix = next_command(experiment, experiment.description, trials.values())
         raise ExperimentError(f"{experiment.address}: no finished attempt; continue with {fix}")
-    before = _Before(experiment, ledger, trials, [row["attempt"] for row in chosen])
+    before = _Before(experiment, ledger, trials, [row.attempt for row in chosen])
     admitted: list[Attempt] = []
     refused: list[str] = []
     unrecorded: list[str] = []
     for row in chosen:
-        name = row["attempt"]
-        siblings = {one["attempt"] for one in best[row["contest"]]} - {name}  # the same recipe with other seeds
+        name = row.attempt
+        siblings = {one.attempt for one in best[row.contest]} - {name}  # the same recipe with other seeds
         weights = hashlib.sha256(read_best_weights(experiment, name)).hexdigest()
         attempt = Attempt(name=name, checkpoint_sha256=weights)
-        readings = before.of(attempt, row["contest"], siblings)
+        readings = before.of(attempt, row.contest, siblings)
         seen = bool(readings) or name in before.unrecorded
         if not seen or reason:
             admitted.append(replace(attempt, reason=reason if seen else ""))
@@ -111,12 +110,12 @@ class _Before:
         self,
         experiment: Experiment,
         ledger: Ledger,
-        trials: Mapping[str, Mapping[str, Any]],
+        trials: Mapping[str, TrialResult],
         chosen: Sequence[str],
     ) -> None:
         self._readings = ledger.readings()
         self._name, self._run = experiment.name, experiment.description.get("id", "")
-        self._contests = {name: row["contest"] for name, row in trials.items()}
+        self._contests = {name: row.contest for name, row in trials.items()}
         self._complete = scored_attempts(experiment)
         known = {one.attempt for one in self._readings if self._is_own(one)}
         self.unrecorded = scored_attempts(experiment, chosen) - known
@@ -167,38 +166,37 @@ def _unrecorded(ledger: Ledger, name: str) -> str:
 
 
 def _check_attempt(
-    experiment: Experiment, trials: Mapping[str, dict[str, Any]], best: Mapping[str, list[dict[str, Any]]], name: str
+    experiment: Experiment, trials: Mapping[str, TrialResult], best: Mapping[str, list[TrialResult]], name: str
 ) -> None:
     """Refuse an attempt that may not be scored."""
     if name not in trials:
         raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
     row = trials[name]
-    if row["status"] != "finished":
+    if not row.finished:
         raise ExperimentError(
-            f"--attempts {name}: is {row['status']}, only finished attempts are scored; "
+            f"--attempts {name}: is {row.status}, only finished attempts are scored; "
             f"resume with {resume_command(experiment, experiment.description)}"
         )
-    won = [one["attempt"] for one in best.get(row["contest"], [])]
+    won = [one.attempt for one in best.get(row.contest, [])]
     if not won:
         raise ExperimentError(
-            f"--attempts {name}: the choice of {row['contest']} has not been made; "
+            f"--attempts {name}: the choice of {row.contest} has not been made; "
             f"resume with {resume_command(experiment, experiment.description)}"
         )
     if name not in won:
         raise ExperimentError(
-            f"--attempts {name}: was not the best of {row['contest']} by val IoU, and test is no ground for a choice; "
+            f"--attempts {name}: was not the best of {row.contest} by val IoU, and test is no ground for a choice; "
             f"score {','.join(won)}"
         )
 
 
-def _with_recipes(rows: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+def _with_recipes(rows: Sequence[TrialResult], path: Path) -> list[TrialResult]:
     """Keep the rows that were trained with a recipe file's recipes."""
     wanted = read_recipes(path)
     kept = []
     for row in rows:
-        recipe = json.loads(row["recipe"])
-        fields = wanted.get(row["architecture"])
-        if fields is not None and all(recipe[name] == value for name, value in fields.items()):
+        fields = wanted.get(row.architecture)
+        if fields is not None and all(getattr(row.recipe, name) == value for name, value in fields.items()):
             kept.append(row)
     if not kept:
         raise ExperimentError(f"--recipes {path}: no winner of this experiment was trained with one of its recipes")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sweep.records.experiment import Experiment
 from sweep.records.store import TEST_SCORES_FILE
+from sweep.records.trial_result import TrialResult
 from sweep.records.winners import winners
 from sweep.sealed.ledger import Ledger
 from trainables.errors import ExperimentError, LedgerError
@@ -41,7 +42,7 @@ def trusting(description: Mapping[str, Any]) -> tuple[str, ...]:
 def next_command(
     experiment: Experiment,
     description: Mapping[str, Any],
-    trials: Iterable[Mapping[str, Any]],
+    trials: Iterable[TrialResult],
     *,
     reported: bool = False,
 ) -> str:
@@ -50,7 +51,7 @@ def next_command(
     Args:
         experiment: Which one.
         description: What it says of itself.
-        trials: Its rows of the trials table.
+        trials: Its trials.
         reported: Its report has just been made, wherever.
 
     Returns:
@@ -60,17 +61,17 @@ def next_command(
     """
     if not description["ended"]:
         return resume_command(experiment, description)
-    rows = [dict(row) for row in trials]
-    best = winners(rows)
+    trials = list(trials)
+    best = winners(trials)
     if not best:
         return _same_again(description)
     try:
         read = Ledger(experiment.storage).of(experiment.name, description.get("id", ""))
     except LedgerError:
         return experiment.command("score", "--verify")
-    contests = {row["attempt"]: row["contest"] for row in rows}
+    contests = {one.attempt: one.contest for one in trials}
     for contest, won in best.items():
-        winning = {row["attempt"] for row in won}
+        winning = {one.attempt for one in won}
         before = {attempt for attempt in read if contests.get(attempt, attempt) == contest}
         if any(not before - (winning - {attempt}) for attempt in winning):  # scoring admits just these
             return experiment.command("score", *trusting(description))

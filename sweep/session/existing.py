@@ -6,7 +6,7 @@ from sweep.planning.crops import require_same_crops
 from sweep.planning.packing import Packing
 from sweep.planning.plan import SweepPlan, read_plan, space_differences
 from sweep.records.experiment import Experiment
-from sweep.records.store import TRIALS_FILE, gather
+from sweep.records.store import gather
 from sweep.sealed.next_step import next_command, resume_command
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -56,8 +56,8 @@ def next_step(experiment: Experiment) -> str:
     """Say what can be done with an experiment whose name is taken."""
     description = experiment.description
     if description["ended"]:
-        trials = gather(experiment)[TRIALS_FILE].to_pylist()
-        return f"choose another --name, or take its next step: {next_command(experiment, description, trials)}"
+        following = next_command(experiment, description, gather(experiment).trials)
+        return f"choose another --name, or take its next step: {following}"
     return f"resume it with {resume_command(experiment, description)}, or choose another --name"
 
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from sweep.observers.trial_table import TrialRow, TrialTable
 from sweep.records.experiment import Experiment
 from sweep.records.lease import Lease, Sighting
-from sweep.records.store import damage_in_one_line, trial_row
+from sweep.records.store import damage_in_one_line
+from sweep.records.trial_result import TrialResult
 from sweep.records.trials import ENDED, ERROR_FILE, State, TrialRecord, TrialRecords, read_all_reports
 from sweep.sealed.next_step import next_command
 from trainables.escaping import visible
@@ -128,17 +129,17 @@ class SnapshotReader:
         with damage_in_one_line(experiment):
             records = TrialRecords(experiment).all()
             reports = self._reports(records, damaged)
-            rows = [trial_row(record, description, reports[record.plan.attempt]) for record in records]
+            results = [TrialResult.of_record(one, description, reports[one.plan.attempt]) for one in records]
             return Snapshot(
                 experiment=experiment,
                 description=description,
                 state=state,
                 driver=driver,
                 trials=_table(description, records, reports, alive=state == "running"),
-                best=_best_of_all(rows),
+                best=_best_of_all(results),
                 failures=self._failures(records, reports),
                 damaged=damaged,
-                next_command="" if state == "running" else next_command(experiment, description, rows),
+                next_command="" if state == "running" else next_command(experiment, description, results),
             )
 
     def _reports(self, records: Sequence[TrialRecord], damaged: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -206,27 +207,27 @@ def planned_total(plan: Mapping[str, Any]) -> int:
     return total
 
 
-def _best_of_all(rows: Sequence[Mapping[str, Any]]) -> list[Best]:
-    kinds = (("finished",), ("unfinished",))
-    found = [best for kind in kinds if (best := _best([row for row in rows if row["status"] in kind]))]
-    return found or list(filter(None, [_best(rows)]))
+def _best_of_all(trials: Sequence[TrialResult]) -> list[Best]:
+    kinds = ("finished", "unfinished")
+    found = [best for kind in kinds if (best := _best([one for one in trials if one.status == kind]))]
+    return found or list(filter(None, [_best(trials)]))
 
 
-def _best(rows: Sequence[Mapping[str, Any]]) -> Best | None:
+def _best(trials: Sequence[TrialResult]) -> Best | None:
     """Find the best trial by val IoU of whole tiles where they have finished, else by that of an epoch's windows."""
-    scores = [row["val_iou"] if row["status"] == "finished" else row["best_epoch_val_iou"] for row in rows]
-    scored = [(score, row) for score, row in zip(scores, rows, strict=True) if score is not None]
+    scores = [one.val_iou if one.finished else one.best_epoch_val_iou for one in trials]
+    scored = [(score, one) for score, one in zip(scores, trials, strict=True) if score is not None]
     if not scored:
         return None
-    score, row = max(scored, key=lambda one: (not one[1].get("collapsed"), one[0]))
+    score, trial = max(scored, key=lambda one: (not one[1].collapsed, one[0]))
     return Best(
-        attempt=row["attempt"],
+        attempt=trial.attempt,
         val_iou=score,
-        finished=row["status"] == "finished",
-        status=row["status"],
-        epoch=row["best_epoch"],
-        max_epochs=row["max_epochs"],
-        collapsed=row.get("collapsed") or "",
+        finished=trial.finished,
+        status=trial.status,
+        epoch=trial.best_epoch or 0,
+        max_epochs=trial.recipe.max_epochs,
+        collapsed=trial.collapsed or "",
     )
 
 

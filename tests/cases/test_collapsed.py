@@ -27,6 +27,7 @@ from sweep.search.journal import open_studies
 from sweep.search.study_group import StudyGroup
 from sweep.status.snapshot import SnapshotReader
 from tests.reports import plan_of
+from tests.rows import result_of
 from tests.sweep.status.test_status import RECIPE, Made
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
@@ -68,8 +69,8 @@ def test_it_is_marked_in_table_json_csv_and_on_the_page(made: Callable[..., Made
     experiment = made((0.6, MIXED), (0.3, ROOFS)).experiment
     board = Leaderboard(experiment)
     first, last = board.rows
-    assert (first["collapsed"], first["collapsed_trainings"]) == ("", 0)
-    assert (last["collapsed"], last["collapsed_trainings"]) == ("foreground", 1)
+    assert (first.collapsed, first.collapsed_trainings) == ("", 0)
+    assert (last.collapsed, last.collapsed_trainings) == ("foreground", 1)
     assert "[collapsed]" in board.markdown() and board.markdown().count("[collapsed]") == 1
     assert [row["collapsed"] for row in csv.DictReader(io.StringIO(board.csv()))] == ["", "foreground"]
     assert any("it predicts foreground everywhere on val" in note for note in board.notes)
@@ -81,11 +82,11 @@ def test_it_is_marked_in_table_json_csv_and_on_the_page(made: Callable[..., Made
 
 def test_it_ranks_after_the_others_and_nobody_is_best_where_it_has_the_highest_iou(made: Callable[..., Made]) -> None:
     source = ReportData.read(made((0.7, ROOFS), (0.6, MIXED)).experiment)
-    assert [(row["entry"], row["rank"], row["tied"]) for row in source.rows] == [
+    assert [(row.contender, row.rank, row.tied) for row in source.rows] == [
         ("unet-2", 1, True),
         ("unet-1", 2, True),
     ]
-    assert source.rows[1]["difference"] == pytest.approx(0.1)
+    assert source.rows[1].difference.mean == pytest.approx(0.1)  # type: ignore[union-attr]
     told = answer(source)
     assert told.verdict == "No model has learned: none has a higher val IoU than a single class everywhere."
     assert "predicts foreground everywhere and has a val IoU of 0.715;" in told.reasons[0]
@@ -97,7 +98,7 @@ def test_it_ranks_after_the_others_and_nobody_is_best_where_it_has_the_highest_i
 
 def test_of_several_that_all_collapsed_none_is_ahead(made: Callable[..., Made]) -> None:
     board = Leaderboard(made((0.4, ROOFS), (0.0, NOTHING)).experiment)
-    assert all(row["tied"] and row["probability_best"] is None for row in board.rows)
+    assert all(row.tied and row.probability_best is None for row in board.rows)
     assert board.answer == [
         "No model has learned: all 2 predict a single class everywhere; the highest val IoU, 0.415, is that of "
         "foreground everywhere."
@@ -114,23 +115,22 @@ def test_one_alone_that_collapsed_has_not_learned(made: Callable[..., Made]) -> 
 
 def test_it_is_not_recommended_for_its_short_training(made: Callable[..., Made]) -> None:
     source = ReportData.read(made((0.6, MIXED), (0.5, ROOFS)).experiment)
-    for row in source.rows:
-        row["tied"] = True
     board = source.board
-    board.standings = [replace(board.standings[0], inconclusive=None)]
+    tied = tuple(replace(row, tied=True) for row in board.rows)
+    board.standings = [replace(board.standings[0], rows=tied, inconclusive=None)]
     assert not any("shortest training" in reason for reason in answer(source).reasons)
 
 
 def test_tiles_that_show_a_single_class_let_nobody_collapse(made: Callable[..., Made]) -> None:
     board = Leaderboard(made((1.0, [[100, 0], [0, 0]])).experiment)
-    assert board.rows[0]["collapsed"] == "" and not any("everywhere" in line for line in board.answer)
+    assert board.rows[0].collapsed == "" and not any("everywhere" in line for line in board.answer)
 
 
 def test_of_many_classes_one_everywhere_is_one_everywhere(made: Callable[..., Made]) -> None:
     task = {"kind": "multiclass", "classes": ["land", "water", "road"]}
     water, two = [[0, 9, 0], [0, 5, 0], [0, 4, 0]], [[9, 0, 0], [0, 5, 0], [0, 4, 0]]
     board = Leaderboard(made((0.5, two), (0.3, water), task=task).experiment)
-    assert [row["collapsed"] for row in board.rows] == ["", "water"]
+    assert [row.collapsed for row in board.rows] == ["", "water"]
 
 
 def test_another_class_on_another_tile_is_no_collapse(made: Callable[..., Made]) -> None:
@@ -138,17 +138,16 @@ def test_another_class_on_another_tile_is_no_collapse(made: Callable[..., Made])
     reports = json.loads(made_up.experiment.read("unet-2/reports.jsonl"))
     reports["final_tiles"]["v0"]["confusion"] = NOTHING
     made_up.experiment.write("unet-2/reports.jsonl", f"{json.dumps(reports)}\n".encode())
-    assert [row["collapsed"] for row in Leaderboard(made_up.experiment).rows] == ["", ""]
+    assert [row.collapsed for row in Leaderboard(made_up.experiment).rows] == ["", ""]
 
 
 def test_it_wins_no_contest_against_one_that_did_not_collapse() -> None:
-    common = {"contest": "unet", "preliminary": False, "status": "finished"}
     trials = [
-        {**common, "attempt": "a", "candidate": "a", "val_iou": 0.7, "collapsed": "roof"},
-        {**common, "attempt": "b", "candidate": "b", "val_iou": 0.6, "collapsed": None},
+        result_of("a", 0.7, contest="unet", collapsed="roof"),
+        result_of("b", 0.6, contest="unet"),
     ]
-    assert [row["attempt"] for row in winners(trials)["unet"]] == ["b"]
-    assert [row["attempt"] for row in winners(trials[:1])["unet"]] == ["a"]
+    assert [one.attempt for one in winners(trials)["unet"]] == ["b"]
+    assert [one.attempt for one in winners(trials[:1])["unet"]] == ["a"]
 
 
 def test_a_search_confirms_it_only_where_there_is_no_other(tmp_path: Path) -> None:

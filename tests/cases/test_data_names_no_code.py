@@ -193,9 +193,9 @@ def test_an_experiment_that_does_not_say_what_its_code_was_is_not_resumed(code: 
 def test_tables_are_made_of_any_record_without_a_look_at_what_it_names(name: str, tmp_path: Path) -> None:
     experiment, _ = _experiment(tmp_path / "r", name, {})
     before = set(sys.modules)
-    (row,) = gather(experiment)["trials.parquet"].to_pylist()
-    assert row["architecture"] == name and row["slug"] == described(name).slug
-    assert next_command(experiment, experiment.description, [row]).endswith(f"{tmp_path / 'r'}")
+    (trial,) = gather(experiment).trials
+    assert trial.architecture == name and trial.slug == described(name).slug
+    assert next_command(experiment, experiment.description, [trial]).endswith(f"{tmp_path / 'r'}")
     assert not {"segmentation_models_pytorch", "timm"} & (set(sys.modules) - before)
 
 

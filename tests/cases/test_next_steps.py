@@ -60,7 +60,7 @@ def test_the_way_from_a_first_sweep_to_an_exported_model(tmp_path: Path) -> None
     second_phase = (
         f"python -m sweep.phase2 --profile smoke --patches {tmp_path / 'patches'} --architectures smp_unet_resnet34"
     )
-    chosen = [row["architecture"] for row in Leaderboard(first).rows if row["rank"] == 1 or row["tied"]]
+    chosen = [row.architecture for row in Leaderboard(first).rows if row.rank == 1 or row.tied]
     second_phase = second_phase.replace("smp_unet_resnet34", ",".join(chosen))
     assert chosen[0] == "smp_unet_resnet34"
     assert _report(first) == second_phase and _next(first) == second_phase

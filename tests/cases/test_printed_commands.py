@@ -6,7 +6,6 @@ import json
 import shlex
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from sweep.cli.console import open_output
@@ -14,7 +13,6 @@ from sweep.cli.options import SweepOptions
 from sweep.cli.usage import parse
 from sweep.patches.commands.shared import command as dataset_command
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
-from sweep.records.store import TRIALS_SCHEMA
 from sweep.records.trials import TrialRecords
 from sweep.sealed.ledger import Ledger
 from sweep.sealed.next_step import next_command
@@ -23,6 +21,7 @@ from sweep.session.checks import require_folder
 from tests.cases.experiments import a_reading
 from tests.docs.pages import COMMANDS, command_lines
 from tests.reports import begin_experiment, plan_of
+from tests.rows import result_of
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import command
 from trainables.storage import Storage
@@ -82,10 +81,8 @@ def test_a_plan_of_what_has_begun_names_the_status(experiment: Experiment) -> No
 )
 def test_every_next_step_parses(experiment: Experiment, ended: bool, status: str, expected: str) -> None:
     _end(experiment, ended=ended)
-    row = dict.fromkeys(TRIALS_SCHEMA.names) | {"attempt": "unet", "contest": "unet", "status": status}
-    row |= {"candidate": "unet", "entry": "unet", "preliminary": False, "val_iou": 0.5, "recipe": "{}"}
-    rows = pa.Table.from_pylist([row], schema=TRIALS_SCHEMA).to_pylist()
-    assert _parsed(next_command(experiment, experiment.description, rows))[0] == expected
+    trial = result_of("unet", 0.5, status=status)
+    assert _parsed(next_command(experiment, experiment.description, [trial]))[0] == expected
 
 
 @pytest.mark.parametrize("phase", ["phase1", "phase2", "phase3"])

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from sweep.report.budget import budget_section
 from sweep.report.curves import learning_curves
-from sweep.report.data import ReportData
+from sweep.report.data import CurvePoint, ReportData
 from sweep.results.budget_curve import draw_curve
+from sweep.results.rows import LeaderboardRow, Means
+from sweep.results.statistics import Interval
+from tests.rows import row_of
 
 
-def _row(name: str, tiles: int, iou: float) -> dict[str, Any]:
-    return {
-        "entry": f"{name}-{tiles}tiles",
-        "attempt": f"{name}-{tiles}tiles-draw1",
-        "attempts": [f"{name}-{tiles}tiles-draw1"],
-        "architecture": name,
-        "title": name.title(),
-        "weights": "from scratch",
-        "unranked": "",
-        "tiles": tiles,
-        "draw": 1,
-        "val_iou": iou,
-        "val_iou_low": None,
-        "val_iou_high": None,
-        "test_iou": None,
-        "epochs": 2,
-    }
+def _row(name: str, tiles: int, iou: float) -> LeaderboardRow:
+    return row_of(
+        f"{name}-{tiles}tiles-draw1",
+        Interval(mean=iou),
+        contender=f"{name}-{tiles}tiles",
+        architecture=name,
+        title=name.title(),
+        weights="from scratch",
+        tiles=tiles,
+        draw=1,
+        epochs=2,
+    )
 
 
 ROWS = [_row("fpn", 12, 0.7), _row("unet", 12, 0.6), _row("unet", 24, 0.9), _row("fpn", 24, 0.8)]
@@ -40,16 +39,16 @@ class FakeSource(ReportData):
 
     phase = "phase3"
 
-    def epochs(self, attempts: set[str]) -> dict[str, list[dict[str, Any]]]:
+    def epochs(self, attempts: set[str]) -> dict[str, list[CurvePoint]]:
         """Return two epochs of each."""
         return {
-            attempt: [{"epoch": epoch, "train_loss": 0.5, "val_loss": 0.4, "val_iou": 0.6} for epoch in (1, 2)]
+            attempt: [CurvePoint(epoch=epoch, train_loss=0.5, val_loss=0.4, val_iou=0.6) for epoch in (1, 2)]
             for attempt in attempts
         }
 
 
 def _source() -> FakeSource:
-    planned = sorted(ROWS, key=lambda row: row["architecture"], reverse=True)
+    planned = sorted(ROWS, key=lambda row: row.architecture, reverse=True)
     contenders = [SimpleNamespace(row=row, trainings=(row,)) for row in planned]
     board: Any = SimpleNamespace(rows=ROWS, trials=ROWS, contenders=contenders, scalings=[])
     return FakeSource(SimpleNamespace(), board)  # type: ignore[arg-type]
@@ -86,8 +85,8 @@ def test_learning_curves_of_one_model_do_not_meet_in_one_chart() -> None:
 
 
 def test_a_model_keeps_its_colour_where_test_was_read_of_others_only() -> None:
-    ends = {"test_iou": 0.5, "test_iou_low": None, "test_iou_high": None}
-    rows = [{**row, **ends} if row["architecture"] == "unet" else row for row in ROWS]
+    read = Means(iou=Interval(mean=0.5))
+    rows = [replace(row, test=read, test_iou=0.5) if row.architecture == "unet" else row for row in ROWS]
     drawn = draw_curve(rows, rows, [], "test", "x").decode()
     found = set(re.findall(r'<g class="s(\d)" data-architecture="(\w+)"', drawn))
     assert found == {("1", "unet")}, "the second of the leaderboard, also alone"

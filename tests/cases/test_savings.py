@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,13 +10,12 @@ from rich.console import Console
 from sweep.planning.plan import StudyPlan
 from sweep.results.search_summary import GroupSummary, epochs_saved, print_summaries
 from tests.reports import plan_of
+from tests.rows import result_of
 
 
 def _summary(trials: Sequence[tuple[str, int]]) -> GroupSummary:
     """Summarise a search of trials of this status and number of epochs, of 40 at most."""
-    rows: list[dict[str, Any]] = [
-        {"status": status, "epochs": epochs, "max_epochs": 40, "val_iou": None} for status, epochs in trials
-    ]
+    rows = [result_of(status=status, epochs=epochs) for status, epochs in trials]
     return GroupSummary(study=StudyPlan(template=plan_of(), space={}, trials=len(rows)), rows=rows, won=[])
 
 

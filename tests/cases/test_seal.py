@@ -166,7 +166,7 @@ def test_the_reading_goes_with_the_folder(scored: Path, capsys: Say) -> None:
     assert _verify(scored) == 0
     assert "mine/unet (now theirs)" in capsys.readouterr().out
     (row,) = Leaderboard(Experiment(Storage.open(str(scored)), "theirs")).rows
-    assert row["test_iou"] == pytest.approx(_lines(scored)[0]["iou"])
+    assert row.test_iou == pytest.approx(_lines(scored)[0]["iou"])
 
 
 def test_a_copy_whose_scores_are_gone_shows_the_recorded_reading(scored: Path) -> None:

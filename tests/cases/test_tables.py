@@ -29,9 +29,12 @@ from sweep.records.trials import TrialPlan
 from sweep.results.budget_curve import print_curve
 from sweep.results.classes import ClassRow, class_table
 from sweep.results.leaderboard import Leaderboard
+from sweep.results.rows import LeaderboardRow
 from sweep.results.search_summary import GroupSummary, print_summaries
+from sweep.results.statistics import Interval
 from sweep.sealed.audit import AuditResult, show_audit
 from tests.cases.screens import FakeTerminal, has, printed, widest, words
+from tests.rows import result_of, row_of
 from trainables.models.registry import ARCHITECTURES
 from trainables.models.weights import Weights
 from trainables.task import Task
@@ -42,23 +45,16 @@ OWN = "my_models_py_" + "build_" * 7 + "model"  # 60 letters without a blank
 SLUG = "smp_unetplusplus_tu-tf_efficientnet_lite0-012"
 
 
-def _row(rank: int, title: str, **changes: Any) -> dict[str, Any]:
-    scores = {
-        f"{split}_{metric}{end}": value
-        for split, shift in (("val", 0.0), ("test", 0.1))
-        for metric in ("iou", "f1")
-        for end, value in (("", 0.6 + shift + rank / 1000), ("_low", 0.55), ("_high", 0.75))
-    }
-    scores |= {"difference": -0.012, "difference_low": -0.1, "difference_high": 0.02}
-    common = {"slug": "a", "entry": "a", "candidate": "", "weights": "ImageNet (package)", "tied": rank < 3}
+def _row(rank: int, title: str, **changes: Any) -> LeaderboardRow:
+    val, test = (Interval(mean=0.6 + shift + rank / 1000, low=0.55, high=0.75) for shift in (0.0, 0.1))
     recipe = {"learning_rate": 1e-4, "augmentation": "MEDIUM", "decoder_dropout": 0.3, "bce_weight": 0.5}
-    recipe |= {"task": "{}", "recipe": "{}"}
-    rest = {"folds": 0, "best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
-    counts = {"attempts": ["a", "b", "c"], "leaks": 0, "unranked": "", "collapsed": "", "collapsed_trainings": 0}
-    return {**scores, **common, **recipe, **rest, **counts, "rank": rank, "title": title, **changes}
+    common = {"slug": "a", "contender": "a", "candidate": "", "weights": "ImageNet (package)", "tied": rank < 3}
+    rest = {"best_epoch": 31, "epochs": 40, "probability_best": 0.3, "seconds": 3600.0, "test_readings": 1}
+    rest |= {"attempts": ("a", "b", "c"), "difference": Interval(mean=-0.012, low=-0.1, high=0.02)}
+    return row_of("a", val, test, **{**recipe, **common, **rest, "rank": rank, "title": title, **changes})
 
 
-def _board(*rows: dict[str, Any]) -> Leaderboard:
+def _board(*rows: LeaderboardRow) -> Leaderboard:
     board = Leaderboard.__new__(Leaderboard)
     board.rows = list(rows)
     description = {"data": {"name": "roofs of a town with a long name", "synthetic": True}}
@@ -182,7 +178,7 @@ def test_searches_show_what_was_found(width: int) -> None:
         best_val_iou, shared_val_iou, gain = 0.712, 0.701, 0.011  # type: ignore[assignment]
         best_values = values  # type: ignore[assignment]
 
-    rows = [{"status": "finished", "epochs": 2, "max_epochs": 4}]
+    rows = [result_of("unet", 0.7, epochs=2)]
     study = SimpleNamespace(name=SLUG, confirm=0)
     found = [Summary(study=study, rows=rows, won=[]) for _ in range(2)]  # type: ignore[arg-type]
     text = _collect(lambda console: print_summaries(found, console), width)
@@ -198,17 +194,7 @@ def test_classes_budgets_and_readings_are_whole(width: int) -> None:
     row = ClassRow(contender="a", label=LONGEST, architecture="unet", split="val", pooled=score)  # type: ignore[arg-type]
     text = printed(class_table(task, [row]), width=width)
     assert widest(text) <= width and has(text, LONGEST) and "0.211" in text
-    rows = [
-        {
-            **_row(1, LONGEST),
-            "tiles": tiles,
-            "label": LONGEST,
-            "slug": "a",
-            "entry": f"a-{tiles}tiles",
-            "architecture": "unet",
-        }
-        for tiles in (5, 12, 24)
-    ]
+    rows = [_row(1, LONGEST, tiles=tiles, contender=f"a-{tiles}tiles") for tiles in (5, 12, 24)]
     text = _collect(lambda console: print_curve(rows, console), width)
     assert widest(text) <= width and text.count("0.701") == 3 and "24 tiles" in words(text)
     check = AuditResult(reading=None, attempt=f"phase2-paper/{SLUG}", weights="missing", data="matches", test="matches")

@@ -19,25 +19,17 @@ from sweep.results.search_summary import GroupSummary
 from sweep.results.standings import Standing, stand
 from sweep.results.statistics import Inconclusive, compare, mean_interval
 from sweep.results.verdict import caveats, headline, verdict
+from tests.rows import result_of, row_of
 
 
 def contender(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any) -> Contender:
     iou = np.asarray(scores, dtype=np.float64)
-    interval = mean_interval(iou)
-    row = {
-        "entry": title.lower(), "title": title, "tiles": 24, "draw": 0, "folds": 0,
-        "division": "", "data_fingerprint": "f", "metric": "iou",
-        "attempts": [f"{title}-{number}" for number in range(len(iou))], "unranked": "",
-        "collapsed": "", "collapsed_trainings": 0,
-        "val_iou": interval.mean, "val_iou_low": interval.low, "val_iou_high": interval.high,
-    }  # fmt: skip
+    attempts = tuple(f"{title}-{number}" for number in range(len(iou)))
+    usual = {"contender": title.lower(), "title": title, "tiles": 24, "attempts": attempts}
+    row = row_of(attempts[0], mean_interval(iou), **{**usual, **changes})
     tiles = tuple(f"v{number}" for number in range(iou.shape[1]))
-    return Contender(
-        row={**row, **changes},
-        trainings=(),
-        val=SplitScores(tiles=tiles, iou=iou, f1=None, layout=Layout.apart(len(tiles))),
-        test=None,
-    )
+    val = SplitScores(tiles=tiles, iou=iou, f1=None, layout=Layout.apart(len(tiles)))
+    return Contender(row=row, trainings=(), val=val, test=None)
 
 
 def standing(*contenders: Contender) -> Standing:
@@ -48,7 +40,7 @@ def standing(*contenders: Contender) -> Standing:
 def words(*contenders: Contender, phase: str = "phase1") -> str:
     """Return all that is said of contenders: headline, answer and notes."""
     found = standing(*contenders)
-    names = {row["entry"]: row["title"] for row in found.rows}
+    names = {row.contender: row.title for row in found.rows}
     return "\n".join([headline(found, names), *verdict(found, phase), *caveats([found], contenders)])
 
 
@@ -107,8 +99,9 @@ def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> Non
     found = standing(contender("A", [EASY + 0.1]), contender("B", [EASY]))
     assert found.inconclusive is Inconclusive.ONE_TRAINING
     for row in found.rows:
-        assert row["tied"] and row["probability_best"] is None
-    assert found.rows[1]["difference"] == pytest.approx(-0.1) and found.rows[1]["difference_low"] is None
+        assert row.tied and row.probability_best is None
+    difference = found.rows[1].difference
+    assert difference and difference.mean == pytest.approx(-0.1) and difference.low is None
     said = words(contender("A", [EASY + 0.1]), contender("B", [EASY]))
     assert "No winner: with one training each, none can be called better than another." in said
     assert "each was trained once" in said and "--repeats 3 measures it" in said
@@ -148,7 +141,7 @@ def test_a_tie_is_told_with_its_mark() -> None:
 
 def test_one_tile_gives_neither_order_nor_probability() -> None:
     contenders = contender("A", [[0.9], [0.8]]), contender("B", [[0.1], [0.1]])
-    assert [row["probability_best"] for row in standing(*contenders).rows] == [None, None]
+    assert [row.probability_best for row in standing(*contenders).rows] == [None, None]
     said = words(*contenders)
     assert "No winner: with a single val tile" in said and "P(best) is not shown: it takes several val tiles." in said
 
@@ -173,9 +166,9 @@ def test_who_is_called_best_with_90_percent_is_best_in_90_of_100_cases(folds: in
     [(0.62, 0, "+0.020 (luckiest of 3)"), (0.62, 3, "+0.020"), (0.60, 0, "+0.000"), (0.58, 3, "-0.020")],
 )
 def test_a_gain_that_nothing_confirmed_is_the_luckiest_one_s(best: float, confirm: int, text: str) -> None:
-    rows = [{"status": "finished", "val_iou": iou} for iou in (0.60, 0.55, 0.62)] + [{"status": "stopped"}]
+    rows = [*(result_of("unet", iou) for iou in (0.60, 0.55, 0.62)), result_of(status="stopped")]
     study: Any = SimpleNamespace(confirm=confirm)
-    assert GroupSummary(study=study, rows=rows, won=[{"val_iou": best}]).gain_text == text
+    assert GroupSummary(study=study, rows=rows, won=[result_of("unet", best)]).gain_text == text
 
 
 def test_ten_contenders_of_five_trainings_on_thirty_tiles_take_less_than_two_seconds() -> None:

@@ -70,10 +70,10 @@ def test_the_leaderboard_tells_classes_apart(swept: Path) -> None:
     board = Leaderboard(Experiment(Storage.open(str(swept / "results")), NAME))
     found = {(row.contender, row.split): row.pooled for row in board.class_rows}
     assert set(found) == {(entry, split) for entry in ("unet", "smp_unet_resnet34") for split in ("val", "test")}
-    row = next(row for row in board.rows if row["entry"] == "unet")
-    assert row["val_pixel_accuracy"] == pytest.approx(found["unet", "val"].pixel_accuracy)
-    assert row["val_pooled_iou"] == pytest.approx(found["unet", "val"].iou)
-    assert row["val_frequency_weighted_iou"] == pytest.approx(found["unet", "val"].frequency_weighted_iou)
+    row = next(row for row in board.rows if row.contender == "unet")
+    assert row.val_pixel_accuracy == pytest.approx(found["unet", "val"].pixel_accuracy)
+    assert row.val_pooled_iou == pytest.approx(found["unet", "val"].iou)
+    assert row.val_frequency_weighted_iou == pytest.approx(found["unet", "val"].frequency_weighted_iou)
     assert "0.5 CE" in board.markdown() and "means over the classes" in board.markdown()
     assert not class_rows(board.experiment, board.rows, {"val": set(), "test": set()})
 

@@ -74,10 +74,10 @@ def test_a_diverging_trial_fails_alone_and_the_others_go_on(four_gpus: None, dat
     experiment = _experiment(tmp_path, data)
     # One GPU each on a node of four: both run at once, each in its own slot.
     assert _run(experiment, SweepPlan(trials=tuple(trials)), data, _resources(4, gpus=1.0)).complete
-    rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
-    assert rows["sound"]["status"] == "finished"
-    assert rows["diverging"]["status"] == "failed"
-    assert re.search(r"loss is (nan|inf) in epoch \d at learning rate 1$", rows["diverging"]["failure"])
+    rows = {row.attempt: row for row in collect(experiment)}
+    assert rows["sound"].status == "finished"
+    assert rows["diverging"].status == "failed"
+    assert re.search(r"loss is (nan|inf) in epoch \d at learning rate 1$", rows["diverging"].failure)
     assert "failed" in (tmp_path / "e" / "diverging" / "trial.log").read_text()
     board = Leaderboard(experiment)
     assert "[failed]" in board.markdown()
@@ -123,7 +123,7 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
     )
     experiment, end = _search(data, tmp_path, plan, concurrent=1)  # so that the seed decides who is stopped
     assert end.complete
-    rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
+    rows = {row.attempt: row for row in collect(experiment)}
     studies = _studies(experiment)
     assert {name: len(trials) for name, trials in studies.items()} == {"rivals": 5, "diverging": 6, "impatient": 1}
     order = [record.plan.attempt for record in TrialRecords(experiment).all()]
@@ -134,12 +134,12 @@ def test_optuna_hears_the_truth_about_every_end(four_gpus: None, dataset: Path, 
     for trials in studies.values():
         for trial in trials:
             row = rows[trial.user_attrs["attempt"]]
-            curve = _curve(experiment, row["attempt"])
-            assert trial.state is told[row["status"]]
+            curve = _curve(experiment, row.attempt)
+            assert trial.state is told[row.status]
             assert trial.intermediate_values == curve, "each epoch, the last one included"
             if trial.state is TrialState.COMPLETE:
                 assert trial.value == max(curve.values()), "the best epoch's weights are what is used"
-            seen.add(row["status"])
+            seen.add(row.status)
     assert studies["rivals"][0].params == {"learning_rate": 0.02}, "the shared recipe comes first"
     assert studies["rivals"][0].state is TrialState.COMPLETE
     stopped = [trial for trial in studies["rivals"] if trial.state is TrialState.PRUNED]
@@ -159,10 +159,10 @@ def test_a_slow_starter_beside_a_fast_one_survives(four_gpus: None, dataset: Pat
     fast = _study_plan("fast", space, 3, max_epochs=4, patience=4, draws_per_epoch=32, learning_rate=0.02)
     slow = _study_plan("slow", space, 1, max_epochs=4, patience=4, learning_rate=1e-7)
     experiment, _ = _search(data, tmp_path, SweepPlan(studies=(fast, slow), policy=ASHA), concurrent=2)
-    rows = {row["attempt"]: row for row in collect(experiment).to_pylist()}
-    assert rows["slow-000"]["status"] == "finished" and rows["slow-000"]["epochs"] == 4
-    fastest = max(row["best_epoch_val_iou"] for name, row in rows.items() if name.startswith("fast"))
-    assert rows["slow-000"]["best_epoch_val_iou"] < fastest
+    rows = {row.attempt: row for row in collect(experiment)}
+    assert rows["slow-000"].status == "finished" and rows["slow-000"].epochs == 4
+    fastest = max(row.best_epoch_val_iou or 0.0 for name, row in rows.items() if name.startswith("fast"))
+    assert rows["slow-000"].best_epoch_val_iou < fastest
 
 
 def test_paused_trials_are_promoted_by_rank_and_the_rest_given_up(
@@ -183,7 +183,7 @@ def test_paused_trials_are_promoted_by_rank_and_the_rest_given_up(
     best = sorted(rest, key=lambda trial: -trial.intermediate_values[1])
     assert best[0] in reached, "the best of the first rung went on"
     assert len(reached) < 6 and any(trial.state is TrialState.COMPLETE for trial in rest)
-    assert {row["status"] for row in collect(experiment).to_pylist()} == {"finished", "stopped"}
+    assert {row.status for row in collect(experiment)} == {"finished", "stopped"}
 
 
 @pytest.mark.slow
@@ -198,8 +198,8 @@ def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
     for name, policy in (("full", NoHalving()), ("halved", halving)):
         plan = SweepPlan(studies=(_study_plan("unet", space, 12, **changes),), policy=policy)
         experiment, _ = _search(data, tmp_path / name, plan, concurrent=1)
-        rows = collect(experiment).to_pylist()
-        best[name] = max(row["best_epoch_val_iou"] for row in rows if row["status"] == "finished")
-        epochs[name] = sum(row["epochs"] for row in rows)
+        rows = collect(experiment)
+        best[name] = max(row.best_epoch_val_iou or 0.0 for row in rows if row.finished)
+        epochs[name] = sum(row.epochs for row in rows)
     assert epochs["full"] == 12 * 9 and epochs["halved"] < 0.5 * epochs["full"]
     assert best["halved"] >= best["full"] - 0.01

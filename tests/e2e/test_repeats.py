@@ -49,15 +49,16 @@ def _board(results: Path) -> Leaderboard:
 
 def test_an_architecture_is_one_row_with_the_mean_and_interval_of_its_trainings(results: Path) -> None:
     board = _board(results)
-    assert sorted(row["entry"] for row in board.rows) == sorted(NAMES.split(","))
-    trials = {row["attempt"]: row for row in board.trials}
+    assert sorted(row.contender for row in board.rows) == sorted(NAMES.split(","))
+    trials = {one.attempt: one for one in board.trials}
     for row in board.rows:
-        each = [trials[f"{row['entry']}-{repeat}"]["val_iou"] for repeat in (1, 2)]
-        assert row["val_iou"] == pytest.approx(sum(each) / 2)
-        assert row["val_iou_low"] <= row["val_iou"] <= row["val_iou_high"]
-        assert row["attempts"] == [f"{row['entry']}-1", f"{row['entry']}-2"]
-    assert [row["rank"] for row in board.rows] == [1, 2]
-    assert sum(row["probability_best"] for row in board.rows) == pytest.approx(1.0)
+        each = [trials[f"{row.contender}-{repeat}"].final_iou for repeat in (1, 2)]
+        assert row.val_iou == pytest.approx(sum(each) / 2)
+        plain = row.to_dict()
+        assert plain["val_iou_low"] <= plain["val_iou"] <= plain["val_iou_high"]
+        assert row.attempts == (f"{row.contender}-1", f"{row.contender}-2")
+    assert [row.rank for row in board.rows] == [1, 2]
+    assert sum(row.probability_best or 0.0 for row in board.rows) == pytest.approx(1.0)
 
 
 def test_of_jobs_that_race_one_reads_test_of_every_training_once(results: Path, here: Run, tmp_path: Path) -> None:
@@ -90,10 +91,10 @@ def _with_a_failure(results: Path, folder: Path, attempt: str) -> Path:
 
 
 def test_a_failed_training_takes_the_rank_and_is_named(results: Path, tmp_path: Path) -> None:
-    best = _board(results).rows[0]["entry"]
+    best = _board(results).rows[0].contender
     board = _board(_with_a_failure(results, tmp_path / "results", f"{best}-2"))
     last = board.rows[-1]
-    assert (last["entry"], last["rank"], last["repeats_failed"]) == (best, None, 1)
+    assert (last.contender, last.rank, last.repeats_failed) == (best, None, 1)
     assert board.failures == [best]
     assert "[1 of 2 trainings failed]" in board.markdown()
     assert any("has no rank: 1 of 2 trainings failed" in line for line in board.answer)

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sweep.report.command import ReportOptions, main
 from sweep.report.gallery import error_map
 from sweep.report.searches import importances
 from tests.commands import Run, assert_refused
+from tests.rows import result_of
 from tests.shared_sweeps import SharedSweep
 from trainables.errors import ExperimentError
 from trainables.models.registry import GRID_OF_FIVE
@@ -342,10 +344,11 @@ def test_importance_finds_the_hyperparameter_that_matters() -> None:
     rows = []
     for _ in range(40):
         values = {name: float(draw.random()) for name in space}
-        rows.append({"recipe": json.dumps(values), "best_epoch_val_iou": 1.0 - abs(values["learning_rate"] - 0.3)})
+        values["learning_rate"] = max(values["learning_rate"], 1e-6)
+        rows.append(result_of(best_epoch_val_iou=1.0 - abs(values["learning_rate"] - 0.3), **values))
     found = importances(space, rows)
     assert found["learning_rate"] > 0.7 and sum(found.values()) == pytest.approx(1.0)
-    assert importances(space, [{**row, "best_epoch_val_iou": 0.5} for row in rows]) == {}
+    assert importances(space, [replace(row, best_epoch_val_iou=0.5) for row in rows]) == {}
 
 
 def test_mistakes_are_told_in_one_line(copy: Callable[..., Path], here: Run, tmp_path: Path) -> None:

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from sweep.records.trial_result import TrialResult
 from sweep.records.winners import winners
+from tests.rows import result_of
 
 
-def training(attempt: str, val_iou: float | None, **changes: Any) -> dict[str, Any]:
-    row = {"attempt": attempt, "contest": "unet", "candidate": attempt, "preliminary": False, "val_iou": val_iou}
-    return {**row, "status": "failed" if val_iou is None else "finished", **changes}
+def training(attempt: str, val_iou: float | None, **changes: Any) -> TrialResult:
+    return result_of(attempt, val_iou, contest="unet", **changes)
 
 
-def won(*rows: dict[str, Any]) -> list[str]:
-    return [row["attempt"] for row in winners(rows).get("unet", [])]
+def won(*trials: TrialResult) -> list[str]:
+    return [one.attempt for one in winners(trials).get("unet", [])]
 
 
 def test_the_best_val_iou_wins_and_of_two_equals_the_earlier_one() -> None:
