@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,17 +41,38 @@ SCORES_SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScoredTile:
+    """A row of ``val_scores.parquet`` or ``test_scores.parquet``: what a trained model scores on a whole tile.
+
+    Attributes:
+        attempt: The trial's name.
+        tile: The tile's name.
+        iou: In [0, 1].
+        f1: In [0, 1]; NaN where it is not known.
+        confusion: Pixels by true, then predicted class; None in a file of an earlier version.
+    """
+
+    attempt: str
+    tile: str
+    iou: float
+    f1: float
+    confusion: Sequence[Sequence[int]] | None = None
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What an experiment's trials left.
 
     Attributes:
         trials: All of them, those that never started included.
+        val_scores: Of the whole val tiles of those that finished.
         tables: File name to table: ``trials.parquet`` (a row a trial), ``epochs.parquet`` (a row an epoch) and
             ``val_scores.parquet`` (a row a whole val tile of a finished trial).
     """
 
     trials: tuple[TrialResult, ...]
+    val_scores: tuple[ScoredTile, ...]
     tables: Mapping[str, pa.Table]
 
 
@@ -110,7 +131,7 @@ def _gather(experiment: Experiment) -> Gathered:
     all_reports = read_all_reports(experiment, (record.plan.attempt for record in records))
     trials: list[TrialResult] = []
     epochs: list[dict[str, Any]] = []
-    scores: list[dict[str, Any]] = []
+    scores: list[ScoredTile] = []
     for record in records:
         attempt = record.plan.attempt
         reports = all_reports[attempt]
@@ -122,35 +143,33 @@ def _gather(experiment: Experiment) -> Gathered:
         trials.append(TrialResult.of_record(record, description, reports))
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
-        scores += [{"attempt": attempt, "tile": tile, **score} for tile, score in finals.items()]
+        scores += [
+            ScoredTile(attempt=attempt, tile=tile, iou=one["iou"], f1=one["f1"], confusion=one.get("confusion"))
+            for tile, one in finals.items()
+        ]
     tables = {
         TRIALS_FILE: _table((one.to_dict() for one in trials), TRIALS_SCHEMA),
         EPOCHS_FILE: _table(epochs, EPOCHS_SCHEMA),
-        VAL_SCORES_FILE: _table(scores, SCORES_SCHEMA),
+        VAL_SCORES_FILE: scores_table(scores),
     }
-    return Gathered(tuple(trials), tables)
+    return Gathered(tuple(trials), tuple(scores), tables)
 
 
-def read_test_scores(experiment: Experiment) -> list[dict[str, Any]]:
-    """Return the rows that scoring jobs wrote, one a test tile of a scored attempt.
+def scores_table(scores: Iterable[ScoredTile]) -> pa.Table:
+    """Return the table of some scores."""
+    return pa.Table.from_pylist([vars(one) for one in scores], schema=SCORES_SCHEMA)
+
+
+def read_test_scores(experiment: Experiment) -> list[ScoredTile]:
+    """Return what scoring jobs wrote.
 
     Raises:
         ExperimentError: The file is damaged.
     """
     if not experiment.has(TEST_SCORES_FILE):
         return []
-    return read_scores(experiment, TEST_SCORES_FILE)
-
-
-def read_scores(experiment: Experiment, name: str) -> list[dict[str, Any]]:
-    """Return the rows of ``val_scores.parquet`` or ``test_scores.parquet``.
-
-    Raises:
-        ExperimentError: It is damaged.
-    """
-    table = experiment.read_table(name, SCORES_SCHEMA, required=("attempt", "tile", "iou", "f1"))
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    table = experiment.read_table(TEST_SCORES_FILE, SCORES_SCHEMA, required=("attempt", "tile", "iou", "f1"))
+    return [ScoredTile(**row) for row in table.to_pylist()]
 
 
 def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set[str]:
@@ -163,15 +182,12 @@ def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set
     with ThreadPoolExecutor(READERS) as pool:
         there = pool.map(lambda name: experiment.has(f"{name}/{TEST_PREDICTIONS}"), names)
         predicted = {name for name, found in zip(names, there, strict=True) if found}
-    return predicted | {row["attempt"] for row in read_test_scores(experiment)}
+    return predicted | {one.attempt for one in read_test_scores(experiment)}
 
 
-def scores_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+def scores_sha256(scores: Iterable[ScoredTile]) -> str:
     """Return the hex sha256 of an attempt's test scores, whatever their order and the attempt's name."""
-    plain = [
-        [row["tile"], float(row["iou"]), None if row["f1"] is None else float(row["f1"]), row.get("confusion")]
-        for row in sorted(rows, key=lambda row: str(row["tile"]))
-    ]
+    plain = [[one.tile, one.iou, one.f1, one.confusion] for one in sorted(scores, key=lambda one: one.tile)]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
-from sweep.records.store import EPOCHS_FILE, VAL_SCORES_FILE, read_test_scores
+from sweep.records.store import EPOCHS_FILE
 from sweep.records.trial_result import TrialResult
 from sweep.results.budget_chart import model_numbers
 from sweep.results.leaderboard import Leaderboard
@@ -130,13 +130,10 @@ class ReportData:
         """Split to attempt to tile to IoU of whole tiles."""
         found: dict[str, dict[str, dict[str, float]]] = {"val": {}, "test": {}}
         own = {reading.attempt for reading in self.readings}
-        rows = {
-            "val": self.board.tables[VAL_SCORES_FILE].to_pylist(),
-            "test": [row for row in read_test_scores(self.experiment) if row["attempt"] in own],
-        }
-        for split, scores in rows.items():
-            for row in scores:
-                found[split].setdefault(row["attempt"], {})[row["tile"]] = row["iou"]
+        for split, scores in self.board.scores.items():
+            for one in scores:
+                if split == "val" or one.attempt in own:
+                    found[split].setdefault(one.attempt, {})[one.tile] = one.iou
         return found
 
     @cached_property

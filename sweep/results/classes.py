@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-
-import pyarrow as pa
 
 from sweep.cli.tables import ALWAYS, Column, Sheet
 from sweep.records.experiment import Experiment
-from sweep.records.store import TEST_SCORES_FILE, VAL_SCORES_FILE, read_scores
+from sweep.records.store import ScoredTile
 from sweep.results.rows import LeaderboardRow
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
-
-FILES: Mapping[str, str] = {"val": VAL_SCORES_FILE, "test": TEST_SCORES_FILE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,31 +38,23 @@ def task_of(experiment: Experiment) -> Task:
 
 
 def class_rows(
-    experiment: Experiment,
-    rows: Sequence[LeaderboardRow],
-    scored: Mapping[str, set[str]],
-    tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    task: Task, rows: Sequence[LeaderboardRow], scores: Mapping[str, Iterable[ScoredTile]]
 ) -> list[ClassRow]:
     """Pool the pixels of each contender's tiles, split by split; none for a binary task.
 
     Args:
-        experiment: Whose.
+        task: What the masks mean.
         rows: The leaderboard's rows.
-        scored: Split to the attempts whose scores count.
-        tables: File name to table, of those that need not be read.
+        scores: Split to the scores that count.
     """
-    task = task_of(experiment)
     if task.binary:
         return []
     found = []
-    for split, file in FILES.items():
-        if file not in tables and not experiment.has(file):
-            continue
-        scores = tables[file].to_pylist() if file in tables else read_scores(experiment, file)
-        counts: dict[str, list[list[list[int]]]] = {}
-        for one in scores:
-            if one.get("confusion") and one["attempt"] in scored[split]:
-                counts.setdefault(one["attempt"], []).append(one["confusion"])
+    for split, scored in scores.items():
+        counts: dict[str, list[Sequence[Sequence[int]]]] = {}
+        for one in scored:
+            if one.confusion:
+                counts.setdefault(one.attempt, []).append(one.confusion)
         for row in rows:
             if own := [matrix for attempt in row.attempts for matrix in counts.get(attempt, ())]:
                 found.append(

@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import VAL_SCORES_FILE, read_scores, read_test_scores
+from sweep.records.store import ScoredTile
 from sweep.records.trial_result import TrialResult
 from sweep.records.winners import has_collapsed, winners
 from sweep.results.layout import Layout, Scores
 from sweep.results.rows import LeaderboardRow, Means, ScoredTrial
 from sweep.results.statistics import mean_interval
 from sweep.sealed.ledger import Ledger, Reading
-
-TileScores = Mapping[str, Mapping[str, float]]
-"""Tile name to ``iou`` and ``f1``."""
-METRICS = ("iou", "f1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +38,21 @@ class SplitScores:
 
     @classmethod
     def of(
-        cls, trainings: Sequence[TileScores], layout: Callable[[Sequence[str]], Layout] | None = None
+        cls, trainings: Sequence[Sequence[ScoredTile]], layout: Callable[[Sequence[str]], Layout] | None = None
     ) -> SplitScores | None:
         """Put together trainings that were scored on the same tiles as the first one; None without any.
 
         Args:
-            trainings: Scores by tile, of each training.
+            trainings: The scores of each training.
             layout: Says which of some tiles belong together; None is none.
         """
-        if not trainings or not trainings[0]:
+        each = [{one.tile: one for one in scores} for scores in trainings]
+        if not each or not each[0]:
             return None
-        tiles = tuple(sorted(trainings[0]))
-        same = [one for one in trainings if set(one) == set(tiles)]
-        iou, f1 = (np.array([[one[tile].get(name, np.nan) for tile in tiles] for one in same]) for name in METRICS)
+        tiles = tuple(sorted(each[0]))
+        same = [[found[tile] for tile in tiles] for found in each if found.keys() == each[0].keys()]
+        iou = np.array([[one.iou for one in row] for row in same])
+        f1 = np.array([[one.f1 for one in row] for row in same])
         placed = layout(tiles) if layout else Layout.apart(len(tiles))
         return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None, layout=placed)
 
@@ -81,13 +79,14 @@ class Readings:
 
     Args:
         experiment: Whose.
+        scores: The scores on test that lie in it.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, scores: Iterable[ScoredTile]) -> None:
         run = experiment.description.get("id", "")
         found = Ledger(experiment.storage).of(experiment.name, run)
         self._own = {name: [one for one in all_of if one.run == run] for name, all_of in found.items()}
-        self._f1 = {(row["attempt"], row["tile"]): row["f1"] for row in read_test_scores(experiment)}
+        self._f1 = {(one.attempt, one.tile): one.f1 for one in scores}
         self.earlier = any(one.run != run for all_of in found.values() for one in all_of)
         """Whether there are any of an earlier training."""
 
@@ -95,14 +94,13 @@ class Readings:
         """Return an attempt's readings, the first one first."""
         return self._own.get(attempt, [])
 
-    def scores(self, attempt: str) -> TileScores:
+    def scores(self, attempt: str) -> list[ScoredTile]:
         """Return the scores of an attempt's last reading; empty before the first."""
-        last = self.of(attempt)[-1:]
-        return {
-            tile: {"iou": iou, **({"f1": self._f1[attempt, tile]} if (attempt, tile) in self._f1 else {})}
-            for reading in last
+        return [
+            ScoredTile(attempt=attempt, tile=tile, iou=iou, f1=self._f1.get((attempt, tile), np.nan))
+            for reading in self.of(attempt)[-1:]
             for tile, iou in reading.tiles.items()
-        }
+        ]
 
 
 def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
@@ -123,27 +121,30 @@ def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
     )
 
 
-def read_contenders(experiment: Experiment, trials: Sequence[TrialResult], readings: Readings) -> list[Contender]:
+def read_contenders(
+    description: Mapping[str, Any], trials: Sequence[TrialResult], val_scores: Iterable[ScoredTile], readings: Readings
+) -> list[Contender]:
     """Put an experiment's trainings together into contenders.
 
     Args:
-        experiment: Whose; its tables have been gathered.
+        description: The experiment's.
         trials: Its trials.
+        val_scores: Their scores on val.
         readings: Its readings of test.
 
     Returns:
         In the order in which they were planned.
     """
     won = winners(trials)
-    val: dict[str, dict[str, dict[str, float]]] = {}
-    for score in read_scores(experiment, VAL_SCORES_FILE):
-        val.setdefault(score["attempt"], {})[score["tile"]] = {name: score[name] for name in METRICS}
+    val: dict[str, list[ScoredTile]] = {}
+    for score in val_scores:
+        val.setdefault(score.attempt, []).append(score)
     contests: dict[str, dict[str, list[TrialResult]]] = {}
     for row in trials:
         if row.preliminary and row.contest in won:
             continue  # the search that found what has been confirmed
         contests.setdefault(row.contender, {}).setdefault(row.contest, []).append(row)
-    layout = partial(val_layout, experiment.description)
+    layout = partial(val_layout, description)
     return [_contender(name, found, won, val, layout, readings) for name, found in contests.items()]
 
 
@@ -151,7 +152,7 @@ def _contender(
     name: str,
     contests: Mapping[str, list[TrialResult]],
     won: Mapping[str, list[TrialResult]],
-    val: Mapping[str, TileScores],
+    val: Mapping[str, Sequence[ScoredTile]],
     layout: Callable[[Sequence[str]], Layout],
     readings: Readings,
 ) -> Contender:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import read_scores
+from sweep.records.store import ScoredTile
 from sweep.results.classes import task_of
 from sweep.results.rows import LeaderboardRow
 from trainables.overlays import FALSE_ALARM, HIT, MISS
@@ -19,24 +19,22 @@ CELL, GAP, HEADER, LABEL = 320, 8, 64, 22
 MAX_TILES, MAX_COLUMNS = 3, 8
 
 
-def comparison(experiment: Experiment, rows: Sequence[LeaderboardRow], split: str, title: str) -> Image.Image | None:
+def comparison(
+    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoredTile], split: str, title: str
+) -> Image.Image | None:
     """Draw a column an attempt and a row a tile: the best attempts, and the tiles that are hardest for the best one.
 
     Args:
         experiment: Where the overlays are.
         rows: The leaderboard's rows, best first.
+        scores: Of the split.
         split: ``val`` or ``test``.
         title: Written at the top.
 
     Returns:
         The picture, or None while there are no overlays.
     """
-    scores = f"{split}_scores.parquet"
-    if not experiment.has(scores):
-        return None
-    ious: dict[tuple[str, str], float] = {
-        (row["attempt"], row["tile"]): row["iou"] for row in read_scores(experiment, scores)
-    }
+    ious = {(one.attempt, one.tile): one.iou for one in scores}
     scored = {attempt for attempt, _ in ious}
     shown = [row for row in rows if row.attempt in scored][:MAX_COLUMNS]
     if not shown:
@@ -64,9 +62,11 @@ def comparison(experiment: Experiment, rows: Sequence[LeaderboardRow], split: st
     return page
 
 
-def write_comparison(experiment: Experiment, rows: Sequence[LeaderboardRow], split: str, title: str) -> None:
+def write_comparison(
+    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoredTile], split: str, title: str
+) -> None:
     """Write ``comparison_SPLIT.jpg`` into the experiment, once there are overlays."""
-    page = comparison(experiment, rows, split, title)
+    page = comparison(experiment, rows, scores, split, title)
     if page is not None:
         data = io.BytesIO()
         page.save(data, format="JPEG", quality=85)

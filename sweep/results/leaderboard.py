@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweep.cli.tables import Sheet
 from sweep.records.experiment import Experiment
-from sweep.records.store import gather, write_tables
+from sweep.records.store import gather, read_test_scores, write_tables
 from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
 from sweep.results.contenders import Readings, read_contenders
@@ -34,6 +34,7 @@ class Leaderboard:
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
             finished training yet is there with its first trial.
+        scores: Split to what its tiles were scored: ``val`` of trials that finished, ``test`` as scoring jobs wrote it.
         tables: File name to table, as ``gather`` returns them.
         written: Whether they were written into the experiment, too.
 
@@ -47,7 +48,8 @@ class Leaderboard:
 
     def __init__(self, experiment: Experiment, *, must_write: bool = True) -> None:
         self.experiment = experiment
-        readings = Readings(experiment)
+        test_scores = read_test_scores(experiment)
+        readings = Readings(experiment, test_scores)
         self._earlier = readings.earlier
         gathered = gather(experiment)
         self.tables, self.trials = gathered.tables, gathered.trials
@@ -58,7 +60,8 @@ class Leaderboard:
             if must_write:
                 raise
             self.written = False
-        self.contenders = read_contenders(experiment, self.trials, readings)
+        self.scores = {"val": gathered.val_scores, "test": test_scores}
+        self.contenders = read_contenders(experiment.description, self.trials, gathered.val_scores, readings)
         self.standings: list[Standing] = stand(self.contenders)
         self.rows: list[LeaderboardRow] = [row for standing in self.standings for row in standing.rows]
 
@@ -98,7 +101,7 @@ class Leaderboard:
         random = dict.fromkeys(row.slug for row in self.rows if row.weights == "random")
         if random:
             notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
-        if folds := max((row["folds"] for row in self.rows), default=0):
+        if folds := max((row.folds for row in self.rows), default=0):
             notes.append(
                 f"Val IoU and F1 are out-of-fold: each tile is scored by the one of {folds} models that has not seen "
                 "it, at the epoch that is best for the other folds."
@@ -155,8 +158,8 @@ class Leaderboard:
     def class_rows(self) -> list[ClassRow]:
         """The contenders' scores a class; none for a binary task."""
         read = {row.attempt for contender in self.contenders for row in contender.trainings if row.test_iou is not None}
-        scored = {"val": {row.attempt for row in self.trials}, "test": read}
-        return class_rows(self.experiment, self.rows, scored, self.tables)
+        scores = {"val": self.scores["val"], "test": [one for one in self.scores["test"] if one.attempt in read]}
+        return class_rows(task_of(self.experiment), self.rows, scores)
 
     def print_notes(self, console: Console) -> None:
         """Show scores a class, the answer, the notes and where everything lies."""
@@ -172,4 +175,4 @@ class Leaderboard:
         self.experiment.write("leaderboard.csv", self.csv().encode())
         self.experiment.write_table("leaderboard.parquet", pa.Table.from_pylist([row.to_dict() for row in self.rows]))
         for split in ("val", "test"):
-            write_comparison(self.experiment, self.rows, split, f"{self.title}: {split}")
+            write_comparison(self.experiment, self.rows, self.scores[split], split, f"{self.title}: {split}")

@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.records.experiment import Experiment, is_name
-from sweep.records.store import read_test_scores, scored_attempts, scores_sha256
+from sweep.records.store import ScoredTile, read_test_scores, scored_attempts, scores_sha256
 from sweep.sealed.ledger import Ledger, Reading
 from sweep.sealed.test_tiles import fingerprints
 from trainables.errors import StorageError, TilesweepError
@@ -188,22 +187,22 @@ def _compare(found: str, recorded: str) -> str:
 def _scores(experiment: Experiment, reading: Reading) -> str:
     """Compare the ledger's numbers with those in the experiment's table of test scores."""
     try:
-        rows = [row for row in read_test_scores(experiment) if row["attempt"] == reading.attempt]
+        scores = [one for one in read_test_scores(experiment) if one.attempt == reading.attempt]
     except StorageError:
         raise
     except TilesweepError:
         return UNREADABLE
-    if not rows:
+    if not scores:
         return "missing; score completes them"
-    if reading.scores_sha256 not in ("", scores_sha256(rows)):
+    if reading.scores_sha256 not in ("", scores_sha256(scores)):
         return "differ"
-    return MATCHES if _numbers_match(rows, reading) else "differ"
+    return MATCHES if _numbers_match(scores, reading) else "differ"
 
 
-def _numbers_match(rows: Sequence[Mapping[str, Any]], reading: Reading) -> bool:
-    tiles = {row["tile"]: row["iou"] for row in rows}
-    f1 = fmean(math.nan if row["f1"] is None else row["f1"] for row in rows)
-    return len(tiles) == len(rows) and same_scores(
+def _numbers_match(scores: Sequence[ScoredTile], reading: Reading) -> bool:
+    tiles = {one.tile: one.iou for one in scores}
+    f1 = fmean(one.f1 for one in scores)
+    return len(tiles) == len(scores) and same_scores(
         reading.iou, reading.f1, reading.tiles, fmean(tiles.values()), f1, tiles
     )
 

@@ -7,15 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from sweep.cli.output import Output
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.tasks import on_cluster
 from sweep.records.experiment import Experiment
-from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, read_test_scores, scores_sha256
+from sweep.records.store import TEST_SCORES_FILE, ScoredTile, read_test_scores, scores_sha256, scores_table
 from sweep.sealed.admission import Attempt
 from sweep.sealed.audit import same_scores
 from sweep.sealed.ledger import Ledger, Reading
@@ -95,7 +92,7 @@ def score_attempts(
             tiles={tile.name: tile.iou for tile in result.tiles},
             reason=attempt.reason,
             run=description.get("id", ""),
-            scores_sha256=scores_sha256(_score_rows(attempt.name, result)),
+            scores_sha256=scores_sha256(_scores(attempt.name, result)),
             **({} if known else test.hashes),
         )
         if attempt.recorded is None:
@@ -154,21 +151,14 @@ def _require_recorded_scores(recorded: Reading, found: Reading) -> None:
         )
 
 
-def _score_rows(attempt: str, result: SplitScore) -> list[dict[str, Any]]:
+def _scores(attempt: str, result: SplitScore) -> list[ScoredTile]:
     return [
-        {
-            "attempt": attempt,
-            "tile": tile.name,
-            "iou": tile.iou,
-            "f1": tile.f1,
-            "confusion": [list(row) for row in tile.confusion],
-        }
+        ScoredTile(attempt=attempt, tile=tile.name, iou=tile.iou, f1=tile.f1, confusion=tile.confusion)
         for tile in result.tiles
     ]
 
 
 def _add_scores(experiment: Experiment, attempt: str, result: SplitScore) -> None:
     """Put an attempt's tiles into ``test_scores.parquet``, in place of an earlier reading's."""
-    rows = [row for row in read_test_scores(experiment) if row["attempt"] != attempt] + _score_rows(attempt, result)
-    table = pa.Table.from_pylist(rows, schema=SCORES_SCHEMA)
-    experiment.write_table(TEST_SCORES_FILE, table, durable=True)
+    others = [one for one in read_test_scores(experiment) if one.attempt != attempt]
+    experiment.write_table(TEST_SCORES_FILE, scores_table(others + _scores(attempt, result)), durable=True)

@@ -14,7 +14,7 @@ from affine import Affine
 from PIL import Image
 
 from sweep.records.experiment import Experiment
-from sweep.results.classes import class_rows
+from sweep.results.classes import class_rows, task_of
 from sweep.results.leaderboard import Leaderboard
 from tests.commands import Run, assert_refused, run_here
 from tests.conftest import SCENES, WriteDataset
@@ -75,7 +75,7 @@ def test_the_leaderboard_tells_classes_apart(swept: Path) -> None:
     assert row.val_pooled_iou == pytest.approx(found["unet", "val"].iou)
     assert row.val_frequency_weighted_iou == pytest.approx(found["unet", "val"].frequency_weighted_iou)
     assert "0.5 CE" in board.markdown() and "means over the classes" in board.markdown()
-    assert not class_rows(board.experiment, board.rows, {"val": set(), "test": set()})
+    assert not class_rows(task_of(board.experiment), board.rows, {"val": [], "test": []})
 
 
 def test_history_and_log_name_the_classes(swept: Path) -> None:
