@@ -42,7 +42,7 @@ SCORES_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoredTile:
+class ScoreRow:
     """A row of ``val_scores.parquet`` or ``test_scores.parquet``: what a trained model scores on a whole tile.
 
     Attributes:
@@ -72,7 +72,7 @@ class Gathered:
     """
 
     trials: tuple[TrialResult, ...]
-    val_scores: tuple[ScoredTile, ...]
+    val_scores: tuple[ScoreRow, ...]
     tables: Mapping[str, pa.Table]
 
 
@@ -131,7 +131,7 @@ def _gather(experiment: Experiment) -> Gathered:
     all_reports = read_all_reports(experiment, (record.plan.attempt for record in records))
     trials: list[TrialResult] = []
     epochs: list[dict[str, Any]] = []
-    scores: list[ScoredTile] = []
+    scores: list[ScoreRow] = []
     for record in records:
         attempt = record.plan.attempt
         reports = all_reports[attempt]
@@ -144,7 +144,7 @@ def _gather(experiment: Experiment) -> Gathered:
         epochs += [{"attempt": attempt, **report} for report in reports if "epoch" in report]
         finals = reports[-1].get("final_tiles", {}) if reports else {}
         scores += [
-            ScoredTile(attempt=attempt, tile=tile, iou=one["iou"], f1=one["f1"], confusion=one.get("confusion"))
+            ScoreRow(attempt=attempt, tile=tile, iou=one["iou"], f1=one["f1"], confusion=one.get("confusion"))
             for tile, one in finals.items()
         ]
     tables = {
@@ -155,12 +155,12 @@ def _gather(experiment: Experiment) -> Gathered:
     return Gathered(tuple(trials), tuple(scores), tables)
 
 
-def scores_table(scores: Iterable[ScoredTile]) -> pa.Table:
+def scores_table(scores: Iterable[ScoreRow]) -> pa.Table:
     """Return the table of some scores."""
     return pa.Table.from_pylist([vars(one) for one in scores], schema=SCORES_SCHEMA)
 
 
-def read_test_scores(experiment: Experiment) -> list[ScoredTile]:
+def read_test_scores(experiment: Experiment) -> list[ScoreRow]:
     """Return what scoring jobs wrote.
 
     Raises:
@@ -169,7 +169,7 @@ def read_test_scores(experiment: Experiment) -> list[ScoredTile]:
     if not experiment.has(TEST_SCORES_FILE):
         return []
     table = experiment.read_table(TEST_SCORES_FILE, SCORES_SCHEMA, required=("attempt", "tile", "iou", "f1"))
-    return [ScoredTile(**row) for row in table.to_pylist()]
+    return [ScoreRow(**row) for row in table.to_pylist()]
 
 
 def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set[str]:
@@ -185,7 +185,7 @@ def scored_attempts(experiment: Experiment, attempts: Iterable[str] = ()) -> set
     return predicted | {one.attempt for one in read_test_scores(experiment)}
 
 
-def scores_sha256(scores: Iterable[ScoredTile]) -> str:
+def scores_sha256(scores: Iterable[ScoreRow]) -> str:
     """Return the hex sha256 of an attempt's test scores, whatever their order and the attempt's name."""
     plain = [[one.tile, one.iou, one.f1, one.confusion] for one in sorted(scores, key=lambda one: one.tile)]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sweep.cli.tables import ALWAYS, Column, Sheet
 from sweep.records.experiment import Experiment
-from sweep.records.store import ScoredTile
+from sweep.records.store import ScoreRow
 from sweep.results.rows import LeaderboardRow
 from trainables.metrics import ClassScore, pool
 from trainables.task import Task
@@ -37,9 +37,7 @@ def task_of(experiment: Experiment) -> Task:
     return Task.from_dict(experiment.description["data"].get("task", {}))
 
 
-def class_rows(
-    task: Task, rows: Sequence[LeaderboardRow], scores: Mapping[str, Iterable[ScoredTile]]
-) -> list[ClassRow]:
+def class_rows(task: Task, rows: Sequence[LeaderboardRow], scores: Mapping[str, Iterable[ScoreRow]]) -> list[ClassRow]:
     """Pool the pixels of each contender's tiles, split by split; none for a binary task.
 
     Args:

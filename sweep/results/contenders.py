@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import ScoredTile
+from sweep.records.store import ScoreRow
 from sweep.records.trial_result import TrialResult
 from sweep.records.winners import has_collapsed, winners
 from sweep.results.layout import Layout, Scores
@@ -38,7 +38,7 @@ class SplitScores:
 
     @classmethod
     def of(
-        cls, trainings: Sequence[Sequence[ScoredTile]], layout: Callable[[Sequence[str]], Layout] | None = None
+        cls, trainings: Sequence[Sequence[ScoreRow]], layout: Callable[[Sequence[str]], Layout] | None = None
     ) -> SplitScores | None:
         """Put together trainings that were scored on the same tiles as the first one; None without any.
 
@@ -82,7 +82,7 @@ class Readings:
         scores: The scores on test that lie in it.
     """
 
-    def __init__(self, experiment: Experiment, scores: Iterable[ScoredTile]) -> None:
+    def __init__(self, experiment: Experiment, scores: Iterable[ScoreRow]) -> None:
         run = experiment.description.get("id", "")
         found = Ledger(experiment.storage).of(experiment.name, run)
         self._own = {name: [one for one in all_of if one.run == run] for name, all_of in found.items()}
@@ -94,10 +94,10 @@ class Readings:
         """Return an attempt's readings, the first one first."""
         return self._own.get(attempt, [])
 
-    def scores(self, attempt: str) -> list[ScoredTile]:
+    def scores(self, attempt: str) -> list[ScoreRow]:
         """Return the scores of an attempt's last reading; empty before the first."""
         return [
-            ScoredTile(attempt=attempt, tile=tile, iou=iou, f1=self._f1.get((attempt, tile), np.nan))
+            ScoreRow(attempt=attempt, tile=tile, iou=iou, f1=self._f1.get((attempt, tile), np.nan))
             for reading in self.of(attempt)[-1:]
             for tile, iou in reading.tiles.items()
         ]
@@ -122,7 +122,7 @@ def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
 
 
 def read_contenders(
-    description: Mapping[str, Any], trials: Sequence[TrialResult], val_scores: Iterable[ScoredTile], readings: Readings
+    description: Mapping[str, Any], trials: Sequence[TrialResult], val_scores: Iterable[ScoreRow], readings: Readings
 ) -> list[Contender]:
     """Put an experiment's trainings together into contenders.
 
@@ -136,7 +136,7 @@ def read_contenders(
         In the order in which they were planned.
     """
     won = winners(trials)
-    val: dict[str, list[ScoredTile]] = {}
+    val: dict[str, list[ScoreRow]] = {}
     for score in val_scores:
         val.setdefault(score.attempt, []).append(score)
     contests: dict[str, dict[str, list[TrialResult]]] = {}
@@ -152,7 +152,7 @@ def _contender(
     name: str,
     contests: Mapping[str, list[TrialResult]],
     won: Mapping[str, list[TrialResult]],
-    val: Mapping[str, Sequence[ScoredTile]],
+    val: Mapping[str, Sequence[ScoreRow]],
     layout: Callable[[Sequence[str]], Layout],
     readings: Readings,
 ) -> Contender:

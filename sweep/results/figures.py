@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import ScoredTile
+from sweep.records.store import ScoreRow
 from sweep.results.classes import task_of
 from sweep.results.rows import LeaderboardRow
 from trainables.overlays import FALSE_ALARM, HIT, MISS
@@ -20,7 +20,7 @@ MAX_TILES, MAX_COLUMNS = 3, 8
 
 
 def comparison(
-    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoredTile], split: str, title: str
+    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoreRow], split: str, title: str
 ) -> Image.Image | None:
     """Draw a column an attempt and a row a tile: the best attempts, and the tiles that are hardest for the best one.
 
@@ -63,7 +63,7 @@ def comparison(
 
 
 def write_comparison(
-    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoredTile], split: str, title: str
+    experiment: Experiment, rows: Sequence[LeaderboardRow], scores: Iterable[ScoreRow], split: str, title: str
 ) -> None:
     """Write ``comparison_SPLIT.jpg`` into the experiment, once there are overlays."""
     page = comparison(experiment, rows, scores, split, title)

@@ -12,7 +12,7 @@ from statistics import fmean
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.records.experiment import Experiment, is_name
-from sweep.records.store import ScoredTile, read_test_scores, scored_attempts, scores_sha256
+from sweep.records.store import ScoreRow, read_test_scores, scored_attempts, scores_sha256
 from sweep.sealed.ledger import Ledger, Reading
 from sweep.sealed.test_tiles import fingerprints
 from trainables.errors import StorageError, TilesweepError
@@ -199,7 +199,7 @@ def _scores(experiment: Experiment, reading: Reading) -> str:
     return MATCHES if _numbers_match(scores, reading) else "differ"
 
 
-def _numbers_match(scores: Sequence[ScoredTile], reading: Reading) -> bool:
+def _numbers_match(scores: Sequence[ScoreRow], reading: Reading) -> bool:
     tiles = {one.tile: one.iou for one in scores}
     f1 = fmean(one.f1 for one in scores)
     return len(tiles) == len(scores) and same_scores(

@@ -12,7 +12,7 @@ from sweep.cli.output import Output
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.tasks import on_cluster
 from sweep.records.experiment import Experiment
-from sweep.records.store import TEST_SCORES_FILE, ScoredTile, read_test_scores, scores_sha256, scores_table
+from sweep.records.store import TEST_SCORES_FILE, ScoreRow, read_test_scores, scores_sha256, scores_table
 from sweep.sealed.admission import Attempt
 from sweep.sealed.audit import same_scores
 from sweep.sealed.ledger import Ledger, Reading
@@ -151,9 +151,9 @@ def _require_recorded_scores(recorded: Reading, found: Reading) -> None:
         )
 
 
-def _scores(attempt: str, result: SplitScore) -> list[ScoredTile]:
+def _scores(attempt: str, result: SplitScore) -> list[ScoreRow]:
     return [
-        ScoredTile(attempt=attempt, tile=tile.name, iou=tile.iou, f1=tile.f1, confusion=tile.confusion)
+        ScoreRow(attempt=attempt, tile=tile.name, iou=tile.iou, f1=tile.f1, confusion=tile.confusion)
         for tile in result.tiles
     ]
 

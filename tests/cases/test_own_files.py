@@ -20,7 +20,7 @@ from sweep.planning.plan import read_plan
 from sweep.planning.resources import Resources
 from sweep.ray_tune.runner import RunEnd
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
-from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, ScoredTile, collect, read_test_scores
+from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE, ScoreRow, collect, read_test_scores
 from sweep.records.trials import TRIALS_FILE, TrialRecords
 from sweep.report.command import ReportOptions
 from sweep.report.command import main as report
@@ -267,7 +267,7 @@ def test_a_damaged_table_is_one_line(experiment: Experiment, monkeypatch: pytest
 
 def test_a_table_of_an_earlier_version_is_read(experiment: Experiment) -> None:
     _path(experiment, TEST_SCORES_FILE).write_bytes(_table(attempt=["unet"], tile=["t6"], iou=[0.5], f1=[0.5]))
-    assert read_test_scores(experiment) == [ScoredTile(attempt="unet", tile="t6", iou=0.5, f1=0.5)]
+    assert read_test_scores(experiment) == [ScoreRow(attempt="unet", tile="t6", iou=0.5, f1=0.5)]
 
 
 @pytest.mark.parametrize("data", [None, b"", f"{json.dumps(EPOCH)}\n".encode()])
