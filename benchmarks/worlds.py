@@ -49,8 +49,8 @@ class World:
         sizes = _scene_sizes(random, self.tiles) if self.kind == "scenes of 3 to 9" else [1] * self.tiles
         scenes = np.repeat(np.arange(len(sizes)), sizes)
         if not self.folds or len(sizes) < 2:
-            return Layout(scenes=scenes, other_scenes=True)
-        return Layout(scenes=scenes, folds=_folds(random, sizes, self.folds)[scenes], other_scenes=True)
+            return Layout(scenes=scenes, other_scenes=1)
+        return Layout(scenes=scenes, folds=_folds(random, sizes, self.folds)[scenes], other_scenes=1)
 
     def draw(self, random: np.random.Generator, layout: Layout, merits: Floats) -> tuple[list[Floats], Floats]:
         """Draw every contender's scores.

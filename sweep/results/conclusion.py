@@ -7,6 +7,7 @@ from sweep.records.experiment import Experiment
 from sweep.results.budget_curve import print_curve, write_curve
 from sweep.results.columns import EVENT_FIELDS
 from sweep.results.leaderboard import Leaderboard
+from sweep.results.power_words import power_fields
 from sweep.results.search_summary import print_summaries, summarise, write_best_recipes
 
 
@@ -46,6 +47,11 @@ def _emit(board: Leaderboard, output: Output) -> None:
     for row in board.rows:
         plain = row.to_dict()
         output.events.emit("leaderboard", **{name: plain[name] for name in EVENT_FIELDS})
+    phase = board.experiment.description["phase"]
+    for standing in board.standings:
+        if standing.power and standing.tied:
+            fields = power_fields(standing.power, phase, standing.scored)
+            output.events.emit("power", tiles=standing.conditions.tiles, **fields)
     for line in board.answer:
         output.events.emit("answer", text=line)
     for note in board.notes:

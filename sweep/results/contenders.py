@@ -110,15 +110,14 @@ def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
         description: The experiment's. An earlier version's names no scenes: each tile then stands alone.
         tiles: Names of its val tiles.
     """
-    scene_of = (description.get("scenes") or {}).get("of", {})
-    plan = description["plan"]
+    plan, data = description["plan"], description["data"]
+    scene_of = (description.get("scenes") or {}).get("of") or {tile: tile for tile in (*data["train"], *data["val"])}
     trials = [*plan["trials"], *(study["template"] for study in plan["studies"])]
     folds = trials[0].get("folds", ()) if trials else ()
     fold_of = {tile: number for number, fold in enumerate(folds) for tile in fold["val"]}
     scenes = [scene_of.get(tile, tile) for tile in tiles]
-    return Layout.of(
-        scenes, [fold_of.get(tile) for tile in tiles], other_scenes=bool(set(scene_of.values()) - set(scenes))
-    )
+    others = len(set(scene_of.values()) - set(scenes))
+    return Layout.of(scenes, [fold_of.get(tile) for tile in tiles], other_scenes=others)
 
 
 def read_contenders(

@@ -42,12 +42,12 @@ class Layout:
     Attributes:
         scenes: (tiles,) the same number for tiles of one scene.
         folds: (tiles,) the same number for tiles that one training scored; None where each training scored all.
-        other_scenes: Whether labelled tiles that are not among these show other scenes.
+        other_scenes: How many other scenes there are among the labelled tiles.
     """
 
     scenes: Labels
     folds: Labels | None = None
-    other_scenes: bool = False
+    other_scenes: int = 0
 
     @classmethod
     def apart(cls, tiles: int) -> Layout:
@@ -55,9 +55,7 @@ class Layout:
         return cls(scenes=np.arange(tiles))
 
     @classmethod
-    def of(
-        cls, scenes: Sequence[str], folds: Sequence[int | None] | None = None, *, other_scenes: bool = False
-    ) -> Layout:
+    def of(cls, scenes: Sequence[str], folds: Sequence[int | None] | None = None, *, other_scenes: int = 0) -> Layout:
         """Number the scenes and folds of tiles.
 
         Raises:
@@ -86,7 +84,7 @@ class Layout:
 
     @cached_property
     def units(self) -> tuple[Grouping, ...]:
-        """What was drawn at random: scenes (tiles where all are of one scene and there is no other), then folds."""
+        """What was drawn at random: scenes (tiles where there is one scene in all), then folds, if there are any."""
         alone = self.number_of_scenes == 1 and not self.other_scenes
         found = [Grouping.of(np.arange(self.tiles) if alone else self.scenes)]
         return (*found, Grouping.of(self.folds)) if self.folds is not None else tuple(found)
@@ -119,7 +117,7 @@ class Grouping:
     @property
     def effective(self) -> float:
         """How many groups of equal size would say as much."""
-        return float(1.0 / (self.weights**2).sum())
+        return round(float(1.0 / (self.weights**2).sum()), 6)
 
     @cached_property
     def freedom(self) -> float:
@@ -153,7 +151,7 @@ class Grouping:
         return np.asarray((means - centre) * self.weights / np.sqrt(1.0 - self.weights))
 
 
-def assemble(rows: Iterable[PlacedScore], *, other_scenes: bool = False) -> tuple[Scores, Layout]:
+def assemble(rows: Iterable[PlacedScore], *, other_scenes: int = 0) -> tuple[Scores, Layout]:
     """Put a contender's scores together, a row a repeat and a column a tile by name.
 
     Args:

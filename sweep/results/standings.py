@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sweep.results.contenders import Contender
+from sweep.results.layout import Layout, Scores
+from sweep.results.power import Design, Power, Spread
 from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive, compare, inconclusive
 
@@ -54,11 +56,15 @@ class Standing:
         rows: Their lines, the best val IoU first; then those that predict a single class everywhere, whose IoU is no
             merit of a model; those that are not ranked at the end.
         inconclusive: Why nobody of several can be called better than anybody; None where that is possible.
+        power: How small a difference can be seen; None where nobody is compared, or no tile says anything of others.
+        scored: How many tiles a contender is scored on.
     """
 
     conditions: Conditions
     rows: tuple[LeaderboardRow, ...]
     inconclusive: Inconclusive | None = None
+    power: Power | None = None
+    scored: int = 0
 
     @property
     def ranked(self) -> list[LeaderboardRow]:
@@ -107,7 +113,25 @@ def _rank(conditions: Conditions, contenders: Sequence[Contender]) -> Standing:
         replace(contender.row, rank=rank, **vars(one))
         for rank, (contender, one) in enumerate(zip(complete, compared, strict=True), start=1)
     ]
-    return Standing(conditions=conditions, rows=(*ranked, *(one.row for one in rest)), inconclusive=reason)
+    return Standing(
+        conditions=conditions,
+        rows=(*ranked, *(one.row for one in rest)),
+        inconclusive=reason,
+        power=_power(scores, layout) if layout and reason in (None, Inconclusive.ONE_TRAINING) else None,
+        scored=layout.tiles if layout else 0,
+    )
+
+
+def _power(scores: Sequence[Scores], layout: Layout) -> Power | None:
+    """Return what can be seen with so many scores."""
+    if len(scores) < 2:
+        return None
+    units, repeats = layout.units[0].effective, min(len(one) for one in scores)
+    return Power(
+        design=Design(contenders=len(scores), units=units, folds=layout.number_of_folds, repeats=repeats),
+        spread=Spread.measured(scores, layout),
+        labelled=units + layout.other_scenes,
+    )
 
 
 def _no_model(rows: Sequence[LeaderboardRow]) -> bool:

@@ -27,6 +27,8 @@ DIFFERENCE_LEVEL = 0.96
 CAUTION = 0.25
 """How far a mean's interval goes from Satterthwaite's width, which three trainings make too narrow, to Banerjee's,
 which is never too narrow: what holds the truth in 93 to 97 % of simulated cases."""
+HOPEFUL = 100
+"""Contenders, the highest means first, that may be the best one; of the others nobody can."""
 LEAST_LEAD = 0.0005
 """IoU below which a lead would be written 0.000, and is none."""
 
@@ -184,7 +186,10 @@ def compare(
     behind = is_behind(leads, halves)
     alone = behind.sum() == len(contenders) - 1
     covariance, freedom = variation.together()
-    probabilities = probabilities_best(means, covariance, float(freedom), draws)
+    leading, probabilities = np.sort((-means).argsort()[:HOPEFUL]), np.zeros(len(contenders))
+    probabilities[leading] = probabilities_best(
+        means[leading], covariance[np.ix_(leading, leading)], float(freedom), draws
+    )
     return [
         Comparison(
             difference=None

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from sweep.results.contenders import Contender
+from sweep.results.power_words import REPEATS, unseen
 from sweep.results.rows import LeaderboardRow
 from sweep.results.standings import Standing
 from sweep.results.statistics import LEVEL, Inconclusive, coverage
 
 TIE_MARK = "="
-REPEATS: Mapping[str, str] = MappingProxyType(
-    {"phase1": "--repeats 3", "phase2": "--confirm 3 --repeats 3", "phase3": "--draws 3"}
-)
-"""What trains each contender of a phase several times."""
+WELL = 0.93
+FEW = ", in the fewest where one tile in five is hard: so few tiles may not show one"
 
 
 def verdict(standing: Standing, phase: str) -> list[str]:
@@ -76,15 +75,19 @@ def _lead(standing: Standing, phase: str) -> str:
     if standing.inconclusive is Inconclusive.ONE_TRAINING:
         return (
             "Nobody can be called ahead: each was trained once, so how much another seed changes is not known; "
-            f"{REPEATS.get(phase, '--repeats 3')} measures it."
+            f"{REPEATS.get(phase, '--repeats {}').format(3)} measures it.{_unseen(standing, phase)}"
         )
     if tied := standing.tied:
         names = listing([row.title for row in tied[1:]], len(tied))
-        return f"{names} cannot be told from it with so few tiles and trainings."
+        return f"{names} cannot be told from it.{_unseen(standing, phase)}"
     second = standing.ranked[1]
     assert second.difference
     lead = -second.difference
     return f"It is ahead of the next one, {second.title}, by {lead.mean:.3f} ({lead.ends()}, paired by tile)."
+
+
+def _unseen(standing: Standing, phase: str) -> str:
+    return f" {unseen(standing.power, phase, standing.scored)}" if standing.power else ""
 
 
 def _no_model(standing: Standing) -> str:
@@ -125,7 +128,8 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
         over = "tiles and trainings" if trainings > 1 else "tiles, not of other seeds"
         lines.append(
             f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "
-            f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases."
+            f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases"
+            f"{FEW if coverage(tiles)[0] < WELL else ''}."
         )
     if withheld := dict.fromkeys(_WITHHELD[one.inconclusive] for one in several if one.inconclusive):
         lines.append(f"P(best) is not shown: {' and '.join(withheld)}.")

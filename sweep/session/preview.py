@@ -18,7 +18,10 @@ from sweep.planning.run import Run
 from sweep.ray_tune.allocation import cluster_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
+from sweep.results.foresight import foresee
+from sweep.results.power_words import foreseen, power_fields
 from sweep.session.announcement import scenes_in_words, tiles_in_words
+from sweep.session.description import describe
 
 
 def show_plan(
@@ -52,6 +55,9 @@ def show_plan(
     usual = f"; about {duration(expected)} as halving usually goes" if plan.policy.ends_early else ""
     console.print(f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started")
     storage = run.experiment.storage
+    power = foresee(plan, describe(run, {}), storage)
+    if power:
+        console.print(foreseen(power, run.phase, len(data.val)), soft_wrap=True, highlight=False)
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
     needed = sweep_bytes(plan, data, resources.concurrent)
@@ -72,6 +78,7 @@ def show_plan(
         "disk_bytes_free": free,
         "weights_missing": missing,
         "crop_notes": list(run.crop_notes),
+        "power": power_fields(power, run.phase, len(data.val)) if power else None,
         "folds": [list(fold.val) for fold in plan.known()[0].folds],
     }
 

@@ -176,3 +176,11 @@ def test_ten_contenders_of_five_trainings_on_thirty_tiles_take_less_than_two_sec
     started = time.process_time()
     compare(scores)
     assert time.process_time() - started < 2.0
+
+
+def test_two_thousand_contenders_are_compared_in_seconds() -> None:
+    scores = [np.random.default_rng(number).beta(5, 2, (2, 6)) for number in range(2_000)]
+    started = time.process_time()
+    found = compare(scores)
+    assert time.process_time() - started < 20.0
+    assert sum(one.probability_best or 0.0 for one in found) == pytest.approx(1.0)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from benchmarks.coverage import said
 from benchmarks.worlds import KINDS, World
+from sweep.results.contenders import val_layout
 from sweep.results.layout import Layout, PlacedScore, Scores, assemble
 from sweep.results.statistics import COVERAGE, Inconclusive, compare, coverage, inconclusive, mean_interval
 from sweep.results.variances import VariancePart, moderate, satterthwaite
@@ -98,7 +99,7 @@ def test_a_large_scene_costs_degrees_of_freedom() -> None:
 def test_one_scene_of_several_gives_no_interval_and_no_order() -> None:
     scores = np.random.default_rng(4).normal(0.7, 0.02, size=(2, 3, 6))
     scores[0] += 0.1
-    one = Layout(scenes=np.zeros(6, dtype=np.int64), other_scenes=True)
+    one = Layout(scenes=np.zeros(6, dtype=np.int64), other_scenes=1)
     assert mean_interval(scores[0], layout=one).low is None
     assert inconclusive(list(scores), one) is Inconclusive.ONE_SCENE
     assert all(found.tied and found.probability_best is None for found in compare(list(scores), layout=one))
@@ -138,6 +139,20 @@ def test_variances_that_are_alike_are_pooled_and_those_that_are_not_stay_apart()
     assert apart[0] < apart[-1] / 10 and few.max() < 8.0
     unknown, _ = moderate(np.array([1.0, 3.0, 0.0]), np.array([2.0, 2.0, 0.0]))
     assert unknown[2] == pytest.approx(2.0)
+
+
+def test_an_experiment_s_description_says_which_tiles_belong_together() -> None:
+    data = {"train": ["a1", "a2", "b1"], "val": ["c1", "c2"]}
+    plan = {"trials": [{}], "studies": []}
+    apart = val_layout({"data": data, "plan": plan}, ["c1", "c2"])
+    assert (apart.number_of_scenes, apart.other_scenes, apart.folds) == (2, 3, None)
+    scenes = {"of": {name: name[0] for name in (*data["train"], *data["val"])}}
+    split = val_layout({"data": data, "plan": plan, "scenes": scenes}, ["c1", "c2"])
+    assert (split.number_of_scenes, split.other_scenes) == (1, 2)
+    folds = [{"val": ["a1", "a2"], "train": []}, {"val": ["b1", "c1", "c2"], "train": []}]
+    study = {"trials": [], "studies": [{"template": {"folds": folds}}]}
+    folded = val_layout({"data": data, "plan": study, "scenes": scenes}, ["a1", "a2", "b1", "c1", "c2"])
+    assert folded.folds is not None and folded.folds.tolist() == [0, 0, 1, 1, 1] and folded.other_scenes == 0
 
 
 def scored(fold: int, *tiles: str, repeat: int = 0) -> list[PlacedScore]:
