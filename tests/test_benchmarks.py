@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report
+from benchmarks import coverage, report
 from benchmarks.folds import flattery
 from benchmarks.report import Section
 from tests.conftest import ROOT
@@ -69,3 +69,23 @@ def test_a_fold_s_own_best_epoch_flatters_by_what_the_others_would_not_have_chos
     folds = (Fold(val=("a",)), Fold(val=("b", "c")))
     # Own: a at epoch 2 (0.7), b and c at epoch 1 (0.6, 0.5). The others': a at epoch 1 (0.2), b and c at epoch 2.
     assert flattery(epochs, folds) == pytest.approx((0.7 + 0.6 + 0.5) / 3 - (0.2 + 0.4 + 0.4) / 3)
+
+
+def test_a_coverage_run_that_was_stopped_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cells = tmp_path / "coverage.csv", [cell for cell in coverage.CELLS if cell.tiles == 6][:3]
+    monkeypatch.setattr(coverage, "STUDIES", 40)
+    first = coverage.simulate(path, cells[:2])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], lines[3][:20]]))  # killed while it wrote the second cell
+    found = coverage.simulate(path, cells)
+    assert list(found) == cells and repr(found[cells[0]]) == repr(first[cells[0]])
+    assert len(path.read_text().splitlines()) == 5
+    path.write_text(path.read_text().replace(coverage.state(), "of another code"))
+    assert coverage.read(path) == {}
+
+
+def test_the_committed_coverage_table_is_of_the_present_code_and_says_what_the_docs_show() -> None:
+    found = coverage.read(coverage.TABLE)
+    assert set(found) == set(coverage.CELLS), "python -m benchmarks.coverage has to run again"
+    assert all(line in (ROOT / "docs" / "statistics.md").read_text() for line in coverage.summary(found))
+    assert not any({coverage.SOLE, coverage.MISSED} & set(coverage.faults(*both)) for both in found.values())

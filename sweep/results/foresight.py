@@ -9,7 +9,7 @@ from typing import Any
 
 from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment, is_name
-from sweep.records.store import TRIALS_FILE
+from sweep.records.store import gather
 from sweep.results.contenders import Readings, read_contenders, val_layout
 from sweep.results.power import USUAL, Design, Power, Spread
 from sweep.results.standings import stand
@@ -65,8 +65,8 @@ def _known(storage: Storage, fingerprint: str) -> Spread | None:
             if not experiment.exists or experiment.description["data"]["fingerprint"] != fingerprint:
                 continue
             looked_at += 1
-            trials = experiment.read_table(TRIALS_FILE).to_pylist()
-            standings = stand(read_contenders(experiment, trials, Readings(experiment)))
+            found, readings = gather(experiment), Readings(experiment, ())
+            standings = stand(read_contenders(experiment.description, found.trials, found.val_scores, readings))
         except (TilesweepError, KeyError):  # one that is damaged or still runs says nothing, and stops no plan
             continue
         for power in (one.power for one in standings if one.power):
