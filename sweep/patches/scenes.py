@@ -25,7 +25,7 @@ class KnownScenes:
 
     Attributes:
         of: Tile name to scene; a tile whose scene is not known is missing.
-        origin: How many there are and where they come from, as a sentence's end: ``7 from folders``.
+        origin: How many there are and where they come from, as a sentence's end: ``5 from folders``.
     """
 
     of: Mapping[str, str]

@@ -101,5 +101,5 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
     assert read["land_use"].task.remap == {}
     assert set(np.unique(read["yard_classes"].train[0].mask)) == {0, 1, 2}
     assert int(read["yard_footprints"].train[0].mask.sum()) == pytest.approx(100 * 100, rel=0.01)
-    assert 'class_weights = "' in said and "sound." in said
-    assert (tmp_path / "roads" / "description.png").exists()
+    assert 'class_weights = "' in said and "sound." in said and "scenes: 5 from folders" in said
+    assert (tmp_path / "roads" / "description.svg").exists()

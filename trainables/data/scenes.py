@@ -11,6 +11,7 @@ import numpy as np
 
 from trainables.data.tiles import natural_order
 from trainables.errors import DataError
+from trainables.escaping import visible
 
 UNKNOWN = "not known, each tile counts as its own; --group-by names them"
 LISTED = 3
@@ -73,7 +74,7 @@ def scenes_of(
     recorded = {name: manifest_scenes[name] for name in names if name in manifest_scenes}
     if group_by is not None:
         of = group_names(names, group_by)
-        origin = count_scenes(of, f"by --group-by {group_by}")
+        origin = count_scenes(of, f"by --group-by {visible(group_by[:100])}")
     elif recorded:
         of = recorded | _own_scenes([name for name in names if name not in recorded], set(recorded.values()))
         origin = count_scenes(recorded, "in the manifest", len(names))
@@ -96,7 +97,7 @@ def group_names(names: Sequence[str], pattern: str) -> dict[str, str]:
     Raises:
         DataError: It is no regular expression, or finds nothing in some of the names.
     """
-    said = f"--group-by {pattern[:100]}"
+    said = f"--group-by {visible(pattern[:100])}"
     try:
         expression = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:

@@ -37,6 +37,7 @@ def test_a_scene_is_the_first_group_or_the_whole_match(pattern: str, scene: str)
         ("(", r"--group-by \(: is no regular expression"),
         ("roof", "--group-by roof: finds no scene in any name, such as a1; give"),
         ("^$|", "finds no scene in any name"),
+        ("\x1b[2J", r"--group-by \\x1b\[2J: is no regular expression"),
         ("a", "--group-by a: finds no scene in b1, b2, b3 and 1 more; widen it"),
         (r"(?P<n>b\d)", "finds no scene in a1; "),
     ],
