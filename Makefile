@@ -34,7 +34,7 @@ demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and t
 test: $(DONE) ## The tests, three at a time, but for the long ones and those of packaging
 	$(PYTEST) -m "not slow and not packaging"
 
-test-packaging: $(DONE) ## The tests of packages, site, notebook and object stores
+test-packaging: $(DONE) ## The tests of packages, site, notebook, object stores, exports of SAM and real tiles
 	$(PYTEST) -m "not slow and packaging"
 
 test-all: $(DONE) ## All tests

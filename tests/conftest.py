@@ -96,7 +96,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDataset
     def make(sweep: SharedSweep) -> None:
         patches = write_dataset(sweep.patches, size=128)
         assert run_here("patches", "check", "--patches", patches).returncode == 0
-        sweep.run("phase1", "--profile", "smoke", "--patches", patches, **sweep.audit.variables)
+        two = {"SLURM_CPUS_PER_TASK": "2"}  # trials side by side
+        sweep.run("phase1", "--profile", "smoke", "--patches", patches, **two, **sweep.audit.variables)
         sweep.run("score")
         patches.rename(sweep.folder / "tiles")
 

@@ -233,7 +233,7 @@ def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
 
 
 def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, here: Run, tmp_path: Path) -> None:
-    raster = write_tif(tmp_path / "in" / "a.tif", scene(600, 500))
+    raster = write_tif(tmp_path / "in" / "a.tif", scene(1200, 1000))
     model = ("--model", "phase1-smoke", "--storage", scored.storage)
     arguments = (raster, "--probability", *model, "--out", tmp_path / "out")
     done = subprocess.run(
@@ -243,7 +243,7 @@ def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, h
         text=True,
         check=False,
         timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (175_000, 175_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000)),
     )
     assert_refused(done, "cannot be written", "the same command resumes")
     assert here("predict", *arguments).returncode == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +45,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "remap of '7,8'; give an index": {"remap": {"7,8": "ignore"}},
     "'labels' does not exist; known: kind": {"labels": []},
     "colours: Input should be a valid list, is 3": {"colours": 3},
+    "remap: Input should be a valid dictionary, is ['abc']": {"remap": ["abc"]},
     "a class is called ''; give each 1 to 100 printable letters": {"classes": ["a", ""]},
 }
 
@@ -119,14 +118,3 @@ def test_a_mask_that_the_task_does_not_explain(picture: Image.Image, task: Task,
         classify(picture, task, "train/masks/m.png")
     line = str(caught.value)
     assert line.startswith("train/masks/m.png: ") and fault in line and ";" in line and "\n" not in line
-
-
-def test_a_class_that_no_train_tile_shows(scenes: Path) -> None:
-    from trainables.data.tiles import TuningData
-
-    assert TuningData.read(scenes).task.classes == ("ground", "roof", "tree")
-    manifest = scenes / "manifest.json"
-    values = json.loads(manifest.read_text(encoding="utf-8"))
-    values["task"] |= {"classes": ["ground", "roof", "tree", "car"], "colours": []}
-    manifest.write_text(json.dumps(values))
-    assert TuningData.read(scenes).absent_classes == ("car",)

@@ -145,11 +145,6 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(tmp_path: Path)
     ("task", "said"),
     [
         ([1], "Input should be an object, is [1]"),
-        ({"kind": "many"}, "kind is 'many'"),
-        ({"klasses": []}, "'klasses' does not exist"),
-        ({**LEGEND, "colours": [[1, 2]]}, "1 colours for 3 classes"),
-        ({**LEGEND, "remap": {"red": "road"}}, "remap of 'red'"),
-        ({**LEGEND, "remap": ["abc"]}, "remap: Input should be a valid dictionary, is ['abc']"),
         ({**LEGEND, "remap": {}}, "colours outside the legend, such as 155,155,155"),
         ({**LEGEND, "colours": [], "remap": {}}, "has no legend"),
         (
