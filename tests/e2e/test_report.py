@@ -340,11 +340,10 @@ def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., P
 
 def test_importance_finds_the_hyperparameter_that_matters() -> None:
     draw = np.random.default_rng(0)
-    space = {"learning_rate": FloatDistribution(0.0, 1.0), "decoder_dropout": FloatDistribution(0.0, 1.0)}
+    space = {"learning_rate": FloatDistribution(1e-6, 1.0), "decoder_dropout": FloatDistribution(0.0, 0.95)}
     rows = []
     for _ in range(40):
-        values = {name: float(draw.random()) for name in space}
-        values["learning_rate"] = max(values["learning_rate"], 1e-6)
+        values = {name: float(draw.uniform(one.low, one.high)) for name, one in space.items()}
         rows.append(result_of(best_epoch_val_iou=1.0 - abs(values["learning_rate"] - 0.3), **values))
     found = importances(space, rows)
     assert found["learning_rate"] > 0.7 and sum(found.values()) == pytest.approx(1.0)
