@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from sweep.results.contenders import Contender
+from sweep.results.layout import Layout
 from sweep.results.power_words import REPEATS, unseen
 from sweep.results.rows import LeaderboardRow
 from sweep.results.standings import Standing
@@ -120,15 +121,18 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
         return lines
     several = [standing for standing in standings if len(standing.ranked) > 1]
     mark = f" {TIE_MARK} marks who cannot be told from the first." if any(one.tied for one in several) else ""
-    tiles = len(scored[0].val.tiles) if scored[0].val else 0
+    layout = scored[0].val.layout if scored[0].val else Layout.apart(0)
+    tiles = layout.tiles
     if tiles == 1:
         lines.append(f"There is a single val tile: it says nothing of other tiles, so there is no interval.{mark}")
     else:
-        trainings = min(len(contender.row.attempts) for contender in scored)
-        over = "tiles and trainings" if trainings > 1 else "tiles, not of other seeds"
+        several_trainings = layout.folds is not None or min(len(one.row.attempts) for one in scored) > 1
+        kind, held = "val" if layout.folds is None else "labelled", _shares(*coverage(tiles))
         lines.append(
-            f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other {over}.{mark} "
-            f"With {tiles} val tiles such intervals held the truth in {_shares(*coverage(tiles))} of simulated cases"
+            f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other "
+            f"{'scenes' if layout.number_of_scenes < tiles else 'tiles'}"
+            f"{' and trainings' if several_trainings else ', not of other seeds'}.{mark} "
+            f"With {tiles} {kind} tiles such intervals held the truth in {held} of simulated cases"
             f"{FEW if coverage(tiles)[0] < WELL else ''}."
         )
     if withheld := dict.fromkeys(_WITHHELD[one.inconclusive] for one in several if one.inconclusive):

@@ -22,13 +22,15 @@ from sweep.results.verdict import caveats, headline, verdict
 from tests.rows import result_of, row_of
 
 
-def contender(title: str, scores: Sequence[Sequence[float]] | Scores, **changes: Any) -> Contender:
+def contender(
+    title: str, scores: Sequence[Sequence[float]] | Scores, layout: Layout | None = None, **changes: Any
+) -> Contender:
     iou = np.asarray(scores, dtype=np.float64)
     attempts = tuple(f"{title}-{number}" for number in range(len(iou)))
     usual = {"contender": title.lower(), "title": title, "tiles": 24, "attempts": attempts}
     row = row_of(attempts[0], mean_interval(iou), **{**usual, **changes})
     tiles = tuple(f"v{number}" for number in range(iou.shape[1]))
-    val = SplitScores(tiles=tiles, iou=iou, f1=None, layout=Layout.apart(len(tiles)))
+    val = SplitScores(tiles=tiles, iou=iou, f1=None, layout=layout or Layout.apart(len(tiles)))
     return Contender(row=row, trainings=(), val=val, test=None)
 
 
@@ -184,3 +186,11 @@ def test_two_thousand_contenders_are_compared_in_seconds() -> None:
     found = compare(scores)
     assert time.process_time() - started < 20.0
     assert sum(one.probability_best or 0.0 for one in found) == pytest.approx(1.0)
+
+
+def test_notes_say_of_what_intervals_speak() -> None:
+    folds = Layout.of([f"s{tile // 2}" for tile in range(12)], [tile // 4 for tile in range(12)])
+    said = words(contender("A", [EASY], folds), contender("B", [EASY[::-1]], folds))
+    assert "speak of other scenes and trainings." in said and "With 12 labelled tiles" in said
+    assert "speak of other tiles, not of other seeds." in words(contender("A", [EASY]))
+    assert "speak of other tiles and trainings." in words(contender("A", EASY + LUCK))
