@@ -73,4 +73,7 @@ def scenes_in_words(run: Run) -> list[str]:
         (name, size), *_ = Counter(run.scenes.of.values()).most_common(1)
         if size * folds > len(run.data.train) + folds - 1:
             lines.append(f"{name} has {size} tiles, more than an equal fold holds, so its fold is larger than others")
+        if not run.data.same_ground_checked:
+            look = command("patches", "check", "--update", "--patches", str(run.patches))
+            lines.append(f"nobody has looked whether two of them show the same ground; do so with {look}")
     return lines
