@@ -9,8 +9,8 @@ from search_spaces.limits import require_few
 from trainables.errors import ExperimentError
 from trainables.models.registry import get_architecture
 
-TILE_BUDGETS = (5, 12, 24)
-"""What Phase 3 compares by default."""
+TILE_BUDGETS = (5, 8, 12, 18, 24)
+"""What Phase 3 compares by default: a forecast takes at least four."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,14 @@ class Condition:
     def contender(self) -> str:
         """The name that its draws share."""
         return f"{get_architecture(self.architecture).slug}-{self.tiles}tiles"
+
+
+def fitting_budgets(available: int) -> tuple[int, ...]:
+    """Return the default budgets, or the same shares of fewer train tiles than the largest."""
+    most = TILE_BUDGETS[-1]
+    if available >= most:
+        return TILE_BUDGETS
+    return tuple(sorted({max(1, round(available * budget / most)) for budget in TILE_BUDGETS}))
 
 
 def conditions(architectures: Sequence[str], budgets: Sequence[int], draws: int) -> list[Condition]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
-from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions
+from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions, fitting_budgets
 from sweep.cli.console import Command
-from sweep.cli.marks import Bounds, OnResume
+from sweep.cli.marks import Bounds, OnResume, typed
 from sweep.cli.options import Numbers, RecipeOptions
 from sweep.cli.output import Output
 from sweep.session.search_options import SearchOptions
@@ -32,7 +32,7 @@ class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
     tiles: Annotated[Numbers, Bounds(0, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
-    """Tile budgets; the smaller one's tiles are among the larger one's."""
+    """Tile budgets; the smaller one's tiles are among the larger one's. Of fewer train tiles, the same shares."""
 
     draws: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = None
     """Draws of each budget, each with a seed of its own; default: the profile's."""
@@ -74,13 +74,16 @@ def main(options: Phase3Options, output: Output) -> int:
     if options.tune:
         count = len(names) * len(options.tiles) * (options.tune + draws - 1)
         require_few(count, f"--tune {options.tune:,} for {len(names)} architectures x {len(options.tiles)} budgets")
-    grid = conditions(names, options.tiles, draws)
+    conditions(names, options.tiles, draws)  # refuses too many before the data is read
 
     def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
+        available = min((fold.train_tiles(len(data.train)) for fold in folds), default=len(data.train))
+        budgets = options.tiles if "tiles" in typed(options) else fitting_budgets(available)
+        grid = conditions(names, budgets, draws)
         if folds:
-            folded = draw_folds(data, folds, options.tiles, draws, options.seed)
+            folded = draw_folds(data, folds, budgets, draws, options.seed)
         else:
-            drawn = draw_tiles(data.train, options.tiles, draws, options.seed, data.task)
+            drawn = draw_tiles(data.train, budgets, draws, options.seed, data.task)
 
         def trial(condition: Condition, attempt: str, study: str = "") -> TrialPlan:
             recipe = recipes[condition.architecture]
@@ -122,6 +125,6 @@ COMMAND = Command(
     main=main,
     examples={
         "--profile demo": "minutes on a laptop",
-        "--tiles 5,12,24 --recipes best_recipes.toml": "with the recipes that Phase 2 found",
+        "--recipes best_recipes.toml": "with the recipes that Phase 2 found",
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isnan
 from statistics import fmean, median_low
 from typing import Any
 
@@ -29,12 +30,14 @@ class SplitScores:
         iou: (trainings, tiles), each in [0, 1].
         f1: (trainings, tiles), each in [0, 1]; None where it is not known of every tile.
         layout: Which tiles belong together; with folds, a row of the scores is a repeat.
+        uncounted: Names of tiles that are left out, since no pixel of theirs counts.
     """
 
     tiles: tuple[str, ...]
     iou: Scores
     f1: Scores | None
     layout: Layout
+    uncounted: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -49,12 +52,17 @@ class SplitScores:
         each = [{one.tile: one for one in scores} for scores in trainings]
         if not each or not each[0]:
             return None
-        tiles = tuple(sorted(each[0]))
-        same = [[found[tile] for tile in tiles] for found in each if found.keys() == each[0].keys()]
+        alike = [found for found in each if found.keys() == each[0].keys()]
+        uncounted = tuple(sorted(tile for tile in each[0] if any(isnan(found[tile].iou) for found in alike)))
+        tiles = tuple(sorted(each[0].keys() - set(uncounted)))
+        if not tiles:
+            return None
+        same = [[found[tile] for tile in tiles] for found in alike]
         iou = np.array([[one.iou for one in row] for row in same])
         f1 = np.array([[one.f1 for one in row] for row in same])
         placed = layout(tiles) if layout else Layout.apart(len(tiles))
-        return cls(tiles=tiles, iou=iou, f1=f1 if np.isfinite(f1).all() else None, layout=placed)
+        known = f1 if np.isfinite(f1).all() else None
+        return cls(tiles=tiles, iou=iou, f1=known, layout=placed, uncounted=uncounted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,8 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
     scored = [contender for contender in contenders if contender.val is not None]
     if not scored:
         return lines
+    if uncounted := sorted({tile for one in scored if one.val for tile in one.val.uncounted}):
+        lines.append(f"No pixel counts in {listing(uncounted)}: left out of every mean on val.")
     several = [standing for standing in standings if len(standing.ranked) > 1]
     mark = f" {TIE_MARK} marks who cannot be told from the first." if any(one.tied for one in several) else ""
     layout = scored[0].val.layout if scored[0].val else Layout.apart(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -139,6 +140,13 @@ def test_a_tie_is_told_with_its_mark() -> None:
     said = words(contender("A", EASY + 0.01 + LUCK + NOISE), contender("B", EASY + LUCK - NOISE))
     assert "A tie: none of the 2 can be called best." in said and "= marks who cannot be told" in said
     assert "B cannot be told from it" in said and "ahead" not in said
+
+
+def test_a_tile_without_pixels_that_count_is_named() -> None:
+    one = contender("A", EASY + LUCK + NOISE)
+    assert one.val is not None
+    found = replace(one, val=replace(one.val, uncounted=("v9",)))
+    assert "No pixel counts in v9: left out of every mean on val." in caveats([standing(found)], [found])
 
 
 def test_one_tile_gives_neither_order_nor_probability() -> None:

@@ -76,9 +76,13 @@ def test_tuning_searches_at_every_budget_and_trains_its_best_on_the_other_draws(
     assert "searches" in done.stdout and "unet-2tiles" in done.stdout
 
 
-def test_the_default_tiles_have_the_default_budgets(here: Run) -> None:
-    done = here("phase3", "--profile", "smoke", "--tiles", "5,12,24", "--draws", "1", "--plan")
-    assert done.returncode == 0 and "unet-24tiles-draw1" in done.stdout, done.stderr
+def test_the_default_budgets_are_enough_for_a_forecast_and_fit_the_tiles(here: Run, dataset: Path) -> None:
+    done = here("phase3", "--profile", "smoke", "--draws", "1", "--plan")
+    assert done.returncode == 0, done.stderr
+    assert all(f"unet-{budget}tiles-draw1" in done.stdout for budget in (5, 8, 12, 18, 24))
+    done = here("phase3", "--profile", "smoke", "--patches", dataset, "--draws", "1", "--plan")  # of 3 train tiles
+    assert done.returncode == 0 and "unet-3tiles-draw1" in done.stdout, done.stderr
+    assert "unet-1tiles-draw1" in done.stdout and "unet-2tiles-draw1" in done.stdout
 
 
 def test_it_takes_the_best_recipes(here: Run, dataset: Path, tmp_path: Path) -> None:

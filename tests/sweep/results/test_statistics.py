@@ -11,7 +11,8 @@ from scipy import stats
 
 from benchmarks.coverage import said
 from benchmarks.worlds import KINDS, World
-from sweep.results.contenders import val_layout
+from sweep.records.store import ScoreRow
+from sweep.results.contenders import SplitScores, val_layout
 from sweep.results.layout import Layout, PlacedScore, Scores, assemble
 from sweep.results.statistics import COVERAGE, Inconclusive, compare, coverage, inconclusive, mean_interval
 from sweep.results.variances import VariancePart, moderate, satterthwaite
@@ -238,3 +239,14 @@ def test_without_a_rival_there_is_no_probability() -> None:
     (alone,) = compare([one_training(0.5, 0.6)])
     assert alone.probability_best is None and not alone.tied
     assert compare([]) == []
+
+
+def test_a_tile_without_pixels_that_count_is_left_out_and_named() -> None:
+    trainings = [
+        [ScoreRow(attempt=name, tile=tile, iou=iou, f1=iou) for tile, iou in (("a", 0.4), ("b", np.nan), ("c", 0.6))]
+        for name in ("x", "y")
+    ]
+    found = SplitScores.of(trainings)
+    assert found is not None and (found.tiles, found.uncounted) == (("a", "c"), ("b",))
+    assert mean_interval(found.iou, layout=found.layout).mean == pytest.approx(0.5)
+    assert SplitScores.of([[ScoreRow(attempt="x", tile="b", iou=np.nan, f1=np.nan)]]) is None
