@@ -135,7 +135,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """Sweep although tiles of different splits show the same ground; every row is marked."""
 
     name: Annotated[str | None, arg(metavar="NAME"), OnResume.FIXED] = None
-    """The experiment's name; default: made from phase and profile."""
+    """The experiment's name; default: from phase and profile."""
 
     resume: Annotated[str | None, arg(metavar="NAME"), OnResume.THIS_RUN] = None
     """Resume an unfinished experiment as it was started; changes to it are refused."""
