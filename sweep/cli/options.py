@@ -87,7 +87,7 @@ class RecipeOptions:
     """Recipes other than the shared one."""
 
     recipes: Annotated[Path | None, arg(metavar="FILE"), OnResume.FIXED] = None
-    """TOML tables of recipe fields by architecture, such as Phase 2's best_recipes.toml."""
+    """TOML tables of recipe fields by architecture, as in Phase 2's best_recipes.toml."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +162,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """Trials side by side at most; 1 on Colab."""
 
     gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), OnResume.MAY_CHANGE] = None
-    """Share of a GPU per trial; default 1 where there are GPUs; auto measures how many trials fit on one."""
+    """Share of a GPU per trial; default 1 where there are GPUs; auto measures what fits."""
 
     max_failures: Annotated[int, arg(metavar="N"), RARE, Bounds(0, 1_000), OnResume.MAY_CHANGE] = 2
     """How often a trial that crashed is started again, from its last epoch."""
