@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from sweep.results.layout import Scores
+from sweep.results.layout import Layout, Scores
 from sweep.results.statistics import LEVEL, Interval
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class BudgetMeans:
         covariance: (B, B) of these means.
         freedom: Degrees of freedom of the covariance, by Satterthwaite's formula; at least 1.
         draws: Of the budget that has the fewest.
-        val_tiles: How many there are.
+        scenes: How many are scored; val tiles, where each is one.
     """
 
     tiles: tuple[int, ...]
@@ -51,23 +51,25 @@ class BudgetMeans:
     covariance: Floats
     freedom: float
     draws: int
-    val_tiles: int
+    scenes: int
 
     @classmethod
-    def of(cls, tiles: Sequence[int], scores: Sequence[Scores]) -> BudgetMeans:
+    def of(cls, tiles: Sequence[int], scores: Sequence[Scores], layout: Layout) -> BudgetMeans:
         """Estimate means and covariance from (draws, val tiles) of IoU at each budget.
 
-        Val tiles are the same at all budgets, so theirs is a full covariance: a hard tile is hard at each. Draws are
-        taken as independent of each other from budget to budget. Too few to know a variance each, they share one
-        that falls with the tiles, ``a + b / n``: what seeds do, and what the choice of tiles does.
+        Val tiles are the same at all budgets, so theirs is a full covariance, by scene: a hard scene is hard at each.
+        Draws are taken as independent of each other from budget to budget. Too few to know a variance each, they share
+        one that falls with the tiles, ``a + b / n``: what seeds do, and what the choice of tiles does.
         """
         draws = np.array([one.shape[0] for one in scores])
-        val_tiles = scores[0].shape[1]
+        unit = layout.units[0]
+        of_scenes = unit.freedom if unit.known else 0.0
         means = np.array([float(one.mean()) for one in scores])
         size = len(tiles)
         by_tile = np.zeros((size, size))
-        if val_tiles > 1:
-            by_tile = np.atleast_2d(np.cov(np.stack([one.mean(axis=0) for one in scores]))) / val_tiles
+        if unit.known:
+            deviations = unit.deviations(np.stack([one.mean(axis=0) for one in scores]))
+            by_tile = deviations @ deviations.T
         several = draws > 1
         by_draw = np.zeros(size)
         if several.any():
@@ -77,9 +79,9 @@ class BudgetMeans:
             tiles=tuple(tiles),
             means=means,
             covariance=by_tile + np.diag(by_draw),
-            freedom=_freedom(by_tile, np.diag(by_draw), val_tiles - 1, int((draws - 1).sum()) - 1),
+            freedom=_freedom(by_tile, np.diag(by_draw), of_scenes, int((draws - 1).sum()) - 1),
             draws=int(draws.min()),
-            val_tiles=val_tiles,
+            scenes=len(unit.weights),
         )
 
     def step(self, first: int, last: int) -> Interval:
@@ -88,7 +90,7 @@ class BudgetMeans:
         There is none where a single draw or a single val tile says nothing of others.
         """
         mean = float(self.means[last] - self.means[first])
-        if self.draws < 2 or self.val_tiles < 2:
+        if self.draws < 2 or self.scenes < 2:
             return Interval(mean=mean)
         chosen = self.covariance[np.ix_([first, last], [first, last])]
         variance = float(chosen[0, 0] + chosen[1, 1] - 2 * chosen[0, 1])
@@ -104,7 +106,7 @@ def _smoothed(tiles: Floats, variances: Floats, known: NDArray[np.bool_], freedo
     return np.asarray(columns @ found)
 
 
-def _freedom(by_tile: Floats, by_draw: Floats, tiles: int, draws: int) -> float:
+def _freedom(by_tile: Floats, by_draw: Floats, tiles: float, draws: int) -> float:
     """Return Satterthwaite's degrees of freedom of differences between budgets, from those of both parts."""
     centring = np.eye(len(by_tile)) - 1.0 / len(by_tile)
     parts = [float(np.trace(centring @ one @ centring)) for one in (by_tile, by_draw)]

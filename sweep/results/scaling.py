@@ -8,9 +8,9 @@ from functools import partial
 from itertools import pairwise
 from math import sqrt
 
-from sweep.results.contenders import Contender
+from sweep.results.contenders import Contender, SplitScores
 from sweep.results.curve_families import NAMES, BudgetMeans, forecast
-from sweep.results.layout import Scores
+from sweep.results.layout import Layout, Scores
 from sweep.results.statistics import Interval, mean_interval
 
 MIN_BUDGETS = 4
@@ -78,28 +78,33 @@ def scalings(contenders: Sequence[Contender]) -> list[Scaling]:
     Args:
         contenders: Of a Phase 3: a contender for each architecture and budget.
     """
-    found: dict[str, dict[int, Scores]] = {}
+    found: dict[str, dict[int, SplitScores]] = {}
     for contender in contenders:
         if contender.val is not None:
-            found.setdefault(contender.row.label, {})[contender.row.tiles] = contender.val.iou
-    return [fit(title, budgets) for title, budgets in found.items()]
+            found.setdefault(contender.row.label, {})[contender.row.tiles] = contender.val
+    return [
+        fit(title, {tiles: val.iou for tiles, val in budgets.items()}, next(iter(budgets.values())).layout)
+        for title, budgets in found.items()
+    ]
 
 
-def fit(title: str, budgets: Mapping[int, Scores]) -> Scaling:
+def fit(title: str, budgets: Mapping[int, Scores], layout: Layout | None = None) -> Scaling:
     """Forecast twice the largest budget where the budgets allow it.
 
     Args:
         title: The architecture's.
         budgets: Tiles to (draws, val tiles) of IoU, each in [0, 1]; the val tiles are the same at all budgets.
+        layout: Of the val tiles; None where each stands alone.
     """
     tiles = tuple(sorted(budgets))
     scores = [budgets[one] for one in tiles]
-    means = BudgetMeans.of(tiles, scores)
+    layout = layout or Layout.apart(scores[0].shape[1])
+    means = BudgetMeans.of(tiles, scores, layout)
     known = partial(
         Scaling,
         title=title,
         tiles=tiles,
-        measured=tuple(map(mean_interval, scores)),
+        measured=tuple(mean_interval(one, layout=layout) for one in scores),
         last_step=means.step(-2, -1) if len(tiles) > 1 else None,
     )
     if reason := _unfit(tiles, means):
@@ -115,8 +120,8 @@ def _unfit(tiles: Sequence[int], means: BudgetMeans) -> str:
     if len(tiles) < MIN_BUDGETS:
         there = f"a forecast needs {MIN_BUDGETS} budgets, there {'is' if len(tiles) == 1 else 'are'} {len(tiles)}"
         return f"{there}; {_more_budgets(tiles)}"
-    if means.val_tiles < 2:
-        return "one val tile says nothing of others"
+    if means.scenes < 2:
+        return "one val tile, or one scene, says nothing of others"
     if means.draws < 2:
         return "one draw of a budget says nothing of others; --draws 3 does"
     rise = means.step(0, -1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sweep.results.curve_families import BudgetMeans, forecast, shapes
+from sweep.results.layout import Layout
 from sweep.results.scaling import fit
 from sweep.results.statistics import Scores
 
@@ -65,7 +66,7 @@ def test_what_labelling_more_is_worth_follows_from_the_interval() -> None:
 def test_the_variance_of_few_draws_is_shared_by_the_budgets() -> None:
     """With equal val tiles, variances of 8 and 2 at 5 and 20 tiles follow b / n; a mean of two draws has half of it."""
     scores = [np.array([[0.5 + d], [0.5 - d]]).repeat(3, axis=1) for d in (0.02, 0.01)]
-    means = BudgetMeans.of((5, 20), scores)
+    means = BudgetMeans.of((5, 20), scores, Layout.apart(scores[0].shape[1]))
     assert np.diag(means.covariance) == pytest.approx([0.0004, 0.0001])
     assert means.step(0, 1).mean == pytest.approx(0.0)
     assert means.step(0, 1).high == pytest.approx(12.706 * 0.0005**0.5, rel=1e-3), "one degree of freedom"
@@ -100,5 +101,16 @@ def test_the_proposed_budgets_make_a_forecast() -> None:
 
 
 def test_the_same_budgets_give_the_same_forecast() -> None:
-    known = BudgetMeans.of(BUDGETS, list(draws().values()))
+    known = BudgetMeans.of(BUDGETS, list(draws().values()), Layout.apart(12))
     assert forecast(known) == forecast(known)
+
+
+def test_val_tiles_of_one_scene_count_once_in_a_forecast() -> None:
+    scenes = np.repeat(np.arange(4), 3)
+    budgets = {tiles: scores[:, :4][:, scenes] for tiles, scores in draws(spread=0.001).items()}
+    apart, together = fit("U-Net", budgets), fit("U-Net", budgets, Layout(scenes=scenes))
+    (low, high), (less, more) = ((step.low, step.high) for one in (apart, together) if (step := one.last_step))
+    assert low is not None and high is not None and less is not None and more is not None
+    assert more - less > 1.05 * (high - low)
+    one = Layout(scenes=np.zeros(12, dtype=np.int64), other_scenes=3)
+    assert "or one scene, says nothing of others" in fit("U-Net", budgets, one).sentence
