@@ -117,7 +117,10 @@ class ClassCalibrationCounts:
         )
 
 
-def counts_for(task: Task) -> CalibrationCounts | ClassCalibrationCounts:
+Counts = CalibrationCounts | ClassCalibrationCounts
+
+
+def counts_for(task: Task) -> Counts:
     """Return empty counts of a task."""
     return CalibrationCounts() if task.binary else ClassCalibrationCounts(task)
 

@@ -39,13 +39,14 @@ class BestWeights:
         recipe: The recipe that trained it.
         weights: What its encoder started from.
         epoch: The epoch that it comes from.
-        val_iou: Its val IoU in the epoch's validation, in [0, 1].
+        val_iou: Its val IoU in the epoch's validation, in [0, 1]; of a cross-validation, out of fold over all tiles.
         data_fingerprint: Hash of the train and val tiles.
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
         task: What it predicts.
         source_sha256: Hash of the file that defines an architecture of one's own; empty for the others.
         folds: Names of the tiles that each model of a cross-validation has not seen; the file holds all of them, and
-            they predict together. None is a single model.
+            they predict together. One is the model of a fold by itself; none is a model of no cross-validation.
+        fold_epochs: The epoch that each of them comes from; empty where a file does not say.
     """
 
     recipe: Recipe
@@ -57,6 +58,7 @@ class BestWeights:
     task: Task = field(default_factory=Task)
     source_sha256: str = ""
     folds: tuple[tuple[str, ...], ...] = ()
+    fold_epochs: tuple[int, ...] = ()
 
 
 class _Metadata(TypedDict):
@@ -72,6 +74,7 @@ class _Metadata(TypedDict):
     task: NotRequired[dict[str, Any]]
     source_sha256: NotRequired[str]
     folds: NotRequired[list[list[str]]]
+    fold_epochs: NotRequired[list[int]]
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -141,6 +144,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             task=Task.from_dict(values["task"]) if "task" in values else Task(),
             source_sha256=values.get("source_sha256", ""),
             folds=tuple(map(tuple, values.get("folds", ()))),
+            fold_epochs=tuple(values.get("fold_epochs", ())),
         )
         _check(best)
         return best
@@ -158,8 +162,10 @@ def _check(best: BestWeights) -> None:
     """
     if best.recipe.crop_size > LARGEST_CROP:
         raise DamagedError(f"recipe.crop_size is {best.recipe.crop_size}; at most {LARGEST_CROP} is possible")
-    if len(best.folds) == 1 or len(best.folds) > MAX_FOLDS:
-        raise DamagedError(f"it names {len(best.folds)} folds; none or from 2 to {MAX_FOLDS} are possible")
+    if len(best.folds) > MAX_FOLDS:
+        raise DamagedError(f"it names {len(best.folds)} folds; at most {MAX_FOLDS} are possible")
+    if best.fold_epochs and len(best.fold_epochs) != len(best.folds):
+        raise DamagedError(f"it names {len(best.folds)} folds, but epochs of {len(best.fold_epochs)}")
     needs = best.weights.needs
     entry = described(best.recipe.architecture)
     own = entry.own and needs == entry.needs and best.weights.kind in ("own", "none")
@@ -213,7 +219,7 @@ def load_best(path: Path, origin: str = "") -> tuple[SegmentationModel, BestWeig
 def _rebuild(best: BestWeights, origin: str) -> SegmentationModel:
     """Build the model, or the folds' models, that a file's tensors belong to."""
     model = _rebuild_one(best, origin)
-    if not best.folds:
+    if len(best.folds) < 2:
         return model
     from trainables.models.fold_ensemble import FoldEnsemble
 

@@ -86,6 +86,11 @@ class CrossValidation:
         return self._folds
 
     @property
+    def fold_epochs(self) -> tuple[int, ...]:
+        """The epoch that each fold's best weights come from."""
+        return tuple(trainer.best.epoch for trainer in self._trainers)
+
+    @property
     def model(self) -> SegmentationModel:
         """The first fold's model."""
         return self._trainers[0].model

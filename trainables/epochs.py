@@ -101,6 +101,10 @@ class Training(Protocol):
         """Names of the tiles that each fold leaves out; none for no cross-validation."""
 
     @property
+    def fold_epochs(self) -> tuple[int, ...]:
+        """The epoch that each fold's best weights come from; none for no cross-validation."""
+
+    @property
     def best_state(self) -> dict[str, Tensor]:
         """The best weights so far, of every fold."""
 

@@ -267,6 +267,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             task=self._data.task,
             source_sha256=self._source_sha256,
             folds=trainer.folds,
+            fold_epochs=trainer.fold_epochs,
         )
         data = dump_best(trainer.best_state, best)
         self._folder.write(BEST_FILE, data)

@@ -225,6 +225,11 @@ class Trainer:
         return ()
 
     @property
+    def fold_epochs(self) -> tuple[int, ...]:
+        """None: see ``folds``."""
+        return ()
+
+    @property
     def memory_measures(self) -> str:
         """What is done to fit into the device's memory; empty for nothing."""
         return self.memory.measures

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from sweep.cli.console import Command
+from sweep.cli.marks import Bounds
 from sweep.cli.options import StorageOptions, TrustOptions
 from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
 from sweep.records.outputs import require_free
-from sweep.results.trained_models import TrainedModel, find_models
+from sweep.results.trained_models import TrainedModel, find_models, model_label
 from trainables.errors import ExperimentError
 from trainables.models.trust import trust_everything
+from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
 
 if TYPE_CHECKING:
@@ -32,18 +34,21 @@ LARGEST_SIZE = 4096
 class ExportOptions(StorageOptions, TrustOptions):
     """Write a trained model as one file that takes bytes, gives logits, and says how to use it.
 
-    The file is compared with the model on all val tiles, and written only if it gives the same.
+    The file is compared with the model on whole tiles, and written only if it gives the same.
     """
 
     model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
     """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
+
+    fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
+    """Only the K-th fold's model; default: the mean of all folds' models."""
 
     format: Format = "onnx"
     """onnx: for onnxruntime and the like; torch: a program for torch.export.load; safetensors: all tensors, for
     tilesweep on any machine."""
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Where to write; default: NAME-TRIAL.onnx, .pt2 or .safetensors here."""
+    """Where to write; default: NAME-TRIAL.onnx, .pt2 or .safetensors here, NAME-TRIAL-foldK with --fold."""
 
     overwrite: bool = False
     """Replace the file if it is there."""
@@ -64,7 +69,7 @@ def main(options: ExportOptions, output: Output) -> int:
     opset = check_format(options.format, options.opset)
     _check_size(options.size)
     _check_out(options.out, options)
-    (chosen,) = find_models(Storage.open(options.storage), options.model)
+    (chosen,) = find_models(Storage.open(options.storage), options.model, fold=options.fold)
     out = options.out or Path(_default_name(chosen, options.format))
     _check_out(out, options)
     if options.trust_code:
@@ -76,7 +81,11 @@ def main(options: ExportOptions, output: Output) -> int:
     from trainables.data.tiles import TuningData
 
     data = TuningData.read(patches)
-    say(output.console, "model", f"{chosen.name}; the file is compared with it on {len(data.val)} val tiles")
+    say(
+        output.console,
+        "model",
+        f"{model_label(chosen.name, chosen.fold, 0)}; the file is compared with it on whole tiles",
+    )
     exported = produce(chosen, data, out, name=options.format, size=options.size, opset=opset)
     _say(exported, out, options.format, output)
     if options.format == "onnx":
@@ -101,7 +110,8 @@ def _check_out(out: Path | None, options: ExportOptions) -> None:
 
 def _default_name(chosen: TrainedModel, name: Format) -> str:
     stem = chosen.name if chosen.experiment else Path(chosen.name).stem
-    return stem.replace("/", "-") + ENDINGS[name]
+    fold = f"-fold{chosen.fold}" if chosen.fold else ""
+    return stem.replace("/", "-") + fold + ENDINGS[name]
 
 
 def _patches(chosen: TrainedModel, options: ExportOptions) -> Path:
@@ -126,7 +136,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
         "input": f"image: uint8 RGB (batch, 3, height, width), {sides}; windows of {metadata['windows']['side']}",
         "output": f"logits: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
         **_decision(metadata, calibration),
-        "calibration": f"expected calibration error {calibration.calibration_error:.4f} on val",
+        "calibration": f"expected calibration error {calibration.calibration_error:.4f} on the same tiles",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
         f"{abs(parity.iou_difference):.4f}, {parity.flipped} of {parity.pixels} pixels flip",
         "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
@@ -138,10 +148,12 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
 
 def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:
     """Say how logits become a mask, and how good that is."""
-    at_half = f"val IoU {calibration.iou_at_half:.4f}"
+    which, count = "out-of-fold" if metadata["folds"] else "val", len(metadata["val"]["tiles"])
+    at_half = f"{which} IoU {calibration.iou_at_half:.4f}"
     if calibration.threshold is None:
-        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half}"}
-    return {"threshold": f"0.5: {at_half}; best on val {calibration.threshold:.3f}: {calibration.iou:.4f}"}
+        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half} ({count} tiles)"}
+    best = f"best {calibration.threshold:.3f}: {calibration.iou:.4f}"
+    return {"threshold": f"0.5: {at_half}; {best} ({count} tiles)"}
 
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -13,11 +14,12 @@ from sweep.export.parity import Parity
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration
 from trainables.checkpoints import BestWeights
-from trainables.data.tiles import TuningData
+from trainables.data.tiles import Tile, TuningData
 from trainables.models.registry import get_architecture
 from trainables.windows import GRID, OVERLAP
 
 FORMAT = 1
+OUT_OF_FOLD = "out-of-fold: each tile by the model of the fold that left it out"
 THRESHOLD = 0.5
 """The metric's, and the default of whoever uses the file; classes have none."""
 
@@ -58,7 +60,10 @@ def describe(
             "fade": "raised cosine over the middle half of each overlap, of logits",
         },
         "threshold": THRESHOLD if task.binary else None,
+        "fold": chosen.fold,
+        "folds": len(best.folds),
         "epoch": best.epoch,
+        "fold_epochs": list(best.fold_epochs),
         "recipe": best.recipe.to_dict(),
         "weights": {
             "encoder_started_from": best.weights.label,
@@ -76,18 +81,26 @@ def describe(
     }
 
 
-def measured(calibration: Calibration, parity: Parity, data: TuningData) -> dict[str, Any]:
-    """Return what the comparison found, to be added to what ``describe`` returned."""
+def measured(calibration: Calibration, parity: Parity, best: BestWeights, unseen: Sequence[Tile]) -> dict[str, Any]:
+    """Return what the comparison found, to be added to what ``describe`` returned.
+
+    Args:
+        calibration: What probabilities of unseen tiles are worth.
+        parity: How the file compares with its model.
+        best: What the model's weights file says of itself.
+        unseen: The tiles that were counted for the calibration.
+    """
     return {
         "val": {
-            "tiles": [tile.name for tile in data.val],
+            "measured": OUT_OF_FOLD if best.folds else "on the val split",
+            "tiles": [tile.name for tile in unseen],
             "iou": calibration.iou_at_half,
             "best_threshold": calibration.threshold,
             "iou_at_best_threshold": calibration.iou,
             "expected_calibration_error": calibration.calibration_error,
         },
         "parity": {
-            "with": f"the model in PyTorch {torch.__version__} on the CPU, float32, on all val tiles",
+            "with": f"the model in PyTorch {torch.__version__} on the CPU, float32, on {parity.tiles} whole tiles",
             "largest_logit_difference": parity.logit_difference,
             "iou_difference": parity.iou_difference,
             "flipped_pixels": parity.flipped,

@@ -90,6 +90,7 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, str]:
         "classes": ", ".join(metadata["classes"]),
         "threshold": str(metadata["threshold"]),
         "val_iou": str(val["iou"]),
+        "val_iou_measured": val["measured"],
         "best_threshold": str(val["best_threshold"]),
         "licence_of_weights": metadata["weights"]["licence"],
         "licence_of_data": metadata["data"]["licence"],

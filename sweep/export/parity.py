@@ -1,14 +1,14 @@
-"""The comparison that a file must pass before it is given out: the same logits as the model, on all val tiles."""
+"""The comparison that a file must pass before it is given out: the same logits as the model, on whole tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from trainables.calibration import Calibration, counts_for
+from trainables.calibration import Counts
 from trainables.data.tiles import Tile
 from trainables.errors import ExperimentError
 from trainables.metrics import score_mask
@@ -29,15 +29,17 @@ class Parity:
 
     Attributes:
         logit_difference: The largest absolute difference of a logit.
-        iou_difference: Mean val IoU at 0.5 of the file, less that of the model.
+        iou_difference: Mean IoU at 0.5 of the file, less that of the model.
         flipped: Pixels that they put into different classes.
         pixels: Pixels compared.
+        tiles: Tiles compared.
     """
 
     logit_difference: float
     iou_difference: float
     flipped: int
     pixels: int
+    tiles: int
 
     def require(self, what: str) -> None:
         """Refuse a file that differs.
@@ -48,49 +50,52 @@ class Parity:
         # Not "greater": a NaN is refused as well.
         if not self.logit_difference < LARGEST_DIFFERENCE or round(self.iou_difference, DECIMALS) != 0:
             raise ExperimentError(
-                f"{what}: differs from the model on val (largest logit difference {self.logit_difference:.2g}, allowed "
+                f"{what}: differs from the model (largest logit difference {self.logit_difference:.2g}, allowed "
                 f"below {LARGEST_DIFFERENCE:g}; IoU difference {self.iou_difference:.2g}; {self.flipped} of "
                 f"{self.pixels} pixels flip), nothing was written; try another --format or --opset"
             )
 
 
 def compare(
-    model: Forward, exported: Forward, tiles: Sequence[Tile], task: Task, *, window: int, fixed: bool, batch_size: int
-) -> tuple[Parity, Calibration]:
-    """Predict tiles with both through the same windows, one tile in memory at a time.
+    model: Iterable[Tensor], exported: Iterable[Tensor], tiles: Sequence[Tile], task: Task, counts: Counts | None
+) -> Parity:
+    """Compare what both predict for tiles, one tile in memory at a time.
 
     Args:
-        model: The model's forward pass.
-        exported: That of the file.
-        tiles: The val tiles, at least one.
+        model: The model's logits of each tile, see ``predict``.
+        exported: Those of the file.
+        tiles: At least one, each with a labelled pixel.
         task: What their masks mean.
-        window: Side of a window in pixels.
-        fixed: Whether windows cannot be smaller, for smaller tiles.
-        batch_size: Windows a call.
-
-    Returns:
-        The comparison, and the calibration of the file.
+        counts: Counts the file's probabilities; None where the tiles are none that the model has not seen.
     """
-    images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
-    counts = counts_for(task)
     largest, flipped, pixels = 0.0, 0, 0
     scores: tuple[list[float], list[float]] = ([], [])
-    both = (_predict(one, images, window, fixed, batch_size) for one in (model, exported))
-    for tile, ours, theirs in zip(tiles, *both, strict=True):
+    for tile, ours, theirs in zip(tiles, model, exported, strict=True):
         difference = (ours - theirs).abs().max().item()
         largest = difference if not difference <= largest else largest  # a NaN is kept
         masks = [decide(logits).numpy().astype("uint8") for logits in (ours, theirs)]
         flipped, pixels = flipped + int((masks[0] != masks[1]).sum()), pixels + masks[0].size
         for ious, mask in zip(scores, masks, strict=True):
             ious.append(score_mask(tile.name, mask, tile.mask, task=task).iou)
-        counts.add(theirs, tile.mask)
+        if counts is not None:
+            counts.add(theirs, tile.mask)
     iou_difference = (sum(scores[1]) - sum(scores[0])) / len(tiles)
-    parity = Parity(logit_difference=largest, iou_difference=iou_difference, flipped=flipped, pixels=pixels)
-    return parity, counts.result()
+    return Parity(
+        logit_difference=largest, iou_difference=iou_difference, flipped=flipped, pixels=pixels, tiles=len(tiles)
+    )
 
 
-def _predict(forward: Forward, images: Sequence[Tensor], window: int, fixed: bool, batch_size: int) -> Iterator[Tensor]:
-    """Yield the (C, H, W) logits of each (3, H, W) image; smaller ones are widened to a fixed window."""
+def predict(forward: Forward, tiles: Sequence[Tile], *, window: int, fixed: bool, batch_size: int) -> Iterator[Tensor]:
+    """Yield the (C, H, W) logits of each tile, predicted through windows.
+
+    Args:
+        forward: The forward pass.
+        tiles: The tiles.
+        window: Side of a window in pixels.
+        fixed: Whether windows cannot be smaller: smaller tiles are widened.
+        batch_size: Windows a call.
+    """
+    images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in tiles]
     wide = [_widen(image, window) for image in images] if fixed else images
     for image, logits in zip(
         images, predict_by_windows(forward, wide, window=window, batch_size=batch_size), strict=True

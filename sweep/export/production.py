@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import torch
 from sweep.export.formats import ExportedFile, Format, prepare
 from sweep.export.metadata import describe, measured
 from sweep.export.network import choose_side
-from sweep.export.parity import Parity, compare
+from sweep.export.parity import Parity, compare, predict
 from sweep.results.trained_models import TrainedModel
-from trainables.calibration import Calibration
+from trainables.calibration import Calibration, counts_for
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError
+from trainables.held_out import fold_models, labelled, unseen_tiles
 from trainables.scoring import Forward, forward_on
 
 NOISE_SIDE = 256
@@ -32,7 +34,7 @@ class Exported:
     Attributes:
         metadata: What it says of itself.
         parity: How it compares with its model.
-        calibration: Its probabilities on val.
+        calibration: What probabilities of the tiles that the model has not seen are worth.
         bytes: Its size.
     """
 
@@ -69,7 +71,10 @@ def _unwritable(out: Path, error: OSError) -> ExperimentError:
 def produce(
     chosen: TrainedModel, data: TuningData, out: Path, *, name: Format, size: int | None, opset: int | None
 ) -> Exported:
-    """Export a model, compare the file with it on all val tiles, and only then give it its name.
+    """Export a model, compare the file with it on whole tiles, and only then give it its name.
+
+    The tiles are those of val, or of the fold that the model has not seen. The mean of several folds' models has seen
+    all of them: it is compared on val, and calibrated out of fold, each tile by the model of the fold that left it out.
 
     Args:
         chosen: The model.
@@ -96,18 +101,23 @@ def produce(
         reference = forward_on(model, torch.device("cpu"), torch.float32)
         file = prepare(name, model, best, side=side, opset=opset)
         tested = _write(file, path, {}, out)
-        parity, calibration = compare(
-            reference,
-            tested,
-            data.val,
-            best.task,
-            window=side or recipe.crop_size,
-            fixed=side is not None,
-            batch_size=recipe.batch_size,
+        logits = partial(predict, window=side or recipe.crop_size, fixed=side is not None, batch_size=recipe.batch_size)
+        counts = counts_for(best.task)
+        together = len(best.folds) > 1
+        tiles = labelled(data.val) if together else unseen_tiles(best, data)
+        parity = compare(
+            logits(reference, tiles), logits(tested, tiles), tiles, best.task, None if together else counts
         )
         parity.require(str(out))
+        if together:
+            for one, of_fold in fold_models(model, best):
+                left_out = unseen_tiles(of_fold, data)
+                forward = forward_on(one, torch.device("cpu"), torch.float32)
+                for tile, predicted in zip(left_out, logits(forward, left_out), strict=True):
+                    counts.add(predicted, tile.mask)
+        calibration = counts.result()
         metadata = describe(chosen, best, data, side=side, opset=opset)
-        metadata |= measured(calibration, parity, data)
+        metadata |= measured(calibration, parity, best, unseen_tiles(best, data))
         _require_same(tested, _write(file, path, metadata, out), side or min(recipe.crop_size, NOISE_SIDE), out)
         try:
             path.replace(out)

@@ -20,6 +20,7 @@ from sweep.records.provenance import typed_command
 from trainables.errors import ExperimentError, TilesweepError
 from trainables.escaping import visible
 from trainables.models.trust import trust_everything
+from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
 
 if TYPE_CHECKING:
@@ -54,14 +55,17 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     out: Annotated[Path, arg(metavar="DIR")]
     """Where results go."""
 
+    fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
+    """Only the K-th fold's model; default: the mean of all folds' models."""
+
     ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
     """Average the experiment's K best."""
 
     tta: bool = False
-    """Average each window's eight symmetries (test-time augmentation); eight times the time."""
+    """Test-time augmentation by eight symmetries; eight times the time."""
 
     threshold: Annotated[float, arg(metavar="P")] = 0.5
-    """Probability from which on a pixel is foreground; sweep.export says which one is best on val."""
+    """Foreground from this probability on; sweep.export finds the best."""
 
     probability: bool = False
     """Write probabilities, too."""
@@ -91,7 +95,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Replace what --out holds of other models or settings."""
 
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
-    """The dataset, whose val tiles show what --ensemble, --tta and --threshold bring; default: where it lay."""
+    """The dataset, to measure gains on its val tiles; default: where it lay."""
 
 
 def main(options: PredictOptions, output: Output) -> int:
@@ -118,7 +122,7 @@ def main(options: PredictOptions, output: Output) -> int:
     )
     inputs = find_inputs(options.inputs, options.out)
     storage = Storage.open(options.storage)
-    chosen = find_models(storage, options.model, count=options.ensemble)
+    chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold)
 
     from sweep.predict.ensemble import Ensemble
     from sweep.predict.job import Job
@@ -136,7 +140,12 @@ def main(options: PredictOptions, output: Output) -> int:
         )
     record = Record(
         options.out,
-        {"models": dict(zip(ensemble.names, ensemble.hashes, strict=True)), "tta": ensemble.tta, **asdict(settings)},
+        {
+            "models": dict(zip(ensemble.names, ensemble.hashes, strict=True)),
+            "fold": ensemble.fold,
+            "tta": ensemble.tta,
+            **asdict(settings),
+        },
         overwrite=options.overwrite,
     )
     with WindowProgress(output.console) as progress:
@@ -193,29 +202,42 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
 
 
 def _say_models(ensemble: Ensemble, output: Output) -> None:
-    for name in ensemble.names:
-        output.console.print(f"model          {name}", soft_wrap=True)
+    for label in ensemble.labels:
+        output.console.print(f"model          {label}", soft_wrap=True)
     batch, symmetries = ensemble.batch_size, ", eight symmetries each" if ensemble.tta else ""
     output.console.print(
         f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}"
     )
     output.events.emit(
-        "model", names=list(ensemble.names), window=ensemble.window, device=ensemble.device.type, tta=ensemble.tta
+        "model",
+        names=list(ensemble.names),
+        fold=ensemble.fold,
+        window=ensemble.window,
+        device=ensemble.device.type,
+        tta=ensemble.tta,
     )
 
 
 def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> None:
     """Show what the flags bring on val, before they are used."""
     from sweep.predict.val_gain import measure_gain, val_data
+    from trainables.held_out import unseen_tiles
 
     data = val_data(ensemble, options.patches)
     if isinstance(data, str):
         output.results.print(f"gain on val    not known: {data}")
         return
-    output.console.print(f"measuring on {len(data.val)} val tiles what the flags bring")
+    unseen = f"{len(unseen_tiles(ensemble.best, data))} {'out-of-fold' if ensemble.best.folds else 'val'} tiles"
+    output.console.print(f"measuring on {unseen} what the flags bring")
     gain = measure_gain(ensemble, options.threshold, data)
     output.results.print(f"gain on val    {gain}")
-    output.events.emit("gain", plain=list(gain.plain), chosen=list(gain.chosen), mean=gain.difference.mean)
+    output.events.emit(
+        "gain",
+        plain=list(gain.plain),
+        chosen=list(gain.chosen),
+        mean=gain.difference.mean,
+        out_of_fold=gain.out_of_fold,
+    )
 
 
 def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:

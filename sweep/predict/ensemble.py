@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from sweep.records.experiment import Experiment
-from sweep.results.trained_models import TrainedModel
+from sweep.results.trained_models import TrainedModel, model_label
 from trainables.checkpoints import BestWeights
 from trainables.errors import ExperimentError
+from trainables.held_out import Loaded, fold_models
 from trainables.inference import choose_device, default_batch, ensemble, ready, with_symmetries, within_memory
 from trainables.models.base import SegmentationModel
 from trainables.scoring import Forward
@@ -26,8 +27,8 @@ class Ensemble:
         names: ``EXPERIMENT/TRIAL`` or file, the leader's first.
         hashes: Hex sha256 of their weights files.
         experiment: Theirs; None for a model from a file.
-        leader: The first model.
-        best: What the leader's weights file says of itself.
+        fold: The fold whose models they are, from 1; None for all that their files hold.
+        loaded: The models, each with what its weights file says of itself.
         device: Where they are.
         batch_size: Windows a forward pass.
         tta: Whether each view is predicted in its eight symmetries.
@@ -38,8 +39,8 @@ class Ensemble:
     names: tuple[str, ...]
     hashes: tuple[str, ...]
     experiment: Experiment | None
-    leader: SegmentationModel
-    best: BestWeights
+    fold: int | None
+    loaded: tuple[Loaded, ...]
     device: torch.device
     batch_size: int
     tta: bool
@@ -61,28 +62,54 @@ class Ensemble:
             WeightsError: A fixed encoder cannot be rebuilt as it was.
         """
         place = choose_device(device)
-        loaded = [one.load() for one in chosen]
-        leader, best = loaded[0]
+        loaded = tuple(one.load() for one in chosen)
+        _, best = loaded[0]
         for one, (_, other) in zip(chosen, loaded, strict=True):
             if other.recipe.crop_size != best.recipe.crop_size:
                 raise ExperimentError(
                     f"--ensemble {len(chosen)}: {one.name} was trained on windows of {other.recipe.crop_size} pixels, "
                     f"{chosen[0].name} on {best.recipe.crop_size}; ensemble models of one size"
                 )
-        forwards = [within_memory(ready(model, other.recipe, place)) for model, other in loaded]
-        together = ensemble(forwards)
+        plain, forward = _forwards(loaded, place, tta=tta)
         return cls(
             names=tuple(one.name for one in chosen),
             hashes=tuple(hashlib.sha256(one.weights_file).hexdigest() for one in chosen),
             experiment=chosen[0].experiment,
-            leader=leader,
-            best=best,
+            fold=chosen[0].fold,
+            loaded=loaded,
             device=place,
             batch_size=batch_size or default_batch(best.recipe.crop_size, place),
             tta=tta,
-            plain=forwards[0],
-            forward=with_symmetries(together) if tta else together,
+            plain=plain,
+            forward=forward,
         )
+
+    @property
+    def leader(self) -> SegmentationModel:
+        """The first model."""
+        return self.loaded[0][0]
+
+    @property
+    def best(self) -> BestWeights:
+        """What the leader's weights file says of itself."""
+        return self.loaded[0][1]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names, each with the fold or the number of folds."""
+        return tuple(
+            model_label(name, self.fold, len(best.folds))
+            for name, (_, best) in zip(self.names, self.loaded, strict=True)
+        )
+
+    def by_fold(self) -> list[Ensemble]:
+        """Return the ensemble of each fold's models; itself where they are single models, or of one fold."""
+        folds = zip(*(fold_models(*one) for one in self.loaded), strict=True)
+        return [self._of(loaded) for loaded in folds]
+
+    def _of(self, loaded: tuple[Loaded, ...]) -> Ensemble:
+        plain, forward = _forwards(loaded, self.device, tta=self.tta)
+        return replace(self, loaded=loaded, plain=plain, forward=forward)
 
     @property
     def window(self) -> int:
@@ -104,3 +131,10 @@ class Ensemble:
         except (KeyError, TypeError, ValueError):  # a sheet is free text
             return None
         return metres if 0 < metres < math.inf else None
+
+
+def _forwards(loaded: Sequence[Loaded], device: torch.device, *, tta: bool) -> tuple[Forward, Forward]:
+    """Return the forward passes of the leader alone and of all models, with symmetries where wanted."""
+    forwards = [within_memory(ready(model, best.recipe, device)) for model, best in loaded]
+    together = ensemble(forwards)
+    return forwards[0], with_symmetries(together) if tta else together

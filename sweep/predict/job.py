@@ -134,6 +134,7 @@ class Job:
             "stripes": len(cover.stripes),
             "window": self.ensemble.window,
             "models": list(self.ensemble.hashes),
+            "fold": self.ensemble.fold,
             "tta": self.ensemble.tta,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
         }

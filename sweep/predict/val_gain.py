@@ -1,10 +1,9 @@
-"""What an ensemble, symmetries or another threshold bring on val: shown before they are used."""
+"""What an ensemble, symmetries or another threshold bring on unseen tiles: shown before they are used."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,11 @@ from torch import Tensor
 from sweep.predict.ensemble import Ensemble
 from sweep.records.experiment import Experiment
 from sweep.results.statistics import Interval, mean_interval
+from trainables.calibration import logit
 from trainables.data.tiles import TuningData
 from trainables.documents import DamagedError, parse_json
 from trainables.errors import DataError, StorageError
+from trainables.held_out import unseen_tiles
 from trainables.losses.base import loss_of
 from trainables.scoring import score_split
 
@@ -27,15 +28,17 @@ GAINS_FILE = "prediction_gains.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ValGain:
-    """Two ways of predicting, on the same val tiles.
+    """Two ways of predicting, on the same tiles.
 
     Attributes:
         plain: IoU a tile of the leader alone at 0.5.
         chosen: IoU a tile as the user wants to predict.
+        out_of_fold: Whether each tile was predicted by the models of the fold that left it out; else they are val's.
     """
 
     plain: tuple[float, ...]
     chosen: tuple[float, ...]
+    out_of_fold: bool
 
     @property
     def difference(self) -> Interval:
@@ -45,40 +48,51 @@ class ValGain:
     def __str__(self) -> str:
         gain = self.difference
         ends = "" if gain.low is None else f", 95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+        which = "out-of-fold" if self.out_of_fold else "val"
         return (
-            f"val IoU {np.mean(self.plain):.3f} -> {np.mean(self.chosen):.3f} "
+            f"{which} IoU {np.mean(self.plain):.3f} -> {np.mean(self.chosen):.3f} "
             f"({gain.mean:+.3f}{ends}, {len(self.plain)} tiles)"
         )
 
 
 def measure_gain(ensemble: Ensemble, threshold: float, data: TuningData) -> ValGain:
-    """Score the leader alone, and the ensemble as it is to predict, on val; what was measured once is remembered.
+    """Score the leader alone, and the ensemble as it is to predict; what was measured once is remembered.
+
+    Tiles are those of val. Of a cross-validation they are those of the folds, each predicted by the models of the fold
+    that left it out: the others have been trained on it.
 
     Args:
         ensemble: The models.
         threshold: Probability from which on a pixel is foreground, in (0, 1).
         data: The dataset that they were trained on.
     """
-    text = json.dumps([ensemble.hashes, ensemble.tta, threshold])
+    text = json.dumps([ensemble.hashes, ensemble.fold, ensemble.tta, threshold])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     known = _read(ensemble.experiment)
     if key not in known:
-        shift = math.log(threshold / (1 - threshold))  # 0 for classes, which have no threshold
-
-        def shifted(images: Tensor) -> Tensor:
-            return ensemble.forward(images) - shift
-
-        loss = loss_of(ensemble.best.recipe, data.task, data.train, ensemble.device)
-        for forward in (ensemble.plain, shifted):
-            score = score_split(
-                ensemble.leader, forward, data.val, ensemble.best.recipe, loss, batch_size=ensemble.batch_size
-            )
-            known.setdefault(key, []).append([tile.iou for tile in score.tiles])
+        scores = [_score(one, threshold, data) for one in ensemble.by_fold()]
+        known[key] = [[iou for one in scores for iou in one[way]] for way in (0, 1)]
         if ensemble.experiment is not None:
             with suppress(StorageError):  # a shared folder that is only read can do without
                 ensemble.experiment.write(GAINS_FILE, json.dumps(known).encode())
     plain, chosen = known[key]
-    return ValGain(plain=tuple(plain), chosen=tuple(chosen))
+    return ValGain(plain=tuple(plain), chosen=tuple(chosen), out_of_fold=bool(ensemble.best.folds))
+
+
+def _score(ensemble: Ensemble, threshold: float, data: TuningData) -> tuple[list[float], list[float]]:
+    """Return the IoU of each unseen tile in both ways."""
+    shift = logit(threshold)  # 0 for classes, which have no threshold
+
+    def shifted(images: Tensor) -> Tensor:
+        return ensemble.forward(images) - shift
+
+    tiles, recipe = unseen_tiles(ensemble.best, data), ensemble.best.recipe
+    loss = loss_of(recipe.replace(class_weights="none"), data.task, ())  # they are for training
+    plain, chosen = (
+        score_split(ensemble.leader, forward, tiles, recipe, loss, batch_size=ensemble.batch_size)
+        for forward in (ensemble.plain, shifted)
+    )
+    return [tile.iou for tile in plain.tiles], [tile.iou for tile in chosen.tiles]
 
 
 def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
@@ -97,9 +111,14 @@ def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
 def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
     """Read the tiles that an ensemble was trained on, where they lay then or the user says, or say why not.
 
+    Models whose folds differ have no tile in common that is new to all of them in the same fold.
+
     Raises:
         DataError: The dataset that the user named is not the one, or is damaged.
     """
+    for name, (_, best) in zip(ensemble.names, ensemble.loaded, strict=True):
+        if best.folds != ensemble.best.folds:
+            return f"{name} and {ensemble.names[0]} have other folds, so a tile that is new to one is not to the other"
     folder = patches or (Path(ensemble.experiment.description["data"]["path"]) if ensemble.experiment else None)
     if folder is None:
         return "name the dataset with --patches"

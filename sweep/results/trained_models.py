@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ class TrainedModel:
         title: What tables call its architecture; empty for a file.
         val_iou: Mean IoU over the val tiles, in [0, 1]; None for a file.
         experiment: Where it was trained; None for a file.
+        fold: The fold whose model it is, from 1; None for all that its weights file holds.
     """
 
     name: str
@@ -47,15 +48,35 @@ class TrainedModel:
     title: str = ""
     val_iou: float | None = None
     experiment: Experiment | None = None
+    fold: int | None = None
 
     def load(self) -> tuple[SegmentationModel, BestWeights]:
-        """Rebuild the model, in evaluation mode on the CPU; see ``load_best``."""
+        """Rebuild the model, in evaluation mode on the CPU; see ``load_best``.
+
+        Raises:
+            ExperimentError: It has no such fold.
+        """
         from trainables.checkpoints import load_best_bytes
+        from trainables.held_out import choose_fold
 
-        return load_best_bytes(self.weights_file, self.origin)
+        model, best = load_best_bytes(self.weights_file, self.origin)
+        return (model, best) if self.fold is None else choose_fold(model, best, self.fold, self.name)
 
 
-def find_models(storage: Storage, model: str, *, count: int = 1) -> list[TrainedModel]:
+def model_label(name: str, fold: int | None, folds: int) -> str:
+    """Return what a model is called for people.
+
+    Args:
+        name: As in ``TrainedModel``.
+        fold: As there.
+        folds: How many its weights file holds the models of; 0 for no cross-validation.
+    """
+    if fold is not None:
+        return f"{name}, fold {fold}"
+    return f"{name}, the mean of {folds} folds" if folds > 1 else name
+
+
+def find_models(storage: Storage, model: str, *, count: int = 1, fold: int | None = None) -> list[TrainedModel]:
     """Find what ``--model`` names.
 
     Args:
@@ -63,10 +84,15 @@ def find_models(storage: Storage, model: str, *, count: int = 1) -> list[Trained
         model: ``NAME`` (an experiment: its leader by val IoU), ``NAME/TRIAL``, or a path that ends in
             ``.safetensors``.
         count: How many contenders of an experiment, the best ones by val IoU, a training of each.
+        fold: The fold whose model alone is meant, from 1; None for all of them.
 
     Raises:
         ExperimentError: There is no such experiment, trial or file, or nothing in it has finished.
     """
+    return [replace(one, fold=fold) for one in _find(storage, model, count)]
+
+
+def _find(storage: Storage, model: str, count: int) -> list[TrainedModel]:
     if model.endswith(WEIGHTS_ENDING):
         return [_file(Path(model), count)]
     name, _, trial = model.partition("/")

@@ -33,8 +33,10 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
         forward: The model.
         digest: Hash of its weights.
     """
+    best = SimpleNamespace(task=Task(), folds=())
     ensemble = SimpleNamespace(
-        names=("stub",), hashes=(digest,), experiment=None, best=SimpleNamespace(task=Task()), fill=(124, 116, 104),
+        names=("stub",), labels=("stub",), hashes=(digest,), fold=None,
+        experiment=None, best=best, loaded=((None, best),), fill=(124, 116, 104),
         device=torch.device("cpu"), batch_size=4, tta=False, plain=forward, forward=forward, window=WINDOW,
         metres_per_pixel=None,
     )  # fmt: skip

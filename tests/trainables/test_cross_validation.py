@@ -22,7 +22,7 @@ from trainables.epochs import Training
 from trainables.errors import DataError, ExperimentError
 from trainables.metrics import SplitScore
 from trainables.models.base import SegmentationModel, encoder_fingerprint
-from trainables.models.fold_ensemble import FoldEnsemble
+from trainables.models.fold_ensemble import FoldEnsemble, mean_logits
 from trainables.models.sam import SamModel
 from trainables.scoring import forward_on
 from trainables.training import Trainer
@@ -192,12 +192,22 @@ def test_members_that_share_an_encoder_ask_it_once(data: TuningData, monkeypatch
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("folds", [1, 51])
-def test_a_file_of_an_impossible_number_of_folds_is_damaged(data: TuningData, tmp_path: Path, folds: int) -> None:
+def test_a_file_of_an_impossible_number_of_folds_is_damaged(data: TuningData, tmp_path: Path) -> None:
     trainer = start_training(SMALL, data, (), CPU)
     trainer.train_epoch()
-    with pytest.raises(ExperimentError, match=f"names {folds} folds"):
-        load_best(_saved(trainer, tmp_path / "best.safetensors", (("t0",),) * folds))
+    with pytest.raises(ExperimentError, match="names 51 folds; at most 50"):
+        load_best(_saved(trainer, tmp_path / "best.safetensors", (("t0",),) * 51))
+
+
+def test_mean_probabilities_lose_no_digits_near_0_and_1() -> None:
+    sure = torch.tensor([[12.0, -12.0, 25.0, -25.0, 30.0, 0.0]])[None, None]
+    for other in (sure, sure - 1):
+        exact = (sure.double().sigmoid() + other.double().sigmoid()) / 2
+        rest = ((-sure.double()).sigmoid() + (-other.double()).sigmoid()) / 2
+        torch.testing.assert_close(mean_logits([sure, other]).double(), exact.log() - rest.log(), atol=1e-5, rtol=1e-6)
+    classes = torch.tensor([50.0, 0.0, -30.0])[None, :, None, None]
+    torch.testing.assert_close(mean_logits([classes, classes]), classes.log_softmax(1))
+    assert mean_logits([1000 * sure, 1000 * sure]).abs().max() == 80  # certain, and finite
 
 
 def test_a_complete_file_holds_a_shared_encoder_once_and_predicts_the_same(data: TuningData, tmp_path: Path) -> None:

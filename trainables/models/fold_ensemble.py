@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import log_softmax, softplus
 
 from trainables.models.base import SegmentationModel
 from trainables.models.sam import SamModel
 
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0 and 1, where their logit is infinite: about 16 as a logit."""
+LEAST = -80.0
+"""Logarithm of the smallest probability: graphs in ONNX add the numbers themselves, which float32 has down to e^-87."""
 
 
 def member_name(number: int) -> str:
@@ -74,14 +76,24 @@ class FoldEnsemble(SegmentationModel):
 def mean_logits(all_logits: Iterable[Tensor]) -> Tensor:
     """Return the logits of the mean probability of at least one tensor; of classes, the logarithm of it.
 
+    Probabilities are added as logarithms: close to 1, where float32 has few numbers, no digits are lost.
+
     Args:
         all_logits: (B, C, H, W) float each.
     """
-    total, count = None, 0
+    logs, count = None, 0
     for logits in all_logits:
-        found = logits.float()
-        probability = found.sigmoid() if logits.shape[1] == 1 else found.softmax(1)
-        total, count = probability if total is None else total + probability, count + 1
-    assert total is not None
-    mean = total / count
-    return torch.logit(mean, eps=EPSILON) if mean.shape[1] == 1 else mean.clamp(min=EPSILON).log()
+        found = _log_probabilities(logits.float())
+        logs, count = found if logs is None else torch.logaddexp(logs, found), count + 1
+    assert logs is not None
+    return logs[:, :1] - logs[:, 1:] if logits.shape[1] == 1 else logs - math.log(count)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """Return the logarithm of each class's probability; of a single logit, foreground first and then background.
+
+    By softplus: in onnxruntime (1.22, CPU) the sigmoid of -13 is 1 % off and that of -20 is 0.
+    """
+    one = logits.shape[1] == 1
+    found = -softplus(torch.cat([-logits, logits], dim=1)) if one else log_softmax(logits, dim=1)
+    return found.clamp(min=LEAST)

@@ -51,7 +51,7 @@ SHARED_FLAGS = {
     **dict.fromkeys(("task", "split_origin"), ("patches make", "patches check")),
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
-    "model": ("predict", "export"),
+    **dict.fromkeys(("model", "fold"), ("predict", "export")),
     "group_by": ("patches make", "patches check", *SWEEPS),
     "trust_code": (*SWEEPS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2"),

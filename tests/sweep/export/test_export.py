@@ -196,7 +196,7 @@ def test_a_file_that_differs_from_the_model_is_not_given_out(
 ) -> None:
     right = ExportNetwork.forward
     monkeypatch.setattr(ExportNetwork, "forward", lambda self, image: right(self, image) + 0.002)
-    with pytest.raises(ExperimentError, match=r"differs from the model on val \(largest logit difference 0.002"):
+    with pytest.raises(ExperimentError, match=r"differs from the model \(largest logit difference 0.002"):
         export(trained("unet"), patches, tmp_path / f"m{ENDINGS[name]}", name)  # type: ignore[index]
     assert not list(tmp_path.iterdir())
 
