@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,25 +14,6 @@ Scores = NDArray[np.float64]
 """(trainings, tiles), each in [0, 1]; with folds, a row is a repeat: every tile scored by its fold's training."""
 Labels = NDArray[np.int64]
 """(tiles,) numbers of scenes or folds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlacedScore:
-    """A tile's score by one training.
-
-    Attributes:
-        tile: Its name.
-        scene: What it shows a part of; tiles without a known scene have one each, such as their own name.
-        fold: Which part of the labelled tiles it was left out with; None without folds.
-        repeat: Which training of several that scored this tile, from 0.
-        score: In [0, 1].
-    """
-
-    tile: str
-    scene: str
-    score: float
-    fold: int | None = None
-    repeat: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,31 +130,3 @@ class Grouping:
         means = by_tile @ self.averaging
         centre = (means * self.weights).sum(axis=-1, keepdims=True)
         return np.asarray((means - centre) * self.weights / np.sqrt(1.0 - self.weights))
-
-
-def assemble(rows: Iterable[PlacedScore], *, other_scenes: int = 0) -> tuple[Scores, Layout]:
-    """Put a contender's scores together, a row a repeat and a column a tile by name.
-
-    Args:
-        rows: In any order; each tile once a repeat.
-        other_scenes: See ``Layout``.
-
-    Returns:
-        The scores, (repeats, tiles), and the tiles' layout.
-
-    Raises:
-        ValueError: There are none, a tile is missing in a repeat, or is there twice with different scenes or folds.
-    """
-    rows = list(rows)
-    found = {(row.repeat, row.tile): row for row in rows}
-    repeats, tiles = (sorted(set(names)) for names in zip(*found, strict=True)) if rows else ([], [])
-    if not rows or len(found) < len(rows):
-        raise ValueError("no scores" if not rows else f"{len(rows) - len(found)} scores are there twice")
-    if missing := [f"{tile} in repeat {repeat}" for repeat in repeats for tile in tiles if (repeat, tile) not in found]:
-        raise ValueError(f"no score of {', '.join(missing[:3])}")
-    ways = {(row.tile, row.scene, row.fold) for row in rows}
-    if len(ways) > len(tiles):
-        raise ValueError("a tile is of several scenes or folds")
-    _, scenes, folds = zip(*sorted(ways), strict=True)
-    scores = np.array([[found[repeat, tile].score for tile in tiles] for repeat in repeats])
-    return scores, Layout.of(scenes, folds, other_scenes=other_scenes)

@@ -13,7 +13,7 @@ from benchmarks.coverage import said
 from benchmarks.worlds import KINDS, World
 from sweep.records.store import ScoreRow
 from sweep.results.contenders import SplitScores, val_layout
-from sweep.results.layout import Layout, PlacedScore, Scores, assemble
+from sweep.results.layout import Layout, Scores
 from sweep.results.statistics import COVERAGE, Inconclusive, compare, coverage, inconclusive, mean_interval
 from sweep.results.variances import VariancePart, moderate, satterthwaite
 
@@ -156,33 +156,9 @@ def test_an_experiment_s_description_says_which_tiles_belong_together() -> None:
     assert folded.folds is not None and folded.folds.tolist() == [0, 0, 1, 1, 1] and folded.other_scenes == 0
 
 
-def scored(fold: int, *tiles: str, repeat: int = 0) -> list[PlacedScore]:
-    return [
-        PlacedScore(tile=tile, scene=tile[0], fold=fold, repeat=repeat, score=0.1 * fold + repeat / 2) for tile in tiles
-    ]
-
-
-def test_scores_of_folds_become_a_row_a_repeat_and_a_column_a_tile() -> None:
-    rows = [one for repeat in (1, 0) for one in scored(1, "b2", "b1", repeat=repeat) + scored(0, "a1", repeat=repeat)]
-    scores, layout = assemble(rows)
-    assert scores == pytest.approx(np.array([[0.0, 0.1, 0.1], [0.5, 0.6, 0.6]]))
-    assert layout.folds is not None and layout.folds.tolist() == [0, 1, 1] and layout.scenes.tolist() == [0, 1, 1]
-    assert (layout.number_of_scenes, layout.number_of_folds, layout.tiles) == (2, 2, 3)
-
-
-@pytest.mark.parametrize(
-    ("rows", "fault"),
-    [
-        ([], "no scores"),
-        (scored(0, "a1") * 2, "there twice"),
-        (scored(0, "a1", "a2") + scored(0, "a1", repeat=1), "no score of a2 in repeat 1"),
-        (scored(0, "a1") + scored(1, "a1", repeat=1), "of several scenes or folds"),
-        ([*scored(0, "a1"), PlacedScore(tile="b1", scene="b", score=0.5)], "1 of 2 tiles have no fold"),
-    ],
-)
-def test_scores_that_do_not_fit_together_are_refused(rows: list[PlacedScore], fault: str) -> None:
-    with pytest.raises(ValueError, match=fault):
-        assemble(rows)
+def test_a_tile_without_a_fold_among_others_with_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 of 2 tiles have no fold"):
+        Layout.of(["a", "b"], [0, None])
 
 
 def test_trainings_with_other_seeds_widen_the_interval() -> None:
