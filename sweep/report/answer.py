@@ -83,8 +83,9 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
 
 def _cheapest(source: ReportData, rows: Sequence[LeaderboardRow]) -> str:
     seconds, row = min(((row.seconds or 0.0, row) for row in rows), key=lambda pair: pair[0])
+    kind = "labelled tile" if source.description.get("folds") else "val tile"
     return (
-        f"{count(len(source.description['data']['val']), 'val tile')} and so few trainings cannot tell the tied ones "
+        f"{count(len(source.description['data']['val']), kind)} and so few trainings cannot tell the tied ones "
         f"apart. Of them {source.label(row)} took the shortest training ({duration(seconds)})."
     )
 

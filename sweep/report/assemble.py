@@ -16,7 +16,7 @@ from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
 from sweep.report.gallery import galleries
 from sweep.report.heat import tile_heat
-from sweep.report.origin import origin
+from sweep.report.origin import origin, splits_in_words
 from sweep.report.ranking import leaderboard, test_readings
 from sweep.report.searches import hyperparameters, searches
 from sweep.results.classes import task_of
@@ -106,8 +106,7 @@ def _chapter(source: ReportData) -> Chapter:
     kind = "synthetic tiles, not photographs" if data["synthetic"] else "tiles"
     return Chapter(
         name=source.experiment.name,
-        data=f"{data['name']} ({kind}): {len(data['train'])} train, {len(data['val'])} val; "
-        f"{task_of(source.experiment).summary}",
+        data=f"{data['name']} ({kind}): {splits_in_words(source.description)}; {task_of(source.experiment).summary}",
         answer=answer(source),
         sections=[section for make in SECTIONS if (section := make(source))],
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sweep.report.blocks import Block, Cell, Facts, Row, Section, Table
 from sweep.report.data import ReportData
 from sweep.report.numbers import count
+from sweep.results.contenders import folds_in
 
 
 def origin(source: ReportData) -> Section:
@@ -14,6 +16,7 @@ def origin(source: ReportData) -> Section:
     description = source.description
     made: dict[str, Any] = description.get("provenance", {})
     data = description["data"]
+    kind = ", synthetic" if data["synthetic"] else ""
     git = made.get("git") or {}
     commit = f"{git['commit']}{' with uncommitted changes' if git.get('dirty') else ''}" if git else "not a repository"
     facts = [
@@ -23,7 +26,7 @@ def origin(source: ReportData) -> Section:
         ("Phase and profile", f"{description['phase']}, {description['profile']}"),
         ("Seed", str(description.get("options", {}).get("seed", ""))),
         ("Code", commit),
-        ("Data", f"{data['name']}{', synthetic' if data['synthetic'] else ''}: {_splits(data)}, from {data['path']}"),
+        ("Data", f"{data['name']}{kind}: {splits_in_words(description)}, from {data['path']}"),
         ("Data sheet", "; ".join(f"{name}: {text}" for name, text in data.get("sheet", {}).items())),
         ("Data fingerprint", f"{data['fingerprint']} (sha256 of train and val tiles)"),
         ("Metric", data.get("metric", "IoU and F1 a tile at full size, then the mean over tiles")),
@@ -31,11 +34,16 @@ def origin(source: ReportData) -> Section:
         ("Versions", ", ".join(f"{name} {number}" for name, number in made.get("packages", {}).items())),
         ("Run", description.get("id", "")),
     ]
-    blocks: list[Block] = [Facts(items=[(term, text) for term, text in facts if text]), _weights(source), _tiles(data)]
+    known = Facts(items=[(term, text) for term, text in facts if text])
+    blocks: list[Block] = [known, _weights(source), _tiles(description)]
     return Section(slug="origin", title="How it was made", blocks=blocks)
 
 
-def _splits(data: dict[str, Any]) -> str:
+def splits_in_words(description: Mapping[str, Any]) -> str:
+    """Say how many tiles were trained on and scored, and in how many folds."""
+    data, folds = description["data"], description.get("folds")
+    if folds:
+        return f"{count(len(data['train']), 'train and val tile')} in {folds} folds"
     return f"{count(len(data['train']), 'train tile')}, {count(len(data['val']), 'val tile')}"
 
 
@@ -53,6 +61,12 @@ def _weights(source: ReportData) -> Table:
     return Table(caption="What the encoders started from", columns=["architecture", "weights", "sha256"], rows=rows)
 
 
-def _tiles(data: dict[str, Any]) -> Table:
-    rows = [Row(cells=[Cell(text=split), Cell(text=", ".join(data[split]))]) for split in ("train", "val")]
-    return Table(caption="The tiles of train and val", columns=["split", "tiles"], rows=rows, folded=True)
+def _tiles(description: Mapping[str, Any]) -> Table:
+    data, folds = description["data"], folds_in(description)
+    named = {f"fold {number}": fold["val"] for number, fold in enumerate(folds, start=1)}
+    rows = [
+        Row(cells=[Cell(text=name), Cell(text=", ".join(tiles))])
+        for name, tiles in (named or {split: data[split] for split in ("train", "val")}).items()
+    ]
+    caption = "The tiles that each fold leaves out" if folds else "The tiles of train and val"
+    return Table(caption=caption, columns=["fold" if folds else "split", "tiles"], rows=rows, folded=True)

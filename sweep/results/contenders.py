@@ -111,6 +111,13 @@ class Readings:
         ]
 
 
+def folds_in(description: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the folds in an experiment's description; none in one without, or of an earlier version."""
+    plan = description["plan"]
+    trials = [*plan["trials"], *(study["template"] for study in plan["studies"])]
+    return trials[0].get("folds", ()) if trials else ()
+
+
 def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
     """Return which val tiles belong together: those of a scene, and of a fold where there are any.
 
@@ -118,10 +125,8 @@ def val_layout(description: Mapping[str, Any], tiles: Sequence[str]) -> Layout:
         description: The experiment's. An earlier version's names no scenes: each tile then stands alone.
         tiles: Names of its val tiles.
     """
-    plan, data = description["plan"], description["data"]
+    data, folds = description["data"], folds_in(description)
     scene_of = (description.get("scenes") or {}).get("of") or {tile: tile for tile in (*data["train"], *data["val"])}
-    trials = [*plan["trials"], *(study["template"] for study in plan["studies"])]
-    folds = trials[0].get("folds", ()) if trials else ()
     fold_of = {tile: number for number, fold in enumerate(folds) for tile in fold["val"]}
     scenes = [scene_of.get(tile, tile) for tile in tiles]
     others = len(set(scene_of.values()) - set(scenes))

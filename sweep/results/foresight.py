@@ -31,7 +31,7 @@ def foresee(plan: SweepPlan, description: Mapping[str, Any], storage: Storage) -
     Returns:
         None where fewer than two contenders are compared.
     """
-    trainings = _trainings(plan)
+    trainings = _trainings(plan, len(description["data"]["train"]))
     if len(trainings) < 2:
         return None
     layout = val_layout(description, description["data"]["val"])
@@ -41,15 +41,15 @@ def foresee(plan: SweepPlan, description: Mapping[str, Any], storage: Storage) -
     return Power(design=design, spread=spread, labelled=units + layout.other_scenes)
 
 
-def _trainings(plan: SweepPlan) -> Mapping[str, int]:
+def _trainings(plan: SweepPlan, available: int) -> Mapping[str, int]:
     """Return how many trainings each contender on the most train tiles gets."""
-    most = max((len(trial.tiles) for trial in plan.known()), default=0)
+    most = max((trial.train_tiles(available) for trial in plan.known()), default=0)
     found: Counter[str] = Counter()
     for trial in plan.trials:
-        found[trial.contender or trial.contest] += len(trial.tiles) == most
+        found[trial.contender or trial.contest] += trial.train_tiles(available) == most
     for study in plan.studies:
         template = study.template
-        finals = sum(len(one.tiles) == most for one in study.finals)
+        finals = sum(one.train_tiles(available) == most for one in study.finals)
         found[template.contender or template.contest] += (study.repeats if study.confirm else 1) + finals
     return {name: number for name, number in found.items() if number}
 

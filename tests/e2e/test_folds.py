@@ -63,6 +63,8 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     assert_refused(here("score", *storage), "test was read at")
     assert here("score", "--verify", *storage).returncode == 0
     assert here("report", *storage).returncode == 0
+    page = (folder / "report.html").read_text()
+    assert "7 train and val tiles in 2 folds" in page and "The tiles that each fold leaves out" in page
 
 
 def test_budgets_are_drawn_within_each_fold(here: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:

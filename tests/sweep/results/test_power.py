@@ -10,11 +10,14 @@ import pytest
 
 from benchmarks.worlds import MODEL_SPREAD, NOISE, World
 from sweep.planning.plan import StudyPlan, SweepPlan
+from sweep.records.trials import TrialPlan
 from sweep.results import foresight
 from sweep.results.power import USUAL, Design, Power, Spread, smallest_seen
 from sweep.results.power_words import foreseen, power_fields, unseen
 from sweep.results.statistics import compare, is_behind, pair_level
 from sweep.results.variances import Variation
+from tests.reports import plan_of
+from trainables.data.folds import Fold
 
 SWEEPS = 1_000
 
@@ -82,13 +85,13 @@ def test_the_sentence_names_the_phase_s_own_flags() -> None:
     assert power_fields(nothing, "phase1", 6)["least"] is None
 
 
-def trial(name: str, contender: str = "", tiles: int = 0, folds: int = 0) -> Any:
-    return SimpleNamespace(contest=name, contender=contender, tiles=("t",) * tiles, attempt=name, folds=("f",) * folds)
+def trial(name: str, contender: str = "", tiles: int = 0, folds: int = 0) -> TrialPlan:
+    return plan_of(name, contender=contender, tiles=("t",) * tiles, folds=(Fold(val=("f",)),) * folds)
 
 
 def test_a_plan_s_contenders_are_those_on_the_most_tiles() -> None:
     storage: Any = SimpleNamespace(names=list)
-    train, val = [f"t{one}" for one in range(24)], [f"v{one}" for one in range(6)]
+    train, val = tuple(f"t{one}" for one in range(24)), [f"v{one}" for one in range(6)]
     plan = {"trials": [{}], "studies": []}
     description = {"data": {"train": train, "val": val, "fingerprint": "f"}, "plan": plan, "scenes": None}
     repeats = SweepPlan(trials=tuple(trial(f"{name}-{one}", name) for name in "ab" for one in range(3)))
@@ -109,3 +112,7 @@ def test_a_plan_s_contenders_are_those_on_the_most_tiles() -> None:
     both = SweepPlan(trials=(trial("a", folds=3), trial("b", folds=3)))
     power = foresight.foresee(both, description, storage)
     assert power is not None and power.design.folds == 3 and 8.0 < power.design.units <= 10.0
+    few, many = ((Fold(val=("v0",), train=train[:size]), Fold(val=("v1",), train=train[:size])) for size in (3, 12))
+    budgets = SweepPlan(trials=tuple(plan_of(f"{n}{len(f[0].train)}", folds=f) for f in (few, many) for n in "ab"))
+    power = foresight.foresee(budgets, description, storage)
+    assert power is not None and power.design.contenders == 2, "those on 12 tiles in each fold"
