@@ -46,7 +46,7 @@ class Make(OutputOptions):
     size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
     """Side of a tile, a multiple of 32 from 64 up."""
 
-    group_by: Annotated[str, arg(metavar="PATTERN")] = ""
+    group_by: Annotated[str | None, arg(metavar="PATTERN")] = None
     """Scenes by tile names: a regular expression; default: by folders, or georeference."""
 
     split_origin: Annotated[SplitOrigin | None, arg(metavar="published|chosen|automatic"), RARE] = None
@@ -97,7 +97,7 @@ class CheckOptions(DatasetOptions):
     task: Annotated[Path | None, arg(metavar="FILE")] = None
     """Put what the masks mean into the manifest: JSON that names classes, colours and remapping."""
 
-    group_by: Annotated[str, arg(metavar="PATTERN")] = ""
+    group_by: Annotated[str | None, arg(metavar="PATTERN")] = None
     """Scenes by tile names: a regular expression; default: as the manifest says."""
 
     split_origin: Annotated[SplitOrigin | None, arg(metavar="published|chosen|automatic"), RARE] = None

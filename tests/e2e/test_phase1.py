@@ -109,8 +109,8 @@ def test_score_reads_test_once_and_refuses_a_second_time(scored: SharedSweep, he
 def test_the_leaderboard_files_agree(scored: SharedSweep) -> None:
     with (scored.experiment / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
-    columns = "rank,model,weights,LR,aug,dropout,loss,best epoch,val IoU,val F1,P(best),test IoU,test F1,time"
-    assert list(rows[0])[:14] == columns.split(",")
+    columns = "rank,model,weights,LR,aug,dropout,loss,best epoch,folds,val IoU,val F1,P(best),test IoU,test F1,time"
+    assert list(rows[0])[:15] == columns.split(",")
     parquet = pq.read_table(scored.experiment / "leaderboard.parquet").to_pylist()
     for name, key in (("val IoU", "val_iou"), ("val IoU low", "val_iou_low"), ("test F1 high", "test_f1_high")):
         assert [row[name] for row in rows] == [f"{row[key]:.3f}" for row in parquet]

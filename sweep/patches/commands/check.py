@@ -67,8 +67,8 @@ def check(options: CheckOptions, output: Output) -> int:
 
 def _scenes(options: CheckOptions, old: Manifest | None) -> Callable[[Sequence[str]], KnownScenes] | None:
     """Return what gives the scenes; None for what the manifest says, where that is read anyway."""
-    if options.group_by:
-        return lambda names: scenes_by_pattern(names, options.group_by)
+    if (pattern := options.group_by) is not None:
+        return lambda names: scenes_by_pattern(names, pattern)
     return (lambda names: scenes_of_manifest(names, old)) if options.update else None
 
 

@@ -50,7 +50,7 @@ def make(options: Make, output: Output) -> None:
     sources, truth, task = _inputs(options)
     splits = read_split(options.split, sources)
     folders = {name: sources[name].folder for names in splits.values() for name in names}
-    scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by else None
+    scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
     with new_dataset(options.dst, force=options.force) as root:
         cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, nudges=nudges)
         scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
