@@ -101,7 +101,7 @@ class Report:
     def write(self) -> None:
         """Put the figures in their place on the page, instead of earlier ones; prints them where it has no place."""
         place = re.compile(rf"(?<=<!-- figures of {re.escape(self.name)} -->\n).*?(?=\n## |\Z)", re.DOTALL)
-        page, found = place.subn(lambda _: f"\n{self._figures()}", PAGE.read_text())
+        page, found = place.subn(lambda _: f"\n{self._figures()}", PAGE.read_text(), count=1)
         if found:
             PAGE.write_text(page)
             Console().print(f"written to {PAGE}", highlight=False, soft_wrap=True)

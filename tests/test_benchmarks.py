@@ -64,6 +64,17 @@ def test_figures_without_a_place_on_the_page_are_printed(
     assert page.read_text().endswith("- share: 0.25\n") and "old" not in page.read_text()
 
 
+def test_a_place_without_figures_takes_them_and_leaves_the_next_chapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures of new -->\n\n## Next\n\nits figures\n\n## Last\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    report.Report(name="new", notes={"share": 0.25}).write()
+    assert "- share: 0.25\n" in page.read_text()
+    assert page.read_text().endswith("\n## Next\n\nits figures\n\n## Last\n")
+
+
 def test_a_fold_s_own_best_epoch_flatters_by_what_the_others_would_not_have_chosen() -> None:
     epochs = [{"a": 0.2, "b": 0.6, "c": 0.5}, {"a": 0.7, "b": 0.4, "c": 0.4}, {"a": 0.3, "b": 0.5, "c": None}]
     folds = (Fold(val=("a",)), Fold(val=("b", "c")))
