@@ -67,7 +67,7 @@ def said(world: World, studies: int, *, seed: int = 0, spread: float = 0.0, draw
         world: What they are of.
         studies: How many; they share ``LAYOUTS`` layouts of scenes and folds.
         seed: Of the simulation.
-        spread: Standard deviation of merits that are drawn anew for each layout, in IoU; 0 for the world's own.
+        spread: Standard deviation of merits that are drawn again for each layout, in IoU; 0 for the world's own.
         draws: How many for P(best); 0 leaves it out.
     """
     random = np.random.default_rng([seed, world.tiles, world.trainings, world.folds, len(world.merits)])

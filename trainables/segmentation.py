@@ -64,7 +64,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         observers: Sequence[TrialObserver] = (),
         shared: bool = False,
     ) -> None:
-        """Take up a trial. Called once an actor; ``reset_config`` serves the trials after the first."""
+        """Take up a trial. Called once per actor; ``reset_config`` serves the trials after the first."""
         assert data is not None
         self._all_data = data
         self._observers = observers

@@ -51,7 +51,7 @@ class Estimator:
         Args:
             recipe: What is trained.
             folds: Of its cross-validation; 0 for none. Each trains as long as a training alone; each tile is scored
-                once an epoch.
+                once per epoch.
         """
         track = get_architecture(recipe.architecture).track
         train = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track]

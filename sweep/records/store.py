@@ -67,8 +67,8 @@ class Gathered:
     Attributes:
         trials: All of them, those that never started included.
         val_scores: Of the whole val tiles of those that finished.
-        tables: File name to table: ``trials.parquet`` (a row a trial), ``epochs.parquet`` (a row an epoch) and
-            ``val_scores.parquet`` (a row a whole val tile of a finished trial).
+        tables: File name to table: ``trials.parquet`` (a row per trial), ``epochs.parquet`` (a row per epoch) and
+            ``val_scores.parquet`` (a row per whole val tile of a finished trial).
     """
 
     trials: tuple[TrialResult, ...]

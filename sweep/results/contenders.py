@@ -87,7 +87,7 @@ class Readings:
 
     Args:
         experiment: Whose.
-        scores: The scores on test that lie in it.
+        scores: The scores on test that are in it.
     """
 
     def __init__(self, experiment: Experiment, scores: Iterable[ScoreRow]) -> None:

@@ -23,6 +23,11 @@ from trainables.storage import Storage
 SMOKE = ("--profile", "smoke", "--architectures", "unet,sam_vit_b_conv", "--max-concurrent", 1)
 
 
+def _plan(patches: Path) -> tuple[object, ...]:
+    storage = ("--storage", patches.parent / "r")
+    return ("--profile", "smoke", "--architectures", "unet", "--patches", patches, "--plan", *storage)
+
+
 def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     run: Run, here: Run, write_dataset: WriteDataset, tmp_path: Path
 ) -> None:
@@ -69,10 +74,9 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
 
 def test_budgets_are_drawn_within_each_fold(here: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "patches", train=6, val=2)
-    plan = ("--profile", "smoke", "--architectures", "unet", "--patches", patches, "--folds", 2, "--plan")
-    storage = ("--storage", tmp_path / "r")
-    assert_refused(here("phase3", *plan, "--tiles", "5", *storage), "there are only 4 train tiles in each of 2 folds")
-    done = here("phase3", *plan, "--tiles", "2,4", "--json", *storage)
+    plan = (*_plan(patches), "--folds", 2)
+    assert_refused(here("phase3", *plan, "--tiles", "5"), "there are only 4 train tiles in each of 2 folds")
+    done = here("phase3", *plan, "--tiles", "2,4", "--json")
     assert done.returncode == 0, done.stderr
     shown = next(event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "plan")
     assert sorted(name for fold in shown["folds"] for name in fold) == [f"t{number}" for number in range(1, 9)]
@@ -87,17 +91,7 @@ def test_tiles_that_show_the_same_ground_are_in_one_fold(
     same.save(patches / "val" / "images" / "t5.png")
     Image.open(patches / "train" / "masks" / "t1.png").save(patches / "val" / "masks" / "t5.png")
     assert np.array_equal(np.asarray(same), np.asarray(Image.open(patches / "val" / "images" / "t5.png")))
-    plan = (
-        "--profile",
-        "smoke",
-        "--architectures",
-        "unet",
-        "--patches",
-        patches,
-        "--plan",
-        "--storage",
-        tmp_path / "r",
-    )
+    plan = _plan(patches)
     assert_refused(here("phase1", *plan), "identical files")
     done = here("phase1", *plan, "--folds", 4, "--json")
     assert done.returncode == 0, done.stderr
@@ -113,17 +107,7 @@ def test_a_published_val_split_is_divided_only_when_asked(
     assert here("patches", "check", "--patches", patches, "--update").returncode == 0
     manifest = json.loads((patches / "manifest.json").read_text())
     (patches / "manifest.json").write_text(json.dumps({**manifest, "split_origin": "published"}))
-    plan = (
-        "--profile",
-        "smoke",
-        "--architectures",
-        "unet",
-        "--patches",
-        patches,
-        "--plan",
-        "--storage",
-        tmp_path / "r",
-    )
+    plan = _plan(patches)
     assert_refused(here("phase1", *plan, "--folds", 2), "--pool-val divides its tiles, too, or leave --folds out")
     assert here("phase1", *plan, "--folds", 2, "--pool-val").returncode == 0
     assert_refused(here("phase1", *plan, "--pool-val"), "--pool-val: lets --folds divide")

@@ -40,7 +40,8 @@ class Fold:
         Raises:
             DataError: A name that is no tile of them.
         """
-        others = [tile.name for tile in data.train if tile.name not in set(self.val)]
+        left_out = set(self.val)
+        others = [tile.name for tile in data.train if tile.name not in left_out]
         return data.only(self.train or others, val=self.val)
 
     def train_tiles(self, available: int) -> int:
