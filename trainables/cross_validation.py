@@ -127,8 +127,7 @@ class CrossValidation:
     @property
     def finished(self) -> bool:
         """Whether the epochs are used up, or the patience with the mean of all folds."""
-        waiting = self._trainers[0].waiting
-        return self.epoch >= self.recipe.max_epochs or (not waiting and self.best.stale >= self.recipe.patience)
+        return self.best.ends(self.recipe, self.epoch, waiting=self._trainers[0].waiting)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -62,6 +62,10 @@ class BestEpoch:
         self.stale += 1
         return False
 
+    def ends(self, recipe: Recipe, epoch: int, *, waiting: bool) -> bool:
+        """Whether a training ends after an epoch: the epochs are used up, or the patience, which may have to wait."""
+        return epoch >= recipe.max_epochs or (not waiting and self.stale >= recipe.patience)
+
 
 class Training(Protocol):
     """A training of one recipe, epoch by epoch: of one model, or of one for each fold.

@@ -212,7 +212,7 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the epochs or the patience are used up."""
-        return self.epoch >= self.recipe.max_epochs or (not self.waiting and self.best.stale >= self.recipe.patience)
+        return self.best.ends(self.recipe, self.epoch, waiting=self.waiting)
 
     @property
     def task(self) -> Task:
