@@ -220,7 +220,7 @@ def write_scenes() -> WriteDataset:
     """Return a function that writes a valid dataset of three classes with its manifest."""
 
     def write(root: Path, *, train: int = 3, val: int = 2, test: int = 2, size: int = 64, task: Task = SCENES) -> Path:
-        from sweep.patches.checking import check, describe
+        from sweep.patches.checks.checking import check, describe
         from sweep.patches.folders import write_tile
 
         number = 0

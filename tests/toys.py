@@ -159,7 +159,7 @@ class Toy(Policy):
     ),
     "a label format": Toy(
         files={
-            "sweep/patches/labels_toy.py": """
+            "sweep/patches/labels/toy.py": """
 import numpy as np
 
 
@@ -167,17 +167,17 @@ class Toys:
     def __init__(self, path, sources, names):
         self.share = float(path.read_text())
 
-    def rasterise(self, source, shape):
+    def rasterise(self, source, shape, area):
         mask = np.zeros(shape, dtype=np.uint8)
         mask[: int(self.share * shape[0])] = 1
-        return mask
+        return mask[area.rows, area.columns]
 """
         },
         entries={
             "FORMATS": (
                 (
                     '_coco(name="CVAT XML"',
-                    'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels_toy:Toys"),\n    ',
+                    'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels.toy:Toys"),\n    ',
                 ),
             )
         },

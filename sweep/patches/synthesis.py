@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sweep.patches.folders import write_tile
-from sweep.patches.splits import numbered_split
+from sweep.patches.splits.chosen import numbered_split
 from sweep.patches.synthetic import ROAD_CLASSES, ROAD_COLOURS, SCENE_KINDS, draw_road_scene, draw_scene
 from trainables.data.tiles import SPLITS
 from trainables.task import Task

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from sweep.patches.commands.shared import check_counts, check_size
-from sweep.patches.sources import find_images, find_sources
-from sweep.patches.splits import read_split
+from sweep.patches.layouts.sources import find_images, find_sources
+from sweep.patches.splits.chosen import read_split
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import picture
 from tests.sweep.patches.test_patches import _refused, _run, _split_file

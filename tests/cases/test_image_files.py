@@ -21,9 +21,9 @@ import tifffile
 from PIL import Image
 from rasterio.transform import from_origin
 
-from sweep.patches.georeference import require_same_place
-from sweep.patches.rasters import open_image, open_raster
-from sweep.patches.sources import SourceRaster
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.georeference import require_same_place
+from sweep.patches.rasters.reader import open_image, open_raster
 from tests.conftest import ROOT
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.decoding import decode_image

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.patches.label_formats import open_labels
-from sweep.patches.labels_cvat import turn
-from sweep.patches.sources import SourceRaster
+from sweep.patches.labels.cvat import turn
+from sweep.patches.labels.formats import open_labels
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
 from trainables.task import Task
 
@@ -34,7 +35,9 @@ def _source(folder: Path, name: str = "a.png") -> SourceRaster:
 
 def _rasterise(folder: Path, labels: Path, name: str = "a.png", **more: Any) -> np.ndarray:
     source = _source(folder, name)
-    return open_labels(labels, {source.name: source}, more.pop("task", TASK), **more).rasterise(source, SHAPE)
+    return open_labels(labels, {source.name: source}, more.pop("task", TASK), **more).rasterise(
+        source, SHAPE, Area.whole(SHAPE)
+    )
 
 
 def _cvat(folder: Path, shapes: str, image: str = "", before: str = "") -> Path:
@@ -227,7 +230,7 @@ def test_layers_are_chosen_by_a_person(tmp_path: Path) -> None:
     path = _layers(tmp_path, study_area=AREA, roofs=ROOF)
     with pytest.raises(DataError, match="holds areas in 2 layers; choose one with --layer: study_area, roofs"):
         open_labels(path, {"g": source}, None)
-    mask = open_labels(path, {"g": source}, None, "roofs").rasterise(source, SHAPE)
+    mask = open_labels(path, {"g": source}, None, "roofs").rasterise(source, SHAPE, Area.whole(SHAPE))
     assert (mask[20:60, 20:80] == 1).all() and mask.sum() == 40 * 60
     with pytest.raises(DataError, match=r"--layer roof: is no layer with geometries .* did you mean 'roofs'"):
         open_labels(path, {"g": source}, None, "roof")
@@ -244,7 +247,7 @@ def test_a_table_of_styles_is_no_layer_with_areas(tmp_path: Path) -> None:
     pyogrio.write_dataframe(DataFrame({"styleName": ["a"]}), path, layer="layer_styles")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert open_labels(path, {"g": source}, None).rasterise(source, SHAPE).sum() == 40 * 60
+        assert open_labels(path, {"g": source}, None).rasterise(source, SHAPE, Area.whole(SHAPE)).sum() == 40 * 60
 
 
 def test_areas_beside_all_images_are_refused_with_both_extents(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageFilter
 
-from sweep.patches.foreground import ForegroundReader, parse_foreground
-from sweep.patches.mask_files import open_mask, read_classes
+from sweep.patches.rasters.foreground import ForegroundReader, parse_foreground
+from sweep.patches.rasters.mask_files import open_mask, read_classes
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import geotiff, picture
 from tests.sweep.patches.test_patches import _run, _split_file

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from sweep.patches import painting
-from sweep.patches.painting import MaskCanvas, clip
+from sweep.patches.labels import painting
+from sweep.patches.labels.painting import MaskCanvas, clip
 from trainables.errors import DataError
 
 SIDE = 64

@@ -21,7 +21,7 @@ from sweep.cli.wrapping import wrapped
 from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
 from sweep.patches.commands.check import _show_faults
 from sweep.patches.commands.describe import _balance_table, _drift_table, _looks_table
-from sweep.patches.description import Drift, SplitLook
+from sweep.patches.look.description import Drift, SplitLook
 from sweep.planning.estimate import Estimator, plan_tables
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import Resources

@@ -24,11 +24,11 @@ from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from search_spaces.recipes import read_recipes
 from sweep.cli.console import open_output
-from sweep.patches.checking import check
+from sweep.patches.checks.checking import check
 from sweep.patches.commands.check import check as check_command
 from sweep.patches.commands.make import make
 from sweep.patches.options import CheckOptions, Make
-from sweep.patches.splits import read_split
+from sweep.patches.splits.chosen import read_split
 from sweep.planning.plan import read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.store import collect
@@ -177,7 +177,7 @@ DAMAGE = st.sampled_from(tuple(DAMAGES.values()))
 @pytest.fixture(scope="module")
 def sound(write_dataset: WriteDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound dataset with a manifest."""
-    from sweep.patches.checking import describe
+    from sweep.patches.checks.checking import describe
 
     root = write_dataset(tmp_path_factory.mktemp("fuzz") / "sound")
     describe(check(root), name="x", origin="", licence="").write(root)

@@ -10,11 +10,11 @@ from typing import Any
 from sweep.cli.console import SHOWN_FAULTS
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
-from sweep.patches.checking import Report, describe
-from sweep.patches.checking import check as check_dataset
+from sweep.patches.checks.checking import Report, describe
+from sweep.patches.checks.checking import check as check_dataset
 from sweep.patches.commands.shared import command, emit_dataset, say_scenes, show_leaks, warn_of_absent_classes
 from sweep.patches.options import CheckOptions
-from sweep.patches.scenes import KnownScenes, scenes_by_pattern, scenes_of_manifest
+from sweep.patches.splits.scenes import KnownScenes, scenes_by_pattern, scenes_of_manifest
 from sweep.patches.tasks import read_task
 from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.manifest import Manifest

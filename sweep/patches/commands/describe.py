@@ -12,11 +12,11 @@ import numpy as np
 
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Column, Sheet
-from sweep.patches.checking import Report
+from sweep.patches.checks.checking import Report
+from sweep.patches.checks.leaks import find_leaks
 from sweep.patches.commands.shared import command, read_sound, title
-from sweep.patches.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
-from sweep.patches.description_picture import draw_picture
-from sweep.patches.leaks import find_leaks
+from sweep.patches.look.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
+from sweep.patches.look.description_picture import draw_picture
 from sweep.patches.options import Describe
 from sweep.records.outputs import require_free, sealed, write_files
 from trainables.class_balance import inverse_frequency

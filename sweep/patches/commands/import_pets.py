@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.cli.output import Output
-from sweep.patches.checking import describe
+from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
 from sweep.patches.options import ImportPets

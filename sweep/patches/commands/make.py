@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sweep.cli.output import Output
-from sweep.patches.checking import describe
+from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import (
     check_size,
     finish,
@@ -15,16 +12,12 @@ from sweep.patches.commands.shared import (
     say_scenes,
     warn_of_absent_classes,
 )
-from sweep.patches.cutting import Cut, ReadTruth, cut_tiles, parse_nudges
 from sweep.patches.folders import new_dataset
-from sweep.patches.foreground import ForegroundReader, parse_foreground
-from sweep.patches.georeference import require_same_place
-from sweep.patches.mask_files import read_classes
+from sweep.patches.layouts.opening import open_sources
 from sweep.patches.options import Make
-from sweep.patches.scenes import scenes_by_pattern, scenes_of_sources
-from sweep.patches.sources import SourceRaster, find_images, find_sources
-from sweep.patches.splits import origin_of, read_split
-from sweep.patches.tasks import as_written, read_task
+from sweep.patches.splits.chosen import origin_of, read_split
+from sweep.patches.splits.scenes import scenes_by_pattern, scenes_of_sources
+from sweep.patches.tiling.cutting import Cut, cut_tiles, parse_nudges
 from trainables.data.manifest import MAX_TEXT
 from trainables.errors import DataError
 from trainables.escaping import visible
@@ -42,17 +35,14 @@ def make(options: Make, output: Output) -> None:
     """
     check_size(options.size)
     _check_sheet(options)
-    parse_foreground(options.foreground)
-    if options.foreground and (options.task or options.labels):
-        other = "--task" if options.task else "--labels"
-        raise DataError(f"--foreground {options.foreground}: does not go with {other}; leave one of them out")
     nudges = parse_nudges(options.nudge)
-    sources, truth, task = _inputs(options)
+    found = open_sources(options)
+    sources, task = found.sources, found.task
     splits = read_split(options.split, sources)
     folders = {name: sources[name].folder for names in splits.values() for name in names}
     scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
     with new_dataset(options.dst, force=options.force) as root:
-        cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, nudges=nudges)
+        cuts = cut_tiles(root, sources, splits, size=options.size, truth=found.truth, task=task, nudges=nudges)
         scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
         report = read_sound(root, task=task, scenes=scenes)
         manifest = describe(
@@ -78,27 +68,6 @@ def _check_sheet(options: Make) -> None:
             raise DataError(f"--{flag} {visible(text[:40])!r}: give printable text of at most {MAX_TEXT} letters")
     if options.gsd is not None and not 0 < options.gsd <= MAX_GSD:
         raise DataError(f"--gsd {options.gsd:g}: must be more than 0 and at most {MAX_GSD} metres")
-
-
-def _inputs(options: Make) -> tuple[dict[str, SourceRaster], ReadTruth, Task]:
-    """Return the sources, how to read their truth, and the task of what is written."""
-    task = read_task(options.task) if options.task else None
-    if options.layer and not options.labels:
-        raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
-    if options.labels:
-        from sweep.patches.label_formats import open_labels
-
-        sources = find_images(options.src, options.labels)
-        labels = open_labels(options.labels, sources, task, options.layer)
-        return sources, labels.rasterise, as_written(task or Task())
-
-    foreground = ForegroundReader(parse_foreground(options.foreground))
-
-    def truth(source: SourceRaster, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        require_same_place(source)
-        return read_classes(source.mask, task) if task else foreground.read(source.mask)
-
-    return find_sources(options.src), truth, as_written(task or Task())
 
 
 def _say_what_is_odd(cuts: dict[str, Cut], unused: int, task: Task, output: Output) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
-from sweep.patches.checking import Report
-from sweep.patches.checking import check as check_dataset
+from sweep.patches.checks.checking import Report
+from sweep.patches.checks.checking import check as check_dataset
+from sweep.patches.look.overview import overview_png
 from sweep.patches.options import MAX_TILES
-from sweep.patches.overview import overview_png
-from sweep.patches.scenes import KnownScenes
+from sweep.patches.splits.scenes import KnownScenes
 from sweep.records.outputs import sealed, write_files
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.pictures import MAX_SIDE

@@ -34,7 +34,7 @@ def _subject(**options: Any) -> Subject:
 
 def _described(patches: Path) -> Path:
     """Give a dataset the manifest that ``patches check`` writes."""
-    from sweep.patches.checking import check, describe
+    from sweep.patches.checks.checking import check, describe
 
     report = check(patches)
     assert not report.faults

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.patches.painting import MaskCanvas, parse_runs
+from sweep.patches.labels.painting import MaskCanvas, parse_runs
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.tiles import TuningData
 from trainables.task import Task
@@ -301,7 +301,7 @@ def test_flags_that_do_not_go_with_polygons(tmp_path: Path) -> None:
 def test_missing_packages_are_one_line_with_their_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     gone = ("pycocotools", "geopandas")
-    monkeypatch.setattr("sweep.patches.label_formats.find_spec", lambda name: None if name in gone else real(name))
+    monkeypatch.setattr("sweep.patches.labels.formats.find_spec", lambda name: None if name in gone else real(name))
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
     _refused("pip install 'tilesweep[labels]'", *_make(tmp_path, labels))
     (tmp_path / "f.gpkg").write_bytes(b"")

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.patches.checking import check
+from sweep.patches.checks.checking import check
+from sweep.patches.checks.leaks import find_leaks
 from sweep.patches.folders import write_tile
-from sweep.patches.leaks import find_leaks
 from sweep.patches.synthesis import draw_tiles
 from tests.conftest import SHARED
 from trainables.data.manifest import Manifest
@@ -129,7 +129,7 @@ def test_an_overlap_in_real_imagery_is_found(tmp_path: Path) -> None:
 
 def test_a_manifest_keeps_leaks(dataset: Path) -> None:
     shutil.copy(dataset / "train/images/t1.png", dataset / "test/images/t6.png")
-    from sweep.patches.checking import describe
+    from sweep.patches.checks.checking import describe
 
     report = check(dataset)
     describe(report, name="x", origin="", licence="").write(dataset)

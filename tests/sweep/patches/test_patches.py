@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sweep.patches.checking import check
+from sweep.patches.checks.checking import check
 from sweep.patches.command import COMMAND
-from sweep.patches.cropping import choose_window
-from sweep.patches.splits import numbered_split
+from sweep.patches.splits.chosen import numbered_split
+from sweep.patches.tiling.cropping import choose_window
 from tests.conftest import ROOT
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import TuningData, scan_split

@@ -12,10 +12,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from sweep.patches.cropping import choose_window
-from sweep.patches.description import holm, look_at, standardised_difference
-from sweep.patches.overview import draw_overview
+from sweep.patches.look.description import holm, look_at, standardised_difference
+from sweep.patches.look.overview import draw_overview
 from sweep.patches.synthetic import ROAD_CLASSES, draw_road_scene
+from sweep.patches.tiling.cropping import choose_window
 from tests.conftest import SHARED
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.class_balance import inverse_frequency

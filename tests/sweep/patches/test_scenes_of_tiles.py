@@ -18,14 +18,14 @@ from rasterio.crs import CRS
 from rasterio.transform import from_bounds
 from rasterio.warp import transform_bounds
 
-from sweep.patches import checking
-from sweep.patches.checking import check
+from sweep.patches.checks import checking
+from sweep.patches.checks.checking import check
+from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.folders import write_tile
-from sweep.patches.georeference import Ground, find_touching, ground_of
-from sweep.patches.leaks import find_leaks, pairs_within
-from sweep.patches.rasters import open_image
-from sweep.patches.scenes import scenes_of_manifest
-from sweep.patches.splits import origin_of
+from sweep.patches.rasters.georeference import Ground, find_touching, ground_of
+from sweep.patches.rasters.reader import open_image
+from sweep.patches.splits.chosen import origin_of
+from sweep.patches.splits.scenes import scenes_of_manifest
 from sweep.patches.synthesis import draw_tiles
 from tests.commands import Run
 from tests.conftest import SHARED

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sweep.patches.rasters import RasterFile, open_raster
+from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.data.masks import classify, count_values, has_legend
 from trainables.errors import DataError
 from trainables.task import Task

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sweep.patches.georeference import Ground, find_touching
-from sweep.patches.splits import is_split_folder
+from sweep.patches.rasters.georeference import Ground, find_touching
+from sweep.patches.splits.chosen import is_split_folder
 from trainables.data.manifest import Manifest
 from trainables.data.scenes import connect, count_scenes, group_names, scenes_of
 from trainables.data.tiles import same_name

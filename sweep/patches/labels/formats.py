@@ -9,8 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from sweep.patches.labels import LabelNames, Labels, read_labels
-from sweep.patches.sources import SourceRaster
+from sweep.patches.labels.shared import LabelNames, Labels, read_labels
+from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
 from trainables.task import Task
 
@@ -65,20 +65,20 @@ def _is_geojson(path: Path) -> bool:
 _coco = partial(LabelFormat, packages=("pycocotools",), extra="labels")
 _geo = partial(
     LabelFormat,
-    reader="sweep.patches.labels_geo:Footprints",
+    reader="sweep.patches.labels.footprints:Footprints",
     packages=("geopandas", "pyogrio", "rasterio", "shapely", "pyproj"),
     extra="geo",
 )
 
 FORMATS: Sequence[LabelFormat] = (
-    _coco(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels_cvat:Cvat"),
+    _coco(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels.cvat:Cvat"),
     _coco(
         name="COCO JSON",
         endings=(".json",),
         accepts=lambda path: not _is_geojson(path),
-        reader="sweep.patches.labels_json:Coco",
+        reader="sweep.patches.labels.coco:Coco",
     ),
-    _coco(name="a folder of LabelMe JSON", endings=(), reader="sweep.patches.labels_json:LabelMe"),
+    _coco(name="a folder of LabelMe JSON", endings=(), reader="sweep.patches.labels.labelme:LabelMe"),
     _geo(name="GeoJSON", endings=(".json", ".geojson")),
     _geo(name="GeoPackage", endings=(".gpkg",), layers=True),
 )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from sweep.patches.folders import write_tile
-from sweep.patches.georeference import Ground, ground_of
-from sweep.patches.rasters import RasterFile, open_image
-from sweep.patches.sources import SourceRaster
+from sweep.patches.layouts.sources import ReadTruth, SourceRaster
+from sweep.patches.rasters.area import Area
+from sweep.patches.rasters.georeference import Ground, ground_of
+from sweep.patches.rasters.reader import RasterFile, open_image
+from sweep.patches.tiling.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
 from trainables.errors import DataError
 from trainables.task import IGNORE_INDEX, Task
-
-ReadTruth = Callable[[SourceRaster, tuple[int, int]], NDArray[np.uint8]]
-"""Gives a source's (H, W) uint8 class indices, 255 for pixels that do not count; takes its image's height and width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +94,7 @@ def cut_tiles(
             try:
                 image = open_image(source.image)
                 sides.append(min(image.shape))
-                mask = truth(source, image.shape)
-                if image.shape != mask.shape:
-                    size_of_mask = f"{mask.shape[1]}x{mask.shape[0]}"
-                    raise DataError(f"{source.mask}: is {size_of_mask} but its image is {image.size}; make them match")
+                mask = truth(source, image.shape, Area.whole(image.shape))
                 if min(image.shape) < size:
                     small.append(image)
                     continue

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.sources import SourceRaster
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.area import Area
 from trainables.data.tiles import same_name
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import DataError, nearest
@@ -27,15 +28,17 @@ Schema = TypeVar("Schema")
 class Labels(Protocol):
     """The labelled outlines of some images."""
 
-    def rasterise(self, source: SourceRaster, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint a source's outlines, later ones over earlier ones.
 
         Args:
             source: An image that was among the sources.
             shape: The image's height and width.
+            area: Which part of it.
 
         Returns:
-            (H, W) uint8 class indices; the first class where nothing is painted, 255 for what does not count.
+            (H, W) uint8 class indices of the area; the first class where nothing is painted, 255 for what does not
+            count.
 
         Raises:
             DataError: What is wrong with the labels of this image.

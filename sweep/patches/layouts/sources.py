@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.patches.rasters.area import Area
 from trainables.data.tiles import same_name
 from trainables.errors import DataError
+from trainables.task import Task
 
 IMAGE_FOLDERS, MASK_FOLDERS = ("imgs", "images"), ("msks", "masks")
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -25,12 +30,36 @@ class SourceRaster:
         image: The image.
         mask: Its mask, or what holds its polygons.
         folder: Which of several folders with images and masks it is from; empty where there is one.
+        split: The split that its publisher put it into; empty where none is published.
     """
 
     name: str
     image: Path
     mask: Path
     folder: str = ""
+    split: str = ""
+
+
+ReadTruth = Callable[[SourceRaster, tuple[int, int], Area], NDArray[np.uint8]]
+"""Gives an area's (H, W) uint8 class indices, 255 for pixels that do not count; takes the source, and the
+height and width of its image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSet:
+    """The images of a folder, with their truth.
+
+    Attributes:
+        layout: What the folder was taken for, in words.
+        sources: Name to source.
+        truth: Reads a part of a source's truth.
+        task: What the values mean that ``truth`` gives.
+    """
+
+    layout: str
+    sources: Mapping[str, SourceRaster]
+    truth: ReadTruth
+    task: Task
 
 
 def find_images(folder: Path, labels: Path) -> dict[str, SourceRaster]:

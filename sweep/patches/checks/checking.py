@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sweep.patches.leaks import find_leaks, pairs_within
-from sweep.patches.scenes import KnownScenes, scenes_of_manifest
+from sweep.patches.checks.leaks import find_leaks, pairs_within
+from sweep.patches.splits.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
 from trainables.data.manifest import Leak, Manifest, SplitOrigin
 from trainables.data.tiles import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.mask_files import MaskFile, distinct, open_mask
+from sweep.patches.rasters.mask_files import MaskFile, distinct, open_mask
 from trainables.errors import DataError
 from trainables.escaping import visible
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.rasters import RasterFile, open_raster
-from sweep.patches.sources import SourceRaster
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.errors import DataError
 
 MAX_SHIFT = 0.51

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from sweep.charts.picture import picture
 from sweep.charts.svg import Axis, Mark, Series, chart
-from sweep.patches.description import CHANNELS, LARGE, Drift, SplitLook
+from sweep.patches.look.description import CHANNELS, LARGE, Drift, SplitLook
 from trainables.task import Task
 
 WIDTH, LEFT, LINE = 560, 180, 26

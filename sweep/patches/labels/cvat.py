@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.labels import MAX_BYTES, LabelNames, as_polygon, by_image, check_size
-from sweep.patches.painting import MaskCanvas
-from sweep.patches.sources import SourceRaster
+from sweep.patches.labels.painting import MaskCanvas
+from sweep.patches.labels.shared import MAX_BYTES, LabelNames, as_polygon, by_image, check_size
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.area import Area
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import DataError
 
@@ -52,7 +53,7 @@ class Cvat:
         images = {image.get("name", ""): image for image in root.findall("image")}
         self._images = {name: images[file] for name, file in by_image(listed, sources, path).items()}
 
-    def rasterise(self, source: SourceRaster, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint a source's shapes, see ``Labels.rasterise``."""
         image = self._images[source.name]
         place = f"{self._path}, image {image.get('name')}"
@@ -61,7 +62,7 @@ class Cvat:
         shapes = [one for one in image if one.tag != "tag"]
         for one in sorted(shapes, key=lambda shape: _number(shape, "z_order", place, 0)):
             canvas.paint(_outline(one, place), self._names.index(one.get("label", ""), place))
-        return canvas.mask
+        return canvas.mask[area.rows, area.columns]
 
 
 def _outline(shape: ElementTree.Element, place: str) -> NDArray[np.float64]:

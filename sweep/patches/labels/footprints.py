@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.labels import LabelNames
-from sweep.patches.sources import SourceRaster
+from sweep.patches.labels.shared import LabelNames
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.area import Area
 from trainables.errors import DataError, nearest
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Footprints:
                 ", ".join(missed[:5]) + (" and more" if len(missed) > 5 else ""),
             )
 
-    def rasterise(self, source: SourceRaster, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint the areas that touch a source, see ``Labels.rasterise``."""
         from rasterio.features import rasterize
 
@@ -92,7 +93,7 @@ class Footprints:
         if len(place.table):
             shapes = zip(place.table.geometry, place.table["value"], strict=True)
             rasterize(shapes, out=mask, transform=place.transform)
-        return mask
+        return mask[area.rows, area.columns]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Outlines in place of masks: one module for each format."""

@@ -1,0 +1,1 @@
+"""Reading source rasters and masks, whole or by parts."""

@@ -1,0 +1,37 @@
+"""A part of a raster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A rectangle of a raster's pixels, inside it.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        height: Rows.
+        width: Columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def rows(self) -> slice:
+        """The rows, to index an array with."""
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def columns(self) -> slice:
+        """The columns, to index an array with."""
+        return slice(self.left, self.left + self.width)
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> Area:
+        """Return all of a raster of so many rows and columns."""
+        return cls(top=0, left=0, height=shape[0], width=shape[1])

@@ -1,0 +1,1 @@
+"""Which tile is in which split and of which scene."""

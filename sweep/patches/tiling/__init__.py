@@ -1,0 +1,1 @@
+"""Where in a source tiles are cut, and cutting them."""
