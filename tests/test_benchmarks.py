@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import coverage, report
+from benchmarks.agreement import Outcome
+from benchmarks.agreement import table as agreement_table
 from benchmarks.folds import flattery
 from benchmarks.report import Section
 from tests.conftest import ROOT
@@ -100,3 +102,21 @@ def test_the_committed_coverage_table_is_of_the_present_code_and_says_what_the_d
     assert set(found) == set(coverage.CELLS), "python -m benchmarks.coverage has to run again"
     assert all(line in (ROOT / "docs" / "statistics.md").read_text() for line in coverage.summary(found))
     assert not any({coverage.SOLE, coverage.MISSED} & set(coverage.faults(*both)) for both in found.values())
+
+
+def test_what_each_way_names_is_counted_against_its_own_mean() -> None:
+    ways = {
+        "one": [
+            Outcome({"a": 0.5, "b": 0.4}, "a"),
+            Outcome({"a": 0.3, "b": 0.32}, ""),
+            Outcome({"a": 0.6, "b": 0.7}, "b"),
+        ],
+        "two": [Outcome({"a": 0.5, "b": 0.4}, "a")] * 3,
+    }
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in agreement_table(ways).splitlines()]
+    assert rows[0] == ["", "one", "two"]
+    cells = {row[0]: row[1:] for row in rows[2:]}
+    assert cells["val IoU of b, mean (sd) over seeds"] == ["0.473 (0.200)", "0.400 (0.000)"]
+    assert cells["highest score: the same contender as by all seeds together"] == ["2 of 3", "3 of 3"]
+    assert cells["a winner is named, and it is that one"] == ["1 of 3", "3 of 3"]
+    assert cells["a winner is named, and it is another one"] == ["1 of 3", "0 of 3"]
