@@ -27,7 +27,7 @@ demo-all: demo ## Phases 1, 2 and 3 of the demo profile, their test scores and t
 	$(RUN) -m sweep.phase2 --profile demo
 	$(RUN) -m sweep.score
 	$(RUN) -m sweep.report
-	$(RUN) -m sweep.phase3 --profile demo --tiles 5,12,24
+	$(RUN) -m sweep.phase3 --profile demo
 	$(RUN) -m sweep.score
 	$(RUN) -m sweep.report
 

@@ -43,7 +43,7 @@ class TrialResult(TrialSummary):
         folds: Of its cross-validation; 0 for none.
         division: Hash of the tiles that each fold leaves out; empty for none.
         draw: Which draw of that many; 0 where nothing is drawn.
-        tile_names: The train tiles that it sees.
+        tile_names: The train tiles that it sees; of folds, those that any of them trains on.
         status: ``waiting``, ``unfinished``, ``stopped``, ``failed`` or ``finished``.
         failure: Why it failed.
         weights: What its encoder starts from.
@@ -114,7 +114,7 @@ class TrialResult(TrialSummary):
             folds=len(plan.folds),
             division=plan.division,
             draw=plan.draw,
-            tile_names=plan.tiles or tuple(data["train"]),
+            tile_names=plan.train_names(data["train"]),
             status=record.state if record.state in ENDED else begun,
             failure=record.reason or None,
             weights=plan.weights.label,

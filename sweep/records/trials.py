@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -95,6 +95,13 @@ class TrialPlan:
         if self.folds:
             return min(fold.train_tiles(available) for fold in self.folds)
         return len(self.tiles) or available
+
+    def train_names(self, available: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the train tiles that a training sees, of those; of folds, those that any of them sees."""
+        if not self.folds:
+            return self.tiles or tuple(available)
+        seen = {name for fold in self.folds for name in fold.train} or set(available)
+        return tuple(name for name in available if name in seen)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialPlan:

@@ -76,11 +76,10 @@ def _markdown(trainings: Sequence[ScoredTrial], board: Leaderboard) -> str:
         cells = [markdown_cell(str(cell)) for cell in (row.title, row.weights, row.tiles, row.draw)]
         lines.append(f"| {' | '.join([*cells, *scores])} |")
     lines += ["", "## Draws", ""]
-    drawn = {(row.tiles, row.draw): row.tile_names for row in trainings}
-    lines += [
-        f"- {tiles} tiles, draw {draw}: {markdown_cell(', '.join(names))}"
-        for (tiles, draw), names in sorted(drawn.items())
-    ]
+    drawn = {(row.tiles, row.draw): row for row in trainings}
+    for (tiles, draw), row in sorted(drawn.items()):
+        each = f" in each of {row.folds} folds" if row.folds else ""
+        lines.append(f"- {tiles} tiles{each}, draw {draw}: {markdown_cell(', '.join(row.tile_names))}")
     return "\n".join([*lines, ""])
 
 
