@@ -35,7 +35,7 @@ def draw_overlay(scored: ScoredTile) -> NDArray[np.uint8]:
         tints = [(predicted & truth, HIT), (predicted & ~truth, FALSE_ALARM), (~predicted & truth & counted, MISS)]
     else:
         tints = [(counted & (scored.predicted == index), colour) for index, colour in enumerate(task.shown_colours)]
-    picture = scored.tile.image.astype(np.float32)
+    picture = scored.tile.picture.astype(np.float32)
     for pixels, colour in tints:
         picture[pixels] = 0.5 * picture[pixels] + 0.5 * np.array(colour, dtype=np.float32)
     result: NDArray[np.uint8] = np.ascontiguousarray(picture.astype(np.uint8))
@@ -56,7 +56,7 @@ def draw_row(scored: ScoredTile, side: int) -> NDArray[np.uint8]:
         (H, 3 W, 3) uint8 RGB.
     """
     truth = ScoredTile(tile=scored.tile, predicted=scored.tile.mask, score=scored.score, task=scored.task)
-    row = np.hstack([scored.tile.image, draw_overlay(truth), draw_overlay(scored)])
+    row = np.hstack([scored.tile.picture, draw_overlay(truth), draw_overlay(scored)])
     factor = side / row.shape[0]
     if factor >= 1:
         return row
@@ -95,7 +95,7 @@ def encode_prediction(scored: ScoredTile) -> dict[str, bytes]:
         and ``images/NAME.jpg``, which is shrunk to ``KEPT_SIDE``.
     """
     name = scored.tile.name
-    kept = Image.fromarray(scored.tile.image)
+    kept = Image.fromarray(scored.tile.picture)
     kept.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BOX)
     return {
         f"masks/{name}.png": _encode(mask_picture(scored.predicted, scored.task), "PNG"),

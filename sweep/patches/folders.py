@@ -6,13 +6,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.records.leftovers import dataset_name, settle_datasets
+from trainables.data.imagery import RGB, Imagery
 from trainables.data.manifest import MANIFEST_FILE
+from trainables.data.tiffs import encode_tiff
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
 from trainables.owners import Owner
@@ -61,19 +64,32 @@ def new_dataset(destination: Path, *, force: bool) -> Iterator[Path]:
 
 
 def write_tile(
-    root: Path, split: str, name: str, image: NDArray[np.uint8], mask: NDArray[np.uint8], task: Task
+    root: Path,
+    split: str,
+    name: str,
+    image: NDArray[Any],
+    mask: NDArray[np.uint8],
+    task: Task,
+    imagery: Imagery = RGB,
 ) -> None:
-    """Write a tile: JPEG of quality 90 without chroma subsampling, and a PNG of 0 and 255, or of class indices.
+    """Write a tile: its image, and a PNG of 0 and 255, or of class indices.
+
+    8-bit RGB becomes a JPEG of quality 90 without chroma subsampling, anything else a TIFF without loss.
 
     Args:
         root: The dataset.
         split: Which split.
         name: The tile's name.
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, C), of the dtype that ``imagery`` stores.
         mask: (H, W) class indices; 255 does not count.
         task: What they mean.
+        imagery: What the image holds.
     """
-    Image.fromarray(image).save(root / split / "images" / f"{name}.jpg", quality=JPEG_QUALITY, subsampling=0)
+    images = root / split / "images"
+    if imagery == RGB:
+        Image.fromarray(image).save(images / f"{name}.jpg", quality=JPEG_QUALITY, subsampling=0)
+    else:
+        (images / f"{name}.tif").write_bytes(encode_tiff(image))
     values = mask.astype(np.uint8)
     if task.binary and not task.ignores_pixels:
         values = values * np.uint8(255)

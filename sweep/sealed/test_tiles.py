@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sweep.sealed.admission import Attempt
 from sweep.sealed.known_test import tile_hashes
+from trainables.data.imagery import RGB
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
 from trainables.data.tiles import Tile, TileFiles, TuningData, manifest_faults, scan_split
@@ -51,7 +52,8 @@ def _read(patches: Path) -> tuple[Path, tuple[TileFiles, ...]]:
     """Return the dataset's folder on this machine, and its test split."""
     patches = local_copy(patches, ("test",))
     manifest = Manifest.read(patches)
-    files, faults = scan_split(patches, "test", manifest.task if manifest else Task())
+    task, imagery = (manifest.task, manifest.imagery) if manifest else (Task(), RGB)
+    files, faults = scan_split(patches, "test", task, imagery)
     if manifest:
         faults += manifest_faults(patches, manifest, {"test": files})
     if faults:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.data.imagery import RGB, Imagery
 from trainables.data.masks import classify
-from trainables.data.pictures import MAX_SIDE, Header, NoPictureError, decode, read_header
+from trainables.data.pictures import MAX_SIDE, TIFF, Header, NoPictureError, decode, read_header
+from trainables.data.tiffs import decode_tiff, tiff_orientation
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import DataError
 from trainables.task import Task
@@ -33,16 +35,29 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path}: {error}; replace it") from error
 
 
-def decode_image(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode an 8-bit RGB picture.
+def decode_image(data: bytes, path: Path, imagery: Imagery = RGB) -> NDArray[np.uint8]:
+    """Decode a tile's image.
+
+    Args:
+        data: A TIFF's content; for 8-bit RGB a PNG's or JPEG's, too.
+        path: Its place, for errors.
+        imagery: What the manifest says that it holds.
 
     Returns:
-        (H, W, 3) uint8.
+        (H, W, C) uint8, 16 bits scaled to them.
 
     Raises:
-        DataError: Damaged, not stored upright, or grey, with alpha, with a palette, or of more than 8 bits.
+        DataError: Damaged, not stored upright, or of other bands or another depth.
     """
+    if data.startswith(TIFF):
+        _require_upright(tiff_orientation(io.BytesIO(data)), path)
+        return decode_tiff(data, path, imagery)
     header = _header(data, path)
+    if len(imagery.bands) != 3 or imagery.stored != "uint8":
+        raise DataError(
+            f"{path}: is {header.words}, but the dataset's manifest says {imagery.summary}, which tiles hold as .tif; "
+            f"replace it"
+        )
     if header.mode != "RGB" or header.bits != 8 or header.transparent:
         raise DataError(f"{path}: is {header.words}, not 8-bit RGB; convert it")
     return np.asarray(_decode(data, path, header))
@@ -87,12 +102,16 @@ def _header(data: bytes, path: Path) -> Header:
             f"{path}: is {header.width}x{header.height}, and a tile has at most {MAX_SIDE} pixels a side; cut it, see "
             f"sweep.patches make"
         )
-    if header.orientation != 1:
+    _require_upright(header.orientation, path)
+    return header
+
+
+def _require_upright(orientation: int, path: Path) -> None:
+    if orientation != 1:
         raise DataError(
-            f"{path}: is stored turned, as its EXIF orientation {header.orientation} says; save it upright, see "
+            f"{path}: is stored turned, as its EXIF orientation {orientation} says; save it upright, see "
             f"docs/your-data.md#pictures-that-are-stored-turned"
         )
-    return header
 
 
 def _decode(data: bytes, path: Path, header: Header) -> Image.Image:

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
+from trainables.data.imagery import Imagery
 from trainables.documents import DamagedError, check, parse_json, read_bounded
 from trainables.errors import DataError
 from trainables.escaping import visible
@@ -27,6 +28,7 @@ MAX_TEXT = 10_000
 MAX_PATH = 1_000
 """Letters of a file's path inside the dataset; of each part filesystems allow 255 bytes."""
 MAX_PART = 255
+_Part = TypeVar("_Part", Task, Imagery)
 SplitOrigin = Literal["published", "chosen", "automatic"]
 """Who divided the tiles: whoever published them, whoever made the dataset, or a program."""
 
@@ -64,6 +66,7 @@ class _Values(TypedDict):
     same_ground: NotRequired[list[_Leak] | None]
     split_origin: NotRequired[SplitOrigin | None]
     task: NotRequired[dict[str, object]]
+    imagery: NotRequired[dict[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ class Manifest:
             nobody has looked.
         split_origin: Who divided the tiles; None where nobody has said.
         task: What the masks mean.
+        imagery: What the images hold; 8-bit RGB is not written down.
     """
 
     name: str
@@ -120,6 +124,7 @@ class Manifest:
     same_ground: tuple[Leak, ...] | None = None
     split_origin: SplitOrigin | None = None
     task: Task = field(default_factory=Task)
+    imagery: Imagery = field(default_factory=Imagery)
 
     @property
     def sheet(self) -> dict[str, str]:
@@ -143,12 +148,10 @@ class Manifest:
 
     def write(self, root: Path) -> None:
         """Write it into a dataset's folder."""
-        text = json.dumps(
-            {"format": FORMAT, **asdict(self), "task": self.task.to_dict()},
-            indent=1,
-            sort_keys=True,
-            ensure_ascii=False,
-        )
+        values = {"format": FORMAT, **asdict(self), "task": self.task.to_dict(), "imagery": self.imagery.to_dict()}
+        if self.imagery == Imagery():
+            del values["imagery"]
+        text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
         (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -179,7 +182,9 @@ class Manifest:
             if values.get(pairs) is not None:
                 values[pairs] = tuple(Leak(**pair) for pair in values[pairs])
         if "task" in values:
-            values["task"] = _read_task(path, values["task"])
+            values["task"] = _read(Task, path, values["task"])
+        if "imagery" in values:
+            values["imagery"] = _read(Imagery, path, values["imagery"])
         names = Counter(name for split in values["splits"].values() for name in split)
         if twice := next((name for name, count in names.items() if count > 1), None):
             raise DataError(f"{path}: tile {twice!r} is listed in two splits; keep it in one")
@@ -213,8 +218,8 @@ def _require_plain(values: Mapping[str, Any]) -> None:
         raise DamagedError(f"ground_sample_distance_m is {distance}, and must be more than 0")
 
 
-def _read_task(path: Path, values: Mapping[str, Any]) -> Task:
+def _read(kind: type[_Part], path: Path, values: Mapping[str, Any]) -> _Part:
     try:
-        return Task.from_dict(values)
+        return kind.from_dict(values)
     except DataError as error:
         raise DataError(f"{path}: {fault}" for fault in error.faults) from error

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.decoding import decode_image, decode_mask, read_file
+from trainables.data.imagery import RGB, Imagery
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.masks import count_values
 from trainables.data.remote import local_copy
@@ -24,7 +25,7 @@ from trainables.invocation import call
 from trainables.task import Task
 
 SPLITS = ("train", "val", "test")
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif")
 MAX_NAME = 200
 """Bytes of a file's name; filesystems allow 255, and temporary names are longer."""
 MIN_SIDE = 64
@@ -38,13 +39,18 @@ class Tile:
 
     Attributes:
         name: File name without its ending.
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, C) uint8; red, green and blue first where they are among its bands.
         mask: (H, W) uint8 class indices (0 background, 1 foreground in a binary task); 255 does not count.
     """
 
     name: str
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """What a person is shown, (H, W, 3) uint8: the first three bands, or the first one as grey."""
+        return self.image[..., :3] if self.image.shape[2] >= 3 else self.image[..., :1].repeat(3, axis=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ class TuningData:
         same_ground_checked: Whether the manifest says that somebody has looked for all kinds of them within a split.
         published_split: Whether the manifest says that whoever published the tiles divided them into train and val.
         task: What the masks mean.
+        imagery: What the images hold.
     """
 
     train: tuple[Tile, ...]
@@ -99,6 +106,7 @@ class TuningData:
     same_ground_checked: bool = False
     published_split: bool = False
     task: Task = field(default_factory=Task)
+    imagery: Imagery = field(default_factory=Imagery)
 
     @classmethod
     def read(cls, root: Path) -> TuningData:
@@ -118,9 +126,9 @@ class TuningData:
             manifest = Manifest.read(root)
         except DataError as error:
             faults += error.faults
-        task = manifest.task if manifest else Task()
+        task, imagery = (manifest.task, manifest.imagery) if manifest else (Task(), RGB)
         for split in found:
-            found[split], missing = scan_split(root, split, task)
+            found[split], missing = scan_split(root, split, task, imagery)
             faults += missing
         faults += cross_split_faults(root, found)
         if manifest:
@@ -134,6 +142,8 @@ class TuningData:
                 digest.update(f"{split}/{files.tile.name} {files.image_sha256} {files.mask_sha256}\n".encode())
         if task != Task():
             digest.update(json.dumps(task.to_dict(), sort_keys=True).encode())
+        if imagery != RGB:
+            digest.update(json.dumps(imagery.to_dict(), sort_keys=True).encode())
         leaks = _known_leaks(found, manifest)
         return cls(
             train=tuple(files.tile for files in found["train"]),
@@ -149,6 +159,7 @@ class TuningData:
             same_ground_checked=manifest is not None and manifest.same_ground is not None,
             published_split=manifest is not None and manifest.split_origin == "published",
             task=task,
+            imagery=imagery,
         )
 
     @property
@@ -183,8 +194,14 @@ class TuningData:
         return replace(self, train=tiles, val=tiles)
 
 
-def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...], list[str]]:
+def scan_split(root: Path, split: str, task: Task, imagery: Imagery = RGB) -> tuple[tuple[TileFiles, ...], list[str]]:
     """Read what can be read of a split.
+
+    Args:
+        root: The dataset.
+        split: Which split.
+        task: What the masks mean.
+        imagery: What the images hold.
 
     Returns:
         The sound tiles, in the natural order of their names, and one line for everything that is wrong.
@@ -204,7 +221,7 @@ def scan_split(root: Path, split: str, task: Task) -> tuple[tuple[TileFiles, ...
     tiles = []
     for name in sorted(images.keys() & masks.keys(), key=natural_order):
         try:
-            tiles.append(_read_tile_files(root, name, images[name], masks[name], task))
+            tiles.append(_read_tile_files(root, name, images[name], masks[name], task, imagery))
         except DataError as error:
             faults += error.faults
     return tuple(tiles), sorted(faults)
@@ -340,12 +357,14 @@ def _is_plain(name: str) -> bool:
     return name.isprintable() and len(os.fsencode(name)) <= MAX_NAME
 
 
-def _read_tile_files(root: Path, name: str, image_path: Path, mask_path: Path, task: Task) -> TileFiles:
+def _read_tile_files(
+    root: Path, name: str, image_path: Path, mask_path: Path, task: Task, imagery: Imagery
+) -> TileFiles:
     image_bytes, mask_bytes = read_file(image_path), read_file(mask_path)
     faults: list[str] = []
     image = mask = None
     try:
-        image = decode_image(image_bytes, image_path)
+        image = decode_image(image_bytes, image_path, imagery)
     except DataError as error:
         faults += error.faults
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.splits.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
+from trainables.data.imagery import RGB, Imagery
 from trainables.data.manifest import Leak, Manifest, SplitOrigin
 from trainables.data.tiles import (
     SPLITS,
@@ -41,6 +42,7 @@ class Report:
         same_ground: Tiles within train or within val, of different scenes, that show the same ground; None where nobody
             has looked.
         task: What the masks mean.
+        imagery: What the images hold.
     """
 
     splits: dict[str, tuple[TileFiles, ...]]
@@ -50,6 +52,7 @@ class Report:
     leaks: tuple[Leak, ...] | None = None
     same_ground: tuple[Leak, ...] | None = None
     task: Task = field(default_factory=Task)
+    imagery: Imagery = field(default_factory=Imagery)
 
     @property
     def absent_classes(self) -> tuple[str, ...]:
@@ -86,6 +89,7 @@ def check(
     against_manifest: bool = True,
     leaks: bool = True,
     task: Task | None = None,
+    imagery: Imagery | None = None,
     scenes: Callable[[Sequence[str]], KnownScenes] | None = None,
 ) -> Report:
     """Read every file of every split.
@@ -95,6 +99,7 @@ def check(
         against_manifest: Also compare with the manifest.
         leaks: Also look for tiles of different splits or scenes that show the same ground, unless there are faults.
         task: What the masks mean; None is what the manifest says.
+        imagery: What the images hold; None is what the manifest says.
         scenes: Gives the scenes of the tiles of these names; None is what the manifest says.
 
     Raises:
@@ -109,8 +114,9 @@ def check(
         except DataError as error:
             faults += error.faults
     task = task or (manifest.task if manifest else Task())
+    imagery = imagery or (manifest.imagery if manifest else RGB)
     for split in SPLITS:
-        splits[split], found = scan_split(root, split, task)
+        splits[split], found = scan_split(root, split, task, imagery)
         faults += found
     faults += cross_split_faults(root, splits)
     faults += class_faults(root, task, splits["train"])
@@ -118,7 +124,14 @@ def check(
         faults += manifest_faults(root, manifest, splits)
     names = [files.tile.name for tiles in splits.values() for files in tiles]
     known = scenes(names) if scenes else scenes_of_manifest(names, manifest)
-    report = Report(splits=splits, faults=tuple(dict.fromkeys(faults)), manifest=manifest, task=task, scenes=known)
+    report = Report(
+        splits=splits,
+        faults=tuple(dict.fromkeys(faults)),
+        manifest=manifest,
+        task=task,
+        imagery=imagery,
+        scenes=known,
+    )
     return _compared(report) if leaks and not faults else report
 
 
@@ -169,4 +182,5 @@ def describe(
         same_ground=report.same_ground,
         split_origin=split_origin,
         task=report.task,
+        imagery=report.imagery,
     )

@@ -62,7 +62,7 @@ def find_leaks(splits: Mapping[str, Sequence[TileFiles]], scenes: Mapping[str, s
         The leaks, in the order of the tiles.
     """
     files = [(split, one) for split, tiles in splits.items() for one in tiles]
-    looks = [(_look(one.tile.image), _look(one.tile.image[:, ::-1])) for _, one in files]
+    looks = [(_look(one.tile.picture), _look(one.tile.picture[:, ::-1])) for _, one in files]
     leaks = []
     for first, (split, one) in enumerate(files):
         for second in range(first + 1, len(files)):

@@ -13,6 +13,7 @@ from sweep.patches.look.overview import overview_png
 from sweep.patches.options import MAX_TILES
 from sweep.patches.splits.scenes import KnownScenes
 from sweep.records.outputs import sealed, write_files
+from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.pictures import MAX_SIDE
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE, SPLITS
@@ -62,7 +63,12 @@ def warn_of_absent_classes(report: Report, output: Output) -> None:
 
 
 def read_sound(
-    root: Path, *, leaks: bool = True, task: Task | None = None, scenes: KnownScenes | None = None
+    root: Path,
+    *,
+    leaks: bool = True,
+    task: Task | None = None,
+    imagery: Imagery | None = None,
+    scenes: KnownScenes | None = None,
 ) -> Report:
     """Read a dataset, and look for leaks if asked.
 
@@ -70,12 +76,13 @@ def read_sound(
         root: The dataset.
         leaks: Also look for tiles of different splits or scenes that show the same ground.
         task: What the masks mean; None is what the manifest says.
+        imagery: What the images hold; None is what the manifest says.
         scenes: What is known of the tiles' scenes; None is what the manifest says.
 
     Raises:
         DataError: It is not sound.
     """
-    report = check_dataset(root, leaks=leaks, task=task, scenes=(lambda _: scenes) if scenes else None)
+    report = check_dataset(root, leaks=leaks, task=task, imagery=imagery, scenes=(lambda _: scenes) if scenes else None)
     if report.faults:
         raise DataError(report.faults)
     return report

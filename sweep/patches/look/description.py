@@ -94,9 +94,9 @@ def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
         sizes[f"{width}x{height}"] = sizes.get(f"{width}x{height}", 0) + 1
         found = count_classes(tile, count)
         pixels += found
-        values = tile.image.reshape(-1, 3).astype(np.float64)
+        values = tile.picture.reshape(-1, 3).astype(np.float64)
         total, squares, area = total + values.sum(0), squares + (values**2).sum(0), area + len(values)
-        grey = cv2.cvtColor(np.ascontiguousarray(tile.image), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(np.ascontiguousarray(tile.picture), cv2.COLOR_RGB2GRAY)
         row = dict(zip(CHANNELS, values.mean(0).tolist(), strict=True))
         row |= {"contrast": float(grey.std()), "sharpness": float(cv2.Laplacian(grey, cv2.CV_64F).var())}
         shares = found / max(1, found.sum())

@@ -112,7 +112,7 @@ def _thumbnail(tile: Tile, task: Task) -> NDArray[np.uint8]:
     height, width = tile.mask.shape
     scale = THUMBNAIL / max(height, width)
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(tile.image, shape, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(tile.picture, shape, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(tile.mask, shape, interpolation=cv2.INTER_NEAREST)
     if task.binary:
         outlines, _ = cv2.findContours((mask == 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

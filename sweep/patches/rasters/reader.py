@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.pictures import (
-    ORIENTATION,
     TIFF,
     Header,
     NoPictureError,
     decode,
     read_header,
     turn_upright,
-    valid_orientation,
 )
+from trainables.data.tiffs import tiff_orientation
 from trainables.errors import DataError
 
 CACHE_BYTES = 64 * 2**20
@@ -32,7 +31,6 @@ GDAL = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG block would be grey pixels and a warning
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # a folder of 100,000 files would be listed for each of them
 }
-MAX_TAGS = 65_535
 THUMBNAIL = 1024
 CONVERT = "python -c \"import sys; from PIL import Image; Image.open(sys.argv[1]).convert('RGB').save(sys.argv[2])\""
 Kind = Literal["TIFF", "PNG", "JPEG"]
@@ -224,7 +222,8 @@ def _png_palette(path: Path) -> NDArray[np.uint8]:
 
 
 def _tiff(path: Path) -> RasterFile:
-    orientation = _tiff_orientation(path)
+    with path.open("rb") as stored:
+        orientation = tiff_orientation(stored)
     with open_tiff(path) as file:
         if len(file.subdatasets) > 1:
             raise DataError(f"{path}: holds {len(file.subdatasets)} pictures; save the one that is meant alone")
@@ -279,22 +278,6 @@ def _colormap(file: Any) -> NDArray[np.uint8]:
         if value < 256:
             table[value] = colour[:3]
     return table
-
-
-def _tiff_orientation(path: Path) -> int:
-    """Read the tag of the first picture, which GDAL passes over. Source: TIFF 6.0, section 2, and BigTIFF."""
-    with path.open("rb") as file:
-        head = file.read(16)
-        order: Literal["little", "big"] = "little" if head[:1] == b"I" else "big"
-        big = int.from_bytes(head[2:4], order) == 43
-        file.seek(int.from_bytes(head[8:16] if big else head[4:8], order))
-        count = int.from_bytes(file.read(8 if big else 2), order)
-        length, place = (20, 12) if big else (12, 8)
-        for _ in range(min(count, MAX_TAGS)):
-            entry = file.read(length)
-            if int.from_bytes(entry[:2], order) == ORIENTATION:
-                return valid_orientation(int.from_bytes(entry[place : place + 2], order))
-    return 1
 
 
 @contextmanager
