@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from PIL import Image
 
 from sweep.patches.commands.shared import check_counts, check_size
-from sweep.patches.layouts.sources import find_images, find_sources
+from sweep.patches.layouts.listing import Listing
+from sweep.patches.layouts.opening import find_images
+from sweep.patches.layouts.registry import recognise
+from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.splits.chosen import read_split
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import picture
@@ -40,6 +44,10 @@ def sources(folder: Path, names: str = "abc", size: int = 96, value: int = 1) ->
     return folder
 
 
+def found_in(folder: Path) -> Mapping[str, SourceRaster]:
+    return recognise(Listing.walk(folder))[1].sources
+
+
 def arguments(tmp_path: Path, **more: str) -> tuple[object, ...]:
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     flags = {"src": str(tmp_path / "in"), "dst": str(tmp_path / "out"), "split": str(split), "size": "96", **more}
@@ -55,7 +63,7 @@ def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
 def test_two_images_of_one_name_are_a_fault_that_names_both(tmp_path: Path) -> None:
     folder = sources(tmp_path / "in")
     Image.fromarray(picture()).save(folder / "images/a.jpg")
-    for find in (lambda: find_sources(folder), lambda: find_images(folder, folder)):
+    for find in (lambda: found_in(folder), lambda: find_images(Listing.walk(folder), folder)):
         with pytest.raises(DataError, match=r"images/a.png: same name as a.jpg, and only one can be meant"):
             find()
 
@@ -66,7 +74,7 @@ def test_two_scenes_that_make_one_name_are_a_fault_that_names_both(tmp_path: Pat
             (tmp_path / scene / kind).mkdir(parents=True)
             (tmp_path / scene / kind / f"{name}.png").touch()
     with pytest.raises(DataError, match=r"s_x/images/y.png: makes the same name 's_x_y' as .*s/images/x_y.png"):
-        find_sources(tmp_path)
+        found_in(tmp_path)
 
 
 def test_what_macos_writes_is_no_other_tile(tmp_path: Path) -> None:
@@ -77,7 +85,7 @@ def test_what_macos_writes_is_no_other_tile(tmp_path: Path) -> None:
     for kind in ("images", "masks"):
         (folder / kind / "._b.png").write_bytes(b"\0\5\26\7")
         (folder / kind / ".DS_Store").write_bytes(b"")
-    found = find_sources(folder)
+    found = found_in(folder)
     assert sorted(found) == sorted([composed, "b", "c"])
     split = _split_file(tmp_path / "s.toml", train=[unicodedata.normalize("NFD", "Dä*")], val=["b"], test=["c"])
     assert read_split(str(split), found)["train"] == [composed]
@@ -93,15 +101,17 @@ def test_a_ready_pair_of_one_name_in_two_forms_is_a_pair(dataset: Path) -> None:
 def test_a_folder_that_does_not_fit_is_described(tmp_path: Path) -> None:
     for name in ("train/image", "train/label"):
         (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"holds no imgs/NAME.tif with msks/NAME.tif, but train/; call the folders of"):
-        find_sources(tmp_path)
+    with pytest.raises(DataError, match=r"is of no known layout, for it holds nothing"):
+        found_in(tmp_path)
     (tmp_path / "train/image/a.jp2").touch()
-    with pytest.raises(DataError, match=r"holds no image .*, but 1 files of .jp2; put the labelled images there"):
-        find_images(tmp_path / "train/image", tmp_path)
+    with pytest.raises(DataError, match=r"holds no image .*, but 1 .jp2; put the labelled images there"):
+        find_images(Listing.walk(tmp_path / "train/image"), tmp_path)
     folder = sources(tmp_path / "in")
     (folder / "masks/a.png").rename(folder / "masks/a.bmp")
-    with pytest.raises(DataError, match=r"images/a.png: has no mask in .*, only a.bmp, which is not read; save it as"):
-        find_sources(folder)
+    with pytest.raises(
+        DataError, match=r"images/a.png: has no mask a.\* in .*, only a.bmp, which is not read; save it as"
+    ):
+        found_in(folder)
 
 
 def test_a_byte_order_mark_of_windows_changes_nothing(tmp_path: Path, dataset: Path) -> None:

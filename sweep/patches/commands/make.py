@@ -40,6 +40,7 @@ def make(options: Make, output: Output) -> None:
     sources, task = found.sources, found.task
     splits = read_split(options.split, sources)
     folders = {name: sources[name].folder for names in splits.values() for name in names}
+    published = {name: sources[name].split for name in folders}
     scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
     with new_dataset(options.dst, force=options.force) as root:
         cuts = cut_tiles(root, sources, splits, size=options.size, truth=found.truth, task=task, nudges=nudges)
@@ -52,7 +53,7 @@ def make(options: Make, output: Output) -> None:
             licence=options.licence,
             ground_sample_distance_m=options.gsd,
             sources={name: done.source for name, done in cuts.items()},
-            split_origin=options.split_origin or origin_of(splits, folders),
+            split_origin=options.split_origin or origin_of(splits, published),
         )
         finish(root, manifest, report)
     _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)

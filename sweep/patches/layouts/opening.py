@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.labels.formats import open_labels
-from sweep.patches.layouts.sources import SourceRaster, SourceSet, find_images, find_sources
+from sweep.patches.layouts.describing import contents
+from sweep.patches.layouts.layout import FoundSources
+from sweep.patches.layouts.listing import ENDINGS, Listing
+from sweep.patches.layouts.named_folders import IMAGES
+from sweep.patches.layouts.pairing import as_sources, by_stem, placed
+from sweep.patches.layouts.registry import recognise
+from sweep.patches.layouts.sources import ReadTruth, SourceRaster, SourceSet
 from sweep.patches.options import Make
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.foreground import ForegroundReader, parse_foreground
@@ -24,20 +32,62 @@ def open_sources(options: Make) -> SourceSet:
     Raises:
         DataError: Flags that do not go together, or everything that is wrong with the files' names.
     """
-    rule = parse_foreground(options.foreground)
+    parse_foreground(options.foreground)
     if options.foreground and (options.task or options.labels):
         other = "--task" if options.task else "--labels"
         raise DataError(f"--foreground {options.foreground}: does not go with {other}; leave one of them out")
     if options.layer and not options.labels:
         raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
     task = read_task(options.task) if options.task else None
-    written = as_written(task or Task())
+    listing = Listing.walk(options.src, without=options.dst)
     if options.labels:
-        sources = find_images(options.src, options.labels)
-        labels = open_labels(options.labels, sources, task, options.layer)
-        return SourceSet(layout="images and labels", sources=sources, truth=labels.rasterise, task=written)
+        name, finding = f"images and {options.labels.name}", find_images(listing, options.labels)
+    else:
+        layout, finding = recognise(listing)
+        name = layout.name
+    truth, task = _labels(options, finding, task) if finding.labels else _masks(options, finding, task)
+    return SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
 
-    foreground = ForegroundReader(rule)
+
+def find_images(listing: Listing, labels: Path) -> FoundSources:
+    """Find the images of a folder whose labels are named by ``--labels``.
+
+    Args:
+        listing: Holds ``imgs/`` (or ``images/``), or the images themselves.
+        labels: The labels' file or folder.
+
+    Raises:
+        DataError: No image in it, or two of one name.
+    """
+    place = next((folder for folder in listing.folders if folder.lower() in IMAGES), "")
+    images = by_stem(listing, place)
+    if not images:
+        raise DataError(
+            f"--src {listing.root}: holds no image ({', '.join(ENDINGS)}), but {contents(listing)}; put the labelled "
+            f"images there"
+        )
+    pairs = [placed(PurePosixPath(path).stem, listing.files[path], labels, ()) for path in images.values()]
+    return FoundSources(sources=as_sources(pairs), labels=True, notes=listing.notes)
+
+
+def _labels(options: Make, finding: FoundSources, task: Task | None) -> tuple[ReadTruth, Task]:
+    """Return what paints the labels: each file or folder of labels is opened once, for its images."""
+    task = task or finding.task
+    readers = {
+        path: open_labels(path, {name: one for name, one in finding.sources.items() if one.mask == path}, task, layer)
+        for path, layer in dict.fromkeys((one.mask, options.layer) for one in finding.sources.values())
+    }
+
+    def truth(source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
+        return readers[source.mask].rasterise(source, shape, area)
+
+    return truth, as_written(task or Task())
+
+
+def _masks(options: Make, finding: FoundSources, task: Task | None) -> tuple[ReadTruth, Task]:
+    """Return what reads the masks: by ``--task`` or ``--foreground``, else as the publisher means them."""
+    task = task or (None if options.foreground else finding.task)
+    foreground = ForegroundReader(parse_foreground(options.foreground or finding.foreground))
 
     def truth(source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         require_same_place(source)
@@ -47,4 +97,4 @@ def open_sources(options: Make) -> SourceSet:
             raise DataError(f"{source.mask}: {sizes}; make them match")
         return mask[area.rows, area.columns]
 
-    return SourceSet(layout="images and masks", sources=find_sources(options.src), truth=truth, task=written)
+    return truth, as_written(task or Task())

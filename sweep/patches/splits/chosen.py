@@ -73,20 +73,20 @@ def read_split(text: str, names: Iterable[str]) -> dict[str, list[str]]:
     return {split: list(names) for split, names in chosen.items()}
 
 
-def is_split_folder(folder: str) -> bool:
-    """Whether a folder's name is that of a split, and so of no scene."""
-    return any(folder.lower() in words for words in PUBLISHED.values())
+def split_called(folder: str) -> str:
+    """Return the split that publishers call so; empty for a name of none, such as that of a scene."""
+    return next((split for split, words in PUBLISHED.items() if folder.lower() in words), "")
 
 
-def origin_of(splits: Mapping[str, Sequence[str]], folders: Mapping[str, str]) -> SplitOrigin:
-    """Say who divided the tiles: whoever published them, where train and val are what their folders hold.
+def origin_of(splits: Mapping[str, Sequence[str]], published: Mapping[str, str]) -> SplitOrigin:
+    """Say who divided the tiles: whoever published them, where train and val hold what they put there.
 
     Args:
         splits: Split to tile names.
-        folders: Tile name to the folder of its source.
+        published: Tile name to the split that its publisher put it into, empty for none.
     """
-    published = all(folders[name].lower() in PUBLISHED[split] for split in ("train", "val") for name in splits[split])
-    return "published" if published else "chosen"
+    kept = all(published[name] == split for split in ("train", "val") for name in splits[split])
+    return "published" if kept else "chosen"
 
 
 def _matching(names: Iterable[str], pattern: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sweep.patches.rasters.georeference import Ground, find_touching
-from sweep.patches.splits.chosen import is_split_folder
+from sweep.patches.splits.chosen import split_called
 from trainables.data.manifest import Manifest
 from trainables.data.scenes import connect, count_scenes, group_names, scenes_of
 from trainables.data.tiles import same_name
@@ -94,7 +94,7 @@ def _of_rasters(rasters: Mapping[str, PurePosixPath], folders: Mapping[str, str 
 
 def _of_folders(folders: Mapping[str, str | None]) -> dict[str, str]:
     """Return the scenes of tiles whose sources are in several folders that are called as no split is."""
-    of = {name: folder for name, folder in folders.items() if folder and not is_split_folder(folder)}
+    of = {name: folder for name, folder in folders.items() if folder and not split_called(folder)}
     return of if len(set(of.values())) > 1 else {}
 
 
