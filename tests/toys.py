@@ -39,7 +39,7 @@ class Toy(SegmentationModel):
         return self.head(self.layers(inputs))
 
 
-def build(recipe, weights, channels):
+def build(recipe, weights, channels, bands):
     return Toy(recipe.decoder_dropout, channels)
 """
         },

@@ -15,13 +15,14 @@ from trainables.augment.parameters import Shadow, ViewParameters
 Views = Sequence[ViewParameters]
 
 
-def augment_batch(images: Tensor, masks: Tensor, views: Views) -> tuple[Tensor, Tensor]:
+def augment_batch(images: Tensor, masks: Tensor, views: Views, *, colours: bool = True) -> tuple[Tensor, Tensor]:
     """Carry out what was drawn for each view of a batch.
 
     Args:
-        images: (B, 3, S, S) uint8.
+        images: (B, C, S, S) uint8.
         masks: (B, 1, S, S) uint8, on the same device.
         views: B parameters, drawn for a side of S.
+        colours: Whether the first three bands are red, green and blue; see ``host.augment``.
 
     Returns:
         Images and masks of the same shapes and types, images in channels-last memory. Colours differ from
@@ -29,17 +30,34 @@ def augment_batch(images: Tensor, masks: Tensor, views: Views) -> tuple[Tensor, 
     """
     pixels, labels = images.float(), masks.float()
     pixels, labels = _move(pixels, labels, views)
+    if colours:
+        pixels = _on_rgb(pixels, views, _colour)
+    pixels, labels = _displace(pixels, labels, views)
+    pixels = _where(pixels, views, lambda one: one.holes is not None, _punch)
+    if colours:
+        pixels = _on_rgb(pixels, views, _fog)
+    rounded = pixels.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+    return rounded, labels.to(torch.uint8)
+
+
+def _on_rgb(pixels: Tensor, views: Views, operation: Callable[[Tensor, Views], Tensor]) -> Tensor:
+    """Carry an operation out on the first three bands, and leave the others as they are."""
+    if pixels.shape[1] == 3:
+        return operation(pixels, views)
+    return torch.cat([operation(pixels[:, :3], views), pixels[:, 3:]], dim=1)
+
+
+def _colour(pixels: Tensor, views: Views) -> Tensor:
     pixels = _where(pixels, views, lambda one: one.contrast is not None, _contrast)
     pixels = _where(pixels, views, lambda one: one.hsv is not None, _hsv)
     pixels = _where(pixels, views, lambda one: bool(one.shadows), _shadow)
     pixels = _where(pixels, views, lambda one: one.gamma is not None, _gamma)
     pixels = _where(pixels, views, lambda one: one.clahe is not None, _clahe)
-    pixels = _where(pixels, views, lambda one: one.jpeg is not None, _jpeg)
-    pixels, labels = _displace(pixels, labels, views)
-    pixels = _where(pixels, views, lambda one: one.holes is not None, _punch)
-    pixels = _where(pixels, views, lambda one: one.fog is not None, _cover)
-    rounded = pixels.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
-    return rounded, labels.to(torch.uint8)
+    return _where(pixels, views, lambda one: one.jpeg is not None, _jpeg)
+
+
+def _fog(pixels: Tensor, views: Views) -> Tensor:
+    return _where(pixels, views, lambda one: one.fog is not None, _cover)
 
 
 def _where(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from albucore import add_constant, multiply_add
@@ -19,39 +21,69 @@ _TURNS = {
     "r270": cv2.ROTATE_90_CLOCKWISE,
 }
 _FLIPS = {"v": 0, "h": 1}
+_FOUR = 4
+"""Bands that OpenCV moves at once, whatever its version."""
 
 
-def augment(image: Image, mask: Image, parameters: ViewParameters) -> tuple[Image, Image]:
+def augment(image: Image, mask: Image, parameters: ViewParameters, *, colours: bool = True) -> tuple[Image, Image]:
     """Carry out what was drawn for a view.
 
+    What moves pixels, and boxes that become black, act on all bands; everything else is about colour.
+
     Args:
-        image: (S, S, 3) uint8 RGB.
+        image: (S, S, C) uint8.
         mask: (S, S) uint8.
         parameters: What was drawn for a side of S.
+        colours: Whether the first three bands are red, green and blue; what is about colour acts on these alone, and
+            else not at all.
 
     Returns:
         Image and mask of the same shapes and types; the mask holds no value that it did not hold before.
     """
     image, mask = _move(image, mask, parameters)
-    image = _colour(image, parameters)
+    if colours:
+        image = _on_rgb(image, lambda rgb: _colour(rgb, parameters))
     if parameters.displacement is not None:
         image, mask = _displace(image, mask, parameters.displacement)
     if parameters.holes is not None:
         image = image.copy()
         for left, top, right, bottom in parameters.holes:
             image[top:bottom, left:right] = 0
-    if parameters.fog is not None:
-        image = _cover(image, parameters.fog)
+    if colours and (fog := parameters.fog) is not None:
+        image = _on_rgb(image, lambda rgb: _cover(rgb, fog))
     return image, mask
+
+
+def _on_rgb(image: Image, operation: Callable[[Image], Image]) -> Image:
+    """Carry an operation out on the first three bands, and leave the others as they are."""
+    if image.shape[2] == 3:
+        return operation(image)
+    return np.concatenate([operation(np.ascontiguousarray(image[..., :3])), image[..., 3:]], axis=2)
+
+
+def _by_fours(image: Image, operation: Callable[[Image], Image]) -> Image:
+    """Carry out an operation that treats each band alone, on at most four bands of an (S, S, C) image at once."""
+    bands = image.shape[2]
+    parts = [operation(np.ascontiguousarray(image[..., at : at + _FOUR])) for at in range(0, bands, _FOUR)]
+    deep = [part if part.ndim == 3 else part[..., None] for part in parts]  # OpenCV drops the axis of a single band
+    return np.concatenate(deep, axis=2) if len(deep) > 1 else deep[0]
 
 
 def _move(image: Image, mask: Image, parameters: ViewParameters) -> tuple[Image, Image]:
     if parameters.affine is None:
-        return _turn(image, parameters.symmetry), _turn(mask, parameters.symmetry)
+        symmetry = parameters.symmetry
+        return _by_fours(image, lambda some: _turn(some, symmetry)), _turn(mask, symmetry)
     matrix = parameters.warp(mask.shape[0])
-    four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # OpenCV 5 warps four channels in 2.7 ms a megapixel, three in 6.5
-    moved = cv2.cvtColor(_warp(four, matrix, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB)
+    moved = _by_fours(image, lambda some: _warp_bands(some, matrix))
     return moved, _warp(mask, matrix, cv2.INTER_NEAREST)
+
+
+def _warp_bands(view: Image, matrix: NDArray[np.float64]) -> Image:
+    if view.shape[2] != 3:
+        return _warp(view, matrix, cv2.INTER_LINEAR)
+    four = cv2.cvtColor(view, cv2.COLOR_RGB2RGBA)  # OpenCV 5 warps four channels in 2.7 ms a megapixel, three in 6.5
+    result: Image = cv2.cvtColor(_warp(four, matrix, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB)
+    return result
 
 
 def _warp(view: Image, matrix: NDArray[np.float64], interpolation: int) -> Image:
@@ -118,10 +150,12 @@ def _displace(image: Image, mask: Image, displacement: NDArray[np.float32]) -> t
     side = mask.shape[0]
     pixels = np.arange(side, dtype=np.float32)
     places = _offsets(displacement, side) + np.stack(np.meshgrid(pixels, pixels), axis=-1)
-    return tuple(
-        cv2.remap(one, places, None, how, borderMode=cv2.BORDER_REFLECT_101)
-        for one, how in ((image, cv2.INTER_LINEAR), (mask, cv2.INTER_NEAREST))
-    )
+
+    def look_up(view: Image, how: int) -> Image:
+        result: Image = cv2.remap(view, places, None, how, borderMode=cv2.BORDER_REFLECT_101)
+        return result
+
+    return _by_fours(image, lambda some: look_up(some, cv2.INTER_LINEAR)), look_up(mask, cv2.INTER_NEAREST)
 
 
 def _offsets(displacement: NDArray[np.float32], side: int) -> NDArray[np.float32]:

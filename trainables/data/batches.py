@@ -29,20 +29,24 @@ class Batch:
     """A batch before it is on the training's device.
 
     Attributes:
-        images: (B, 3, S, S) uint8 in channels-last memory, on the CPU.
+        images: (B, C, S, S) uint8 in channels-last memory, on the CPU.
         masks: (B, 1, S, S) uint8, on the CPU.
         augmentations: What is still to be done to each view, on the device; empty where it was done on the CPU.
+        colours: Whether the first three bands are red, green and blue.
     """
 
     images: Tensor
     masks: Tensor
     augmentations: tuple[ViewParameters, ...] = ()
+    colours: bool = True
 
     def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return images and masks on a device, augmented, both uint8; a GPU is not waited for."""
         images = self.images.to(device, non_blocking=True)
         masks = self.masks.to(device, non_blocking=True)
-        return augment_batch(images, masks, self.augmentations) if self.augmentations else (images, masks)
+        if not self.augmentations:
+            return images, masks
+        return augment_batch(images, masks, self.augmentations, colours=self.colours)
 
 
 def batch_sizes(draws: int, batch_size: int) -> list[int]:
@@ -81,10 +85,20 @@ class Batches:
         recipe: Uses ``augmentation``, ``crop_size``, ``draws_per_epoch``, ``batch_size`` and ``seed``.
         device: Where the views are augmented: the CPU, or the GPU that trains on them.
         workers: Threads, at least 1. Their number does not change the views.
+        colours: Whether the tiles' first three bands are red, green and blue, on which alone what is about colour acts.
     """
 
-    def __init__(self, tiles: Sequence[Tile], recipe: Recipe, device: torch.device = CPU, *, workers: int = 2) -> None:
+    def __init__(
+        self,
+        tiles: Sequence[Tile],
+        recipe: Recipe,
+        device: torch.device = CPU,
+        *,
+        workers: int = 2,
+        colours: bool = True,
+    ) -> None:
         self._tiles = tiles
+        self._colours = colours
         self._recipe = recipe
         self._on_device = device.type == "cuda"
         self._workers = workers
@@ -98,7 +112,7 @@ class Batches:
             index: Position in the epoch, from 0.
 
         Returns:
-            (S, S, 3) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters. Where the tile is
+            (S, S, C) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters. Where the tile is
             smaller it is padded, with 255 in the mask.
         """
         random = np.random.default_rng([self._recipe.seed, epoch, index])
@@ -120,9 +134,9 @@ class Batches:
             index: Position in the epoch, from 0.
 
         Returns:
-            (S, S, 3) and (S, S) uint8, S the crop size.
+            (S, S, C) and (S, S) uint8, S the crop size.
         """
-        return augment(*self.choose(epoch, index))
+        return augment(*self.choose(epoch, index), colours=self._colours)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch in order.
@@ -158,4 +172,4 @@ class Batches:
         if self._on_device:
             images, masks = images.pin_memory(), masks.pin_memory()
         todo = tuple(parameters for _, parameters in done if parameters is not None)
-        return Batch(images=images, masks=masks, augmentations=todo)
+        return Batch(images=images, masks=masks, augmentations=todo, colours=self._colours)

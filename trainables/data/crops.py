@@ -35,12 +35,12 @@ def pad(image: NDArray[np.uint8], mask: NDArray[np.uint8], crop: int) -> tuple[N
     """Enlarge a view to a crop at the bottom and on the right.
 
     Args:
-        image: (h, w, 3) uint8; neither side is longer than the crop's.
+        image: (h, w, C) uint8; neither side is longer than the crop's.
         mask: (h, w) uint8.
         crop: Side S of the crop in pixels.
 
     Returns:
-        (S, S, 3) uint8, the image mirrored at its edges as augmentation does it, so that batch statistics are those of
+        (S, S, C) uint8, the image mirrored at its edges as augmentation does it, so that batch statistics are those of
         the tile's own pixels; and (S, S) uint8, 255 there: these pixels count neither in the loss nor in a score.
     """
     height, width = mask.shape
@@ -50,4 +50,4 @@ def pad(image: NDArray[np.uint8], mask: NDArray[np.uint8], crop: int) -> tuple[N
     larger = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101)
     uncounted = np.full((crop, crop), IGNORE_INDEX, dtype=np.uint8)
     uncounted[:height, :width] = mask
-    return np.asarray(larger, dtype=np.uint8), uncounted
+    return np.asarray(larger, dtype=np.uint8).reshape(crop, crop, -1), uncounted  # OpenCV drops a single band's axis

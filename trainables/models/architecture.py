@@ -30,7 +30,8 @@ class Architecture:
         title: What tables print.
         track: ``cnn`` or ``sam``; decides the shared recipe's batch size and what an epoch is estimated to cost.
         needs: The pretrained weights that it wants; see ``trainables.models.weights``.
-        factory: ``module:function`` that builds the model from a recipe, resolved weights and the number of channels.
+        factory: ``module:function`` that builds the model from a recipe, resolved weights, the number of channels and
+            that of the images' bands.
         transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
         extra: The extra to install for it; empty for none.
@@ -69,6 +70,11 @@ class Architecture:
         return "transformer" if self.transformer else self.track
 
     @property
+    def rgb_alone(self) -> bool:
+        """Whether its encoder takes three bands and no others."""
+        return self.track == "sam"
+
+    @property
     def two_stages(self) -> bool:
         """Whether it may have a pretrained encoder that is frozen first and trained later."""
         return self.needs.startswith(("imagenet", f"{OWN}:"))
@@ -99,7 +105,7 @@ class Architecture:
             )
 
     def build(
-        self, recipe: Recipe, weights: Weights, channels: int = 1, *, seed: int | None = None
+        self, recipe: Recipe, weights: Weights, channels: int = 1, *, bands: int = 3, seed: int | None = None
     ) -> SegmentationModel:
         """Build the model, its initial weights a function of the seed and ``weights`` alone.
 
@@ -107,13 +113,15 @@ class Architecture:
             recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
             weights: What ``trainables.models.resolving.resolve`` returned for ``needs``.
             channels: Logits a pixel: 1 for a binary task, one a class else.
+            bands: Bands of the images.
             seed: Of the initial weights; None is the recipe's, which is always that of a fixed encoder's.
 
         Returns:
             The model on the CPU, in training mode, its encoder frozen only if it is fixed.
 
         Raises:
-            RecipeError: A package that it needs is missing, or an architecture of one's own that does not build.
+            RecipeError: A package that it needs is missing, an architecture of one's own that does not build, or one
+                that does not take so many bands.
             WeightsError: Weights that are damaged, of another model, or asked for a tiny stand-in.
         """
         import torch
@@ -121,11 +129,13 @@ class Architecture:
         if recipe.model_size == "tiny" and weights.path:
             raise WeightsError(f"{weights.path}: a tiny stand-in of {self.name} takes no pretrained weights")
         self.require()
+        if self.rgb_alone and bands != 3:
+            raise RecipeError(f"architecture {self.name}: SAM's encoder takes three bands, and the images have {bands}")
         module, _, function = self.factory.partition(":")
         factory = getattr(import_module(module), function)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed if seed is None else seed)
-            return cast("SegmentationModel", factory(recipe, weights, channels))
+            return cast("SegmentationModel", factory(recipe, weights, channels, bands))
 
 
 @lru_cache

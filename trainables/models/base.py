@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.models.bands import RGB_BANDS, statistics_of_bands
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -29,8 +31,8 @@ class SegmentationModel(nn.Module):
         encoder_prefix: What the names of its tensors begin with in the state dict.
         encoder_is_fixed: Nothing in the encoder is ever trained; it is left out of checkpoints.
         auxiliary: Weight of each auxiliary output's loss, at least 0; 0 means that there are none.
-        mean: (1, 3, 1, 1) float buffer, subtracted from the input in [0, 1].
-        std: (1, 3, 1, 1) float buffer, what the difference is divided by.
+        mean: (1, N, 1, 1) float buffer, N the bands of the images: subtracted from the input in [0, 1].
+        std: (1, N, 1, 1) float buffer, what the difference is divided by.
         stride: What heights and widths are padded to a multiple of.
     """
 
@@ -40,10 +42,11 @@ class SegmentationModel(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, mean: Sequence[float], std: Sequence[float], stride: int) -> None:
+    def __init__(self, *, mean: Sequence[float], std: Sequence[float], stride: int, bands: int = RGB_BANDS) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        for name, values in (("mean", mean), ("std", std)):
+            of_bands = torch.tensor(statistics_of_bands(values, bands)).view(1, bands, 1, 1)
+            self.register_buffer(name, of_bands, persistent=False)
         self.encoder = None
         self.encoder_is_fixed = False
         self.auxiliary = 0.0
@@ -54,7 +57,7 @@ class SegmentationModel(nn.Module):
         """Segment a batch.
 
         Args:
-            images: (B, 3, H, W) float in [0, 1].
+            images: (B, N, H, W) float in [0, 1].
 
         Returns:
             (B, C, H, W) float logits, C the task's channels.
@@ -68,7 +71,7 @@ class SegmentationModel(nn.Module):
         The loss is that of the first output, plus ``auxiliary`` times that of each other one.
 
         Args:
-            images: (B, 3, H, W) float in [0, 1].
+            images: (B, N, H, W) float in [0, 1].
 
         Returns:
             (B, C, H, W) float logits each: the main ones first.
@@ -78,7 +81,7 @@ class SegmentationModel(nn.Module):
         return tuple(_enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Normalise (B, 3, H, W) in [0, 1] and pad it to multiples of the model's stride."""
+        """Normalise (B, N, H, W) in [0, 1] and pad it to multiples of the model's stride."""
         inputs = (images - self.mean) / self.std
         bottom, right = -images.shape[-2] % self.stride, -images.shape[-1] % self.stride
         return F.pad(inputs, (0, right, 0, bottom), mode="replicate") if bottom or right else inputs
@@ -87,7 +90,7 @@ class SegmentationModel(nn.Module):
         """Segment normalised inputs.
 
         Args:
-            inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
+            inputs: (B, N, H, W) float, H and W multiples of the model's stride.
 
         Returns:
             (B, C, H, W) float.
@@ -98,7 +101,7 @@ class SegmentationModel(nn.Module):
         """Segment normalised inputs at whatever size the network predicts at; what a subclass implements.
 
         Args:
-            inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
+            inputs: (B, N, H, W) float, H and W multiples of the model's stride.
 
         Returns:
             (B, C, h, w) float; upsampled bilinearly where h and w are not H and W.

@@ -31,24 +31,26 @@ class ModelUnderTest:
         entry: The architecture.
         recipe: Used by its builder.
         channels: Logits a pixel.
+        bands: Bands of the images.
         size: Side of the images in pixels.
     """
 
     entry: Architecture
     recipe: Recipe
     channels: int = 1
+    bands: int = 3
     size: int = 64
 
     def build(self, *, channels: int | None = None, seed: int | None = None, dropout: float = 0.0) -> SegmentationModel:
         """Build the model with random weights and, unless said otherwise, without dropout."""
         recipe = self.recipe.replace(decoder_dropout=dropout, seed=self.recipe.seed if seed is None else seed)
         weights = Weights(kind="none" if self.entry.needs == "none" else "random", needs=self.entry.needs)
-        return self.entry.build(recipe, weights, channels or self.channels)
+        return self.entry.build(recipe, weights, channels or self.channels, bands=self.bands)
 
     def images(self, batch: int = 2, *, longer: int = 0) -> Tensor:
-        """Return (batch, 3, size, size + longer) float in [0, 1], always the same."""
+        """Return (batch, bands, size, size + longer) float in [0, 1], always the same."""
         generator = torch.Generator().manual_seed(0)
-        return torch.rand(batch, 3, self.size, self.size + longer, generator=generator)
+        return torch.rand(batch, self.bands, self.size, self.size + longer, generator=generator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,8 +311,14 @@ def examine(subject: ModelUnderTest, checks: Sequence[ContractCheck] = CHECKS) -
     return found
 
 
-def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
-    """Check quickly, before any trial, whether an architecture can be trained; channels are logits a pixel.
+def verdict(name: str, channels: int, recipe: Recipe, bands: int = 3) -> list[str]:
+    """Check quickly, before any trial, whether an architecture can be trained.
+
+    Args:
+        name: The architecture's.
+        channels: Logits a pixel.
+        recipe: Used by its builder.
+        bands: Bands of the images.
 
     Returns:
         One line a fault that names the architecture, what is wrong and the fix; none where all is well.
@@ -319,7 +327,9 @@ def verdict(name: str, channels: int, recipe: Recipe) -> list[str]:
         entry = get_architecture(name)
     except TilesweepError as error:
         return list(error.faults)
-    subject = ModelUnderTest(entry=entry, recipe=recipe.replace(architecture=entry.name), channels=channels)
+    subject = ModelUnderTest(
+        entry=entry, recipe=recipe.replace(architecture=entry.name), channels=channels, bands=bands
+    )
     failed = [one for one in examine(subject, [check for check in CHECKS if check.quick]) if one.failed]
     lines = {
         one.fault: f"{one.fault}; {one.fix}" if one.fix else one.fault  # one crash fails many checks alike

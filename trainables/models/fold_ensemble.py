@@ -30,7 +30,12 @@ class FoldEnsemble(SegmentationModel):
 
     def __init__(self, members: Sequence[SegmentationModel]) -> None:
         first = members[0]
-        super().__init__(mean=first.mean.flatten().tolist(), std=first.std.flatten().tolist(), stride=first.stride)
+        super().__init__(
+            mean=first.mean.flatten().tolist(),
+            std=first.std.flatten().tolist(),
+            stride=first.stride,
+            bands=first.mean.numel(),
+        )
         for number, member in enumerate(members):
             self.add_module(member_name(number), member)
 
@@ -43,7 +48,7 @@ class FoldEnsemble(SegmentationModel):
         """Segment normalised inputs.
 
         Args:
-            inputs: (B, 3, H, W) float, H and W multiples of the model's stride.
+            inputs: (B, N, H, W) float, H and W multiples of the model's stride.
 
         Returns:
             (B, C, H, W) float: the logits of the mean probability; of several classes, its logarithm.

@@ -60,7 +60,7 @@ class MobileSamConv(SamConv):
             return [self.encoder(inputs)]
 
 
-def build_mobile_sam_conv(recipe: Recipe, weights: Weights, channels: int) -> MobileSamConv:
+def build_mobile_sam_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> MobileSamConv:
     """Build ``mobile_sam_conv``."""
     return conv_on(MobileSamConv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from trainables.errors import RecipeError, WeightsError
+from trainables.models.bands import RGB_BANDS
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
 from trainables.models.own_source import GUIDE, source_of, summary_of
 from trainables.models.weights import Weights
@@ -19,23 +21,25 @@ STRIDE = 32
 
 
 class OwnModel(SegmentationModel):
-    """A user's module, which maps normalised (B, 3, H, W) to (B, C, h, w) logits.
+    """A user's module, which maps normalised (B, N, H, W) to (B, C, h, w) logits.
 
     Args:
         network: The module. Its optional attributes are ``encoder`` (a submodule), ``mean`` and ``std`` (three numbers
-            each), ``stride`` and ``auxiliary`` (the weight of the auxiliary outputs' loss).
+            each, or one a band), ``stride`` and ``auxiliary`` (the weight of the auxiliary outputs' loss).
         name: The architecture's, for messages.
         channels: Logits a pixel.
+        bands: Bands of the images, N.
     """
 
     encoder_prefix = "network.encoder."
 
-    def __init__(self, network: nn.Module, name: str, channels: int) -> None:
-        mean, std = _three(network, "mean", IMAGENET_MEAN, name), _three(network, "std", IMAGENET_STD, name)
+    def __init__(self, network: nn.Module, name: str, channels: int, bands: int) -> None:
+        mean = _statistics(network, "mean", IMAGENET_MEAN, name, bands)
+        std = _statistics(network, "std", IMAGENET_STD, name, bands)
         stride = getattr(network, "stride", STRIDE)
         if type(stride) is not int or stride < 1:
             raise RecipeError(f"architecture {name}: stride is {stride!r}; give a whole number, at least 1")
-        super().__init__(mean=mean, std=std, stride=stride)
+        super().__init__(mean=mean, std=std, stride=stride, bands=bands)
         self.network = network
         encoder = getattr(network, "encoder", None)
         if encoder is not None and not isinstance(encoder, nn.Module):
@@ -46,11 +50,11 @@ class OwnModel(SegmentationModel):
         self._channels = channels
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, h, w)."""
+        """Map (B, N, H, W) to (B, C, h, w)."""
         return self.raw_logits_with_auxiliary(inputs)[0]
 
     def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Map (B, 3, H, W) to (B, C, h, w): the main logits, then auxiliary ones.
+        """Map (B, N, H, W) to (B, C, h, w): the main logits, then auxiliary ones.
 
         Raises:
             RecipeError: The module returned something else.
@@ -73,19 +77,31 @@ class OwnModel(SegmentationModel):
             )
 
 
-def build(recipe: Recipe, weights: Weights, channels: int) -> OwnModel:
-    """Build the model of a user's file or package; ``weights`` only tell what its encoder holds."""
+def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> OwnModel:
+    """Build the model of a user's file or package; ``weights`` only tell what its encoder holds.
+
+    The function is told the number of bands if it has a parameter of that name.
+
+    Raises:
+        RecipeError: It does not build, or the images have other bands than it can know of.
+    """
     name = recipe.architecture
     function = source_of(name).load()
+    told = {"bands": bands} if _takes_bands(function) else {}
+    if bands != RGB_BANDS and not told:
+        raise RecipeError(
+            f"architecture {name}: takes red, green and blue, and the images have {bands} bands; write "
+            f"build(recipe, channels, bands) and a first layer of so many, {GUIDE}"
+        )
     try:
-        network = function(recipe, channels)
+        network = function(recipe, channels, **told)
     except RecipeError:
         raise
     except (Exception, SystemExit) as error:
         raise RecipeError(f"architecture {name}: building it fails ({summary_of(error)}); fix it, {GUIDE}") from error
     if not isinstance(network, nn.Module):
         raise RecipeError(f"architecture {name}: returns {type(network).__name__}; return a torch.nn.Module, {GUIDE}")
-    return OwnModel(network, name, channels)
+    return OwnModel(network, name, channels, bands)
 
 
 def comes_pretrained(name: str, model_size: str) -> bool:
@@ -98,7 +114,7 @@ def comes_pretrained(name: str, model_size: str) -> bool:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            network = build(recipe, Weights(kind="none"), 1).network
+            network = build(recipe, Weights(kind="none"), 1, RGB_BANDS).network
     except RecipeError as error:
         raise WeightsError(str(error)) from error
     pretrained = bool(getattr(network, "pretrained", False))
@@ -109,13 +125,22 @@ def comes_pretrained(name: str, model_size: str) -> bool:
     return pretrained
 
 
-def _three(network: nn.Module, attribute: str, default: Sequence[float], name: str) -> tuple[float, ...]:
+def _takes_bands(function: Callable[..., Any]) -> bool:
+    try:
+        return "bands" in signature(function).parameters
+    except (TypeError, ValueError):  # of what is no Python function
+        return False
+
+
+def _statistics(
+    network: nn.Module, attribute: str, default: Sequence[float], name: str, bands: int
+) -> tuple[float, ...]:
     value = getattr(network, attribute, default)
     numbers = value.flatten().tolist() if isinstance(value, Tensor) else value
     try:
         found = tuple(float(number) for number in numbers)
     except (TypeError, ValueError):
         found = ()
-    if len(found) != 3 or (attribute == "std" and min(found) <= 0):
-        raise RecipeError(f"architecture {name}: {attribute} is {value!r}; give three numbers, one a channel")
+    if len(found) not in (RGB_BANDS, bands) or (attribute == "std" and min(found) <= 0):
+        raise RecipeError(f"architecture {name}: {attribute} is {value!r}; give three numbers, or one a band")
     return found

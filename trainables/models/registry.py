@@ -98,6 +98,8 @@ def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def build_model(recipe: Recipe, weights: Weights, channels: int = 1, *, seed: int | None = None) -> SegmentationModel:
+def build_model(
+    recipe: Recipe, weights: Weights, channels: int = 1, *, bands: int = 3, seed: int | None = None
+) -> SegmentationModel:
     """Build the model that a recipe names; see ``Architecture.build``."""
-    return get_architecture(recipe.architecture).build(recipe, weights, channels, seed=seed)
+    return get_architecture(recipe.architecture).build(recipe, weights, channels, bands=bands, seed=seed)

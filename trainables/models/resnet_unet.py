@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
 from trainables.models.smp import TINY_ENCODER
 from trainables.models.unet import UpStage, double_conv
@@ -22,10 +23,11 @@ class ResNetUnet(SegmentationModel):
         widths: Channels of the decoder at 1/16, 1/8, 1/4, 1/2 and 1 of the size.
         dropout: Probability that a channel is dropped between decoder stages.
         channels: Logits a pixel.
+        bands: Bands of the images.
     """
 
-    def __init__(self, encoder: Any, widths: tuple[int, ...], dropout: float, channels: int) -> None:
-        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=32)
+    def __init__(self, encoder: Any, widths: tuple[int, ...], dropout: float, channels: int, bands: int) -> None:
+        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=32, bands=bands)
         self.encoder: nn.Module = encoder
         *skips, bottom = encoder.out_channels[1:]
         ways = itertools.pairwise((bottom, *widths[:-1]))
@@ -38,7 +40,7 @@ class ResNetUnet(SegmentationModel):
         self.head = nn.Conv2d(widths[-1], channels, 1)
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 32."""
+        """Map (B, N, H, W) to (B, C, H, W); H and W are multiples of 32."""
         *skips, x = self.encoder(inputs)[1:]
         for up in self.up:
             x = up(self.dropout(x), skips.pop())
@@ -46,12 +48,13 @@ class ResNetUnet(SegmentationModel):
         return result
 
 
-def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int) -> ResNetUnet:
+def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> ResNetUnet:
     """Build ``resnet34_unet``."""
     from segmentation_models_pytorch.encoders import get_encoder
 
     tiny = recipe.model_size == "tiny"
     encoder = get_encoder(TINY_ENCODER if tiny else "resnet34", weights=None)
     fill(encoder, weights)
+    take_bands(encoder, bands, weights)
     widths = (32, 24, 16, 16, 8) if tiny else (256, 128, 64, 64, 32)
-    return ResNetUnet(encoder, widths, recipe.decoder_dropout, channels)
+    return ResNetUnet(encoder, widths, recipe.decoder_dropout, channels, bands)

@@ -33,7 +33,7 @@ class Sam2Conv(SamConv):
             return [maps[LEVEL]]
 
 
-def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int) -> Sam2Conv:
+def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> Sam2Conv:
     """Build ``sam2_hiera_t_conv``."""
     return conv_on(Sam2Conv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 

@@ -28,7 +28,7 @@ class SamUnetLora(UnetOnSam):
         return self.in_encoder(name) and ADAPTER not in name
 
 
-def build_sam_unet_lora(recipe: Recipe, weights: Weights, channels: int) -> SamUnetLora:
+def build_sam_unet_lora(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamUnetLora:
     """Build ``sam_vit_b_unet_lora``; its encoder is never shared with another trial's."""
     from peft import LoraConfig, inject_adapter_in_model
 

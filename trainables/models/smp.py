@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
 from trainables.models.weights import Weights, fill, load_tensors
 from trainables.recipe import Recipe
@@ -25,16 +26,19 @@ class SmpModel(SegmentationModel):
         mean: Of the encoder's training data, a channel, for inputs in [0, 1].
         std: Likewise.
         stride: What heights and widths must be a multiple of.
+        bands: Bands of the images.
     """
 
-    def __init__(self, model: Any, *, mean: Sequence[float], std: Sequence[float], stride: int = 32) -> None:
-        super().__init__(mean=mean, std=std, stride=stride)
+    def __init__(
+        self, model: Any, *, mean: Sequence[float], std: Sequence[float], bands: int, stride: int = 32
+    ) -> None:
+        super().__init__(mean=mean, std=std, stride=stride, bands=bands)
         self.encoder: nn.Module = model.encoder
         self.decoder = model.decoder
         self.head = model.segmentation_head
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, h, w); H and W are multiples of the stride."""
+        """Map (B, N, H, W) to (B, C, h, w); H and W are multiples of the stride."""
         features = self.encoder(inputs)
         # A ViT's encoder returns its prefix tokens, too.
         x = self.decoder(*features) if isinstance(features, tuple) else self.decoder(features)
@@ -42,14 +46,15 @@ class SmpModel(SegmentationModel):
         return result
 
 
-def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build ``smp_unet_resnet34``: 24.4 million parameters."""
     model = _unet("resnet34", recipe, channels)
     fill(model.encoder, weights)
-    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    take_bands(model.encoder, bands, weights)
+    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD, bands=bands)
 
 
-def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build ``smp_deeplabv3plus_resnet34``: 22.4 million parameters.
 
     Its own element-wise dropout of 0.5 inside the ASPP is off: dropout here means whole channels between decoder
@@ -67,15 +72,17 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int
     )
     model.decoder.aspp.append(nn.Dropout2d(recipe.decoder_dropout))
     fill(model.encoder, weights)
-    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    take_bands(model.encoder, bands, weights)
+    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD, bands=bands)
 
 
-def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build ``smp_unet_efficientnet_lite0``, whose ImageNet weights come from an installable package."""
     model = _unet("tu-tf_efficientnet_lite0", recipe, channels)
     if weights.path:
         _load_lite0(model.encoder, weights)
-    return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD)
+    take_bands(model.encoder, bands, weights)
+    return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD, bands=bands)
 
 
 def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainables.errors import RecipeError, nearest
+from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.dropout import Dropped, drop_between, without_dropout
 from trainables.models.smp import TINY_ENCODER, SmpModel
@@ -73,13 +74,13 @@ def _guess(model: str) -> str:
     return nearest(model, timm.list_models()).partition(" known:")[0].partition("known:")[0] or "see timm.list_models()"
 
 
-def build(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build the model that ``smp:ARCHITECTURE/ENCODER`` names."""
     architecture, _, encoder = recipe.architecture.partition(":")[2].partition("/")
-    return build_smp(architecture, encoder, recipe, weights, channels)
+    return build_smp(architecture, encoder, recipe, weights, channels, bands)
 
 
-def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build an SMP model.
 
     Args:
@@ -88,6 +89,7 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
         recipe: Uses ``decoder_dropout`` and ``model_size``.
         weights: Resolved weights of the encoder.
         channels: Logits a pixel.
+        bands: Bands of the images.
 
     Raises:
         RecipeError: SMP does not combine the two.
@@ -102,6 +104,8 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
     if architecture == "DPT":
         options |= {"dynamic_img_size": True, "num_classes": 0}  # position embeddings of any size, no classifier
     tensors = load_tensors(weights) if weights.path else None
+    if encoder.startswith("tu-"):
+        options["in_channels"] = bands  # timm itself widens pretrained weights, of several first convolutions, too
     if encoder.startswith("tu-") and tensors is not None:
         # timm itself maps its names to those of a model that returns features.
         options["pretrained_cfg_overlay"] = {"state_dict": dict(tensors)}
@@ -123,6 +127,8 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
         ) from error
     if tensors is not None and not encoder.startswith("tu-"):
         _load(model.encoder, weights, tensors)
+    if not encoder.startswith("tu-"):
+        take_bands(model.encoder, bands, weights)
     without_dropout(model)
     _leave_upsampling(model.segmentation_head)
     if not drop_between(model.decoder, recipe.decoder_dropout):
@@ -130,7 +136,7 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
     mean, std = normalisation(encoder)
     least = SMALLEST.get(architecture, 32)
     stride = math.lcm(least, int(getattr(model.encoder, "output_stride", 32)))
-    return SmpModel(model, mean=mean, std=std, stride=stride)
+    return SmpModel(model, mean=mean, std=std, stride=stride, bands=bands)
 
 
 def normalisation(encoder: str) -> tuple[Sequence[float], Sequence[float]]:
@@ -163,7 +169,7 @@ def _leave_upsampling(head: Any) -> None:
             setattr(head, name, nn.Identity())
 
 
-def build_segformer(recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
+def build_segformer(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build ``segformer_b0`` to ``segformer_b5``: logits at a quarter of the size."""
     encoder = f"mit_{recipe.architecture.rpartition('_')[2]}"
-    return build_smp("Segformer", encoder, recipe, weights, channels)
+    return build_smp("Segformer", encoder, recipe, weights, channels, bands)

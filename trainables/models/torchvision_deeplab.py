@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
 from trainables.models.dropout import without_dropout
 from trainables.models.weights import Weights, fill
@@ -23,27 +24,28 @@ class TorchvisionDeepLab(SegmentationModel):
         backbone: Maps images to ``{"aux": ..., "out": ...}``.
         head: Maps ``out`` to logits.
         auxiliary_head: Maps ``aux`` to logits.
+        bands: Bands of the images.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, auxiliary_head: nn.Module) -> None:
-        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=32)
+    def __init__(self, backbone: nn.Module, head: nn.Module, auxiliary_head: nn.Module, bands: int) -> None:
+        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=32, bands=bands)
         self.encoder: nn.Module = backbone
         self.head = head
         self.auxiliary_head = auxiliary_head
         self.auxiliary = AUXILIARY
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H/8, W/8)."""
+        """Map (B, N, H, W) to (B, C, H/8, W/8)."""
         result: Tensor = self.head(self.encoder(inputs)["out"])
         return result
 
     def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Map (B, 3, H, W) to two times (B, C, H/8, W/8)."""
+        """Map (B, N, H, W) to two times (B, C, H/8, W/8)."""
         features: Mapping[str, Tensor] = self.encoder(inputs)
         return self.head(features["out"]), self.auxiliary_head(features["aux"])
 
 
-def build_deeplabv3_resnet50(recipe: Recipe, weights: Weights, channels: int) -> TorchvisionDeepLab:
+def build_deeplabv3_resnet50(recipe: Recipe, weights: Weights, channels: int, bands: int) -> TorchvisionDeepLab:
     """Build ``torchvision_deeplabv3_resnet50``.
 
     Its element-wise dropout after the ASPP becomes the recipe's, of whole channels; that of the auxiliary head is off.
@@ -56,9 +58,10 @@ def build_deeplabv3_resnet50(recipe: Recipe, weights: Weights, channels: int) ->
         model = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=channels, aux_loss=True)
         backbone, head, auxiliary_head = model.backbone, model.classifier, model.aux_classifier
     fill(backbone, weights)
+    take_bands(backbone, bands, weights)
     without_dropout(auxiliary_head)
     head[0].project[3] = nn.Dropout2d(recipe.decoder_dropout)
-    return TorchvisionDeepLab(backbone, head, auxiliary_head)
+    return TorchvisionDeepLab(backbone, head, auxiliary_head, bands)
 
 
 def _tiny(channels: int) -> tuple[nn.Module, Any, nn.Module]:

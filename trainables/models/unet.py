@@ -52,16 +52,17 @@ class UNet(SegmentationModel):
         base: Channels of the first stage, doubled at each of four downsamplings.
         dropout: Probability that a channel is dropped between decoder stages.
         channels: Logits a pixel.
+        bands: Bands of the images.
         bilinear: Upsample bilinearly instead of by transposed convolutions, which can leave a checkerboard.
 
     Source: Ronneberger et al. 2015, with padded convolutions.
     """
 
-    def __init__(self, base: int, dropout: float, channels: int, *, bilinear: bool = False) -> None:
-        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=2**STAGES)
+    def __init__(self, base: int, dropout: float, channels: int, bands: int, *, bilinear: bool = False) -> None:
+        super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=2**STAGES, bands=bands)
         widths = [base * 2**stage for stage in range(STAGES + 1)]
         self.down = nn.ModuleList(
-            [double_conv(inputs, outputs) for inputs, outputs in zip([3, *widths], widths, strict=False)]
+            [double_conv(inputs, outputs) for inputs, outputs in zip([bands, *widths], widths, strict=False)]
         )
         self.pool = nn.MaxPool2d(2)
         self.up = nn.ModuleList(
@@ -71,7 +72,7 @@ class UNet(SegmentationModel):
         self.head = nn.Conv2d(base, channels, 1)
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of 16."""
+        """Map (B, N, H, W) to (B, C, H, W); H and W are multiples of 16."""
         skips = [self.down[0](inputs)]
         for down in self.down[1:]:
             skips.append(down(self.pool(skips[-1])))
@@ -82,11 +83,11 @@ class UNet(SegmentationModel):
         return result
 
 
-def build_unet(recipe: Recipe, weights: Weights, channels: int) -> UNet:
+def build_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> UNet:
     """Build ``unet``; it has no pretrained weights to take."""
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels)
+    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands)
 
 
-def build_unet_bilinear(recipe: Recipe, weights: Weights, channels: int) -> UNet:
+def build_unet_bilinear(recipe: Recipe, weights: Weights, channels: int, bands: int) -> UNet:
     """Build ``unet_bilinear``; it has no pretrained weights to take."""
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bilinear=True)
+    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands, bilinear=True)
