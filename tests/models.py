@@ -66,6 +66,7 @@ def write_best(
         data_fingerprint=data.fingerprint,
         encoder_sha256=encoder_fingerprint(models[0]),
         task=data.task,
+        imagery=data.imagery,
         folds=folds,
         fold_epochs=tuple(range(1, 1 + len(folds))),
     )
@@ -76,7 +77,7 @@ def write_best(
 
 def _model(recipe: Recipe, weights: Weights, data: TuningData, seed: int) -> SegmentationModel:
     """Return a model in which no class wins everywhere."""
-    model = build_model(recipe, weights, data.task.channels).train()
+    model = build_model(recipe, weights, data.task.channels, bands=len(data.imagery.bands)).train()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.decoder_parameters():

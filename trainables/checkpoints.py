@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NotRequired
 from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict
 
+from trainables.data.imagery import RGB, Imagery
 from trainables.documents import SHOWN, DamagedError, parse_json
 from trainables.errors import ExperimentError, RecipeError, StorageError, TilesweepError, WeightsError
 from trainables.models.registry import build_model, described, source_sha256
@@ -43,6 +44,7 @@ class BestWeights:
         data_fingerprint: Hash of the train and val tiles.
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
         task: What it predicts.
+        imagery: The bands that it takes, and how their values became bytes.
         source_sha256: Hash of the file that defines an architecture of one's own; empty for the others.
         folds: Names of the tiles that each model of a cross-validation has not seen; the file holds all of them, and
             they predict together. One is the model of a fold by itself; none is a model of no cross-validation.
@@ -56,6 +58,7 @@ class BestWeights:
     data_fingerprint: str
     encoder_sha256: str = ""
     task: Task = field(default_factory=Task)
+    imagery: Imagery = RGB
     source_sha256: str = ""
     folds: tuple[tuple[str, ...], ...] = ()
     fold_epochs: tuple[int, ...] = ()
@@ -72,6 +75,7 @@ class _Metadata(TypedDict):
     data_fingerprint: str
     encoder_sha256: NotRequired[str]
     task: NotRequired[dict[str, Any]]
+    imagery: NotRequired[dict[str, Any]]
     source_sha256: NotRequired[str]
     folds: NotRequired[list[list[str]]]
     fold_epochs: NotRequired[list[int]]
@@ -111,10 +115,8 @@ def dump_best(tensors: dict[str, Tensor], best: BestWeights, also: Mapping[str, 
     """
     import safetensors.torch
 
-    metadata = {
-        **(also or {}),
-        "tilesweep": json.dumps({"format": FORMAT, **asdict(best), "task": best.task.to_dict()}),
-    }
+    values = {"format": FORMAT, **asdict(best), "task": best.task.to_dict(), "imagery": best.imagery.to_dict()}
+    metadata = {**(also or {}), "tilesweep": json.dumps(values)}
     return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata)
 
 
@@ -142,6 +144,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             data_fingerprint=values["data_fingerprint"],
             encoder_sha256=values.get("encoder_sha256", ""),
             task=Task.from_dict(values["task"]) if "task" in values else Task(),
+            imagery=Imagery.from_dict(values.get("imagery", {})),
             source_sha256=values.get("source_sha256", ""),
             folds=tuple(map(tuple, values.get("folds", ()))),
             fold_epochs=tuple(values.get("fold_epochs", ())),
@@ -236,10 +239,11 @@ def _rebuild_one(best: BestWeights, origin: str) -> SegmentationModel:
     from trainables.models.encoder_cache import release
     from trainables.models.resolving import on_this_node
 
+    bands = len(best.imagery.bands)
     if not best.encoder_sha256:  # the file holds every tensor, so what they started from is not needed
         release()
-        return build_model(best.recipe, replace(best.weights, path=""), best.task.channels)
-    model = build_model(best.recipe, on_this_node(best.weights), best.task.channels)
+        return build_model(best.recipe, replace(best.weights, path=""), best.task.channels, bands=bands)
+    model = build_model(best.recipe, on_this_node(best.weights), best.task.channels, bands=bands)
     if encoder_fingerprint(model) != best.encoder_sha256:
         raise WeightsError(
             f"{origin}: its frozen encoder ({best.weights.label}) cannot be rebuilt on this machine; "

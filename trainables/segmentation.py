@@ -265,6 +265,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
             task=self._data.task,
+            imagery=self._data.imagery,
             source_sha256=self._source_sha256,
             folds=trainer.folds,
             fold_epochs=trainer.fold_epochs,

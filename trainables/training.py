@@ -99,7 +99,8 @@ class Trainer:
         self._data = data
         self._val = tuple(centre_window(tile, recipe.validation_crop) for tile in data.val)
         self._loss = loss_of(recipe, data.task, data.train, device)
-        model = build_model(recipe, self.weights, data.task.channels, seed=self._seed)
+        bands = len(data.imagery.bands)
+        model = build_model(recipe, self.weights, data.task.channels, bands=bands, seed=self._seed)
         self.model: SegmentationModel = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
         self._run = torch.compile(run) if compiled else run
@@ -107,7 +108,13 @@ class Trainer:
         self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
         augmented_on = torch.device("cpu") if self._encodes_once else device
-        self._batches = Batches(data.train, recipe.replace(seed=self._seed), augmented_on, workers=workers)
+        self._batches = Batches(
+            data.train,
+            recipe.replace(seed=self._seed),
+            augmented_on,
+            workers=workers,
+            colours=data.imagery.has_colours,
+        )
         self.memory = MemoryLadder(self.model)
         self._two_stages = (
             self.weights.two_stages and recipe.frozen_epochs > 0 and bool(self.model.encoder_parameters())

@@ -105,6 +105,7 @@ class DataShape(TypedDict):
     val: list[str]
     metric: NotRequired[str]
     task: NotRequired[dict[str, Any]]
+    imagery: NotRequired[dict[str, Any]]
     sheet: NotRequired[dict[str, Any]]
     leaks: NotRequired[list[Any]]
     leaks_checked: NotRequired[bool]

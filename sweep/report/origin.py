@@ -9,6 +9,7 @@ from sweep.report.blocks import Block, Cell, Facts, Row, Section, Table
 from sweep.report.data import ReportData
 from sweep.report.numbers import count
 from sweep.results.contenders import folds_in
+from trainables.data.imagery import RGB, Imagery
 
 
 def origin(source: ReportData) -> Section:
@@ -17,6 +18,7 @@ def origin(source: ReportData) -> Section:
     made: dict[str, Any] = description.get("provenance", {})
     data = description["data"]
     kind = ", synthetic" if data["synthetic"] else ""
+    imagery = Imagery.from_dict(data.get("imagery", {}))
     git = made.get("git") or {}
     commit = f"{git['commit']}{' with uncommitted changes' if git.get('dirty') else ''}" if git else "not a repository"
     facts = [
@@ -27,6 +29,7 @@ def origin(source: ReportData) -> Section:
         ("Seed", str(description.get("options", {}).get("seed", ""))),
         ("Code", commit),
         ("Data", f"{data['name']}{kind}: {splits_in_words(description)}, from {data['path']}"),
+        ("Bands", "" if imagery == RGB else imagery.summary),
         ("Data sheet", "; ".join(f"{name}: {text}" for name, text in data.get("sheet", {}).items())),
         ("Data fingerprint", f"{data['fingerprint']} (sha256 of train and val tiles)"),
         ("Metric", data.get("metric", "IoU and F1 a tile at full size, then the mean over tiles")),

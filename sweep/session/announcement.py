@@ -11,6 +11,7 @@ from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
+from trainables.data.imagery import COLOURS, RGB, Imagery
 from trainables.invocation import command
 from trainables.task import Task
 
@@ -34,6 +35,7 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
         folds=plan.folds,
         task=data.task.to_dict(),
+        imagery=data.imagery.to_dict(),
         crop_notes=list(run.crop_notes),
     )
     say(console, "experiment", run.experiment.address)
@@ -51,6 +53,8 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
     if not data.leaks_checked:
         look = command("patches", "check", "--patches", str(run.patches))
         console.print(f"leaks          never looked for; do so with {look}", soft_wrap=True)
+    if data.imagery != RGB:
+        say(console, "bands", bands_in_words(data.imagery))
     if absent := data.absent_classes:
         say(console, "classes", f"no train tile shows {', '.join(absent)}")
 
@@ -62,6 +66,14 @@ def tiles_in_words(run: Run) -> str:
         return f"{len(data.train)} train and {len(data.val)} val tiles"
     sizes = ", ".join(str(len(fold.val)) for fold in folds)
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
+
+
+def bands_in_words(imagery: Imagery) -> str:
+    """Say which bands tiles have, and on which of them augmentation changes colours."""
+    if not imagery.has_colours:
+        return f"{imagery.summary}: not red, green and blue, so augmentation changes no colours"
+    more = len(imagery.bands) > len(COLOURS)
+    return imagery.summary + "; augmentation changes the colours of red, green and blue alone" * more
 
 
 def scenes_in_words(run: Run) -> list[str]:

@@ -11,6 +11,7 @@ from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import read_share
 from sweep.session.resolve import trackers_of
 from trainables.class_balance import require_class_weights
+from trainables.data.imagery import COLOURS
 from trainables.data.remote import is_remote
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
@@ -51,6 +52,23 @@ def require_folder(patches: Path) -> None:
         raise DataError(f"--patches {patches}: no such folder; fix the path, or draw synthetic tiles there: {draw}")
 
 
+def require_bands(architectures: Sequence[str], data: TuningData) -> None:
+    """Refuse architectures that take three bands and no others, where tiles have other ones.
+
+    Raises:
+        RecipeError: As said; names the architectures that remain.
+    """
+    imagery = data.imagery
+    alone = [name for name in architectures if get_architecture(name).rgb_alone]
+    if len(imagery.bands) == len(COLOURS) or not alone:
+        return
+    others = ",".join(name for name in architectures if name not in alone) or "unet"
+    raise RecipeError(
+        f"{data.name}: its tiles have {imagery.summary}, and SAM's encoder takes three; leave {', '.join(alone)} out "
+        f"with --architectures {others}, or make the tiles with --bands 1,2,3"
+    )
+
+
 def require_trainable(plan: SweepPlan, data: TuningData) -> None:
     """Refuse what would fail in every trial: a wrong number of class weights, an own architecture that breaks.
 
@@ -65,5 +83,8 @@ def require_trainable(plan: SweepPlan, data: TuningData) -> None:
     if own:
         from trainables.models.contract import verdict
 
-        if faults := [fault for name, recipe in own.items() for fault in verdict(name, data.task.channels, recipe)]:
+        bands = len(data.imagery.bands)
+        if faults := [
+            fault for name, recipe in own.items() for fault in verdict(name, data.task.channels, recipe, bands)
+        ]:
             raise RecipeError(faults)

@@ -32,6 +32,7 @@ def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
             "fingerprint": data.fingerprint,
             "metric": metric_of(data.task),
             "task": data.task.to_dict(),
+            "imagery": data.imagery.to_dict(),
             "sheet": dict(data.sheet),
             **describe_leaks(data),
             "train": [tile.name for tile in data.train],

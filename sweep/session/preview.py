@@ -20,8 +20,9 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.results.foresight import foresee
 from sweep.results.power_words import foreseen, power_fields
-from sweep.session.announcement import scenes_in_words, tiles_in_words
+from sweep.session.announcement import bands_in_words, scenes_in_words, tiles_in_words
 from sweep.session.description import describe
+from trainables.data.imagery import RGB
 
 
 def show_plan(
@@ -46,7 +47,8 @@ def show_plan(
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
-    for name, text in [("data", tiles_in_words(run)), *(("scenes", line) for line in scenes_in_words(run))]:
+    bands = [] if data.imagery == RGB else [("bands", bands_in_words(data.imagery))]
+    for name, text in [("data", tiles_in_words(run)), *bands, *(("scenes", line) for line in scenes_in_words(run))]:
         console.print(f"{name}: {text}", highlight=False, soft_wrap=True, markup=False)
     for note in run.crop_notes:
         console.print(f"crops: {note}", soft_wrap=True)

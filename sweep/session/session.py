@@ -19,7 +19,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.jobs import require_lasting
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.provenance import typed_command
-from sweep.session.checks import check_flags, require_folder, require_trainable, trust
+from sweep.session.checks import check_flags, require_bands, require_folder, require_trainable, trust
 from sweep.session.description import describe
 from sweep.session.driver import drive
 from sweep.session.existing import free_name, next_step, packing_of, require_same
@@ -82,6 +82,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     division = divide(options, TuningData.read(options.patches))
     data = division.data
     require_no_leak(data, options.patches, allowed=options.allow_leak)
+    require_bands(phase.architectures, data)
     request = request_of(options)
     if not joins(request.address) and not options.plan:
         require_gpu(profile, request, here(request, 1))  # before weights are fetched and Ray starts
