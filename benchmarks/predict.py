@@ -29,7 +29,8 @@ from sweep.predict.cover import Cover
 from sweep.predict.mapper import NODATA, Mapper
 from sweep.predict.outputs import write_geotiff
 from sweep.predict.parts import Parts
-from sweep.predict.raster import open_raster, quiet_gdal
+from sweep.rasters.gdal import quiet_gdal
+from sweep.rasters.raster import open_raster
 from trainables.data.tiles import TuningData
 from trainables.inference import default_batch, ready, within_memory
 from trainables.models.base import SegmentationModel

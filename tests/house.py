@@ -12,6 +12,7 @@ PACKAGES = ("trainables", "search_spaces", "sweep")
 FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
 FLOORS = (
     "machine",
+    "rasters",
     "cli",
     "charts",
     "records",

@@ -14,8 +14,8 @@ from sweep.cli.durations import duration
 from sweep.cli.marks import RARE, Bounds
 from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
 from sweep.cli.output import Output
-from sweep.predict.addresses import unsigned
-from sweep.predict.files import REPLACE_OR_SKIP, SHOWN
+from sweep.rasters.addresses import unsigned
+from sweep.rasters.files import SHOWN, replace_or_skip
 from sweep.records.provenance import typed_command
 from trainables.errors import ExperimentError, TilesweepError
 from trainables.escaping import visible
@@ -176,7 +176,7 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
     Raises:
         ExperimentError: Some cannot be used, all of them listed at once.
     """
-    from sweep.predict.files import UnreadableError
+    from sweep.rasters.files import UnreadableError
 
     faults: list[str] = []
     skipped: list[str] = []
@@ -195,7 +195,7 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
     if faults or not usable:
         raise ExperimentError(faults or skipped)
     for fault in skipped:
-        text = fault.removesuffix(f"; {REPLACE_OR_SKIP}")
+        text = fault.removesuffix(f"; {replace_or_skip()}")
         output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
         output.events.emit("skipped", text=text)
     return usable

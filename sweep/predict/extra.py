@@ -7,9 +7,6 @@ from importlib.util import find_spec
 from trainables.errors import ExperimentError
 
 PACKAGES = ("pyogrio", "shapely", "pyproj")
-CACHE_BYTES = 256 * 2**20
-"""GDAL's cache of decoded blocks; its own default is a twentieth of the memory. In bytes: rasterio, unlike GDAL's own
-programs, does not take small numbers for megabytes."""
 
 
 def require_geo() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
-from sweep.predict.addresses import is_remote, split_address, unsigned
+from sweep.rasters.addresses import is_remote, split_address, unsigned
 from trainables.data.tiles import natural_order, same_name
 from trainables.errors import ExperimentError
 

@@ -8,20 +8,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.predict.addresses import unsigned
 from sweep.predict.cover import Cover
 from sweep.predict.ensemble import Ensemble
-from sweep.predict.files import REPLACE_OR_SKIP, Stamp, is_elsewhere, open_dataset, stamp
-from sweep.predict.georeference import side_of_pixel
+from sweep.predict.georeference import require_transform, side_of_pixel
 from sweep.predict.inputs import Input
 from sweep.predict.mapper import PROBABILITY_STEPS, Mapper
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
 from sweep.predict.polygons import ground_under, write_polygons
 from sweep.predict.progress import WindowProgress
-from sweep.predict.raster import Raster, gdal, open_raster
 from sweep.predict.record import Record
 from sweep.predict.settings import MapSettings
+from sweep.rasters.addresses import unsigned
+from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
+from sweep.rasters.gdal import gdal
+from sweep.rasters.raster import Raster, open_raster
 from trainables.errors import ExperimentError
 
 FAR = 1.5
@@ -70,8 +71,14 @@ class Job:
         """
         settings = self.settings
         with open_raster(
-            one.path, bands=settings.bands, scale=settings.scale, fill=self.ensemble.fill, skip_bad=self.skip_bad
+            one.path,
+            bands=settings.bands,
+            scale=(settings.scale,) if settings.scale else None,
+            fill=self.ensemble.fill,
+            skip_bad=self.skip_bad,
+            skip_flag="--skip-bad",
         ) as raster:
+            require_transform(raster.dataset, unsigned(one.path))
             if options := settings.polygon_options(one.name):
                 ground_under(raster.dataset, unsigned(one.path), options)
             yield raster
@@ -84,7 +91,7 @@ class Job:
         """
         if is_elsewhere(one.path):
             return record.has(one, {one.identity: []}, skip_bad=self.skip_bad)
-        with gdal(), open_dataset(one.path, fix=REPLACE_OR_SKIP) as dataset:
+        with gdal(), open_dataset(one.path, fix=replace_or_skip()) as dataset:
             return record.has(one, stamp(dataset, one.identity), skip_bad=self.skip_bad)
 
     def warning(self, one: Input) -> str:

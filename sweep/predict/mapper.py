@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sweep.predict.cover import Cover, Stripe
-from sweep.predict.raster import Pixels, Raster
+from sweep.rasters.raster import Pixels, Raster
 from trainables.errors import ExperimentError
 from trainables.scoring import Forward
 from trainables.windows import Blender, Side, cut_windows, predict_in_batches

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.predict.parts import Parts, write_faults
-from sweep.predict.raster import Raster
+from sweep.rasters.raster import Raster
 from trainables.overlays import HIT
 from trainables.task import Colour, Task
 

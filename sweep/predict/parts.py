@@ -16,7 +16,7 @@ import numpy as np
 
 from sweep.predict.cover import Cover, Stripe
 from sweep.predict.mapper import NODATA, PROBABILITY_STEPS, Part
-from sweep.predict.raster import Raster
+from sweep.rasters.raster import Raster
 from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import StorageError
 from trainables.task import Task

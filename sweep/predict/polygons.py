@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.predict.extra import CACHE_BYTES, require_geo
+from sweep.predict.extra import require_geo
 from sweep.predict.georeference import Georeference, require_georeference
 from sweep.predict.outlines import FOREGROUND, Outlines, mean_probabilities, read_outlines
 from sweep.predict.vectors import DRIVERS, Polygons, write_vectors
+from sweep.rasters.gdal import CACHE_BYTES
 from trainables.errors import ExperimentError
 from trainables.task import Task
 

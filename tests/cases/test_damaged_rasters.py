@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.errors import RasterioIOError
 
-from sweep.predict.files import UnreadableError, made_of, missing_sources
 from sweep.predict.mapper import NODATA
-from sweep.predict.raster import Raster, open_raster
+from sweep.rasters.files import UnreadableError, made_of, missing_sources
+from sweep.rasters.raster import Raster, open_raster
 from tests.cases.stub_model import names, predict
 from tests.rasters import write_tif
-from trainables.errors import ExperimentError
+from trainables.errors import TilesweepError
 
 HERE = Affine(0.3, 0, 500_000, 0, -0.3, 5_300_000)
 SIDE = 256
@@ -89,7 +89,7 @@ def test_half_a_picture_is_refused_and_its_missing_half_is_nothing_when_skipped(
     sound = tmp_path / f"sound_{name}"
     Image.fromarray(picture()).save(sound, **options)
     path = cut(tmp_path / name, picture(), **options)
-    with open_raster(str(path)) as raster:
+    with open_raster(str(path), skip_flag="--skip-bad") as raster:
         for _ in range(2):  # and it stays refused
             with pytest.raises(UnreadableError, match=r"cannot be read .*--skip-bad"):
                 read_all(raster, step)
@@ -125,7 +125,7 @@ def test_a_virtual_raster_with_missing_files_is_refused_before_it_is_read(tmp_pa
     for one in (path, nested):
         with (
             pytest.raises(UnreadableError, match=r"not there: .*gone.tif; put them back, or"),
-            open_raster(str(one)),
+            open_raster(str(one), skip_flag="--skip-bad"),
         ):
             pass
         with rasterio.open(one) as dataset:
@@ -138,7 +138,7 @@ def test_a_virtual_raster_with_missing_files_is_refused_before_it_is_read(tmp_pa
     assert valid[:, :SIDE].all() and not valid[:, SIDE:].any()
     assert (image[:, :, :SIDE] == picture().transpose(2, 0, 1)).all()
     with (
-        pytest.raises(UnreadableError, match=r"or predict .*mosaic.vrt\) instead"),
+        pytest.raises(UnreadableError, match=r"or take .*mosaic.vrt\) instead"),
         open_raster(str(nested), skip_bad=True),
     ):
         pass  # GDAL says once that the file is missing, and shows black from then on
@@ -178,9 +178,9 @@ def test_bands_of_unlike_types_are_read_one_by_one(tmp_path: Path) -> None:
     write_tif(tmp_path / "words.tif", picture().astype(np.uint16) * 10)
     bands = [("Byte", [("bytes.tif", 1, 0)]), ("UInt16", [("words.tif", 2, 0)]), ("UInt16", [("words.tif", 3, 0)])]
     path = str(write_vrt(tmp_path / "mixed.vrt", bands, SIDE))
-    with pytest.raises(ExperimentError, match=r"are uint16, uint8, not uint8.*--scale"), open_raster(path):
+    with pytest.raises(TilesweepError, match=r"are uint16, uint8, not uint8.*--scale"), open_raster(path):
         pass
-    with open_raster(path, scale=(0, 2550)) as raster:
+    with open_raster(path, scale=((0, 2550),)) as raster:
         image = raster.read((0, SIDE), (0, SIDE)).image
         assert raster.shrunk((64, 64)).shape == (64, 64, 3)
     assert (image[1:] == picture()[:, :, 1:].transpose(2, 0, 1)).all()
@@ -192,7 +192,7 @@ def test_complex_numbers_are_refused_with_and_without_a_scale(
     tmp_path: Path, scale: tuple[float, float] | None
 ) -> None:
     path = write_tif(tmp_path / "a.tif", picture().astype(np.complex64))
-    with pytest.raises(ExperimentError, match="complex numbers"), open_raster(str(path), scale=scale):
+    with pytest.raises(TilesweepError, match="complex numbers"), open_raster(str(path), scale=scale):
         pass
 
 
@@ -202,7 +202,7 @@ def test_numbers_far_outside_the_scale_warn_nobody(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "a.tif", values, nodata=-3.4e38)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with open_raster(str(path), scale=(0, 255)) as raster:
+        with open_raster(str(path), scale=((0, 255),)) as raster:
             pixels = raster.read((0, SIDE), (0, SIDE))
     assert pixels.image[:, 0, 1].tolist() == [255, 255, 255]
     assert pixels.valid[0, :4].tolist() == [False, True, False, True]
@@ -212,7 +212,7 @@ def test_a_damaged_raster_without_a_scale_gets_one_line(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "a.tif", picture().astype(np.uint16), compress="deflate")
     data = path.read_bytes()
     path.write_bytes(data[:1000] + b"\xff" * (len(data) - 1000))
-    with pytest.raises(ExperimentError, match=r"--scale|no raster"), open_raster(str(path)):
+    with pytest.raises(TilesweepError, match=r"--scale|no raster"), open_raster(str(path)):
         pass
 
 
@@ -225,7 +225,7 @@ def test_what_is_no_raster_is_skipped_and_listed_and_the_others_are_predicted(
         write_tif(folder / f"{name}.tif", picture())
     (folder / "t2.tif").touch()
     (folder / "._t1.tif").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        " + bytes(200))
-    with pytest.raises(ExperimentError, match=r"t2.tif: is no raster .*--skip-bad leaves it out"):
+    with pytest.raises(TilesweepError, match=r"t2.tif: is no raster .*--skip-bad leaves it out"):
         predict(folder, "--out", out)
     assert names(out) == []
     capfd.readouterr()
@@ -234,7 +234,7 @@ def test_what_is_no_raster_is_skipped_and_listed_and_the_others_are_predicted(
     assert f"skipped        1 file in {folder} whose names begin with a dot" in said
     assert f"skipped        {folder}/t2.tif: is no raster" in said and errors == ""
     assert names(out) == ["predictions.json", "t1_mask.tif", "t3_mask.tif"]
-    with pytest.raises(ExperimentError, match="is no raster"):
+    with pytest.raises(TilesweepError, match="is no raster"):
         predict(folder / "t2.tif", "--out", out, "--skip-bad")
 
 
@@ -242,7 +242,7 @@ def test_damage_is_listed_in_one_line_and_255_in_the_map(tmp_path: Path, capfd: 
     path = write_tif(tmp_path / "a.tif", picture(), compress="deflate", blockysize=4)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     out = tmp_path / "out"
-    with pytest.raises(ExperimentError, match=r"a.tif: block in row \d+, column 0 .* cannot be read"):
+    with pytest.raises(TilesweepError, match=r"a.tif: block in row \d+, column 0 .* cannot be read"):
         predict(path, "--out", out)
     predict(path, "--out", out, "--skip-bad")  # goes on with the parts before the damage
     said, errors = capfd.readouterr()
@@ -251,12 +251,12 @@ def test_damage_is_listed_in_one_line_and_255_in_the_map(tmp_path: Path, capfd: 
     with rasterio.open(out / "a_mask.tif") as file:
         mask = file.read(1)
     assert (mask[-4:] == NODATA).all() and (mask[:4] == (picture()[:4, :, 0] >= 128)).all()
-    with pytest.raises(ExperimentError, match="cannot be read"):  # no map with holes for who does not ask for one
+    with pytest.raises(TilesweepError, match="cannot be read"):  # no map with holes for who does not ask for one
         predict(path, "--out", out)
 
 
 def test_a_model_whose_output_is_not_a_number_maps_nothing(tmp_path: Path) -> None:
     path, out = write_tif(tmp_path / "a.tif", picture()), tmp_path / "out"
-    with pytest.raises(ExperimentError, match=r"rows 0 to \d+ is not a number .*diverged"):
+    with pytest.raises(TilesweepError, match=r"rows 0 to \d+ is not a number .*diverged"):
         predict(path, "--out", out, forward=lambda images: images[:, :1].float() * float("nan"))
     assert not list(out.glob("*mask*"))

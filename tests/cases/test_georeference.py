@@ -23,9 +23,10 @@ from rasterio.crs import CRS
 from rasterio.rio.main import main_group
 from rasterio.rpc import RPC
 
-from sweep.predict.orientation import ORIENTATION_TAG, Orientation
-from sweep.predict.raster import open_raster
+from sweep.rasters.orientation import Orientation
+from sweep.rasters.raster import open_raster
 from tests.cases.stub_model import names, predict
+from trainables.data.pictures import ORIENTATION as ORIENTATION_TAG
 from trainables.errors import ExperimentError
 
 HERE = Affine(0.3, 0, 500_000, 0, -0.3, 5_300_000)

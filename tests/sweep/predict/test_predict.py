@@ -25,8 +25,8 @@ from sweep.predict.inputs import find_inputs
 from sweep.predict.mapper import NODATA, Mapper, Part
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
-from sweep.predict.raster import Raster, open_raster
-from trainables.errors import ExperimentError
+from sweep.rasters.raster import Raster, open_raster
+from trainables.errors import TilesweepError
 from trainables.task import Task
 from trainables.windows import Side
 
@@ -182,7 +182,7 @@ def test_colours_are_found_by_the_file_s_own_names(write_raster: WriteRaster) ->
 def test_sixteen_bits_are_scaled_as_the_user_says(write_raster: WriteRaster) -> None:
     values = np.full((3, 64, 64), 1200, dtype=np.uint16)
     values[0, 0] = (0, 1000, 1100, 3000, 65535, *(1200,) * 59)
-    with open_raster(str(write_raster(values)), scale=(1000, 3000)) as raster:
+    with open_raster(str(write_raster(values)), scale=((1000, 3000),)) as raster:
         image = raster.read((0, 64), (0, 64)).image
     assert image[0, 0, :6].tolist() == [0, 0, round(255 * 0.05), 255, 255, round(255 * 0.1)]
 
@@ -190,7 +190,7 @@ def test_sixteen_bits_are_scaled_as_the_user_says(write_raster: WriteRaster) -> 
 def test_numbers_that_are_none_are_nothing(write_raster: WriteRaster) -> None:
     values = np.random.default_rng(0).random((3, 64, 64)).astype(np.float32)
     values[1, 5, 5] = np.nan
-    with open_raster(str(write_raster(values)), scale=(0, 1)) as raster:
+    with open_raster(str(write_raster(values)), scale=((0, 1),)) as raster:
         mask, _ = whole(predict(raster), (64, 64))
     assert mask[5, 5] == NODATA and (mask == NODATA).sum() == 1
 
@@ -198,8 +198,7 @@ def test_numbers_that_are_none_are_nothing(write_raster: WriteRaster) -> None:
 @pytest.mark.parametrize(
     "count, dtype, colours, said",
     [
-        (1, "uint8", "gray", "1 band (gray), and the model needs red, green and blue; --bands 1,1,1 shows"),
-        (1, "uint8", "palette", "expand its palette first (gdal_translate -expand rgb)"),
+        (2, "uint8", "gray,undefined", "2 bands (gray, undefined), and red, green and blue are needed; take a raster"),
         (4, "uint8", "gray,undefined,undefined,undefined", "such as --bands 1,2,3"),
         (3, "uint16", "", "uint16, not uint8; say which values are black and white, such as --scale 7,7"),
         (3, "complex64", "", "complex numbers"),
@@ -208,19 +207,47 @@ def test_numbers_that_are_none_are_nothing(write_raster: WriteRaster) -> None:
 def test_bands_that_do_not_fit_are_refused_with_the_mend(
     write_raster: WriteRaster, count: int, dtype: str, colours: str, said: str
 ) -> None:
-    path = write_raster(np.full((count, 64, 64), 7).astype(dtype), colours="" if "palette" in colours else colours)
-    if "palette" in colours:
-        with rasterio.open(path, "r+") as file:
-            file.write_colormap(1, {7: (1, 2, 3, 255)})
-    with pytest.raises(ExperimentError) as caught, open_raster(str(path)):
+    path = write_raster(np.full((count, 64, 64), 7).astype(dtype), colours=colours)
+    with pytest.raises(TilesweepError) as caught, open_raster(str(path)):
         pass
     assert said in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_grey_is_red_green_and_blue_alike(write_raster: WriteRaster) -> None:
+    grey = noise(64, 64, 1)
+    with open_raster(str(write_raster(grey))) as raster:
+        assert np.array_equal(raster.read((0, 64), (0, 64)).image, grey.repeat(3, axis=0))
+
+
+def test_a_palette_s_colours_are_seen_and_not_its_indices(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    picture = Image.fromarray(np.arange(64, dtype=np.uint8).repeat(64).reshape(64, 64) % 3).convert("P")
+    picture.putpalette([1, 2, 3, 40, 50, 60, 7, 7, 7])
+    picture.save(path, transparency=2)
+    with open_raster(str(path), fill=(9, 9, 9)) as raster:
+        pixels = raster.read((0, 64), (0, 64))
+        assert raster.shrunk((64, 64))[:2, 0].tolist() == [[1, 2, 3], [40, 50, 60]]
+    assert pixels.image[:, :3, 0].T.tolist() == [[1, 2, 3], [40, 50, 60], [9, 9, 9]]
+    assert pixels.valid[:3, 0].tolist() == [True, True, False]
+    with open_raster(str(path), bands=(1, 1, 1)) as raster:
+        assert raster.read((0, 64), (0, 64)).image[:, :3, 0].T.tolist() == [[0] * 3, [1] * 3, [0] * 3]
+
+
+def test_any_number_of_bands_is_read_by_name_or_number_each_with_its_scale(write_raster: WriteRaster) -> None:
+    values = np.stack([np.full((64, 64), value, np.uint16) for value in (100, 200, 300, 400)])
+    path = write_raster(values, colours="undefined,red,green,blue")
+    scale = ((0, 255), (0, 510), (0, 1020), (0, 255))
+    with open_raster(str(path), bands=(1, 2, 3, 4), wanted=("a", "b", "c", "d"), scale=scale) as raster:
+        assert raster.read((0, 1), (0, 1)).image.ravel().tolist() == [100, 100, 75, 255]
+        assert raster.shrunk((8, 8)).shape == (8, 8, 4) and raster.dtype == "uint16"
+    with open_raster(str(path), wanted=("red", "blue"), scale=((0, 400),)) as raster:
+        assert raster.bands == (2, 4) and raster.read((0, 1), (0, 1)).image.ravel().tolist() == [128, 255]
 
 
 @pytest.mark.parametrize("bands", [(1, 2), (1, 2, 9), (0, 1, 2)])
 def test_bands_that_do_not_exist_are_refused(write_raster: WriteRaster, bands: tuple[int, ...]) -> None:
     with (
-        pytest.raises(ExperimentError, match=r"name three of .* 3 bands"),
+        pytest.raises(TilesweepError, match=r"name three of .* 3 bands"),
         open_raster(str(write_raster(noise(64, 64))), bands=bands),
     ):
         pass
@@ -240,7 +267,7 @@ def test_a_damaged_block_is_named_and_left_out_only_when_asked(write_raster: Wri
     path = write_raster(values, tiled=True, blockxsize=128, blockysize=128, compress="deflate", interleave="pixel")
     _damage(path, 4)  # of two rows of three
     said = r"block in row 1, column 1 \(pixels from row 128, column 128, 128 x 128\) cannot be read .*--skip-bad"
-    with open_raster(str(path)) as raster, pytest.raises(ExperimentError, match=said):
+    with open_raster(str(path), skip_flag="--skip-bad") as raster, pytest.raises(TilesweepError, match=said):
         predict(raster)
     with open_raster(str(path), skip_bad=True) as raster:
         mask, _ = whole(predict(raster), (256, 384))
@@ -365,12 +392,12 @@ def test_inputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
         ([f"{folder}/*.tif"], "matches no file"),
         ([], "INPUT"),
     ):
-        with pytest.raises(ExperimentError, match=said):
+        with pytest.raises(TilesweepError, match=said):
             find_inputs(inputs, out)
     for name in ("x.tif", "x.png"):
         (folder / name).touch()
-    with pytest.raises(ExperimentError, match=r"x.tif: its results would be called like those of .*x.png"):
+    with pytest.raises(TilesweepError, match=r"x.tif: its results would be called like those of .*x.png"):
         find_inputs([str(folder)], out)
     for inside in (folder, folder / "deep" / "out"):
-        with pytest.raises(ExperimentError, match="inside the input folder"):
+        with pytest.raises(TilesweepError, match="inside the input folder"):
             find_inputs([str(folder)], inside)

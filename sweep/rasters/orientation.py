@@ -1,20 +1,25 @@
-"""How a photo has to be turned to be upright, as its camera noted it in EXIF."""
+"""How a picture has to be turned to be upright, as its camera or program noted it."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainables.data.pictures import ORIENTATION, valid_orientation
+from trainables.data.tiffs import tiff_orientation
+from trainables.errors import DataError
 
 Span = tuple[int, int]
 """From a first pixel to the one after the last."""
 Values = TypeVar("Values", bound=np.generic)
 PHOTOS = ("JPEG", "PNG", "WEBP")
 """GDAL's names of the formats that cameras and their programs write."""
-ORIENTATION_TAG = 0x0112
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +77,46 @@ UPRIGHT = Orientation()
 
 
 def orientation_of(dataset: Any) -> Orientation:
-    """Return how a raster is turned: as EXIF says for a photo, else upright.
+    """Return how a raster is turned: as EXIF says for a photo, and its tag for a TIFF, else upright.
 
     Args:
-        dataset: An open rasterio dataset; one with a CRS or a transform is stored as these say.
+        dataset: An open rasterio dataset; a photo with a CRS or a transform is stored as these say.
+
+    Raises:
+        DataError: A TIFF with a CRS or a transform says that it is turned, so its place is not clear.
     """
-    if dataset.driver not in PHOTOS or dataset.crs is not None or not dataset.transform.is_identity:
-        return UPRIGHT
+    number = orientation_number(dataset)
+    placed = dataset.crs is not None or not dataset.transform.is_identity
+    if placed and number != 1 and dataset.driver == "GTiff":
+        path = Path(dataset.name)
+        before, after = quote(str(path)), quote(str(path.with_name(f"upright_{path.name}")))
+        raise DataError(
+            f"{path}: is georeferenced and has orientation {number}, so its place is not clear; rewrite it without "
+            f"that tag, such as rio convert {before} {after}"
+        )
+    return UPRIGHT if placed else Orientation.of(number)
+
+
+def orientation_number(dataset: Any) -> int:
+    """Return the number that a picture notes, 1 to 8 (1 is upright), whatever its place.
+
+    Args:
+        dataset: An open rasterio dataset.
+    """
+    if dataset.driver == "GTiff":
+        return _of_tiff(dataset.name)
+    if dataset.driver not in PHOTOS:
+        return 1
     noted = dataset.tags().get("EXIF_Orientation")
-    return Orientation.of(int(noted) if noted and noted.strip().isdigit() else _by_pillow(dataset.name))
+    return valid_orientation(int(noted) if noted and noted.strip().isdigit() else _by_pillow(dataset.name))
+
+
+def _of_tiff(path: str) -> int:
+    """Return the number that a TIFF of this machine notes, which GDAL passes over; 1 where there is none."""
+    if not Path(path).is_file():
+        return 1
+    with Path(path).open("rb") as file:
+        return tiff_orientation(file)
 
 
 def _by_pillow(path: str) -> int:
@@ -92,7 +128,7 @@ def _by_pillow(path: str) -> int:
             warnings.simplefilter("ignore")  # about the size of the picture, which is not decoded here
             with Image.open(path) as picture:
                 # Not PngImageFile's own, which decodes the whole picture to look behind it, too.
-                number = Image.Image.getexif(picture).get(ORIENTATION_TAG, 1)
+                number = Image.Image.getexif(picture).get(ORIENTATION, 1)
     except Exception:  # Pillow's readers raise many kinds on damaged input, which GDAL reports when it is read
         return 1
     return number if isinstance(number, int) else 1

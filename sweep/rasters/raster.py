@@ -1,35 +1,34 @@
-"""A raster of any size, read by windows as the model wants it; what cannot be proved to be data is not valid."""
+"""A raster of any size, read by windows as a model sees it; what cannot be proved to be data is not valid."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.predict.addresses import unsigned, unsigned_in
-from sweep.predict.bands import check_scale, choose_bands, to_bytes
-from sweep.predict.extra import CACHE_BYTES
-from sweep.predict.files import (
-    REPLACE_OR_SKIP,
+from sweep.rasters.addresses import unsigned, unsigned_in
+from sweep.rasters.bands import check_scale, choose_bands, palette_of
+from sweep.rasters.files import (
     SHOWN,
     UnreadableError,
     missing_sources,
     nested_sources,
     open_dataset,
+    replace_or_skip,
+    require_one_picture,
     require_sources,
 )
-from sweep.predict.georeference import require_transform
-from sweep.predict.orientation import UPRIGHT, Orientation, Span, orientation_of
-from trainables.errors import ExperimentError
+from sweep.rasters.gdal import gdal
+from sweep.rasters.orientation import UPRIGHT, Orientation, Span, orientation_of
+from trainables.data.imagery import COLOURS, Scale, to_bytes
+from trainables.errors import DataError
 
+_Value = TypeVar("_Value")
 SEQUENTIAL = ("JPEG", "PNG")
 """GDAL's names of formats that are decoded from the top: behind a fault, nothing is data."""
 STRIPS = 64
@@ -41,7 +40,7 @@ class Pixels:
     """A part of a raster.
 
     Attributes:
-        image: (3, H, W) uint8 RGB; what is not valid has the colour that the model takes for nothing.
+        image: (C, H, W) uint8; what is not valid has the colour that the model takes for nothing.
         valid: (H, W) bool, False where the raster has no data, is transparent, or could not be read.
     """
 
@@ -59,20 +58,24 @@ class Raster:
     Attributes:
         path: Its path or address.
         dataset: The open rasterio dataset; another one after a failure.
-        bands: Numbers, from 1, of red, green and blue.
-        scale: The values that become 0 and 255; None where they are bytes already.
-        fill: The colour of what is not valid.
-        skip_bad: What cannot be read counts as not valid, instead of ending the prediction.
+        bands: Numbers, from 1, of those that are read: of red, green and blue where nothing else is wanted.
+        scale: For each of them the values that become 0 and 255; None where they are bytes already.
+        fill: The colour of what is not valid, a value a band.
+        skip_bad: What cannot be read counts as not valid, instead of an error.
+        skip_flag: The flag that errors advise, which leaves out what cannot be read; empty for none.
+        palette: (N, 4) uint8 colours and alpha of the values of a raster of indices; None for none.
         orientation: How its pixels are turned before anyone sees them.
         bad: What could not be read, in words; a damaged block once.
     """
 
     path: str
     dataset: Any
-    bands: tuple[int, int, int]
-    scale: tuple[float, float] | None
-    fill: tuple[int, int, int]
+    bands: tuple[int, ...]
+    scale: tuple[Scale, ...] | None
+    fill: tuple[int, ...]
     skip_bad: bool = False
+    skip_flag: str = ""
+    palette: NDArray[np.uint8] | None = None
     orientation: Orientation = UPRIGHT
     bad: dict[str, None] = field(default_factory=dict)
     _lost_from: int | None = None
@@ -96,11 +99,37 @@ class Raster:
     def _stored_shape(self) -> tuple[int, int]:
         return int(self.dataset.height), int(self.dataset.width)
 
+    @property
+    def _stored_type(self) -> np.dtype[Any]:
+        return np.result_type(*(self.dataset.dtypes[band - 1] for band in self.bands))
+
+    @property
+    def dtype(self) -> str:
+        """Name of the numpy type of the values that ``values`` gives."""
+        if self.palette is not None:
+            return "uint8"
+        return str(np.result_type(*(self.dataset.dtypes[band - 1] for band in self.bands)))
+
     def read(self, rows: Span, columns: Span) -> Pixels:
-        """Read a part of it.
+        """Read a part of it as a model sees it.
 
         Raises:
-            ExperimentError: A block is damaged, and ``skip_bad`` is not set.
+            DataError: A block is damaged, and ``skip_bad`` is not set.
+        """
+        values, valid = self.values(rows, columns)
+        image = _bytes(values, self.scale)
+        if not valid.all():
+            image = np.where(valid, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
+        return Pixels(image=np.ascontiguousarray(image), valid=valid)
+
+    def values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read a part of it as the file holds it, upright, a palette's values as its colours.
+
+        Returns:
+            (C, H, W) values, and (H, W) bool: which pixels hold any.
+
+        Raises:
+            DataError: A block is damaged, and ``skip_bad`` is not set.
         """
         import rasterio
         from rasterio.errors import RasterioError
@@ -114,16 +143,18 @@ class Raster:
                     values, valid = self._values(rows, columns)
                 except RasterioError as error:
                     values, valid = self._salvage(rows, columns, error)
-        image = to_bytes(values, self.scale)
-        if not valid.all():
-            image = np.where(valid, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
-        return Pixels(
-            image=np.ascontiguousarray(self.orientation.upright(image)),
-            valid=np.ascontiguousarray(self.orientation.upright(valid)),
-        )
+        values, valid = self._coloured(values, valid)
+        return np.ascontiguousarray(self.orientation.upright(values)), self.orientation.upright(valid).copy()
+
+    def _coloured(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Replace indices by their palette's colours."""
+        if self.palette is None:
+            return values, valid
+        colours = self.palette[values[0]]
+        return np.moveaxis(colours[..., :3], 2, 0), valid & (colours[..., 3] > 0)
 
     def shrunk(self, shape: Span) -> NDArray[np.uint8]:
-        """Read all of it as (H, W, 3) uint8 of a smaller or equal size; what cannot be read is black."""
+        """Read all of it as (H, W, C) uint8 of a smaller or equal size; what cannot be read is black."""
         from rasterio.errors import RasterioError
 
         height, width = self._stored_shape
@@ -134,14 +165,17 @@ class Raster:
             values = self._stored((0, height), (0, width), shape)
         except RasterioError:
             values = self._shrunk_strips(shape)
-        return np.ascontiguousarray(self.orientation.upright(to_bytes(values, self.scale)).transpose(1, 2, 0))
+        values, _ = self._coloured(values, np.ones(shape, bool))
+        return np.ascontiguousarray(self.orientation.upright(_bytes(values, self.scale)).transpose(1, 2, 0))
 
     def _shrunk_strips(self, shape: Span) -> NDArray[Any]:
         """Read strips of a damaged raster; those that cannot be read as a whole are black."""
         from rasterio.errors import RasterioError
 
         height, width = self._stored_shape
-        values = np.full((3, *shape), self.scale[0] if self.scale else 0.0)
+        values = np.zeros((len(self.bands), *shape), self._stored_type)
+        for band, (low, _) in enumerate(self.scale or ()):
+            values[band] = low
         edges = np.linspace(0, shape[0], min(STRIPS, shape[0]) + 1).astype(int).tolist()
         for top, bottom in itertools.pairwise(edges):
             rows = top * height // shape[0], -(-bottom * height // shape[0])
@@ -155,7 +189,7 @@ class Raster:
         return values
 
     def _stored(self, rows: Span, columns: Span, shape: Span | None = None) -> NDArray[Any]:
-        """Read (3, H, W) values as they are stored."""
+        """Read (C, H, W) values as they are stored; a palette's indices."""
         from rasterio.windows import Window
 
         whole = rows[1] - rows[0] == self.dataset.height and columns[1] - columns[0] == self.dataset.width
@@ -166,13 +200,13 @@ class Raster:
             return np.concatenate(halves, axis=1)
         window = Window.from_slices(rows, columns)
         if len({self.dataset.dtypes[band - 1] for band in self.bands}) == 1:
-            sizes = {} if shape is None else {"out_shape": (3, *shape)}
+            sizes = {} if shape is None else {"out_shape": (len(self.bands), *shape)}
             values: NDArray[Any] = self.dataset.read(self.bands, window=window, **sizes)
             return values
         return np.stack([self.dataset.read(band, window=window, out_shape=shape) for band in self.bands])
 
     def _values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Read a stored window's (3, H, W) values and which pixels have any."""
+        """Read a stored window's (C, H, W) values and which pixels have any."""
         from rasterio.enums import MaskFlags
         from rasterio.windows import Window
 
@@ -200,7 +234,7 @@ class Raster:
         from rasterio.errors import RasterioError
 
         shape = (rows[1] - rows[0], columns[1] - columns[0])
-        values = np.zeros((3, *shape), dtype=np.result_type(*(self.dataset.dtypes[band - 1] for band in self.bands)))
+        values = np.zeros((len(self.bands), *shape), self._stored_type)
         valid = np.zeros(shape, dtype=bool)
         height, width = self.dataset.block_shapes[self.bands[0] - 1]
         explained = first is None
@@ -229,8 +263,8 @@ class Raster:
         if not self.skip_bad:
             pixels = f"pixels from row {row * height}, column {column * width}, {height} x {width}"
             raise UnreadableError(
-                f"{unsigned(self.path)}: {place} ({pixels}) cannot be read ({self._cause(error)}); restore the file, "
-                f"or --skip-bad leaves it out"
+                f"{unsigned(self.path)}: {place} ({pixels}) cannot be read ({self._cause(error)}); restore the "
+                f"file{self._or_skip('it')}"
             ) from error
         if self.dataset.driver in SEQUENTIAL:
             self._lost_from = row * height
@@ -238,7 +272,7 @@ class Raster:
         self.bad[place] = None
 
     def _refuse_nested(self, error: Exception) -> None:
-        """Give up on a virtual raster of virtual rasters: GDAL keeps those open, so that what failed cannot be retried.
+        """Give up on a virtual raster of virtual rasters: GDAL keeps those open, so what failed cannot be retried.
 
         They then show filler where it failed, also to a dataset that is opened anew (GDAL 3.10).
         """
@@ -246,7 +280,7 @@ class Raster:
             shown = ", ".join(nested[:SHOWN])
             raise UnreadableError(
                 f"{unsigned(self.path)}: some of it cannot be read ({self._cause(error)}), and nobody can tell which, "
-                f"as it shows other virtual rasters ({shown}); restore their files, or predict those instead"
+                f"as it shows other virtual rasters ({shown}); restore their files, or take those instead"
             ) from error
 
     def _note_once(self, rows: Span, columns: Span, error: Exception) -> None:
@@ -256,9 +290,12 @@ class Raster:
             raise UnreadableError(
                 f"{unsigned(self.path)}: {place} could not be read ({self._cause(error)}), and a second time they "
                 f"could, so nobody knows what they hold; check where the file is stored and run the same command "
-                f"again, or --skip-bad leaves them out"
+                f"again{self._or_skip('them')}"
             ) from error
         self.bad[place] = None
+
+    def _or_skip(self, what: str) -> str:
+        return f", or {self.skip_flag} leaves {what} out" if self.skip_flag else ""
 
     def _cause(self, error: Exception) -> str:
         text = unsigned_in(" ".join(str(error.__cause__ or error).split()), self.path)
@@ -268,13 +305,13 @@ class Raster:
         """Open the file anew.
 
         Raises:
-            ExperimentError: It is another one by now.
+            DataError: It is another one by now.
         """
         shape, kinds = self._stored_shape, self.dataset.dtypes
         self.dataset.close()
         self.dataset = open_dataset(self.path)
         if (self._stored_shape, self.dataset.dtypes) != (shape, kinds):
-            raise ExperimentError(f"{unsigned(self.path)}: was replaced while it was read; run the same command again")
+            raise DataError(f"{unsigned(self.path)}: was replaced while it was read; run the same command again")
 
 
 def _pieces(span: Span, size: int) -> Iterator[Span]:
@@ -283,43 +320,53 @@ def _pieces(span: Span, size: int) -> Iterator[Span]:
     return itertools.pairwise(edges)
 
 
+def _bytes(values: NDArray[Any], scale: Sequence[Scale] | None) -> NDArray[np.uint8]:
+    return np.moveaxis(to_bytes(np.moveaxis(values, 0, 2), scale), 2, 0)
+
+
 @contextmanager
 def open_raster(
     path: str,
     *,
     bands: Sequence[int] = (),
-    scale: tuple[float, float] | None = None,
-    fill: tuple[int, int, int] = (0, 0, 0),
+    wanted: Sequence[str] = COLOURS,
+    scale: Sequence[Scale] | None = None,
+    fill: Sequence[int] = (0,),
     skip_bad: bool = False,
+    skip_flag: str = "",
 ) -> Iterator[Raster]:
     """Open a raster for the duration of the block.
 
     Args:
         path: A file or an address that GDAL opens.
-        bands: Numbers of red, green and blue, from 1; empty guesses.
-        scale: The values that become 0 and 255; needed where they are no bytes.
-        fill: The colour that a model is shown where there is nothing.
+        bands: Numbers of the bands that are wanted, from 1; empty guesses.
+        wanted: What they are called.
+        scale: The values that become 0 and 255, for each of them or one for all; needed where they are no bytes.
+        fill: The colour that a model is shown where there is nothing, for each band or one for all.
         skip_bad: Damaged blocks, and missing sources of a virtual raster, count as not valid.
+        skip_flag: The flag that errors advise, which sets ``skip_bad``.
 
     Raises:
         UnreadableError: It cannot be opened, or files that it shows are missing.
-        ExperimentError: Its bands do not fit, or it says where it lies in a way that maps cannot keep.
+        DataError: Its bands do not fit, or it holds several pictures.
     """
     with gdal():
-        dataset = open_dataset(path, fix=REPLACE_OR_SKIP)
+        dataset = open_dataset(path, fix=replace_or_skip(skip_flag))
         name = unsigned(path)
         try:
-            require_sources(name, dataset, skip_bad=skip_bad)
-            require_transform(dataset, name)
-            chosen = choose_bands(name, dataset, bands)
+            require_one_picture(name, dataset)
+            require_sources(name, dataset, skip_bad=skip_bad, skip_flag=skip_flag)
+            chosen = choose_bands(name, dataset, bands, wanted)
             check_scale(name, dataset, chosen, scale)
             raster = Raster(
                 path=path,
                 dataset=dataset,
                 bands=chosen,
-                scale=scale,
-                fill=fill,
+                scale=_for_each(scale, chosen),
+                fill=_for_each(fill, chosen) or (),
                 skip_bad=skip_bad,
+                skip_flag=skip_flag,
+                palette=None if bands else palette_of(dataset),
                 orientation=orientation_of(dataset),
                 bad={f"missing file {file}": None for file in missing_sources(dataset)},
             )
@@ -332,30 +379,7 @@ def open_raster(
             raster.dataset.close()
 
 
-@contextmanager
-def gdal() -> Iterator[None]:
-    """Set GDAL up for reading: a bounded cache, faults as errors, failed requests repeated, nothing on the terminal."""
-    import rasterio
-
-    options = {"GDAL_CACHEMAX": CACHE_BYTES, "GDAL_ERROR_ON_LIBJPEG_WARNING": True, "GTIFF_IGNORE_READ_ERRORS": False}
-    for name, value in (("GDAL_HTTP_MAX_RETRY", 3), ("GDAL_HTTP_RETRY_DELAY", 1)):
-        if name not in os.environ:
-            options[name] = value
-    with rasterio.Env(**options), quiet_gdal():
-        yield
-
-
-@contextmanager
-def quiet_gdal() -> Iterator[None]:
-    """Keep GDAL's own log lines and the warning about missing georeference off the terminal."""
-    from rasterio.errors import NotGeoreferencedWarning
-
-    logger = logging.getLogger("rasterio")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            yield
-    finally:
-        logger.setLevel(before)
+def _for_each(values: Sequence[_Value] | None, bands: Sequence[int]) -> tuple[_Value, ...] | None:
+    if values is None:
+        return None
+    return tuple(values) * len(bands) if len(values) == 1 else tuple(values)

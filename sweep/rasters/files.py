@@ -6,25 +6,32 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from sweep.predict.addresses import is_remote, unsigned, unsigned_in
-from trainables.errors import ExperimentError
+from sweep.rasters.addresses import is_remote, unsigned, unsigned_in
+from trainables.errors import DataError
 
 SHOWN = 3
 """Missing files that an error names."""
-REPLACE_OR_SKIP = "replace it, or --skip-bad leaves it out"
+PAGES = (
+    'python -c "import sys; from PIL import Image, ImageSequence as S; '
+    "[page.copy().save(f'{sys.argv[2]}_{n}.png') for n, page in enumerate(S.Iterator(Image.open(sys.argv[1])))]\""
+)
+"""Saves every picture of a file alone."""
 
 
 Stamp = dict[str, list[int | str]]
 READ_AS = "read as"
+ANIMATED = ("GIF", "WEBP", "PNG")
+"""GDAL's names of formats that may hold several pictures one after another."""
 UNCOUNTED = (".aux.xml", ".ovr")
 """Endings of files whose change alone is none of the raster."""
 ARCHIVE = re.compile(r"(zip|tar|gzip|file)(\+file)?://")
 """How rasterio's addresses of files of this machine begin."""
 
 
-class UnreadableError(ExperimentError):
+class UnreadableError(DataError):
     """A raster that GDAL cannot open, or of which files are missing: damaged, not merely unsuitable."""
 
 
@@ -42,11 +49,50 @@ def open_dataset(path: str, *, fix: str = "replace it") -> Any:
     from rasterio.errors import RasterioError
 
     try:
-        return rasterio.open(path)
+        dataset = rasterio.open(path)
     except RasterioError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         name, reason = unsigned(path), unsigned_in(reason, path)
         raise UnreadableError(f"{name}: is no raster that GDAL can open ({reason}); {fix}") from error
+    if dataset.driver == "VRT" and not is_remote(path) and not path.lower().endswith(".vrt"):
+        dataset.close()
+        raise UnreadableError(f"{path}: is a virtual raster, which shows other files; call it .vrt if that is meant")
+    return dataset
+
+
+def replace_or_skip(skip_flag: str = "--skip-bad") -> str:
+    """Return what a user can do about a damaged file, with the flag that leaves it out, if there is one."""
+    return f"replace it{f', or {skip_flag} leaves it out' if skip_flag else ''}"
+
+
+def require_one_picture(path: str, dataset: Any) -> None:
+    """Refuse a file of several pictures, of which GDAL would show the first one, or none.
+
+    Args:
+        path: Its name in the error.
+        dataset: An open rasterio dataset.
+
+    Raises:
+        DataError: As said.
+    """
+    count = max(len(dataset.subdatasets), _frames(dataset))
+    if count > 1 or (count and not dataset.count):
+        stem = str(Path(path).with_suffix(""))
+        save = f"{PAGES} {quote(path)} {quote(stem)}" if dataset.count else "gdal_translate saves one of them"
+        raise DataError(f"{path}: holds {count} pictures; save the one that is meant alone, such as {save}")
+
+
+def _frames(dataset: Any) -> int:
+    """Count the pictures of an animation, of which GDAL shows the first one."""
+    if dataset.driver not in ANIMATED or not Path(dataset.name).is_file():
+        return 0
+    from PIL import Image
+
+    try:
+        with Image.open(dataset.name) as file:
+            return int(getattr(file, "n_frames", 1))
+    except Exception:  # Pillow's readers raise many kinds on damaged input, which GDAL reports when it is read
+        return 1
 
 
 def made_of(dataset: Any) -> list[str]:
@@ -86,7 +132,7 @@ def nested_sources(dataset: Any) -> list[str]:
     return [file for file in dataset.files if file.lower().endswith(".vrt") and file != dataset.name]
 
 
-def require_sources(path: str, dataset: Any, *, skip_bad: bool = False) -> None:
+def require_sources(path: str, dataset: Any, *, skip_bad: bool = False, skip_flag: str = "") -> None:
     """Refuse a virtual raster with missing sources.
 
     Args:
@@ -94,6 +140,7 @@ def require_sources(path: str, dataset: Any, *, skip_bad: bool = False) -> None:
         dataset: An open rasterio dataset.
         skip_bad: They may be missing where it shows them itself. GDAL (3.10) says once that those of another virtual
             raster are missing, and shows black from then on.
+        skip_flag: The flag that the error advises; empty for none.
 
     Raises:
         UnreadableError: As said; names the first of them.
@@ -102,9 +149,9 @@ def require_sources(path: str, dataset: Any, *, skip_bad: bool = False) -> None:
     if not missing or (skip_bad and not nested):
         return
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    fix = "put them back, or --skip-bad leaves their pixels out"
+    fix = f"put them back{f', or {skip_flag} leaves their pixels out' if skip_flag else ''}"
     if nested:
-        fix = f"put them back, or predict the virtual rasters that it shows ({', '.join(nested[:SHOWN])}) instead"
+        fix = f"put them back, or take the virtual rasters that it shows ({', '.join(nested[:SHOWN])}) instead"
     raise UnreadableError(f"{path}: shows files that are not there: {', '.join(missing[:SHOWN])}{more}; {fix}")
 
 

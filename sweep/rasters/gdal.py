@@ -1,0 +1,46 @@
+"""GDAL's settings for reading."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CACHE_BYTES = 256 * 2**20
+"""GDAL's cache of decoded blocks; its own default is a twentieth of the memory. In bytes: rasterio, unlike GDAL's own
+programs, does not take small numbers for megabytes."""
+
+
+@contextmanager
+def gdal() -> Iterator[None]:
+    """Set GDAL up for reading: a bounded cache, faults as errors, failed requests repeated, nothing on the terminal."""
+    import rasterio
+
+    options = {
+        "GDAL_CACHEMAX": CACHE_BYTES,
+        "GDAL_ERROR_ON_LIBJPEG_WARNING": True,  # a truncated JPEG block would be grey pixels and a warning
+        "GTIFF_IGNORE_READ_ERRORS": False,
+    }
+    for name, value in (("GDAL_HTTP_MAX_RETRY", 3), ("GDAL_HTTP_RETRY_DELAY", 1)):
+        if name not in os.environ:
+            options[name] = value
+    with rasterio.Env(**options), quiet_gdal():
+        yield
+
+
+@contextmanager
+def quiet_gdal() -> Iterator[None]:
+    """Keep GDAL's own log lines and the warning about missing georeference off the terminal."""
+    from rasterio.errors import NotGeoreferencedWarning
+
+    logger = logging.getLogger("rasterio")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    finally:
+        logger.setLevel(before)
