@@ -17,6 +17,7 @@ from statistics import fmean
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.loops import random_weights
 from benchmarks.report import Report
@@ -29,8 +30,10 @@ from trainables.data.folds import Fold, split_folds
 from trainables.data.scenes import scenes_of
 from trainables.data.tiles import TuningData
 from trainables.features import FeatureCache
-from trainables.models.registry import get_architecture
+from trainables.models.registry import build_model, get_architecture
 from trainables.models.resolving import resolve
+from trainables.models.sam import SamModel
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 
@@ -75,18 +78,70 @@ def trained(recipe: Recipe, data: TuningData, folds: Sequence[Fold]) -> list[Epo
     return found
 
 
-def cost(data: TuningData, folds: Sequence[Fold], side: int, epochs: int) -> float:
-    """Train a decoder on a frozen encoder whose features are kept, from an empty cache; return the seconds."""
+def cost(
+    data: TuningData, folds: Sequence[Fold], side: int, epochs: int, augmentation: str, *, shared: bool = True
+) -> float:
+    """Train a decoder on a frozen encoder, from an empty cache of features; return the seconds.
+
+    Args:
+        data: Tiles of ``side``.
+        folds: None trains once.
+        side: Of the crop in pixels.
+        epochs: How many, of 16 draws.
+        augmentation: LIGHT, under which the views of whole tiles come again, or another preset.
+        shared: Whether folds share their views; else each draws its own.
+    """
     recipe = Recipe(
-        architecture=FROZEN, crop_size=side, augmentation="LIGHT", draws_per_epoch=16, batch_size=2, max_epochs=epochs
+        architecture=FROZEN,
+        crop_size=side,
+        augmentation=augmentation,
+        draws_per_epoch=16,
+        batch_size=2,
+        max_epochs=epochs,
     )
     with tempfile.TemporaryDirectory() as cache:
         features = FeatureCache(Path(cache))
         started = time.perf_counter()
         training = start_training(recipe, data, folds, CPU, random_weights(FROZEN), features=features)
+        if isinstance(training, CrossValidation) and not shared:
+            training._shared = None
         while not training.finished:
             training.train_epoch()
         return time.perf_counter() - started
+
+
+def model_of(architecture: str, side: int) -> SamModel:
+    """Build a model of full size with random weights, in training mode, where torch's default device is."""
+    model = build_model(Recipe(architecture=architecture, crop_size=side), Weights(kind="none"), 1, seed=1)
+    assert isinstance(model, SamModel)
+    return model.train()
+
+
+def counted(architecture: str, side: int) -> tuple[float, float]:
+    """Return the floating-point operations of encoding one view, and of a decoder's step per view of its batch."""
+    with torch.device("meta"):
+        model, view = model_of(architecture, side), torch.rand(1, 3, side, side)
+    with FlopCounterMode(display=False) as encoding:
+        features = model.encode(view)
+    with FlopCounterMode(display=False) as step:
+        model(view, features).sum().backward()
+    return float(encoding.get_total_flops()), float(step.get_total_flops())
+
+
+def timed_parts(architecture: str, side: int) -> tuple[float, float]:
+    """Return the same in seconds on the CPU, measured once on a batch of two."""
+    model = model_of(architecture, side).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    views = torch.rand(2, 3, side, side).contiguous(memory_format=torch.channels_last)
+    started = time.perf_counter()
+    features = [feature.clone() for feature in model.encode(views)]
+    encoded = time.perf_counter()
+    model(views, features).sum().backward()
+    return (encoded - started) / 2, (time.perf_counter() - encoded) / 2
+
+
+def times_one_split(encoding: float, step: float, folds: int) -> float:
+    """Return what the training steps of K folds cost beside one split's, K/(K-1) views encoded for each of its own."""
+    return (folds / (folds - 1) * encoding + folds * step) / (encoding + step)
 
 
 if __name__ == "__main__":
@@ -98,6 +153,8 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=12, help="of each")
     parser.add_argument("--draws", type=int, default=60, help="per epoch")
     parser.add_argument("--cost-epochs", type=int, default=4, help="of the frozen encoder's decoder; 0: not measured")
+    parser.add_argument("--repeats", type=int, default=2, help="of that")
+    parser.add_argument("--part-side", type=int, default=1024, help="of the view whose parts are timed; 0: none")
     given = parser.parse_args()
     found = Report(name="folds")
     with synthetic_tiles((24, 6, 1), 256) if given.patches is None else nullcontext(given.patches) as patches:
@@ -120,10 +177,28 @@ if __name__ == "__main__":
         with synthetic_tiles((8, 2, 1), 256) as drawn:
             small = TuningData.read(drawn)
             pooled, folds = divided(small, given.folds, 0)
-            title = f"{FROZEN}, frozen ViT-B at full size, 256 x 256, {given.cost_epochs} epochs of 16 draws, CPU"
-            ways = {
-                "one split": partial(cost, small, (), 256, given.cost_epochs),
-                f"{given.folds} folds": partial(cost, pooled, folds, 256, given.cost_epochs),
-            }
-            found.compare(title, ways, 2, unit="s", baseline="one split")
+            for preset, views in (("LIGHT", "views that come again"), ("MEDIUM", "views that do not")):
+                run = partial(cost, side=256, epochs=given.cost_epochs, augmentation=preset)
+                ways = {
+                    "one split": partial(run, small, ()),
+                    f"{given.folds} folds": partial(run, pooled, folds),
+                    f"{given.folds} folds, each with its own views": partial(run, pooled, folds, shared=False),
+                }
+                title = f"{FROZEN} at full size, 256 x 256, {given.cost_epochs} epochs of 16 draws, {preset} ({views})"
+                found.compare(title, ways, given.repeats, unit="s", baseline="one split")
+    for architecture in (FROZEN, "sam_vit_b_unet"):
+        for side in (256, 1024):
+            encoding, step = counted(architecture, side)
+            found.note(
+                f"{architecture}, {side} x {side}: operations of {given.folds} folds' steps over one split's, "
+                f"a view's encoding {encoding / 1e9:.0f} GFLOP, a decoder's step {step / 1e9:.0f}",
+                times_one_split(encoding, step, given.folds),
+            )
+    if given.part_side:
+        encoding, step = timed_parts(FROZEN, given.part_side)
+        found.note(
+            f"{FROZEN}, {given.part_side} x {given.part_side}: seconds likewise, a view's encoding {encoding:.3g} s, "
+            f"a decoder's step {step:.3g} s",
+            times_one_split(encoding, step, given.folds),
+        )
     found.write()

@@ -29,9 +29,9 @@ from trainables.data.tiles import TuningData
 from trainables.models.registry import GRID_OF_FIVE
 from trainables.models.sam_encoder import build_encoder, encode
 from trainables.models.weights import Weights
+from trainables.precision import choose_dtype
 from trainables.recipe import Recipe
 from trainables.scoring import scale
-from trainables.training import choose_dtype
 
 
 def steps(report: Report, device: torch.device, side: int, draws: int, repeats: int) -> None:

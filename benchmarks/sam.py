@@ -20,6 +20,7 @@ from benchmarks.report import Report, seconds
 from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
 from trainables.features import FeatureCache
+from trainables.fixed_encoder import FixedEncoder
 from trainables.models.sam_encoder import build_encoder, encode
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -87,18 +88,19 @@ def kept_features(report: Report, side: int, repeats: int) -> None:
             plain = Trainer(recipe, data, device, weights)
             kept = Trainer(recipe, data, device, weights, features=FeatureCache(Path(cache)))
             batches = [batch.images for batch in kept._batches.epoch(1)]
-            assert kept._encoder is not None
+            encoder = kept.fixed_encoder
+            assert encoder is not None
             for batch in batches:
-                kept._encoder(batch)
+                encoder.encode_kept(batch)
             kept.validate()
 
             def encoded(trainer: Trainer = plain, batches: list[torch.Tensor] = batches) -> None:
                 for batch in batches:
                     trainer.model.encode(batch.float().div_(255))  # type: ignore[operator]
 
-            def read(trainer: Trainer = kept, batches: list[torch.Tensor] = batches) -> None:
+            def read(encoder: FixedEncoder = encoder, batches: list[torch.Tensor] = batches) -> None:
                 for batch in batches:
-                    trainer._encoder(batch)  # type: ignore[misc]
+                    encoder.encode_kept(batch)
 
             def epoch(trainer: Trainer) -> None:
                 trainer.epoch = 0

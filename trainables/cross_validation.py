@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import Any
@@ -13,14 +13,17 @@ from torch import Tensor
 
 from trainables.data.folds import Fold
 from trainables.data.tiles import TuningData
+from trainables.energy import EnergyMeter
 from trainables.epochs import BestEpoch, Measured, Training, epoch_report
 from trainables.features import FeatureCache
+from trainables.memory import random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import SegmentationModel
 from trainables.models.fold_ensemble import member_name
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
+from trainables.shared_views import SharedViews
 from trainables.task import Task
 from trainables.training import Trainer
 
@@ -32,6 +35,9 @@ class CrossValidation:
     best epoch and its schedule follow the mean over the tiles of the other folds, whose models never saw that
     fold left out. So the out-of-fold scores are not flattered by the choice of the epoch, as those of a val split are
     on which training was stopped. Their mean over all tiles ends the training, for all folds at once.
+
+    Folds on one fixed encoder share their views, which are then encoded once, see ``SharedViews``; others draw their
+    own.
 
     Args:
         recipe: All hyperparameters.
@@ -79,6 +85,13 @@ class CrossValidation:
             )
             for number, fold in enumerate(folds)
         ]
+        self._shared: SharedViews | None = None
+        encoder = self._trainers[0].fixed_encoder
+        if encoder is not None and all(encoder.same_as(trainer.fixed_encoder) for trainer in self._trainers):
+            own = [[tile.name for tile in fold.of(data).train] for fold in folds]
+            self._shared = SharedViews(
+                data.train, own, recipe, device, encoder, colours=data.imagery.has_colours, workers=workers
+            )
 
     @property
     def folds(self) -> tuple[tuple[str, ...], ...]:
@@ -164,7 +177,8 @@ class CrossValidation:
             DivergedError: The loss of a fold is NaN or infinite.
             InfeasibleError: It does not fit into the device's memory.
         """
-        measured = [trainer.run_epoch() for trainer in self._trainers]
+        started, energy = time.perf_counter(), EnergyMeter(self.device)
+        measured = self._run_epoch()
         if self._trainers[0].second_stage_began:
             self.best.stale = 0
         for number, trainer in enumerate(self._trainers):
@@ -172,17 +186,30 @@ class CrossValidation:
         val = self._together(one.val for one in measured)
         self.best.hear(self.epoch, val.iou)
         self.improved = any(trainer.improved for trainer in self._trainers)
-        joules = [one.gpu_joules for one in measured if one.gpu_joules is not None]
         whole = Measured(
             val=val,
             train_loss=fmean(one.train_loss for one in measured),
             learning_rate=fmean(one.learning_rate for one in measured),
             step_seconds=fmean(one.step_seconds for one in measured),
             data_seconds=fmean(one.data_seconds for one in measured),
-            seconds=math.fsum(one.seconds for one in measured),
-            gpu_joules=math.fsum(joules) if joules else None,
+            seconds=time.perf_counter() - started,
+            gpu_joules=energy.joules(),
         )
         return epoch_report(self, whole)
+
+    def _run_epoch(self) -> list[Measured]:
+        """Train an epoch of every fold and validate it."""
+        if self._shared is None:
+            return [trainer.run_epoch() for trainer in self._trainers]
+        random = []
+        for trainer in self._trainers:
+            trainer.begin_epoch()
+            random.append(random_state(self.device))
+        for step in self._shared.epoch(self.epoch):
+            set_random_state(self.device, random[step.training])  # each fold's dropout is its own
+            self._trainers[step.training].take_step(step.batch, waited=step.waited, encoding=step.encoding)
+            random[step.training] = random_state(self.device)
+        return [trainer.end_epoch() for trainer in self._trainers]
 
     def _together(self, scores: Iterable[SplitScore]) -> SplitScore:
         """Return the scores of several folds as those of one split, the tiles in their usual order."""

@@ -10,9 +10,9 @@ from torch import Tensor
 from trainables.errors import InfeasibleError
 from trainables.models.base import SegmentationModel
 from trainables.models.fold_ensemble import mean_logits
+from trainables.precision import choose_dtype
 from trainables.recipe import Recipe
 from trainables.scoring import Forward, forward_on
-from trainables.training import choose_dtype
 
 SYMMETRIES = tuple((turns, flipped) for flipped in (False, True) for turns in range(4))
 """The dihedral group D4: quarter turns, with and without a flip before them."""

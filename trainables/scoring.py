@@ -13,6 +13,7 @@ from trainables.losses.base import Loss
 from trainables.metrics import ScoredTile, SplitScore, TileScore, as_confusion
 from trainables.models.base import SegmentationModel
 from trainables.overlays import encode_prediction
+from trainables.precision import autocast
 from trainables.recipe import Recipe
 from trainables.task import IGNORE_INDEX, Task
 from trainables.windows import predict_by_windows
@@ -61,7 +62,7 @@ def forward_on(model: SegmentationModel, device: torch.device, dtype: torch.dtyp
     """
 
     def forward(images: Tensor) -> Tensor:
-        with torch.inference_mode(), torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
+        with torch.inference_mode(), autocast(device, dtype):
             logits: Tensor = model(scale(images, device))
         return logits.float()
 

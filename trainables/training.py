@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,15 +21,16 @@ from trainables.ema import WeightAverage
 from trainables.energy import EnergyMeter
 from trainables.epochs import BestEpoch, Measured, epoch_report
 from trainables.errors import DivergedError
-from trainables.features import CachedEncoder, FeatureCache
+from trainables.features import FeatureCache
+from trainables.fixed_encoder import FixedEncoder
 from trainables.losses.base import loss_of
 from trainables.memory import MemoryLadder, random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
-from trainables.models.base import SegmentationModel, encoder_fingerprint
+from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model
-from trainables.models.sam import SamModel
 from trainables.models.weights import Weights
 from trainables.optimizing import end_epoch, make_optimizer, make_schedule
+from trainables.precision import autocast, choose_dtype
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.scoring import (
@@ -41,18 +43,6 @@ from trainables.scoring import (
     score_split,
 )
 from trainables.task import Task
-
-
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Map a recipe's precision to the arithmetic of the forward pass on a device.
-
-    ``auto`` is bfloat16 on a GPU that computes it natively, float16 on an older one, and float32 on the CPU.
-    """
-    if precision != "auto":
-        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 class Trainer:
@@ -104,8 +94,9 @@ class Trainer:
         self.model: SegmentationModel = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
         self._run = torch.compile(run) if compiled else run
-        self._encoder = self._make_encoder(features)
-        self._encodes_once = self._encoder is not None and views_repeat(data.train, recipe)
+        self.fixed_encoder = FixedEncoder.of(self.model, device, self.dtype, features)
+        encoder = self.fixed_encoder
+        self._encodes_once = encoder is not None and encoder.keeps and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
         augmented_on = torch.device("cpu") if self._encodes_once else device
         self._batches = Batches(
@@ -126,18 +117,6 @@ class Trainer:
         self._scaler = self._make_scaler()
         trained = {k: v for k, v in self.model.portable_state_dict().items() if v.is_floating_point()}
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
-
-    def _make_encoder(self, features: FeatureCache | None) -> CachedEncoder | None:
-        model = self.model
-        if features is None or not features.enabled or not isinstance(model, SamModel):
-            return None
-
-        def encode(image: Tensor) -> list[Tensor]:
-            with torch.no_grad(), self._autocast():
-                # What reads them computes in this type anyway.
-                return [one.to(self.dtype) for one in model.encode(scale(image, self.device))]
-
-        return CachedEncoder(encode, f"{encoder_fingerprint(model)} {model.taps} {self.dtype}", self.device, features)
 
     def _make_schedule(self) -> LRScheduler:
         """Return the schedule of the stage that begins."""
@@ -174,12 +153,52 @@ class Trainer:
             DivergedError: The loss is NaN or infinite.
             InfeasibleError: It does not fit into the device's memory.
         """
-        started, energy = time.perf_counter(), EnergyMeter(self.device)
+        self.begin_epoch()
+        energy, asked = EnergyMeter(self.device), time.perf_counter()
+        for batch in self._batches.epoch(self.epoch):
+            self.take_step(batch, waited=time.perf_counter() - asked)
+            asked = time.perf_counter()
+        return replace(self.end_epoch(), gpu_joules=energy.joules())
+
+    def begin_epoch(self) -> None:
+        """Make ready for the steps of the next epoch."""
         self.epoch += 1
         if self.second_stage_began:
             self._start_second_stage()
-        rate = self.learning_rate
-        train_loss, step_seconds, data_seconds = self._train()
+        torch.manual_seed(self._seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
+        self.model.train()
+        self._total = torch.zeros((), device=self.device)
+        self._steps, self._stepping, self._waited = 0, 0.0, 0.0
+
+    def take_step(self, batch: Batch, *, waited: float, encoding: float = 0.0) -> None:
+        """Take one optimizer step.
+
+        Args:
+            batch: Some of the epoch's draws.
+            waited: Seconds for which it was waited for.
+            encoding: Seconds that its features took.
+
+        Raises:
+            InfeasibleError: It does not fit into the device's memory.
+        """
+        started = time.perf_counter()
+        self._total += self._step(batch) * len(batch.images)
+        if self.after_step:
+            self.after_step()
+        self._steps += 1
+        self._waited += waited
+        self._stepping += waited + encoding + time.perf_counter() - started
+
+    def end_epoch(self) -> Measured:
+        """Validate after an epoch's steps; ``judge`` is to follow. Nobody has looked at the GPU's energy.
+
+        Raises:
+            DivergedError: The loss is NaN or infinite.
+        """
+        stepped, rate = time.perf_counter(), self.learning_rate
+        train_loss = float(self._total) / self.recipe.draws_per_epoch  # the epoch's only wait for the device
+        validating = time.perf_counter()
+        stepping = self._stepping + validating - stepped
         if not math.isfinite(train_loss):
             raise DivergedError(f"train loss is {train_loss} in epoch {self.epoch} at learning rate {rate:g}")
         with self._averaged():
@@ -188,10 +207,10 @@ class Trainer:
             val=val,
             train_loss=train_loss,
             learning_rate=rate,
-            step_seconds=step_seconds,
-            data_seconds=data_seconds,
-            seconds=time.perf_counter() - started,
-            gpu_joules=energy.joules(),
+            step_seconds=stepping / self._steps,
+            data_seconds=self._waited,
+            seconds=stepping + time.perf_counter() - validating,
+            gpu_joules=None,
         )
 
     def judge(self, val: SplitScore) -> None:
@@ -269,27 +288,6 @@ class Trainer:
         self._schedule = self._make_schedule()
         self.best.stale = 0
 
-    def _train(self) -> tuple[float, float, float]:
-        """Take an epoch's steps.
-
-        Returns:
-            Mean loss over draws, mean seconds a step, and seconds spent on waiting for views.
-        """
-        torch.manual_seed(self._seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
-        self.model.train()
-        total = torch.zeros((), device=self.device)
-        steps, waited = 0, 0.0
-        started = asked = time.perf_counter()
-        for batch in self._batches.epoch(self.epoch):
-            waited += time.perf_counter() - asked
-            total += self._step(batch) * len(batch.images)
-            steps += 1
-            if self.after_step:
-                self.after_step()
-            asked = time.perf_counter()
-        loss = float(total) / self.recipe.draws_per_epoch  # the epoch's only wait for the device
-        return loss, (time.perf_counter() - started) / steps, waited
-
     def _step(self, batch: Batch) -> Tensor:
         """Take one optimizer step, and take it again with less memory for as long as that runs out.
 
@@ -315,13 +313,15 @@ class Trainer:
     def _try_step(self, batch: Batch) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         images, masks = batch.to(self.device)
-        features = self._encoder(batch.images) if self._encoder and self._encodes_once else []
+        features = list(batch.features)
+        if not features and self.fixed_encoder and self._encodes_once:
+            features = self.fixed_encoder.encode_kept(batch.images)
         parts = self.memory.parts(len(images))
         total = torch.zeros((), device=self.device)
         for some_images, some_masks, *some_features in zip(
             *(one.chunk(parts) for one in (images, masks, *features)), strict=True
         ):
-            with self._autocast():
+            with autocast(self.device, self.dtype):
                 found = self._run(some_images.float().div_(255), *([some_features] if features else []))
             loss = self._loss_of(found, some_masks) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
@@ -380,18 +380,15 @@ class Trainer:
         return max(1, self.recipe.batch_size // self.memory.parts(self.recipe.batch_size))
 
     def _forward(self) -> Forward:
-        if (encoder := self._encoder) is None:
+        if (encoder := self.fixed_encoder) is None or not encoder.keeps:
             return forward_on(self.model, self.device, self.dtype)
 
         def forward(images: Tensor) -> Tensor:
-            with torch.inference_mode(), self._autocast():
-                logits: Tensor = self.model(scale(images, self.device), encoder(images))
+            with torch.inference_mode(), autocast(self.device, self.dtype):
+                logits: Tensor = self.model(scale(images, self.device), encoder.encode_kept(images))
             return logits.float()
 
         return forward
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return self._average.applied() if self._average else nullcontext()

@@ -18,8 +18,9 @@ from trainables.errors import DivergedError, ExperimentError, WeightsError
 from trainables.models.base import encoder_fingerprint
 from trainables.models.resolving import resolve
 from trainables.models.weights import Weights
+from trainables.precision import choose_dtype
 from trainables.recipe import Recipe
-from trainables.training import Trainer, choose_dtype
+from trainables.training import Trainer
 
 CPU = torch.device("cpu")
 SMALL = Recipe(model_size="tiny", crop_size=64, draws_per_epoch=8, max_epochs=4, augmentation="LIGHT")
@@ -309,7 +310,7 @@ def test_the_host_waits_for_the_device_once_an_epoch(data: TuningData, changes: 
     trainer.train_epoch()
     trainer.epoch = 2
     with _HostReads() as reads:
-        trainer._train()
+        trainer.run_epoch()
     assert reads.count == 1
     with _HostReads() as reads:
         trainer.validate()

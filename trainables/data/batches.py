@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -29,16 +30,18 @@ class Batch:
     """A batch before it is on the training's device.
 
     Attributes:
-        images: (B, C, S, S) uint8 in channels-last memory, on the CPU.
-        masks: (B, 1, S, S) uint8, on the CPU.
+        images: (B, C, S, S) uint8 in channels-last memory, on the CPU; of views that trainings share, on the device.
+        masks: (B, 1, S, S) uint8, where the images are.
         augmentations: What is still to be done to each view, on the device; empty where it was done on the CPU.
         colours: Whether the first three bands are red, green and blue.
+        features: What a fixed encoder made of the images, each (B, D, h, w) on the device; empty where nobody asked it.
     """
 
     images: Tensor
     masks: Tensor
     augmentations: tuple[ViewParameters, ...] = ()
     colours: bool = True
+    features: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return images and masks on a device, augmented, both uint8; a GPU is not waited for."""
@@ -115,8 +118,7 @@ class Batches:
             (S, S, C) and (S, S) uint8 of a tile, S the crop size, and the augmentation's parameters. Where the tile is
             smaller it is padded, with 255 in the mask.
         """
-        random = np.random.default_rng([self._recipe.seed, epoch, index])
-        tile = self._tiles[int(random.integers(len(self._tiles)))]
+        random, tile = self._begin(epoch, index)
         height, width = tile.mask.shape
         crop = self._recipe.crop_size
         top, left = (int(random.integers(max(0, side - crop) + 1)) for side in (height, width))
@@ -125,6 +127,14 @@ class Batches:
             self._local.sampler = Sampler(self._recipe.augmentation)  # it holds random state: one a thread
         parameters = self._local.sampler(int(random.integers(2**31)), crop)
         return *pad(tile.image[window], tile.mask[window], crop), parameters
+
+    def _begin(self, epoch: int, index: int) -> tuple[np.random.Generator, Tile]:
+        random = np.random.default_rng([self._recipe.seed, epoch, index])
+        return random, self._tiles[int(random.integers(len(self._tiles)))]
+
+    def tile_of(self, epoch: int, index: int) -> str:
+        """Return the name of the tile that a sample draw shows."""
+        return self._begin(epoch, index)[1].name
 
     def draw(self, epoch: int, index: int) -> View:
         """Make one sample draw on the CPU.
@@ -144,19 +154,27 @@ class Batches:
         Args:
             epoch: From 1.
         """
-        sizes = deque(batch_sizes(self._recipe.draws_per_epoch, self._recipe.batch_size))
+        indices = iter(range(self._recipe.draws_per_epoch))
+        sizes = batch_sizes(self._recipe.draws_per_epoch, self._recipe.batch_size)
+        yield from self.of(epoch, [list(islice(indices, size)) for size in sizes])
+
+    def of(self, epoch: int, groups: Iterable[Sequence[int]]) -> Iterator[Batch]:
+        """Yield batches of chosen sample draws in order.
+
+        Args:
+            epoch: From 1.
+            groups: The indices of each batch's draws, at least one.
+        """
+        waiting = deque(groups)
         ready: deque[Future[Batch]] = deque()
-        index = 0
         with (
             ThreadPoolExecutor(self._workers, thread_name_prefix="draws") as views,
             ThreadPoolExecutor(1, thread_name_prefix="batches") as batches,
         ):
-            while sizes or ready:
-                while sizes and len(ready) < 2:  # the batch in use and the next one
-                    size = sizes.popleft()
-                    drawn = [views.submit(self._prepare, epoch, index + offset) for offset in range(size)]
+            while waiting or ready:
+                while waiting and len(ready) < 2:  # the batch in use and the next one
+                    drawn = [views.submit(self._prepare, epoch, index) for index in waiting.popleft()]
                     ready.append(batches.submit(self._collate, drawn))
-                    index += size
                 yield ready.popleft().result()
 
     def _prepare(self, epoch: int, index: int) -> tuple[View, ViewParameters | None]:
