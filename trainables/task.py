@@ -55,8 +55,8 @@ class Task:
         classes: Names in the order of their indices; two for a binary task, 2 to 64 else.
         colours: RGB a class, each number from 0 to 255: how pictures show a class, and how masks in colours are read.
             Without them pictures take colours of their own, and masks in colours cannot be read.
-        remap: Value in a mask file (an index, ``3``; a colour, ``155,155,155``; ``*``, any other) to the name of its
-            class, or ``ignore``. What it does not name keeps its own meaning.
+        remap: Value in a mask file (an index, ``3``; a colour, ``155,155,155``; ``*``, any other), or the name of a
+            label, to the name of its class, or ``ignore``. What it does not name keeps its own meaning.
         ignores: Whether masks hold pixels that count neither in the loss nor in a score, as 255. A binary mask that
             does not is read with 255 as foreground.
     """
@@ -88,7 +88,7 @@ class Task:
                 raise DataError(f"task: colour {list(colour)!r}; give three whole numbers from 0 to 255")
         if len(set(self.colours)) < len(self.colours):
             raise DataError(f"task: colours are {list(self.colours)!r}; two classes share one, give each its own")
-        meant: dict[int | Colour | None, str] = {}
+        meant: dict[int | Colour | str | None, str] = {}
         for value, name in self.remap.items():
             if (twin := meant.setdefault(parse_value(value), value)) != value:
                 raise DataError(f"task: remap holds {twin!r} and {value!r}, which are one value; keep one")
@@ -157,11 +157,11 @@ class Task:
         return cls(**fields)
 
 
-def parse_value(text: str) -> int | Colour | None:
-    """Parse the left side of a remapping: an index, a colour, or ``*`` (None).
+def parse_value(text: str) -> int | Colour | str | None:
+    """Parse the left side of a remapping: an index, a colour, ``*`` (None), or else the name of a label as it is.
 
     Raises:
-        DataError: Something else.
+        DataError: Numbers that are neither, or no name.
     """
     if text == REST:
         return None
@@ -169,6 +169,9 @@ def parse_value(text: str) -> int | Colour | None:
     if len(parts) in (1, 3) and all(part.isdecimal() and len(part) <= 3 and int(part) <= 255 for part in parts):
         numbers = [int(part) for part in parts]
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
-    raise DataError(
-        f"task: remap of {visible(text[:40])!r}; give an index (3), a colour (155,155,155) or *, numbers up to 255"
-    )
+    if all(part.isdecimal() for part in parts) or not (0 < len(text) <= MAX_NAME and text.isprintable()):
+        raise DataError(
+            f"task: remap of {visible(text[:40])!r}; give an index (3), a colour (155,155,155) or *, numbers up to "
+            f"255, or the name of a label"
+        )
+    return text

@@ -64,6 +64,9 @@ class Make(OutputOptions):
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
     """Polygons in place of masks: of CVAT, COCO, LabelMe, a GIS (docs/your-data.md). Later ones paint over."""
 
+    classes: Annotated[str, arg(metavar="A,B|all"), RARE] = ""
+    """Labels that become classes, others are left out; default: every label is foreground."""
+
     layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""
 

@@ -6,6 +6,7 @@ import json
 import logging
 import unicodedata
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sweep.patches.labels.cvat import turn
 from sweep.patches.labels.formats import open_labels
+from sweep.patches.labels.names import LabelNames
+from sweep.patches.labels.shapes import turn
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
@@ -34,10 +36,9 @@ def _source(folder: Path, name: str = "a.png") -> SourceRaster:
 
 
 def _rasterise(folder: Path, labels: Path, name: str = "a.png", **more: Any) -> np.ndarray:
-    source = _source(folder, name)
-    return open_labels(labels, {source.name: source}, more.pop("task", TASK), **more).rasterise(
-        source, SHAPE, Area.whole(SHAPE)
-    )
+    source = replace(_source(folder, name), mask=labels)
+    names = LabelNames(task=more.pop("task", TASK))
+    return open_labels({source.name: source}, names, **more).rasterise(source, SHAPE, Area.whole(SHAPE))
 
 
 def _cvat(folder: Path, shapes: str, image: str = "", before: str = "") -> Path:
@@ -72,7 +73,7 @@ def test_a_turned_box_of_cvat_is_turned(tmp_path: Path, rotation: float) -> None
 
 def test_the_published_corners_of_a_turned_box() -> None:
     corners = np.array([(28.0, 55.0), (100.0, 55.0), (100.0, 73.0), (28.0, 73.0)])
-    turned = turn(corners, np.radians(-45.0))
+    turned = turn(corners, -45.0)
     assert np.abs(turned - [(32.2, 83.1), (83.1, 32.2), (95.8, 44.9), (44.9, 95.8)]).max() < 0.05
     assert turn(corners, 0.0) is corners
 
@@ -84,8 +85,10 @@ def test_the_published_corners_of_a_turned_box() -> None:
         ('<box label="roof" xtl="1" ytl="1" xbr="9" ybr="9" outside="1"/>', "a box has outside='1'"),
         ('<box label="roof" xtl="1" ytl="1" xbr="9" ybr="9" rotation="x"/>', "rotation is 'x', not a number"),
         ('<box label="roof" xtl="1" ytl="1" xbr="9" ybr="9" rotation="inf"/>', "rotation is 'inf', not a number"),
-        ('<ellipse label="roof" cx="9" cy="9" rx="5" ry="3"/>', "holds a ellipse"),
-        ('<mask label="roof" rle="1" left="0" top="0" width="1" height="1"/>', "holds a mask"),
+        ('<ellipse label="roof" cx="9" cy="9" rx="x" ry="3"/>', "an? ellipse's rx is 'x', not a number"),
+        ('<mask label="roof" rle="2" left="0" top="0" width="1" height="1"/>', "do not fill its 1x1 box"),
+        ('<mask label="roof" rle="-1,2" left="0" top="0" width="1" height="1"/>', "do not fill its 1x1 box"),
+        ('<mask label="roof" rle="a" left="0" top="0" width="1" height="1"/>', "a mask's rle holds"),
         ('<cuboid label="roof" xtl1="1"/>', "holds a cuboid"),
         ('<skeleton label="roof"/>', "holds a skeleton"),
         ('<polyline label="roof" points="1,1;2,2;3,3"/>', "holds a polyline"),
@@ -137,8 +140,9 @@ def _coco(folder: Path, **changes: Any) -> Path:
 def test_cocos_ignored_annotations_are_pixels_that_do_not_count(tmp_path: Path) -> None:
     mask = _rasterise(tmp_path, _coco(tmp_path, ignore=1))
     assert (mask[16:48, 16:64] == 255).all() and (mask == 255).sum() == 32 * 48
-    with pytest.raises(DataError, match='annotation 7: is marked to be ignored; give a --task with "ignores": true'):
-        _rasterise(tmp_path, _coco(tmp_path, ignore=1), task=None)
+    assert (_rasterise(tmp_path, _coco(tmp_path, ignore=1), task=None)[16:48, 16:64] == 255).all()
+    with pytest.raises(DataError, match='1 of its annotations are marked to be ignored; give a --task with "ignores"'):
+        _rasterise(tmp_path, _coco(tmp_path, ignore=1), task=Task(classes=("ground", "roof")))
     assert (_rasterise(tmp_path, _coco(tmp_path, ignore=0, iscrowd=1))[16:48, 16:64] == 1).all()
 
 
@@ -158,9 +162,9 @@ def test_four_points_are_an_area(tmp_path: Path, kind: str | None) -> None:
     assert (mask[16:48, 16:64] == 1).all() and mask.sum() == 32 * 48
 
 
-@pytest.mark.parametrize("kind", ["circle", "line", "linestrip", "point", "points", "mask"])
+@pytest.mark.parametrize("kind", ["line", "linestrip", "point", "points"])
 def test_what_is_no_area_is_refused(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(DataError, match=f"holds a {kind}, which is no polygon"):
+    with pytest.raises(DataError, match=f"is a {kind}, which covers no area"):
         _rasterise(tmp_path, _labelme(tmp_path, shape_type=kind))
 
 
@@ -229,13 +233,15 @@ def test_layers_are_chosen_by_a_person(tmp_path: Path) -> None:
     source = _georeferenced(tmp_path, "g.tif")
     path = _layers(tmp_path, study_area=AREA, roofs=ROOF)
     with pytest.raises(DataError, match="holds areas in 2 layers; choose one with --layer: study_area, roofs"):
-        open_labels(path, {"g": source}, None)
-    mask = open_labels(path, {"g": source}, None, "roofs").rasterise(source, SHAPE, Area.whole(SHAPE))
+        open_labels({"g": replace(source, mask=path)}, LabelNames())
+    mask = open_labels({"g": replace(source, mask=path)}, LabelNames(), "roofs").rasterise(
+        source, SHAPE, Area.whole(SHAPE)
+    )
     assert (mask[20:60, 20:80] == 1).all() and mask.sum() == 40 * 60
     with pytest.raises(DataError, match=r"--layer roof: is no layer with geometries .* did you mean 'roofs'"):
-        open_labels(path, {"g": source}, None, "roof")
+        open_labels({"g": replace(source, mask=path)}, LabelNames(), "roof")
     with pytest.raises(DataError, match="only a GeoPackage has layers"):
-        open_labels(_cvat(tmp_path, ""), {"g": source}, None, "roofs")
+        open_labels({"g": replace(source, mask=_cvat(tmp_path, ""))}, LabelNames(), "roofs")
 
 
 def test_a_table_of_styles_is_no_layer_with_areas(tmp_path: Path) -> None:
@@ -247,17 +253,23 @@ def test_a_table_of_styles_is_no_layer_with_areas(tmp_path: Path) -> None:
     pyogrio.write_dataframe(DataFrame({"styleName": ["a"]}), path, layer="layer_styles")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert open_labels(path, {"g": source}, None).rasterise(source, SHAPE, Area.whole(SHAPE)).sum() == 40 * 60
+        assert (
+            open_labels({"g": replace(source, mask=path)}, LabelNames())
+            .rasterise(source, SHAPE, Area.whole(SHAPE))
+            .sum()
+            == 40 * 60
+        )
 
 
 def test_areas_beside_all_images_are_refused_with_both_extents(tmp_path: Path) -> None:
     source = _georeferenced(tmp_path, "g.tif", west=700_000)
     with pytest.raises(DataError, match=r"they reach from 600010, .* and that image from 700000, "):
-        open_labels(_layers(tmp_path, roofs=ROOF), {"g": source}, None)
+        open_labels({"g": replace(source, mask=_layers(tmp_path, roofs=ROOF))}, LabelNames())
 
 
 def test_images_that_no_area_reaches_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sources = {"g": _georeferenced(tmp_path, "g.tif"), "far": _georeferenced(tmp_path, "far.tif", west=700_000)}
+    path = _layers(tmp_path, roofs=ROOF)
     with caplog.at_level(logging.WARNING):
-        open_labels(_layers(tmp_path, roofs=ROOF), sources, None)
+        open_labels({name: replace(source, mask=path) for name, source in sources.items()}, LabelNames())
     assert "no area of it is on 1 of 2 images, which become background everywhere: far" in caplog.text

@@ -15,6 +15,8 @@ from pycocotools import mask as coco
 
 from sweep.patches.labels import painting
 from sweep.patches.labels.painting import MaskCanvas, clip
+from sweep.patches.labels.shapes import Outline
+from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
 
 SIDE = 64
@@ -26,8 +28,8 @@ def _by_pycocotools(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _painted(polygon: np.ndarray, height: int, width: int) -> np.ndarray:
-    canvas = MaskCanvas((height, width), "here")
-    canvas.paint(polygon, 1)
+    canvas = MaskCanvas((height, width), Area.whole((height, width)), "here")
+    canvas.paint(Outline(ring=polygon), 1)
     return canvas.mask
 
 
@@ -87,11 +89,11 @@ def test_an_outline_that_stays_too_long_is_one_line() -> None:
 
 
 def test_shapes_that_cover_an_image_again_and_again_are_one_line() -> None:
-    canvas = MaskCanvas((SIDE, SIDE), "here")
+    canvas = MaskCanvas((SIDE, SIDE), Area.whole((SIDE, SIDE)), "here")
     whole = np.array([(0.0, 0.0), (64.0, 0.0), (64.0, 64.0), (0.0, 64.0)])
     with pytest.raises(DataError, match="cover it more than 1,000 times"):
         for _ in range(1_001):
-            canvas.paint(whole, 1)
+            canvas.paint(Outline(ring=whole), 1)
 
 
 @pytest.mark.parametrize("vertices", [20, 200, 2_000])

@@ -65,6 +65,11 @@ def _targets(task: Task) -> tuple[dict[int, int], dict[tuple[int, int, int], int
             rest = number[name]
         elif isinstance(value, int):
             indices[value] = number[name]
+        elif isinstance(value, str):
+            raise DataError(
+                f"task: remap of {value!r} is for labels that have names; of masks give an index (3), a colour "
+                f"(155,155,155) or *"
+            )
         else:
             colours[value] = number[name]
     return indices, colours, rest

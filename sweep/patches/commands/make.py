@@ -38,6 +38,8 @@ def make(options: Make, output: Output) -> None:
     nudges = parse_nudges(options.nudge)
     found = open_sources(options)
     sources, task = found.sources, found.task
+    for note in found.notes:
+        output.console.print(note, markup=False, highlight=False)
     splits = read_split(options.split, sources)
     folders = {name: sources[name].folder for names in splits.values() for name in names}
     published = {name: sources[name].split for name in folders}

@@ -1,4 +1,4 @@
-"""Polygons and run lengths of COCO: one JSON file."""
+"""Polygons and run lengths of COCO: a JSON file, or several in a folder."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any, NotRequired
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from sweep.patches.labels.painting import MaskCanvas, parse_runs
-from sweep.patches.labels.shared import LabelNames, as_polygon, by_image, check_size, read_labels
+from sweep.patches.labels.matching import by_image
+from sweep.patches.labels.painting import parse_runs
+from sweep.patches.labels.shapes import Floats, LabelledImage, LabelledShape, Outline, Runs
+from sweep.patches.labels.shared import as_polygon, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
+
+INSTANCES = "instances_"
+"""What COCO's own files of outlines begin with; those beside them say the same images again, as captions or joints."""
 
 
 class _Category(TypedDict):
@@ -43,75 +47,114 @@ class _CocoFile(TypedDict):
     annotations: list[_Annotation]
 
 
-class Coco:
-    """The annotations of a COCO file: polygons and run lengths, decoded by pycocotools, in the order of the file.
+def read_coco(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, LabelledImage]:
+    """Read the annotations of COCO files: polygons, and run lengths, in the order of the file.
 
     A crowd (``iscrowd``) is of its category like any other annotation: nobody counts objects here. One with ``ignore``
-    is painted as pixels that do not count.
+    is of pixels that do not count.
+
+    Args:
+        path: A file, or a folder with files, at any depth; an image may be in one of them only.
+        sources: Name to image.
 
     Raises:
         DataError: Damaged, of another kind, or not of these images.
     """
+    images: dict[str, tuple[Path, _Image]] = {}
+    files = {file: _read(file) for file in coco_files(path)}
+    for file, values in files.items():
+        for image in values["images"]:
+            inside = str(file.relative_to(path).parent / image["file_name"]) if file != path else image["file_name"]
+            if (twin := images.setdefault(inside, (file, image))[0]) is not file:
+                raise DataError(f"{file}: holds image {inside!r}, and so does {twin}; name one of them by --labels")
+            if images[inside][1] is not image:
+                raise DataError(f"{file}: image {inside!r} is there twice; keep one")
+    found = by_image(images, sources, path)
+    return _labelled({name: images[inside] for name, inside in found.items()}, files)
 
-    def __init__(self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames) -> None:
-        self._path = path
-        self._names = names
-        values = read_labels(path, _CocoFile, "COCO file")
+
+def coco_files(path: Path) -> list[Path]:
+    """Return the COCO files of a folder, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.rglob("*.json") if not one.name.startswith("."))
+    return [one for one in found if one.name.startswith(INSTANCES)] or found
+
+
+def _read(path: Path) -> _CocoFile:
+    values = read_labels(path, _CocoFile, "COCO file")
+    images = {one["id"] for one in values["images"]}
+    categories = {one["id"] for one in values["categories"]}
+    if len(images) < len(values["images"]):
+        raise DataError(f"{path}: two of its images have the same id; export it again")
+    for one in values["annotations"]:
+        place = f"{path}, annotation {one.get('id')}"
+        if one["image_id"] not in images:
+            raise DataError(f"{place}: belongs to image {one['image_id']!r}, which is not listed; export it again")
+        if one["category_id"] not in categories:
+            raise DataError(f"{place}: has category {one['category_id']!r}, which is not listed; export it again")
+    return values
+
+
+def _labelled(images: Mapping[str, tuple[Path, _Image]], files: Mapping[Path, _CocoFile]) -> dict[str, LabelledImage]:
+    """Read the annotations of the images of each source."""
+    wanted = {(file, image["id"]): name for name, (file, image) in images.items()}
+    shapes: dict[str, list[LabelledShape]] = {name: [] for name in images}
+    sizes = {
+        name: size_of(f"{file}, image {image['file_name']}", image.get("width"), image.get("height"))
+        for name, (file, image) in images.items()
+    }
+    for file, values in files.items():
         categories = {one["id"]: one["name"] for one in values["categories"]}
-        images = {one["file_name"]: one for one in values["images"]}
-        self._annotations: dict[int | str, list[_Annotation]] = {one["id"]: [] for one in values["images"]}
-        if len(self._annotations) < len(values["images"]):
-            raise DataError(f"{path}: two of its images have the same id; export it again")
         for one in values["annotations"]:
-            place = f"{path}, annotation {one.get('id')}"
-            if one["image_id"] not in self._annotations:
-                raise DataError(f"{place}: belongs to image {one['image_id']!r}, which is not listed; export it again")
-            if one["category_id"] not in categories:
-                raise DataError(f"{place}: has category {one['category_id']!r}, which is not listed; export it again")
-            self._annotations[one["image_id"]].append(one)
-        used = {one["category_id"] for one in values["annotations"] if not one.get("ignore")}
-        self._values = {number: names.index(name, str(path)) for number, name in categories.items() if number in used}
-        listed = by_image([one["file_name"] for one in values["images"]], sources, path)
-        self._images = {name: images[file] for name, file in listed.items()}
-
-    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
-        """Paint a source's annotations, see ``Labels.rasterise``."""
-        image = self._images[source.name]
-        place = f"{self._path}, image {image['file_name']}"
-        check_size(place, image.get("width"), image.get("height"), shape)
-        canvas = MaskCanvas(shape, place)
-        for one in self._annotations[image["id"]]:
-            place = f"{self._path}, annotation {one.get('id')}"
-            value = self._names.ignored(place) if one.get("ignore") else self._values[one["category_id"]]
-            segmentation = one.get("segmentation")
-            if isinstance(segmentation, list) and segmentation:
-                for ring in segmentation:
-                    canvas.paint(_ring(ring, place), value)
-            else:
-                canvas.paint_runs(_runs(segmentation, shape, place), value)
-        return canvas.mask[area.rows, area.columns]
+            if (name := wanted.get((file, one["image_id"]))) is not None:
+                place = f"{file}, annotation {one.get('id')}"
+                shapes[name].append(
+                    LabelledShape(
+                        label=categories[one["category_id"]],
+                        parts=_parts(one.get("segmentation"), sizes[name], place),
+                        place=place,
+                        ignored=bool(one.get("ignore")),
+                    )
+                )
+    return {
+        name: LabelledImage(place=f"{file}, image {image['file_name']}", shapes=shapes[name], size=sizes[name])
+        for name, (file, image) in images.items()
+    }
 
 
-def _ring(numbers: Any, place: str) -> NDArray[np.float64]:
+def _parts(segmentation: Any, size: tuple[int, int], place: str) -> Sequence[Outline | Runs]:
+    if isinstance(segmentation, list) and segmentation:
+        return [Outline(ring=_ring(numbers, place)) for numbers in segmentation]
+    return [run_lengths(segmentation, size, place)]
+
+
+def _ring(numbers: Any, place: str) -> Floats:
     """Return (N, 2) of x, y, x, y, ..."""
     flat = isinstance(numbers, list) and all(isinstance(one, int | float) for one in numbers) and len(numbers) % 2 == 0
-    return as_polygon(list(zip(numbers[::2], numbers[1::2], strict=True)) if flat else None, place)
+    return as_polygon(np.array(numbers, dtype=object).reshape(-1, 2).tolist() if flat else None, place)
 
 
-def _runs(segmentation: Any, shape: tuple[int, int], place: str) -> Sequence[int]:
-    """Return the run lengths of an image, which may be compressed.
+def run_lengths(segmentation: Any, size: tuple[int, int], place: str) -> Runs:
+    """Read the run lengths of an image, which may be compressed.
+
+    Args:
+        segmentation: ``{"size": [height, width], "counts": ...}``.
+        size: Of the image, height and width.
+        place: What errors name.
 
     Raises:
         DataError: They are damaged, or of an image of another size.
     """
-    if not isinstance(segmentation, dict) or segmentation.get("size") != list(shape):
+    if not isinstance(segmentation, dict) or segmentation.get("size") != list(size):
         raise DataError(f"{place}: neither polygons nor run lengths of the image's size; export it again")
     counts = segmentation.get("counts")
-    runs: Sequence[int] | None = None
+    lengths: Sequence[int] | None = None
     if isinstance(counts, str) and counts.isascii():
-        runs = parse_runs(counts.encode())
-    elif isinstance(counts, list) and all(type(one) is int and one >= 0 for one in counts):
-        runs = counts
-    if runs is None or sum(runs) != shape[0] * shape[1]:
+        lengths = parse_runs(counts.encode())
+    elif isinstance(counts, list) and all(type(one) is int for one in counts):
+        lengths = counts
+    runs = None if lengths is None else Runs.of_lengths(lengths, Area.whole(size), by_rows=False)
+    if runs is None:
         raise DataError(f"{place}: run lengths that do not fill the image; export it again")
     return runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.labels.shared import LabelNames
+from sweep.patches.labels.names import LabelNames
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from trainables.errors import DataError, nearest
@@ -53,12 +54,13 @@ class Footprints:
         others = sorted(set(table.geom_type) - {"Polygon", "MultiPolygon"})
         if others or not len(table):
             raise DataError(f"{path}: holds {', '.join(others) or 'no areas'}; export the footprints as polygons")
-        values = [1] * len(table)
-        if names.task:
-            if CLASS_COLUMN not in table:
-                raise DataError(f"{path}: has no attribute 'class', which names each area's class; add it")
-            values = [names.index(str(name), str(path)) for name in table[CLASS_COLUMN]]
-        table = table[["geometry"]].assign(value=values)
+        if (names.task or names.classes) and CLASS_COLUMN not in table:
+            raise DataError(f"{path}: has no attribute 'class', which names each area's class; add it")
+        labels = [str(name) for name in table[CLASS_COLUMN]] if CLASS_COLUMN in table else ["area"] * len(table)
+        self.meaning = names.meaning(Counter(labels), path)
+        kept = [label in self.meaning.values for label in labels]
+        values = [self.meaning.values[label] for label in labels if label in self.meaning.values]
+        table = table.loc[kept, ["geometry"]].assign(value=values)
         faults: list[str] = []
         self._places: dict[str, _Place] = {}
         for name, source in sources.items():
@@ -83,6 +85,11 @@ class Footprints:
                 len(self._places),
                 ", ".join(missed[:5]) + (" and more" if len(missed) > 5 else ""),
             )
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Source name to split: a vector file knows none."""
+        return {}
 
     def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint the areas that touch a source, see ``Labels.rasterise``."""

@@ -8,11 +8,14 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from sweep.patches.labels.shared import LabelNames, Labels, read_labels
+from sweep.patches.labels.names import LabelNames
+from sweep.patches.labels.shapes import LabelledImage
+from sweep.patches.labels.shared import DrawnLabels, Labels
+from sweep.patches.labels.sniffing import JsonKind, json_kind
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
-from trainables.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,31 +24,43 @@ class LabelFormat:
 
     Attributes:
         name: What messages call it.
-        endings: Of its files, in lower case; empty for a folder of files.
-        reader: ``module:Class``, called with (path, sources, names), and with the layer if the format has layers; gives
-            ``Labels``.
-        accepts: Whether a file of such an ending is in it, where several formats have the ending.
+        endings: Of its files, in lower case.
+        reader: ``module:function``, called with (path, sources), which gives the images that ``DrawnLabels`` paints;
+            where it is geographic ``module:Class``, called with (path, sources, names, layer), which gives ``Labels``.
+        kind: What the JSON must be, where several formats have that ending.
         packages: What the reader imports, as ``find_spec`` names it.
         extra: The extra of tilesweep that brings them.
+        file: Whether it may be a single file.
+        folder: Whether it may be a folder of files.
+        geographic: Whether it is in a map's coordinates, not in pixels.
         layers: Whether a file may hold several layers, of which ``--layer`` chooses one.
     """
 
     name: str
     endings: Sequence[str]
     reader: str
-    accepts: Callable[[Path], bool] = lambda path: True
+    kind: JsonKind | None = None
     packages: Sequence[str] = ()
     extra: str = ""
+    file: bool = True
+    folder: bool = False
+    geographic: bool = False
     layers: bool = False
 
     def fits(self, path: Path) -> bool:
-        """Return whether a file or folder is in this format."""
-        if path.is_dir() or not self.endings:
-            return path.is_dir() and not self.endings
-        return path.suffix.lower() in self.endings and self.accepts(path)
+        """Return whether a file or folder is in this format; a folder is what the first file in it is."""
+        if not (self.folder if path.is_dir() else self.file):
+            return False
+        files = sorted(one for one in path.rglob("*") if one.name[0] != ".") if path.is_dir() else [path]
+        file = next((one for one in files if one.suffix.lower() in self.endings and one.is_file()), None)
+        return file is not None and (self.kind is None or json_kind(file) == self.kind)
 
-    def open(self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames, layer: str) -> Labels:
-        """Read a file; see ``open_labels``."""
+    def load(self, path: Path) -> Callable[..., Any]:
+        """Return the reader.
+
+        Raises:
+            DataError: Packages are missing.
+        """
         if missing := [package for package in self.packages if find_spec(package) is None]:
             them = "it" if len(missing) == 1 else "them"
             raise DataError(
@@ -53,53 +68,65 @@ class LabelFormat:
                 f"'tilesweep[{self.extra}]'"
             )
         module, _, name = self.reader.partition(":")
-        more = (layer,) if self.layers else ()
-        labels: Labels = getattr(import_module(module), name)(path, sources, names, *more)
-        return labels
+        reader: Callable[..., Any] = getattr(import_module(module), name)
+        return reader
 
 
-def _is_geojson(path: Path) -> bool:
-    return read_labels(path, dict[str, object], "JSON object").get("type") in ("FeatureCollection", "Feature")
-
-
-_coco = partial(LabelFormat, packages=("pycocotools",), extra="labels")
+_drawn = partial(LabelFormat, packages=("pycocotools",), extra="labels")
+_json = partial(_drawn, endings=(".json",))
 _geo = partial(
     LabelFormat,
     reader="sweep.patches.labels.footprints:Footprints",
     packages=("geopandas", "pyogrio", "rasterio", "shapely", "pyproj"),
     extra="geo",
+    geographic=True,
 )
 
 FORMATS: Sequence[LabelFormat] = (
-    _coco(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels.cvat:Cvat"),
-    _coco(
-        name="COCO JSON",
-        endings=(".json",),
-        accepts=lambda path: not _is_geojson(path),
-        reader="sweep.patches.labels.coco:Coco",
-    ),
-    _coco(name="a folder of LabelMe JSON", endings=(), reader="sweep.patches.labels.labelme:LabelMe"),
-    _geo(name="GeoJSON", endings=(".json", ".geojson")),
+    _drawn(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels.cvat:read_cvat"),
+    _json(name="COCO JSON", kind="coco", folder=True, reader="sweep.patches.labels.coco:read_coco"),
+    _json(name="LabelMe JSON", kind="labelme", folder=True, reader="sweep.patches.labels.labelme:read_labelme"),
+    _geo(name="GeoJSON", endings=(".json", ".geojson"), kind="geojson"),
     _geo(name="GeoPackage", endings=(".gpkg",), layers=True),
 )
 """All of them. Listing them loads no reader."""
 
 
-def open_labels(path: Path, sources: Mapping[str, SourceRaster], task: Task | None, layer: str = "") -> Labels:
-    """Open a file or folder of polygons.
+def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, layer: str = "") -> Labels:
+    """Open the labels of images.
 
     Args:
-        path: In one of ``FORMATS``.
-        sources: Name to image; every one must have labels, if only an empty list, but for vector files of the ground.
-        task: Whose classes label names are; None paints every label as foreground. What nothing covers is the first
-            class.
+        sources: Name to image, whose ``mask`` is the file or folder with its labels, in one of ``FORMATS``; every one
+            must have labels, if only an empty list, but for vector files of the ground.
+        names: What a person says of the labels' names. What nothing covers is the first class.
         layer: Which layer of a file that has layers; empty where only one holds areas.
 
     Raises:
         DataError: In none of the formats, damaged, not of these images, or packages are missing.
     """
-    if task and task.remap:
-        raise DataError("--task: remap is about values of masks, and --labels has names; leave remap out")
+    by_path: dict[Path, dict[str, SourceRaster]] = {}
+    for name, source in sources.items():
+        by_path.setdefault(source.mask, {})[name] = source
+    formats = {path: _format(path, layer) for path in by_path}
+    if ground := [path for path, one in formats.items() if one.geographic]:
+        if len(by_path) > 1:
+            raise DataError(f"--labels {ground[0]}: is not the only file with labels; put the areas of all in one file")
+        found = formats[ground[0]]
+        labels: Labels = found.load(ground[0])(ground[0], sources, names, *((layer,) if found.layers else ()))
+        return labels
+    images: dict[str, LabelledImage] = {}
+    faults: list[str] = []
+    for path, mine in by_path.items():
+        try:
+            images |= formats[path].load(path)(path, mine)
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)
+    return DrawnLabels(next(iter(by_path)), images, names)
+
+
+def _format(path: Path, layer: str) -> LabelFormat:
     layered = [one for one in FORMATS if one.layers]
     if layer and (path.is_dir() or not any(path.suffix.lower() in one.endings for one in layered)):
         kinds = " or a ".join(one.name for one in layered)
@@ -111,4 +138,4 @@ def open_labels(path: Path, sources: Mapping[str, SourceRaster], task: Task | No
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
         raise DataError(f"--labels {path}: is of no known kind; {known}")
-    return found.open(path, sources, LabelNames(task), layer)
+    return found

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any, NotRequired
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from sweep.patches.labels.painting import MaskCanvas
-from sweep.patches.labels.shared import LabelNames, as_polygon, by_image, check_size, read_labels
+from sweep.patches.labels.bitmaps import decode_picture
+from sweep.patches.labels.matching import by_image
+from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, ellipse
+from sweep.patches.labels.shared import MAX_COORDINATE, as_points, as_polygon, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
-from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
+
+IGNORED = "__ignore__"
+"""The label whose pixels LabelMe's own converters leave out."""
 
 
 class _Shape(TypedDict):
     label: str | None
     points: NotRequired[list[Any] | None]
     shape_type: NotRequired[str | None]
+    mask: NotRequired[str | None]
 
 
 class _LabelMeFile(TypedDict):
@@ -29,43 +33,63 @@ class _LabelMeFile(TypedDict):
     imageHeight: NotRequired[int | None]
 
 
-class LabelMe:
-    """A folder of LabelMe files, ``NAME.json`` for image ``NAME``: their polygons and rectangles in the file's order.
+def read_labelme(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, LabelledImage]:
+    """Read a folder of LabelMe files, ``NAME.json`` for image ``NAME``, at any depth: their shapes in the file's order.
 
-    A rectangle has two opposite corners, or all four, as X-AnyLabeling writes it; so has its ``rotation``.
+    A rectangle has two opposite corners, or all four, as X-AnyLabeling writes it; so has its ``rotation``. A circle has
+    its centre and a point of it, a ``mask`` two corners and a PNG.
 
     Args:
         path: The folder; names that begin with a dot, such as macOS's ``._NAME.json``, are left out.
         sources: Name to image.
-        names: What index a label paints.
 
     Raises:
-        DataError: Images without a file.
+        DataError: Images without a file, damaged files, or shapes that are no area.
     """
+    files = {
+        one.relative_to(path).as_posix(): one
+        for one in sorted(path.rglob("*"))
+        if one.suffix.lower() == ".json" and one.is_file() and not one.name.startswith(".")
+    }
+    return {name: _image(files[file]) for name, file in by_image(files, sources, path).items()}
 
-    def __init__(self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames) -> None:
-        self._names = names
-        files = {
-            one.name: one
-            for one in sorted(path.iterdir())
-            if one.suffix.lower() == ".json" and one.is_file() and not one.name.startswith(".")
-        }
-        self._files = {name: files[file] for name, file in by_image(files, sources, path).items()}
 
-    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
-        """Paint a source's shapes, see ``Labels.rasterise``."""
-        path = self._files[source.name]
-        values = read_labels(path, _LabelMeFile, "LabelMe file")
-        check_size(str(path), values.get("imageWidth"), values.get("imageHeight"), shape)
-        canvas = MaskCanvas(shape, str(path))
-        for one in values["shapes"]:
-            value = self._names.index(str(one["label"]), str(path))
-            kind, points = one.get("shape_type") or "polygon", one.get("points") or []
-            corners = len(points)
-            if kind == "rectangle" and corners == 2:
-                first, second = as_polygon([*points, points[0]], str(path))[:2]
-                points = [first, (second[0], first[1]), second, (first[0], second[1])]
-            elif kind != "polygon" and not (kind in ("rectangle", "rotation") and corners == 4):
-                raise DataError(f"{path}: holds a {kind}, which is no polygon; convert or remove it")
-            canvas.paint(as_polygon(points, str(path)), value)
-        return canvas.mask[area.rows, area.columns]
+def _image(path: Path) -> LabelledImage:
+    values = read_labels(path, _LabelMeFile, "LabelMe file")
+    shapes = []
+    for one in values["shapes"]:
+        label = str(one["label"])
+        part = _part(one, f"{path}, a shape {label[:40]!r}")
+        shapes.append(LabelledShape(label=label, parts=[part], place=str(path), ignored=label == IGNORED))
+    size = size_of(str(path), values.get("imageWidth"), values.get("imageHeight"))
+    return LabelledImage(place=str(path), shapes=shapes, size=size)
+
+
+def _part(shape: _Shape, place: str) -> Outline | Runs:
+    kind, points = shape.get("shape_type") or "polygon", shape.get("points") or []
+    corners = len(points)
+    if kind == "mask":
+        return _mask(shape, place)
+    if kind == "circle" and corners == 2:
+        centre, edge = as_points(points, place)
+        radius = float(np.hypot(*(edge - centre)))
+        return Outline(ring=ellipse((float(centre[0]), float(centre[1])), (radius, radius)))
+    if kind == "rectangle" and corners == 2:
+        (left, top), (right, bottom) = as_points(points, place)
+        points = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    elif kind != "polygon" and not (kind in ("rectangle", "rotation") and corners == 4):
+        raise DataError(f"{place}: is a {kind}, which covers no area; draw it as a polygon, or remove it")
+    return Outline(ring=as_polygon(points, place))
+
+
+def _mask(shape: _Shape, place: str) -> Runs:
+    """Return the pixels of an AI mask: a PNG whose first and last pixel are at the two points."""
+    points = as_points(shape.get("points"), place)
+    if len(points) != 2:
+        raise DataError(f"{place}: is a mask without two points; export it again")
+    (left, top), (right, bottom) = np.floor(points).astype(int).tolist()
+    pixels = decode_picture(shape.get("mask") or "", place, most=(bottom - top + 2, right - left + 2))
+    if not (abs(pixels.shape[0] - (bottom - top + 1)) <= 1 and abs(pixels.shape[1] - (right - left + 1)) <= 1):
+        raise DataError(f"{place}: its mask is {pixels.shape[1]}x{pixels.shape[0]}, not what lies between its points")
+    assert abs(top) <= MAX_COORDINATE
+    return Runs.of_pixels(pixels, top=top, left=left)

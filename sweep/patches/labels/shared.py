@@ -1,21 +1,23 @@
-"""Polygons in place of masks: what all formats share."""
+"""Labels in place of masks: what all formats share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.patches.labels.names import LabelMeaning, LabelNames
+from sweep.patches.labels.painting import MaskCanvas, bounds
+from sweep.patches.labels.shapes import LabelledImage, Outline, Runs
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
-from trainables.data.tiles import same_name
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
-from trainables.errors import DataError, nearest
-from trainables.task import IGNORE, IGNORE_INDEX, Task
+from trainables.errors import DataError
 
 MAX_BYTES = 512 * MIB
 """Of a file with labels; COCO's own training set has 450 MB."""
@@ -27,6 +29,14 @@ Schema = TypeVar("Schema")
 
 class Labels(Protocol):
     """The labelled outlines of some images."""
+
+    meaning: LabelMeaning
+    """What their names mean."""
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Source name to the split that the labels put it into, of those that they do."""
+        ...
 
     def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint a source's outlines, later ones over earlier ones.
@@ -46,41 +56,87 @@ class Labels(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LabelNames:
-    """What index a label's name paints.
+class DrawnLabels:
+    """Shapes in pixels of their images, as labelling programs write them.
 
-    Attributes:
-        task: What the masks will mean; None paints every label as foreground.
+    Args:
+        path: The labels.
+        images: Source name to its annotations.
+        names: What a person says of their names.
+
+    Raises:
+        DataError: Labels that have no meaning.
     """
 
-    task: Task | None
+    def __init__(self, path: Path, images: Mapping[str, LabelledImage], names: LabelNames) -> None:
+        self._images = images
+        shapes = [shape for image in images.values() for shape in image.shapes]
+        counts = Counter(shape.label for shape in shapes if not shape.ignored)
+        self.meaning = names.meaning(counts, path, ignored=sum(shape.ignored for shape in shapes))
+        self._ready: dict[str, _Ready] = {}
 
-    def index(self, name: str, place: str) -> int:
-        """Return a label's class index, 255 for ``ignore``.
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Source name to split, see ``Labels.splits``."""
+        return {name: image.split for name, image in self._images.items() if image.split}
 
-        Raises:
-            DataError: The task has no class of this name.
-        """
-        if self.task is None:
-            return 1
-        ignore = (IGNORE,) if self.task.ignores_pixels else ()
-        if name in ignore:
-            return IGNORE_INDEX
-        if name not in self.task.classes:
-            known = nearest(name, (*self.task.classes, *ignore))
-            raise DataError(f"{place}: label {name!r} is no class of --task; add it there, {known}")
-        return self.task.classes.index(name)
+    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
+        """Paint a source's annotations, see ``Labels.rasterise``."""
+        image = self._images[source.name]
+        if image.size and image.size != shape:
+            raise DataError(
+                f"{image.place}: was labelled at {image.size[1]}x{image.size[0]}, but the image is "
+                f"{shape[1]}x{shape[0]}; label the same image"
+            )
+        if source.name not in self._ready:
+            self._ready[source.name] = _Ready.of(image, shape, self.meaning)
+        ready = self._ready[source.name]
+        canvas = MaskCanvas(shape, area, image.place)
+        for number in ready.meeting(area):
+            canvas.paint(ready.parts[number], ready.values[number])
+        return canvas.mask
 
-    def ignored(self, place: str) -> int:
-        """Return what pixels are painted with that are to count neither as one class nor as another.
 
-        Raises:
-            DataError: The task knows no such pixels.
-        """
-        if self.task is None or not self.task.ignores_pixels:
-            raise DataError(f'{place}: is marked to be ignored; give a --task with "ignores": true, or remove it')
-        return IGNORE_INDEX
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """What is painted of an image, in its order.
+
+    Attributes:
+        parts: In pixels.
+        values: Of each part.
+        boxes: (N, 4) top, left, bottom and right of each part.
+    """
+
+    parts: Sequence[Outline | Runs]
+    values: Sequence[int]
+    boxes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, image: LabelledImage, shape: tuple[int, int], meaning: LabelMeaning) -> _Ready:
+        parts: list[Outline | Runs] = []
+        values: list[int] = []
+        for one in image.shapes:
+            value = meaning.ignored if one.ignored else meaning.values.get(one.label)
+            if value is not None:
+                parts += [_scaled(part, shape) if image.shares else part for part in one.parts]
+                values += [value] * len(one.parts)
+        boxes = [(box.top, box.left, box.rows.stop, box.columns.stop) for box in map(bounds, parts)]
+        return cls(parts=parts, values=values, boxes=np.array(boxes, np.int64).reshape(-1, 4))
+
+    def meeting(self, area: Area) -> list[int]:
+        """Return which parts may be in an area."""
+        top, left, bottom, right = self.boxes.T
+        meets = (top < area.rows.stop) & (bottom > area.top) & (left < area.columns.stop) & (right > area.left)
+        found: list[int] = np.flatnonzero(meets).tolist()
+        return found
+
+
+def _scaled(part: Outline | Runs, shape: tuple[int, int]) -> Outline | Runs:
+    """Return an outline in pixels whose coordinates are shares of the image."""
+    if isinstance(part, Runs):
+        return part
+    by = np.array((shape[1], shape[0]), np.float64)
+    return replace(part, ring=part.ring * by, holes=[hole * by for hole in part.holes])
 
 
 def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
@@ -97,17 +153,25 @@ def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
         raise DataError(f"{path}: is no {kind} ({error}); export it again") from error
 
 
+def as_points(points: Any, place: str) -> NDArray[np.float64]:
+    """Return (N, 2) x and y in pixels.
+
+    Raises:
+        DataError: Something else, or none.
+    """
+    if (found := _points(points)) is None:
+        raise DataError(f"{place}: points that are not two numbers each, up to {MAX_COORDINATE:,.0f}; fix or remove it")
+    return found
+
+
 def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
     """Return (N, 2) x and y in pixels.
 
     Raises:
         DataError: Something else, or fewer than three.
     """
-    try:
-        found = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        found = np.zeros(0)
-    if found.ndim != 2 or found.shape[1] != 2 or len(found) < 3 or not (np.abs(found) <= MAX_COORDINATE).all():
+    found = _points(points)
+    if found is None or len(found) < 3:
         raise DataError(
             f"{place}: a polygon without three points of two numbers, up to {MAX_COORDINATE:,.0f} pixels; fix it or "
             f"remove it"
@@ -115,54 +179,21 @@ def as_polygon(points: Any, place: str) -> NDArray[np.float64]:
     return found
 
 
-def check_size(place: str, width: Any, height: Any, shape: tuple[int, int]) -> None:
-    """Refuse labels that were drawn on an image of another size.
+def _points(points: Any) -> NDArray[np.float64] | None:
+    try:
+        found = np.array(points, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    fits = found.ndim == 2 and found.shape[1] == 2 and bool((np.abs(found) <= MAX_COORDINATE).all())
+    return found if fits else None
+
+
+def size_of(place: str, width: object, height: object) -> tuple[int, int]:
+    """Return the height and width that a file says of its image.
 
     Raises:
-        DataError: They differ.
+        DataError: It does not say them.
     """
-    if width is None or height is None:
+    if type(width) is not int or type(height) is not int:
         raise DataError(f"{place}: does not say the size of its image; export it again with width and height")
-    if (height, width) != shape:
-        raise DataError(
-            f"{place}: was labelled at {width}x{height}, but the image is {shape[1]}x{shape[0]}; label the same image"
-        )
-
-
-def by_image(files: Iterable[str], sources: Mapping[str, SourceRaster], path: Path) -> dict[str, str]:
-    """Find which labelled file each source is, by its name without folders, then without its ending.
-
-    Args:
-        files: Names as the labels have them; macOS writes an umlaut as two characters, others as one.
-        sources: Name to image.
-        path: The labels, which errors name.
-
-    Returns:
-        Source name to the labels' own file name.
-
-    Raises:
-        DataError: A file name twice, or images without labels.
-    """
-    whole: dict[str, str] = {}
-    stems: dict[str, list[str]] = {}
-    for file in files:
-        name = same_name(file.replace("\\", "/").rpartition("/")[2])
-        if name in whole:
-            raise DataError(f"{path}: image {name!r} is there twice; keep one")
-        whole[name] = file
-        stems.setdefault(Path(name).stem, []).append(file)
-    found = {}
-    faults = []
-    for name, source in sources.items():
-        alike = stems.get(same_name(source.image.stem), [])
-        if labelled := whole.get(same_name(source.image.name)):
-            found[name] = labelled
-        elif len(alike) == 1:
-            found[name] = alike[0]
-        elif alike:
-            faults.append(f"{source.image}: has labels in {path} as {alike[0]!r} and as {alike[1]!r}; keep one")
-        else:
-            faults.append(f"{source.image}: has no labels in {path}; label it (an empty list counts), or move it away")
-    if faults:
-        raise DataError(faults)
-    return found
+    return height, width

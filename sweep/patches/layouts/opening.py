@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.labels.formats import open_labels
+from sweep.patches.labels.names import LabelNames
 from sweep.patches.layouts.describing import contents
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import ENDINGS, Listing
@@ -45,43 +47,65 @@ def open_sources(options: Make) -> SourceSet:
     else:
         layout, finding = recognise(listing)
         name = layout.name
-    truth, task = _labels(options, finding, task) if finding.labels else _masks(options, finding, task)
+    if finding.labels:
+        return _labels(options, name, finding, names_of(options, task or finding.task))
+    if options.classes:
+        raise DataError(f"--classes {options.classes}: chooses labels by their names; for masks, name values by --task")
+    truth, task = _masks(options, finding, task)
     return SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
+
+
+def names_of(options: Make, task: Task | None) -> LabelNames:
+    """Return what is said of labels' names.
+
+    Raises:
+        DataError: Both classes and a task.
+    """
+    classes = tuple(name for name in (part.strip() for part in options.classes.split(",")) if name)
+    if classes and options.task:
+        raise DataError(f"--classes {options.classes}: does not go with --task, which names classes itself; leave one")
+    return LabelNames(task=None if classes else task, classes=classes)
 
 
 def find_images(listing: Listing, labels: Path) -> FoundSources:
     """Find the images of a folder whose labels are named by ``--labels``.
 
     Args:
-        listing: Holds ``imgs/`` (or ``images/``), or the images themselves.
+        listing: Holds ``imgs/`` (or ``images/``) at any depth, or the images themselves.
         labels: The labels' file or folder.
 
     Raises:
         DataError: No image in it, or two of one name.
     """
-    place = next((folder for folder in listing.folders if folder.lower() in IMAGES), "")
-    images = by_stem(listing, place)
+    folders = [folder for folder in listing.folders if _in_images(folder)] or list(listing.folders)
+    images = [(folder, path) for folder in folders for path in by_stem(listing, folder).values()]
     if not images:
         raise DataError(
             f"--src {listing.root}: holds no image ({', '.join(ENDINGS)}), but {contents(listing)}; put the labelled "
             f"images there"
         )
-    pairs = [placed(PurePosixPath(path).stem, listing.files[path], labels, ()) for path in images.values()]
+    pairs = [placed(PurePosixPath(path).stem, listing.files[path], labels, _place(folder)) for folder, path in images]
     return FoundSources(sources=as_sources(pairs), labels=True, notes=listing.notes)
 
 
-def _labels(options: Make, finding: FoundSources, task: Task | None) -> tuple[ReadTruth, Task]:
-    """Return what paints the labels: each file or folder of labels is opened once, for its images."""
-    task = task or finding.task
-    readers = {
-        path: open_labels(path, {name: one for name, one in finding.sources.items() if one.mask == path}, task, layer)
-        for path, layer in dict.fromkeys((one.mask, options.layer) for one in finding.sources.values())
-    }
+def _in_images(folder: str) -> bool:
+    return any(part in IMAGES for part in folder.lower().split("/"))
 
-    def truth(source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
-        return readers[source.mask].rasterise(source, shape, area)
 
-    return truth, as_written(task or Task())
+def _place(folder: str) -> list[str]:
+    """Return the folders that tell an image from others of its name."""
+    return [part for part in folder.split("/") if part and part.lower() not in IMAGES]
+
+
+def _labels(options: Make, layout: str, finding: FoundSources, names: LabelNames) -> SourceSet:
+    """Return what paints the labels; they may know a split that the folders do not."""
+    labels = open_labels(finding.sources, names, options.layer)
+    meaning = labels.meaning
+    splits = {name: one.split or labels.splits.get(name, "") for name, one in finding.sources.items()}
+    divided = len(set(splits.values())) > 1
+    sources = {name: replace(one, split=splits[name] if divided else "") for name, one in finding.sources.items()}
+    notes = (*finding.notes, *meaning.notes)
+    return SourceSet(layout=layout, sources=sources, truth=labels.rasterise, task=meaning.task, notes=notes)
 
 
 def _masks(options: Make, finding: FoundSources, task: Task | None) -> tuple[ReadTruth, Task]:

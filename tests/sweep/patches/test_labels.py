@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from sweep.patches.labels.painting import MaskCanvas, parse_runs
+from sweep.patches.labels.shapes import Outline
+from sweep.patches.rasters.area import Area
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.tiles import TuningData
 from trainables.task import Task
@@ -129,7 +131,7 @@ def test_the_label_ignore_is_pixels_that_do_not_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_unknown_label_is_named(name: str, tmp_path: Path) -> None:
     labels = WRITERS[name](tmp_path / name, [("rooof", SQUARE)])
-    _refused("label 'rooof' is no class", *_make(tmp_path, labels, task=TASK))
+    _refused("label 'rooof' (3) is no class of --task", *_make(tmp_path, labels, task=TASK))
     assert not (tmp_path / "out").exists()
 
 
@@ -188,14 +190,14 @@ def test_a_polygon_covers_the_pixels_whose_centre_it_holds() -> None:
         [(-50.0, -50.0), (20.0, -50.0), (20.0, 30.0), (-50.0, 30.0)],
         [(70.0, 0), (90, 0), (80, 9)],
     ):
-        canvas = MaskCanvas((SIDE, SIDE), "here")
-        canvas.paint(np.array(corners, dtype=float), 7)
+        canvas = MaskCanvas((SIDE, SIDE), Area.whole((SIDE, SIDE)), "here")
+        canvas.paint(Outline(ring=np.array(corners, dtype=float)), 7)
         rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
         (left, top), (right, bottom) = np.min(corners, 0), np.max(corners, 0)
         inside = (columns > left) & (columns < right) & (rows > top) & (rows < bottom) & (right <= 64)
         assert np.array_equal(canvas.mask, inside * np.uint8(7))
-    slanted = MaskCanvas((SIDE, SIDE), "here")
-    slanted.paint(np.array([(5.0, 5.0), (60.0, 20.0), (20.0, 50.0)]), 1)
+    slanted = MaskCanvas((SIDE, SIDE), Area.whole((SIDE, SIDE)), "here")
+    slanted.paint(Outline(ring=np.array([(5.0, 5.0), (60.0, 20.0), (20.0, 50.0)])), 1)
     assert int(slanted.mask.sum()) == pytest.approx(0.5 * (55 * 45 - 15 * 15), rel=0.01)
 
 
@@ -245,16 +247,18 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
     [
         (lambda folder: folder / "no.xml", "no.xml: no such file or folder"),
         (_text("labels.txt", ""), "labels.txt: is of no known kind"),
-        (_text("labels.json", "{"), "labels.json: is no JSON object (no JSON: "),
-        (_text("labels.json", "[]"), "labels.json: is no JSON object ("),
-        (_text("labels.json", "{}"), "labels.json: is no COCO file (categories: Field required)"),
+        (_text("labels.json", "{"), "labels.json: is no JSON file (no JSON: "),
+        (_text("labels.json", "[5]"), "labels.json: is of no known kind"),
+        (_text("labels.json", "{}"), "labels.json: is of no known kind"),
+        (_text("labels.json", '{"images": []}'), "labels.json: is no COCO file (categories: Field required)"),
         (_text("labels.xml", "<a>"), "labels.xml: not readable as XML"),
         (_text("labels.xml", "<a/>"), "holds no <annotations>"),
         (_text("labels.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'), "defines XML entities"),
         (_cvat('width="64"', 'width="65"'), "image x/a.png: was labelled at 65x64, but the image is 64x64"),
         (_cvat('height="64"', ""), "height is None, not a whole number"),
         (_cvat("x/a.png", "x/d.png"), "a.png: has no labels in"),
-        (_cvat("x/a.png", "y/b.png"), "image 'b.png' is there twice"),
+        (_cvat("x/a.png", "x/b.png"), "image 'x/b.png' is there twice"),
+        (_cvat("x/a.png", "y/b.png"), "has labels in"),
         (_cvat("8.0,8.0;", "8.0;"), "a polygon without three points"),
         (_cvat("8.0,8.0;", "nan,8.0;"), "a polygon without three points"),
         (_cvat("<polygon", "<polyline"), "holds a polyline"),
@@ -273,10 +277,10 @@ def _first(values: dict[str, Any]) -> dict[str, Any]:
         (_labelme(imageWidth=10), "b.json: was labelled at 10x64"),
         (_labelme(shapes=3), "b.json: is no LabelMe file (shapes: "),
         (
-            _labelme(shapes=[{"label": "a", "shape_type": "circle", "points": [[1, 1], [2, 2]]}]),
-            "b.json: holds a circle",
+            _labelme(shapes=[{"label": "a", "shape_type": "line", "points": [[1, 1], [2, 2]]}]),
+            "b.json, a shape 'a': is a line, which covers no area",
         ),
-        (_labelme(shapes=[{"label": "a", "points": [[1, 1], [2, 2]]}]), "b.json: a polygon without three points"),
+        (_labelme(shapes=[{"label": "a", "points": [[1, 1], [2, 2]]}]), "b.json, a shape 'a': a polygon without"),
     ],
 )
 def test_bad_labels_are_one_line_each_and_nothing_is_written(
@@ -291,8 +295,6 @@ def test_bad_labels_are_one_line_each_and_nothing_is_written(
 def test_flags_that_do_not_go_with_polygons(tmp_path: Path) -> None:
     labels = write_cvat(tmp_path / "labels.xml", OBJECTS)
     _refused("does not go with --labels", *_make(tmp_path, labels), "--foreground", "1")
-    task = {**TASK, "remap": {"1": "roof"}}
-    _refused("leave remap out", *_make(tmp_path, labels, task=task))
     (tmp_path / "empty").mkdir()
     _refused("holds no image", *_make(tmp_path, labels), "--src", tmp_path / "empty")
     _refused("--src nowhere", *_make(tmp_path, labels), "--src", "nowhere")
@@ -360,7 +362,11 @@ def test_bad_footprints_are_one_line_each(ground: Path) -> None:
     (ground / "bad.gpkg").write_bytes(b"no package")
     refused("bad.gpkg: not readable as a vector file", ground / "bad.gpkg")
     refused("has no attribute 'class'", _footprints(ground / "a.gpkg", column="kind"), TASK)
-    refused("label 'roof' is no class", _footprints(ground / "b.gpkg"), {"classes": ["ground", "house"]})
+    refused(
+        "labels 'roof' (3), 'pool' (3) are no class of --task",
+        _footprints(ground / "b.gpkg"),
+        {"classes": ["ground", "house"]},
+    )
     far = [("roof", [(x + 1e5, y) for x, y in SQUARE])]
     refused("none of its areas is on an image", _footprints(ground / "c.gpkg", objects=far))
     (ground / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
