@@ -35,7 +35,7 @@ class Make(OutputOptions):
     """
 
     src: Annotated[Path, arg(metavar="DIR")]
-    """Holds imgs/NAME.tif and msks/NAME.tif (or images/, masks/; .png, .jpg), or scene folders that do: SCENE_NAME."""
+    """The images and masks, as people and benchmarks keep them."""
 
     dst: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """Where the dataset goes."""
@@ -67,20 +67,32 @@ class Make(OutputOptions):
     classes: Annotated[str, arg(metavar="A,B|all"), RARE] = ""
     """Labels that become classes, others are left out; default: every label is foreground."""
 
+    images: Annotated[str, arg(metavar="FOLDER|GLOB")] = ""
+    """Which files of --src are images, if that is not recognised."""
+
+    masks: Annotated[str, arg(metavar="FOLDER|GLOB")] = ""
+    """Which are masks: of the same name, or the same for each *."""
+
+    mask_suffix: Annotated[str, arg(metavar="TEXT"), RARE] = ""
+    """How the name of a mask goes on after that of its image: _mask."""
+
     layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""
 
-    title: Annotated[str, arg(metavar="NAME")] = ""
+    title: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """What the dataset is called; default: the folder's name."""
 
-    origin: Annotated[str, arg(metavar="TEXT")] = "unknown"
+    origin: Annotated[str, arg(metavar="TEXT"), RARE] = "unknown"
     """Where the imagery comes from."""
 
-    licence: Annotated[str, arg(metavar="TEXT")] = "unknown"
+    licence: Annotated[str, arg(metavar="TEXT"), RARE] = "unknown"
     """Under which terms."""
 
-    gsd: Annotated[float | None, arg(metavar="METRES")] = None
+    gsd: Annotated[float | None, arg(metavar="METRES"), RARE] = None
     """Metres per pixel."""
+
+    dry_run: bool = False
+    """Show pairs and split; write nothing."""
 
     force: bool = False
     """Replace a dataset that is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
+from sweep.patches.commands.announcing import say_found, say_pairs
 from sweep.patches.commands.shared import (
     check_size,
     finish,
@@ -37,10 +38,14 @@ def make(options: Make, output: Output) -> None:
     _check_sheet(options)
     nudges = parse_nudges(options.nudge)
     found = open_sources(options)
+    say_found(options.src, found, output)
     sources, task = found.sources, found.task
     for note in found.notes:
         output.console.print(note, markup=False, highlight=False)
     splits = read_split(options.split, sources)
+    if options.dry_run:
+        say_pairs(found, splits, output)
+        return
     folders = {name: sources[name].folder for names in splits.values() for name in names}
     published = {name: sources[name].split for name in folders}
     scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None

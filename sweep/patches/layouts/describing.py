@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
+from collections.abc import Mapping
+from itertools import permutations
 from pathlib import PurePosixPath
 
+from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.listing import ENDINGS, Listing
+from sweep.patches.rasters.reader import open_raster
+from trainables.errors import DataError
 
 LISTED = 6
 """Folders or endings that an error lists."""
+COMPARED = 40
+"""Folders of which each is compared with each other one."""
+MASK_WORDS = ("mask", "label", "gt", "annot", "seg", "truth", "target", "class")
+LABEL_ENDINGS = (".json", ".xml", ".gpkg", ".geojson", ".shp", ".fgb")
+SUFFIX_LENGTH = 24
 
 
 def describe_unknown(listing: Listing) -> str:
     """Say what a folder holds and what to say by hand."""
+    start = f"--src {listing.root}"
+    if not listing.files:
+        return f"{start}: holds no file; name the folder that holds the images"
+    if not listing.rasters:
+        return f"{start}: holds no raster ({', '.join(ENDINGS)}), but {contents(listing)}; save the images as such"
+    if pair := _likely_pair(listing):
+        return f"{start}: is of no known layout, but {pair}"
+    if labels := [path for path in listing.files if PurePosixPath(path).suffix.lower() in LABEL_ENDINGS]:
+        return (
+            f"{start}: has no masks, but {contents(listing)}; if {labels[0]} holds the labels, say --labels "
+            f"{shlex.quote(str(listing.files[labels[0]]))}"
+        )
     return (
-        f"--src {listing.root}: is of no known layout, for it holds {contents(listing)}; say which files are images "
-        f"and which are masks: --images FOLDER --masks FOLDER, or --labels FILE"
+        f"{start}: is of no known layout, for it holds {contents(listing)}; say which are images and which are masks: "
+        f"--images FOLDER --masks FOLDER, or --mask-suffix _SUFFIX, or --labels FILE"
     )
 
 
@@ -24,8 +47,65 @@ def contents(listing: Listing) -> str:
     shown = []
     for folder, names in list(listing.folders.items())[:LISTED]:
         endings = Counter(PurePosixPath(name).suffix or "no ending" for name in names)
-        files = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(3))
+        files = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(3))
         shown.append(f"{folder}/: {files}" if folder else files)
     if len(listing.folders) > LISTED:
-        shown.append(f"and {len(listing.folders) - LISTED} more folders")
-    return "; ".join(shown) or f"nothing (read are {', '.join(ENDINGS)})"
+        shown.append(f"and {counted(len(listing.folders) - LISTED, 'more folder')}")
+    return "; ".join(shown) or "nothing"
+
+
+def _likely_pair(listing: Listing) -> str:
+    """Say which two folders, or which two kinds of names, are most likely images and masks; empty for none."""
+    stems: dict[str, set[str]] = {}
+    for path in listing.rasters:
+        folder, _, name = path.rpartition("/")
+        stems.setdefault(folder, set()).add(PurePosixPath(name).stem)
+    named = {folder: found for folder, found in list(stems.items())[:COMPARED] if folder}
+    matches = {
+        (images, masks): suffix
+        for images, masks in permutations(named, 2)
+        if (suffix := _suffix(named[images], named[masks])) is not None
+    }
+    if not matches:
+        return _unlike(listing, named)
+    images, masks = max(matches, key=lambda pair: (_like_masks(listing, pair[1]), not _like_masks(listing, pair[0])))
+    suffix = matches[images, masks]
+    flags = f"--images {shlex.quote(images)} --masks {shlex.quote(masks)}"
+    return f"{_hold(listing, images, masks)}; say {flags}{f' --mask-suffix {shlex.quote(suffix)}' if suffix else ''}"
+
+
+def _unlike(listing: Listing, stems: Mapping[str, set[str]]) -> str:
+    """Say of two folders whose names do not go together that they do not."""
+    if len(stems) != 2:
+        return ""
+    one, other = sorted(stems, key=lambda folder: _like_masks(listing, folder))
+    shown = f"{min(stems[one])}, {min(stems[other])}"
+    return f"{_hold(listing, one, other)} whose names do not match ({shown}); give both files of a pair one name"
+
+
+def _hold(listing: Listing, *folders: str) -> str:
+    names = [[name for name in listing.folders[folder] if f"{folder}/{name}" in listing.rasters] for folder in folders]
+    endings = [Counter(PurePosixPath(name).suffix for name in those).most_common(1)[0][0] for those in names]
+    kinds = " and ".join(dict.fromkeys(endings))
+    counts = " and ".join(f"{len(those):,}" for those in names)
+    return f"{'/ and '.join(folders)}/ hold {counts} {kinds} files"
+
+
+def _suffix(images: set[str], masks: set[str]) -> str | None:
+    """Return what most masks' names have more than their images'; None where few have a partner."""
+    first = min(images)
+    suffixes = {mask[len(first) :] for mask in masks if mask.startswith(first)}
+    fitting = [one for one in sorted(suffixes, key=len) if len(one) <= SUFFIX_LENGTH]
+    return next((one for one in fitting if 2 * len({f"{image}{one}" for image in images} & masks) > len(images)), None)
+
+
+def _like_masks(listing: Listing, folder: str) -> int:
+    """Return how much a folder looks like one of masks: by its name, then by its first file."""
+    if any(word in folder.lower() for word in MASK_WORDS):
+        return 2
+    first = next(f"{folder}/{name}" for name in listing.folders[folder] if f"{folder}/{name}" in listing.rasters)
+    try:
+        raster = open_raster(listing.files[first])
+    except DataError:
+        return 0
+    return int(raster.bands == 1 or raster.palette is not None)

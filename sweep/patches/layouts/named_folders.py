@@ -1,15 +1,19 @@
-"""Folders that are called as what they hold: ``images/`` and ``masks/``, ``train/`` and ``train_labels/``."""
+"""Folders and files whose names say which are masks: ``images/`` and ``masks/``, ``train_labels/``, ``a_mask.png``."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
+from sweep.patches.layouts.legend_files import find_legend, read_colours
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.pairing import Pair, as_sources, by_stem, lonely, placed
+from sweep.patches.layouts.peeking import are_blurred, colours_of
 from trainables.errors import DataError
+from trainables.task import Task, parse_value
 
 IMAGES = ("imgs", "images", "image", "img", "img_dir", "sat", "jpegimages", "photos", "rgb")
 MASKS = (
@@ -17,39 +21,42 @@ MASKS = (
     *("targets", "target", "segmentationclass", "ground_truth", "groundtruth"),
 )
 """What people call the folders, in lower case."""
-MASK_FOLDER_ENDINGS = ("_labels", "_masks", "_label", "_mask", "_gt", "annot", "_annot")
-"""``train_labels`` beside ``train``."""
-MASK_SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_gt", "_m", "_L", "_seg", "-mask", "_mask_0")
-"""``NAME_mask.png`` of ``NAME.jpg``."""
+MASK_FOLDERS = ("_labels", "_masks", "_label", "_mask", "_gt", "annot", "_annot", "_map")
+"""How the name of a folder of masks goes on after that of its images."""
+MASK_SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_gt", "_m", "_L", "_seg", "-mask")
+"""How the name of a mask goes on after that of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Twins:
-    """A folder of images and its folder of masks.
+    """A folder of images and its folder of masks, which may be the same one.
 
     Attributes:
         images: Below the listing's root.
         masks: The same.
+        suffix: How the names of masks go on.
         place: The folders around them, and those in both.
     """
 
     images: str
     masks: str
+    suffix: str
     place: tuple[str, ...]
 
+    @property
+    def without(self) -> str:
+        """What the names of images do not end in."""
+        return self.suffix if self.images == self.masks else ""
 
-def recognise_folders(listing: Listing) -> FoundSources | None:
-    """Find images and masks in folders that are called so, right below the folder or below splits and scenes."""
-    twins = list(_twins(listing))
+
+def _recognised(listing: Listing, find: Callable[[Listing], Iterator[_Twins]], *, always: bool) -> FoundSources | None:
+    twins = list(find(listing))
     pairs: list[Pair] = []
     faults: list[str] = []
-    notes = list(listing.notes)
     for twin in twins:
-        suffix = _suffix(listing, twin)
-        if suffix is None:
-            continue
-        images, masks = by_stem(listing, twin.images), by_stem(listing, twin.masks, suffix)
-        faults += lonely(listing, images, masks, twin.masks, "mask", suffix)
+        images = by_stem(listing, twin.images, without=twin.without)
+        masks = by_stem(listing, twin.masks, twin.suffix)
+        faults += lonely(listing, images, masks, twin.masks, "mask", twin.suffix)
         faults += lonely(listing, masks, images, twin.images, "image")
         pairs += [
             placed(stem, listing.files[images[stem]], listing.files[masks[stem]], twin.place)
@@ -59,24 +66,43 @@ def recognise_folders(listing: Listing) -> FoundSources | None:
         return None
     if faults:
         raise DataError(faults)
-    notes += without_masks(listing, [twin.images for twin in twins])
-    return FoundSources(sources=as_sources(pairs, always=True), notes=notes)
+    sources = as_sources(pairs, always=always)
+    task, foreground, notes = _meaning(listing, pairs)
+    return FoundSources(
+        sources=sources,
+        task=task,
+        foreground=foreground,
+        notes=(*listing.notes, *_without_masks(listing, [twin.images for twin in twins]), *notes),
+    )
 
 
-def without_masks(listing: Listing, used: Sequence[str]) -> list[str]:
+def _meaning(listing: Listing, pairs: Sequence[Pair]) -> tuple[Task | None, str, list[str]]:
+    """Return the task of a legend beside the masks, or the rule for masks that a lossy compression blurred."""
+    masks = [pair.mask for pair in pairs]
+    if legend := find_legend(listing):
+        task = read_colours(listing, legend)
+        shown = colours_of(masks)
+        if shown and shown <= {*task.colours, *map(parse_value, task.remap)}:
+            return task, "", []
+        other = "other colours than the masks show" if shown else "colours, and the masks have none"
+        return None, "", [f"{legend} names {other}; it is not used"]
+    if are_blurred(masks):
+        return None, ">127", ["the masks are black and white, blurred by their compression: above 127 is foreground"]
+    return None, "", []
+
+
+def _without_masks(listing: Listing, used: Sequence[str]) -> Iterator[str]:
     """Say which folders of images have no masks, and so are left out."""
     counts = Counter(path.rpartition("/")[0] for path in listing.rasters)
-    return [
-        f"{listing.root / folder}: {count} images have no masks and are left out"
-        for folder, count in counts.items()
-        if folder.rpartition("/")[2].lower() in IMAGES and folder not in used
-    ]
+    for folder, count in counts.items():
+        if folder.rpartition("/")[2].lower() in IMAGES and folder not in used:
+            yield f"{listing.root / folder}: without masks, left out: {counted(count, 'image')}"
 
 
-def _twins(listing: Listing) -> Iterator[_Twins]:
-    holding = dict.fromkeys(path.rpartition("/")[0] for path in listing.rasters)
-    known = {folder.lower(): folder for folder in holding}
-    for folder in holding:
+def _by_words(listing: Listing) -> Iterator[_Twins]:
+    """Yield folders that are called images and masks, in any of the words for them."""
+    known = {folder.lower(): folder for folder in _folders(listing)}
+    for folder in known.values():
         parts = folder.split("/")
         for index in reversed(range(len(parts))):
             if parts[index].lower() not in IMAGES:
@@ -89,24 +115,68 @@ def _twins(listing: Listing) -> Iterator[_Twins]:
                     f"{listing.root / folder}: may have its masks in {shown}; say which: --images {folder} --masks "
                     f"{found[0]}"
                 )
-            if found:
-                yield _Twins(images=folder, masks=found[0], place=(*parts[:index], *parts[index + 1 :]))
+            if found and (suffix := _suffix(listing, folder, found[0])) is not None:
+                place = (*parts[:index], *parts[index + 1 :])
+                yield _Twins(images=folder, masks=found[0], suffix=suffix, place=place)
                 break
 
 
-def _suffix(listing: Listing, twin: _Twins) -> str | None:
+def _by_siblings(listing: Listing) -> Iterator[_Twins]:
+    """Yield folders beside which one is called the same and more: ``train`` and ``train_labels``."""
+    known = _folders(listing)
+    for folder in known:
+        found = [other for ending in MASK_FOLDERS if (other := f"{folder}{ending}") in known]
+        if folder and found and (suffix := _suffix(listing, folder, found[0])) is not None:
+            yield _Twins(images=folder, masks=found[0], suffix=suffix, place=tuple(folder.split("/")))
+
+
+def _by_suffix(listing: Listing) -> Iterator[_Twins]:
+    """Yield folders that hold masks beside their images, of which at least half have one."""
+    for folder in _folders(listing):
+        found = []
+        for suffix in MASK_SUFFIXES:
+            images, masks = by_stem(listing, folder, without=suffix), by_stem(listing, folder, suffix)
+            if 2 * len(images.keys() & masks.keys()) > len(images):
+                found.append(suffix)
+        if len(found) > 1:
+            raise DataError(
+                f"{listing.root / folder}: masks may be called NAME{found[0]} or NAME{found[1]}; say which: "
+                f"--mask-suffix {found[0]}"
+            )
+        if found:
+            place = tuple(folder.split("/")) if folder else ()
+            yield _Twins(images=folder, masks=folder, suffix=found[0], place=place)
+
+
+def _folders(listing: Listing) -> list[str]:
+    return list(dict.fromkeys(path.rpartition("/")[0] for path in listing.rasters))
+
+
+def _suffix(listing: Listing, images: str, masks: str) -> str | None:
     """Return what the masks' names have more than those of their images; None where none of them match."""
-    images = by_stem(listing, twin.images)
-    return next(
-        (suffix for suffix in ("", *MASK_SUFFIXES) if images.keys() & by_stem(listing, twin.masks, suffix).keys()),
-        None,
-    )
+    stems = by_stem(listing, images).keys()
+    return next((one for one in ("", *MASK_SUFFIXES) if stems & by_stem(listing, masks, one).keys()), None)
 
 
 FOLDERS = SourceLayout(
     name="folders of images and masks",
-    looks="images/NAME.tif, masks/NAME.tif, also in folders of splits or scenes",
-    classes="as --foreground or --task says",
-    split="folders called train, val, test",
-    recognise=recognise_folders,
+    looks="`images/a.tif`, `masks/a.tif`, also `imgs`, `msks`, `image`, `label`, `gt` and the like, in folders of "
+    "splits or scenes, and with `class_dict.csv`",
+    classes="as `--foreground`, `--task` or the legend says",
+    split="folders called train, val, test; other folders are scenes",
+    recognise=lambda listing: _recognised(listing, _by_words, always=True),
+)
+SIBLINGS = SourceLayout(
+    name="folders beside their folders of masks",
+    looks="`train/a.png`, `train_labels/a.png`, also `_masks`, `_gt`, `annot`",
+    classes="as `--foreground`, `--task` or the legend says",
+    split="folders called train, val, test; other folders are scenes",
+    recognise=lambda listing: _recognised(listing, _by_siblings, always=False),
+)
+SUFFIXES = SourceLayout(
+    name="masks beside their images",
+    looks="`a.jpg`, `a_mask.png`, also `_gt`, `_label`, `_m`, `_L`, `_seg`",
+    classes="as `--foreground`, `--task` or the legend says",
+    split="folders called train, val, test; other folders are scenes",
+    recognise=lambda listing: _recognised(listing, _by_suffix, always=False),
 )

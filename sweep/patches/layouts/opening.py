@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.names import LabelNames
+from sweep.patches.layouts.by_hand import ByHand, named
 from sweep.patches.layouts.describing import contents
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import ENDINGS, Listing
@@ -27,6 +28,9 @@ from sweep.patches.tasks import as_written, read_task
 from trainables.errors import DataError
 from trainables.task import Task
 
+LABEL_FILES = ("file of labels", "files of labels")
+"""What sources with labels have in place of masks."""
+
 
 def open_sources(options: Make) -> SourceSet:
     """Return the images of ``--src`` with their masks or labels.
@@ -42,8 +46,13 @@ def open_sources(options: Make) -> SourceSet:
         raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
     task = read_task(options.task) if options.task else None
     listing = Listing.walk(options.src, without=options.dst)
+    by_hand = ByHand(images=options.images, masks=options.masks, suffix=options.mask_suffix)
     if options.labels:
-        name, finding = f"images and {options.labels.name}", find_images(listing, options.labels)
+        if options.masks or options.mask_suffix:
+            raise DataError(f"{by_hand.words}: does not go with --labels; leave one of them out")
+        name, finding = f"images and {options.labels.name}", find_images(listing, options.labels, options.images)
+    elif by_hand:
+        name, finding = by_hand.words, by_hand.find(listing)
     else:
         layout, finding = recognise(listing)
         name = layout.name
@@ -67,24 +76,30 @@ def names_of(options: Make, task: Task | None) -> LabelNames:
     return LabelNames(task=None if classes else task, classes=classes)
 
 
-def find_images(listing: Listing, labels: Path) -> FoundSources:
+def find_images(listing: Listing, labels: Path, images: str = "") -> FoundSources:
     """Find the images of a folder whose labels are named by ``--labels``.
 
     Args:
         listing: Holds ``imgs/`` (or ``images/``) at any depth, or the images themselves.
         labels: The labels' file or folder.
+        images: What ``--images`` says; empty for nothing.
 
     Raises:
         DataError: No image in it, or two of one name.
     """
-    folders = [folder for folder in listing.folders if _in_images(folder)] or list(listing.folders)
-    images = [(folder, path) for folder in folders for path in by_stem(listing, folder).values()]
-    if not images:
+    if images:
+        paths = list(named(listing, images, "--images"))
+    else:
+        folders = [folder for folder in listing.folders if _in_images(folder)] or list(listing.folders)
+        paths = [path for folder in folders for path in by_stem(listing, folder).values()]
+    if not paths:
         raise DataError(
             f"--src {listing.root}: holds no image ({', '.join(ENDINGS)}), but {contents(listing)}; put the labelled "
-            f"images there"
+            f"images there, or say which they are: --images GLOB"
         )
-    pairs = [placed(PurePosixPath(path).stem, listing.files[path], labels, _place(folder)) for folder, path in images]
+    pairs = [
+        placed(PurePosixPath(path).stem, listing.files[path], labels, _place(path.rpartition("/")[0])) for path in paths
+    ]
     return FoundSources(sources=as_sources(pairs), labels=True, notes=listing.notes)
 
 
@@ -105,7 +120,9 @@ def _labels(options: Make, layout: str, finding: FoundSources, names: LabelNames
     divided = len(set(splits.values())) > 1
     sources = {name: replace(one, split=splits[name] if divided else "") for name, one in finding.sources.items()}
     notes = (*finding.notes, *meaning.notes)
-    return SourceSet(layout=layout, sources=sources, truth=labels.rasterise, task=meaning.task, notes=notes)
+    return SourceSet(
+        layout=layout, sources=sources, truth=labels.rasterise, task=meaning.task, kind=LABEL_FILES, notes=notes
+    )
 
 
 def _masks(options: Make, finding: FoundSources, task: Task | None) -> tuple[ReadTruth, Task]:
@@ -115,7 +132,7 @@ def _masks(options: Make, finding: FoundSources, task: Task | None) -> tuple[Rea
 
     def truth(source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         require_same_place(source)
-        mask = read_classes(source.mask, task) if task else foreground.read(source.mask)
+        mask = read_classes(source.mask, task, binarise=finding.binarise) if task else foreground.read(source.mask)
         if mask.shape != shape:
             sizes = f"is {mask.shape[1]}x{mask.shape[0]} but its image is {open_raster(source.image).size}"
             raise DataError(f"{source.mask}: {sizes}; make them match")

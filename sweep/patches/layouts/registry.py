@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from sweep.patches.layouts.describing import describe_unknown
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.named_folders import FOLDERS
+from sweep.patches.layouts.named_folders import FOLDERS, SIBLINGS, SUFFIXES
+from sweep.patches.layouts.published import aerial, photographs, programs
 from trainables.errors import DataError
 
-LAYOUTS: Sequence[SourceLayout] = (FOLDERS,)
+LAYOUTS: Sequence[SourceLayout] = (
+    aerial.INRIA,
+    aerial.MASSACHUSETTS,
+    aerial.LOVEDA,
+    aerial.DEEPGLOBE,
+    aerial.LANDCOVER_AI,
+    aerial.LANDCOVER_AI_TILES,
+    aerial.POTSDAM,
+    aerial.VAIHINGEN,
+    aerial.ISAID,
+    aerial.XVIEW2,
+    aerial.DUBAI,
+    photographs.KVASIR,
+    photographs.CAMVID,
+    photographs.CAMVID_11,
+    photographs.CITYSCAPES,
+    programs.CVAT_MASKS,
+    photographs.VOC,
+    programs.ROBOFLOW_MASKS,
+    aerial.WHU,
+    FOLDERS,
+    SIBLINGS,
+    SUFFIXES,
+)
 """The most specific first: the first one that recognises a folder is taken."""
 
 
@@ -20,10 +45,10 @@ def recognise(listing: Listing) -> tuple[SourceLayout, FoundSources]:
     Raises:
         DataError: None, with what is there and what to say; or something is wrong with the files.
     """
-    here: Listing | None = listing
-    while here is not None:
-        for layout in LAYOUTS:
-            if finding := layout.recognise(here):
-                return layout, finding
-        here = here.under(here.only_folder) if here.only_folder else None
+    levels = [listing]
+    while folder := levels[-1].only_folder:
+        levels.append(levels[-1].under(folder))
+    for layout, level in product(LAYOUTS, levels):
+        if finding := layout.recognise(level):
+            return layout, finding
     raise DataError(describe_unknown(listing))

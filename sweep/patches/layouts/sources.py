@@ -46,6 +46,7 @@ class SourceSet:
         sources: Name to source.
         truth: Reads a part of a source's truth.
         task: What the values mean that ``truth`` gives.
+        kind: What ``mask`` of the sources is: a noun and its plural.
         notes: What was passed over or left out, a line each.
     """
 
@@ -53,4 +54,5 @@ class SourceSet:
     sources: Mapping[str, SourceRaster]
     truth: ReadTruth
     task: Task
+    kind: tuple[str, str] = ("mask", "masks")
     notes: Sequence[str] = ()

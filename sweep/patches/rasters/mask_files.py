@@ -86,18 +86,22 @@ def open_mask(path: Path) -> MaskFile:
     return MaskFile(raster, pixels)
 
 
-def read_classes(path: Path, task: Task) -> NDArray[np.uint8]:
+def read_classes(path: Path, task: Task, *, binarise: bool = False) -> NDArray[np.uint8]:
     """Read a mask raster as (H, W) uint8 class indices, 255 for pixels that do not count.
 
     Args:
         path: The raster: indices, a palette, or colours. A palette's indices are the values where the task names no
             colours.
         task: What its values mean.
+        binarise: Make every band 0 below 128 and 255 from there first, where a publisher's colours are blurred.
 
     Raises:
         DataError: Damaged, or not what the task says.
     """
     mask = open_mask(path)
+    if binarise:
+        pixels = mask.colours() if mask.raster.palette is not None else mask.pixels
+        return classify(Image.fromarray(np.where(pixels < 128, 0, 255).astype(np.uint8)), task, str(path))
     if mask.raster.lossy:
         raise DataError(f"{path}: is compressed as JPEG, which blurs indices and colours; export the masks as PNG")
     if mask.pixels.dtype != np.uint8:

@@ -1,0 +1,58 @@
+"""What ``make`` says before it works: what it took the folder for, and which mask is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sweep.cli.output import Output
+from sweep.cli.tables import Sheet, columns_of
+from sweep.patches.layouts.counting import counted
+from sweep.patches.layouts.sources import SourceSet
+from trainables.data.tiles import SPLITS
+
+SHOWN_CLASSES = 8
+SHOWN_NOTES = 10
+SHOWN_PAIRS = 30
+
+
+def say_found(folder: Path, found: SourceSet, output: Output) -> None:
+    """Say in a line what a folder was taken for, and what of it was left out."""
+    masks = len({source.mask for source in found.sources.values()})
+    classes = found.task.classes
+    shown = ", ".join(classes[:SHOWN_CLASSES]) + (", ..." if len(classes) > SHOWN_CLASSES else "")
+    lines = [
+        f"{folder}: {found.layout}: {counted(len(found.sources), 'image')}, {counted(masks, *found.kind)}, "
+        f"{len(classes)} classes ({shown})",
+        *found.notes[:SHOWN_NOTES],
+    ]
+    if len(found.notes) > SHOWN_NOTES:
+        lines.append(f"and {len(found.notes) - SHOWN_NOTES} more that were left out; --json lists them")
+    for line in lines:
+        output.console.print(line, markup=False, soft_wrap=True)
+    output.events.emit(
+        "layout",
+        path=str(folder),
+        layout=found.layout,
+        images=len(found.sources),
+        masks=masks,
+        classes=list(classes),
+        notes=list(found.notes),
+    )
+
+
+def say_pairs(found: SourceSet, splits: Mapping[str, Sequence[str]], output: Output) -> None:
+    """Show which mask each image has, and which split it is in; a program gets all pairs."""
+    owner = {name: split for split, names in splits.items() for name in names}
+    rows = []
+    for name, source in found.sources.items():
+        split = owner.get(name, "")
+        output.events.emit("pair", name=name, image=str(source.image), mask=str(source.mask), split=split)
+        rows.append((split or "none", name, str(source.image), str(source.mask)))
+    rows.sort(key=lambda row: (*SPLITS, "none").index(row[0]))
+    counts = ", ".join(f"{split} {len(names)}" for split, names in splits.items())
+    title = f"{counted(len(rows), 'image')}: {counts}" + (
+        f"; the first {SHOWN_PAIRS}" if len(rows) > SHOWN_PAIRS else ""
+    )
+    output.results.print(Sheet(title, columns_of("split", "tile", "image", found.kind[0]), rows[:SHOWN_PAIRS]))
+    output.results.print("nothing was written; leave out --dry-run to make the dataset")

@@ -1,0 +1,1 @@
+"""Layouts in which benchmarks and labelling programs publish images with masks."""
