@@ -12,9 +12,10 @@ from typing_extensions import TypedDict
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.painting import parse_runs
 from sweep.patches.labels.shapes import Floats, LabelledImage, LabelledShape, Outline, Runs
-from sweep.patches.labels.shared import as_polygon, read_labels, size_of
+from sweep.patches.labels.shared import as_polygon, json_files, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
+from sweep.patches.splits.chosen import split_called
 from trainables.errors import DataError
 
 INSTANCES = "instances_"
@@ -54,7 +55,8 @@ def read_coco(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, Labe
     is of pixels that do not count.
 
     Args:
-        path: A file, or a folder with files, at any depth; an image may be in one of them only.
+        path: A file, or a folder with files, at any depth; an image may be in one of them only. Where several images
+            have one name, ``train.json`` is of those in ``train/``.
         sources: Name to image.
 
     Raises:
@@ -63,12 +65,11 @@ def read_coco(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, Labe
     images: dict[str, tuple[Path, _Image]] = {}
     files = {file: _read(file) for file in coco_files(path)}
     for file, values in files.items():
+        folder = "" if file == path else f"{file.relative_to(path).parent / file.stem.removeprefix(INSTANCES)}/"
         for image in values["images"]:
-            inside = str(file.relative_to(path).parent / image["file_name"]) if file != path else image["file_name"]
-            if (twin := images.setdefault(inside, (file, image))[0]) is not file:
-                raise DataError(f"{file}: holds image {inside!r}, and so does {twin}; name one of them by --labels")
-            if images[inside][1] is not image:
-                raise DataError(f"{file}: image {inside!r} is there twice; keep one")
+            inside = f"{folder}{image['file_name']}"
+            if images.setdefault(inside, (file, image))[1] is not image:
+                raise DataError(f"{file}: image {image['file_name']!r} is there twice; keep one")
     found = by_image(images, sources, path)
     return _labelled({name: images[inside] for name, inside in found.items()}, files)
 
@@ -77,7 +78,7 @@ def coco_files(path: Path) -> list[Path]:
     """Return the COCO files of a folder, or the file itself."""
     if not path.is_dir():
         return [path]
-    found = sorted(one for one in path.rglob("*.json") if not one.name.startswith("."))
+    found = list(json_files(path).values())
     return [one for one in found if one.name.startswith(INSTANCES)] or found
 
 
@@ -118,18 +119,23 @@ def _labelled(images: Mapping[str, tuple[Path, _Image]], files: Mapping[Path, _C
                     )
                 )
     return {
-        name: LabelledImage(place=f"{file}, image {image['file_name']}", shapes=shapes[name], size=sizes[name])
+        name: LabelledImage(
+            place=f"{file}, image {image['file_name']}",
+            shapes=shapes[name],
+            size=sizes[name],
+            split=split_called(file.stem.removeprefix(INSTANCES)),
+        )
         for name, (file, image) in images.items()
     }
 
 
 def _parts(segmentation: Any, size: tuple[int, int], place: str) -> Sequence[Outline | Runs]:
     if isinstance(segmentation, list) and segmentation:
-        return [Outline(ring=_ring(numbers, place)) for numbers in segmentation]
+        return [Outline(ring=flat_ring(numbers, place)) for numbers in segmentation]
     return [run_lengths(segmentation, size, place)]
 
 
-def _ring(numbers: Any, place: str) -> Floats:
+def flat_ring(numbers: Any, place: str) -> Floats:
     """Return (N, 2) of x, y, x, y, ..."""
     flat = isinstance(numbers, list) and all(isinstance(one, int | float) for one in numbers) and len(numbers) % 2 == 0
     return as_polygon(np.array(numbers, dtype=object).reshape(-1, 2).tolist() if flat else None, place)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, box_corners, ellipse, turn
-from sweep.patches.labels.shared import MAX_BYTES, MAX_COORDINATE, as_polygon
+from sweep.patches.labels.shared import MAX_BYTES, MAX_COORDINATE, as_polygon, read_each
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.splits.chosen import split_called
@@ -57,7 +57,8 @@ def read_cvat(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, Labe
         inside = "/".join(part for part in (image.get("subset"), image.get("name", "")) if part)
         if images.setdefault(inside, image) is not image:
             raise DataError(f"{path}: image {inside!r} is there twice; keep one")
-    return {name: _image(images[file], path) for name, file in by_image(images, sources, path).items()}
+    found = {name: images[file] for name, file in by_image(images, sources, path).items()}
+    return read_each(found, lambda image: _image(image, path))
 
 
 def _image(image: ElementTree.Element, path: Path) -> LabelledImage:

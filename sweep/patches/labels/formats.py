@@ -13,7 +13,7 @@ from typing import Any
 from sweep.patches.labels.names import LabelNames
 from sweep.patches.labels.shapes import LabelledImage
 from sweep.patches.labels.shared import DrawnLabels, Labels
-from sweep.patches.labels.sniffing import JsonKind, json_kind
+from sweep.patches.labels.sniffing import JsonKind, files_of_kind, json_kind
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
 
@@ -48,12 +48,14 @@ class LabelFormat:
     layers: bool = False
 
     def fits(self, path: Path) -> bool:
-        """Return whether a file or folder is in this format; a folder is what the first file in it is."""
+        """Return whether a file or folder is in this format; a folder is what the first files in it are."""
         if not (self.folder if path.is_dir() else self.file):
             return False
         files = sorted(one for one in path.rglob("*") if one.name[0] != ".") if path.is_dir() else [path]
-        file = next((one for one in files if one.suffix.lower() in self.endings and one.is_file()), None)
-        return file is not None and (self.kind is None or json_kind(file) == self.kind)
+        files = [one for one in files if one.suffix.lower() in self.endings and one.is_file()]
+        if self.kind is None or not files:
+            return bool(files)
+        return bool(files_of_kind(files, self.kind)) if path.is_dir() else json_kind(path) == self.kind
 
     def load(self, path: Path) -> Callable[..., Any]:
         """Return the reader.
@@ -74,6 +76,7 @@ class LabelFormat:
 
 _drawn = partial(LabelFormat, packages=("pycocotools",), extra="labels")
 _json = partial(_drawn, endings=(".json",))
+_yolo = partial(_drawn, reader="sweep.patches.labels.yolo:read_yolo")
 _geo = partial(
     LabelFormat,
     reader="sweep.patches.labels.footprints:Footprints",
@@ -85,7 +88,26 @@ _geo = partial(
 FORMATS: Sequence[LabelFormat] = (
     _drawn(name="CVAT XML", endings=(".xml",), reader="sweep.patches.labels.cvat:read_cvat"),
     _json(name="COCO JSON", kind="coco", folder=True, reader="sweep.patches.labels.coco:read_coco"),
-    _json(name="LabelMe JSON", kind="labelme", folder=True, reader="sweep.patches.labels.labelme:read_labelme"),
+    _json(
+        name="LabelMe JSON", kind="labelme", file=False, folder=True, reader="sweep.patches.labels.labelme:read_labelme"
+    ),
+    _json(
+        name="Label Studio JSON",
+        kind="label studio",
+        folder=True,
+        reader="sweep.patches.labels.label_studio:read_label_studio",
+    ),
+    _json(name="VIA JSON", kind="via", reader="sweep.patches.labels.via:read_via"),
+    _json(
+        name="a folder of Supervisely JSON",
+        kind="supervisely",
+        file=False,
+        folder=True,
+        reader="sweep.patches.labels.supervisely:read_supervisely",
+    ),
+    _json(name="Datumaro JSON", kind="datumaro", folder=True, reader="sweep.patches.labels.datumaro:read_datumaro"),
+    _yolo(name="a folder of Ultralytics YOLO", endings=(".yaml", ".yml", ".txt"), file=False, folder=True),
+    _yolo(name="its data.yaml", endings=(".yaml", ".yml")),
     _geo(name="GeoJSON", endings=(".json", ".geojson"), kind="geojson"),
     _geo(name="GeoPackage", endings=(".gpkg",), layers=True),
 )

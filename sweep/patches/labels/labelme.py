@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from sweep.patches.labels.bitmaps import decode_picture
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, ellipse
-from sweep.patches.labels.shared import MAX_COORDINATE, as_points, as_polygon, read_labels, size_of
+from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_each, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
 
@@ -34,7 +34,7 @@ class _LabelMeFile(TypedDict):
 
 
 def read_labelme(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, LabelledImage]:
-    """Read a folder of LabelMe files, ``NAME.json`` for image ``NAME``, at any depth: their shapes in the file's order.
+    """Read a folder of LabelMe files, ``NAME.json`` for image ``NAME``, at any depth: their shapes in order.
 
     A rectangle has two opposite corners, or all four, as X-AnyLabeling writes it; so has its ``rotation``. A circle has
     its centre and a point of it, a ``mask`` two corners and a PNG.
@@ -46,12 +46,8 @@ def read_labelme(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, L
     Raises:
         DataError: Images without a file, damaged files, or shapes that are no area.
     """
-    files = {
-        one.relative_to(path).as_posix(): one
-        for one in sorted(path.rglob("*"))
-        if one.suffix.lower() == ".json" and one.is_file() and not one.name.startswith(".")
-    }
-    return {name: _image(files[file]) for name, file in by_image(files, sources, path).items()}
+    files = json_files(path)
+    return read_each({name: files[file] for name, file in by_image(files, sources, path).items()}, _image)
 
 
 def _image(path: Path) -> LabelledImage:
@@ -91,5 +87,4 @@ def _mask(shape: _Shape, place: str) -> Runs:
     pixels = decode_picture(shape.get("mask") or "", place, most=(bottom - top + 2, right - left + 2))
     if not (abs(pixels.shape[0] - (bottom - top + 1)) <= 1 and abs(pixels.shape[1] - (right - left + 1)) <= 1):
         raise DataError(f"{place}: its mask is {pixels.shape[1]}x{pixels.shape[0]}, not what lies between its points")
-    assert abs(top) <= MAX_COORDINATE
     return Runs.of_pixels(pixels, top=top, left=left)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -25,6 +25,7 @@ MAX_COORDINATE = 1e6
 """In pixels."""
 
 Schema = TypeVar("Schema")
+File = TypeVar("File")
 
 
 class Labels(Protocol):
@@ -197,3 +198,34 @@ def size_of(place: str, width: object, height: object) -> tuple[int, int]:
     if type(width) is not int or type(height) is not int:
         raise DataError(f"{place}: does not say the size of its image; export it again with width and height")
     return height, width
+
+
+def read_each(files: Mapping[str, File], read: Callable[[File], LabelledImage]) -> dict[str, LabelledImage]:
+    """Read the annotations of each source.
+
+    Args:
+        files: Source name to what holds its annotations.
+        read: Reads one.
+
+    Raises:
+        DataError: What is wrong with any of them, all at once.
+    """
+    images: dict[str, LabelledImage] = {}
+    faults: list[str] = []
+    for name, file in files.items():
+        try:
+            images[name] = read(file)
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)
+    return images
+
+
+def json_files(path: Path) -> dict[str, Path]:
+    """Return the JSON files of a folder, at any depth, by their names in it; names that begin with a dot are left out.
+
+    macOS writes ``._NAME.json`` beside ``NAME.json``.
+    """
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() == ".json" and one.is_file())
+    return {one.relative_to(path).as_posix(): one for one in found if not one.name.startswith(".")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,9 @@ from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.names import LabelNames
 from sweep.patches.layouts.by_hand import ByHand, named
 from sweep.patches.layouts.describing import contents
+from sweep.patches.layouts.label_files import all_images, labelled_images
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import ENDINGS, Listing
-from sweep.patches.layouts.named_folders import IMAGES
-from sweep.patches.layouts.pairing import as_sources, by_stem, placed
 from sweep.patches.layouts.registry import recognise
 from sweep.patches.layouts.sources import ReadTruth, SourceRaster, SourceSet
 from sweep.patches.options import Make
@@ -87,29 +86,13 @@ def find_images(listing: Listing, labels: Path, images: str = "") -> FoundSource
     Raises:
         DataError: No image in it, or two of one name.
     """
-    if images:
-        paths = list(named(listing, images, "--images"))
-    else:
-        folders = [folder for folder in listing.folders if _in_images(folder)] or list(listing.folders)
-        paths = [path for folder in folders for path in by_stem(listing, folder).values()]
+    paths = list(named(listing, images, "--images")) if images else all_images(listing)
     if not paths:
         raise DataError(
             f"--src {listing.root}: holds no image ({', '.join(ENDINGS)}), but {contents(listing)}; put the labelled "
             f"images there, or say which they are: --images GLOB"
         )
-    pairs = [
-        placed(PurePosixPath(path).stem, listing.files[path], labels, _place(path.rpartition("/")[0])) for path in paths
-    ]
-    return FoundSources(sources=as_sources(pairs), labels=True, notes=listing.notes)
-
-
-def _in_images(folder: str) -> bool:
-    return any(part in IMAGES for part in folder.lower().split("/"))
-
-
-def _place(folder: str) -> list[str]:
-    """Return the folders that tell an image from others of its name."""
-    return [part for part in folder.split("/") if part and part.lower() not in IMAGES]
+    return labelled_images(listing, paths, labels)
 
 
 def _labels(options: Make, layout: str, finding: FoundSources, names: LabelNames) -> SourceSet:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from sweep.patches.layouts.describing import describe_unknown
+from sweep.patches.layouts.label_files import PROGRAMS
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.named_folders import FOLDERS, SIBLINGS, SUFFIXES
@@ -35,6 +36,7 @@ LAYOUTS: Sequence[SourceLayout] = (
     FOLDERS,
     SIBLINGS,
     SUFFIXES,
+    *PROGRAMS,
 )
 """The most specific first: the first one that recognises a folder is taken."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -74,8 +75,12 @@ def read_split(text: str, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def split_called(folder: str) -> str:
-    """Return the split that publishers call so; empty for a name of none, such as that of a scene."""
-    return next((split for split, words in PUBLISHED.items() if folder.lower() in words), "")
+    """Return the split that publishers call so; empty for a name of none, such as that of a scene.
+
+    A year may follow: COCO has ``train2017``.
+    """
+    word = re.sub(r"(19|20)\d\d$", "", folder.lower())
+    return next((split for split, words in PUBLISHED.items() if word in words), "")
 
 
 def origin_of(splits: Mapping[str, Sequence[str]], published: Mapping[str, str]) -> SplitOrigin:
