@@ -79,6 +79,15 @@ class Make(OutputOptions):
     layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""
 
+    class_attribute: Annotated[str, arg(metavar="NAME"), RARE] = ""
+    """With --labels of a GIS: which attribute names an area's class; default: class."""
+
+    extent: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
+    """A vector file (.gpkg, .geojson, .shp) whose areas were labelled in full; pixels outside do not count."""
+
+    crs: Annotated[str, arg(metavar="EPSG:N"), RARE] = ""
+    """The coordinate reference system of rasters and vector files that name none."""
+
     title: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """What the dataset is called; default: the folder's name."""
 

@@ -17,6 +17,7 @@ from PIL import Image
 from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.names import LabelNames
 from sweep.patches.labels.shapes import turn
+from sweep.patches.labels.vector_files import VectorChoices
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
@@ -232,16 +233,16 @@ ROOF = (600_010.0, 5_399_970.0, 600_040.0, 5_399_990.0)
 def test_layers_are_chosen_by_a_person(tmp_path: Path) -> None:
     source = _georeferenced(tmp_path, "g.tif")
     path = _layers(tmp_path, study_area=AREA, roofs=ROOF)
-    with pytest.raises(DataError, match="holds areas in 2 layers; choose one with --layer: study_area, roofs"):
+    with pytest.raises(DataError, match=r"in 2 layers; choose one with --layer: study_area \(1 features\), roofs"):
         open_labels({"g": replace(source, mask=path)}, LabelNames())
-    mask = open_labels({"g": replace(source, mask=path)}, LabelNames(), "roofs").rasterise(
+    mask = open_labels({"g": replace(source, mask=path)}, LabelNames(), VectorChoices(layer="roofs")).rasterise(
         source, SHAPE, Area.whole(SHAPE)
     )
     assert (mask[20:60, 20:80] == 1).all() and mask.sum() == 40 * 60
     with pytest.raises(DataError, match=r"--layer roof: is no layer with geometries .* did you mean 'roofs'"):
-        open_labels({"g": replace(source, mask=path)}, LabelNames(), "roof")
-    with pytest.raises(DataError, match="only a GeoPackage has layers"):
-        open_labels({"g": replace(source, mask=_cvat(tmp_path, ""))}, LabelNames(), "roofs")
+        open_labels({"g": replace(source, mask=path)}, LabelNames(), VectorChoices(layer="roof"))
+    with pytest.raises(DataError, match=r"--layer roofs: is about files of a GIS, and .* is CVAT XML"):
+        open_labels({"g": replace(source, mask=_cvat(tmp_path, ""))}, LabelNames(), VectorChoices(layer="roofs"))
 
 
 def test_a_table_of_styles_is_no_layer_with_areas(tmp_path: Path) -> None:

@@ -1,29 +1,34 @@
-"""Footprints of a vector file (GeoJSON, GeoPackage) over georeferenced images."""
+"""Footprints of a vector file over georeferenced images: one file for all of them, or one for each."""
 
 from __future__ import annotations
 
 import logging
-import warnings
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.labels.names import LabelNames
+from sweep.patches.labels.areas import GroundAreas, GroundPlace, describe_mismatch, place_of
+from sweep.patches.labels.names import LabelMeaning, LabelNames
+from sweep.patches.labels.vector_files import CLASS_COLUMN, VectorChoices, VectorFile, open_vector, read_areas, written
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
-from trainables.errors import DataError, nearest
+from trainables.data.tiles import same_name
+from trainables.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-ANY_GEOMETRY = ("Unknown", "Geometry", "GeometryCollection", "Surface", "MultiSurface")
-"""Kinds of layers that may hold areas without saying so."""
-CLASS_COLUMN = "class"
-"""The attribute that names a footprint's class, where a task has classes."""
+AREA = "area"
+"""The label of an area where no attribute names one."""
+NO_VALUE = "(no value)"
+"""The label of an area whose attribute is empty."""
+DATA_WORDS = frozenset(("geojson", "json", "buildings", "building", "roads", "speed", "footprints", "labels", "geo"))
+PICTURE_WORDS = frozenset(("3band", "8band", "rgb", "ps", "ms", "mul", "pan", "pansharpen"))
+"""Parts of SpaceNet's names that say what a file is, and not of which place."""
 
 
 class Footprints:
@@ -32,51 +37,42 @@ class Footprints:
     Args:
         path: The vector file.
         sources: Name to georeferenced image; one that no area touches is all first class.
-        names: What index the attribute ``class`` paints.
-        layer: Which layer of a GeoPackage; empty where only one holds areas.
+        names: What index an area's class paints.
+        choices: Which layer and attribute.
 
     Raises:
-        DataError: The file is damaged, has several layers with areas, no CRS, no area or no
-            ``class``.
+        DataError: The file is damaged, has several layers with areas, no CRS, no area, or no attribute that names the
+            classes; or no area is on an image.
     """
 
-    def __init__(self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames, layer: str = "") -> None:
-        self._path = path
-        table = _read(path, layer)
-        if "geometry" not in table or not len(table):
+    def __init__(
+        self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames, choices: VectorChoices
+    ) -> None:
+        file = open_vector(path, choices.layer)
+        attribute = _class_attribute(file, names, choices)
+        table = read_areas(file, [attribute] if attribute else [], choices.crs)
+        if not len(table):
             raise DataError(f"{path}: holds no areas; export the footprints as polygons")
-        if table.crs is None:
-            raise DataError(f"{path}: names no coordinate reference system; export it with one")
-        areas = table[table.geometry.notna() & ~table.geometry.is_empty]
-        if len(areas) < len(table):
-            logger.warning("%s: %d of its %d features have no geometry and are left out", path, *_counts(areas, table))
-        table = areas
-        others = sorted(set(table.geom_type) - {"Polygon", "MultiPolygon"})
-        if others or not len(table):
-            raise DataError(f"{path}: holds {', '.join(others) or 'no areas'}; export the footprints as polygons")
-        if (names.task or names.classes) and CLASS_COLUMN not in table:
-            raise DataError(f"{path}: has no attribute 'class', which names each area's class; add it")
-        labels = [str(name) for name in table[CLASS_COLUMN]] if CLASS_COLUMN in table else ["area"] * len(table)
+        labels = _labels(table, attribute)
         self.meaning = names.meaning(Counter(labels), path)
-        kept = [label in self.meaning.values for label in labels]
-        values = [self.meaning.values[label] for label in labels if label in self.meaning.values]
-        table = table.loc[kept, ["geometry"]].assign(value=values)
+        self._areas = _painting(path, table, labels, self.meaning)
         faults: list[str] = []
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, GroundPlace] = {}
+        missed: list[str] = []
         for name, source in sources.items():
             try:
-                self._places[name] = _lay_over(table, path, source)
+                place = place_of(source.image, choices.crs)
+                if not self._areas.is_on(place):
+                    missed.append(name)
             except DataError as error:
                 faults += error.faults
+            else:
+                self._places[name] = place
         if faults:
             raise DataError(faults)
-        missed = [name for name, place in self._places.items() if not len(place.table)]
         if len(missed) == len(self._places):
-            place = next(iter(self._places.values()))
-            raise DataError(
-                f"{path}: none of its areas is on an image: in the CRS of {missed[0]} they reach "
-                f"{_extent(place.reach)}, and that image {_extent(place.bounds)}; check the CRS of both"
-            )
+            described = describe_mismatch(self._areas, self._places[missed[0]], missed[0])
+            raise DataError(f"{path}: none of its areas is on an image: {described}")
         if missed:
             logger.warning(
                 "%s: no area of it is on %d of %d images, which become background everywhere: %s",
@@ -88,104 +84,116 @@ class Footprints:
 
     @property
     def splits(self) -> Mapping[str, str]:
-        """Source name to split: a vector file knows none."""
+        """Source name to split, see ``Labels.splits``: a vector file knows none."""
         return {}
 
     def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
         """Paint the areas that touch a source, see ``Labels.rasterise``."""
-        from rasterio.features import rasterize
-
-        place = self._places[source.name]
-        mask = np.zeros(shape, np.uint8)
-        if len(place.table):
-            shapes = zip(place.table.geometry, place.table["value"], strict=True)
-            rasterize(shapes, out=mask, transform=place.transform)
-        return mask[area.rows, area.columns]
+        return self._areas.paint(self._places[source.name], area)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """What is on an image.
+class FootprintsByImage:
+    """A folder with a GeoJSON for each image, as SpaceNet publishes them; an empty one is all first class.
 
-    Attributes:
-        table: ``geometry`` and ``value`` of the areas that touch it, in its CRS.
-        transform: The way from its pixels to that CRS.
-        bounds: West, south, east and north of the image, in its CRS.
-        reach: The same of all areas.
-    """
-
-    table: Any
-    transform: Any
-    bounds: tuple[float, float, float, float]
-    reach: tuple[float, float, float, float]
-
-
-def _read(path: Path, layer: str) -> Any:
-    """Read a layer's features.
+    Args:
+        path: The folder.
+        sources: Name to georeferenced image.
+        names: What index an area's class paints.
+        choices: Which attribute.
 
     Raises:
-        DataError: Damaged; no such layer; or several hold areas and none was chosen.
+        DataError: Images without a file.
     """
-    import geopandas
-    import pyogrio
 
-    try:
-        kinds = {str(name): kind for name, kind in pyogrio.list_layers(path)}
-        places = {name: kind for name, kind in kinds.items() if kind is not None}  # QGIS keeps styles in tables
-        areas = [name for name, kind in places.items() if "Polygon" in kind or kind in ANY_GEOMETRY] or list(places)
-        if layer and layer not in places:
-            raise DataError(f"--layer {layer}: is no layer with geometries of {path}; {nearest(layer, places)}")
-        if not layer and len(areas) > 1:
-            raise DataError(f"{path}: holds areas in {len(areas)} layers; choose one with --layer: {', '.join(areas)}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the one that matters, of several layers, is answered above
-            return geopandas.read_file(path, layer=layer or (areas[0] if areas else None))
-    except DataError:
-        raise
-    except Exception as error:  # GDAL and its bindings raise many kinds on damaged input
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: not readable as a vector file ({reason}); export it again") from error
+    def __init__(
+        self, path: Path, sources: Mapping[str, SourceRaster], names: LabelNames, choices: VectorChoices
+    ) -> None:
+        files = [one for one in sorted(path.rglob("*")) if one.suffix.lower() == ".geojson" and one.name[0] != "."]
+        self._choices = choices
+        self._files: dict[str, tuple[VectorFile, str]] = {}
+        counts: Counter[str] = Counter()
+        for name, file in _match(files, sources, path).items():
+            vector = open_vector(file)
+            bare = not vector.attributes and not len(vector.read(most=1))
+            attribute = "" if bare else _class_attribute(vector, names, choices)
+            counts.update(_labels(vector.read([attribute], geometry=False), attribute) if attribute else [])
+            self._files[name] = (vector, attribute)
+        self.meaning = names.meaning(counts or {AREA: len(self._files)}, path)
+        self._opened: tuple[str, GroundPlace, GroundAreas | None] | None = None
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Source name to split, see ``Labels.splits``: such files know none."""
+        return {}
+
+    def rasterise(self, source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
+        """Paint the areas of a source's file, see ``Labels.rasterise``."""
+        if self._opened is None or self._opened[0] != source.name:
+            self._opened = (source.name, *self._open(source))
+        _, place, areas = self._opened
+        return np.zeros((area.height, area.width), np.uint8) if areas is None else areas.paint(place, area)
+
+    def _open(self, source: SourceRaster) -> tuple[GroundPlace, GroundAreas | None]:
+        file, attribute = self._files[source.name]
+        place = place_of(source.image, self._choices.crs)
+        table = read_areas(file, [attribute] if attribute else [], self._choices.crs)
+        if not len(table):
+            return place, None
+        areas = _painting(file.path, table, _labels(table, attribute), self.meaning)
+        if not areas.is_on(place):
+            described = describe_mismatch(areas, place, source.name)
+            raise DataError(f"{file.path}: none of its areas is on {source.image}: {described}")
+        return place, areas
 
 
-def _counts(areas: Any, table: Any) -> tuple[int, int]:
-    return len(table) - len(areas), len(table)
+def _class_attribute(file: VectorFile, names: LabelNames, choices: VectorChoices) -> str:
+    """Return which attribute names the classes; empty where nobody asks for any."""
+    asked = names.task or names.classes or choices.class_attribute or CLASS_COLUMN in file.attributes
+    return file.class_attribute(choices.class_attribute) if asked else ""
 
 
-def _extent(bounds: tuple[float, float, float, float]) -> str:
-    west, south, east, north = (f"{value:.6g}" for value in bounds)
-    return f"from {west}, {south} to {east}, {north}"
+def _labels(table: Any, attribute: str) -> list[str]:
+    """Return the label of each feature."""
+    if not attribute:
+        return [AREA] * len(table)
+    return [
+        NO_VALUE if empty else written(one)
+        for one, empty in zip(table[attribute], table[attribute].isna(), strict=True)
+    ]
 
 
-def _lay_over(table: Any, path: Path, source: SourceRaster) -> _Place:
-    """Reproject areas to an image and keep those that touch it.
+def _painting(path: Path, table: Any, labels: list[str], meaning: LabelMeaning) -> GroundAreas:
+    """Return the areas whose labels paint something."""
+    kept = [label in meaning.values for label in labels]
+    values = [meaning.values[label] for label in labels if label in meaning.values]
+    return GroundAreas(path, table[kept], np.array(values, np.uint8))
+
+
+def _match(files: list[Path], sources: Mapping[str, SourceRaster], folder: Path) -> dict[str, Path]:
+    """Find each source's file: of its name, or of its name but for the words that say what a file is.
 
     Raises:
-        DataError: The image is damaged or not georeferenced, or no transformation leads to its CRS.
+        DataError: Sources without a file, or with two.
     """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-    from rasterio.transform import xy
-    from shapely import Polygon
+    whole = {same_name(file.stem): file for file in files}
+    places: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        places.setdefault(_place_words(file.stem), []).append(file)
+    found, faults = {}, []
+    for name, source in sources.items():
+        stem = same_name(source.image.stem)
+        alike = [whole[stem]] if stem in whole else places.get(_place_words(stem), [])
+        if len(alike) == 1:
+            found[name] = alike[0]
+        elif alike:
+            faults.append(f"{source.image}: has labels as {alike[0].name} and as {alike[1].name}; keep one")
+        else:
+            faults.append(f"{source.image}: has no GeoJSON in {folder}; add it (one without features counts)")
+    if faults:
+        raise DataError(faults)
+    return found
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(source.image) as image:
-                crs, transform, width, height = image.crs, image.transform, image.width, image.height
-    except RasterioError as error:
-        raise DataError(f"{source.image}: not readable as a raster ({error}); replace it") from error
-    if crs is None or transform.is_identity:
-        raise DataError(f"{source.image}: is not georeferenced, so footprints have no place on it; use a GeoTIFF")
-    try:
-        table = table.to_crs(crs)
-    except Exception as error:  # pyproj raises many kinds where no transformation exists
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: has no way into the CRS of {source.image} ({reason}); reproject it") from error
-    # A raster may be turned: its own bounds are those of its corners only where rows run west to east.
-    ground = Polygon(zip(*xy(transform, [0, 0, height, height], [0, width, width, 0], offset="ul"), strict=True))
-    return _Place(
-        table=table[table.intersects(ground)],
-        transform=transform,
-        bounds=ground.bounds,
-        reach=tuple(table.total_bounds),
-    )
+
+def _place_words(stem: str) -> tuple[str, ...]:
+    words = re.split(r"[_\-.]", same_name(stem).lower())
+    return tuple(word for word in words if word not in DATA_WORDS | PICTURE_WORDS)

@@ -14,6 +14,7 @@ from sweep.patches.labels.names import LabelNames
 from sweep.patches.labels.shapes import LabelledImage
 from sweep.patches.labels.shared import DrawnLabels, Labels
 from sweep.patches.labels.sniffing import JsonKind, files_of_kind, json_kind
+from sweep.patches.labels.vector_files import NO_CHOICE, VectorChoices
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
 
@@ -26,14 +27,13 @@ class LabelFormat:
         name: What messages call it.
         endings: Of its files, in lower case.
         reader: ``module:function``, called with (path, sources), which gives the images that ``DrawnLabels`` paints;
-            where it is geographic ``module:Class``, called with (path, sources, names, layer), which gives ``Labels``.
+            where it is geographic ``module:Class``, called with (path, sources, names, choices), which is ``Labels``.
         kind: What the JSON must be, where several formats have that ending.
         packages: What the reader imports, as ``find_spec`` names it.
         extra: The extra of tilesweep that brings them.
         file: Whether it may be a single file.
         folder: Whether it may be a folder of files.
-        geographic: Whether it is in a map's coordinates, not in pixels.
-        layers: Whether a file may hold several layers, of which ``--layer`` chooses one.
+        geographic: Whether it is in a map's coordinates, not in pixels; ``VectorChoices`` are about it.
     """
 
     name: str
@@ -45,7 +45,6 @@ class LabelFormat:
     file: bool = True
     folder: bool = False
     geographic: bool = False
-    layers: bool = False
 
     def fits(self, path: Path) -> bool:
         """Return whether a file or folder is in this format; a folder is what the first files in it are."""
@@ -63,24 +62,36 @@ class LabelFormat:
         Raises:
             DataError: Packages are missing.
         """
-        if missing := [package for package in self.packages if find_spec(package) is None]:
-            them = "it" if len(missing) == 1 else "them"
-            raise DataError(
-                f"--labels {path}: needs {', '.join(missing)}; install {them} with: pip install "
-                f"'tilesweep[{self.extra}]'"
-            )
+        require_packages(f"--labels {path}", self.packages, self.extra)
         module, _, name = self.reader.partition(":")
         reader: Callable[..., Any] = getattr(import_module(module), name)
         return reader
 
 
+def require_packages(what: str, packages: Sequence[str], extra: str) -> None:
+    """Refuse what needs packages that are not installed.
+
+    Args:
+        what: The flag and its value.
+        packages: As ``find_spec`` names them.
+        extra: The extras of tilesweep that bring them.
+
+    Raises:
+        DataError: Some are missing.
+    """
+    if missing := [package for package in packages if find_spec(package) is None]:
+        them = "it" if len(missing) == 1 else "them"
+        raise DataError(f"{what}: needs {', '.join(missing)}; install {them} with: pip install 'tilesweep[{extra}]'")
+
+
+GEO_PACKAGES = ("geopandas", "pyogrio", "shapely", "pyproj")
 _drawn = partial(LabelFormat, packages=("pycocotools",), extra="labels")
 _json = partial(_drawn, endings=(".json",))
 _yolo = partial(_drawn, reader="sweep.patches.labels.yolo:read_yolo")
 _geo = partial(
     LabelFormat,
     reader="sweep.patches.labels.footprints:Footprints",
-    packages=("geopandas", "pyogrio", "rasterio", "shapely", "pyproj"),
+    packages=GEO_PACKAGES,
     extra="geo",
     geographic=True,
 )
@@ -108,20 +119,40 @@ FORMATS: Sequence[LabelFormat] = (
     _json(name="Datumaro JSON", kind="datumaro", folder=True, reader="sweep.patches.labels.datumaro:read_datumaro"),
     _yolo(name="a folder of Ultralytics YOLO", endings=(".yaml", ".yml", ".txt"), file=False, folder=True),
     _yolo(name="its data.yaml", endings=(".yaml", ".yml")),
+    _json(
+        name="a folder of xView2 (xBD) JSON",
+        kind="xview2",
+        file=False,
+        folder=True,
+        reader="sweep.patches.labels.xview2:read_xview2",
+        packages=("pycocotools", "shapely"),
+        extra="labels,geo",
+    ),
     _geo(name="GeoJSON", endings=(".json", ".geojson"), kind="geojson"),
-    _geo(name="GeoPackage", endings=(".gpkg",), layers=True),
+    _geo(
+        name="a folder of GeoJSON",
+        endings=(".geojson",),
+        kind="geojson",
+        file=False,
+        folder=True,
+        reader="sweep.patches.labels.footprints:FootprintsByImage",
+    ),
+    _geo(name="GeoPackage", endings=(".gpkg",)),
+    _geo(name="shapefile", endings=(".shp",)),
+    _geo(name="FlatGeobuf", endings=(".fgb",)),
+    _geo(name="GeoParquet", endings=(".parquet", ".geoparquet")),
 )
 """All of them. Listing them loads no reader."""
 
 
-def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, layer: str = "") -> Labels:
+def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, choices: VectorChoices = NO_CHOICE) -> Labels:
     """Open the labels of images.
 
     Args:
         sources: Name to image, whose ``mask`` is the file or folder with its labels, in one of ``FORMATS``; every one
             must have labels, if only an empty list, but for vector files of the ground.
         names: What a person says of the labels' names. What nothing covers is the first class.
-        layer: Which layer of a file that has layers; empty where only one holds areas.
+        choices: What was chosen of a vector file.
 
     Raises:
         DataError: In none of the formats, damaged, not of these images, or packages are missing.
@@ -129,12 +160,12 @@ def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, layer: s
     by_path: dict[Path, dict[str, SourceRaster]] = {}
     for name, source in sources.items():
         by_path.setdefault(source.mask, {})[name] = source
-    formats = {path: _format(path, layer) for path in by_path}
+    formats = {path: _format(path, choices) for path in by_path}
     if ground := [path for path, one in formats.items() if one.geographic]:
         if len(by_path) > 1:
             raise DataError(f"--labels {ground[0]}: is not the only file with labels; put the areas of all in one file")
         found = formats[ground[0]]
-        labels: Labels = found.load(ground[0])(ground[0], sources, names, *((layer,) if found.layers else ()))
+        labels: Labels = found.load(ground[0])(ground[0], sources, names, choices)
         return labels
     images: dict[str, LabelledImage] = {}
     faults: list[str] = []
@@ -148,11 +179,7 @@ def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, layer: s
     return DrawnLabels(next(iter(by_path)), images, names)
 
 
-def _format(path: Path, layer: str) -> LabelFormat:
-    layered = [one for one in FORMATS if one.layers]
-    if layer and (path.is_dir() or not any(path.suffix.lower() in one.endings for one in layered)):
-        kinds = " or a ".join(one.name for one in layered)
-        raise DataError(f"--layer {layer}: only a {kinds} has layers; leave it out for {path}")
+def _format(path: Path, choices: VectorChoices) -> LabelFormat:
     *others, last = (one.name for one in FORMATS)
     known = f"give {', '.join(others)} or {last}"
     if not path.exists():
@@ -160,4 +187,6 @@ def _format(path: Path, layer: str) -> LabelFormat:
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
         raise DataError(f"--labels {path}: is of no known kind; {known}")
+    if not found.geographic and (chosen := choices.flag):
+        raise DataError(f"{chosen}: is about files of a GIS, and {path} is {found.name}; leave it out")
     return found

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.labels.formats import open_labels
+from sweep.patches.labels.labelled import only_labelled
 from sweep.patches.labels.names import LabelNames
+from sweep.patches.labels.vector_files import VectorChoices
 from sweep.patches.layouts.by_hand import ByHand, named
 from sweep.patches.layouts.describing import contents
 from sweep.patches.layouts.label_files import all_images, labelled_images
@@ -41,8 +43,7 @@ def open_sources(options: Make) -> SourceSet:
     if options.foreground and (options.task or options.labels):
         other = "--task" if options.task else "--labels"
         raise DataError(f"--foreground {options.foreground}: does not go with {other}; leave one of them out")
-    if options.layer and not options.labels:
-        raise DataError(f"--layer {options.layer}: chooses a layer of a file with polygons; name it by --labels")
+    choices = VectorChoices(layer=options.layer, class_attribute=options.class_attribute, crs=options.crs)
     task = read_task(options.task) if options.task else None
     listing = Listing.walk(options.src, without=options.dst)
     by_hand = ByHand(images=options.images, masks=options.masks, suffix=options.mask_suffix)
@@ -56,11 +57,15 @@ def open_sources(options: Make) -> SourceSet:
         layout, finding = recognise(listing)
         name = layout.name
     if finding.labels:
-        return _labels(options, name, finding, names_of(options, task or finding.task))
+        labelled = _labels(choices, name, finding, names_of(options, task or finding.task))
+        return only_labelled(labelled, options.extent, options.crs)
+    if choices.flag and not (options.crs and options.extent):
+        raise DataError(f"{choices.flag}: is about a file with polygons; name it by --labels")
     if options.classes:
         raise DataError(f"--classes {options.classes}: chooses labels by their names; for masks, name values by --task")
     truth, task = _masks(options, finding, task)
-    return SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
+    found = SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
+    return only_labelled(found, options.extent, options.crs)
 
 
 def names_of(options: Make, task: Task | None) -> LabelNames:
@@ -95,9 +100,9 @@ def find_images(listing: Listing, labels: Path, images: str = "") -> FoundSource
     return labelled_images(listing, paths, labels)
 
 
-def _labels(options: Make, layout: str, finding: FoundSources, names: LabelNames) -> SourceSet:
+def _labels(choices: VectorChoices, layout: str, finding: FoundSources, names: LabelNames) -> SourceSet:
     """Return what paints the labels; they may know a split that the folders do not."""
-    labels = open_labels(finding.sources, names, options.layer)
+    labels = open_labels(finding.sources, names, choices)
     meaning = labels.meaning
     splits = {name: one.split or labels.splits.get(name, "") for name, one in finding.sources.items()}
     divided = len(set(splits.values())) > 1

@@ -60,7 +60,8 @@ SHARED_FLAGS = {
 }
 """Flags -> the commands that take them."""
 OWN_FLAGS = {
-    ("patches make",): "images masks mask_suffix dry_run split nudge foreground labels layer title origin licence gsd",
+    ("patches make",): """images masks mask_suffix dry_run split nudge foreground labels layer class_attribute extent
+        crs title origin licence gsd""",
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",

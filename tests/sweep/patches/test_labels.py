@@ -1,4 +1,4 @@
-"""Polygons in place of masks, through the command: CVAT, COCO, LabelMe and vector footprints."""
+"""Polygons in place of masks, through the command: CVAT, COCO and LabelMe."""
 
 from __future__ import annotations
 
@@ -308,76 +308,3 @@ def test_missing_packages_are_one_line_with_their_extra(tmp_path: Path, monkeypa
     _refused("pip install 'tilesweep[labels]'", *_make(tmp_path, labels))
     (tmp_path / "f.gpkg").write_bytes(b"")
     _refused("needs geopandas", *_make(tmp_path, tmp_path / "f.gpkg"))
-
-
-@pytest.fixture
-def ground(tmp_path: Path) -> Path:
-    """Three GeoTIFFs of 64 pixels of half a metre, side by side in UTM zone 14."""
-    import rasterio
-    from rasterio.transform import from_origin
-
-    folder = tmp_path / "data" / "imgs"
-    folder.mkdir(parents=True)
-    for number, name in enumerate("abc"):
-        noise = np.random.default_rng(number).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
-        transform = from_origin(620000 + 100 * number, 3350000, 0.5, 0.5)
-        form = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 3, "dtype": "uint8"}
-        with rasterio.open(folder / f"{name}.tif", "w", crs="EPSG:32614", transform=transform, **form) as file:
-            file.write(noise)
-    return tmp_path
-
-
-def _footprints(path: Path, *, crs: str = "EPSG:4326", objects: Objects = OBJECTS, column: str = "class") -> Path:
-    """Write the outlines, which are in pixels, at their place on each image."""
-    import geopandas
-    import shapely
-
-    shapes = [
-        shapely.Polygon([(620000 + 100 * image + x / 2, 3350000 - y / 2) for x, y in points])
-        for image in range(3)
-        for _, points in objects
-    ]
-    values = {column: [label for label, _ in objects] * 3}
-    geopandas.GeoDataFrame(values, geometry=shapes, crs="EPSG:32614").to_crs(crs).to_file(path)
-    return path
-
-
-@pytest.mark.parametrize("name", ["f.geojson", "f.gpkg", "f.json"])
-@pytest.mark.parametrize("task", [None, TASK])
-def test_footprints_are_reprojected_onto_the_images(name: str, task: object, ground: Path) -> None:
-    path = _footprints(ground / ("f.geojson" if name == "f.json" else name))
-    labels = path.rename(ground / name)
-    assert _run(*_make(ground, labels, task=task)) == 0
-    mask = TuningData.read(ground / "out").val[0].mask
-    expected = _expected(1, 2) if task else _expected(1, 1)
-    # Seven decimals of a degree are a centimetre, a fiftieth of a pixel.
-    assert (mask != expected).mean() < 0.005
-
-
-def test_bad_footprints_are_one_line_each(ground: Path) -> None:
-    def refused(said: str, labels: Path, task: object = None) -> None:
-        _refused(said, *_make(ground, labels, task=task))
-        assert not (ground / "out").exists()
-
-    (ground / "bad.gpkg").write_bytes(b"no package")
-    refused("bad.gpkg: not readable as a vector file", ground / "bad.gpkg")
-    refused("has no attribute 'class'", _footprints(ground / "a.gpkg", column="kind"), TASK)
-    refused(
-        "labels 'roof' (3), 'pool' (3) are no class of --task",
-        _footprints(ground / "b.gpkg"),
-        {"classes": ["ground", "house"]},
-    )
-    far = [("roof", [(x + 1e5, y) for x, y in SQUARE])]
-    refused("none of its areas is on an image", _footprints(ground / "c.gpkg", objects=far))
-    (ground / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
-    refused("holds no areas", ground / "empty.geojson")
-    point = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [0, 0]}}
-    (ground / "point.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [point]}))
-    refused("holds Point; export", ground / "point.geojson")
-    good = _footprints(ground / "d.gpkg")
-    for path in (ground / "data" / "imgs").iterdir():
-        path.unlink()
-    for name in "abc":
-        noise = np.zeros((SIDE, SIDE, 3), np.uint8)
-        Image.fromarray(noise).save(ground / "data" / "imgs" / f"{name}.png")
-    refused("a.png: is not georeferenced", good)
