@@ -101,7 +101,7 @@ def test_a_ready_pair_of_one_name_in_two_forms_is_a_pair(dataset: Path) -> None:
 def test_a_folder_that_does_not_fit_is_described(tmp_path: Path) -> None:
     for name in ("train/image", "train/label"):
         (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"is of no known layout, for it holds nothing"):
+    with pytest.raises(DataError, match=r"holds no file; name the folder that holds the images"):
         found_in(tmp_path)
     (tmp_path / "train/image/a.jp2").touch()
     with pytest.raises(DataError, match=r"holds no image .*, but 1 .jp2; put the labelled images there"):

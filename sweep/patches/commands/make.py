@@ -15,6 +15,7 @@ from sweep.patches.commands.shared import (
 )
 from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
+from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.options import Make
 from sweep.patches.splits.chosen import origin_of, read_split
 from sweep.patches.splits.scenes import scenes_by_pattern, scenes_of_sources
@@ -39,6 +40,7 @@ def make(options: Make, output: Output) -> None:
     nudges = parse_nudges(options.nudge)
     found = open_sources(options)
     say_found(options.src, found, output)
+    stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))
     sources, task = found.sources, found.task
     for note in found.notes:
         output.console.print(note, markup=False, highlight=False)
@@ -51,6 +53,7 @@ def make(options: Make, output: Output) -> None:
     scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
     with new_dataset(options.dst, force=options.force) as root:
         cuts = cut_tiles(root, sources, splits, size=options.size, truth=found.truth, task=task, nudges=nudges)
+        require_unchanged(stamps)
         scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
         report = read_sound(root, task=task, scenes=scenes)
         manifest = describe(

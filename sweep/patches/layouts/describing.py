@@ -60,11 +60,17 @@ def _likely_pair(listing: Listing) -> str:
     for path in listing.rasters:
         folder, _, name = path.rpartition("/")
         stems.setdefault(folder, set()).add(PurePosixPath(name).stem)
-    named = {folder: found for folder, found in list(stems.items())[:COMPARED] if folder}
+    alike = set(map(frozenset, stems.values()))
+    if len(stems) > 1 and len(alike) == 1 and len(*alike) == 2:
+        return _two_per_folder(listing, len(stems))
+    half = len(listing.rasters) / 2
+    largest = sorted((folder for folder in stems if folder), key=lambda folder: -len(stems[folder]))[:COMPARED]
+    named = {folder: stems[folder] for folder in largest}
     matches = {
         (images, masks): suffix
         for images, masks in permutations(named, 2)
-        if (suffix := _suffix(named[images], named[masks])) is not None
+        if len(named[images]) + len(named[masks]) >= half
+        and (suffix := _suffix(named[images], named[masks])) is not None
     }
     if not matches:
         return _unlike(listing, named)
@@ -72,6 +78,18 @@ def _likely_pair(listing: Listing) -> str:
     suffix = matches[images, masks]
     flags = f"--images {shlex.quote(images)} --masks {shlex.quote(masks)}"
     return f"{_hold(listing, images, masks)}; say {flags}{f' --mask-suffix {shlex.quote(suffix)}' if suffix else ''}"
+
+
+def _two_per_folder(listing: Listing, folders: int) -> str:
+    """Say of folders that hold one image and one mask each how to say which is which."""
+    paths = list(listing.rasters)[:2]
+    image, mask = sorted(paths, key=lambda path: _mask_like(listing, path))
+    depth = "*/" * image.count("/")
+    names = [path.rpartition("/")[2] for path in (image, mask)]
+    return (
+        f"each of {folders:,} folders holds {names[0]} and {names[1]}; say --images {shlex.quote(depth + names[0])} "
+        f"--masks {shlex.quote(depth + names[1])}"
+    )
 
 
 def _unlike(listing: Listing, stems: Mapping[str, set[str]]) -> str:
@@ -101,11 +119,16 @@ def _suffix(images: set[str], masks: set[str]) -> str | None:
 
 def _like_masks(listing: Listing, folder: str) -> int:
     """Return how much a folder looks like one of masks: by its name, then by its first file."""
-    if any(word in folder.lower() for word in MASK_WORDS):
+    first = next(name for name in listing.folders[folder] if f"{folder}/{name}" in listing.rasters)
+    return _mask_like(listing, f"{folder}/{first}")
+
+
+def _mask_like(listing: Listing, path: str) -> int:
+    """Return 2 for a file that is called as masks are, 1 for one of one band or with a palette, else 0."""
+    if any(word in path.lower() for word in MASK_WORDS):
         return 2
-    first = next(f"{folder}/{name}" for name in listing.folders[folder] if f"{folder}/{name}" in listing.rasters)
     try:
-        raster = open_raster(listing.files[first])
+        raster = open_raster(listing.files[path])
     except DataError:
         return 0
     return int(raster.bands == 1 or raster.palette is not None)

@@ -127,18 +127,17 @@ class Matches:
     def _masks_without_images(self) -> Iterator[str]:
         """Count masks that are named as those of pairs are, and that no image has."""
         images = {pair.image for pair in self.pairs.values()}
-        shapes = {(pair.mask.parent, _rest(pair)) for pair in self.pairs.values()}
-        for folder, (before, after) in sorted(shapes):
+        known = self.used | images
+        beside: dict[Path, list[Path]] = {}
+        for file in self.listing.rasters.values():
+            beside.setdefault(file.parent, []).append(file)
+        for folder, before, after in sorted({(pair.mask.parent, *_rest(pair)) for pair in self.pairs.values()}):
             others = [
                 file
-                for file in self.listing.rasters.values()
-                if file.parent == folder
-                and file not in self.used | images
-                and file.stem.startswith(before)
-                and file.stem.endswith(after)
-                and (before or after or folder not in {one.parent for one in images})
+                for file in beside[folder]
+                if file not in known and file.stem.startswith(before) and file.stem.endswith(after)
             ]
-            if others:
+            if others and (before or after or images.isdisjoint(beside[folder])):
                 yield f"{folder}: without image, left out: {counted(len(others), 'mask')}, such as {others[0].name}"
 
 

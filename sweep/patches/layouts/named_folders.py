@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweep.patches.layouts.counting import counted
@@ -134,7 +134,8 @@ def _by_suffix(listing: Listing) -> Iterator[_Twins]:
     """Yield folders that hold masks beside their images, of which at least half have one."""
     for folder in _folders(listing):
         found = []
-        for suffix in MASK_SUFFIXES:
+        used = {suffix for suffix in MASK_SUFFIXES for name in listing.folders[folder] if f"{suffix}." in name}
+        for suffix in sorted(used):
             images, masks = by_stem(listing, folder, without=suffix), by_stem(listing, folder, suffix)
             if 2 * len(images.keys() & masks.keys()) > len(images):
                 found.append(suffix)
@@ -148,8 +149,9 @@ def _by_suffix(listing: Listing) -> Iterator[_Twins]:
             yield _Twins(images=folder, masks=folder, suffix=found[0], place=place)
 
 
-def _folders(listing: Listing) -> list[str]:
-    return list(dict.fromkeys(path.rpartition("/")[0] for path in listing.rasters))
+def _folders(listing: Listing) -> Mapping[str, None]:
+    """Return the folders right in which rasters are, in order."""
+    return dict.fromkeys(path.rpartition("/")[0] for path in listing.rasters)
 
 
 def _suffix(listing: Listing, images: str, masks: str) -> str | None:

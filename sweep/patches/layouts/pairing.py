@@ -86,7 +86,7 @@ def by_stem(listing: Listing, folder: str, suffix: str = "", without: str = "") 
     faults = []
     for name in listing.folders.get(folder, ()):
         path = f"{folder}/{name}" if folder else name
-        stem = PurePosixPath(name).stem
+        stem = name.rpartition(".")[0]
         if path not in listing.rasters or not stem.endswith(suffix) or (without and stem.endswith(without)):
             continue
         stem = stem.removesuffix(suffix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.matching import Matches
 from sweep.patches.splits.chosen import split_called
@@ -63,6 +64,9 @@ def divided(matches: Matches, lists: Lists) -> Matches:
     Args:
         matches: The pairs.
         lists: Split to names; empty leaves the pairs as they are.
+
+    Raises:
+        DataError: They name none of the images.
     """
     if not lists:
         return matches
@@ -76,6 +80,12 @@ def divided(matches: Matches, lists: Lists) -> Matches:
         split = owners.get("/".join((*pair.place, pair.stem)), owners.get(pair.stem, ""))
         if split:
             pairs[path] = replace(pair, split=split)
+    if matches.pairs and not pairs:
+        raise DataError(
+            f"{matches.listing.root}: the lists of {', '.join(lists)} name none of its "
+            f"{counted(len(matches.pairs), 'image')}, such as {next(iter(matches.pairs.values())).stem}; correct the "
+            f"lists, or move them away"
+        )
     return replace(matches, pairs=pairs, unlisted=len(matches.pairs) - len(pairs))
 
 

@@ -67,7 +67,7 @@ def _massachusetts(listing: Listing) -> FoundSources | None:
 
 MASSACHUSETTS = SourceLayout(
     name="Massachusetts Buildings and Roads",
-    looks="`tiff/train/1.tiff`, `tiff/train_labels/1.tif`; `train/sat/1.tiff`, `train/map/1.tif`",
+    looks="`tiff/train/22678915_15.tiff`, `tiff/train_labels/22678915_15.tif`; `train/sat`, `train/map`",
     classes="building (red) or road (white)",
     split="folders",
     recognise=_massachusetts,
@@ -265,7 +265,7 @@ def _dubai(listing: Listing) -> FoundSources | None:
 
 XVIEW2 = SourceLayout(
     name="xView2 (xBD), before the disaster",
-    looks="`train/images/NAME_pre_disaster.png`, `train/targets/NAME_pre_disaster_target.png`",
+    looks="`train/images/joplin-tornado_00000000_pre_disaster.png`, `train/targets/..._pre_disaster_target.png`",
     classes="building",
     split="train and tier3 are train, hold is val, test is test; scenes are disasters",
     recognise=_xview2,

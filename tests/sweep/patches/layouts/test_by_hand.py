@@ -100,6 +100,14 @@ def test_an_unknown_folder_is_described_with_a_command_that_works(tmp_path: Path
     make(tmp_path, source, TRUTH, *shlex.split(advised[1]))
 
 
+def test_a_folder_for_each_pair_is_described_with_a_command_that_works(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", "site {name}/photo.tif", "site {name}/drawn.tif")
+    code, _, error = run("make", "--src", source, "--dst", tmp_path / "no")
+    assert code == 2 and "each of 3 folders holds photo.tif and drawn.tif; say --images '*/photo.tif' --masks" in error
+    truth = {split: {f"site {name}_photo": one for name, one in tiles.items()} for split, tiles in TRUTH.items()}
+    make(tmp_path, source, truth, *shlex.split(error.partition("; say ")[2]))
+
+
 def test_folders_of_other_names_are_described(tmp_path: Path) -> None:
     for number in range(3):
         put(tmp_path / f"in/first/a{number}.tif", photo(number))
