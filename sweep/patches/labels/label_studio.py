@@ -62,6 +62,18 @@ def read_label_studio(path: Path, sources: Mapping[str, SourceRaster]) -> dict[s
     return read_each({name: images[inside] for name, inside in found.items()}, partial(_image, path=file))
 
 
+def refuse_brush_pictures(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, LabelledImage]:
+    """Refuse an export of brush masks as PNG: their names hold the numbers of tasks, and nothing says of which images.
+
+    Raises:
+        DataError: Always, with the export that says it.
+    """
+    raise DataError(
+        f"{path}: holds Label Studio's brush masks as PNG, which do not say of which image they are; export the project "
+        f"as JSON, which has the same masks with their images, and give that: --labels project.json"
+    )
+
+
 def _only(path: Path) -> Path:
     files = list(json_files(path).values())
     if len(files) != 1:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.data.tiles import same_name
 from trainables.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 OF_NO_MEANING = frozenset(("images", "imgs", "img", "labels", "ann", "annotations"))
 """Folders that say which kind of file they hold, not which image it is."""
@@ -62,6 +65,12 @@ def by_image(
             faults.append(f"{image}: has no labels in {path}; label it (an empty list counts), or move it away")
     if faults:
         raise DataError(dict.fromkeys(faults))
+    listed = dict.fromkeys(file for alike in whole.values() for file in alike)
+    if beside := [file for file in listed if file not in owners]:
+        logger.warning(
+            "%s: labels %d images, of which %d are not in --src and are left out: %s",
+            *(path, len(listed), len(beside), ", ".join(beside[:3]) + (", ..." if len(beside) > 3 else "")),
+        )
     return found
 
 

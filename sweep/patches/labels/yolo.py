@@ -127,7 +127,7 @@ def _shape(words: Sequence[str], place: str, names: Mapping[int, str] | None) ->
     except (ValueError, OverflowError) as error:
         raise DataError(f"{place}: is no class and coordinates ({' '.join(words)[:40]!r}); export it again") from error
     if len(ring) < 6 or len(ring) % 2:
-        raise DataError(f"{place}: has {len(ring)} coordinates, not two for each of three corners or more")
+        raise DataError(f"{place}: has {len(ring)} coordinates, not two for each corner; export it again")
     if not (np.abs(ring) <= FARTHEST).all():
         raise DataError(f"{place}: has coordinates that are no shares of the image, from 0 to 1; divide by its size")
     if names is not None and number not in names:
