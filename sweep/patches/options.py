@@ -62,7 +62,7 @@ class Make(OutputOptions):
     """JSON that names classes, colours and remapping; masks hold indices or its colours."""
 
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
-    """Polygons in place of masks: of CVAT, COCO, LabelMe, a GIS (docs/your-data.md). Later ones paint over."""
+    """Polygons, brushes in place of masks: of CVAT, COCO, a GIS, ... (docs/your-data.md). Later ones paint over."""
 
     classes: Annotated[str, arg(metavar="A,B|all"), RARE] = ""
     """Labels that become classes, others are left out; default: every label is foreground."""
@@ -80,7 +80,7 @@ class Make(OutputOptions):
     """With --labels FILE.gpkg: which layer, where several hold areas."""
 
     class_attribute: Annotated[str, arg(metavar="NAME"), RARE] = ""
-    """With --labels of a GIS: which attribute names an area's class; default: class."""
+    """With --labels of a GIS or VIA: which attribute names the class; default: class, or the only one."""
 
     extent: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
     """A vector file (.gpkg, .geojson, .shp) whose areas were labelled in full; pixels outside do not count."""

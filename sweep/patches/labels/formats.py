@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,13 +26,16 @@ class LabelFormat:
     Attributes:
         name: What messages call it.
         endings: Of its files, in lower case.
-        reader: ``module:function``, called with (path, sources), which gives the images that ``DrawnLabels`` paints;
-            where it is geographic ``module:Class``, called with (path, sources, names, choices), which is ``Labels``.
+        reader: ``module:function``, called with (path, sources), and with the attribute if it has attributes, which
+            gives the images that ``DrawnLabels`` paints; where it is geographic ``module:Class``, called with (path,
+            sources, names, choices), which is ``Labels``.
         kind: What the JSON must be, where several formats have that ending.
         packages: What the reader imports, as ``find_spec`` names it.
         extra: The extra of tilesweep that brings them.
         file: Whether it may be a single file.
         folder: Whether it may be a folder of files.
+        called: What its files are called, where others have that ending, too.
+        attributes: Whether shapes have attributes, of which ``--class-attribute`` chooses the one that names the class.
         geographic: Whether it is in a map's coordinates, not in pixels; ``VectorChoices`` are about it.
     """
 
@@ -44,13 +47,15 @@ class LabelFormat:
     extra: str = ""
     file: bool = True
     folder: bool = False
+    called: str = "*"
+    attributes: bool = False
     geographic: bool = False
 
     def fits(self, path: Path) -> bool:
         """Return whether a file or folder is in this format; a folder is what the first files in it are."""
         if not (self.folder if path.is_dir() else self.file):
             return False
-        files = sorted(one for one in path.rglob("*") if one.name[0] != ".") if path.is_dir() else [path]
+        files = sorted(one for one in path.rglob(self.called) if one.name[0] != ".") if path.is_dir() else [path]
         files = [one for one in files if one.suffix.lower() in self.endings and one.is_file()]
         if self.kind is None or not files:
             return bool(files)
@@ -108,7 +113,15 @@ FORMATS: Sequence[LabelFormat] = (
         folder=True,
         reader="sweep.patches.labels.label_studio:read_label_studio",
     ),
-    _json(name="VIA JSON", kind="via", reader="sweep.patches.labels.via:read_via"),
+    _drawn(
+        name="a folder of Label Studio PNG",
+        endings=(".png",),
+        file=False,
+        folder=True,
+        called="task-*-annotation-*",
+        reader="sweep.patches.labels.label_studio:refuse_brush_pictures",
+    ),
+    _json(name="VIA JSON", kind="via", attributes=True, reader="sweep.patches.labels.via:read_via"),
     _json(
         name="a folder of Supervisely JSON",
         kind="supervisely",
@@ -171,7 +184,8 @@ def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, choices:
     faults: list[str] = []
     for path, mine in by_path.items():
         try:
-            images |= formats[path].load(path)(path, mine)
+            more = (choices.class_attribute,) if formats[path].attributes else ()
+            images |= formats[path].load(path)(path, mine, *more)
         except DataError as error:
             faults += error.faults
     if faults:
@@ -187,6 +201,7 @@ def _format(path: Path, choices: VectorChoices) -> LabelFormat:
     found = next((one for one in FORMATS if one.fits(path)), None)
     if found is None:
         raise DataError(f"--labels {path}: is of no known kind; {known}")
-    if not found.geographic and (chosen := choices.flag):
+    left = replace(choices, class_attribute="") if found.attributes else choices
+    if not found.geographic and (chosen := left.flag):
         raise DataError(f"{chosen}: is about files of a GIS, and {path} is {found.name}; leave it out")
     return found

@@ -69,8 +69,8 @@ def refuse_brush_pictures(path: Path, sources: Mapping[str, SourceRaster]) -> di
         DataError: Always, with the export that says it.
     """
     raise DataError(
-        f"{path}: holds Label Studio's brush masks as PNG, which do not say of which image they are; export the project "
-        f"as JSON, which has the same masks with their images, and give that: --labels project.json"
+        f"{path}: holds Label Studio's brush masks as PNG, which do not say of which image they are; export the "
+        f"project as JSON, which has the same masks with their images, and give that: --labels project.json"
     )
 
 

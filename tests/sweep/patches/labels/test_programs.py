@@ -362,6 +362,27 @@ def test_a_brush_that_is_damaged_or_of_another_image_is_one_line() -> None:
         decode_brush(good, (4, 5), "here")
 
 
+def test_brush_masks_as_png_lead_to_the_json_that_works(tmp_path: Path) -> None:
+    folder = _images(tmp_path / "data", "images/a.jpg")
+    picture = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    picture[4:9, 3:30, 3] = 255
+    (folder / "brush").mkdir()
+    Image.fromarray(picture[..., 3]).save(folder / "brush" / "task-1-annotation-2-by-1-tag-pool-0.png")
+    _refused("export the project as JSON", folder, labels=folder / "brush")
+    results = [_region("brushlabels", {"format": "rle", "rle": _brush(picture)}, "pool")]
+    file = _json(folder / "project.json", [_task(1, "a.jpg", results)])
+    masks = _masks(_open(folder, classes="pool", labels=file))
+    assert np.array_equal(masks["a"], picture[..., 3] // 255)
+
+
+def test_labels_of_images_that_are_not_there_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = _images(tmp_path / "data", "images/a.png")
+    _json(folder / "result.json", _coco("a.png", "b.png", "c.png"))
+    with caplog.at_level(logging.WARNING):
+        _open(folder)
+    assert "result.json: labels 3 images, of which 2 are not in --src and are left out: b.png, c.png" in caplog.text
+
+
 def test_label_studio_s_turned_boxes_and_ellipses(tmp_path: Path) -> None:
     """A box turns about its upper left corner, clockwise; its sides are percent, its angle is not."""
     folder = _images(tmp_path / "data", "a.jpg")
@@ -462,6 +483,8 @@ def test_via_attributes_that_name_the_class(tmp_path: Path) -> None:
     assert np.array_equal(_masks(_open(folder, classes=""))["a"], _boxes(1))
     write({"surface": "roof", "state": "old"})
     _refused("its regions have the attributes surface, state; say which of them names the class", folder)
+    assert np.array_equal(_masks(_open(folder, classes="roof", class_attribute="surface"))["a"], _boxes(1))
+    _refused("--layer x: is about files of a GIS", folder, layer="x")
     write({"class": "roof"}, {"class": ""})
     _refused("region 2: its 'class' names 1 classes or none; give it one", folder)
 
