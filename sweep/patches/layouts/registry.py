@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 from sweep.patches.layouts.describing import describe_unknown
@@ -52,5 +54,21 @@ def recognise(listing: Listing) -> tuple[SourceLayout, FoundSources]:
         levels.append(levels[-1].under(folder))
     for layout, level in product(LAYOUTS, levels):
         if finding := layout.recognise(level):
-            return layout, finding
+            return layout, _with_choice(layout, finding, level)
     raise DataError(describe_unknown(listing))
+
+
+def _with_choice(layout: SourceLayout, finding: FoundSources, listing: Listing) -> FoundSources:
+    """Say where masks that are known by their names alone are taken, and labels of a program are there, too."""
+    if layout not in (FOLDERS, SIBLINGS, SUFFIXES):
+        return finding
+    for program in PROGRAMS:
+        try:
+            other = program.recognise(listing)
+        except DataError:
+            continue
+        if other:
+            path = next(iter(other.sources.values())).mask
+            note = f"the masks are taken; labels ({program.name}) are there, too: --labels {shlex.quote(str(path))}"
+            return replace(finding, notes=(*finding.notes, note))
+    return finding

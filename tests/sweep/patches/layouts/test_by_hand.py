@@ -193,6 +193,21 @@ def test_two_folders_of_masks_are_told_apart_by_hand(tmp_path: Path) -> None:
     make(tmp_path, source, TRUTH, *advised[1].split())
 
 
+def test_masks_are_taken_before_labels_and_it_is_said(tmp_path: Path) -> None:
+    source = lay(tmp_path / "in", "images/{name}.png", "masks/{name}.png")
+    shape = {"label": "roof", "shape_type": "rectangle", "points": [[8, 8], [40, 40]]}
+    for name in NAMES:
+        size = {"imagePath": f"{name}.png", "imageWidth": 64, "imageHeight": 64}
+        text(source / f"images/{name}.json", json.dumps({"version": "5.0.1", "flags": {}, "shapes": [shape], **size}))
+    said = make(tmp_path, source, TRUTH)
+    advised = re.search(r"the masks are taken; labels \(LabelMe, X-AnyLabeling\) are there, too: (--labels \S+)", said)
+    assert advised, said
+    drawn = np.zeros((64, 64), np.uint8)
+    drawn[8:40, 8:40] = 1
+    painted = {split: dict.fromkeys(tiles, drawn) for split, tiles in TRUTH.items()}
+    make(tmp_path, source, painted, "--force", *shlex.split(advised[1]))
+
+
 def test_a_legend_beside_the_masks_is_read(tmp_path: Path) -> None:
     colours = [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
     truth = {
