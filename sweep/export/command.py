@@ -16,6 +16,7 @@ from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
 from sweep.records.outputs import require_free
 from sweep.results.trained_models import TrainedModel, find_models, model_label
+from trainables.data.imagery import COLOURS
 from trainables.errors import ExperimentError
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
@@ -133,7 +134,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     opset = f", opset {metadata['opset']}" if metadata["opset"] else ""
     lines = {
         "written": f"{out} ({exported.bytes / 1e6:.1f} MB, {name}{opset})",
-        "input": f"image: uint8 RGB (batch, 3, height, width), {sides}; windows of {metadata['windows']['side']}",
+        "input": f"image: uint8 {bands_in_words(metadata)}, {sides}; windows of {metadata['windows']['side']}",
         "output": f"logits: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
         **_decision(metadata, calibration),
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on the same tiles",
@@ -144,6 +145,14 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     for label, text in lines.items():
         say(output.results, label, text)
     output.events.emit("exported", path=str(out), bytes=exported.bytes, format=name, metadata=metadata)
+
+
+def bands_in_words(metadata: dict[str, Any]) -> str:
+    """Return the bands and the shape of the input: ``RGB (batch, 3, height, width)``."""
+    bands = metadata["input"]["bands"]
+    names = "RGB" if tuple(bands) == COLOURS else ", ".join(bands)
+    scaled = " scaled from the imagery's values" if metadata["input"]["scale"] else ""
+    return f"{names}{scaled} (batch, {len(bands)}, height, width)"
 
 
 def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sweep.export.parity import Parity
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration
 from trainables.checkpoints import BestWeights
+from trainables.data.imagery import COLOURS, Imagery
 from trainables.data.tiles import Tile, TuningData
 from trainables.models.registry import get_architecture
 from trainables.windows import GRID, OVERLAP
@@ -41,8 +42,10 @@ def describe(
         "input": {
             "name": INPUT,
             "dtype": "uint8",
-            "shape": ["batch", 3, height, width],
-            "meaning": "RGB from 0 to 255, not normalised: that is done inside",
+            "shape": ["batch", len(best.imagery.bands), height, width],
+            "meaning": f"{_meaning(best.imagery)}, not normalised: that is done inside",
+            "bands": list(best.imagery.bands),
+            "scale": best.imagery.to_dict()["scale"],
         },
         "output": {
             "name": OUTPUT,
@@ -79,6 +82,14 @@ def describe(
         "opset": opset,
         "versions": {"tilesweep": __version__, "torch": version("torch")} | _onnx_version(opset),
     }
+
+
+def _meaning(imagery: Imagery) -> str:
+    """Say what the input's numbers are."""
+    bands = "RGB" if imagery.bands == COLOURS else ", ".join(imagery.bands)
+    if imagery.scale is None:
+        return f"{bands} from 0 to 255"
+    return f"{bands} from 0 to 255, which are the two values of each band's scale in the imagery, clipped and rounded"
 
 
 def measured(calibration: Calibration, parity: Parity, best: BestWeights, unseen: Sequence[Tile]) -> dict[str, Any]:

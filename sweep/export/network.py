@@ -39,7 +39,7 @@ class ExportNetwork(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor) -> Tensor:
-        """Map (B, 3, H, W) uint8 RGB, H and W multiples of 32, to (B, C, H, W) float32 logits."""
+        """Map (B, N, H, W) uint8, N the model's bands, H and W multiples of 32, to (B, C, H, W) float32 logits."""
         return self.model.logits((image.float() / 255 - self.model.mean) / self.model.std)
 
 
@@ -81,7 +81,7 @@ def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
             axis: GRID * dim(name, min=FEWEST_CELLS, max=MOST_CELLS) for axis, name in ((2, "rows"), (3, "columns"))
         }
     # Two images of unequal sides: a size of one, or two equal ones, would be taken for constants.
-    example = torch.zeros(2, 3, side or 2 * GRID, side or 3 * GRID, dtype=torch.uint8)
+    example = torch.zeros(2, model.mean.numel(), side or 2 * GRID, side or 3 * GRID, dtype=torch.uint8)
     try:
         return torch.export.export(network, (example,), dynamic_shapes={INPUT: free})
     except Exception as error:  # torch raises many kinds, of its own and whatever the model's code does

@@ -118,7 +118,9 @@ def produce(
         calibration = counts.result()
         metadata = describe(chosen, best, data, side=side, opset=opset)
         metadata |= measured(calibration, parity, best, unseen_tiles(best, data))
-        _require_same(tested, _write(file, path, metadata, out), side or min(recipe.crop_size, NOISE_SIDE), out)
+        square = side or min(recipe.crop_size, NOISE_SIDE)
+        shape = (2, len(best.imagery.bands), square, square)
+        _require_same(tested, _write(file, path, metadata, out), shape, out)
         try:
             path.replace(out)
         except OSError as error:
@@ -135,8 +137,8 @@ def _write(file: ExportedFile, path: Path, metadata: dict[str, Any], out: Path) 
     return file.open(path)
 
 
-def _require_same(tested: Forward, final: Forward, side: int, out: Path) -> None:
+def _require_same(tested: Forward, final: Forward, shape: tuple[int, ...], out: Path) -> None:
     """Refuse a file that is not the compared one with metadata added: an image of noise gives the same bits."""
-    noise = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     if not torch.equal(tested(noise), final(noise)):
         raise ExperimentError(f"{out}: differs from what was compared, nothing was written; export it again")
