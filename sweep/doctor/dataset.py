@@ -8,9 +8,11 @@ from pathlib import Path
 
 from sweep.doctor.finding import Finding, fail, ok, warn
 from sweep.doctor.subject import Subject
+from sweep.planning.bands import require_bands
+from trainables.data.imagery import RGB
 from trainables.data.manifest import Manifest
 from trainables.data.remote import count_files, dataset_address, is_remote
-from trainables.errors import DataError
+from trainables.errors import DataError, RecipeError
 from trainables.invocation import words
 
 SHOWN = 3
@@ -32,14 +34,20 @@ def check_dataset(subject: Subject) -> Sequence[Finding]:
         return _few([fault.rpartition("; ")[0] or fault for fault in error.faults], check)
     if data.leaks:
         return _few([f"the same ground in two splits: {leak}" for leak in data.leaks], check)
+    try:
+        require_bands(subject.architectures, data)
+    except RecipeError as error:
+        fault, _, fix = str(error).rpartition("; ")
+        return [fail(fault, fix)]
     test = test_names(root)
     if isinstance(test, Finding):
         return [test]
     sizes = sorted({f"{tile.mask.shape[1]}x{tile.mask.shape[0]}" for tile in (*data.train, *data.val)})
     kind = "synthetic " if data.synthetic else ""
+    bands = "" if data.imagery == RGB else f", {data.imagery.summary}"
     text = (
         f"{data.name}: {len(data.train)}/{len(data.val)}/{len(test)} {kind}train/val/test tiles of "
-        f"{', '.join(sizes[:3])} pixels"
+        f"{', '.join(sizes[:3])} pixels{bands}"
     )
     if Manifest.read(root) is None:
         return [warn(f"{text}; no manifest: changes and leaks go unnoticed", check)]

@@ -80,10 +80,10 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Let polygons' edges move by this much to get rid of corners."""
 
     bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
-    """Which bands are red, green and blue, from 1, such as 3,2,1; default: as the file says."""
+    """Which bands the model sees, from 1, such as 3,2,1; default: those of its tiles' names, as the file says."""
 
     scale: Annotated[Scale, RARE] = None
-    """The values that are black and white, for rasters that do not hold bytes."""
+    """The values that are black and white, for rasters that do not hold bytes; default: those of the model's tiles."""
 
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
     """Windows a forward pass; default: what suits the device."""

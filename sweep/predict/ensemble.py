@@ -58,7 +58,7 @@ class Ensemble:
             tta: Predict each view in its eight symmetries.
 
         Raises:
-            ExperimentError: They were trained on windows of different sizes.
+            ExperimentError: They were trained on windows of different sizes, or on other bands.
             WeightsError: A fixed encoder cannot be rebuilt as it was.
         """
         place = choose_device(device)
@@ -69,6 +69,11 @@ class Ensemble:
                 raise ExperimentError(
                     f"--ensemble {len(chosen)}: {one.name} was trained on windows of {other.recipe.crop_size} pixels, "
                     f"{chosen[0].name} on {best.recipe.crop_size}; ensemble models of one size"
+                )
+            if other.imagery != best.imagery:
+                raise ExperimentError(
+                    f"--ensemble {len(chosen)}: {one.name} was trained on {other.imagery.summary}, {chosen[0].name} on "
+                    f"{best.imagery.summary}, or with other scales; ensemble models of the same tiles"
                 )
         plain, forward = _forwards(loaded, place, tta=tta)
         return cls(
@@ -117,10 +122,9 @@ class Ensemble:
         return self.best.recipe.crop_size
 
     @property
-    def fill(self) -> tuple[int, int, int]:
-        """The colour that is nothing to the leader: the mean of its encoder's training data."""
-        red, green, blue = (round(255 * value) for value in self.leader.mean.flatten().tolist())
-        return red, green, blue
+    def fill(self) -> tuple[int, ...]:
+        """What is nothing to the leader, a value a band: the mean of its encoder's training data."""
+        return tuple(round(255 * value) for value in self.leader.mean.flatten().tolist())
 
     @property
     def metres_per_pixel(self) -> float | None:

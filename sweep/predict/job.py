@@ -23,8 +23,11 @@ from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
 from sweep.rasters.gdal import gdal
 from sweep.rasters.raster import Raster, open_raster
+from trainables.data.imagery import Imagery
 from trainables.errors import ExperimentError
 
+MOST = 255
+"""Largest value of a byte."""
 FAR = 1.5
 """Pixels so many times larger or smaller than the training data's are warned about."""
 
@@ -69,16 +72,18 @@ class Job:
         Raises:
             ExperimentError: It cannot be used as it is.
         """
-        settings = self.settings
+        settings, imagery = self.settings, self.ensemble.best.imagery
         with open_raster(
             one.path,
             bands=settings.bands,
-            scale=(settings.scale,) if settings.scale else None,
+            wanted=imagery.bands,
+            scale=(settings.scale,) if settings.scale else imagery.scale,
             fill=self.ensemble.fill,
             skip_bad=self.skip_bad,
             skip_flag="--skip-bad",
         ) as raster:
             require_transform(raster.dataset, unsigned(one.path))
+            _require_unscaled(raster, one.path, settings, imagery)
             if options := settings.polygon_options(one.name):
                 ground_under(raster.dataset, unsigned(one.path), options)
             yield raster
@@ -189,3 +194,19 @@ class Job:
             return files, {}
         found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)
         return [*files, options.path], {"polygons": found.number, "dropped": found.dropped, "area_m2": found.area_m2}
+
+
+def _require_unscaled(raster: Raster, path: str, settings: MapSettings, imagery: Imagery) -> None:
+    """Refuse bytes where the model's tiles came from larger values: by their scale nearly all would be black.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    if settings.scale is not None or imagery.scale is None or raster.dtype != "uint8":
+        return
+    low, high = max(imagery.scale, key=lambda one: one[1])
+    if high > MOST:
+        raise ExperimentError(
+            f"{unsigned(path)}: its bands are uint8, but the model's tiles were made of values from {low:g} to "
+            f"{high:g}; take a raster of such values, or say --scale 0,255 if its bytes were scaled like the tiles"
+        )

@@ -14,6 +14,7 @@ from PIL import Image
 
 from sweep.predict.parts import Parts, write_faults
 from sweep.rasters.raster import Raster
+from trainables.data.imagery import picture_of
 from trainables.overlays import HIT
 from trainables.task import Colour, Task
 
@@ -82,7 +83,7 @@ def write_overlay(parts: Parts, raster: Raster, task: Task, path: Path) -> None:
 
     factor = min(1.0, OVERLAY_SIDE / max(raster.height, raster.width))
     shape = (max(1, round(raster.height * factor)), max(1, round(raster.width * factor)))
-    image = raster.shrunk(shape)
+    image = picture_of(raster.shrunk(shape))
     with rasterio.open(parts.layer("mask", raster, task, picture=True)) as mask:
         found = mask.read(1, out_shape=shape)
     classes = [(found > 0, HIT)] if task.binary else [(found == i, c) for i, c in enumerate(task.shown_colours)]

@@ -21,8 +21,8 @@ class MapSettings:
         polygons: Write polygons, too, in this format.
         min_area: Square metres below which a polygon is dropped and a hole filled.
         simplify: Metres by which a polygon's edge may move.
-        bands: Numbers of red, green and blue, from 1; empty guesses.
-        scale: The values that become 0 and 255; None for bytes.
+        bands: Numbers of the bands that the model sees, from 1; empty takes those of its tiles' names.
+        scale: The values that become 0 and 255; None for those of the model's tiles.
 
     Raises:
         ExperimentError: A value outside its range, or one that has nothing to act on.

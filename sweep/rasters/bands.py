@@ -25,7 +25,8 @@ def choose_bands(
     Args:
         path: The raster's path, for errors.
         dataset: An open rasterio dataset.
-        bands: What the user named, from 1; empty takes those of the wanted names, or all where there are as many.
+        bands: What the user named, from 1; empty takes those of the wanted names. Where the file has as many as wanted,
+            its others fill, in order, the places that no name fills.
         wanted: The names of the bands that are needed, in their order.
 
     Returns:
@@ -42,11 +43,12 @@ def choose_bands(
                 f"--bands {shown}: name {_number(needed)} of {path}'s {dataset.count} bands, such as --bands {example}"
             )
         return tuple(bands)
-    if all(names.count(one) == 1 for one in wanted):
-        return tuple(names.index(one) + 1 for one in wanted)
     visible = [number for number, name in enumerate(names, 1) if name != "alpha"]
-    if len(visible) == needed:
-        return tuple(visible)
+    given = dict(zip(band_names(dataset, visible), visible, strict=True))
+    found = {one: given[one] for one in wanted if one in given and names.count(one) < 2}
+    if len(found) == needed or len(visible) == needed:
+        others = iter([number for number in visible if number not in found.values()])
+        return tuple(found[one] if one in found else next(others) for one in wanted)
     if tuple(wanted) == COLOURS and len(visible) == 1:
         return GREY
     fault = f"{path}: has {dataset.count} band{'s' * (dataset.count > 1)} ({', '.join(names)}), and "

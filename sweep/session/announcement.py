@@ -7,11 +7,12 @@ from collections import Counter
 
 from sweep.cli.durations import duration
 from sweep.cli.output import Output, say
+from sweep.planning.bands import bands_in_words
 from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
-from trainables.data.imagery import COLOURS, RGB, Imagery
+from trainables.data.imagery import RGB
 from trainables.invocation import command
 from trainables.task import Task
 
@@ -66,14 +67,6 @@ def tiles_in_words(run: Run) -> str:
         return f"{len(data.train)} train and {len(data.val)} val tiles"
     sizes = ", ".join(str(len(fold.val)) for fold in folds)
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
-
-
-def bands_in_words(imagery: Imagery) -> str:
-    """Say which bands tiles have, and on which of them augmentation changes colours."""
-    if not imagery.has_colours:
-        return f"{imagery.summary}: not red, green and blue, so augmentation changes no colours"
-    more = len(imagery.bands) > len(COLOURS)
-    return imagery.summary + "; augmentation changes the colours of red, green and blue alone" * more
 
 
 def scenes_in_words(run: Run) -> list[str]:

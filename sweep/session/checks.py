@@ -11,7 +11,6 @@ from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import read_share
 from sweep.session.resolve import trackers_of
 from trainables.class_balance import require_class_weights
-from trainables.data.imagery import COLOURS
 from trainables.data.remote import is_remote
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError, RecipeError
@@ -50,23 +49,6 @@ def require_folder(patches: Path) -> None:
     if not is_remote(patches) and not patches.is_dir():
         draw = command("patches", "synthesize", "--dst", str(patches))
         raise DataError(f"--patches {patches}: no such folder; fix the path, or draw synthetic tiles there: {draw}")
-
-
-def require_bands(architectures: Sequence[str], data: TuningData) -> None:
-    """Refuse architectures that take three bands and no others, where tiles have other ones.
-
-    Raises:
-        RecipeError: As said; names the architectures that remain.
-    """
-    imagery = data.imagery
-    alone = [name for name in architectures if get_architecture(name).rgb_alone]
-    if len(imagery.bands) == len(COLOURS) or not alone:
-        return
-    others = ",".join(name for name in architectures if name not in alone) or "unet"
-    raise RecipeError(
-        f"{data.name}: its tiles have {imagery.summary}, and SAM's encoder takes three; leave {', '.join(alone)} out "
-        f"with --architectures {others}, or make the tiles with --bands 1,2,3"
-    )
 
 
 def require_trainable(plan: SweepPlan, data: TuningData) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from sweep.cli.durations import duration
+from sweep.planning.bands import bands_in_words
 from sweep.planning.disk import size, sweep_bytes
 from sweep.planning.estimate import Estimator, plan_tables
 from sweep.planning.measure import measured_factor, memory_needs
@@ -20,7 +21,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.results.foresight import foresee
 from sweep.results.power_words import foreseen, power_fields
-from sweep.session.announcement import bands_in_words, scenes_in_words, tiles_in_words
+from sweep.session.announcement import scenes_in_words, tiles_in_words
 from sweep.session.description import describe
 from trainables.data.imagery import RGB
 

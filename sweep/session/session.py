@@ -10,6 +10,7 @@ from search_spaces.profiles import Profile, get_profile
 from sweep.cli.marks import typed
 from sweep.cli.options import SweepOptions
 from sweep.cli.output import Output
+from sweep.planning.bands import require_bands
 from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.planning.resources import AUTO, require_gpu
@@ -19,7 +20,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.jobs import require_lasting
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.provenance import typed_command
-from sweep.session.checks import check_flags, require_bands, require_folder, require_trainable, trust
+from sweep.session.checks import check_flags, require_folder, require_trainable, trust
 from sweep.session.description import describe
 from sweep.session.driver import drive
 from sweep.session.existing import free_name, next_step, packing_of, require_same

@@ -126,6 +126,11 @@ class Imagery:
 RGB = Imagery()
 
 
+def picture_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what a person is shown of (H, W, C) bands, (H, W, 3): the first three, or the first one as grey."""
+    return image[..., :3] if image.shape[2] >= len(COLOURS) else image[..., :1].repeat(3, axis=2)
+
+
 def to_bytes(values: NDArray[Any], scale: Sequence[Scale] | None) -> NDArray[np.uint8]:
     """Map values linearly to 0..255, each band by its own scale.
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.decoding import decode_image, decode_mask, read_file
-from trainables.data.imagery import RGB, Imagery
+from trainables.data.imagery import RGB, Imagery, picture_of
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.masks import count_values
 from trainables.data.remote import local_copy
@@ -50,7 +50,7 @@ class Tile:
     @property
     def picture(self) -> NDArray[np.uint8]:
         """What a person is shown, (H, W, 3) uint8: the first three bands, or the first one as grey."""
-        return self.image[..., :3] if self.image.shape[2] >= 3 else self.image[..., :1].repeat(3, axis=2)
+        return picture_of(self.image)
 
 
 @dataclass(frozen=True, kw_only=True)
