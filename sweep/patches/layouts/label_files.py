@@ -111,67 +111,67 @@ def _recognise_supervisely(listing: Listing) -> FoundSources | None:
     return labelled_images(listing, paths, listing.root)
 
 
-AS_LABELLED = "as labelled: --classes, --task"
+AS_LABELLED = "the labels: `--classes`, `--task`"
 
 ROBOFLOW = SourceLayout(
     name="Roboflow, COCO segmentation",
-    looks="train/NAME.jpg, train/_annotations.coco.json; valid/, test/",
+    looks="`train/a.jpg`, `train/_annotations.coco.json`, `valid/`, `test/`",
     classes=AS_LABELLED,
     split="train, valid, test",
     recognise=_recognise_roboflow,
 )
 YOLO = SourceLayout(
     name="Ultralytics YOLO, segmentation",
-    looks="images/train/NAME.jpg, labels/train/NAME.txt, data.yaml; or train/images/, train/labels/",
+    looks="`images/train/a.jpg`, `labels/train/a.txt`, `data.yaml`, or `train/images/`, `train/labels/`",
     classes="of data.yaml",
     split="train, val, test",
     recognise=_recognise_yolo,
 )
 CVAT = SourceLayout(
     name="CVAT for images 1.1",
-    looks="annotations.xml, images/NAME.jpg; of a project images/Train/NAME.jpg",
+    looks="`annotations.xml`, `images/a.jpg`; of a project `images/Train/a.jpg`",
     classes=AS_LABELLED,
     split="a project's subsets",
     recognise=_recognise_cvat,
 )
 SUPERVISELY = SourceLayout(
     name="Supervisely",
-    looks="meta.json, train/ann/NAME.jpg.json, train/img/NAME.jpg",
+    looks="`meta.json`, `train/ann/a.jpg.json`, `train/img/a.jpg`",
     classes=AS_LABELLED,
     split="data sets called train, val, test",
     recognise=_recognise_supervisely,
 )
 LABELME = SourceLayout(
     name="LabelMe, X-AnyLabeling",
-    looks="NAME.jpg, NAME.json, in one folder or in two",
+    looks="`a.jpg`, `a.json`, in one folder or in two",
     classes=AS_LABELLED,
     split="folders called train, val, test",
     recognise=partial(_recognise_json, kind="labelme", folder=True),
 )
 COCO = SourceLayout(
     name="COCO",
-    looks="annotations/instances_train2017.json, train2017/NAME.jpg; or one JSON and images/",
+    looks="`annotations/instances_train2017.json`, `train2017/a.jpg`, or one JSON and `images/`",
     classes=AS_LABELLED,
     split="folders, or files of annotations, called train, val, test",
     recognise=partial(_recognise_json, kind="coco", folder=False),
 )
 LABEL_STUDIO = SourceLayout(
     name="Label Studio, JSON",
-    looks="project-1.json, images/NAME.jpg",
+    looks="`project-1.json`, `images/a.jpg`",
     classes=AS_LABELLED,
     split="none",
     recognise=partial(_recognise_json, kind="label studio", folder=False),
 )
 VIA = SourceLayout(
     name="VGG Image Annotator 2",
-    looks="via_region_data.json, NAME.jpg",
+    looks="`via_region_data.json`, `a.jpg`",
     classes=AS_LABELLED,
     split="none",
     recognise=partial(_recognise_json, kind="via", folder=False),
 )
 DATUMARO = SourceLayout(
     name="Datumaro",
-    looks="annotations/train.json, images/train/NAME.jpg",
+    looks="`annotations/train.json`, `images/train/a.jpg`",
     classes=AS_LABELLED,
     split="subsets called train, val, test",
     recognise=partial(_recognise_json, kind="datumaro", folder=False),
