@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired
@@ -40,7 +41,8 @@ class BestWeights:
         recipe: The recipe that trained it.
         weights: What its encoder started from.
         epoch: The epoch that it comes from.
-        val_iou: Its val IoU in the epoch's validation, in [0, 1]; of a cross-validation, out of fold over all tiles.
+        val_iou: Its val IoU in the epoch's validation, in [0, 1]; of a cross-validation, out of fold over all tiles;
+            None of a training on all tiles.
         data_fingerprint: Hash of the train and val tiles.
         encoder_sha256: Hash of the fixed encoder, which the file leaves out; empty where the file is complete.
         task: What it predicts.
@@ -49,12 +51,13 @@ class BestWeights:
         folds: Names of the tiles that each model of a cross-validation has not seen; the file holds all of them, and
             they predict together. One is the model of a fold by itself; none is a model of no cross-validation.
         fold_epochs: The epoch that each of them comes from; empty where a file does not say.
+        refit: Whether it was trained on all labelled tiles, those of val too: there is none that it has not seen.
     """
 
     recipe: Recipe
     weights: Weights
     epoch: int
-    val_iou: float
+    val_iou: float | None
     data_fingerprint: str
     encoder_sha256: str = ""
     task: Task = field(default_factory=Task)
@@ -62,6 +65,7 @@ class BestWeights:
     source_sha256: str = ""
     folds: tuple[tuple[str, ...], ...] = ()
     fold_epochs: tuple[int, ...] = ()
+    refit: bool = False
 
 
 class _Metadata(TypedDict):
@@ -71,7 +75,7 @@ class _Metadata(TypedDict):
     recipe: dict[str, Any]
     weights: Weights
     epoch: int
-    val_iou: float
+    val_iou: float | None
     data_fingerprint: str
     encoder_sha256: NotRequired[str]
     task: NotRequired[dict[str, Any]]
@@ -79,6 +83,7 @@ class _Metadata(TypedDict):
     source_sha256: NotRequired[str]
     folds: NotRequired[list[list[str]]]
     fold_epochs: NotRequired[list[int]]
+    refit: NotRequired[bool]
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -148,6 +153,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             source_sha256=values.get("source_sha256", ""),
             folds=tuple(map(tuple, values.get("folds", ()))),
             fold_epochs=tuple(values.get("fold_epochs", ())),
+            refit=values.get("refit", False),
         )
         _check(best)
         return best
@@ -269,12 +275,28 @@ def _require_finite(tensors: Mapping[str, Tensor], parameters: Iterable[str], or
             )
 
 
+def read_best_bytes(data: bytes, origin: str = "") -> BestWeights:
+    """Read the description in a best-weights file's content; see ``read_best``.
+
+    Raises:
+        StorageError: The folder of temporary files has no room for it.
+    """
+    with _as_file(data) as path:
+        return read_best(path, origin)
+
+
 def load_best_bytes(data: bytes, origin: str = "") -> tuple[SegmentationModel, BestWeights]:
     """Rebuild the model of a best-weights file's content; see ``load_best``.
 
     Raises:
         StorageError: The folder of temporary files has no room for it.
     """
+    with _as_file(data) as path:
+        return load_best(path, origin)
+
+
+@contextmanager
+def _as_file(data: bytes) -> Iterator[Path]:
     with scratch_folder() as folder:
         path = folder / "best.safetensors"
         try:
@@ -283,4 +305,4 @@ def load_best_bytes(data: bytes, origin: str = "") -> tuple[SegmentationModel, B
             raise StorageError(
                 f"{path}: cannot be written ({error.strerror}); make room there, or name another folder by TMPDIR"
             ) from error
-        return load_best(path, origin)
+        yield path

@@ -22,6 +22,7 @@ from trainables.models.base import SegmentationModel
 from trainables.models.fold_ensemble import member_name
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
+from trainables.refit import Refit
 from trainables.report import EpochReport
 from trainables.shared_views import SharedViews
 from trainables.task import Task
@@ -102,6 +103,11 @@ class CrossValidation:
     def fold_epochs(self) -> tuple[int, ...]:
         """The epoch that each fold's best weights come from."""
         return tuple(trainer.best.epoch for trainer in self._trainers)
+
+    @property
+    def refit(self) -> bool:
+        """Whether a model trains on all tiles."""
+        return False
 
     @property
     def model(self) -> SegmentationModel:
@@ -252,11 +258,15 @@ def start_training(
     folds: Sequence[Fold],
     device: torch.device,
     weights: Weights | None = None,
+    *,
+    rates: Sequence[float] = (),
     **how: Any,
 ) -> Training:
-    """Return a ``CrossValidation``, or a ``Trainer`` where there are no folds; the arguments are theirs."""
+    """Return a ``CrossValidation``, a ``Refit`` where there are rates, else a ``Trainer``; the arguments are theirs."""
     if folds:
         return CrossValidation(recipe, data, folds, device, weights, **how)
+    if rates:
+        return Refit(recipe, data, rates, device, weights, **how)
     return Trainer(recipe, data, device, weights, **how)
 
 

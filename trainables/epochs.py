@@ -109,6 +109,10 @@ class Training(Protocol):
         """The epoch that each fold's best weights come from; none for no cross-validation."""
 
     @property
+    def refit(self) -> bool:
+        """Whether it trains on all tiles, so that no score tells how good it is."""
+
+    @property
     def best_state(self) -> dict[str, Tensor]:
         """The best weights so far, of every fold."""
 

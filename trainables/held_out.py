@@ -51,7 +51,7 @@ def choose_fold(model: SegmentationModel, best: BestWeights, fold: int, name: st
 
 
 def unseen_tiles(best: BestWeights, data: TuningData) -> tuple[Tile, ...]:
-    """Return the tiles with a labelled pixel that no training of a model has seen: of its folds, or val.
+    """Return the tiles with a labelled pixel that no training of a model has seen: of folds, or val; of a refit, none.
 
     Args:
         best: Of a single model or of one fold; of all folds, every tile is unseen by one of its models.
@@ -60,6 +60,8 @@ def unseen_tiles(best: BestWeights, data: TuningData) -> tuple[Tile, ...]:
     Raises:
         DataError: A fold names a tile that is not there.
     """
+    if best.refit:
+        return ()
     names = [name for fold in best.folds for name in fold]
     tiles = data.pooled().only(val=names).val if names else data.val
     return labelled(tiles)

@@ -176,6 +176,12 @@ def pool(confusions: Iterable[Sequence[Sequence[int]]], scored: tuple[int, ...])
     return ClassScore(confusion=as_confusion(np.sum(list(confusions), axis=0)), scored=scored)
 
 
+def nothing_counted(task: Task) -> ClassScore:
+    """Return the score of no tile at all: every number of it is NaN."""
+    empty = as_confusion(np.zeros((len(task.classes), len(task.classes))))
+    return ClassScore(confusion=empty, scored=task.scored_classes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoredTile:
     """A tile, what a model made of it, and how good that is.

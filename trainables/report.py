@@ -10,7 +10,7 @@ from enum import Flag, auto
 from types import UnionType
 from typing import Annotated, Any, get_args, get_type_hints
 
-from trainables.metrics import SplitScore, only_class, pool
+from trainables.metrics import SplitScore, nothing_counted, only_class, pool
 from trainables.task import Task
 
 
@@ -136,7 +136,7 @@ class EpochReport:
             task: What the masks mean.
             measured: The other fields.
         """
-        pooled = val.pooled
+        pooled = val.pooled if val.tiles else nothing_counted(task)
         return cls(
             val_loss=val.loss,
             val_iou=val.iou,
@@ -147,7 +147,7 @@ class EpochReport:
                 name: None if math.isnan(iou) else iou for name, iou in zip(task.classes, pooled.class_iou, strict=True)
             },
             tile_iou={tile.name: tile.iou for tile in val.tiles},
-            worst_tile=val.worst.name,
+            worst_tile=val.worst.name if val.tiles else "",
             **measured,
         )
 
@@ -254,9 +254,9 @@ class TrialSummary:
         return cls(
             epochs=measured.get("epoch", 0),
             best_epoch=measured.get("best_epoch"),
-            best_epoch_val_iou=measured.get("best_val_iou"),
-            val_iou=last.get("final_val_iou"),
-            val_f1=last.get("final_val_f1"),
+            best_epoch_val_iou=_known(measured.get("best_val_iou")),
+            val_iou=_known(last.get("final_val_iou")),
+            val_f1=_known(last.get("final_val_f1")),
             val_pixel_accuracy=pooled.pixel_accuracy if pooled else None,
             val_pooled_iou=pooled.iou if pooled else None,
             val_frequency_weighted_iou=pooled.frequency_weighted_iou if pooled else None,
@@ -267,6 +267,11 @@ class TrialSummary:
             gpu_joules=sum(report.get("gpu_joules") or 0.0 for report in reports) or None,
             memory_measures=measured.get("memory_measures"),
         )
+
+
+def _known(score: float | None) -> float | None:
+    """Return a score; None where no tile has one."""
+    return None if score is None or math.isnan(score) else score
 
 
 @dataclass(frozen=True)

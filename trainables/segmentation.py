@@ -47,11 +47,12 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     ``config["trial"]`` holds ``attempt`` (the trial's name), ``recipe`` (the fields of a ``Recipe``), ``weights``
     (the fields of ``Weights``), ``tiles`` (names of the train tiles; none is all), ``folds`` (the fields of each
-    ``Fold``; none is no cross-validation), ``device`` (``cpu`` or ``cuda``),
-    ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded), ``folder``
-    (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take pretrained
-    weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its file). The
-    tiles come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in them.
+    ``Fold``; none is no cross-validation), ``rates`` (of a ``Refit``; none is no refit), ``device`` (``cpu`` or
+    ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded),
+    ``folder`` (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take
+    pretrained weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its
+    file). The tiles come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in
+    them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then continues with the next one.
@@ -94,6 +95,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
         self._folds = tuple(Fold.from_dict(fold) for fold in trial.get("folds", ()))
+        self._rates: Sequence[float] = trial.get("rates", ())
         self._folder = Storage.open(trial["folder"])
         self._weights_at: str | None = trial.get("weights_at")
         self._states = TrialStates(self._folder)
@@ -135,11 +137,13 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             workers=threads,
             features=FeatureCache(),
             compiled=self._compiled,
+            rates=self._rates,
         )
         if self._saved_trainer is not None:
             trainer.load_state_dict(self._saved_trainer)
             self._saved_trainer = None
-            self._save_best(trainer)  # the file may be of a later epoch, which was lost
+            if trainer.best_state:
+                self._save_best(trainer)  # the file may be of a later epoch, which was lost
         else:
             self._folder.write("recipe.json", self._recipe.to_json().encode(), durable=False)
         return trainer
@@ -223,9 +227,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         final, files = trainer.finish()
         for name, content in files.items():
             self._folder.write(f"predictions/val/{name}", content, durable=False)
-        self._say(
-            f"finished: best epoch {trainer.best.epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}",
-        )
+        scores = f"best epoch {trainer.best.epoch}, whole val tiles IoU {final.iou:.4f} F1 {final.f1:.4f}"
+        self._say(f"finished: {'trained on all tiles, none is left to score' if trainer.refit else scores}")
         return FinalReport.of(
             final,
             best_sha256=self._best_sha256,
@@ -261,7 +264,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             recipe=self._recipe,
             weights=self._weights,
             epoch=trainer.best.epoch,
-            val_iou=trainer.best.iou,
+            val_iou=None if trainer.refit else trainer.best.iou,
             data_fingerprint=self._data.fingerprint,
             encoder_sha256=encoder_fingerprint(trainer.model),
             task=self._data.task,
@@ -269,6 +272,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             source_sha256=self._source_sha256,
             folds=trainer.folds,
             fold_epochs=trainer.fold_epochs,
+            refit=trainer.refit,
         )
         data = dump_best(trainer.best_state, best)
         self._folder.write(BEST_FILE, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import time
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ class EventFiles:
                 Event(wall_time=now, file_version="brain.Event:2"),
                 Event(wall_time=now, step=step, session_log=start),
             ]
-        values = [Summary.Value(tag=tag, simple_value=getattr(report, field)) for tag, field in SCALARS.items()]
+        scalars = {tag: getattr(report, field) for tag, field in SCALARS.items()}
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items() if not math.isnan(value)]
         if self._overlays_every and (step == 1 or step % self._overlays_every == 0):
             values += [
                 Summary.Value(tag=f"val/{scored.tile.name}", image=_image(draw_row(scored, SIDE)))

@@ -221,9 +221,13 @@ class Trainer:
         """
         self.improved = self.best.hear(self.epoch, val.iou)
         if self.improved:
-            with self._averaged():
-                self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
+            self._keep()
         end_epoch(self._schedule, self.recipe, val)
+
+    def _keep(self) -> None:
+        """Keep the present weights as the best ones."""
+        with self._averaged():
+            self.best_state = {k: v.clone() for k, v in self.model.portable_state_dict().items()}
 
     @property
     def second_stage_began(self) -> bool:
@@ -254,6 +258,11 @@ class Trainer:
     def fold_epochs(self) -> tuple[int, ...]:
         """None: see ``folds``."""
         return ()
+
+    @property
+    def refit(self) -> bool:
+        """Whether all tiles are trained on."""
+        return False
 
     @property
     def memory_measures(self) -> str:

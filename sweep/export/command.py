@@ -44,6 +44,9 @@ class ExportOptions(StorageOptions, TrustOptions):
     fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
+    refit: bool = False
+    """The model that the sweep's --refit trained on all tiles, in place of the folds' models."""
+
     format: Format = "onnx"
     """onnx: for onnxruntime and the like; torch: a program for torch.export.load; safetensors: all tensors, for
     tilesweep on any machine."""
@@ -70,7 +73,7 @@ def main(options: ExportOptions, output: Output) -> int:
     opset = check_format(options.format, options.opset)
     _check_size(options.size)
     _check_out(options.out, options)
-    (chosen,) = find_models(Storage.open(options.storage), options.model, fold=options.fold)
+    (chosen,) = find_models(Storage.open(options.storage), options.model, fold=options.fold, refit=options.refit)
     out = options.out or Path(_default_name(chosen, options.format))
     _check_out(out, options)
     if options.trust_code:
@@ -157,7 +160,7 @@ def bands_in_words(metadata: dict[str, Any]) -> str:
 
 def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:
     """Say how logits become a mask, and how good that is."""
-    which, count = "out-of-fold" if metadata["folds"] else "val", len(metadata["val"]["tiles"])
+    which, count = "out-of-fold" if metadata["folds"] or metadata["refit"] else "val", len(metadata["val"]["tiles"])
     at_half = f"{which} IoU {calibration.iou_at_half:.4f}"
     if calibration.threshold is None:
         return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half} ({count} tiles)"}

@@ -21,6 +21,7 @@ from trainables.windows import GRID, OVERLAP
 
 FORMAT = 1
 OUT_OF_FOLD = "out-of-fold: each tile by the model of the fold that left it out"
+OF_FOLDS = f"{OUT_OF_FOLD}, since this model was trained on all tiles"
 THRESHOLD = 0.5
 """The metric's, and the default of whoever uses the file; classes have none."""
 
@@ -65,6 +66,7 @@ def describe(
         "threshold": THRESHOLD if task.binary else None,
         "fold": chosen.fold,
         "folds": len(best.folds),
+        "refit": best.refit,
         "epoch": best.epoch,
         "fold_epochs": list(best.fold_epochs),
         "recipe": best.recipe.to_dict(),
@@ -92,18 +94,21 @@ def _meaning(imagery: Imagery) -> str:
     return f"{bands} from 0 to 255, which are the two values of each band's scale in the imagery, clipped and rounded"
 
 
-def measured(calibration: Calibration, parity: Parity, best: BestWeights, unseen: Sequence[Tile]) -> dict[str, Any]:
+def measured(
+    calibration: Calibration, parity: Parity, best: BestWeights, unseen: Sequence[Tile], *, refit: bool = False
+) -> dict[str, Any]:
     """Return what the comparison found, to be added to what ``describe`` returned.
 
     Args:
         calibration: What probabilities of unseen tiles are worth.
         parity: How the file compares with its model.
-        best: What the model's weights file says of itself.
+        best: What the weights file of the model that was calibrated says of itself.
         unseen: The tiles that were counted for the calibration.
+        refit: Whether that is not the model in the file, which was trained on all tiles.
     """
     return {
         "val": {
-            "measured": OUT_OF_FOLD if best.folds else "on the val split",
+            "measured": OF_FOLDS if refit else OUT_OF_FOLD if best.folds else "on the val split",
             "tiles": [tile.name for tile in unseen],
             "iou": calibration.iou_at_half,
             "best_threshold": calibration.threshold,

@@ -74,7 +74,8 @@ def produce(
     """Export a model, compare the file with it on whole tiles, and only then give it its name.
 
     The tiles are those of val, or of the fold that the model has not seen. The mean of several folds' models has seen
-    all of them: it is compared on val, and calibrated out of fold, each tile by the model of the fold that left it out.
+    all of them, and so has a model that was trained on all tiles: they are compared on val, and calibrated out of fold,
+    each tile by the model of the fold that left it out.
 
     Args:
         chosen: The model.
@@ -103,21 +104,22 @@ def produce(
         tested = _write(file, path, {}, out)
         logits = partial(predict, window=side or recipe.crop_size, fixed=side is not None, batch_size=recipe.batch_size)
         counts = counts_for(best.task)
-        together = len(best.folds) > 1
+        together = len(best.folds) > 1 or best.refit
+        of_folds, told = chosen.folds().load() if best.refit else (model, best)
         tiles = labelled(data.val) if together else unseen_tiles(best, data)
         parity = compare(
             logits(reference, tiles), logits(tested, tiles), tiles, best.task, None if together else counts
         )
         parity.require(str(out))
         if together:
-            for one, of_fold in fold_models(model, best):
+            for one, of_fold in fold_models(of_folds, told):
                 left_out = unseen_tiles(of_fold, data)
                 forward = forward_on(one, torch.device("cpu"), torch.float32)
                 for tile, predicted in zip(left_out, logits(forward, left_out), strict=True):
                     counts.add(predicted, tile.mask)
         calibration = counts.result()
         metadata = describe(chosen, best, data, side=side, opset=opset)
-        metadata |= measured(calibration, parity, best, unseen_tiles(best, data))
+        metadata |= measured(calibration, parity, told, unseen_tiles(told, data), refit=best.refit)
         square = side or min(recipe.crop_size, NOISE_SIDE)
         shape = (2, len(best.imagery.bands), square, square)
         _require_same(tested, _write(file, path, metadata, out), shape, out)

@@ -22,7 +22,7 @@ class EventStream(Observer):
 
     def begin(self, plan: TrialPlan) -> None:
         """Say that a trial starts."""
-        self._emit("trial_started", plan, max_epochs=plan.recipe.max_epochs)
+        self._emit("trial_started", plan, max_epochs=plan.epochs)
 
     def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
         """Say what an epoch brought."""

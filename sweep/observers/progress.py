@@ -49,8 +49,9 @@ class Progress(Observer):
         """Show an epoch."""
         row = self._row(plan)
         if row.learn(vars(report)):
+            scores = "" if row.val_iou is None else f"val IoU {row.val_iou:.3f}  best {row.best:.3f}  "
             self._say(
-                f"{row.attempt}  epoch {row.epoch}/{row.max_epochs}  val IoU {row.val_iou:.3f}  best {row.best:.3f}  "
+                f"{row.attempt}  epoch {row.epoch}/{row.max_epochs}  {scores}"
                 f"loss {row.loss:.3f}  rate {row.rate:.2g}  {report.seconds:.1f} s  {self._clock()}"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -157,5 +158,6 @@ def parameters(plan: TrialPlan) -> dict[str, str | int | float]:
 
 
 def numbers(report: EpochReport | FinalReport) -> dict[str, float]:
-    """Return the numbers of a report that trackers get."""
-    return {name: float(getattr(report, name)) for name in TRACKED if hasattr(report, name)}
+    """Return the numbers of a report that trackers get; a training on all tiles has no scores."""
+    found = {name: float(getattr(report, name)) for name in TRACKED if hasattr(report, name)}
+    return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class TrialRow:
     def of(cls, record: TrialRecord) -> TrialRow:
         """Begin the row of a recorded trial."""
         plan = record.plan
-        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.recipe.max_epochs, record.state)
+        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.epochs, record.state)
 
     @property
     def pace(self) -> float:
@@ -74,7 +75,9 @@ class TrialRow:
         """
         if report["epoch"] <= self.epoch:
             return False
-        self.epoch, self.val_iou, self.best = report["epoch"], report["val_iou"], report["best_val_iou"]
+        self.epoch = report["epoch"]
+        if not math.isnan(report["val_iou"]):  # a training on all tiles has no score
+            self.val_iou, self.best = report["val_iou"], report["best_val_iou"]
         self.loss, self.rate = report["train_loss"], report["learning_rate"]
         self.epochs_timed += 1
         self.seconds += report["seconds"]

@@ -39,6 +39,7 @@ def sweep_bytes(plan: SweepPlan, data: TuningData, concurrent: int) -> int:
     for study in plan.studies:
         trials += [(study.template.recipe, len(study.template.folds))] * study.trials
         trials += [(final.recipe, len(final.folds)) for final in study.afterwards]
+    trials += [(trial.recipe, 0) for trial in plan.refits]
     known = {(recipe, folds): trial_bytes(recipe, data, folds) for recipe, folds in set(trials)}
     sizes = [known[trial] for trial in trials]
     ended = sum(one for one, _ in sizes)

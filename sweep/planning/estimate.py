@@ -84,7 +84,10 @@ class Estimator:
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         longest = max([*planned, *alone])
         devices = resources.concurrent * (min(1.0, resources.gpus_per_trial) if resources.device == "cuda" else 1.0)
-        return STARTUP_SECONDS + max(longest, (sum(planned) + sum(studies)) / devices) / cores
+        seconds = max(longest, (sum(planned) + sum(studies)) / devices)
+        if refits := [self.planned(trial) for trial in plan.refits]:  # they begin when all others have ended
+            seconds += max(max(refits), sum(refits) / devices)
+        return STARTUP_SECONDS + seconds / cores
 
 
 def expected_epochs(study: StudyPlan, policy: Policy) -> int:

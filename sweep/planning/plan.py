@@ -18,7 +18,7 @@ from search_spaces.limits import require_few
 from sweep.planning.policies import read_policy
 from sweep.planning.policy import NoHalving, Policy
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
-from sweep.records.trials import TrialPlan
+from sweep.records.trials import TrialPlan, refit_attempt
 from trainables.errors import ExperimentError
 
 
@@ -98,18 +98,38 @@ class SweepPlan:
         studies: Searches.
         policy: Which of the searches' trials get their next epochs.
         sampler: What proposes the searches' recipes, by its name in ``sweep.search.samplers``.
+        refit: Whether each contender of folds is at last trained on all tiles.
     """
 
     trials: tuple[TrialPlan, ...] = ()
     studies: tuple[StudyPlan, ...] = ()
     policy: Policy = field(default_factory=NoHalving)
     sampler: str = "tpe"
+    refit: bool = False
+
+    @property
+    def refits(self) -> list[TrialPlan]:
+        """Trainings on all tiles, one for each contender that sees the most, as they are known before the folds are.
+
+        They will have the recipe, and maybe the name, of the contender's best trial.
+        """
+        known = self.known() if self.refit else []
+        tiles = {trial.attempt: trial.train_tiles(sum(len(fold.val) for fold in trial.folds)) for trial in known}
+        best = {
+            trial.contender or trial.contest: trial
+            for trial in reversed(known)
+            if tiles[trial.attempt] == max(tiles.values())
+        }
+        return [
+            replace(trial, attempt=refit_attempt(trial.attempt), role="refit", folds=(), tiles=())
+            for trial in reversed(best.values())
+        ]
 
     @property
     def total(self) -> int:
         """Number of trials, the searches' included."""
         afterwards = sum(len(study.finals) + study.confirm * study.repeats for study in self.studies)
-        return len(self.trials) + sum(study.trials for study in self.studies) + afterwards
+        return len(self.trials) + sum(study.trials for study in self.studies) + afterwards + len(self.refits)
 
     def known(self) -> list[TrialPlan]:
         """Return the planned trials, and each search's template."""
@@ -142,6 +162,7 @@ class SweepPlan:
             ],
             "halving": self.policy.to_dict() if self.policy.ends_early else None,
             "sampler": self.sampler,
+            "refits": len(self.refits),
         }
 
     @classmethod
@@ -162,6 +183,7 @@ class SweepPlan:
             ),
             policy=read_policy(values["halving"]),
             sampler=values.get("sampler", "tpe"),
+            refit=bool(values.get("refits")),
         )
 
 

@@ -58,6 +58,9 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
+    refit: bool = False
+    """The model that the sweep's --refit trained on all tiles, in place of the folds' models."""
+
     ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
     """Average the experiment's K best."""
 
@@ -122,7 +125,7 @@ def main(options: PredictOptions, output: Output) -> int:
     )
     inputs = find_inputs(options.inputs, options.out)
     storage = Storage.open(options.storage)
-    chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold)
+    chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
     from sweep.predict.ensemble import Ensemble
     from sweep.predict.job import Job

@@ -119,6 +119,8 @@ def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
     for name, (_, best) in zip(ensemble.names, ensemble.loaded, strict=True):
         if best.folds != ensemble.best.folds:
             return f"{name} and {ensemble.names[0]} have other folds, so a tile that is new to one is not to the other"
+    if ensemble.best.refit:
+        return "the model was trained on all tiles; without --refit, the folds' models tell"
     folder = patches or (Path(ensemble.experiment.description["data"]["path"]) if ensemble.experiment else None)
     if folder is None:
         return "name the dataset with --patches"

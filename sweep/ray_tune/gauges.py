@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ class TrialGauges:
 
     def epoch(self, report: EpochReport, trainer: Training) -> None:
         """Say what an epoch brought."""
-        values = {name: float(getattr(report, one.name)) for name, one in FIELDS.items()}
+        found = {name: float(getattr(report, one.name)) for name, one in FIELDS.items()}
+        values = {name: value for name, value in found.items() if not math.isnan(value)}
         if trainer.device.type != "cuda":
             values["tilesweep_gpu_memory_bytes"] = 0.0
         self._values = {RUNNING: 1.0, **values}

@@ -28,14 +28,15 @@ from sweep.ray_tune.searcher import RoundRobin, attempt_of
 from sweep.ray_tune.stopper import SweepStopper
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import PlannedTrials, TrialGroup
-from trainables.errors import StorageError, causes
+from sweep.search.refits import RefitTrials
+from trainables.errors import ExperimentError, StorageError, causes
 from trainables.models.registry import trusted_hashes
 from trainables.observer import TrialObserver
 from trainables.owners import scratch_folder
 from trainables.segmentation import SegmentationTrainable
 from trainables.tensorboard import EventFiles
 
-PLANNED = "planned"
+PLANNED, REFIT = "planned", "refit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,8 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
                 warm=warm.get(study.name),
                 sampler=plan.sampler,
             )
+    if plan.refit:
+        groups[REFIT] = RefitTrials(run.experiment, records, list(groups.values()))
     return groups
 
 
@@ -184,9 +187,10 @@ def run_trials(
             records.write_waiting()
         except Exception as error:
             # What Tune makes of an error in the driver's own callbacks and searches.
-            if (lost_storage := next((one for one in causes(error) if isinstance(one, StorageError)), None)) is None:
-                raise
-            raise StorageError(str(lost_storage)) from error
+            for kind in (StorageError, ExperimentError):
+                if found := next((one for one in causes(error) if isinstance(one, kind)), None):
+                    raise kind(str(found)) from error
+            raise
         finally:
             callback.close()
     if stopper.fault:

@@ -59,8 +59,9 @@ class PlannedShape(TypedDict):
     folds: NotRequired[list[FoldShape]]
     candidate: NotRequired[str]
     contender: NotRequired[str]
-    role: NotRequired[Literal["planned", "baseline", "search", "confirm", "final"]]
+    role: NotRequired[Literal["planned", "baseline", "search", "confirm", "final", "refit"]]
     study: NotRequired[str]
+    rates: NotRequired[list[float]]
     group: NotRequired[str]
     preliminary: NotRequired[bool]
     entry: NotRequired[str]
@@ -91,6 +92,7 @@ class PlanShape(TypedDict):
     studies: list[StudyShape]
     halving: dict[str, str | int | bool] | None
     sampler: NotRequired[Name]
+    refits: NotRequired[Count]
 
 
 class DataShape(TypedDict):

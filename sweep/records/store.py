@@ -65,13 +65,15 @@ class Gathered:
     """What an experiment's trials left.
 
     Attributes:
-        trials: All of them, those that never started included.
+        trials: All of them, those that never started included, but for refits.
+        refits: Trainings on all tiles, which are never ranked or scored.
         val_scores: Of the whole val tiles of those that finished.
         tables: File name to table: ``trials.parquet`` (a row per trial), ``epochs.parquet`` (a row per epoch) and
             ``val_scores.parquet`` (a row per whole val tile of a finished trial).
     """
 
     trials: tuple[TrialResult, ...]
+    refits: tuple[TrialResult, ...]
     val_scores: tuple[ScoreRow, ...]
     tables: Mapping[str, pa.Table]
 
@@ -80,7 +82,7 @@ def collect(experiment: Experiment) -> tuple[TrialResult, ...]:
     """Gather all trials' reports and write the experiment's tables.
 
     Returns:
-        The trials.
+        The trials, but for refits.
 
     Raises:
         ExperimentError: The experiment cannot be read or written, or its records are damaged.
@@ -152,7 +154,12 @@ def _gather(experiment: Experiment) -> Gathered:
         EPOCHS_FILE: _table(epochs, EPOCHS_SCHEMA),
         VAL_SCORES_FILE: scores_table(scores),
     }
-    return Gathered(tuple(trials), tuple(scores), tables)
+    return Gathered(
+        tuple(one for one in trials if one.role != "refit"),
+        tuple(one for one in trials if one.role == "refit"),
+        tuple(scores),
+        tables,
+    )
 
 
 def scores_table(scores: Iterable[ScoreRow]) -> pa.Table:

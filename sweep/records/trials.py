@@ -24,17 +24,24 @@ TRIALS_FILE = "trials.jsonl"
 ERROR_FILE = "error.txt"
 """In the folder of a trial that crashed: why."""
 State = Literal["waiting", "running", "paused", "stopped", "failed", "finished"]
-Role = Literal["planned", "baseline", "search", "confirm", "final"]
+Role = Literal["planned", "baseline", "search", "confirm", "final", "refit"]
 """Of a trial: planned beforehand; a search's shared recipe, its other trials; its best recipes trained again for the
-choice; its best recipe on other draws of the tiles."""
+choice; its best recipe on other draws of the tiles; a recipe on the tiles of all folds, which nobody scores."""
 SEARCHED: frozenset[Role] = frozenset(("baseline", "search"))
 """Roles of the trials that a study learns from."""
 ENDED: frozenset[State] = frozenset(("stopped", "failed", "finished"))
+WITHOUT_FOLDS = "has no folds, which say for how many epochs all tiles are trained on"
+"""Why there is no refit."""
 Parsed = TypeVar("Parsed")
 READERS = 16
 """Files read at the same time; behind a network each of them takes a while."""
 SMALL_BYTES = 256_000
 """A record up to this size, about 300 trials, is written with every change; a larger one when it is cheap."""
+
+
+def refit_attempt(attempt: str) -> str:
+    """Return the name of the training on all tiles that follows from a trial of folds."""
+    return f"{attempt}-refit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,7 @@ class TrialPlan:
         contender: What it counts for in the leaderboard, with the winners of other contests; empty is the contest.
         role: What it is trained for.
         study: The study that proposed its recipe, or whose best recipe it trains; empty for a planned trial.
+        rates: Of a refit: the learning rate of each of its epochs.
     """
 
     attempt: str
@@ -66,6 +74,12 @@ class TrialPlan:
     contender: str = ""
     role: Role = "planned"
     study: str = ""
+    rates: tuple[float, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a full training."""
+        return len(self.rates) or self.recipe.max_epochs
 
     @property
     def group(self) -> str:
@@ -76,11 +90,12 @@ class TrialPlan:
             "search": self.study,
             "confirm": f"{self.study}-confirm",
             "final": f"{self.study}-finals",
+            "refit": "refit",
         }[self.role]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and for Tune's config."""
-        plain = {**asdict(self), "tiles": list(self.tiles)}
+        plain = {**asdict(self), "tiles": list(self.tiles), "rates": list(self.rates)}
         plain["folds"] = [{"val": list(fold.val), "train": list(fold.train)} for fold in self.folds]
         return plain
 
@@ -118,6 +133,7 @@ class TrialPlan:
                 "recipe": Recipe.from_dict(values["recipe"]),
                 "weights": Weights(**values["weights"]),
                 "tiles": tuple(values["tiles"]),
+                "rates": tuple(values.get("rates", ())),
                 "folds": tuple(Fold.from_dict(fold) for fold in values.get("folds", ())),
             }
         )

@@ -16,6 +16,7 @@ from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
 from sweep.results.contenders import Readings, read_contenders
 from sweep.results.figures import write_comparison
+from sweep.results.refits import refit_notes
 from sweep.results.rows import LeaderboardRow
 from sweep.results.scaling import Scaling, scalings
 from sweep.results.standings import Standing, stand
@@ -29,7 +30,8 @@ class Leaderboard:
 
     Attributes:
         experiment: Whose.
-        trials: Every trial.
+        trials: Every trial, but for those on all tiles.
+        refits: Trainings on all tiles, which nobody ranks or scores.
         contenders: The contenders with their scores a tile.
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
@@ -52,7 +54,7 @@ class Leaderboard:
         readings = Readings(experiment, test_scores)
         self._earlier = readings.earlier
         gathered = gather(experiment)
-        self.tables, self.trials = gathered.tables, gathered.trials
+        self.tables, self.trials, self.refits = gathered.tables, gathered.trials, gathered.refits
         try:
             write_tables(experiment, self.tables)
             self.written = True
@@ -67,8 +69,9 @@ class Leaderboard:
 
     @property
     def failures(self) -> list[str]:
-        """Contenders of which a training failed."""
-        return [row.contender for row in self.rows if row.repeats_failed]
+        """Contenders of which a training failed, and failed trainings on all tiles."""
+        failed = [row.contender for row in self.rows if row.repeats_failed]
+        return failed + [row.attempt for row in self.refits if row.status == "failed"]
 
     @property
     def title(self) -> str:
@@ -106,6 +109,7 @@ class Leaderboard:
                 f"Val IoU and F1 are out-of-fold: each tile is scored by the one of {folds} models that has not seen "
                 "it, at the epoch that is best for the other folds."
             )
+        notes += refit_notes(self.refits)
         notes += caveats(self.standings, self.contenders)
         if any(row.test_readings > 1 for row in self.rows):
             notes.append(f"{AGAIN_MARK} test was read more than once; the ledger says why.")

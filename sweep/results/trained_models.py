@@ -9,11 +9,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import gather
+from sweep.records.store import Gathered, gather
 from sweep.records.trial_result import TrialResult
+from sweep.records.trials import WITHOUT_FOLDS, refit_attempt
 from sweep.records.weights_file import read_best_weights
 from sweep.records.winners import has_collapsed, winners
-from sweep.sealed.next_step import resume_command
+from sweep.sealed.next_step import resume_command, trusting
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, nearest
 from trainables.storage import Storage
@@ -40,6 +41,7 @@ class TrainedModel:
         val_iou: Mean IoU over the val tiles, in [0, 1]; None for a file.
         experiment: Where it was trained; None for a file.
         fold: The fold whose model it is, from 1; None for all that its weights file holds.
+        refit_of: Of a training on all tiles: the trial of folds that it follows from; else empty.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TrainedModel:
     val_iou: float | None = None
     experiment: Experiment | None = None
     fold: int | None = None
+    refit_of: str = ""
 
     def load(self) -> tuple[SegmentationModel, BestWeights]:
         """Rebuild the model, in evaluation mode on the CPU; see ``load_best``.
@@ -61,6 +64,20 @@ class TrainedModel:
 
         model, best = load_best_bytes(self.weights_file, self.origin)
         return (model, best) if self.fold is None else choose_fold(model, best, self.fold, self.name)
+
+    def folds(self) -> TrainedModel:
+        """Return the folds that a training on all tiles follows from: they alone have tiles that are new to them.
+
+        Raises:
+            ExperimentError: A weights file by itself does not say where they are.
+        """
+        if self.experiment is None:
+            raise ExperimentError(
+                f"--model {self.name}: was trained on all tiles, so none can tell what its probabilities are worth; "
+                "name its experiment, with --refit, so that the folds' models tell"
+            )
+        trials = gather(self.experiment).trials
+        return _open(self.experiment, _finished(self.experiment, trials, self.refit_of))
 
 
 def model_label(name: str, fold: int | None, folds: int) -> str:
@@ -76,7 +93,9 @@ def model_label(name: str, fold: int | None, folds: int) -> str:
     return f"{name}, the mean of {folds} folds" if folds > 1 else name
 
 
-def find_models(storage: Storage, model: str, *, count: int = 1, fold: int | None = None) -> list[TrainedModel]:
+def find_models(
+    storage: Storage, model: str, *, count: int = 1, fold: int | None = None, refit: bool = False
+) -> list[TrainedModel]:
     """Find what ``--model`` names.
 
     Args:
@@ -85,30 +104,62 @@ def find_models(storage: Storage, model: str, *, count: int = 1, fold: int | Non
             ``.safetensors``.
         count: How many contenders of an experiment, the best ones by val IoU, a training of each.
         fold: The fold whose model alone is meant, from 1; None for all of them.
+        refit: Take what was trained on all tiles in place of the folds.
 
     Raises:
         ExperimentError: There is no such experiment, trial or file, or nothing in it has finished.
     """
-    return [replace(one, fold=fold) for one in _find(storage, model, count)]
+    if refit and fold is not None:
+        raise ExperimentError(f"--fold {fold}: --refit is one model that was trained on all folds; leave one out")
+    return [replace(one, fold=fold) for one in _find(storage, model, count, refit=refit)]
 
 
-def _find(storage: Storage, model: str, count: int) -> list[TrainedModel]:
+def _find(storage: Storage, model: str, count: int, *, refit: bool) -> list[TrainedModel]:
     if model.endswith(WEIGHTS_ENDING):
+        if refit:
+            raise ExperimentError(f"--refit: {model} is a single weights file; name its experiment with --model")
         return [_file(Path(model), count)]
     name, _, trial = model.partition("/")
     experiment = Experiment.find(storage, name, "--model")
-    trials = gather(experiment).trials
+    gathered = gather(experiment)
+    rows = _chosen(experiment, gathered, model, trial, count)
+    return [_open(experiment, _on_all_tiles(experiment, gathered, row) if refit else row) for row in rows]
+
+
+def _chosen(experiment: Experiment, gathered: Gathered, model: str, trial: str, count: int) -> list[TrialResult]:
+    """Return the trials that ``--model`` names."""
+    name, trials = experiment.name, gathered.trials
     if trial:
         if count > 1:
             raise ExperimentError(f"--model {model}: is one trial; --ensemble wants an experiment, --model {name}")
-        return [_open(experiment, _finished(experiment, trials, trial))]
+        return [_finished(experiment, [*trials, *gathered.refits], trial)]
     ranked = _ranking(trials)
     if not ranked:
         fix = resume_command(experiment, experiment.description)
         raise ExperimentError(f"--model {name}: no finished attempt in it; resume it with {fix}")
     if len(ranked) < count:
         raise ExperimentError(f"--ensemble {count}: {name} has {len(ranked)} contenders that finished")
-    return [_open(experiment, row) for row in ranked[:count]]
+    return ranked[:count]
+
+
+def _on_all_tiles(experiment: Experiment, gathered: Gathered, row: TrialResult) -> TrialResult:
+    """Return the training on all tiles that followed from a trial of folds."""
+    if row.role == "refit":
+        return row
+    found = next((one for one in gathered.refits if one.attempt == refit_attempt(row.attempt)), None)
+    if found is not None and found.finished:
+        return found
+    description = experiment.description
+    if not row.folds:
+        raise ExperimentError(f"--refit: {experiment.name} {WITHOUT_FOLDS}; leave it out")
+    if any(one.contender == row.contender and one.finished for one in gathered.refits):
+        raise ExperimentError(
+            f"--refit: {row.attempt} was not trained on all tiles, since another training of {row.contender} is better "
+            f"by val IoU; name the experiment alone, --model {experiment.name}"
+        )
+    flags = [] if found is not None and not description["ended"] else ["--refit"]
+    fix = experiment.command(description["phase"], *trusting(description), *flags, "--resume")
+    raise ExperimentError(f"--refit: {row.attempt} has not been trained on all tiles; do so with {fix}")
 
 
 def _file(path: Path, count: int) -> TrainedModel:
@@ -151,6 +202,7 @@ def _finished(experiment: Experiment, trials: Sequence[TrialResult], name: str) 
 
 def _open(experiment: Experiment, row: TrialResult) -> TrainedModel:
     return TrainedModel(
+        refit_of=row.attempt.removesuffix(refit_attempt("")) if row.role == "refit" else "",
         name=f"{experiment.name}/{row.attempt}",
         weights_file=read_best_weights(experiment, row.attempt),
         origin=experiment.path(f"{row.attempt}/{BEST_FILE}"),

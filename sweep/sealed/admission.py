@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search_spaces.recipes import read_recipes
 from sweep.records.experiment import Experiment
-from sweep.records.store import collect, scored_attempts
+from sweep.records.store import collect, gather, scored_attempts
 from sweep.records.trial_result import TrialResult
 from sweep.records.weights_file import read_best_weights
 from sweep.records.winners import winners
@@ -169,6 +169,11 @@ def _check_attempt(
     experiment: Experiment, trials: Mapping[str, TrialResult], best: Mapping[str, list[TrialResult]], name: str
 ) -> None:
     """Refuse an attempt that may not be scored."""
+    if any(one.attempt == name for one in gather(experiment).refits):
+        raise ExperimentError(
+            f"--attempts {name}: was trained on all tiles once the choice was made, and has no score; test is read by "
+            f"{','.join(one.attempt for won in best.values() for one in won)}"
+        )
     if name not in trials:
         raise ExperimentError(f"--attempts {name}: not in experiment {experiment.name}; {nearest(name, trials)}")
     row = trials[name]

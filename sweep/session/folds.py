@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweep.cli.options import SweepOptions
+from sweep.records.trials import WITHOUT_FOLDS
 from trainables.data.folds import Fold, split_folds
 from trainables.data.manifest import Leak
 from trainables.data.scenes import Scenes, scenes_of
@@ -40,6 +41,8 @@ def divide(options: SweepOptions, data: TuningData) -> Division:
     if options.folds is None:
         if options.pool_val:
             raise DataError("--pool-val: lets --folds divide a published val split, too; give both, such as --folds 5")
+        if options.refit:
+            raise DataError(f"--refit: this sweep {WITHOUT_FOLDS}; give both, such as --folds 5, or leave --refit out")
         return Division(data=data, scenes=scenes)
     if data.published_split and not options.pool_val:
         raise DataError(

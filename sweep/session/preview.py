@@ -51,6 +51,9 @@ def show_plan(
     bands = [] if data.imagery == RGB else [("bands", bands_in_words(data.imagery))]
     for name, text in [("data", tiles_in_words(run)), *bands, *(("scenes", line) for line in scenes_in_words(run))]:
         console.print(f"{name}: {text}", highlight=False, soft_wrap=True, markup=False)
+    if refits := [trial.contender or trial.contest for trial in plan.refits]:
+        said = "at last once more on all tiles, for the median of the folds' best epochs"
+        console.print(f"refit: {', '.join(refits)}, {said}", soft_wrap=True, highlight=False)
     for note in run.crop_notes:
         console.print(f"crops: {note}", soft_wrap=True)
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
@@ -82,6 +85,7 @@ def show_plan(
         "weights_missing": missing,
         "crop_notes": list(run.crop_notes),
         "power": power_fields(power, run.phase, len(data.val)) if power else None,
+        "refits": len(plan.refits),
         "folds": [list(fold.val) for fold in plan.known()[0].folds],
     }
 

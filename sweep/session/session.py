@@ -20,6 +20,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.jobs import require_lasting
 from sweep.records.experiment import Experiment, check_name
 from sweep.records.provenance import typed_command
+from sweep.records.trials import WITHOUT_FOLDS
 from sweep.session.checks import check_flags, require_folder, require_trainable, trust
 from sweep.session.description import describe
 from sweep.session.driver import drive
@@ -87,7 +88,8 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     request = request_of(options)
     if not joins(request.address) and not options.plan:
         require_gpu(profile, request, here(request, 1))  # before weights are fetched and Ray starts
-    asked = phase.build(data, weights_of(phase.architectures, options, profile), division.folds)
+    built = phase.build(data, weights_of(phase.architectures, options, profile), division.folds)
+    asked = replace(built, refit=options.refit)
     plan = fit_crops(asked, data)
     notes = crop_notes(asked, plan, data)
     require_trainable(plan, data)
@@ -154,16 +156,21 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
     if options.plan:
         raise ExperimentError(f"--plan: shows what has not begun; for this one see {experiment.command('status')}")
     description = experiment.description
-    if description["ended"]:
+    plan = read_plan(experiment)
+    more = options.refit and not plan.refit
+    if description["ended"] and not more:
         raise ExperimentError(f"--resume {experiment.name}: it has ended; {next_step(experiment)}")
     require_unchanged(options, experiment)
-    plan = read_plan(experiment)
+    if more and not plan.folds:
+        raise ExperimentError(f"--refit: {experiment.name} {WITHOUT_FOLDS}")
     trust(options, ())
     require_same_code(experiment, plan)
     profile = get_profile(description["profile"])
     packing = None if options.gpus_per_trial else packing_of(experiment)  # auto that is given again measures again
     path = options.patches if "patches" in typed(options) else Path(description["data"]["path"])
     options = replace(with_stored(options, experiment), patches=path)
+    if plan.refit != options.refit:
+        plan = replace(plan, refit=options.refit)
     require_trackers(options)
     data = TuningData.read(path)
     if data.fingerprint != description["data"]["fingerprint"]:
@@ -184,5 +191,8 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
         scenes=scenes_in(description),
         crop_notes=description.get("crop_notes", ()),
     )
+    if more:
+        changed = {"ended": False, "plan": plan.to_dict(), "options": {**description["options"], "refit": True}}
+        experiment.describe({**description, **changed})
     seed = int(description["options"].get("seed", options.seed))
     return drive(with_warm_curves(replace(run, seed=seed, optuna_url=url, packing=packing)), output)

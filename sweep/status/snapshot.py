@@ -129,7 +129,11 @@ class SnapshotReader:
         with damage_in_one_line(experiment):
             records = TrialRecords(experiment).all()
             reports = self._reports(records, damaged)
-            results = [TrialResult.of_record(one, description, reports[one.plan.attempt]) for one in records]
+            results = [
+                TrialResult.of_record(one, description, reports[one.plan.attempt])
+                for one in records
+                if one.plan.role != "refit"
+            ]
             return Snapshot(
                 experiment=experiment,
                 description=description,
@@ -204,7 +208,7 @@ def planned_total(plan: Mapping[str, Any]) -> int:
     total = len(plan["trials"])
     for study in plan["studies"]:
         total += study["trials"] + len(study["finals"]) + study.get("confirm", 0) * study.get("repeats", 1)
-    return total
+    return total + int(plan.get("refits", 0))
 
 
 def _best_of_all(trials: Sequence[TrialResult]) -> list[Best]:

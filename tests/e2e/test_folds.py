@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median_low
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -68,8 +68,40 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     assert_refused(here("score", *storage), "test was read at")
     assert here("score", "--verify", *storage).returncode == 0
     assert here("report", *storage).returncode == 0
+    _refit(run, here, tmp_path, audit)
+    assert len((tmp_path / "r" / "test_ledger.jsonl").read_text().splitlines()) == len(ledger)
     page = (folder / "report.html").read_text()
     assert "7 train and val tiles in 2 folds" in page and "The tiles that each fold leaves out" in page
+
+
+def _refit(run: Run, here: Run, tmp_path: Path, audit: Audit) -> None:
+    """Train the ended sweep's contenders once more on all tiles, as the refusal says, and predict with one."""
+    storage, folder = ("--storage", tmp_path / "r"), tmp_path / "r" / "phase1-smoke"
+    model = ("--model", "phase1-smoke", "--refit", *storage)
+    images, out = tmp_path / "patches" / "val" / "images", tmp_path / "map"
+    predict = ("predict", images, *model, "--threshold", 0.4, "--out", out)
+    assert_refused(
+        here(*predict), "has not been trained on all tiles; do so with python -m sweep.phase1 --refit --resume"
+    )
+    again = run("phase1", "--refit", "--resume", "phase1-smoke", *storage, **audit.variables)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Trained once more on all tiles" in again.stdout
+    rows = {row["attempt"]: row for row in pq.read_table(folder / "trials.parquet").to_pylist()}
+    one = rows["unet-refit"]
+    assert (one["role"], one["tiles"], one["folds"], one["status"]) == ("refit", 7, 0, "finished")
+    assert (one["val_iou"], one["val_f1"], one["best_epoch_val_iou"]) == (None, None, None)
+    assert one["epochs"] == median_low(read_best(folder / "unet" / "best.safetensors").fold_epochs)
+    assert read_best(folder / "unet-refit" / "best.safetensors").refit
+    assert "refit" not in (folder / "leaderboard.csv").read_text()
+    done = here(*predict)
+    assert done.returncode == 0 and "the model was trained on all tiles" in done.stdout, done.stderr
+    assert_refused(here(*predict, "--fold", 1), "--fold 1: --refit is one model")
+    assert_refused(here("score", "--attempts", "unet-refit", *storage), "was trained on all tiles once the choice")
+    assert_refused(here("phase1", "--refit", "--resume", "phase1-smoke", *storage), "it has ended")
+    exported = here("export", *model, "--format", "torch", "--out", tmp_path / "all.pt2")
+    assert exported.returncode == 0 and "out-of-fold IoU" in exported.stdout, exported.stderr
+    assert here("report", *storage, "--overwrite").returncode == 0
+    assert "Trained once more on all tiles" in (folder / "report.html").read_text()
 
 
 def test_budgets_are_drawn_within_each_fold(here: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
@@ -111,3 +143,4 @@ def test_a_published_val_split_is_divided_only_when_asked(
     assert_refused(here("phase1", *plan, "--folds", 2), "--pool-val divides its tiles, too, or leave --folds out")
     assert here("phase1", *plan, "--folds", 2, "--pool-val").returncode == 0
     assert_refused(here("phase1", *plan, "--pool-val"), "--pool-val: lets --folds divide")
+    assert_refused(here("phase1", *plan, "--refit"), "--refit: this sweep has no folds")

@@ -56,6 +56,7 @@ SHARED_FLAGS = {
     "group_by": ("patches make", "patches check", *SWEEPS),
     "trust_code": (*SWEEPS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2"),
+    "refit": (*SWEEPS, "predict", "export"),
     **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
 }
 """Flags -> the commands that take them."""
