@@ -132,7 +132,7 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
     """With --folds: divide a val split that the dataset's publisher fixed, too."""
 
     refit: Annotated[bool, OnResume.MAY_CHANGE] = False
-    """With --folds: at last train each contender on all tiles; predict and export take it with --refit."""
+    """With --folds: at last train each contender on all tiles, too."""
 
     allow_leak: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """Sweep although tiles of different splits show the same ground; every row is marked."""
