@@ -45,7 +45,7 @@ class ExportOptions(StorageOptions, TrustOptions):
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
     refit: bool = False
-    """The model that the sweep's --refit trained on all tiles, in place of the folds' models."""
+    """The model that the sweep's --refit trained on all tiles."""
 
     format: Format = "onnx"
     """onnx: for onnxruntime and the like; torch: a program for torch.export.load; safetensors: all tensors, for

@@ -32,7 +32,7 @@ class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
     tiles: Annotated[Numbers, Bounds(0, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
-    """Nested tile budgets; of fewer train tiles, the same shares."""
+    """Nested tile budgets; shares of them for fewer tiles."""
 
     draws: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = None
     """Draws of each budget, each with a seed of its own; default: the profile's."""

@@ -59,7 +59,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
     refit: bool = False
-    """The model that the sweep's --refit trained on all tiles, in place of the folds' models."""
+    """The model that the sweep's --refit trained on all tiles."""
 
     ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
     """Average the experiment's K best."""
