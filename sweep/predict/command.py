@@ -58,7 +58,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
-    refit: bool = False
+    refit: Annotated[bool, RARE] = False
     """The model that the sweep's --refit trained on all tiles."""
 
     ensemble: Annotated[int, arg(metavar="K"), Bounds(1, 100)] = 1
