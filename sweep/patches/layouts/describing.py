@@ -12,7 +12,9 @@ from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.listing import ENDINGS, Listing
 from sweep.patches.rasters.reader import open_raster
 from trainables.errors import DataError
+from trainables.invocation import call
 
+PETS = "annotations/trimaps"
 LISTED = 6
 """Folders or endings that an error lists."""
 COMPARED = 40
@@ -29,6 +31,8 @@ def describe_unknown(listing: Listing) -> str:
         return f"{start}: holds no file; name the folder that holds the images"
     if not listing.rasters:
         return f"{start}: holds no raster ({', '.join(ENDINGS)}), but {contents(listing)}; save the images as such"
+    if PETS in listing.folders:
+        return f"{start}: is Oxford-IIIT Pet; say {call('patches')} import-pets --src {shlex.quote(str(listing.root))}"
     if pair := _likely_pair(listing):
         return f"{start}: is of no known layout, but {pair}"
     if labels := [path for path in listing.files if PurePosixPath(path).suffix.lower() in LABEL_ENDINGS]:

@@ -117,6 +117,13 @@ def test_folders_of_other_names_are_described(tmp_path: Path) -> None:
     assert "first/ and drawn_masks/ hold 3 and 3 .tif files whose names do not match (a0, b0)" in error
 
 
+def test_the_pets_are_sent_to_their_own_command(tmp_path: Path) -> None:
+    put(tmp_path / "in/images/Abyssinian_1.jpg", photo(0))
+    put(tmp_path / "in/annotations/trimaps/Abyssinian_1.png", areas(0, [1, 2, 3]))
+    code, _, error = run("make", "--src", tmp_path / "in", "--dst", tmp_path / "no")
+    assert code == 2 and f"is Oxford-IIIT Pet; say python -m sweep.patches import-pets --src {tmp_path}/in" in error
+
+
 def test_an_empty_folder_and_one_without_rasters_are_said(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     code, _, error = run("make", "--src", tmp_path / "in", "--dst", tmp_path / "no")
