@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageOps
 
 from sweep.results.trained_models import find_models
+from trainables.data.imagery import RGB
 from trainables.errors import TilesweepError
 from trainables.inference import choose_device, ready
 from trainables.overlays import mask_picture
@@ -88,8 +89,11 @@ if __name__ == "__main__":
     options = parser.parse_args()
     try:
         (chosen,) = find_models(Storage.open(options.storage), options.model)
+        imagery = chosen.load()[1].imagery
     except TilesweepError as mistake:
         sys.exit(f"error: {mistake}")
+    if imagery != RGB:
+        sys.exit(f"error: {chosen.name} takes {imagery.summary}, which no photo holds; use python -m sweep.predict")
     ray.init(address="local")
     serve.start(http_options={"host": "127.0.0.1", "port": options.port})
     serve.run(Segmenter.bind(replace(chosen, experiment=None)), blocking=True)

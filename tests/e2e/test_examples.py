@@ -20,6 +20,7 @@ from PIL import Image
 
 from sweep.cli.console import open_output
 from sweep.export.command import ExportOptions, main
+from tests.bands import WORDS, write_nir
 from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
 from tests.models import write_best
@@ -112,3 +113,14 @@ def test_a_server_answers_with_masks(
     assert status == 400 and answer.decode().startswith("the body is no PNG or JPEG") and answer.count(b"\n") == 1
     os.kill(server.pid, signal.SIGINT)
     server.wait(timeout=60)
+
+
+def test_a_server_refuses_a_model_of_other_bands(tmp_path: Path) -> None:
+    pytest.importorskip("starlette")
+    file = write_best(tmp_path / "nir.safetensors", write_nir(tmp_path / "patches", WORDS), "unet")
+    command = [sys.executable, ROOT / "examples" / "serve.py", "--model", file]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: nir.safetensors takes 4 bands of uint16 (red, green, blue, nir), which no photo"
+    )
