@@ -42,8 +42,6 @@ def make(options: Make, output: Output) -> None:
     say_found(options.src, found, output)
     stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))
     sources, task = found.sources, found.task
-    for note in found.notes:
-        output.console.print(note, markup=False, highlight=False)
     splits = read_split(options.split, sources)
     if options.dry_run:
         say_pairs(found, splits, output)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, choices:
             faults += error.faults
     if faults:
         raise DataError(faults)
-    return DrawnLabels(next(iter(by_path)), images, names)
+    return DrawnLabels(Path(commonpath(by_path)), images, names)
 
 
 def _format(path: Path, choices: VectorChoices) -> LabelFormat:

@@ -128,6 +128,7 @@ def test_roboflow_s_coco_has_a_file_per_split_and_a_dummy_category(tmp_path: Pat
     assert found.task.classes == ("background", "pool", "roof")  # no yards
     assert {one.split for one in found.sources.values()} == {"train", "val", "test"} and len(found.sources) == 6
     assert all(np.array_equal(mask, _boxes(2, 1)) for mask in _masks(found).values())
+    _refused(f"'truck' is no label of {folder}; it holds 'roof' (6), 'pool' (6)", folder, classes="truck")
 
 
 def test_coco_s_own_folders(tmp_path: Path) -> None:
