@@ -22,6 +22,7 @@ from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.names import LabelNames
 from sweep.patches.labels.painting import MaskCanvas
 from sweep.patches.labels.shapes import Outline, Runs, ellipse
+from sweep.patches.labels.shared import size_of
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from trainables.errors import DataError
@@ -203,9 +204,16 @@ def test_a_picture_in_labels_that_is_none(text: str, said: str) -> None:
 def test_a_deflated_bomb_stays_small() -> None:
     import tracemalloc
 
-    bomb = base64.b64encode(zlib.compress(b"\0" * 200_000_000)).decode()
-    tracemalloc.start()
-    with pytest.raises(DataError, match="larger than its image"):
-        decode_picture(bomb, "here", most=(64, 64), deflated=True)
-    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
-    tracemalloc.stop()
+    bomb = base64.b64encode(zlib.compress(b"\0" * 400_000_000, 1)).decode()
+    for side, most in ((64, 10), (1_000_000, 600)):
+        tracemalloc.start()
+        with pytest.raises(DataError, match="larger than its image"):
+            decode_picture(bomb, "here", most=(side, side), deflated=True)
+        assert tracemalloc.get_traced_memory()[1] < most * 2**20
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("side", [10**30, 2**63, -1, 1.5, True, None])
+def test_an_image_of_a_hostile_size_is_one_line(side: object) -> None:
+    with pytest.raises(DataError, match="does not say the size"):
+        size_of("here", side, 64)

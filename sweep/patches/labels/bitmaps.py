@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from trainables.documents import MIB
 from trainables.errors import DataError
 
 BYTES_A_PIXEL = 8
 """What a deflated PNG may hold at most for each of its pixels, beside its head."""
 HEAD_BYTES = 65_536
+MOST_BYTES = 256 * MIB
+"""Whatever size a file says of its image."""
 
 
 def decode_picture(text: str, place: str, *, most: tuple[int, int], deflated: bool = False) -> NDArray[np.bool_]:
@@ -36,7 +39,7 @@ def decode_picture(text: str, place: str, *, most: tuple[int, int], deflated: bo
     try:
         data = base64.b64decode(text, validate=True)
         if deflated:
-            limit = HEAD_BYTES + BYTES_A_PIXEL * max(most[0], 1) * max(most[1], 1)
+            limit = min(HEAD_BYTES + BYTES_A_PIXEL * max(most[0], 1) * max(most[1], 1), MOST_BYTES)
             opened = zlib.decompressobj()
             data = opened.decompress(data, limit)
             if opened.unconsumed_tail:

@@ -134,12 +134,12 @@ def _of_min(task: Values) -> Iterator[Values]:
 def _image(found: tuple[Values, Sequence[Values]], path: Path) -> LabelledImage:
     task, results = found
     place = f"{path}, task {task.get('id')}"
-    named = {one.get("id") for one in results if str(one.get("type", "")).endswith(ENDING)}
+    named = {str(one.get("id")) for one in results if str(one.get("type", "")).endswith(ENDING)}
     shapes: list[LabelledShape] = []
     sizes: set[tuple[int, int]] = set()
     for one in results:
         kind = str(one.get("type"))
-        if kind in OF_IMAGES or (not kind.endswith(ENDING) and one.get("id") in named):
+        if kind in OF_IMAGES or (not kind.endswith(ENDING) and str(one.get("id")) in named):
             continue
         here = f"{place}, region {one.get('id')}"
         size = size_of(here, one.get("original_width"), one.get("original_height"))

@@ -23,6 +23,8 @@ MAX_BYTES = 512 * MIB
 """Of a file with labels; COCO's own training set has 450 MB."""
 MAX_COORDINATE = 1e6
 """In pixels."""
+MAX_SIDE = 1_000_000
+"""Of an image that labels are of, in pixels."""
 
 Schema = TypeVar("Schema")
 File = TypeVar("File")
@@ -195,7 +197,11 @@ def size_of(place: str, width: object, height: object) -> tuple[int, int]:
     Raises:
         DataError: It does not say them.
     """
-    if type(width) is not int or type(height) is not int:
+    if (
+        type(width) is not int
+        or type(height) is not int
+        or not 0 <= min(width, height) <= max(width, height) <= MAX_SIDE
+    ):
         raise DataError(f"{place}: does not say the size of its image; export it again with width and height")
     return height, width
 
