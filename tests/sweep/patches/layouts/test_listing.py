@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,15 +179,13 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
         put(tmp_path / f"in/images/{name}.png", photo(number))
         put(tmp_path / f"in/masks/{name}.png", areas(number, [0, 1]))
     text(tmp_path / "s.toml", 'train = ["a"]', 'val = ["b"]', 'test = ["c"]')
-    opened = cutting.open_image
 
-    def and_changed(path: Path) -> object:
-        image = opened(path)
-        if path.name == "b.png":
-            os.utime(path, ns=(0, 0))
-        return image
+    def cut_and_change(*arguments: Any, **more: Any) -> Any:
+        done = cutting.cut_tiles(*arguments, **more)
+        os.utime(tmp_path / "in/images/b.png", ns=(0, 0))
+        return done
 
-    monkeypatch.setattr(cutting, "open_image", and_changed)
+    monkeypatch.setattr("sweep.patches.commands.make.cut_tiles", cut_and_change)
     flags = ("--src", tmp_path / "in", "--dst", tmp_path / "out", "--split", tmp_path / "s.toml", "--size", 64)
     code, _, error = run("make", *flags)
     assert code == 2 and not (tmp_path / "out").exists()
