@@ -58,6 +58,12 @@ class Make(OutputOptions):
     foreground: Annotated[str, arg(metavar="INDEX|R,G,B|>N")] = ""
     """Which value is foreground, where a mask has more than two; JPEG masks: ">127"."""
 
+    bands: Annotated[str, arg(metavar="N,N,N|all"), RARE] = ""
+    """Bands of the tiles, from 1, red, green and blue first; default: red, green and blue as each file says."""
+
+    scale: Annotated[str, arg(metavar="LOW,HIGH|2%,98%"), RARE] = ""
+    """Values that become 0 and 255, or their percentiles over all images, for images that do not hold bytes."""
+
     task: Annotated[Path | None, arg(metavar="FILE")] = None
     """JSON that names classes, colours and remapping; masks hold indices or its colours."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -35,21 +35,23 @@ class UnreadableError(DataError):
     """A raster that GDAL cannot open, or of which files are missing: damaged, not merely unsuitable."""
 
 
-def open_dataset(path: str, *, fix: str = "replace it") -> Any:
+def open_dataset(path: str, *, fix: str = "replace it", drivers: Sequence[str] = ()) -> Any:
     """Open a raster with rasterio.
 
     Args:
         path: A file or an address that GDAL opens.
         fix: What a user can do if it does not open.
+        drivers: GDAL's names of the formats that are tried; empty for all.
 
     Raises:
         UnreadableError: It is none.
     """
     import rasterio
     from rasterio.errors import RasterioError
+    from rasterio.io import DatasetReader
 
     try:
-        dataset = rasterio.open(path)
+        dataset = DatasetReader(path, driver=list(drivers)) if drivers else rasterio.open(path)
     except RasterioError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         name, reason = unsigned(path), unsigned_in(reason, path)

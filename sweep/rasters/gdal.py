@@ -22,6 +22,7 @@ def gdal() -> Iterator[None]:
         "GDAL_CACHEMAX": CACHE_BYTES,
         "GDAL_ERROR_ON_LIBJPEG_WARNING": True,  # a truncated JPEG block would be grey pixels and a warning
         "GTIFF_IGNORE_READ_ERRORS": False,
+        "GDAL_DISABLE_READDIR_ON_OPEN": True,  # a folder of 100,000 files would be listed for each of them
     }
     for name, value in (("GDAL_HTTP_MAX_RETRY", 3), ("GDAL_HTTP_RETRY_DELAY", 1)):
         if name not in os.environ:

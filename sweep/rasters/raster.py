@@ -122,6 +122,41 @@ class Raster:
             image = np.where(valid, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
         return Pixels(image=np.ascontiguousarray(image), valid=valid)
 
+    def valid(self, rows: Span, columns: Span) -> NDArray[np.bool_]:
+        """Return which pixels of a part hold anything, (H, W) bool; values are read only where they decide that.
+
+        Raises:
+            DataError: A block is damaged, and ``skip_bad`` is not set.
+        """
+        import rasterio
+        from rasterio.errors import RasterioError
+
+        if self.palette is not None or self._stored_type.kind == "f" or self._lost_from is not None:
+            return self.values(rows, columns)[1]
+        stored = self.orientation.stored(rows, columns, *self._stored_shape)
+        try:
+            with rasterio.Env():
+                return np.ascontiguousarray(self.orientation.upright(self._known(*stored)))
+        except RasterioError:
+            return self.values(rows, columns)[1]
+
+    @property
+    def always_valid(self) -> bool:
+        """Whether the file itself says that every pixel holds something; NaN is not looked for."""
+        from rasterio.enums import MaskFlags
+
+        clear = self.palette is None or bool((self.palette[:, 3] > 0).all())
+        return clear and (self._alpha_is_data or all(MaskFlags.all_valid in one for one in self._flags))
+
+    @property
+    def _flags(self) -> list[Any]:
+        return [self.dataset.mask_flag_enums[band - 1] for band in self.bands]
+
+    @property
+    def _alpha_is_data(self) -> bool:
+        """Whether what the file calls alpha was asked for as a band: then it hides nothing."""
+        return any(self.dataset.colorinterp[band - 1].name == "alpha" for band in self.bands)
+
     def values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read a part of it as the file holds it, upright, a palette's values as its colours.
 
@@ -207,19 +242,25 @@ class Raster:
 
     def _values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read a stored window's (C, H, W) values and which pixels have any."""
-        from rasterio.enums import MaskFlags
-        from rasterio.windows import Window
-
-        values = self._stored(rows, columns)
-        flags = [self.dataset.mask_flag_enums[band - 1] for band in self.bands]
-        if all(MaskFlags.all_valid in one for one in flags):
-            valid = np.ones(values.shape[1:], dtype=bool)
-        else:  # black in one band that declares 0 as nodata is a colour; in all of them it is nothing
-            masks = self.dataset.read_masks(self.bands, window=Window.from_slices(rows, columns))
-            valid = (masks > 0).any(axis=0)
+        values, valid = self._stored(rows, columns), self._known(rows, columns)
         if values.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         return values, valid
+
+    def _known(self, rows: Span, columns: Span) -> NDArray[np.bool_]:
+        """Read which pixels of a stored window the file says to hold anything."""
+        from rasterio.enums import MaskFlags
+        from rasterio.windows import Window
+
+        flags = self._flags
+        if self._alpha_is_data or all(MaskFlags.all_valid in one for one in flags):
+            return np.ones((rows[1] - rows[0], columns[1] - columns[0]), dtype=bool)
+        # Black in one band that declares 0 as nodata is a colour; in all of them it is nothing.
+        shared = all(MaskFlags.per_dataset in one for one in flags)
+        masks = self.dataset.read_masks(
+            self.bands[0] if shared else self.bands, window=Window.from_slices(rows, columns)
+        )
+        return np.asarray(masks > 0) if shared else np.asarray((masks > 0).any(axis=0))
 
     def _salvage(
         self, rows: Span, columns: Span, first: Exception | None = None
@@ -334,6 +375,8 @@ def open_raster(
     fill: Sequence[int] = (0,),
     skip_bad: bool = False,
     skip_flag: str = "",
+    raw: bool = False,
+    drivers: Sequence[str] = (),
 ) -> Iterator[Raster]:
     """Open a raster for the duration of the block.
 
@@ -345,19 +388,22 @@ def open_raster(
         fill: The colour that a model is shown where there is nothing, for each band or one for all.
         skip_bad: Damaged blocks, and missing sources of a virtual raster, count as not valid.
         skip_flag: The flag that errors advise, which sets ``skip_bad``.
+        raw: Whether all its bands are read as they are: whatever they hold, and a palette's indices.
+        drivers: GDAL's names of the formats that are opened; empty for all.
 
     Raises:
         UnreadableError: It cannot be opened, or files that it shows are missing.
         DataError: Its bands do not fit, or it holds several pictures.
     """
     with gdal():
-        dataset = open_dataset(path, fix=replace_or_skip(skip_flag))
+        dataset = open_dataset(path, fix=replace_or_skip(skip_flag), drivers=drivers)
         name = unsigned(path)
         try:
             require_one_picture(name, dataset)
             require_sources(name, dataset, skip_bad=skip_bad, skip_flag=skip_flag)
-            chosen = choose_bands(name, dataset, bands, wanted)
-            check_scale(name, dataset, chosen, scale)
+            chosen = tuple(dataset.indexes) if raw else choose_bands(name, dataset, bands, wanted)
+            if not raw:
+                check_scale(name, dataset, chosen, scale)
             raster = Raster(
                 path=path,
                 dataset=dataset,
@@ -366,7 +412,7 @@ def open_raster(
                 fill=_for_each(fill, chosen) or (),
                 skip_bad=skip_bad,
                 skip_flag=skip_flag,
-                palette=None if bands else palette_of(dataset),
+                palette=None if bands or raw else palette_of(dataset),
                 orientation=orientation_of(dataset),
                 bad={f"missing file {file}": None for file in missing_sources(dataset)},
             )

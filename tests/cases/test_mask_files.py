@@ -14,8 +14,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageFilter
 
+from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.foreground import ForegroundReader, parse_foreground
 from sweep.patches.rasters.mask_files import open_mask, read_classes
+from sweep.patches.rasters.reader import RasterFile
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import geotiff, picture
 from tests.sweep.patches.test_patches import _run, _split_file
@@ -32,8 +34,22 @@ def disc() -> np.ndarray:
     return ((rows - 64) ** 2 + (columns - 60) ** 2 < 30**2).astype(np.uint8)
 
 
+def whole(read_area: Callable[[RasterFile, Area], np.ndarray], path: Path) -> np.ndarray:
+    """Read a mask at once, and again in two parts: it is the same."""
+    mask = open_mask(path)
+    height, width = mask.shape
+    parts = [Area(top=0, left=0, height=50, width=width), Area(top=50, left=0, height=height - 50, width=width)]
+    found = read_area(mask, Area.whole(mask.shape))
+    assert np.array_equal(np.concatenate([read_area(mask, part) for part in parts]), found)
+    return found
+
+
+def classes(path: Path, task: Task) -> np.ndarray:
+    return whole(lambda mask, area: read_classes(mask, area, task), path)
+
+
 def read(path: Path, flag: str = "") -> np.ndarray:
-    return ForegroundReader(parse_foreground(flag)).read(path)
+    return whole(ForegroundReader(parse_foreground(flag)).read, path)
 
 
 def fault(path: Path, flag: str = "") -> str:
@@ -132,10 +148,10 @@ def test_masks_that_hold_one_class_each_but_not_the_same_one_are_refused(tmp_pat
     reader = ForegroundReader(parse_foreground(""))
     for name, value in (("a", 1), ("b", 255), ("c", 0)):
         Image.fromarray(disc() * np.uint8(value)).save(tmp_path / f"{name}.png")
-        assert np.array_equal(reader.read(tmp_path / f"{name}.png"), disc() * (value > 0))
+        assert np.array_equal(whole(reader.read, tmp_path / f"{name}.png"), disc() * (value > 0))
     Image.fromarray(disc() * np.uint8(2)).save(tmp_path / "d.png")
     with pytest.raises(DataError, match=r"d.png: masks of one class hold one value, but d.png holds 2 and a.png 1; "):
-        reader.read(tmp_path / "d.png")
+        whole(reader.read, tmp_path / "d.png")
 
 
 @pytest.mark.parametrize("flag", ["255", "255,255,255"])
@@ -143,7 +159,7 @@ def test_indices_and_colours_of_a_jpeg_mask_are_refused(tmp_path: Path, flag: st
     as_colour_jpeg(tmp_path / "a.png")
     assert "is compressed as JPEG" in fault(tmp_path / "a.jpg", flag)
     with pytest.raises(DataError, match="is compressed as JPEG, which blurs indices and colours; export the masks"):
-        read_classes(tmp_path / "a.jpg", Task(classes=("a", "b"), remap={"*": "a"}))
+        classes(tmp_path / "a.jpg", Task(classes=("a", "b"), remap={"*": "a"}))
 
 
 def test_a_jpeg_of_pure_black_and_white_needs_no_flag(tmp_path: Path) -> None:
@@ -175,12 +191,12 @@ def test_indices_under_a_palette_are_the_values_where_the_task_names_no_colours(
     path = paletted(tmp_path / f"a{ending}", values, {5: (128, 0, 128), 255: (224, 224, 192)})
     truth = disc()
     truth[:4] = 255
-    assert np.array_equal(read_classes(path, ROOFS), truth)
+    assert np.array_equal(classes(path, ROOFS), truth)
     legend = Task(kind="multiclass", classes=("roof", "ground"), colours=((128, 0, 128), (0, 0, 0)))
     with pytest.raises(DataError, match="colours outside the legend, such as 224,224,192"):
-        read_classes(path, legend)
+        classes(path, legend)
     named = Task(kind="multiclass", classes=legend.classes, colours=legend.colours, remap={"224,224,192": "ignore"})
-    assert np.array_equal(read_classes(path, named), np.where(truth == 255, 255, 1 - truth))
+    assert np.array_equal(classes(path, named), np.where(truth == 255, 255, 1 - truth))
 
 
 def test_ready_masks_with_a_palette_are_indices_too(tmp_path: Path) -> None:
@@ -205,7 +221,7 @@ def test_an_opaque_alpha_channel_is_no_colour(tmp_path: Path) -> None:
     red[disc() == 1] = (200, 0, 0, 128)
     Image.fromarray(red).save(tmp_path / "b.png")
     assert np.array_equal(read(tmp_path / "b.png", "200,0,0"), disc())
-    assert np.array_equal(read_classes(tmp_path / "b.png", Task(colours=((0, 0, 0), (200, 0, 0)))), disc())
+    assert np.array_equal(classes(tmp_path / "b.png", Task(colours=((0, 0, 0), (200, 0, 0)))), disc())
     red[0, 0] = (200, 0, 0, 0)
     Image.fromarray(red).save(tmp_path / "c.png")
     assert "1 pixels are transparent but hold a value" in fault(tmp_path / "c.png", "200,0,0")
@@ -231,7 +247,7 @@ def test_indices_of_few_bits_are_not_spread_over_255(dataset: Path, tmp_path: Pa
     values = np.random.default_rng(0).integers(0, 4, (64, 64), dtype=np.uint8)
     task = Task(kind="multiclass", classes=("a", "b", "c", "d"))
     path = grey_png(tmp_path / "m.png", values, bits)
-    assert np.array_equal(read_classes(path, task), values) and np.array_equal(open_mask(path).pixels, values)
+    assert np.array_equal(classes(path, task), values) and np.array_equal(open_mask(path).read(), values)
     top = 2**bits - 1
     grey_png(dataset / "train/masks/t1.png", (values > 1) * np.uint8(top), bits)  # black and white
     assert np.array_equal(TuningData.read(dataset).train[0].mask, values > 1)

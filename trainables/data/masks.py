@@ -17,7 +17,7 @@ def has_legend(task: Task) -> bool:
     return bool(task.colours) or any(isinstance(parse_value(text), tuple) for text in task.remap)
 
 
-def classify(picture: Image.Image, task: Task, place: str) -> NDArray[np.uint8]:
+def classify(picture: Image.Image, task: Task, place: str, *, empty_is_fault: bool = True) -> NDArray[np.uint8]:
     """Turn a decoded mask file into class indices.
 
     A grey file holds indices. The colours of a palette and of an RGB file are looked up in the task's legend. Without
@@ -28,6 +28,7 @@ def classify(picture: Image.Image, task: Task, place: str) -> NDArray[np.uint8]:
         picture: A mask: grey, 1-bit, with a palette, or RGB.
         task: What its values mean.
         place: The file's name, for errors.
+        empty_is_fault: Whether some pixel must count, as in a tile.
 
     Returns:
         (H, W) uint8: class indices, and 255 for pixels that do not count.
@@ -45,7 +46,7 @@ def classify(picture: Image.Image, task: Task, place: str) -> NDArray[np.uint8]:
     else:
         kind = {"RGBA": "RGB with alpha", "LA": "grey with alpha"}.get(picture.mode, picture.mode)
         raise DataError(f"{place}: is {kind}, not a mask; save it as 8-bit indices or as RGB without alpha")
-    if task.ignores_pixels and (mask == IGNORE_INDEX).all():
+    if empty_is_fault and task.ignores_pixels and (mask == IGNORE_INDEX).all():
         raise DataError(f"{place}: all pixels are ignored; label some, or remove the tile")
     return mask
 

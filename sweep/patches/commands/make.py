@@ -17,6 +17,7 @@ from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.options import Make
+from sweep.patches.rasters.choosing import look_at_images
 from sweep.patches.splits.chosen import origin_of, read_split
 from sweep.patches.splits.scenes import scenes_by_pattern, scenes_of_sources
 from sweep.patches.tiling.cutting import Cut, cut_tiles, parse_nudges
@@ -49,11 +50,13 @@ def make(options: Make, output: Output) -> None:
     folders = {name: sources[name].folder for names in splits.values() for name in names}
     published = {name: sources[name].split for name in folders}
     scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
+    images = look_at_images([sources[name] for name in folders], options.bands, options.scale)
+    task, truth = images.task(task), images.ignoring(found.truth)
     with new_dataset(options.dst, force=options.force) as root:
-        cuts = cut_tiles(root, sources, splits, size=options.size, truth=found.truth, task=task, nudges=nudges)
+        cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, images=images, nudges=nudges)
         require_unchanged(stamps)
         scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
-        report = read_sound(root, task=task, scenes=scenes)
+        report = read_sound(root, task=task, imagery=images.reading.imagery, scenes=scenes)
         manifest = describe(
             report,
             name=options.title or options.dst.resolve().name,
@@ -64,6 +67,8 @@ def make(options: Make, output: Output) -> None:
             split_origin=options.split_origin or origin_of(splits, published),
         )
         finish(root, manifest, report)
+    for note in images.notes:
+        output.console.print(note, markup=False)
     _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)
     warn_of_absent_classes(report, output)
     say_scenes(report, output)

@@ -12,7 +12,7 @@ from trainables.data.tiles import same_name
 from trainables.errors import DataError
 from trainables.escaping import visible
 
-ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif")
+ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".webp", ".bmp", ".gif", ".vrt")
 """Of rasters, in lower case."""
 MAX_DEPTH = 8
 """Folders below the one that is walked; the deepest published layout has four."""

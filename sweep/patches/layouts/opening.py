@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.labelled import only_labelled
 from sweep.patches.labels.names import LabelNames
@@ -18,13 +15,10 @@ from sweep.patches.layouts.label_files import all_images, labelled_images
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import ENDINGS, Listing
 from sweep.patches.layouts.registry import recognise
-from sweep.patches.layouts.sources import ReadTruth, SourceRaster, SourceSet
+from sweep.patches.layouts.sources import ReadTruth, SourceSet
 from sweep.patches.options import Make
-from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.foreground import ForegroundReader, parse_foreground
-from sweep.patches.rasters.georeference import require_same_place
-from sweep.patches.rasters.mask_files import read_classes
-from sweep.patches.rasters.reader import open_raster
+from sweep.patches.rasters.mask_truth import MaskTruth
 from sweep.patches.tasks import as_written, read_task
 from trainables.errors import DataError
 from trainables.task import Task
@@ -117,13 +111,4 @@ def _masks(options: Make, finding: FoundSources, task: Task | None) -> tuple[Rea
     """Return what reads the masks: by ``--task`` or ``--foreground``, else as the publisher means them."""
     task = task or (None if options.foreground else finding.task)
     foreground = ForegroundReader(parse_foreground(options.foreground or finding.foreground))
-
-    def truth(source: SourceRaster, shape: tuple[int, int], area: Area) -> NDArray[np.uint8]:
-        require_same_place(source)
-        mask = read_classes(source.mask, task, binarise=finding.binarise) if task else foreground.read(source.mask)
-        if mask.shape != shape:
-            sizes = f"is {mask.shape[1]}x{mask.shape[0]} but its image is {open_raster(source.image).size}"
-            raise DataError(f"{source.mask}: {sizes}; make them match")
-        return mask[area.rows, area.columns]
-
-    return truth, as_written(task or Task())
+    return MaskTruth(task, foreground, binarise=finding.binarise), as_written(task or Task())

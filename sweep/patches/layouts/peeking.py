@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.patches.rasters.foreground import HIGH, LOW, MIN_SURE
-from sweep.patches.rasters.mask_files import MAX_TINT, MaskFile, distinct, open_mask
+from sweep.patches.rasters.mask_files import MAX_TINT, MaskPixels, distinct, mask_pixels, open_mask
 from trainables.errors import DataError
 from trainables.task import Colour
 
@@ -43,15 +43,16 @@ def are_blurred(masks: Sequence[Path]) -> bool:
     return bool(looked_at)
 
 
-def _some(paths: Sequence[Path]) -> Iterator[MaskFile]:
+def _some(paths: Sequence[Path]) -> Iterator[MaskPixels]:
     for path in paths[:: max(1, -(-len(paths) // LOOKED_AT))]:
         try:
-            yield open_mask(path)
+            raster = open_mask(path)
+            yield mask_pixels(raster, raster.read())
         except DataError:
             continue
 
 
-def _coloured(mask: MaskFile) -> bool:
+def _coloured(mask: MaskPixels) -> bool:
     if mask.raster.palette is not None:
         return True
     return mask.pixels.ndim == 3 and bool((np.ptp(mask.pixels, axis=-1) > MAX_TINT).any())

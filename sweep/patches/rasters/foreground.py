@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.rasters.mask_files import MaskFile, distinct, open_mask
+from sweep.patches.rasters.area import Area
+from sweep.patches.rasters.mask_files import count_distinct, mask_pixels
+from sweep.patches.rasters.reader import RasterFile
 from trainables.errors import DataError
 from trainables.escaping import visible
 
@@ -73,38 +75,55 @@ class ForegroundReader:
     Attributes:
         rule: What ``--foreground`` says.
         values: Without a rule: the value that is foreground, and the first mask that holds it.
+        counted: Masks of which all values have been looked at.
     """
 
     rule: Rule
     values: dict[float, Path] = field(default_factory=dict)
+    counted: set[Path] = field(default_factory=set)
 
-    def read(self, path: Path) -> NDArray[np.uint8]:
-        """Read a mask as (H, W) uint8: 1 for foreground.
+    def read(self, raster: RasterFile, area: Area) -> NDArray[np.uint8]:
+        """Read an area of a mask as (H, W) uint8: 1 for foreground.
+
+        What decides which values are foreground is the whole mask, which is gone through once, strip by strip.
+
+        Args:
+            raster: The mask's header.
+            area: Which part.
 
         Raises:
             DataError: Damaged, not of the coding that the rule says, or one whose foreground is not clear.
         """
-        mask = open_mask(path)
-        if self.rule.colour is not None:
-            if mask.raster.lossy:
+        path, rule = raster.path, self.rule
+        if rule.colour is not None:
+            if raster.lossy:
                 raise DataError(f"{path}: is compressed as JPEG, which blurs colours; export the masks as PNG")
-            return np.asarray((mask.colours() == np.array(self.rule.colour)).all(-1).astype(np.uint8))
-        values = mask.values("say which colour is foreground: --foreground R,G,B")
-        if self.rule.above is not None:
-            if mask.raster.palette is not None:
-                raise DataError(f"{path}: has a palette, of whose indices none is more; give --foreground INDEX")
-            return np.asarray((values > self.rule.above).astype(np.uint8))
-        if self.rule.index is not None:
-            if mask.raster.lossy and len(distinct(values)[0]) > 2:
-                raise DataError(
-                    f"{path}: is compressed as JPEG, which blurs indices; for black and white say --foreground "
-                    f'">127", else export the masks as PNG'
-                )
-            return np.asarray((values == self.rule.index).astype(np.uint8))
-        found, counts = distinct(values)
-        _require_clear(mask, found, counts)
-        self._require_one_value(path, found)
-        return np.asarray((values > 0).astype(np.uint8))
+            colours = mask_pixels(raster, raster.read(area)).colours()
+            return np.asarray((colours == np.array(rule.colour)).all(-1).astype(np.uint8))
+        if rule.above is None:
+            self._require_sound(raster)
+        elif raster.palette is not None:
+            raise DataError(f"{path}: has a palette, of whose indices none is more; give --foreground INDEX")
+        values = mask_pixels(raster, raster.read(area)).values("say which colour is foreground: --foreground R,G,B")
+        if rule.above is not None:
+            return np.asarray((values > rule.above).astype(np.uint8))
+        return np.asarray((values > 0 if rule.index is None else values == rule.index).astype(np.uint8))
+
+    def _require_sound(self, raster: RasterFile) -> None:
+        """Look once at all values of a mask, and refuse it where it is not clear which of them are foreground."""
+        path = raster.path
+        if path in self.counted or (self.rule.index is not None and not raster.lossy):
+            return
+        found, counts = count_distinct(raster)
+        if self.rule.index is None:
+            _require_clear(raster, found, counts)
+            self._require_one_value(path, found)
+        elif len(found) > 2:
+            raise DataError(
+                f"{path}: is compressed as JPEG, which blurs indices; for black and white say --foreground "
+                f'">127", else export the masks as PNG'
+            )
+        self.counted.add(path)
 
     def _require_one_value(self, path: Path, found: NDArray[Any]) -> None:
         """Refuse masks that each hold one class, but not the same one: together they are several classes."""
@@ -121,12 +140,12 @@ class ForegroundReader:
             )
 
 
-def _require_clear(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64]) -> None:
+def _require_clear(mask: RasterFile, found: NDArray[Any], counts: NDArray[np.int64]) -> None:
     """Refuse a mask of which it is not clear what is foreground, and say what makes it so."""
-    path, values = mask.raster.path, found.tolist()
+    path, values = mask.path, found.tolist()
     if any(isinstance(value, float) and math.isnan(value) for value in values):
         raise DataError(f"{path}: holds NaN; save it with 0 for background")
-    nodata = mask.raster.nodata
+    nodata = mask.nodata
     if nodata in values and nodata != 0:
         raise DataError(
             f"{path}: holds {_listed(values)}, of which {nodata:g} is declared to be no data; {_ignore_advice(values)}"
@@ -141,15 +160,15 @@ def _require_clear(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64
     raise DataError(f"{path}: holds {_listed(values)}; {_advice(mask, found, counts)}")
 
 
-def _advice(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64]) -> str:
+def _advice(mask: RasterFile, found: NDArray[Any], counts: NDArray[np.int64]) -> str:
     values = found.tolist()
     if set(values) == {0, 1, 255}:
         return _ignore_advice(values)
     low, high = values[0], values[-1]
-    lossy = mask.raster.lossy or len(values) > MANY_VALUES
+    lossy = mask.lossy or len(values) > MANY_VALUES
     sure = float(counts[(found <= LOW) | (found >= HIGH)].sum() / counts.sum())
     two_ends = all(value <= LOW or value >= HIGH for value in values) and not set(values) <= {0, 255}
-    if mask.raster.palette is None and low <= LOW and HIGH <= high <= 255:
+    if mask.palette is None and low <= LOW and HIGH <= high <= 255:
         if two_ends or (lossy and sure >= MIN_SURE):
             return 'black and white with blurred edges or noise; say --foreground ">127"'
         if lossy:
@@ -157,7 +176,7 @@ def _advice(mask: MaskFile, found: NDArray[Any], counts: NDArray[np.int64]) -> s
                 'too many for classes; if it is a noisy mask of black and white say --foreground ">127", else save '
                 "class indices as PNG"
             )
-    if mask.raster.lossy:
+    if mask.lossy:
         return "compressed as JPEG, which blurs indices; export the masks as PNG"
     middle = f"{(float(low) + float(high)) / 2:.6f}".rstrip("0").rstrip(".")
     if len(values) > MANY_VALUES and re.fullmatch(THRESHOLD, f">{middle}"):
@@ -173,11 +192,11 @@ def _ignore_advice(values: list[float]) -> str:
     return 'name each value in --task FILE, with "remap" to "ignore" for what was not labelled'
 
 
-def _shown_inverted(mask: MaskFile, values: list[int]) -> bool:
+def _shown_inverted(mask: RasterFile, values: list[int]) -> bool:
     """Whether a palette shows value 0 white and the other one black, as programs do that order colours by use."""
-    if mask.raster.palette is None:
+    if mask.palette is None:
         return False
-    first, second = (mask.raster.palette[value] for value in values)
+    first, second = (mask.palette[value] for value in values)
     return bool((first == 255).all() and (second == 0).all())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.data.masks import classify, count_values, has_legend
 from trainables.errors import DataError
@@ -19,12 +20,16 @@ MAX_TINT = 32
 """By how much the bands of a grey picture may differ after a lossy compression."""
 
 
+MAX_DISTINCT = 65_536
+"""Values beyond which a mask of numbers is no mask, and is not counted further."""
+
+
 @dataclass(frozen=True)
-class MaskFile:
-    """A mask.
+class MaskPixels:
+    """The pixels of a mask, or of an area of it.
 
     Attributes:
-        raster: Its header.
+        raster: The mask's header.
         pixels: (H, W), or (H, W, 3) for one in colours.
     """
 
@@ -61,54 +66,85 @@ class MaskFile:
         return np.ascontiguousarray(self.pixels[..., 0])
 
 
-def open_mask(path: Path) -> MaskFile:
-    """Read a mask of one or three bands, with or without an alpha channel.
+def open_mask(path: Path) -> RasterFile:
+    """Read the header of a mask of one or three bands, with or without an alpha channel.
 
     Raises:
-        DataError: Damaged, of other bands, or with transparent pixels that hold something.
+        DataError: Damaged, or of other bands.
     """
     raster = open_raster(path)
     bands = raster.bands - raster.alpha
-    if bands not in (1, 3) or raster.colours or (raster.dtype != "uint8" and bands == 3) or raster.words == "CMYK":
-        why = f" ({raster.colours})" if raster.colours else ""
-        raise DataError(f"{path}: is {raster.words}{why}, not a mask; save it as 8-bit indices or as 8-bit RGB")
+    if bands not in (1, 3) or raster.colours or (raster.dtype != "uint8" and bands == 3):
+        why = f"; {raster.colours}" if raster.colours else ""
+        raise DataError(f"{path}: has {raster.words}{why}, which is no mask; save it as 8-bit indices or as 8-bit RGB")
     if raster.alpha and raster.dtype != "uint8":
-        raise DataError(f"{path}: is {raster.words}, not a mask; save it as 8-bit indices without alpha")
-    pixels = raster.read()
-    if raster.alpha:
-        pixels, seen = pixels[..., :-1], pixels[..., -1]
-        if hidden := int(((seen == 0) & (pixels != 0).any(-1)).sum()):
-            raise DataError(
-                f"{path}: {hidden} pixels are transparent but hold a value, so it is not clear which counts; save it "
-                f"without alpha"
-            )
-        pixels = pixels[..., 0] if bands == 1 else pixels
-    return MaskFile(raster, pixels)
+        raise DataError(f"{path}: has {raster.words}, which is no mask; save it as 8-bit indices without alpha")
+    return raster
 
 
-def read_classes(path: Path, task: Task, *, binarise: bool = False) -> NDArray[np.uint8]:
-    """Read a mask raster as (H, W) uint8 class indices, 255 for pixels that do not count.
+def mask_pixels(raster: RasterFile, values: NDArray[Any]) -> MaskPixels:
+    """Take the alpha channel off a mask's values.
 
     Args:
-        path: The raster: indices, a palette, or colours. A palette's indices are the values where the task names no
-            colours.
+        raster: The mask's header.
+        values: What ``RasterFile.read`` gives of it.
+
+    Raises:
+        DataError: Transparent pixels hold something.
+    """
+    if raster.alpha:
+        values, seen = values[..., :-1], values[..., -1]
+        if hidden := int(((seen == 0) & (values != 0).any(-1)).sum()):
+            raise DataError(
+                f"{raster.path}: {hidden} pixels are transparent but hold a value, so it is not clear which counts; "
+                f"save it without alpha"
+            )
+        values = values[..., 0] if raster.bands == 2 else values
+    return MaskPixels(raster, values)
+
+
+def read_classes(raster: RasterFile, area: Area, task: Task, *, binarise: bool = False) -> NDArray[np.uint8]:
+    """Read an area of a mask as (H, W) uint8 class indices, 255 for pixels that do not count.
+
+    Args:
+        raster: The mask's header: indices, a palette, or colours. A palette's indices are the values where the task
+            names no colours.
+        area: Which part; only that is read.
         task: What its values mean.
         binarise: Make every band 0 below 128 and 255 from there first, where a publisher's colours are blurred.
 
     Raises:
         DataError: Damaged, or not what the task says.
     """
-    mask = open_mask(path)
+    path = raster.path
     if binarise:
-        pixels = mask.colours() if mask.raster.palette is not None else mask.pixels
-        return classify(Image.fromarray(np.where(pixels < 128, 0, 255).astype(np.uint8)), task, str(path))
-    if mask.raster.lossy:
+        mask = mask_pixels(raster, raster.read(area))
+        pixels = np.where((mask.colours() if raster.palette is not None else mask.pixels) < 128, 0, 255)
+        return classify(Image.fromarray(pixels.astype(np.uint8)), task, str(path), empty_is_fault=False)
+    if raster.lossy:
         raise DataError(f"{path}: is compressed as JPEG, which blurs indices and colours; export the masks as PNG")
-    if mask.pixels.dtype != np.uint8:
-        raise DataError(f"{path}: has 1 band(s) of {mask.pixels.dtype}, not 1 or 3 of uint8; save it as 8-bit indices")
-    if mask.raster.palette is not None and has_legend(task):
-        return classify(Image.fromarray(mask.colours()), task, str(path))
-    return classify(Image.fromarray(mask.pixels), task, str(path))
+    if raster.dtype != "uint8":
+        raise DataError(f"{path}: has 1 band(s) of {raster.dtype}, not 1 or 3 of uint8; save it as 8-bit indices")
+    mask = mask_pixels(raster, raster.read(area))
+    pixels = mask.colours() if raster.palette is not None and has_legend(task) else mask.pixels
+    return classify(Image.fromarray(pixels), task, str(path), empty_is_fault=False)
+
+
+def count_distinct(raster: RasterFile) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return which values a mask holds, in order, and how often each, strip by strip; the first 65,536 at most.
+
+    Raises:
+        DataError: Damaged, or in colours.
+    """
+    total: dict[Any, int] = {}
+    for strip in raster.strips():
+        values = mask_pixels(raster, strip).values("say which colour is foreground: --foreground R,G,B")
+        for value, count in zip(*(one.tolist() for one in distinct(values)), strict=True):
+            total[value] = total.get(value, 0) + count
+        if len(total) > MAX_DISTINCT:
+            break
+    pairs = sorted(total.items())
+    return np.array([value for value, _ in pairs]), np.array([count for _, count in pairs], np.int64)
 
 
 def distinct(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

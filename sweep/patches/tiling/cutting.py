@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sweep.patches.folders import write_tile
 from sweep.patches.layouts.sources import ReadTruth, SourceRaster
 from sweep.patches.rasters.area import Area
+from sweep.patches.rasters.choosing import SourceImages
 from sweep.patches.rasters.georeference import Ground, ground_of
-from sweep.patches.rasters.reader import RasterFile, open_image
+from sweep.patches.rasters.images import ImageFile
 from sweep.patches.tiling.cropping import MEANINGFUL_SHARE, Window, choose_window, cut
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE
 from trainables.errors import DataError
@@ -64,6 +65,7 @@ def cut_tiles(
     size: int,
     truth: ReadTruth,
     task: Task,
+    images: SourceImages,
     nudges: Mapping[str, tuple[int, int]],
 ) -> dict[str, Cut]:
     """Cut one tile from every source that a split names, and write them.
@@ -75,6 +77,7 @@ def cut_tiles(
         size: Side of a tile in pixels.
         truth: Reads a source's mask.
         task: What its values mean.
+        images: How their images are read.
         nudges: Name to pixels right and down from where the tile would be cut.
 
     Returns:
@@ -86,25 +89,25 @@ def cut_tiles(
     chosen = [name for names in splits.values() for name in names]
     faults = [f"--nudge {name}: no such tile in the split; correct the name" for name in nudges if name not in chosen]
     cuts: dict[str, Cut] = {}
-    small: list[RasterFile] = []
+    small: list[ImageFile] = []
     sides: list[int] = []
     for split, names in splits.items():
         for name in names:
             source = sources[name]
             try:
-                image = open_image(source.image)
+                image = images.files[name]
                 sides.append(min(image.shape))
                 mask = truth(source, image.shape, Area.whole(image.shape))
                 if min(image.shape) < size:
                     small.append(image)
                     continue
                 window = _place(source, mask, size, nudges.get(name, (0, 0)))
-                rows, columns = slice(window.top, window.top + size), slice(window.left, window.left + size)
-                pixels = image.read(rows, columns)
+                area = Area(top=window.top, left=window.left, height=size, width=size)
+                pixels = image.read(area)
             except DataError as error:
                 faults += error.faults
                 continue
-            write_tile(root, split, name, pixels, mask[rows, columns], task)
+            write_tile(root, split, name, pixels, mask[area.rows, area.columns], task, image.imagery)
             cuts[name] = Cut(
                 window=window,
                 source=f"{source.image.parent.name}/{source.image.name} x={window.left} y={window.top}",
@@ -118,7 +121,7 @@ def cut_tiles(
     return cuts
 
 
-def _too_small(small: list[RasterFile], sides: list[int], size: int) -> list[str]:
+def _too_small(small: list[ImageFile], sides: list[int], size: int) -> list[str]:
     """Say which images are smaller than a tile, and which size fits all that can be tiles."""
     usable = [side for side in sides if side >= MIN_SIDE]
     fits = min(usable, default=0) // SIDE_MULTIPLE * SIDE_MULTIPLE

@@ -49,6 +49,7 @@ SHARED_FLAGS = {
     "size": ("doctor", *MADE, "export"),
     "counts": ("patches import-pets", "patches synthesize"),
     "classes": ("doctor", "patches make"),
+    **dict.fromkeys(("bands", "scale"), ("patches make", "predict")),
     **dict.fromkeys(("task", "split_origin"), ("patches make", "patches check")),
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
@@ -77,7 +78,7 @@ OWN_FLAGS = {
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
     ("report",): "pdf",
-    ("predict",): "ensemble tta threshold probability polygons min_area simplify bands scale batch_size skip_bad",
+    ("predict",): "ensemble tta threshold probability polygons min_area simplify batch_size skip_bad",
     ("export",): "format opset",
 }
 """Commands -> the flags that they alone take."""

@@ -23,7 +23,7 @@ from sweep.patches.checks.checking import check
 from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.folders import write_tile
 from sweep.patches.rasters.georeference import Ground, find_touching, ground_of
-from sweep.patches.rasters.reader import open_image
+from sweep.patches.rasters.images import open_image
 from sweep.patches.splits.chosen import origin_of
 from sweep.patches.splits.scenes import scenes_of_manifest
 from sweep.patches.synthesis import draw_tiles
