@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sweep.patches.layouts.sources import ReadTruth, SourceRaster
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.images import Bands, ImageFile, Reading, chosen_bands, open_image
+from sweep.patches.rasters.images import Bands, ImageFile, ImageReading, chosen_bands, open_image
 from sweep.patches.rasters.reader import RasterFile, open_raster, strips_of
 from sweep.rasters.bands import band_names
 from trainables.data.imagery import COLOURS, MAX_BANDS, RGB, Imagery, Scale
@@ -94,7 +94,7 @@ class SourceImages:
         notes: What was taken for what, in lines for the user.
     """
 
-    reading: Reading
+    reading: ImageReading
     files: Mapping[str, ImageFile]
     holes: frozenset[str]
     notes: tuple[str, ...]
@@ -131,7 +131,7 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str) -> S
     headers = _each(sources, lambda source: open_raster(source.image))
     chosen = _each(sources, lambda source: chosen_bands(headers[source.name], wanted))
     names = _names(headers, chosen, wanted)
-    reading = Reading(bands=wanted, imagery=replace(RGB, bands=names))
+    reading = ImageReading(bands=wanted, imagery=replace(RGB, bands=names))
     notes = _notes(headers, chosen, wanted)
     if rule:
         stored = {header.dtype for header in headers.values()}
@@ -214,7 +214,7 @@ def _notes(headers: Mapping[str, RasterFile], chosen: Mapping[str, tuple[int, ..
     return notes
 
 
-def _scales(sources: Sequence[SourceRaster], reading: Reading, rule: ScaleRule) -> tuple[tuple[Scale, ...], str]:
+def _scales(sources: Sequence[SourceRaster], reading: ImageReading, rule: ScaleRule) -> tuple[tuple[Scale, ...], str]:
     """Return each band's scale, and what to say of it."""
     names = reading.imagery.bands
     if not rule.percent:

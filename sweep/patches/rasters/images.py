@@ -26,7 +26,7 @@ SCALE_FIX = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ImageReading:
     """How the images of one dataset are read.
 
     Attributes:
@@ -108,7 +108,7 @@ class ImageFile(RasterFile):
             return image.read(area or Area.whole(self.shape))
 
 
-def open_image(path: Path, reading: Reading | None = None) -> ImageFile:
+def open_image(path: Path, reading: ImageReading | None = None) -> ImageFile:
     """Read the header of an image.
 
     Args:
@@ -118,7 +118,7 @@ def open_image(path: Path, reading: Reading | None = None) -> ImageFile:
     Raises:
         DataError: Damaged, of bands that do not fit, or of values that need a scale.
     """
-    reading = reading or Reading()
+    reading = reading or ImageReading()
     found = RasterFile(**facts(path))
     chosen, coloured = chosen_bands(found, reading.bands), found.palette is not None and not_named(reading.bands)
     if len(chosen) != len(reading.imagery.bands):
