@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
+from sweep.cli.faults import SHOWN_FAULTS, the_rest
 from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.marks import require_in_bounds
 from sweep.cli.options import OutputOptions
@@ -39,8 +40,6 @@ from trainables.secrets import hide_secret
 
 MISTAKE = 2
 """Exit code after a user's mistake."""
-SHOWN_FAULTS = 10
-"""Faults that a terminal is shown; ``--json`` has all."""
 
 
 def say_error(line: str) -> None:
@@ -125,8 +124,8 @@ class Command:
             code, errors = MISTAKE, tuple(hide_secret(" ".join(line.split())) for line in error.faults)
             for line in errors[:SHOWN_FAULTS]:
                 say_error(line)
-            if len(errors) > SHOWN_FAULTS:
-                say_error(f"and {len(errors) - SHOWN_FAULTS} more; correct these first")
+            if rest := the_rest(errors):
+                say_error(rest)
         except KeyboardInterrupt as interrupt:
             code = INTERRUPTED
             sys.stderr.write(f"{visible(str(interrupt)) or 'interrupted'}\n")

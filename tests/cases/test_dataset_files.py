@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -252,12 +253,36 @@ def test_classes_that_no_train_tile_shows_are_named_and_no_fault(
     _refused(shown, *made, "--force")
 
 
-def test_ten_faults_are_shown_and_the_rest_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_check_shows_ten_faults_and_a_file_has_all(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / "d" / split / kind).mkdir(parents=True)
+    for number in range(12):
+        (tmp_path / "d" / "train" / "images" / f"n{number}.txt").write_text("")
+    assert _run("check", "--patches", tmp_path / "d") == 2
+    (file,) = (tmp_path / "temporary").iterdir()
+    listed = file.read_text(encoding="utf-8").splitlines()
+    assert sum("n1" in line for line in listed) == 3 and len(listed) > 12
+    assert f"and {len(listed) - 10} more; all {len(listed)} are in {file}" in capfd.readouterr().out
+
+
+def test_ten_faults_are_shown_and_a_file_has_all(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     sources(tmp_path / "in")
     split = _split_file(tmp_path / "s.toml", train=[f"x{number}" for number in range(30)], val=["b"], test=["c"])
     assert _run(*arguments(tmp_path, split=str(split))) == 2
     lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 11 and lines[-1].startswith("error: and 21 more")
+    (file,) = (tmp_path / "temporary").iterdir()
+    assert len(lines) == 11 and lines[-1] == f"error: and 21 more; all 31 are in {file}"
+    listed = file.read_text(encoding="utf-8").splitlines()
+    assert len(listed) == 31 and [f"error: {line}" for line in listed[:10]] == lines[:10]
     assert _run(*arguments(tmp_path, split=str(split)), "--json") == 2
     (end,) = [one for one in map(json.loads, capfd.readouterr().out.splitlines()) if one["event"] == "end"]
     assert len(end["errors"]) == 31

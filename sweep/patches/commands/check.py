@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sweep.cli.console import SHOWN_FAULTS
+from sweep.cli.faults import SHOWN_FAULTS, the_rest
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report, describe
@@ -90,8 +90,8 @@ def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
         output.events.emit("fault", file=place, fault=what, mend=fix)
     title = f"{root}: {len(faults)} faults"
     output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
-    if len(faults) > SHOWN_FAULTS:
-        output.results.print(f"and {len(faults) - SHOWN_FAULTS} more; --json lists all")
+    if rest := the_rest(faults):
+        output.results.print(rest, soft_wrap=True)
 
 
 def _old_manifest(root: Path) -> Manifest | None:
