@@ -302,10 +302,9 @@ class Raster:
         place = f"block in row {row}, column {column}"
         height, width = self.dataset.block_shapes[self.bands[0] - 1]
         if not self.skip_bad:
-            pixels = f"pixels from row {row * height}, column {column * width}, {height} x {width}"
             raise UnreadableError(
-                f"{unsigned(self.path)}: {place} ({pixels}) cannot be read ({self._cause(error)}); restore the "
-                f"file{self._or_skip('it')}"
+                f"{unsigned(self.path)}: {place} (pixels from row {row * height}, column {column * width}, {height} x "
+                f"{width}) cannot be read ({self._cause(error)}); restore the file{self._or_skip('it')}"
             ) from error
         if self.dataset.driver in SEQUENTIAL:
             self._lost_from = row * height
