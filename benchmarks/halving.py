@@ -5,8 +5,10 @@ Run with ``python -m benchmarks.halving``; about three minutes on two CPU cores.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,8 +16,6 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution
-from rich.console import Console
-from rich.table import Table
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
@@ -32,7 +32,7 @@ from trainables.data.tiles import Tile, TuningData
 from trainables.models.weights import Weights
 from trainables.storage import Storage
 
-EPOCHS, TRIALS, SEEDS = 9, 12, (42, 1)
+EPOCHS = 9
 HALVING = {"max_epochs": EPOCHS, "grace_epochs": 1, "reduction_factor": 3}
 SPACE = {
     "learning_rate": FloatDistribution(1e-5, 0.1, log=True),
@@ -52,7 +52,7 @@ def tile(number: int, size: int = 128) -> Tile:
     return Tile(name=f"t{number}", image=image, mask=mask)
 
 
-def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
+def search(folder: Path, way: str, seed: int, trials: int) -> tuple[int, float]:
     """Run one search; returns its epochs and the best val IoU found."""
     tiles = [tile(number) for number in range(1, 9)]
     data = TuningData(train=tuple(tiles[:4]), val=tuple(tiles[4:]), name="squares", synthetic=True, fingerprint="")
@@ -60,30 +60,39 @@ def search(folder: Path, way: str, seed: int) -> tuple[int, float]:
         max_epochs=EPOCHS, patience=EPOCHS, draws_per_epoch=32, ema_decay=0.8
     )
     template = TrialPlan(attempt="unet", contest="unet", recipe=recipe, weights=Weights(kind="none"))
-    study = StudyPlan(template=template, space=SPACE, trials=TRIALS)
+    study = StudyPlan(template=template, space=SPACE, trials=trials)
     plan = SweepPlan(studies=(study,), policy=make_policy(way, HALVING))
     experiment = Experiment(Storage.open(str(folder)), f"{way}-{seed}")
-    experiment.describe({"data": {"name": "squares", "synthetic": True, "fingerprint": "", "train": []}})
+    names = {"train": [one.name for one in data.train], "val": [one.name for one in data.val]}
+    described = {"path": "", "name": data.name, "synthetic": True, "fingerprint": "", **names}
+    experiment.describe(
+        {"phase": "phase2", "profile": "smoke", "ended": False, "plan": plan.to_dict(), "data": described}
+    )
     resources = Resources(
         device="cpu", cpus_per_trial=2, gpus_per_trial=0.0, concurrent=1, total_cpus=2, total_gpus=0.0
     )
     with contextlib.redirect_stdout(io.StringIO()):
         run = Run(experiment=experiment, phase="phase2", profile=get_profile("smoke"), plan=plan, data=data)
         run_trials(run, resources, open_output())
-    trials = collect(experiment)
-    best = max(one.best_epoch_val_iou or 0.0 for one in trials if one.finished)
-    return sum(one.epochs for one in trials), best
+    results = collect(experiment)
+    best = max(one.best_epoch_val_iou or 0.0 for one in results if one.finished)
+    return sum(one.epochs for one in results), best
 
 
 def main() -> None:
     """Run every way with every seed and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=12, help="of each search")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1])
+    options = parser.parse_args()
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    table = Table("--halving", *(f"seed {seed}: epochs, best val IoU" for seed in SEEDS))
+    rows = [["`--halving`", *(f"seed {seed}: epochs, best val IoU" for seed in options.seeds)]]
+    rows.append(["---"] * len(rows[0]))
     with tempfile.TemporaryDirectory() as folder:
         for way in POLICIES:
-            found = [search(Path(folder), way, seed) for seed in SEEDS]
-            table.add_row(way, *(f"{epochs}, {best:.3f}" for epochs, best in found))
-    Console(width=140).print(table)
+            found = [search(Path(folder), way, seed, options.trials) for seed in options.seeds]
+            rows.append([way, *(f"{epochs}, {best:.3f}" for epochs, best in found)])
+    sys.stdout.write("".join(f"| {' | '.join(cells)} |\n" for cells in rows))
 
 
 if __name__ == "__main__":

@@ -120,3 +120,18 @@ def test_what_each_way_names_is_counted_against_its_own_mean() -> None:
     assert cells["highest score: the same contender as by all seeds together"] == ["2 of 3", "3 of 3"]
     assert cells["a winner is named, and it is that one"] == ["1 of 3", "3 of 3"]
     assert cells["a winner is named, and it is another one"] == ["1 of 3", "0 of 3"]
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_halving_searches_by_every_policy() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks.halving", "--trials", "2", "--seeds", "1"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    lines = [line.split(" | ") for line in found.stdout.splitlines() if line.startswith("| ")]
+    assert [cells[0] for cells in lines[2:]] == ["| stop", "| pause", "| off"]
+    assert all(0 < float(cells[1].split(", ")[1].rstrip(" |")) <= 1 for cells in lines[2:])
