@@ -141,7 +141,7 @@ def _unknown(source: ReportData) -> list[str]:
         )
     if not source.description["ended"]:
         found.append(f"What the unfinished trials would reach: go on with {command(source.phase, '--resume')}.")
-    if source.phase == "phase1" and source.rows and all(row.repeats == 1 for row in source.rows):
+    if source.phase == "phase1" and source.rows and all(row.repeats == 1 and not row.folds for row in source.rows):
         found.append("How much another seed would change: each was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
         found.append(

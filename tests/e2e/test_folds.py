@@ -71,6 +71,7 @@ def test_a_cross_validation_is_resumed_scored_once_and_predicted_with(
     _refit(run, here, tmp_path, audit)
     assert len((tmp_path / "r" / "test_ledger.jsonl").read_text().splitlines()) == len(ledger)
     page = (folder / "report.html").read_text()
+    assert "each was trained once" not in page, "each has a training in every fold"
     assert "7 train and val tiles in 2 folds" in page and "The tiles that each fold leaves out" in page
 
 
