@@ -33,9 +33,9 @@ SUBCOMMANDS = {
             "make",
             Make,
             {
-                "--src data/ --split split.toml": "images and masks",
-                "--src data/ --split split.toml --task task.json": "with several classes",
-                "--src data/ --split split.toml --labels roofs.gpkg": "with polygons for masks",
+                "--src data/": "images and masks",
+                "--src data/ --task task.json": "with several classes",
+                "--src data/ --labels roofs.gpkg --grid": "with polygons for masks, many tiles of each image",
             },
         ),
         _command(

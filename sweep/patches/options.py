@@ -27,11 +27,11 @@ class DatasetOptions(OutputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Make(OutputOptions):
-    """Cut one tile out of each source raster.
+    """Cut tiles out of source rasters, and divide them into train, val and test.
 
-    - The tile is the geometric centre; where under 5 % of that is foreground, the nearest window with 5 %.
-    - With --task, what is labelled and not of the first class counts as foreground there.
-    - Windows lie multiples of size/16 away from the centre. Nothing is ever resized.
+    - Of each source one tile: its centre; where under 5 % of that is foreground, the nearest window with 5 %.
+    - With several classes, what is labelled and not of the first class counts as foreground there.
+    - Nothing is ever resized. Sides become multiples of 32 by padding with pixels that do not count.
     """
 
     src: Annotated[Path, arg(metavar="DIR")]
@@ -40,17 +40,38 @@ class Make(OutputOptions):
     dst: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """Where the dataset goes."""
 
-    split: Annotated[str, arg(metavar="austin|FILE")] = "austin"
-    """The study's split, or a TOML file: train = ["a1", "b_*"], val = [...], test = [...]."""
+    split: Annotated[str, arg(metavar="auto|austin|FILE")] = "auto"
+    """As published, else by scene; the study's; or a file as make writes it, split.toml."""
 
-    size: Annotated[int, arg(metavar="PIXELS"), Bounds(1, 16_384)] = 1024
-    """Side of a tile, a multiple of 32 from 64 up."""
+    shares: Annotated[Numbers, arg(metavar="N,N,N"), Bounds(0, 1_000_000), RARE] = (70, 15, 15)
+    """Of train, val and test in an automatic split; val or test may be 0."""
 
-    group_by: Annotated[str | None, arg(metavar="PATTERN")] = None
-    """Scenes by tile names: a regular expression; default: by folders, or georeference."""
+    seed: Annotated[int, arg(metavar="N"), Bounds(0, MAX_SEED), RARE] = 0
+    """Decides among equals where tiles are drawn or divided."""
+
+    size: Annotated[int | None, arg(metavar="PIXELS"), Bounds(1, 16_384)] = None
+    """Side of a tile, a multiple of 32 from 64 up; default: 1024, or what fits the sources."""
+
+    grid: bool = False
+    """Cut each source into all its windows; default where one feeds several splits."""
+
+    tiles_per_source: Annotated[int | None, arg(metavar="N"), Bounds(1, MAX_TILES)] = None
+    """Take N of those of each source, by the seed, over all shares of foreground."""
+
+    overlap: Annotated[str, arg(metavar="SHARE|PIXELS"), RARE] = "0"
+    """Of neighbouring windows of a grid, never across splits."""
+
+    min_foreground: Annotated[float | None, arg(metavar="SHARE"), RARE] = None
+    """Leave out windows with less; of one tile per source: what is looked for (0.05)."""
+
+    negatives: Annotated[float | None, arg(metavar="SHARE"), RARE] = None
+    """Most tiles without foreground; default: 0.1 where --min-foreground leaves out others, else all."""
+
+    group_by: Annotated[str | None, arg(metavar="PATTERN"), RARE] = None
+    """Scenes by tile names: a regular expression; default: folders, georeference, rasters."""
 
     split_origin: Annotated[SplitOrigin | None, arg(metavar="published|chosen|automatic"), RARE] = None
-    """Who divided the tiles; default: published where the source folders are the splits, else chosen."""
+    """Who divided the tiles; default: what --split did."""
 
     nudge: Annotated[tuple[str, ...], arg(metavar="NAME=dx,dy"), RARE] = ()
     """Move single tiles by hand, in pixels to the right and down."""

@@ -56,6 +56,11 @@ def _read(patches: Path) -> tuple[Path, tuple[TileFiles, ...]]:
     files, faults = scan_split(patches, "test", task, imagery)
     if manifest:
         faults += manifest_faults(patches, manifest, {"test": files})
+    if not files and not faults:
+        faults = [
+            f"{patches / 'test'}: holds no tiles, so there is no score of test; sweep.report shows val's, or make a "
+            f"dataset with a test split"
+        ]
     if faults:
         raise DataError(dict.fromkeys(faults))
     return patches, files

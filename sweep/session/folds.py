@@ -43,8 +43,10 @@ def divide(options: SweepOptions, data: TuningData) -> Division:
             raise DataError("--pool-val: lets --folds divide a published val split, too; give both, such as --folds 5")
         if options.refit:
             raise DataError(f"--refit: this sweep {WITHOUT_FOLDS}; give both, such as --folds 5, or leave --refit out")
+        if not data.val:
+            raise DataError(f"{data.name}: has no val tiles; --folds 5 divides its train tiles, or move some into val")
         return Division(data=data, scenes=scenes)
-    if data.published_split and not options.pool_val:
+    if data.published_split and data.val and not options.pool_val:
         raise DataError(
             f"--folds {options.folds}: {data.name} came with a val split of its publisher's, and others report scores "
             f"on that; --pool-val divides its tiles, too, or leave --folds out"

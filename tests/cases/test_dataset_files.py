@@ -20,6 +20,7 @@ from sweep.patches.layouts.opening import find_images
 from sweep.patches.layouts.registry import recognise
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.splits.chosen import read_split
+from sweep.patches.splits.parts import RasterPart
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import picture
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
@@ -89,7 +90,7 @@ def test_what_macos_writes_is_no_other_tile(tmp_path: Path) -> None:
     found = found_in(folder)
     assert sorted(found) == sorted([composed, "b", "c"])
     split = _split_file(tmp_path / "s.toml", train=[unicodedata.normalize("NFD", "Dä*")], val=["b"], test=["c"])
-    assert read_split(str(split), found)["train"] == [composed]
+    assert read_split(str(split), found)["train"] == [RasterPart(source=composed)]
 
 
 def test_a_ready_pair_of_one_name_in_two_forms_is_a_pair(dataset: Path) -> None:
@@ -119,7 +120,9 @@ def test_a_byte_order_mark_of_windows_changes_nothing(tmp_path: Path, dataset: P
     (tmp_path / "task.json").write_text(BOM + json.dumps(LEGEND), encoding="utf-8")
     assert read_task(tmp_path / "task.json").classes == tuple(LEGEND["classes"])
     (tmp_path / "split.toml").write_text(BOM + 'train = ["a"]\nval = ["b"]\ntest = ["c"]', encoding="utf-8")
-    assert read_split(str(tmp_path / "split.toml"), "abc") == {"train": ["a"], "val": ["b"], "test": ["c"]}
+    assert read_split(str(tmp_path / "split.toml"), "abc") == {
+        split: [RasterPart(source=name)] for split, name in (("train", "a"), ("val", "b"), ("test", "c"))
+    }
     manifest = Manifest(name="n", origin="", licence="", version="1", synthetic=False, splits={}, files={})
     manifest.write(dataset)
     path = dataset / "manifest.json"
@@ -288,16 +291,20 @@ def test_ten_faults_are_shown_and_a_file_has_all(
     assert len(end["errors"]) == 31
 
 
-def test_the_advised_size_fits_all_images_that_can_be_tiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_smaller_than_a_tile_is_padded_with_pixels_that_do_not_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sources(tmp_path / "in")
-    sources(tmp_path / "in", "c", size=80)
-    assert _run(*arguments(tmp_path)) == 2
-    error = capsys.readouterr().err
-    assert "images/c.png: is 80x80, smaller than --size 96; --size 64 fits all of at least 64" in error
-    assert _run(*arguments(tmp_path, size="64")) == 0
+    sources(tmp_path / "in", "b", size=80)
     sources(tmp_path / "in", "c", size=48)
-    last = "images/c.png: is 48x48, and a tile has at least 64 pixels a side; leave it out of --split"
-    _refused(last, *arguments(tmp_path, size="64"), "--force")
+    assert _run(*arguments(tmp_path)) == 0
+    padded = 96**2 - 80**2 + 64**2 - 48**2
+    share = padded / (2 * 96**2 + 64**2)
+    assert f"padded: 2 of 3 tiles, {share:.1%} of all pixels, which do not count" in capsys.readouterr().out
+    data = TuningData.read(tmp_path / "out")
+    assert data.task.ignores and data.val[0].mask.shape == (96, 96)
+    assert (data.val[0].mask[80:] == 255).all() and (data.val[0].mask[:80, 80:] == 255).all()
+    assert not (data.val[0].mask[:80, :80] == 255).any() and not (data.train[0].mask == 255).any()
 
 
 @pytest.mark.parametrize(

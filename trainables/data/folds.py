@@ -59,9 +59,7 @@ def split_folds(
 ) -> tuple[Fold, ...]:
     """Divide tiles into folds by scene, balanced in the number of tiles and in the pixels of each class.
 
-    Scenes are dealt out one after the other, each to the fold that then deviates least from an even share, in
-    ``ORDERS`` orders: large scenes first, equals in a seeded order, then seeded orders. The division with the least
-    squared deviation is taken.
+    See ``divide_shares``.
 
     Args:
         tiles: All labelled tiles but test.
@@ -79,20 +77,39 @@ def split_folds(
     names = sorted({scenes[tile.name] for tile in tiles})
     _require_scenes(len(names), count)
     shares = _scene_shares(tiles, scenes, names, task)
-    random = np.random.default_rng([seed, count])
-    best: tuple[float, NDArray[np.int64]] | None = None
-    for number in range(ORDERS):
-        order = random.permutation(len(names))
-        if number % 2 == 0:
-            order = order[np.argsort(-shares[order, 0], kind="stable")]
-        found = _deal(shares, order, count)
-        if best is None or found[0] < best[0] - 1e-12:
-            best = found
-    assert best is not None
-    fold_of = dict(zip(names, best[1].tolist(), strict=True))
+    fold_of = dict(zip(names, divide_shares(shares, [1 / count] * count, [seed, count]).tolist(), strict=True))
     return tuple(
         Fold(val=tuple(tile.name for tile in tiles if fold_of[scenes[tile.name]] == fold)) for fold in range(count)
     )
+
+
+def divide_shares(shares: NDArray[np.float64], parts: Sequence[float], seed: Sequence[int]) -> NDArray[np.int64]:
+    """Divide scenes into parts of given sizes, balanced in everything that is counted of a scene.
+
+    Scenes are dealt out one after the other, each to the part that then deviates least from its size, in ``ORDERS``
+    orders: large scenes first, equals in a seeded order, then seeded orders. The division with the least squared
+    deviation is taken.
+
+    Args:
+        shares: (scenes, columns) each scene's share of all that is counted: of the tiles, then of each class's pixels.
+        parts: Each part's wanted share, more than 0, 1 in all; at most as many as there are scenes.
+        seed: Decides among equals.
+
+    Returns:
+        (scenes,) each scene's part; no part is without a scene.
+    """
+    random = np.random.default_rng(seed)
+    wanted = np.array(parts)[:, None]
+    best: tuple[float, NDArray[np.int64]] | None = None
+    for number in range(ORDERS):
+        order = random.permutation(len(shares))
+        if number % 2 == 0:
+            order = order[np.argsort(-shares[order, 0], kind="stable")]
+        found = _deal(shares, order, wanted)
+        if best is None or found[0] < best[0] - 1e-12:
+            best = found
+    assert best is not None
+    return best[1]
 
 
 def _require_scenes(scenes: int, count: int) -> None:
@@ -121,22 +138,24 @@ def _scene_shares(
     return shares
 
 
-def _deal(shares: NDArray[np.float64], order: NDArray[np.int64], count: int) -> tuple[float, NDArray[np.int64]]:
+def _deal(
+    shares: NDArray[np.float64], order: NDArray[np.int64], wanted: NDArray[np.float64]
+) -> tuple[float, NDArray[np.int64]]:
     """Deal scenes out in an order.
 
     Returns:
-        The squared deviation of the folds from an even share, summed over folds and columns, and each scene's fold.
+        The squared deviation of the parts from the wanted shares, summed over parts and columns, and each scene's part.
     """
-    filled = np.zeros((count, shares.shape[1]))
-    fold_of = np.zeros(len(shares), dtype=np.int64)
+    filled = np.zeros((len(wanted), shares.shape[1]))
+    part_of = np.zeros(len(shares), dtype=np.int64)
     for place, scene in enumerate(order.tolist()):
-        excess = ((filled + shares[scene] - 1 / count) ** 2 - (filled - 1 / count) ** 2).sum(axis=1)
+        excess = ((filled + shares[scene] - wanted) ** 2 - (filled - wanted) ** 2).sum(axis=1)
         empty = np.flatnonzero(filled[:, 0] == 0)
-        open_to = empty if len(empty) == len(order) - place else np.arange(count)  # no fold stays without a scene
-        fold = int(open_to[np.argmin(excess[open_to])])
-        filled[fold] += shares[scene]
-        fold_of[scene] = fold
-    return float(((filled - 1 / count) ** 2).sum()), fold_of
+        open_to = empty if len(empty) == len(order) - place else np.arange(len(wanted))  # no part without a scene
+        part = int(open_to[np.argmin(excess[open_to])])
+        filled[part] += shares[scene]
+        part_of[scene] = part
+    return float(((filled - wanted) ** 2).sum()), part_of
 
 
 def draw_folds(

@@ -39,6 +39,8 @@ class _Entry(TypedDict):
     width: NotRequired[int]
     height: NotRequired[int]
     source: NotRequired[str]
+    row: NotRequired[int]
+    column: NotRequired[int]
     foreground: NotRequired[float]
     shares: NotRequired[dict[str, float]]
 
@@ -99,9 +101,9 @@ class Manifest:
         synthetic: Whether a program drew the tiles.
         ground_sample_distance_m: Metres a pixel, or None where unknown.
         splits: Split to tile names.
-        files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source``; for an image ``scene``, where
-            that is known; for a mask ``foreground`` (share of foreground pixels, in [0, 1]) or, in a multi-class task,
-            ``shares`` a class.
+        files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source``, and of several tiles of one
+            raster ``row`` and ``column``; for an image ``scene``, where that is known; for a mask ``foreground`` (share
+            of foreground pixels, in [0, 1]) or, in a multi-class task, ``shares`` a class.
         notes: Anything else worth knowing.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
         same_ground: Tiles of train and val, of one split and different scenes, that show the same ground; None where

@@ -25,6 +25,8 @@ from trainables.invocation import call
 from trainables.task import Task
 
 SPLITS = ("train", "val", "test")
+TRAIN = "train"
+"""The one split that every dataset has: folds make up for val, and without test there is no score of it."""
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif")
 MAX_NAME = 200
 """Bytes of a file's name; filesystems allow 255, and temporary names are longer."""
@@ -208,7 +210,8 @@ def scan_split(root: Path, split: str, task: Task, imagery: Imagery = RGB) -> tu
     """
     folder = root / split
     if not folder.is_dir():
-        return (), [f"{folder}: split folder is missing; create it with images/ and masks/, or correct --patches"]
+        missing = f"{folder}: split folder is missing; create it with images/ and masks/, or correct --patches"
+        return (), [missing] if split == TRAIN else []
     faults: list[str] = []
     images = _by_name(folder / "images", IMAGE_ENDINGS, faults)
     masks = _by_name(folder / "masks", (".png",), faults)
@@ -216,7 +219,7 @@ def scan_split(root: Path, split: str, task: Task, imagery: Imagery = RGB) -> tu
         faults.append(f"{images[name]}: has no mask; add {folder / 'masks' / name}.png or remove the image")
     for name in masks.keys() - images.keys():
         faults.append(f"{masks[name]}: has no image; add {folder / 'images' / name}.jpg or remove the mask")
-    if not images and not masks and not faults:
+    if not images and not masks and not faults and split == TRAIN:
         faults.append(f"{folder}: holds no tiles; put images/NAME.jpg and masks/NAME.png there")
     tiles = []
     for name in sorted(images.keys() & masks.keys(), key=natural_order):

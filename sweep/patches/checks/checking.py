@@ -154,6 +154,7 @@ def describe(
     synthetic: bool = False,
     ground_sample_distance_m: float | None = None,
     sources: Mapping[str, str] | None = None,
+    places: Mapping[str, tuple[int, int]] | None = None,
     notes: Mapping[str, Any] | None = None,
     split_origin: SplitOrigin | None = None,
 ) -> Manifest:
@@ -165,6 +166,8 @@ def describe(
             common = {"width": width, "height": height, "source": (sources or {}).get(files.tile.name, "")}
             shares = {name: round(share, 6) for name, share in class_shares(files.tile, report.task).items()}
             found = {"foreground": shares[report.task.classes[1]]} if report.task.binary else {"shares": shares}
+            if place := (places or {}).get(files.tile.name):
+                common |= {"row": place[0], "column": place[1]}
             scene = report.scenes.of.get(files.tile.name)
             entries[files.image] = {"sha256": files.image_sha256, **common} | ({"scene": scene} if scene else {})
             entries[files.mask] = {"sha256": files.mask_sha256, **found, **common}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from pathlib import Path
 
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.sources import SourceSet
+from sweep.patches.tiling.plan import TilePlan
 from trainables.data.tiles import SPLITS
 
 SHOWN_CLASSES = 8
@@ -41,18 +42,27 @@ def say_found(folder: Path, found: SourceSet, output: Output) -> None:
     )
 
 
-def say_pairs(found: SourceSet, splits: Mapping[str, Sequence[str]], output: Output) -> None:
-    """Show which mask each image has, and which split it is in; a program gets all pairs."""
-    owner = {name: split for split, names in splits.items() for name in names}
+def say_pairs(found: SourceSet, plan: TilePlan, output: Output) -> None:
+    """Show which mask each image has, which split it is in and how many tiles it gives; a program gets all pairs."""
+    tiles: dict[str, Counter[str]] = {name: Counter() for name in found.sources}
+    for tile in plan.tiles:
+        tiles[tile.source][tile.split] += 1
     rows = []
     for name, source in found.sources.items():
-        split = owner.get(name, "")
-        output.events.emit("pair", name=name, image=str(source.image), mask=str(source.mask), split=split)
-        rows.append((split or "none", name, str(source.image), str(source.mask)))
-    rows.sort(key=lambda row: (*SPLITS, "none").index(row[0]))
-    counts = ", ".join(f"{split} {len(names)}" for split, names in splits.items())
+        split = " ".join(one for one in SPLITS if tiles[name][one]) or "none"
+        output.events.emit(
+            "pair",
+            name=name,
+            image=str(source.image),
+            mask=str(source.mask),
+            split="" if split == "none" else split,
+            tiles=dict(tiles[name]),
+        )
+        rows.append((split, name, str(tiles[name].total()), str(source.image), str(source.mask)))
+    rows.sort(key=lambda row: (*SPLITS, "none").index(row[0].split()[0]))
+    counts = ", ".join(f"{split} {count}" for split, count in plan.counts.items())
     title = f"{counted(len(rows), 'image')}: {counts}" + (
         f"; the first {SHOWN_PAIRS}" if len(rows) > SHOWN_PAIRS else ""
     )
-    output.results.print(Sheet(title, columns_of("split", "tile", "image", found.kind[0]), rows[:SHOWN_PAIRS]))
+    output.results.print(Sheet(title, columns_of("split", "tile", "tiles", "image", found.kind[0]), rows[:SHOWN_PAIRS]))
     output.results.print("nothing was written; leave out --dry-run to make the dataset")

@@ -12,7 +12,15 @@ from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report, describe
 from sweep.patches.checks.checking import check as check_dataset
-from sweep.patches.commands.shared import command, emit_dataset, say_scenes, show_leaks, warn_of_absent_classes
+from sweep.patches.commands.shared import (
+    command,
+    emit_dataset,
+    say_absent_splits,
+    say_scenes,
+    show_leaks,
+    train_words,
+    warn_of_absent_classes,
+)
 from sweep.patches.options import CheckOptions
 from sweep.patches.splits.scenes import KnownScenes, scenes_by_pattern, scenes_of_manifest
 from sweep.patches.tasks import read_task
@@ -52,6 +60,7 @@ def check(options: CheckOptions, output: Output) -> int:
         return 2
     output.results.print(f"{root}: sound. {report.summary()}, none in two splits")
     say_scenes(report, output)
+    say_absent_splits(report, output)
     train = [files.tile for files in report.splits["train"]]
     if narrow := smaller_than(train, largest := largest_crop(train)):
         output.results.print(
@@ -61,7 +70,7 @@ def check(options: CheckOptions, output: Output) -> int:
         )
     emit_dataset(root, report, output)
     warn_of_absent_classes(report, output)
-    output.next(command("phase1", root))
+    output.next(command(train_words(report), root))
     return 0
 
 

@@ -14,7 +14,7 @@ from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Column, Sheet
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.leaks import find_leaks
-from sweep.patches.commands.shared import command, read_sound, title
+from sweep.patches.commands.shared import command, read_sound, title, train_words
 from sweep.patches.look.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
 from sweep.patches.look.description_picture import draw_picture
 from sweep.patches.options import Describe
@@ -55,7 +55,8 @@ def describe(options: Describe, output: Output) -> None:
     write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".svg", make_folders=False)
     output.results.print(_looks_table(root, looks))
     output.results.print(_balance_table(looks, weights, report.task))
-    output.results.print(_drift_table(drifts))
+    if drifts:
+        output.results.print(_drift_table(drifts))
     _say_scenes(report, output)
     _say_twins(report.splits, output)
     if not report.task.binary:
@@ -69,7 +70,7 @@ def describe(options: Describe, output: Output) -> None:
     for drift in drifts:
         output.events.emit("drift", **asdict(drift))
     output.events.emit("class_weights", weights=dict(zip(report.task.classes, weights, strict=True)))
-    output.next(command("phase1", root))
+    output.next(command(train_words(report), root))
 
 
 def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Sheet:
@@ -122,7 +123,7 @@ def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], tas
 def _drift_table(drifts: Sequence[Drift]) -> Sheet:
     title = "drift from train, tile by tile (d: standardised mean difference; p: Kolmogorov-Smirnov, after Holm)"
     columns = [Column(heading="feature", value=itemgetter(0), least=16)]
-    for split in ("val", "test"):
+    for split in dict.fromkeys(drift.split for drift in drifts):
         for name in ("d", "p", "drift"):
             right = name != "drift"
             columns.append(Column(heading=f"{split} {name}", value=itemgetter(len(columns)), right=right))

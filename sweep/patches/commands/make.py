@@ -9,6 +9,7 @@ from sweep.patches.commands.shared import (
     check_size,
     finish,
     read_sound,
+    say_absent_splits,
     say_made,
     say_scenes,
     warn_of_absent_classes,
@@ -17,14 +18,15 @@ from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.options import Make
-from sweep.patches.rasters.choosing import look_at_images
-from sweep.patches.splits.chosen import origin_of, read_split
-from sweep.patches.splits.scenes import scenes_by_pattern, scenes_of_sources
-from sweep.patches.tiling.cutting import Cut, cut_tiles, parse_nudges
+from sweep.patches.splits.automatic import parse_shares
+from sweep.patches.splits.parts import SPLIT_FILE
+from sweep.patches.tiling.cutting import cut_tiles
+from sweep.patches.tiling.plan import TilePlan, plan_tiles
+from sweep.patches.tiling.saying import sentences, source_of, turned
+from sweep.patches.tiling.survey import parse_nudges
 from trainables.data.manifest import MAX_TEXT
 from trainables.errors import DataError
 from trainables.escaping import visible
-from trainables.task import Task
 
 MAX_GSD = 100_000
 """Metres a pixel; the coarsest satellites have some ten thousand."""
@@ -36,42 +38,39 @@ def make(options: Make, output: Output) -> None:
     Raises:
         DataError: Everything that is wrong with the flags or the files; nothing is written then.
     """
-    check_size(options.size)
+    if options.size is not None:
+        check_size(options.size)
     _check_sheet(options)
     nudges = parse_nudges(options.nudge)
+    parse_shares(options.shares)
     found = open_sources(options)
     say_found(options.src, found, output)
     stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))
-    sources, task = found.sources, found.task
-    splits = read_split(options.split, sources)
+    plan = plan_tiles(found, options, nudges)
     if options.dry_run:
-        say_pairs(found, splits, output)
+        _say_what_is_odd(plan, output)
+        say_pairs(found, plan, output)
         return
-    folders = {name: sources[name].folder for names in splits.values() for name in names}
-    published = {name: sources[name].split for name in folders}
-    scenes = scenes_by_pattern(list(folders), options.group_by) if options.group_by is not None else None
-    images = look_at_images([sources[name] for name in folders], options.bands, options.scale)
-    task, truth = images.task(task), images.ignoring(found.truth)
     with new_dataset(options.dst, force=options.force) as root:
-        cuts = cut_tiles(root, sources, splits, size=options.size, truth=truth, task=task, images=images, nudges=nudges)
+        cut_tiles(root, found, plan)
         require_unchanged(stamps)
-        scenes = scenes or scenes_of_sources(folders, {name: done.ground for name, done in cuts.items()})
-        report = read_sound(root, task=task, imagery=images.reading.imagery, scenes=scenes)
+        (root / SPLIT_FILE).write_text(plan.split_file, encoding="utf-8")
+        report = read_sound(root, task=plan.task, imagery=plan.imagery, scenes=plan.scenes)
         manifest = describe(
             report,
             name=options.title or options.dst.resolve().name,
             origin=options.origin,
             licence=options.licence,
             ground_sample_distance_m=options.gsd,
-            sources={name: done.source for name, done in cuts.items()},
-            split_origin=options.split_origin or origin_of(splits, published),
+            sources={tile.name: source_of(plan, tile) for tile in plan.tiles},
+            places={tile.name: (tile.window.row, tile.window.column) for tile in plan.tiles if plan.tiling.grid},
+            split_origin=options.split_origin or plan.division.origin,
         )
         finish(root, manifest, report)
-    for note in images.notes:
-        output.console.print(note, markup=False)
-    _say_what_is_odd(cuts, len(sources) - len(cuts), task, output)
+    _say_what_is_odd(plan, output)
     warn_of_absent_classes(report, output)
     say_scenes(report, output)
+    say_absent_splits(report, output)
     say_made(options.dst, report, output)
 
 
@@ -84,16 +83,9 @@ def _check_sheet(options: Make) -> None:
         raise DataError(f"--gsd {options.gsd:g}: must be more than 0 and at most {MAX_GSD} metres")
 
 
-def _say_what_is_odd(cuts: dict[str, Cut], unused: int, task: Task, output: Output) -> None:
-    wanted = "foreground" if task.binary else f"beyond {task.classes[0]}"
-    for name, done in cuts.items():
-        if done.poor:
-            line = f"{name}: no window reaches 5 % {wanted}; took {done.window.share:.1%}"
-            output.console.print(line)
-    if turned := [name for name, done in cuts.items() if done.turned]:
-        output.console.print(
-            f"{len(turned)} images were turned upright, as their EXIF orientation says ({', '.join(turned[:3])}"
-            f"{', ...' if len(turned) > 3 else ''}): their masks must show them upright, too"
-        )
-    if unused:
-        output.console.print(f"{unused} sources are in no split and were left out")
+def _say_what_is_odd(plan: TilePlan, output: Output) -> None:
+    """Say what was chosen for the user, padded and left out."""
+    lines = [line for line in (*sentences(plan), turned(plan)) if line]
+    for line in lines:
+        output.console.print(line, markup=False, soft_wrap=True)
+    output.events.emit("tiles", split_origin=plan.division.origin, size=plan.tiling.size, lines=lines, **plan.counts)

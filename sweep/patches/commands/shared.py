@@ -114,6 +114,19 @@ def title(manifest: Manifest) -> str:
     return manifest.name + (" (synthetic)" if manifest.synthetic else "")
 
 
+def train_words(report: Report) -> str:
+    """Return the command that comes after a sound dataset; one without val tiles is divided into folds."""
+    return "phase1" if report.splits["val"] else "phase1 --folds 5"
+
+
+def say_absent_splits(report: Report, output: Output) -> None:
+    """Say which splits have no tiles, and what that means."""
+    if not report.splits["val"]:
+        output.results.print("no val tiles: sweeps divide train by --folds N")
+    if not report.splits["test"]:
+        output.results.print("no test tiles: there will be no score of test, only of val")
+
+
 def say_made(root: Path, report: Report, output: Output) -> None:
     """Say what was made, and what to do with it."""
     output.results.print(f"{root}: {report.summary()}")

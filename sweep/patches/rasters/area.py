@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -35,3 +36,11 @@ class Area:
     def whole(cls, shape: tuple[int, int]) -> Area:
         """Return all of a raster of so many rows and columns."""
         return cls(top=0, left=0, height=shape[0], width=shape[1])
+
+    @classmethod
+    def around(cls, areas: Iterable[Area]) -> Area:
+        """Return the smallest area that holds some others, at least one."""
+        found = list(areas)
+        top, left = min(one.top for one in found), min(one.left for one in found)
+        bottom, right = max(one.rows.stop for one in found), max(one.columns.stop for one in found)
+        return cls(top=top, left=left, height=bottom - top, width=right - left)

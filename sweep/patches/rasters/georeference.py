@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.errors import DataError
 
@@ -31,11 +32,12 @@ class Ground:
     corners: NDArray[np.float64]
 
 
-def ground_of(image: RasterFile, top: int, left: int, size: int) -> Ground | None:
-    """Return where a square of an image is on the ground; None where the image is not georeferenced."""
+def ground_of(image: RasterFile, area: Area) -> Ground | None:
+    """Return where a part of an image is on the ground; None where the image is not georeferenced."""
     if image.transform is None:
         return None
-    (x0, y0), (x1, y1) = ((left + end, top + end) for end in (-MAX_SHIFT, size + MAX_SHIFT))
+    x0, x1 = area.columns.start - MAX_SHIFT, area.columns.stop + MAX_SHIFT
+    y0, y1 = area.rows.start - MAX_SHIFT, area.rows.stop + MAX_SHIFT
     corners = [_apply(image.transform, corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     return Ground(crs=image.crs, corners=np.array(corners))
 

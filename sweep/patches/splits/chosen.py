@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sweep.patches.layouts.sources import SourceRaster
+from sweep.patches.splits.parts import RasterPart
 from trainables.data.manifest import SplitOrigin
 from trainables.data.tiles import MAX_NAME, SPLITS, natural_order, same_name
 from trainables.documents import MIB, DamagedError, parse_toml, read_bounded
 from trainables.errors import DataError
 from trainables.escaping import visible
 
+AUSTIN = "austin"
 AUSTIN_TRAIN = (2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15, 17, 18, 19, 20, 22, 23, 24, 25, 27, 28, 29, 30)
 AUSTIN_VAL = (1, 6, 11, 16, 21, 26)
 AUSTIN_TEST = (31, 32, 33, 34, 35, 36)
@@ -34,44 +38,49 @@ def numbered_split(prefix: str) -> dict[str, list[str]]:
     return {split: [f"{prefix}{number}" for number in chosen] for split, chosen in numbers.items()}
 
 
-def read_split(text: str, names: Iterable[str]) -> dict[str, list[str]]:
-    """Assign sources to splits.
+def read_split(text: str, names: Iterable[str]) -> dict[str, list[RasterPart]]:
+    """Assign sources, or parts of them, to splits.
 
     Args:
         text: ``austin``, the study's own split, or the path of a TOML file with the keys ``train``, ``val`` and
-            ``test``, each a list of names or patterns (``"tile1_*"``).
+            ``test``, each a list of names or patterns (``"tile1_*"``), with ``x=FIRST:END`` and ``y=FIRST:END`` for
+            some of the columns and rows.
         names: The sources that there are.
 
     Returns:
-        Split to names, in natural order. Sources that match nothing are left out.
+        Split to parts, in natural order; val or test may be empty. Sources that match nothing are left out.
 
     Raises:
         DataError: Everything that is wrong, all at once.
     """
     known = sorted(names, key=natural_order)
-    fix = "name your own tiles in a TOML file" if text == "austin" else "add it, or correct the name"
-    patterns = numbered_split("austin") if text == "austin" else _read_file(Path(text))
+    fix = "name your own tiles in a TOML file" if text == AUSTIN else "add it, or correct the name"
+    patterns = numbered_split(AUSTIN) if text == AUSTIN else _read_file(Path(text))
     there = set(known)
     faults: list[str] = []
-    chosen: dict[str, dict[str, None]] = {}
-    owner: dict[str, str] = {}
+    chosen: dict[str, dict[RasterPart, None]] = {}
+    owner: dict[RasterPart, str] = {}
     for split in SPLITS:
         chosen[split] = {}
         for pattern in patterns[split]:
             wanted = same_name(pattern)
-            matches = [wanted] if wanted in there else _matching(known, wanted)
+            part = RasterPart(source=wanted) if wanted in there else RasterPart.parse(wanted)
+            matches = [part.source] if part.source in there else _matching(known, part.source)
             if not matches:
                 faults.append(f"--split {text}: {split} names {pattern!r}, which is not among the sources; {fix}")
             for name in matches:
-                if owner.setdefault(name, split) != split:
-                    faults.append(f"--split {text}: tile {name!r} is in {owner[name]} and in {split}; keep it in one")
+                found = replace(part, source=name)
+                if owner.setdefault(found, split) != split:
+                    faults.append(
+                        f"--split {text}: tile {str(found)!r} is in {owner[found]} and in {split}; keep it in one"
+                    )
                 else:
-                    chosen[split][name] = None
-        if not chosen[split]:
-            faults.append(f"--split {text}: {split} is empty; name at least one tile")
+                    chosen[split][found] = None
+    if not chosen["train"]:
+        faults.append(f"--split {text}: train is empty; name at least one tile")
     if faults:
         raise DataError(dict.fromkeys(faults))
-    return {split: list(names) for split, names in chosen.items()}
+    return {split: list(parts) for split, parts in chosen.items()}
 
 
 def split_called(folder: str) -> str:
@@ -81,6 +90,11 @@ def split_called(folder: str) -> str:
     """
     word = re.sub(r"(19|20)\d\d$", "", folder.lower())
     return next((split for split, words in PUBLISHED.items() if word in words), "")
+
+
+def published_split(source: SourceRaster) -> str:
+    """Return the split that a source's publisher put it into; empty where none is published."""
+    return source.split or split_called(source.folder)
 
 
 def origin_of(splits: Mapping[str, Sequence[str]], published: Mapping[str, str]) -> SplitOrigin:
@@ -103,7 +117,7 @@ def _read_file(path: Path) -> Mapping[str, list[str]]:
     try:
         values = parse_toml(read_bounded(path, MAX_BYTES), dict[str, list[str]], MAX_BYTES)
     except FileNotFoundError as error:
-        raise DataError(f"--split {path}: no such file; {shape}, or say austin") from error
+        raise DataError(f"--split {path}: no such file; {shape}, or leave --split out") from error
     except OSError as error:
         raise DataError(f"--split {path}: cannot be read ({error.strerror}); {shape}") from error
     except DamagedError as error:

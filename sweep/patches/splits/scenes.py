@@ -18,6 +18,8 @@ from trainables.escaping import visible
 WINDOW = re.compile(r"(.+) x=\d+ y=\d+")
 """How a manifest names the raster that a tile was cut from, and where."""
 
+FROM_RASTERS = "from the rasters that tiles were cut from"
+
 
 @dataclass(frozen=True, kw_only=True)
 class KnownScenes:
@@ -41,19 +43,35 @@ def scenes_by_pattern(names: Sequence[str], pattern: str) -> KnownScenes:
     return KnownScenes(of=group_names(names, pattern), origin=scenes_of(names, {}, pattern, ()).origin)
 
 
-def scenes_of_sources(folders: Mapping[str, str], grounds: Mapping[str, Ground | None]) -> KnownScenes:
-    """Return the scenes of tiles that are made: by the folders of their sources, else by their places on the ground.
+def source_scenes(folders: Mapping[str, str], grounds: Mapping[str, Ground | None]) -> tuple[dict[str, str], str]:
+    """Return the scenes of sources, and whence they are known: from folders, else from their places on the ground.
 
     Args:
-        folders: Name of every tile to the folder of its source, empty for none.
-        grounds: Name of every tile to its place, None where it is not known.
+        folders: Name of every source to its folder, empty for none.
+        grounds: Name of every source to the place of its tiles, None where it is not known.
     """
+    if of := _of_folders(folders):
+        return of, "from folders"
     placed = {name: ground for name, ground in grounds.items() if ground is not None}
-    names = list(folders)
-    return (
-        _known(_of_folders(folders), "from folders", names)
-        or _known(connect(placed, find_touching(placed)), "from the georeference", names)
-        or _unknown(names)
+    return connect(placed, find_touching(placed)), "from the georeference"
+
+
+def scenes_of_tiles(
+    sources: Mapping[str, str], folders: Mapping[str, str], grounds: Mapping[str, Ground | None]
+) -> KnownScenes:
+    """Return the scenes of tiles that are made: those of their sources, else the rasters that several were cut from.
+
+    Args:
+        sources: Name of every tile to that of its source.
+        folders: Name of every source to its folder, empty for none.
+        grounds: Name of every source to the place of its tiles, None where it is not known.
+    """
+    names = list(sources)
+    of, whence = source_scenes(folders, grounds)
+    if len(set(of.values())) < 2 and len(folders) < len(names):  # one scene says less than the rasters do
+        of, whence = {name: visible(name) for name in folders}, FROM_RASTERS
+    return _known({name: of[source] for name, source in sources.items() if source in of}, whence, names) or _unknown(
+        names
     )
 
 
@@ -73,7 +91,7 @@ def scenes_of_manifest(names: Sequence[str], manifest: Manifest | None) -> Known
     rasters = {name: PurePosixPath(match[1]) for name, match in cut.items() if match}
     folders = {name: _folder(name, raster) for name, raster in rasters.items()}
     return (
-        _known(_of_rasters(rasters, folders), "from the rasters that tiles were cut from", names)
+        _known(_of_rasters(rasters, folders), FROM_RASTERS, names)
         or _known(_of_folders(folders), "from folders", names)
         or _unknown(names)
     )

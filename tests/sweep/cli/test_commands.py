@@ -42,7 +42,7 @@ SHARED_FLAGS = {
     "device": (*SWEEPS, "score", "predict"),
     "address": ("doctor", *SWEEPS, "score"),
     "recipes": ("phase1", "phase3", "score"),
-    "seed": ("patches import-pets", "patches synthesize", *SWEEPS),
+    "seed": ("patches make", "patches import-pets", "patches synthesize", *SWEEPS),
     "src": ("patches make", "patches import-pets"),
     "dst": MADE,
     "force": MADE,
@@ -62,8 +62,8 @@ SHARED_FLAGS = {
 }
 """Flags -> the commands that take them."""
 OWN_FLAGS = {
-    ("patches make",): """images masks mask_suffix dry_run split nudge foreground labels layer class_attribute extent
-        crs title origin licence gsd""",
+    ("patches make",): """images masks mask_suffix dry_run split shares grid tiles_per_source overlap min_foreground
+        negatives nudge foreground labels layer class_attribute extent crs title origin licence gsd""",
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",

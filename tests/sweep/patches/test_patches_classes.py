@@ -14,8 +14,9 @@ from PIL import Image
 
 from sweep.patches.look.description import holm, look_at, standardised_difference
 from sweep.patches.look.overview import draw_overview
+from sweep.patches.rasters.area import Area
 from sweep.patches.synthetic import ROAD_CLASSES, draw_road_scene
-from sweep.patches.tiling.cropping import choose_window
+from sweep.patches.tiling.placing import choose_window
 from tests.conftest import SHARED
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.class_balance import inverse_frequency
@@ -130,8 +131,8 @@ def test_the_window_holds_labelled_pixels_beyond_the_first_class(tmp_path: Path)
         Image.fromarray(noise).save(tmp_path / "data/images" / f"{name}.png")
         Image.fromarray(mask).save(tmp_path / "data/masks" / f"{name}.png")
     assert _run(*arguments, "--size", "64") == 0
-    window = choose_window(np.isin(mask, (1, 2)), 64)
-    expected = mask[window.top : window.top + 64, window.left : window.left + 64]
+    window = choose_window(lambda area: mask[area.rows, area.columns], Area.whole(mask.shape), 64, 3)
+    expected = mask[window.area.rows, window.area.columns]
     assert {0, 1, 2} <= set(np.unique(expected)) and window.share >= 0.05
     assert np.array_equal(TuningData.read(tmp_path / "out").train[0].mask, expected)
     mask[mask == 1] = mask[mask == 2] = 0  # only land: then any labelled pixel

@@ -22,6 +22,7 @@ from sweep.patches.checks import checking
 from sweep.patches.checks.checking import check
 from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.folders import write_tile
+from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.georeference import Ground, find_touching, ground_of
 from sweep.patches.rasters.images import open_image
 from sweep.patches.splits.chosen import origin_of
@@ -150,7 +151,7 @@ def test_tiles_that_touch_on_the_ground_are_a_scene(here: Run, tmp_path: Path) -
 
 
 def _ground(folder: Path, name: str, transform: Affine, crs: CRS | None = UTM) -> Ground:
-    ground = ground_of(open_image(_source(folder, name, transform, crs)), 0, 0, SIDE)
+    ground = ground_of(open_image(_source(folder, name, transform, crs)), Area.whole((SIDE, SIDE)))
     assert ground is not None
     return ground
 

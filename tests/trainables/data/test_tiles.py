@@ -78,8 +78,8 @@ def _without(removed: str, at_fault: str) -> Break:
 
 
 def _missing_split(root: Path) -> Path:
-    shutil.rmtree(root / "val")
-    return root / "val"
+    shutil.rmtree(root / "train")
+    return root / "train"
 
 
 def _same_name_twice(root: Path) -> Path:
@@ -108,7 +108,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     "an image without a mask": (_without("train/masks/t2.png", "train/images/t2.png"), "has no mask"),
     "a mask without an image": (_without("train/images/t2.png", "train/masks/t2.png"), "has no image"),
     "a missing split": (_missing_split, "missing"),
-    "no tiles": (_without("val/*/*.png", "val"), "no tiles"),
+    "no tiles": (_without("train/*/*.png", "train"), "no tiles"),
     "one name twice": (_same_name_twice, "same name"),
     "a stray file": (_written("train/images/notes.txt", b"x"), "move it"),
     "a folder where a file is due": (_folder_where_a_file_is_due, "not a"),
