@@ -115,6 +115,9 @@ class Make(OutputOptions):
     crs: Annotated[str, arg(metavar="EPSG:N"), RARE] = ""
     """The coordinate reference system of rasters and vector files that name none."""
 
+    no_leak_check: Annotated[bool, RARE] = False
+    """Do not look for tiles of different splits that show the same ground; the manifest says that nobody has."""
+
     title: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """What the dataset is called; default: the folder's name."""
 
@@ -141,6 +144,9 @@ class CheckOptions(DatasetOptions):
     - Leaks are tiles of different splits that show the same ground: copies, flips, crops, pictures saved again.
     - They go into the manifest, which is written where there is none, and stop a sweep unless --allow-leak.
     """
+
+    no_leak_check: Annotated[bool, RARE] = False
+    """Do not look for leaks; the manifest says that nobody has."""
 
     update: bool = False
     """Bring the manifest's hashes up to date with the files."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sweep.patches.checks.candidates import Watch, unwatched
 from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.splits.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
@@ -91,6 +92,7 @@ def check(
     task: Task | None = None,
     imagery: Imagery | None = None,
     scenes: Callable[[Sequence[str]], KnownScenes] | None = None,
+    watch: Watch[int] = unwatched,
 ) -> Report:
     """Read every file of every split.
 
@@ -101,6 +103,7 @@ def check(
         task: What the masks mean; None is what the manifest says.
         imagery: What the images hold; None is what the manifest says.
         scenes: Gives the scenes of the tiles of these names; None is what the manifest says.
+        watch: Shows how far the look for leaks is.
 
     Raises:
         DataError: What ``scenes`` raises.
@@ -132,13 +135,13 @@ def check(
         imagery=imagery,
         scenes=known,
     )
-    return _compared(report) if leaks and not faults else report
+    return _compared(report, watch) if leaks and not faults else report
 
 
-def _compared(report: Report) -> Report:
+def _compared(report: Report, watch: Watch[int]) -> Report:
     """Look for tiles that show the same ground; within splits, unless there are too many."""
     within = pairs_within(report.splits, report.scenes.of) <= MOST_WITHIN
-    pairs = find_leaks(report.splits, report.scenes.of if within else None)
+    pairs = find_leaks(report.splits, report.scenes.of if within else None, watch)
     split_of = {files.image: split for split, tiles in report.splits.items() for files in tiles}
     leaks = tuple(pair for pair in pairs if split_of[pair.first] != split_of[pair.second])
     return replace(report, leaks=leaks, same_ground=tuple(one for one in pairs if one not in leaks) if within else None)

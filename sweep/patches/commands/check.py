@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sweep.cli.counting import CountedItems
 from sweep.cli.faults import SHOWN_FAULTS, the_rest
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
@@ -34,7 +35,14 @@ def check(options: CheckOptions, output: Output) -> int:
     root = options.patches
     old = _old_manifest(root) if options.update or options.task else None
     task = read_task(options.task) if options.task else old.task if old else None
-    report = check_dataset(root, against_manifest=not options.update, task=task, scenes=_scenes(options, old))
+    report = check_dataset(
+        root,
+        against_manifest=not options.update,
+        leaks=not options.no_leak_check,
+        task=task,
+        scenes=_scenes(options, old),
+        watch=CountedItems(output.console),
+    )
     again = command("patches check", root)
     if report.faults:
         _show_faults(root, report.faults, output)
@@ -58,7 +66,9 @@ def check(options: CheckOptions, output: Output) -> int:
         show_leaks(root, report.leaks, output)
         output.next(again)
         return 2
-    output.results.print(f"{root}: sound. {report.summary()}, none in two splits")
+    output.results.print(
+        f"{root}: sound. {report.summary()}{', none in two splits' if report.leaks is not None else ''}"
+    )
     say_scenes(report, output)
     say_absent_splits(report, output)
     train = [files.tile for files in report.splits["train"]]

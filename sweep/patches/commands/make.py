@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.announcing import say_found, say_pairs
@@ -55,7 +56,14 @@ def make(options: Make, output: Output) -> None:
         cut_tiles(root, found, plan)
         require_unchanged(stamps)
         (root / SPLIT_FILE).write_text(plan.split_file, encoding="utf-8")
-        report = read_sound(root, task=plan.task, imagery=plan.imagery, scenes=plan.scenes)
+        report = read_sound(
+            root,
+            leaks=not options.no_leak_check,
+            task=plan.task,
+            imagery=plan.imagery,
+            scenes=plan.scenes,
+            watch=CountedItems(output.console),
+        )
         manifest = describe(
             report,
             name=options.title or options.dst.resolve().name,

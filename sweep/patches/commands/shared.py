@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
+from sweep.patches.checks.candidates import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.checking import check as check_dataset
 from sweep.patches.look.overview import overview_png
@@ -69,6 +70,7 @@ def read_sound(
     task: Task | None = None,
     imagery: Imagery | None = None,
     scenes: KnownScenes | None = None,
+    watch: Watch[int] = unwatched,
 ) -> Report:
     """Read a dataset, and look for leaks if asked.
 
@@ -78,11 +80,14 @@ def read_sound(
         task: What the masks mean; None is what the manifest says.
         imagery: What the images hold; None is what the manifest says.
         scenes: What is known of the tiles' scenes; None is what the manifest says.
+        watch: Shows how far the look for leaks is.
 
     Raises:
         DataError: It is not sound.
     """
-    report = check_dataset(root, leaks=leaks, task=task, imagery=imagery, scenes=(lambda _: scenes) if scenes else None)
+    report = check_dataset(
+        root, leaks=leaks, task=task, imagery=imagery, scenes=(lambda _: scenes) if scenes else None, watch=watch
+    )
     if report.faults:
         raise DataError(report.faults)
     return report
@@ -146,7 +151,12 @@ def emit_dataset(root: Path, report: Report, output: Output) -> None:
 def say_scenes(report: Report, output: Output) -> None:
     """Say how many scenes there are and whence that is known, and which of them show the same ground."""
     output.results.print(f"scenes: {report.scenes.origin}", markup=False)
-    if report.same_ground is None:
+    if report.leaks is None:
+        output.results.print(
+            f"nobody has looked for tiles that show the same ground (--no-leak-check), and the manifest says so; "
+            f"{call('patches')} check does"
+        )
+    elif report.same_ground is None:
         output.results.print(
             "train and val have too many tiles to compare each with all others: which of one split show the same "
             "ground is not known",

@@ -50,7 +50,7 @@ SHARED_FLAGS = {
     "counts": ("patches import-pets", "patches synthesize"),
     "classes": ("doctor", "patches make"),
     **dict.fromkeys(("bands", "scale"), ("patches make", "predict")),
-    **dict.fromkeys(("task", "split_origin"), ("patches make", "patches check")),
+    **dict.fromkeys(("task", "split_origin", "no_leak_check"), ("patches make", "patches check")),
     "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
     **dict.fromkeys(("model", "fold"), ("predict", "export")),

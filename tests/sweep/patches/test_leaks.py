@@ -14,6 +14,7 @@ from PIL import Image
 
 from sweep.patches.checks.checking import check
 from sweep.patches.checks.leaks import find_leaks
+from sweep.patches.command import COMMAND
 from sweep.patches.folders import write_tile
 from sweep.patches.synthesis import draw_tiles
 from tests.conftest import SHARED
@@ -125,6 +126,38 @@ def test_an_overlap_in_real_imagery_is_found(tmp_path: Path) -> None:
     assert not report.faults
     assert report.leaks is not None and len(report.leaks) == 1
     assert "tile1_image_part_001" in report.leaks[0].first and "tile3_image_part_009" in report.leaks[0].second
+
+
+def test_many_tiles_are_found_by_their_descriptors_alone(pictures: list[Picture]) -> None:
+    """Each of twelve crops in val is of one train tile; no other pair is taken for one."""
+    side = SIDE // 2
+    corners = [(top, left) for top in (0, side) for left in (0, side)]
+    train = [
+        _files(f"t{number}_{top}_{left}", picture[top : top + side, left : left + side])
+        for number, picture in enumerate(pictures)
+        for top, left in corners
+    ]
+    val = [
+        _files(f"v{number}_{top}_{left}", _jpeg(picture[top + 30 : top + side, left + 20 : left + side][:, ::-1], 75))
+        for number, picture in enumerate(pictures[:3])
+        for top, left in corners
+    ]
+    found = {(leak.first, leak.second) for leak in find_leaks({"train": train, "val": val})}
+    assert found == {(one.image.replace("v", "t"), one.image) for one in val}
+
+
+def test_without_a_leak_check_the_manifest_says_that_nobody_looked(
+    dataset: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(dataset / "train/images/t1.png", dataset / "test/images/t6.png")
+    with pytest.raises(SystemExit) as ended:
+        COMMAND.run(["check", "--patches", str(dataset), "--no-leak-check", "--update"])
+    assert not ended.value.code
+    assert "nobody has looked for tiles that show the same ground" in " ".join(capfd.readouterr().out.split())
+    assert not TuningData.read(dataset).leaks_checked
+    with pytest.raises(SystemExit) as ended:
+        COMMAND.run(["check", "--patches", str(dataset)])
+    assert ended.value.code == 2 and TuningData.read(dataset).leaks_checked
 
 
 def test_a_manifest_keeps_leaks(dataset: Path) -> None:
