@@ -42,6 +42,14 @@ def say_found(folder: Path, found: SourceSet, output: Output) -> None:
     )
 
 
+def say_work(folder: Path, plan: TilePlan, output: Output) -> None:
+    """Say in a line what will be made."""
+    counts = ", ".join(f"{split} {count}" for split, count in plan.counts.items())
+    total = counted(sum(plan.counts.values()), "tile")
+    line = f"{folder}: {total} of up to {plan.tiling.size} pixels: {counts}; split {plan.division.how}"
+    output.console.print(line, markup=False, soft_wrap=True)
+
+
 def say_pairs(found: SourceSet, plan: TilePlan, output: Output) -> None:
     """Show which mask each image has, which split it is in and how many tiles it gives; a program gets all pairs."""
     tiles: dict[str, Counter[str]] = {name: Counter() for name in found.sources}

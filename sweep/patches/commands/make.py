@@ -5,7 +5,7 @@ from __future__ import annotations
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
-from sweep.patches.commands.announcing import say_found, say_pairs
+from sweep.patches.commands.announcing import say_found, say_pairs, say_work
 from sweep.patches.commands.shared import (
     check_size,
     finish,
@@ -48,6 +48,7 @@ def make(options: Make, output: Output) -> None:
     say_found(options.src, found, output)
     stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))
     plan = plan_tiles(found, options, nudges)
+    say_work(options.dst, plan, output)
     if options.dry_run:
         _say_what_is_odd(plan, output)
         say_pairs(found, plan, output)

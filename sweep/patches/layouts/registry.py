@@ -31,6 +31,7 @@ LAYOUTS: Sequence[SourceLayout] = (
     photographs.CAMVID,
     photographs.CAMVID_11,
     photographs.CITYSCAPES,
+    photographs.CARVANA,
     programs.CVAT_MASKS,
     photographs.VOC,
     programs.ROBOFLOW_MASKS,

@@ -6,7 +6,7 @@ from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.legend_files import find_legend, read_colours
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.matching import PathPattern, found, recognised_by
+from sweep.patches.layouts.matching import PathPattern, first_of, found, recognised_by
 from sweep.patches.layouts.published import legends
 from sweep.patches.layouts.split_lists import divided, image_sets
 
@@ -93,4 +93,22 @@ VOC = SourceLayout(
     classes="20 and background, as indices; 255, the border, is ignored",
     split="`ImageSets/Segmentation`",
     recognise=_voc,
+)
+
+CARVANA = SourceLayout(
+    name="Carvana",
+    looks="`train/00087a6bd4dc_01.jpg`, `train_masks/00087a6bd4dc_01_mask.gif`",
+    classes="car",
+    split="none; test has no masks; scenes are cars",
+    recognise=first_of(
+        *(
+            recognised_by(
+                PathPattern(
+                    image=rf"(?P<top>train{high}|test{high})/(?P<name>(?P<scene>[0-9a-f]{{12}})_\d\d)\.jpg",
+                    mask=r"train_masks/\g<name>_mask",
+                )
+            )
+            for high in ("", "_hq")
+        )
+    ),
 )

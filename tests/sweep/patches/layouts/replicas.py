@@ -94,11 +94,18 @@ def compare(root: Path, expected: Mapping[str, Mapping[str, Mask]]) -> None:
 
 
 def make(tmp_path: Path, source: Path, expected: Mapping[str, Mapping[str, Mask]], *flags: object) -> str:
-    """Make a dataset of whole images, compare it with arrays, and return what was said."""
+    """Make a dataset of whole images, divided as expected; compare it with arrays, and return what was said."""
     split = tmp_path / "split.toml"
     text(split, *(f"{name} = {json.dumps(list(expected.get(name, {})))}" for name in SPLITS))
+    return make_as_it_is(tmp_path, source, expected, "--split", split, *flags)
+
+
+def make_as_it_is(tmp_path: Path, source: Path, expected: Mapping[str, Mapping[str, Mask]], *flags: object) -> str:
+    """Make a dataset of whole images in the split that is published; compare it, and return what was said."""
     root = tmp_path / "tiles"
-    code, said, error = run("make", "--src", source, "--dst", root, "--size", SIDE, "--split", split, *flags)
+    code, said, error = run("make", "--src", source, "--dst", root, "--size", SIDE, *flags)
     assert code == 0, error
     compare(root, expected)
+    if "--split" not in flags:
+        assert json.loads((root / "manifest.json").read_text())["split_origin"] == "published"
     return said

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.sweep.patches.layouts.replicas import Mask, areas, make, photo, put, shown, text
+from tests.sweep.patches.layouts.replicas import Mask, areas, make, make_as_it_is, photo, put, shown, text
 
 Truth = dict[str, dict[str, Mask]]
 LOVEDA = range(1, 8)
@@ -55,7 +55,7 @@ def test_whu(tmp_path: Path) -> None:
         for name, mask in tiles.items():
             put(tmp_path / f"whu/{split}/image/{name}.tif", photo(seed))
             put(tmp_path / f"whu/{split}/label/{name}.tif", mask * 255)
-    assert "WHU building: 3 images" in make(tmp_path, tmp_path / "whu", truth)
+    assert "WHU building: 3 images" in make_as_it_is(tmp_path, tmp_path / "whu", truth)
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (255, 255, 255)])
@@ -66,7 +66,7 @@ def test_massachusetts(tmp_path: Path, colour: tuple[int, ...]) -> None:
             for kind, endings in (("tiff", ("tiff", "tif")), ("png", ("png", "png"))):
                 put(tmp_path / f"data/{kind}/{split}/{name}.{endings[0]}", photo(seed))
                 put(tmp_path / f"data/{kind}/{split}_labels/{name}.{endings[1]}", shown(mask, [(0, 0, 0), colour]))
-    said = make(tmp_path, tmp_path / "data", truth)
+    said = make_as_it_is(tmp_path, tmp_path / "data", truth)
     assert "Massachusetts Buildings and Roads: 3 images" in said
     assert "png: holds the images of tiff/ again and is left out" in said
 
@@ -81,6 +81,8 @@ def test_loveda(tmp_path: Path) -> None:
     put(tmp_path / "LoveDA/Test/Rural/images_png/4191.png", photo(1))
     said = make(tmp_path, tmp_path / "LoveDA", truth)
     assert "LoveDA: 3 images, 3 masks, 7 classes" in said
+    kept = {"train": {**truth["train"], **truth["test"]}, "val": truth["val"]}
+    make_as_it_is(tmp_path, tmp_path / "LoveDA", kept, "--force")
     assert "Test/Rural/images_png: without masks, left out: 1 image" in said
 
 
@@ -121,7 +123,7 @@ def test_landcover_ai_as_its_script_cuts_it(tmp_path: Path) -> None:
         put(tmp_path / f"lc/output/{name}_m.png", mask[..., None].repeat(3, -1))
     for split, tiles in truth.items():
         text(tmp_path / f"lc/{split}.txt", *tiles)
-    make(tmp_path, tmp_path / "lc", truth)
+    make_as_it_is(tmp_path, tmp_path / "lc", truth)
 
 
 @pytest.mark.parametrize(("labels", "suffix"), [("5_Labels_all", ""), ("5_Labels_all_noBoundary", "_noBoundary")])
@@ -179,7 +181,7 @@ def test_xview2(tmp_path: Path) -> None:
                 )
                 values = mask if when == "pre" else mask * 4
                 put(tmp_path / f"xbd/{folder}/targets/{name}_{when}_disaster_target.png", values)
-    assert "after the disaster, left out: 3 images" in make(tmp_path, tmp_path / "xbd", truth)
+    assert "after the disaster, left out: 3 images" in make_as_it_is(tmp_path, tmp_path / "xbd", truth)
 
 
 @pytest.mark.parametrize("legend", ["", "its own", "another"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.sweep.patches.layouts.replicas import SPLITS, Mask, areas, make, photo, put, run, shown, text
+from tests.sweep.patches.layouts.replicas import SPLITS, Mask, areas, make, make_as_it_is, photo, put, run, shown, text
 
 Truth = dict[str, dict[str, Mask]]
 CAMVID = {"Animal": (64, 128, 64), "Archway": (192, 0, 128), "Sky": (128, 128, 128), "Void": (0, 0, 0)}
@@ -67,7 +67,9 @@ def test_camvid_of_segnet(tmp_path: Path) -> None:
             tmp_path / f"CamVid/{split}.txt",
             f"/SegNet/CamVid/{split}/{name}.png /SegNet/CamVid/{split}annot/{name}.png",
         )
-    assert "CamVid as SegNet has it: 3 images, 3 masks, 11 classes" in make(tmp_path, tmp_path / "CamVid", truth)
+    assert "CamVid as SegNet has it: 3 images, 3 masks, 11 classes" in make_as_it_is(
+        tmp_path, tmp_path / "CamVid", truth
+    )
 
 
 def test_cityscapes(tmp_path: Path) -> None:
@@ -110,9 +112,19 @@ def test_voc(tmp_path: Path) -> None:
     put(root / "JPEGImages/2007_000027.jpg", photo(9))
     text(root / "ImageSets/Segmentation/trainval.txt", "2007_000032", "2007_000033")
     text(root / "Annotations/2007_000032.xml", "<annotation/>")
-    said = make(tmp_path, tmp_path / "VOCdevkit", truth)
+    said = make_as_it_is(tmp_path, tmp_path / "VOCdevkit", truth)
     assert "Pascal VOC: 3 images, 3 masks, 21 classes (background, aeroplane," in said
     assert "without masks, left out: 1 image" in said
+
+
+def test_carvana(tmp_path: Path) -> None:
+    truth = one_each("00087a6bd4dc_01 02159e548029_16 fff9b3a5373f_03", [0, 1])
+    for seed, _, name, mask in tiles(truth):
+        put(tmp_path / f"carvana/train/{name}.jpg", photo(seed))
+        put(tmp_path / f"carvana/train_masks/{name}_mask.gif", mask, palette=[0, 0, 0, 255, 255, 255])
+    put(tmp_path / "carvana/test/0004d4463b50_01.jpg", photo(9))
+    said = make(tmp_path, tmp_path / "carvana", truth)
+    assert "Carvana: 3 images, 3 masks, 2 classes" in said and "test: without masks, left out: 1 image" in said
 
 
 @pytest.mark.parametrize("coded", ["colours", "palette"])
@@ -131,7 +143,7 @@ def test_cvat_masks(tmp_path: Path, coded: str) -> None:
         text(tmp_path / f"cvat/ImageSets/Segmentation/{subset}.txt", name)
     rows = (f"{name}:{r},{g},{b}::" for name, (r, g, b) in {"background": (0, 0, 0), **PARTS}.items())
     text(tmp_path / "cvat/labelmap.txt", "# label:color_rgb:parts:actions", *rows)
-    assert "3 classes (background, red, green)" in make(tmp_path, tmp_path / "cvat", truth)
+    assert "3 classes (background, red, green)" in make_as_it_is(tmp_path, tmp_path / "cvat", truth)
 
 
 def test_cvat_masks_without_their_images_say_what_to_export(tmp_path: Path) -> None:
@@ -148,7 +160,7 @@ def test_roboflow_masks(tmp_path: Path) -> None:
         put(folder / f"{name}.jpg", photo(seed))
         put(folder / f"{name}_mask.png", mask)
         text(folder / "_classes.csv", "Pixel Value, Class", "0, background", "1, roof", "2, pool")
-    assert "3 classes (background, roof, pool)" in make(tmp_path, tmp_path / "rf", truth)
+    assert "3 classes (background, roof, pool)" in make_as_it_is(tmp_path, tmp_path / "rf", truth)
     text(tmp_path / "rf/test/_classes.csv", "Pixel Value, Class", "0, background", "1, pool", "2, roof")
     code, _, error = run("make", "--src", tmp_path / "rf", "--dst", tmp_path / "other")
     assert code == 2 and "_classes.csv: names other classes than that of test/; export all splits together" in error
