@@ -162,22 +162,21 @@ class Toy(Policy):
             "sweep/patches/labels/toy.py": """
 import numpy as np
 
+from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline
 
-class Toys:
-    def __init__(self, path, sources, names):
-        self.share = float(path.read_text())
 
-    def rasterise(self, source, shape, area):
-        mask = np.zeros(shape, dtype=np.uint8)
-        mask[: int(self.share * shape[0])] = 1
-        return mask[area.rows, area.columns]
+def read_toys(path, sources):
+    share = float(path.read_text())
+    ring = np.array([(0, 0), (1, 0), (1, share), (0, share)])
+    shapes = [LabelledShape(label="toy", parts=[Outline(ring=ring)], place="toy")]
+    return {name: LabelledImage(place="toy", shapes=shapes, size=None, shares=True) for name in sources}
 """
         },
         entries={
             "FORMATS": (
                 (
-                    '_coco(name="CVAT XML"',
-                    'LabelFormat(name="toys", endings=(".toy",), reader="sweep.patches.labels.toy:Toys"),\n    ',
+                    '_drawn(name="CVAT XML"',
+                    '_drawn(name="toys", endings=(".toy",), reader="sweep.patches.labels.toy:read_toys"),\n    ',
                 ),
             )
         },

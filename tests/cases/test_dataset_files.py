@@ -105,13 +105,13 @@ def test_a_folder_that_does_not_fit_is_described(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     with pytest.raises(DataError, match=r"holds no file; name the folder that holds the images"):
         found_in(tmp_path)
-    (tmp_path / "train/image/a.jp2").touch()
-    with pytest.raises(DataError, match=r"holds no image .*, but 1 .jp2; put the labelled images there"):
+    (tmp_path / "train/image/a.heic").touch()
+    with pytest.raises(DataError, match=r"holds no image .*, but 1 .heic; put the labelled images there"):
         find_images(Listing.walk(tmp_path / "train/image"), tmp_path)
     folder = sources(tmp_path / "in")
-    (folder / "masks/a.png").rename(folder / "masks/a.bmp")
+    (folder / "masks/a.png").rename(folder / "masks/a.heic")
     with pytest.raises(
-        DataError, match=r"images/a.png: has no mask a.\* in .*, only a.bmp, which is not read; save it as"
+        DataError, match=r"images/a.png: has no mask a.\* in .*, only a.heic, which is not read; save it as"
     ):
         found_in(folder)
 
