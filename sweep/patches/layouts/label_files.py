@@ -13,8 +13,11 @@ from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.named_folders import IMAGES
 from sweep.patches.layouts.pairing import Pair, as_sources, by_stem, placed
 from sweep.patches.splits.chosen import split_called
+from trainables.errors import DataError
 
 ROBOFLOW_COCO = "_annotations.coco.json"
+VECTORS = (".gpkg", ".geojson", ".shp", ".fgb")
+MOST_LISTED = 6
 
 
 def labelled_images(listing: Listing, paths: Iterable[str], labels: Path, notes: Sequence[str] = ()) -> FoundSources:
@@ -111,6 +114,20 @@ def _recognise_supervisely(listing: Listing) -> FoundSources | None:
     return labelled_images(listing, paths, listing.root)
 
 
+def _recognise_map(listing: Listing) -> FoundSources | None:
+    """Find rasters with one vector file, or with a folder of GeoJSON, a file per raster."""
+    files = [file for file in listing.files.values() if file.suffix.lower() in VECTORS]
+    if not listing.rasters or not files:
+        return None
+    folders = {file.parent for file in files}
+    per_image = len(files) > 1 and len(folders) == 1 and all(file.suffix.lower() == ".geojson" for file in files)
+    if len(files) > 1 and not per_image:
+        names = ", ".join(sorted(file.name for file in files)[:MOST_LISTED])
+        several = f"holds {len(files)} vector files ({names})"
+        raise DataError(f"--src {listing.root}: {several}; name the one with the labels by --labels FILE")
+    return labelled_images(listing, all_images(listing), folders.pop() if per_image else files[0])
+
+
 AS_LABELLED = "the labels: `--classes`, `--task`"
 
 ROBOFLOW = SourceLayout(
@@ -176,4 +193,13 @@ DATUMARO = SourceLayout(
     split="subsets called train, val, test",
     recognise=partial(_recognise_json, kind="datumaro", folder=False),
 )
-PROGRAMS: Sequence[SourceLayout] = (*(ROBOFLOW, YOLO, CVAT, SUPERVISELY, LABELME, COCO, LABEL_STUDIO, VIA, DATUMARO),)
+MAP = SourceLayout(
+    name="a map: rasters and outlines of a GIS",
+    looks="`ortho.tif`, `roofs.gpkg` (.geojson, .shp, .fgb), or a folder of `buildings_img1.geojson`",
+    classes="the attribute: `--class-attribute`, `--classes`, `--task`",
+    split="none",
+    recognise=_recognise_map,
+)
+PROGRAMS: Sequence[SourceLayout] = (
+    *(ROBOFLOW, YOLO, CVAT, SUPERVISELY, LABELME, COCO, LABEL_STUDIO, VIA, DATUMARO, MAP),
+)

@@ -401,3 +401,21 @@ def test_of_a_huge_raster_the_window_alone_is_painted(tmp_path: Path, monkeypatc
     part = labels.rasterise(source, (40_000, 40_000), Area(top=20_000, left=30_000, height=64, width=64))
     assert np.array_equal(part, inside(ROOF).astype(np.uint8))
     assert sizes and max(sizes) <= 64 * 64
+
+
+@pytest.mark.parametrize("name", ["roofs.gpkg", "roofs.geojson", "roofs.shp", "roofs.fgb"])
+def test_rasters_beside_one_vector_file_are_recognised(
+    name: str, ground: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = make(ground, footprints(ground / "data" / name))
+    assert _run(*words[: words.index("--labels")]) == 0
+    assert "a map: rasters and outlines of a GIS: 3 images" in capsys.readouterr().out
+    assert (mask_of(ground) != expected(1, 1)).mean() < 0.005
+
+
+def test_of_several_vector_files_one_must_be_named(ground: Path) -> None:
+    labels = [footprints(ground / "data" / name) for name in ("roofs.gpkg", "parcels.gpkg")]
+    words = make(ground, labels[0])
+    unnamed = words[: words.index("--labels")]
+    _refused("holds 2 vector files (parcels.gpkg, roofs.gpkg); name the one with the labels by --labels FILE", *unnamed)
+    assert _run(*words) == 0

@@ -135,9 +135,9 @@ def test_an_empty_folder_and_one_without_rasters_are_said(tmp_path: Path) -> Non
 
 def test_labels_without_a_flag_are_pointed_at(tmp_path: Path) -> None:
     put(tmp_path / "in/images/a.png", photo(0))
-    text(tmp_path / "in/what.fgb", "{}")
+    text(tmp_path / "in/what.xml", "{}")
     code, _, error = run("make", "--src", tmp_path / "in", "--dst", tmp_path / "no")
-    assert code == 2 and f"say --labels {tmp_path}/in/what.fgb" in error
+    assert code == 2 and f"say --labels {tmp_path}/in/what.xml" in error
 
 
 @pytest.mark.parametrize(
