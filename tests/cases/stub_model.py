@@ -15,6 +15,7 @@ from sweep.cli.console import open_output
 from sweep.predict.command import PredictOptions, main
 from sweep.predict.ensemble import Ensemble
 from sweep.results import trained_models as chosen
+from trainables.data.imagery import RGB
 from trainables.task import Task
 
 WINDOW = 64
@@ -33,9 +34,9 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
         forward: The model.
         digest: Hash of its weights.
     """
-    best = SimpleNamespace(task=Task(), folds=())
+    best = SimpleNamespace(task=Task(), folds=(), imagery=RGB)
     ensemble = SimpleNamespace(
-        names=("stub",), labels=("stub",), hashes=(digest,), fold=None,
+        names=("stub",), labels=("stub",), hashes=(digest,), fold=None, refit=False,
         experiment=None, best=best, loaded=((None, best),), fill=(124, 116, 104),
         device=torch.device("cpu"), batch_size=4, tta=False, plain=forward, forward=forward, window=WINDOW,
         metres_per_pixel=None,
