@@ -34,9 +34,9 @@ def predict(*arguments: object, forward: Callable[[Tensor], Tensor] = redness, d
         forward: The model.
         digest: Hash of its weights.
     """
-    best = SimpleNamespace(task=Task(), folds=(), imagery=RGB)
+    best = SimpleNamespace(task=Task(), folds=(), imagery=RGB, refit=False)
     ensemble = SimpleNamespace(
-        names=("stub",), labels=("stub",), hashes=(digest,), fold=None, refit=False,
+        names=("stub",), labels=("stub",), hashes=(digest,), fold=None,
         experiment=None, best=best, loaded=((None, best),), fill=(124, 116, 104),
         device=torch.device("cpu"), batch_size=4, tta=False, plain=forward, forward=forward, window=WINDOW,
         metres_per_pixel=None,
