@@ -79,11 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("storage", type=Path, help="the folder of the experiments")
     storage = parser.parse_args(arguments).storage
-    found = {
+    outcomes = {
         (match[1], match[2]): read_outcome(path)
         for path in sorted(storage.iterdir())
         if (match := re.fullmatch(r"study-(\d+)-(split|folds)", path.name)) and (path / "leaderboard.parquet").exists()
     }
+    found = {key: one for key, one in outcomes.items() if None not in one.scores.values()}  # the finished ones
     seeds = [seed for seed, way in found if way == "folds" and (seed, "split") in found]
     compared = table({words: [found[seed, way] for seed in seeds] for way, words in WAYS.items()})
     sys.stdout.write(f"{len(seeds)} seeds\n{compared}\n")
