@@ -201,7 +201,7 @@ def test_hostile_labels_are_one_line(tmp_path: Path, text: str) -> None:
     for path in (labels, tmp_path / "labels.json"):
         with pytest.raises(DataError) as caught:
             _rasterise(tmp_path, path)
-        assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
 
 
 def _georeferenced(folder: Path, name: str, west: float = 600_000) -> SourceRaster:

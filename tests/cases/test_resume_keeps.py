@@ -20,13 +20,16 @@ from sweep.phase3.command import COMMAND as PHASE3
 from sweep.planning.resources import ResourceRequest
 from sweep.planning.run import Run
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
+from sweep.records.trials import TrialPlan
 from sweep.session import session
 from sweep.session.search_options import SearchOptions
 from sweep.session.stored_options import to_store
 from tests.conftest import WriteDataset
-from tests.reports import begin_experiment
+from tests.reports import begin_experiment, plan_of
+from trainables.data.folds import Fold
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
+from trainables.recipe import Recipe
 
 PHASES = {one.name: one.options for one in (PHASE1, PHASE2, PHASE3)}
 GIVEN: dict[str, Any] = {
@@ -56,10 +59,10 @@ def patches(write_dataset: WriteDataset, tmp_path: Path) -> Path:
 def begin(patches: Path, tmp_path: Path) -> Begin:
     """Give a function that writes an experiment as a first start leaves it."""
 
-    def write(**given: Any) -> Experiment:
+    def write(*plans: TrialPlan, **given: Any) -> Experiment:
         options = SweepOptions(patches=patches, storage=str(tmp_path / "runs"), profile="smoke", **given)
         data = {"path": str(patches), "fingerprint": TuningData.read(patches).fingerprint}
-        return begin_experiment(tmp_path / "runs", data=data, options=to_store(options), optuna_storage=None)
+        return begin_experiment(tmp_path / "runs", *plans, data=data, options=to_store(options), optuna_storage=None)
 
     return write
 
@@ -97,6 +100,17 @@ def test_what_the_first_start_was_given_is_used_again(begin: Begin, driven: list
     assert (run.max_failures, run.trace, run.compiled, run.overlays_every) == (0, True, True, 7)
     assert (run.tracking, run.seed) == ({"mlflow": "http://host:5000", "wandb": "roofs"}, 7)
     assert run.patches == patches
+
+
+def test_a_refit_may_be_asked_for_later_and_is_then_kept(begin: Begin, driven: list[Run]) -> None:
+    with pytest.raises(ExperimentError, match=r"^--refit: e has no folds"):
+        _resume(begin(), "--refit")
+    names = ("t1", "t2")
+    folds = tuple(Fold(train=tuple(other for other in names if other != name), val=(name,)) for name in names)
+    experiment = begin(plan_of("unet", recipe=Recipe(crop_size=64, validation_crop=64), folds=folds))
+    _resume(experiment, "--refit")
+    _resume(experiment)
+    assert [run.plan.refit for run in driven] == [True, True]
 
 
 def test_what_is_typed_wins_even_if_it_is_the_default(begin: Begin, driven: list[Run]) -> None:

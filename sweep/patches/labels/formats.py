@@ -195,7 +195,8 @@ def open_labels(sources: Mapping[str, SourceRaster], names: LabelNames, choices:
 
 
 def _format(path: Path, choices: VectorChoices) -> LabelFormat:
-    *others, last = (one.name for one in FORMATS)
+    names = {one.name for one in FORMATS}
+    *others, last = (one.name for one in FORMATS if one.name.removeprefix("a folder of ") not in names - {one.name})
     known = f"give {', '.join(others)} or {last}"
     if not path.exists():
         raise DataError(f"--labels {path}: no such file or folder; {known}")
