@@ -23,8 +23,9 @@ from benchmarks.report import Report
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.choosing import sample
 from sweep.patches.rasters.foreground import ForegroundReader, Rule
-from sweep.patches.rasters.images import open_image
+from sweep.patches.rasters.images import ImageReading, as_image
 from sweep.patches.rasters.mask_files import open_mask
+from sweep.patches.rasters.reader import open_raster
 from sweep.rasters.gdal import quiet_gdal
 
 BLOCK = 512
@@ -59,7 +60,7 @@ def areas(shape: tuple[int, int]) -> list[Area]:
 
 def read_image(folder: Path) -> None:
     """Read the windows of the image, and which of their pixels hold anything."""
-    image = open_image(folder / "image.tif")
+    image = as_image(open_raster(folder / "image.tif"), ImageReading())
     with image.opened() as opened:
         for area in areas(image.shape):
             opened.read(area)
@@ -75,7 +76,7 @@ def read_mask(folder: Path) -> None:
 
 def take_percentiles(folder: Path) -> None:
     """Take the sample of ``--scale 2%,98%``."""
-    np.percentile(sample(open_image(folder / "image.tif"), 2**20), (2, 98), axis=0)
+    np.percentile(sample(as_image(open_raster(folder / "image.tif"), ImageReading()), 2**20), (2, 98), axis=0)
 
 
 WAYS: dict[str, Callable[[Path], None]] = {

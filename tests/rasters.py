@@ -11,6 +11,14 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from sweep.patches.rasters.images import ImageFile, ImageReading, as_image
+from sweep.patches.rasters.reader import open_raster
+
+
+def open_image(path: Path) -> ImageFile:
+    """Return an image of 8-bit RGB, as ``make`` reads it without flags."""
+    return as_image(open_raster(path), ImageReading())
+
 
 def write_tif(path: Path, image: NDArray[np.generic], **profile: Any) -> Path:
     """Write an image, (H, W, C), with pixels of 0.3 m in UTM zone 33 unless ``profile`` says otherwise."""

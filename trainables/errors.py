@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 class TilesweepError(Exception):
@@ -58,6 +62,24 @@ class StorageError(ExperimentError):
 
 class LedgerError(TilesweepError):
     """A second reading of the test split, or a ledger that was tampered with."""
+
+
+def of_each(items: Mapping[str, Item], look: Callable[[Item], Found]) -> dict[str, Found]:
+    """Return what a look at each item gives, by its name.
+
+    Raises:
+        DataError: What is wrong with any of them, all at once.
+    """
+    found: dict[str, Found] = {}
+    faults: list[str] = []
+    for name, item in items.items():
+        try:
+            found[name] = look(item)
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)
+    return found
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -16,7 +16,7 @@ from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
 from sweep.records.outputs import require_free
 from sweep.results.trained_models import TrainedModel, find_models, model_label
-from trainables.data.imagery import COLOURS
+from trainables.data.imagery import band_list
 from trainables.errors import ExperimentError
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
@@ -153,9 +153,8 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
 def bands_in_words(metadata: dict[str, Any]) -> str:
     """Return the bands and the shape of the input: ``RGB (batch, 3, height, width)``."""
     bands = metadata["input"]["bands"]
-    names = "RGB" if tuple(bands) == COLOURS else ", ".join(bands)
     scaled = " scaled from the imagery's values" if metadata["input"]["scale"] else ""
-    return f"{names}{scaled} (batch, {len(bands)}, height, width)"
+    return f"{band_list(bands)}{scaled} (batch, {len(bands)}, height, width)"
 
 
 def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:

@@ -14,7 +14,7 @@ from sweep.export.parity import Parity
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration
 from trainables.checkpoints import BestWeights
-from trainables.data.imagery import COLOURS, Imagery
+from trainables.data.imagery import Imagery, band_list
 from trainables.data.tiles import Tile, TuningData
 from trainables.models.registry import get_architecture
 from trainables.windows import GRID, OVERLAP
@@ -88,7 +88,7 @@ def describe(
 
 def _meaning(imagery: Imagery) -> str:
     """Say what the input's numbers are."""
-    bands = "RGB" if imagery.bands == COLOURS else ", ".join(imagery.bands)
+    bands = band_list(imagery.bands)
     if imagery.scale is None:
         return f"{bands} from 0 to 255"
     return f"{bands} from 0 to 255, which are the two values of each band's scale in the imagery, clipped and rounded"

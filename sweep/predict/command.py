@@ -22,6 +22,7 @@ from trainables.escaping import visible
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
+from trainables.wording import counted
 
 if TYPE_CHECKING:
     from sweep.predict.ensemble import Ensemble
@@ -165,7 +166,7 @@ def main(options: PredictOptions, output: Output) -> int:
 def _say_hidden(counts: dict[str, int], output: Output) -> None:
     """Say which files of folders are not read."""
     for folder, count in counts.items():
-        text = f"{count} file{'s' * (count > 1)} in {folder} whose names begin with a dot"
+        text = f"{counted(count, 'file')} in {folder} whose names begin with a dot"
         output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
         output.events.emit("skipped", input=folder, text=text)
 

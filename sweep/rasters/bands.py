@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.data.imagery import COLOURS, MAX_BANDS, Scale
 from trainables.errors import DataError
+from trainables.wording import counted
 
 GREY = (1, 1, 1)
 """The bands of a grey raster as red, green and blue."""
@@ -51,7 +52,7 @@ def choose_bands(
         return tuple(found[one] if one in found else next(others) for one in wanted)
     if tuple(wanted) == COLOURS and len(visible) == 1:
         return GREY
-    fault = f"{path}: has {dataset.count} band{'s' * (dataset.count > 1)} ({', '.join(names)}), and "
+    fault = f"{path}: has {counted(dataset.count, 'band')} ({', '.join(names)}), and "
     fault += f"{_list(wanted)} {'are' if needed > 1 else 'is'} needed"
     if len(visible) < needed:
         raise DataError(f"{fault}; take a raster that has them")

@@ -108,7 +108,7 @@ class Raster:
         """Name of the numpy type of the values that ``values`` gives."""
         if self.palette is not None:
             return "uint8"
-        return str(np.result_type(*(self.dataset.dtypes[band - 1] for band in self.bands)))
+        return str(self._stored_type)
 
     def read(self, rows: Span, columns: Span) -> Pixels:
         """Read a part of it as a model sees it.

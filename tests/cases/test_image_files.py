@@ -23,9 +23,9 @@ from rasterio.transform import from_origin
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.georeference import require_same_place
-from sweep.patches.rasters.images import open_image
 from sweep.patches.rasters.reader import open_raster
 from tests.conftest import ROOT
+from tests.rasters import open_image
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
 from trainables.data.decoding import decode_image
 from trainables.data.tiles import TuningData, scan_split

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from trainables.documents import DamagedError, check
 from trainables.errors import DataError
 from trainables.escaping import visible
+from trainables.wording import counted
 
 COLOURS = ("red", "green", "blue")
 MAX_BANDS = 64
@@ -84,8 +85,7 @@ class Imagery:
         """Bands, depth and scale for errors and tables, such as ``4 bands of uint16 (red, green, blue, nir)``."""
         if self == Imagery():
             return "8-bit RGB"
-        count = len(self.bands)
-        return f"{count} band{'s' * (count > 1)} of {self.stored} ({', '.join(self.bands)})"
+        return f"{counted(len(self.bands), 'band')} of {self.stored} ({', '.join(self.bands)})"
 
     def scaled(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Return what models see of (H, W, C) values as the tiles' files hold them.
@@ -124,6 +124,11 @@ class Imagery:
 
 
 RGB = Imagery()
+
+
+def band_list(bands: Sequence[str]) -> str:
+    """Return bands' names in words: ``RGB``, or all of them."""
+    return "RGB" if tuple(bands) == COLOURS else ", ".join(bands)
 
 
 def picture_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -114,17 +113,6 @@ def decode(file: BinaryIO, header: Header) -> Image.Image:
     if not isinstance(picture, Image.Image):
         raise TypeError(type(picture).__name__)
     return picture
-
-
-def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn an (H, W) or (H, W, C) array as stored to how programs show it; a view.
-
-    Source: EXIF 2.32, tag Orientation; the same as ``PIL.ImageOps.exif_transpose``.
-    """
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    vertical, horizontal = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
 
 
 def valid_orientation(value: object) -> int:

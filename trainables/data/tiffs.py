@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trainables.data.imagery import Imagery
 from trainables.data.pictures import MAX_SIDE, ORIENTATION, valid_orientation
 from trainables.errors import DataError
+from trainables.wording import counted
 
 MAX_TAGS = 65_535
 QUIET = {"CPL_LOG_ERRORS": "OFF", "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE"}
@@ -59,8 +60,8 @@ def _require(file: Any, path: Path, imagery: Imagery) -> None:
     if file.count != len(imagery.bands) or kinds != [imagery.stored] or file.colorinterp[0].name == "palette":
         palette = " with a palette" if file.colorinterp[0].name == "palette" else ""
         raise DataError(
-            f"{path}: has {file.count} band{'s' * (file.count > 1)} of {', '.join(kinds)}{palette}, but the dataset's "
-            f"manifest says {imagery.summary}; make the dataset anew with sweep.patches make --bands, or replace it"
+            f"{path}: has {counted(file.count, 'band')} of {', '.join(kinds)}{palette}, but the dataset's "
+            f"manifest says {imagery.summary}; make the dataset again with sweep.patches make --bands, or replace it"
         )
 
 

@@ -31,7 +31,7 @@ def take_bands(encoder: nn.Module, bands: int, weights: Weights) -> None:
     """Make an encoder that was built, and filled, for three bands take so many, as SMP does.
 
     Pretrained weights of the first convolution are repeated band by band and scaled by three over the number of bands,
-    so that its outputs stay as large; without such weights they are drawn anew.
+    so that its outputs stay as large; without such weights they are drawn again.
 
     Args:
         encoder: Is changed in place.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.sources import SourceSet
 from sweep.patches.tiling.plan import TilePlan
 from trainables.data.tiles import SPLITS
+from trainables.wording import counted
 
 SHOWN_CLASSES = 8
 SHOWN_NOTES = 10

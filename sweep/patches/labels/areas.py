@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from sweep.patches.labels.vector_files import parse_crs
 from sweep.patches.rasters.area import Area
+from sweep.patches.rasters.georeference import apply_transform
+from sweep.patches.rasters.reader import open_raster
 from trainables.errors import DataError
 
 STEPS = 1024
@@ -67,7 +68,7 @@ class GroundPlace:
 
         right, bottom = area.left + area.width, area.top + area.height
         corners = ((area.left, area.top), (right, area.top), (right, bottom), (area.left, bottom))
-        return shapely.Polygon([_apply(self.transform, *corner) for corner in corners])
+        return shapely.Polygon([apply_transform(self.transform, *corner) for corner in corners])
 
 
 def place_of(image: Path, crs: str = "") -> GroundPlace:
@@ -80,28 +81,19 @@ def place_of(image: Path, crs: str = "") -> GroundPlace:
     Raises:
         DataError: It is damaged or not georeferenced.
     """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(image) as file:
-                found, transform, whole = file.crs, file.transform, Area.whole((file.height, file.width))
-    except RasterioError as error:
-        raise DataError(f"{image}: not readable as a raster ({error}); replace it") from error
-    if transform.is_identity:
+    header = open_raster(image)
+    if header.transform is None:
         raise DataError(
             f"{image}: is not georeferenced, so outlines in a map's coordinates have no place on it; use a GeoTIFF, or "
             f"put its world file beside it"
         )
-    if not found and not crs:
+    if not header.crs and not crs:
         raise DataError(f"{image}: names no coordinate reference system; say it with --crs, such as --crs EPSG:32614")
-    return GroundPlace(crs=found or parse_crs(crs), transform=transform, whole=whole)
+    return GroundPlace(crs=header.crs or parse_crs(crs), transform=header.transform, whole=Area.whole(header.shape))
 
 
 class GroundAreas:
-    """Areas in a map's coordinates, in whatever CRS an image has; each is reprojected once a CRS.
+    """Areas in a map's coordinates, in whatever CRS an image has; each is reprojected once per CRS.
 
     Args:
         path: Their file, which errors name.
@@ -136,7 +128,7 @@ class GroundAreas:
         back = ~place.transform
         near = self._touching(place, area)
         shapes = self._in_crs(place).to_numpy()[near]
-        inside = shapely.transform(shapes, lambda points: np.stack(_apply(back, *points.T), axis=1))
+        inside = shapely.transform(shapes, lambda points: np.stack(apply_transform(back, *points.T), axis=1))
         return paint_areas(inside, self._values[near], area)
 
     def _in_crs(self, place: GroundPlace) -> Any:
@@ -180,8 +172,3 @@ def _overlap(one: Bounds, other: Bounds) -> float:
 def _extent(bounds: Bounds) -> str:
     west, south, east, north = (f"{value:.6g}" for value in bounds)
     return f"from {west}, {south} to {east}, {north}"
-
-
-def _apply(transform: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Return where an affine transform puts points; affine 3 and older versions spell it differently."""
-    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f

@@ -47,7 +47,7 @@ def decode_picture(text: str, place: str, *, most: tuple[int, int], deflated: bo
         with Image.open(BytesIO(data), formats=("PNG",)) as picture:
             if picture.height > most[0] or picture.width > most[1]:
                 raise DataError(
-                    f"{place}: its mask is {picture.width}x{picture.height}, larger than what it lies in "
+                    f"{place}: its mask is {picture.width}x{picture.height}, larger than the box that holds it "
                     f"({most[1]}x{most[0]}); export it again"
                 )
             pixels = np.asarray(picture)

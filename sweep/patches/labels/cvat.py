@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, box_corners, ellipse, turn
-from sweep.patches.labels.shared import MAX_BYTES, MAX_COORDINATE, as_polygon, read_each
+from sweep.patches.labels.shared import MAX_BYTES, MAX_COORDINATE, as_polygon
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.splits.chosen import split_called
 from trainables.documents import DamagedError, read_bounded
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 OF_NO_PLACE = frozenset(("label", "source", "occluded", "z_order", "group_id", "score"))
 """Attributes of a shape that do not change where it is; ``z_order`` is the order of painting."""
@@ -58,7 +58,7 @@ def read_cvat(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, Labe
         if images.setdefault(inside, image) is not image:
             raise DataError(f"{path}: image {inside!r} is there twice; keep one")
     found = {name: images[file] for name, file in by_image(images, sources, path).items()}
-    return read_each(found, lambda image: _image(image, path))
+    return of_each(found, lambda image: _image(image, path))
 
 
 def _image(image: ElementTree.Element, path: Path) -> LabelledImage:

@@ -11,10 +11,10 @@ from typing_extensions import TypedDict
 from sweep.patches.labels.coco import flat_ring, run_lengths
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, box_corners
-from sweep.patches.labels.shared import as_points, json_files, read_each, read_labels, size_of
+from sweep.patches.labels.shared import as_points, json_files, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.splits.chosen import split_called
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 OF_IMAGES = ("label", "caption")
 """Annotations of an image as a whole."""
@@ -77,7 +77,7 @@ def read_datumaro(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, 
                 raise DataError(f"{file}: image {inside!r} is there twice; keep one")
             found[inside] = (file, item, names)
     images = by_image(found, sources, path)
-    return read_each({name: found[inside] for name, inside in images.items()}, _image)
+    return of_each({name: found[inside] for name, inside in images.items()}, _image)
 
 
 def _image(found: tuple[Path, _Item, Sequence[str]]) -> LabelledImage:

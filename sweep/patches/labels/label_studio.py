@@ -15,11 +15,11 @@ import numpy as np
 from sweep.patches.labels.brushes import decode_brush
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, box_corners, ellipse, turn
-from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_each, read_labels, size_of
+from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_labels, size_of
 from sweep.patches.layouts.listing import ENDINGS
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.data.tiles import same_name
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def read_label_studio(path: Path, sources: Mapping[str, SourceRaster]) -> dict[s
             raise DataError(f"{file}: image {name!r} is in two tasks; keep one")
         images[name] = (task, results)
     found = by_image(images, sources, file)
-    return read_each({name: images[inside] for name, inside in found.items()}, partial(_image, path=file))
+    return of_each({name: images[inside] for name, inside in found.items()}, partial(_image, path=file))
 
 
 def refuse_brush_pictures(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, LabelledImage]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.labels.areas import GroundAreas, describe_mismatch, place_of
+from sweep.patches.labels.areas import GroundAreas, GroundPlace, describe_mismatch, place_of
 from sweep.patches.labels.formats import GEO_PACKAGES, require_packages
 from sweep.patches.labels.vector_files import open_vector, read_areas
 from sweep.patches.layouts.sources import SourceRaster, SourceSet
@@ -55,13 +55,19 @@ class _Extent:
         if not len(table):
             raise DataError(f"--extent {path}: holds no areas; draw what was labelled as polygons")
         self._areas = GroundAreas(path, table, np.ones(len(table), np.uint8))
+        self._places: dict[str, GroundPlace] = {}
 
     def holds(self, source: SourceRaster, area: Area) -> NDArray[np.bool_]:
         """Return which pixels of a part of an image are inside."""
+        if source.name not in self._places:
+            self._places[source.name] = self._place(source)
+        return np.asarray(self._areas.paint(self._places[source.name], area) == 1)
+
+    def _place(self, source: SourceRaster) -> GroundPlace:
         place = place_of(source.image, self._crs)
         if not self._areas.is_on(place):
             raise DataError(
                 f"{source.image}: no part of it is inside --extent {self._path}: "
                 f"{describe_mismatch(self._areas, place, source.name)}, or leave it out of --split"
             )
-        return np.asarray(self._areas.paint(place, area) == 1)
+        return place

@@ -12,9 +12,9 @@ from typing_extensions import TypedDict
 from sweep.patches.labels.bitmaps import decode_picture
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, ellipse
-from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_each, read_labels, size_of
+from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 IGNORED = "__ignore__"
 """The label whose pixels LabelMe's own converters leave out."""
@@ -47,7 +47,7 @@ def read_labelme(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, L
         DataError: Images without a file, damaged files, or shapes that are no area.
     """
     files = json_files(path)
-    return read_each({name: files[file] for name, file in by_image(files, sources, path).items()}, _image)
+    return of_each({name: files[file] for name, file in by_image(files, sources, path).items()}, _image)
 
 
 def _image(path: Path) -> LabelledImage:

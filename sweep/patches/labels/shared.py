@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -27,7 +27,6 @@ MAX_SIDE = 1_000_000
 """Of an image that labels are of, in pixels."""
 
 Schema = TypeVar("Schema")
-File = TypeVar("File")
 
 
 class Labels(Protocol):
@@ -204,28 +203,6 @@ def size_of(place: str, width: object, height: object) -> tuple[int, int]:
     ):
         raise DataError(f"{place}: does not say the size of its image; export it again with width and height")
     return height, width
-
-
-def read_each(files: Mapping[str, File], read: Callable[[File], LabelledImage]) -> dict[str, LabelledImage]:
-    """Read the annotations of each source.
-
-    Args:
-        files: Source name to what holds its annotations.
-        read: Reads one.
-
-    Raises:
-        DataError: What is wrong with any of them, all at once.
-    """
-    images: dict[str, LabelledImage] = {}
-    faults: list[str] = []
-    for name, file in files.items():
-        try:
-            images[name] = read(file)
-        except DataError as error:
-            faults += error.faults
-    if faults:
-        raise DataError(faults)
-    return images
 
 
 def json_files(path: Path) -> dict[str, Path]:

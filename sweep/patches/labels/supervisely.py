@@ -12,11 +12,11 @@ from typing_extensions import TypedDict
 from sweep.patches.labels.bitmaps import decode_picture
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline, Runs, box_corners
-from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_each, read_labels, size_of
+from sweep.patches.labels.shared import as_points, as_polygon, json_files, read_labels, size_of
 from sweep.patches.layouts.listing import ENDINGS
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.splits.chosen import split_called
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 ANNOTATIONS = "ann"
 """The folder with the files, where there is one; beside it are meta.json and others that hold no objects."""
@@ -66,7 +66,7 @@ def read_supervisely(path: Path, sources: Mapping[str, SourceRaster]) -> dict[st
     inside = {name: file for name, file in files.items() if file.parent.name == ANNOTATIONS} or files
     named = {_image_name(name): file for name, file in inside.items()}
     found = by_image(named, sources, path)
-    return read_each({name: named[file] for name, file in found.items()}, _image)
+    return of_each({name: named[file] for name, file in found.items()}, _image)
 
 
 def _image_name(file: str) -> str:

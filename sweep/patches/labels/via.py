@@ -12,10 +12,10 @@ from typing_extensions import TypedDict
 
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import Floats, LabelledImage, LabelledShape, Outline, box_corners, ellipse
-from sweep.patches.labels.shared import as_points, as_polygon, read_each, read_labels
+from sweep.patches.labels.shared import as_points, as_polygon, read_labels
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.documents import DamagedError, check
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 PROJECT = "_via_img_metadata"
 NAMED = ("class", "label", "category", "type", "name")
@@ -60,7 +60,7 @@ def read_via(path: Path, sources: Mapping[str, SourceRaster], attribute: str = "
     used = {file: images[file] for file in found.values()}
     chosen = attribute or _class_attribute([region for regions in used.values() for region in regions], path)
     read = partial(_image, images=used, attribute=chosen, path=path)
-    return read_each(found, read)
+    return of_each(found, read)
 
 
 def _class_attribute(regions: Sequence[_Region], path: Path) -> str:

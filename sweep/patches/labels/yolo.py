@@ -12,10 +12,10 @@ import numpy as np
 
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline
-from sweep.patches.labels.shared import MAX_BYTES, read_each
+from sweep.patches.labels.shared import MAX_BYTES
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.documents import MIB, DamagedError, read_bounded
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def read_yolo(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, Labe
         )
     read = partial(_image, names=class_names(path))
     empty = {name: LabelledImage(place=str(sources[name].image), shapes=(), size=None) for name in missing}
-    return read_each(found, read) | empty
+    return of_each(found, read) | empty
 
 
 def label_file(image: Path) -> Path:

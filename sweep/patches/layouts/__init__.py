@@ -1,1 +1,1 @@
-"""What lies in a folder of imagery: which layout, which image with which mask."""
+"""What a folder of imagery holds: which layout, which image with which mask."""

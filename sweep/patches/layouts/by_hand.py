@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.describing import contents
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.pairing import Pair, as_sources, placed
 from trainables.data.tiles import same_name
 from trainables.errors import DataError
+from trainables.wording import counted
 
 Keys = Mapping[str, str]
 """Path of a file to what it shares with its partner."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from itertools import permutations
 from pathlib import PurePosixPath
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.listing import ENDINGS, Listing
 from sweep.patches.rasters.reader import open_raster
 from trainables.errors import DataError
 from trainables.invocation import call
+from trainables.wording import counted
 
 PETS = "annotations/trimaps"
 LISTED = 6

@@ -1,4 +1,4 @@
-"""What a layout is: a way in which images and their truth lie in a folder."""
+"""What a layout is: a way to arrange images and their truth in a folder."""
 
 from __future__ import annotations
 

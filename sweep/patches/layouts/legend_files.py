@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.split_lists import MAX_BYTES, read_lines
 from trainables.documents import parse_json, read_bounded
 from trainables.errors import DataError
-from trainables.task import IGNORE, MAX_CLASSES, Colour, Task
+from trainables.task import IGNORE, MAX_CLASSES, Colour, Task, parse_value
 
 LEGENDS = ("class_dict.csv", "label_colors.txt", "labelmap.txt", "classes.json")
 BACKGROUND = ("background", "_background_", "other")
@@ -62,6 +63,11 @@ def read_values(listing: Listing, path: str) -> Task:
     names = tuple(name for _, name in sorted(named.items()))
     moved = {str(value): name for index, (value, name) in enumerate(sorted(named.items())) if value != index}
     return _task(file, classes=names, remap=moved)
+
+
+def names_all(legend: Task, colours: AbstractSet[Colour]) -> bool:
+    """Whether a legend says what each of some colours means."""
+    return colours <= {*legend.colours, *map(parse_value, legend.remap)}
 
 
 def find_legend(listing: Listing) -> str:

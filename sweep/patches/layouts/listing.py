@@ -1,4 +1,4 @@
-"""What lies in a folder: walked once, within bounds, so that layouts are recognised without touching the disk again."""
+"""What a folder holds: walked once, within bounds, so that layouts are recognised without touching the disk again."""
 
 from __future__ import annotations
 

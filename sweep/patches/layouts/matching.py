@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.pairing import Pair, as_sources
 from sweep.patches.splits.chosen import split_called
 from trainables.errors import DataError
 from trainables.task import Task
+from trainables.wording import counted
 
 Recognise = Callable[[Listing], FoundSources | None]
+SPLIT = "(?P<split>train|val|test)"
+"""A folder of a split, for the regular expression of a pattern."""
 
 
 @dataclass(frozen=True, kw_only=True)

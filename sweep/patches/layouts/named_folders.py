@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
-from sweep.patches.layouts.legend_files import find_legend, read_colours
+from sweep.patches.layouts.legend_files import find_legend, names_all, read_colours
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.pairing import Pair, as_sources, by_stem, lonely, placed
 from sweep.patches.layouts.peeking import are_blurred, colours_of
 from trainables.errors import DataError
-from trainables.task import Task, parse_value
+from trainables.task import Task
+from trainables.wording import counted
 
 IMAGES = ("imgs", "images", "image", "img", "img_dir", "sat", "jpegimages", "photos", "rgb")
 MASKS = (
@@ -82,7 +82,7 @@ def _meaning(listing: Listing, pairs: Sequence[Pair]) -> tuple[Task | None, str,
     if legend := find_legend(listing):
         task = read_colours(listing, legend)
         shown = colours_of(masks)
-        if shown and shown <= {*task.colours, *map(parse_value, task.remap)}:
+        if shown and names_all(task, shown):
             return task, "", []
         other = "other colours than the masks show" if shown else "colours, and the masks have none"
         return None, "", [f"{legend} names {other}; it is not used"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.matching import Matches
 from sweep.patches.splits.chosen import split_called
 from trainables.data.tiles import same_name
 from trainables.documents import MIB, read_bounded
 from trainables.errors import DataError
+from trainables.wording import counted
 
 MAX_BYTES = 64 * MIB
 

@@ -32,6 +32,11 @@ class Area:
         """The columns, to index an array with."""
         return slice(self.left, self.left + self.width)
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First row and the one after the last, and the same of the columns."""
+        return (self.top, self.top + self.height), (self.left, self.left + self.width)
+
     @classmethod
     def whole(cls, shape: tuple[int, int]) -> Area:
         """Return all of a raster of so many rows and columns."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.layouts.sources import ReadTruth, SourceRaster
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.images import Bands, ImageFile, ImageReading, chosen_bands, open_image
+from sweep.patches.rasters.images import Bands, ImageFile, ImageReading, as_image, chosen_bands
 from sweep.patches.rasters.reader import RasterFile, open_raster, strips_of
 from sweep.rasters.bands import band_names
 from trainables.data.imagery import COLOURS, MAX_BANDS, RGB, Imagery, Scale
-from trainables.errors import DataError
+from trainables.errors import DataError, of_each
 from trainables.escaping import visible
 from trainables.task import IGNORE_INDEX, Task
+from trainables.wording import counted
 
 SAMPLE_PIXELS = 2**20
 """Of all images together, from which percentiles are taken."""
@@ -29,7 +29,6 @@ GRID = 8
 """Squares along each side of an image that its sample is taken from."""
 SHOWN = 3
 """Names that a line lists."""
-_Found = TypeVar("_Found")
 _NUMBER = r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*"
 
 
@@ -128,8 +127,8 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str) -> S
         DataError: Flags of another form, or everything that is wrong with the images.
     """
     wanted, rule = parse_bands(bands), parse_scale(scale)
-    headers = _each(sources, lambda source: open_raster(source.image))
-    chosen = _each(sources, lambda source: chosen_bands(headers[source.name], wanted))
+    headers = of_each({source.name: source.image for source in sources}, open_raster)
+    chosen = of_each(headers, lambda header: chosen_bands(header, wanted))
     names = _names(headers, chosen, wanted)
     reading = ImageReading(bands=wanted, imagery=replace(RGB, bands=names))
     notes = _notes(headers, chosen, wanted)
@@ -137,18 +136,18 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str) -> S
         stored = {header.dtype for header in headers.values()}
         # A scale of its own so far: it is only there to open images that hold no bytes.
         unscaled = replace(reading, imagery=replace(reading.imagery, scale=((0.0, 1.0),) * len(names)))
-        scales, said = _scales(sources, unscaled, rule)
+        scales, said = _scales(headers, unscaled, rule)
         imagery = Imagery(
             bands=names, scale=scales, stored="uint16" if {"uint16"} <= stored <= {"uint8", "uint16"} else "uint8"
         )
         reading, notes = replace(reading, imagery=imagery), [*notes, said]
-    files = _each(sources, lambda source: open_image(source.image, reading))
-    holes = _each(sources, lambda source: has_holes(files[source.name]))
+    files = of_each(headers, lambda header: as_image(header, reading))
+    holes = of_each(files, has_holes)
     names_of_holes = [name for name, found in holes.items() if found]
     if names_of_holes:
         notes.append(
-            f"{_count(names_of_holes, 'image')} with pixels that hold nothing (declared no data, transparent, masked): "
-            f"these are ignored, 255 in the masks ({_listed(names_of_holes)})"
+            f"{counted(len(names_of_holes), 'image')} with pixels that hold nothing (declared no data, transparent, "
+            f"masked): these are ignored, 255 in the masks ({_listed(names_of_holes)})"
         )
     return SourceImages(reading=reading, files=files, holes=frozenset(names_of_holes), notes=tuple(notes))
 
@@ -160,20 +159,6 @@ def has_holes(image: ImageFile) -> bool:
     with image.opened() as opened:
         pixel = np.dtype(image.dtype).itemsize * len(image.chosen)
         return any(not opened.valid(area).all() for area in strips_of(image.shape, pixel, opened.raster))
-
-
-def _each(sources: Sequence[SourceRaster], look: Callable[[SourceRaster], _Found]) -> dict[str, _Found]:
-    """Look at each source; raises all that is wrong with them at once."""
-    found: dict[str, _Found] = {}
-    faults: list[str] = []
-    for source in sources:
-        try:
-            found[source.name] = look(source)
-        except DataError as error:
-            faults += error.faults
-    if faults:
-        raise DataError(faults)
-    return found
 
 
 def _names(headers: Mapping[str, RasterFile], chosen: Mapping[str, tuple[int, ...]], bands: Bands) -> tuple[str, ...]:
@@ -200,27 +185,27 @@ def _notes(headers: Mapping[str, RasterFile], chosen: Mapping[str, tuple[int, ..
     alpha = [name for name, one in headers.items() if one.alpha and one.bands == len(COLOURS) + 1]
     notes = []
     if grey:
-        notes.append(f"{_count(grey, 'grey image')}: red, green and blue are alike ({_listed(grey)})")
+        notes.append(f"{counted(len(grey), 'grey image')}: red, green and blue are alike ({_listed(grey)})")
     if more:
         notes.append(
-            f"{_count(more, 'image')} with more bands: red, green and blue are taken; --bands all takes all "
+            f"{counted(len(more), 'image')} with more bands: red, green and blue are taken; --bands all takes all "
             f"({_listed(more)})"
         )
     if alpha:
         notes.append(
-            f"{_count(alpha, 'image')} with alpha: where it is 0 there is no data; if the fourth band is another one, "
-            f"such as near infrared, --bands 1,2,3,4 takes it ({_listed(alpha)})"
+            f"{counted(len(alpha), 'image')} with alpha: where it is 0 there is no data; if the fourth band is another "
+            f"one, such as near infrared, --bands 1,2,3,4 takes it ({_listed(alpha)})"
         )
     return notes
 
 
-def _scales(sources: Sequence[SourceRaster], reading: ImageReading, rule: ScaleRule) -> tuple[tuple[Scale, ...], str]:
+def _scales(headers: Mapping[str, RasterFile], reading: ImageReading, rule: ScaleRule) -> tuple[tuple[Scale, ...], str]:
     """Return each band's scale, and what to say of it."""
     names = reading.imagery.bands
     if not rule.percent:
         return ((rule.low, rule.high),) * len(names), f"values {rule.low:g} to {rule.high:g} become 0 to 255"
-    share = max(LEAST_SAMPLE, SAMPLE_PIXELS // len(sources))
-    found = _each(sources, lambda source: sample(open_image(source.image, reading), share))
+    share = max(LEAST_SAMPLE, SAMPLE_PIXELS // len(headers))
+    found = of_each(headers, lambda header: sample(as_image(header, reading), share))
     pixels = np.concatenate(list(found.values()))
     if not len(pixels):
         raise DataError("--scale: no image has a pixel that holds anything; give --scale LOW,HIGH")
@@ -232,7 +217,7 @@ def _scales(sources: Sequence[SourceRaster], reading: ImageReading, rule: ScaleR
         )
     shown = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in zip(names, scales, strict=True))
     return scales, (
-        f"values at {rule.low:g} % and {rule.high:g} % of {len(pixels):,} pixels of {_count(list(found), 'image')} "
+        f"values at {rule.low:g} % and {rule.high:g} % of {len(pixels):,} pixels of {counted(len(found), 'image')} "
         f"become 0 and 255: {shown}"
     )
 
@@ -260,10 +245,6 @@ def _squares(length: int, side: int) -> list[tuple[int, int]]:
     if length <= side * GRID:
         return [(0, length)]
     return [(int(start), side) for start in np.linspace(0, length - side, GRID)]
-
-
-def _count(names: Sequence[str], what: str) -> str:
-    return f"{len(names)} {what}{'s' * (len(names) > 1)}"
 
 
 def _listed(names: Sequence[str]) -> str:

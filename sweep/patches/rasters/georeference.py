@@ -38,7 +38,7 @@ def ground_of(image: RasterFile, area: Area) -> Ground | None:
         return None
     x0, x1 = area.columns.start - MAX_SHIFT, area.columns.stop + MAX_SHIFT
     y0, y1 = area.rows.start - MAX_SHIFT, area.rows.stop + MAX_SHIFT
-    corners = [_apply(image.transform, corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    corners = [apply_transform(image.transform, *corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     return Ground(crs=image.crs, corners=np.array(corners))
 
 
@@ -106,7 +106,7 @@ def _largest_shift(image: RasterFile, mask: RasterFile) -> float:
     from rasterio.warp import transform
 
     corners = [(0, 0), (image.width, 0), (0, image.height), (image.width, image.height)]
-    places = [_apply(mask.transform, corner) for corner in corners]
+    places = [apply_transform(mask.transform, *corner) for corner in corners]
     if image.crs and mask.crs and image.crs != mask.crs:
         try:
             eastings, northings = transform(mask.crs, image.crs, *zip(*places, strict=True))
@@ -117,15 +117,15 @@ def _largest_shift(image: RasterFile, mask: RasterFile) -> float:
             ) from error
         places = list(zip(eastings, northings, strict=True))
     back = ~image.transform
-    found = [_apply(back, place) for place in places]
-    return max(
+    found = [apply_transform(back, *place) for place in places]
+    largest: float = max(
         abs(one - other)
         for corner, place in zip(corners, found, strict=True)
         for one, other in zip(corner, place, strict=True)
     )
+    return largest
 
 
-def _apply(transform: Any, point: tuple[float, float]) -> tuple[float, float]:
-    """Return where an affine transform puts a point; affine 3 and older versions spell it differently."""
-    x, y = point
+def apply_transform(transform: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return where an affine transform puts points; affine 3 and older versions spell it differently."""
     return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f

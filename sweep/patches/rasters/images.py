@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.reader import DRIVERS, RasterFile, facts
+from sweep.patches.rasters.reader import DRIVERS, RasterFile
 from sweep.rasters.bands import GREY, all_bands, choose_bands
 from sweep.rasters.raster import Raster, open_raster
 from trainables.data.imagery import COLOURS, RGB, Imagery, to_bytes
@@ -57,8 +57,7 @@ class OpenImage:
         Raises:
             DataError: Damaged.
         """
-        rows, columns = _spans(area)
-        values = np.moveaxis(self.raster.values(rows, columns)[0], 0, 2)
+        values = np.moveaxis(self.raster.values(*area.spans)[0], 0, 2)
         if self.imagery.stored == "uint8":
             return np.ascontiguousarray(to_bytes(values, self.imagery.scale))
         return np.ascontiguousarray(values.astype(np.uint16, copy=False))
@@ -69,7 +68,7 @@ class OpenImage:
         Raises:
             DataError: Damaged.
         """
-        return self.raster.valid(*_spans(area))
+        return self.raster.valid(*area.spans)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +107,17 @@ class ImageFile(RasterFile):
             return image.read(area or Area.whole(self.shape))
 
 
-def open_image(path: Path, reading: ImageReading | None = None) -> ImageFile:
-    """Read the header of an image.
+def as_image(found: RasterFile, reading: ImageReading) -> ImageFile:
+    """Return a raster as an image that can become tiles.
 
     Args:
-        path: The file.
-        reading: How the images of the dataset are read; None for 8-bit RGB.
+        found: Its header.
+        reading: How the images of the dataset are read.
 
     Raises:
         DataError: Damaged, of bands that do not fit, or of values that need a scale.
     """
-    reading = reading or ImageReading()
-    found = RasterFile(**facts(path))
+    path = found.path
     chosen, coloured = chosen_bands(found, reading.bands), found.palette is not None and not_named(reading.bands)
     if len(chosen) != len(reading.imagery.bands):
         raise DataError(
@@ -163,7 +161,3 @@ def _open(path: Path, chosen: tuple[int, ...], coloured: bool, imagery: Imagery)
     bands = () if coloured else chosen
     with open_raster(str(path), bands=bands, wanted=wanted, scale=scale, drivers=DRIVERS) as raster:
         yield raster
-
-
-def _spans(area: Area) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (area.top, area.top + area.height), (area.left, area.left + area.width)

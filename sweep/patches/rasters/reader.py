@@ -17,6 +17,7 @@ from sweep.rasters.orientation import orientation_number
 from sweep.rasters.raster import Raster
 from sweep.rasters.raster import open_raster as open_shared
 from trainables.errors import DataError
+from trainables.wording import counted
 
 DRIVERS = ("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "WEBP", "BMP", "GIF", "HFA", "VRT")
 """GDAL's names of the formats that are read; others may be addresses in disguise."""
@@ -76,7 +77,7 @@ class RasterFile:
     @property
     def words(self) -> str:
         """Bands and depth for errors, such as ``4 bands of uint16 (red, green, blue, alpha)``."""
-        return f"{self.bands} band{'s' * (self.bands > 1)} of {self.dtype} ({', '.join(self.names)})"
+        return f"{counted(self.bands, 'band')} of {self.dtype} ({', '.join(self.names)})"
 
     @contextmanager
     def open(self) -> Iterator[Raster]:
@@ -123,21 +124,12 @@ def strips_of(shape: tuple[int, int], pixel_bytes: int, raster: Raster) -> Itera
 
 def values_of(raster: Raster, area: Area) -> NDArray[Any]:
     """Return an area's values: (H, W) of one band, (H, W, C) of more."""
-    values, _ = raster.values((area.top, area.top + area.height), (area.left, area.left + area.width))
+    values, _ = raster.values(*area.spans)
     return values[0] if len(values) == 1 else np.ascontiguousarray(np.moveaxis(values, 0, 2))
 
 
 def open_raster(path: Path) -> RasterFile:
     """Read a raster's header.
-
-    Raises:
-        DataError: Damaged, or of a kind that is not read.
-    """
-    return RasterFile(**facts(path))
-
-
-def facts(path: Path) -> dict[str, Any]:
-    """Return the fields of a ``RasterFile``.
 
     Raises:
         DataError: Damaged, or of a kind that is not read.
@@ -150,23 +142,23 @@ def facts(path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: holds no picture; replace it")
         kinds = [one.name for one in file.colorinterp]
         table = palette_of(file)
-        return {
-            "path": path,
-            "driver": file.driver,
-            "height": raster.height,
-            "width": raster.width,
-            "bands": file.count,
-            "dtype": raster.dtype,
-            "names": tuple(kinds_of(file)),
-            "alpha": file.count in (2, 4) and kinds[-1] == "alpha",
-            "lossy": _is_lossy(file),
-            "colours": _odd_colours(file, kinds),
-            "orientation": orientation_number(file) if not raster.georeferenced else 1,
-            "palette": None if table is None else table[:, :3],
-            "nodata": None if file.driver in ("PNG", "GIF") else file.nodata,
-            "crs": file.crs,
-            "transform": None if file.transform.is_identity else file.transform,
-        }
+        return RasterFile(
+            path=path,
+            driver=file.driver,
+            height=raster.height,
+            width=raster.width,
+            bands=file.count,
+            dtype=raster.dtype,
+            names=tuple(kinds_of(file)),
+            alpha=file.count in (2, 4) and kinds[-1] == "alpha",
+            lossy=_is_lossy(file),
+            colours=_odd_colours(file, kinds),
+            orientation=orientation_number(file) if not raster.georeferenced else 1,
+            palette=None if table is None else table[:, :3],
+            nodata=None if file.driver in ("PNG", "GIF") else file.nodata,
+            crs=file.crs,
+            transform=None if file.transform.is_identity else file.transform,
+        )
 
 
 def _odd_colours(file: Any, kinds: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +30,6 @@ def cut_tiles(
     root: Path,
     found: SourceSet,
     plan: TilePlan,
-    said: Callable[[int], object] = lambda _: None,
     *,
     threads: int = THREADS,
 ) -> None:
@@ -40,7 +39,6 @@ def cut_tiles(
         root: The dataset's folder.
         found: The sources.
         plan: The tiles.
-        said: Is called with the number of tiles that are written so far.
         threads: How many encode; their number does not change a byte.
 
     Raises:
@@ -48,7 +46,6 @@ def cut_tiles(
     """
     faults: list[str] = []
     waiting: deque[Future[None]] = deque()
-    done = 0
     in_order = sorted(plan.tiles, key=lambda tile: (tile.source, tile.window.area.top, tile.window.area.left))
     with ThreadPoolExecutor(threads, thread_name_prefix="tiles") as pool:
         for name, tiles in groupby(in_order, key=lambda tile: tile.source):
@@ -56,7 +53,6 @@ def cut_tiles(
                 for tile, image, mask in _read(found, plan, found.sources[name], list(tiles)):
                     while len(waiting) >= WAITING:
                         waiting.popleft().result()
-                        said(done := done + 1)
                     waiting.append(
                         pool.submit(write_tile, root, tile.split, tile.name, image, mask, plan.task, plan.imagery)
                     )
@@ -64,7 +60,6 @@ def cut_tiles(
                 faults += error.faults
         for one in waiting:
             one.result()
-            said(done := done + 1)
     if faults:
         raise DataError(faults)
 

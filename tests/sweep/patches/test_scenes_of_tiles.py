@@ -24,12 +24,12 @@ from sweep.patches.checks.leaks import find_leaks, pairs_within
 from sweep.patches.folders import write_tile
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.georeference import Ground, find_touching, ground_of
-from sweep.patches.rasters.images import open_image
 from sweep.patches.splits.chosen import origin_of
 from sweep.patches.splits.scenes import scenes_of_manifest
 from sweep.patches.synthesis import draw_tiles
 from tests.commands import Run
 from tests.conftest import SHARED
+from tests.rasters import open_image
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.scenes import UNKNOWN
 from trainables.data.tiles import Tile, TileFiles, TuningData

@@ -6,18 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
-from sweep.patches.layouts.legend_files import read_colours
+from sweep.patches.layouts.legend_files import names_all, read_colours
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.matching import PathPattern, Recognise, first_of, found, recognised_by
+from sweep.patches.layouts.matching import SPLIT, PathPattern, Recognise, first_of, found, recognised_by
 from sweep.patches.layouts.peeking import colours_of, in_colours
 from sweep.patches.layouts.published import legends
 from sweep.patches.layouts.split_lists import divided, read_lists
-from trainables.task import parse_value
+from trainables.wording import counted
 
 CITIES = "austin|chicago|kitsap|tyrol-w|vienna|bellingham|bloomington|innsbruck|sfo|tyrol-e"
-SPLIT = "(?P<split>train|val|test)"
 
 INRIA = SourceLayout(
     name="Inria Aerial Image Labeling",
@@ -252,9 +250,7 @@ def _dubai(listing: Listing) -> FoundSources | None:
     task, notes = legends.DUBAI, list[str]()
     if "classes.json" in listing.files:
         legend = read_colours(listing, "classes.json")
-        shown = colours_of([pair.mask for pair in matches.pairs.values()])
-        known = {*legend.colours, *(parse_value(value) for value in legend.remap)}
-        if shown <= known:
+        if names_all(legend, colours_of([pair.mask for pair in matches.pairs.values()])):
             task = legend
         else:
             notes.append(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.legend_files import find_legend, read_colours
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.matching import PathPattern, first_of, found, recognised_by
+from sweep.patches.layouts.matching import SPLIT, PathPattern, first_of, found, recognised_by
 from sweep.patches.layouts.published import legends
 from sweep.patches.layouts.split_lists import divided, image_sets
-
-SPLIT = "(?P<split>train|val|test)"
+from trainables.wording import counted
 
 KVASIR = SourceLayout(
     name="Kvasir-SEG",

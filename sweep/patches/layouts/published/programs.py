@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sweep.patches.layouts.counting import counted
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.legend_files import read_colours, read_values
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.matching import PathPattern, found
 from sweep.patches.layouts.split_lists import divided, image_sets
 from trainables.errors import DataError
+from trainables.wording import counted
 
 LABELMAP, VALUES = "labelmap.txt", "_classes.csv"
 _CVAT_IMAGES = ("JPEGImages/", "images/", "")

@@ -1,4 +1,4 @@
-"""A folder is listed once, within bounds, and whatever lies in it."""
+"""A folder is listed once, within bounds, and whatever it holds."""
 
 from __future__ import annotations
 
