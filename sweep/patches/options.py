@@ -89,7 +89,7 @@ class Make(OutputOptions):
     """JSON that names classes, colours and remapping; masks hold indices or its colours."""
 
     labels: Annotated[Path | None, arg(metavar="FILE|DIR")] = None
-    """Polygons, brushes in place of masks: of CVAT, COCO, a GIS, ... (docs/your-data.md). Later ones paint over."""
+    """Polygons, brushes in place of masks: of CVAT, COCO, a GIS, ... (docs/labels.md). Later ones paint over."""
 
     classes: Annotated[str, arg(metavar="A,B|all"), RARE] = ""
     """Labels that become classes, others are left out; default: every label is foreground."""
@@ -182,7 +182,9 @@ class Describe(PictureOptions):
     """Say what the tiles look like: sizes, class balance, colours, sharpness, drift between splits, class weights.
 
     - The test split is described too, to show whether it differs from train; that is no score of a model.
-    - The suggested class weights are computed on train alone.
+    - The suggested class weights are computed on train alone: inverse frequency of its labelled pixels, N / (C n_c).
+    - Drift is told tile by tile: Cohen's d, and Kolmogorov-Smirnov after Holm's correction. `differs` is sure;
+      `maybe` is large (0.8), on too few tiles to be sure.
     """
 
 

@@ -140,7 +140,7 @@ def test_a_ready_tile_that_is_stored_turned_is_refused_and_the_documented_comman
     path = stored(dataset / "train/images/t1.jpg", upright, 6)
     with pytest.raises(DataError, match=r"t1.jpg: is stored turned, as its EXIF orientation 6 says; save it upright"):
         TuningData.read(dataset)
-    guide = (ROOT / "docs/your-data.md").read_text()
+    guide = (ROOT / "docs/rasters.md").read_text()
     (command,) = re.findall(r"\n    (for file in .*\n.*done)", guide)
     command = (
         command.replace("\n    ", "\n")

@@ -1,4 +1,4 @@
-"""The tutorial on one's own data, on real satellite tiles at smoke size."""
+"""The study's dataset, made by its commands from real satellite tiles, at smoke size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from trainables.data.tiles import TuningData
 SPLIT = 'train = ["tile4_*", "tile5_*", "tile7_*"]\nval = ["tile2_*"]\ntest = ["tile1_*"]\n'
 
 
-def test_the_split_here_is_the_tutorial_s() -> None:
-    assert SPLIT in (ROOT / "docs" / "your-data.md").read_text()
+def test_the_split_here_is_the_study_s() -> None:
+    assert SPLIT in (ROOT / "docs" / "study.md").read_text()
 
 
 @pytest.mark.packaging
 @pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
-def test_the_tutorial_s_commands_give_a_scored_leaderboard(run: Run, here: Run, tmp_path: Path) -> None:
+def test_the_study_s_commands_give_a_scored_leaderboard(run: Run, here: Run, tmp_path: Path) -> None:
     (tmp_path / "roofs.toml").write_text(SPLIT)
     roofs, storage = tmp_path / "roofs", ("--storage", tmp_path / "results")
     cut = ("--src", SHARED / "dubai", "--dst", roofs, "--split", tmp_path / "roofs.toml")

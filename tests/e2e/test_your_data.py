@@ -1,4 +1,4 @@
-"""The guide on one's own data: every block of commands, run as it stands there on made files."""
+"""The pages on one's own data: every block of commands, run as it stands there on made files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.docs.pages import run_block
 from trainables.data.tiles import TuningData
 from trainables.task import Task
 
-GUIDE = (ROOT / "docs" / "your-data.md").read_text()
-BLOCKS = re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL)
+PAGES = {"study": 1, "your-data": 4, "labels": 1}
+"""Pages and how many blocks each has."""
 LEGEND = ((132, 41, 246), (60, 16, 152), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155, 155, 155), (0, 0, 0))
 
 
@@ -81,9 +81,11 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
     _write_yards(tmp_path)
     _write_pets(tmp_path / "oxford")
     said = ""
-    assert len(BLOCKS) == 8
-    for block in BLOCKS:
-        said += run_block(block, tmp_path)
+    for page, count in PAGES.items():
+        blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
+        assert len(blocks) == count
+        for block in blocks:
+            said += run_block(block, tmp_path)
     counts = {
         "roofs": (6, 2),
         "land_use": (6, 2),
@@ -102,4 +104,4 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
     assert set(np.unique(read["yard_classes"].train[0].mask)) == {0, 1, 2}
     assert int(read["yard_footprints"].train[0].mask.sum()) == pytest.approx(100 * 100, rel=0.01)
     assert 'class_weights = "' in said and "sound." in said and "scenes: 5 from folders" in said
-    assert (tmp_path / "roads" / "description.svg").exists()
+    assert (tmp_path / "land_use" / "description.svg").exists()

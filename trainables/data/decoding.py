@@ -110,7 +110,7 @@ def _require_upright(orientation: int, path: Path) -> None:
     if orientation != 1:
         raise DataError(
             f"{path}: is stored turned, as its EXIF orientation {orientation} says; save it upright, see "
-            f"docs/your-data.md#pictures-that-are-stored-turned"
+            f"docs/rasters.md#pictures-that-are-stored-turned"
         )
 
 

@@ -113,7 +113,7 @@ class Imagery:
         try:
             fields: dict[str, Any] = {**check(dict(values), _Values)}
         except DamagedError as error:
-            raise DataError(f"imagery: {error}; see docs/your-data.md") from error
+            raise DataError(f"imagery: {error}; see docs/rasters.md") from error
         if "bands" in fields:
             fields["bands"] = tuple(fields["bands"])
         if fields.get("scale") is not None:
