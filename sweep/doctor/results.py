@@ -62,6 +62,7 @@ def judge_experiment(experiment: Experiment) -> tuple[str, Finding]:
     """
     if not experiment.exists:
         return "", ok("")
+    driver = Lease.of_driver(experiment.storage, experiment.name).look()  # first: one that is gone has said all
     try:
         description = experiment.description
     except ExperimentError as error:
@@ -69,7 +70,6 @@ def judge_experiment(experiment: Experiment) -> tuple[str, Finding]:
         return "damaged", warn(text, fix)
     if description["ended"]:
         return "ended", ok(experiment.name)
-    driver = Lease.of_driver(experiment.storage, experiment.name).look()
     if driver and driver.alive:
         return "running", ok(experiment.name)
     why = str(description.get("stopped", "")) or "its driver died"

@@ -122,8 +122,8 @@ class SnapshotReader:
             ExperimentError: The experiment is damaged or of a newer version, or its storage out of reach.
         """
         experiment = self._experiment
-        description = experiment.description
         driver = Lease.of_driver(experiment.storage, experiment.name).look()
+        description = experiment.description  # read after the lease: a driver that is gone has said all that it had to
         state = _state(description, driver)
         damaged: list[str] = []
         with damage_in_one_line(experiment):

@@ -14,12 +14,12 @@ from sweep.doctor.clock import check_clock, judge_clock, storage_skew
 from sweep.doctor.dataset import check_dataset
 from sweep.doctor.finding import Finding
 from sweep.doctor.options import CheckupOptions
-from sweep.doctor.results import check_experiments, check_ledger, check_storage
+from sweep.doctor.results import check_experiments, check_ledger, check_storage, judge_experiment
 from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from sweep.doctor.weights import check_weights, judge_missing
 from sweep.records.experiment import LEDGER_FILE
-from sweep.records.lease import Lease
+from sweep.records.lease import Lease, Sighting
 from sweep.sealed.ledger import Ledger
 from tests.cases.experiments import a_reading
 from tests.conftest import WriteDataset
@@ -172,6 +172,20 @@ def test_an_experiment_that_runs_is_none_to_go_on_with(tmp_path: Path) -> None:
     with Lease.of_driver(experiment.storage, "busy").held():
         (found,) = check_experiments(_subject(storage=str(tmp_path)))
     assert (found.outcome, found.text) == ("ok", "1 running")
+
+
+def test_an_experiment_that_ends_while_it_is_looked_at_is_not_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = begin_experiment(tmp_path, name="busy")
+    look = Lease.look
+
+    def end_then_look(self: Lease) -> Sighting | None:
+        begin_experiment(tmp_path, name="busy", ended=True)
+        return look(self)
+
+    monkeypatch.setattr(Lease, "look", end_then_look)
+    assert judge_experiment(experiment)[0] == "ended"
 
 
 def test_a_damaged_experiment_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from search_spaces.profiles import get_profile
 from sweep.cli.output import Events, Output
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.records.experiment import Experiment
-from sweep.records.lease import Holder, Lease
+from sweep.records.lease import Holder, Lease, Sighting
 from sweep.records.trials import State, TrialPlan, TrialRecords
 from sweep.status.command import StatusOptions, main
 from sweep.status.snapshot import SnapshotReader, planned_total
@@ -74,10 +74,10 @@ class Made:
 
     def trial(self, number: int, state: State, *reports: dict[str, Any], reason: str = "") -> None:
         name = f"unet-{number}"
-        self.records.set_state(name, state, reason)
         lines = "".join(f"{json.dumps(report)}\n" for report in reports)
         if lines:
             self.experiment.write(f"{name}/reports.jsonl", lines.encode())
+        self.records.set_state(name, state, reason)
 
     def driven_by(self, **changes: Any) -> Path:
         path = self.folder.parent / f".{NAME}.driver.json"
@@ -278,16 +278,16 @@ def test_a_stored_plan_has_as_many_trials_as_the_plan_itself() -> None:
 def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made) -> None:
     lease = Lease.of_driver(made.storage, NAME)
 
-    def go_on() -> None:
+    def finish() -> None:
         time.sleep(0.3)
         made.trial(2, "finished", *map(_report, (1, 2, 3)), _end(4, 0.6))
+        time.sleep(0.3)
         made.describe(ended=True)
+        lease._storage.delete(lease._file)
 
     with lease.held():
-        driver = threading.Thread(target=go_on)
+        driver = threading.Thread(target=finish)
         driver.start()
-        watching = threading.Timer(0.6, lease._storage.delete, [lease._file])
-        watching.start()
         text, events = _status(made.folder.parent, watch=0.05)
         driver.join()
     assert 2 <= text.count("trials done") <= 4, "nothing is shown twice"
@@ -296,6 +296,20 @@ def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made) -> None:
     told = [event["state"] for event in events if event["event"] == "trial" and event["attempt"] == "unet-2"]
     assert told == ["running", "finished"]
     assert _next(text).startswith("python -m sweep.score")
+
+
+def test_a_sweep_that_ends_during_a_look_has_ended(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease.of_driver(made.storage, NAME)
+    look = Lease.look
+
+    def end_then_look(self: Lease) -> Sighting | None:
+        made.describe(ended=True)
+        lease._storage.delete(lease._file)
+        return look(self)
+
+    with lease.held():
+        monkeypatch.setattr(Lease, "look", end_then_look)
+        assert SnapshotReader(made.experiment).look().state == "ended"
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
