@@ -15,6 +15,7 @@ from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
+from trainables.wording import counted
 
 STARTUP_SECONDS = 15.0
 """Ray's start and the first import of torch in the workers."""
@@ -27,6 +28,8 @@ TRAIN_SECONDS_PER_MEGAPIXEL = {
 }
 PREDICT_SHARE = {"cnn": 0.3, "sam": 0.8}
 """Cost of predicting a pixel over training on it; a frozen encoder costs the same in both."""
+ENCODER_SHARE = {"sam_vit_b_conv": 0.63, "sam_vit_b_unet": 0.52, "mobile_sam_conv": 0.13}
+"""Share of a training step that a fixed encoder takes, which folds share; by operations (``benchmarks.folds``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +53,8 @@ class Estimator:
 
         Args:
             recipe: What is trained.
-            folds: Of its cross-validation; 0 for none. Each trains as long as a training alone; each tile is scored
-                once per epoch.
+            folds: Of its cross-validation; 0 for none. Each trains as long as a training alone, but for what a fixed
+                encoder makes of the views that folds share; each tile is scored once per epoch.
         """
         track = get_architecture(recipe.architecture).track
         train = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track]
@@ -60,7 +63,7 @@ class Estimator:
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
         predict = train * PREDICT_SHARE[track]
         seconds = (
-            recipe.max_epochs * (max(1, folds) * recipe.draws_per_epoch * view * train + window * predict)
+            recipe.max_epochs * (_steps(recipe, folds) * recipe.draws_per_epoch * view * train + window * predict)
             + whole * predict
         )
         return seconds * self.factors.get(recipe.architecture, 1.0)
@@ -88,6 +91,14 @@ class Estimator:
         if refits := [self.planned(trial) for trial in plan.refits]:  # they begin when all others have ended
             seconds += max(max(refits), sum(refits) / devices)
         return STARTUP_SECONDS + seconds / cores
+
+
+def _steps(recipe: Recipe, folds: int) -> float:
+    """Return what the training steps of all folds cost over those of one training."""
+    if not folds:
+        return 1.0
+    encoder = ENCODER_SHARE.get(recipe.architecture, 0.0)
+    return encoder * folds / (folds - 1) + (1 - encoder) * folds
 
 
 def expected_epochs(study: StudyPlan, policy: Policy) -> int:
@@ -166,4 +177,8 @@ def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, 
         Column(heading="hours at most", value=hours(0), format=".2f", right=True),
         Column(heading="hours expected", value=hours(1), format=".2f", right=True, priority=2),
     ]
-    return Sheet(f"{len(plan.studies)} searches, {resources}; {plan.policy.describe()}", columns, plan.studies)
+    return Sheet(
+        f"{counted(len(plan.studies), 'search', 'searches')}, {resources}; {plan.policy.describe()}",
+        columns,
+        plan.studies,
+    )
