@@ -24,7 +24,7 @@ from trainables.errors import DivergedError
 from trainables.features import FeatureCache
 from trainables.fixed_encoder import FixedEncoder
 from trainables.losses.base import loss_of
-from trainables.memory import MemoryLadder, random_state, set_random_state
+from trainables.memory import MemoryLadder
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model
@@ -42,6 +42,7 @@ from trainables.scoring import (
     score_and_draw,
     score_split,
 )
+from trainables.stepping import Stepper
 from trainables.task import Task
 
 
@@ -92,13 +93,11 @@ class Trainer:
         bands = len(data.imagery.bands)
         model = build_model(recipe, self.weights, data.task.channels, bands=bands, seed=self._seed)
         self.model: SegmentationModel = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = self.model.forward_with_auxiliary if self.model.auxiliary else self.model
-        self._run = torch.compile(run) if compiled else run
         self.fixed_encoder = FixedEncoder.of(self.model, device, self.dtype, features)
         encoder = self.fixed_encoder
-        self._encodes_once = encoder is not None and encoder.keeps and views_repeat(data.train, recipe)
+        encodes_once = encoder is not None and encoder.keeps and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
-        augmented_on = torch.device("cpu") if self._encodes_once else device
+        augmented_on = torch.device("cpu") if encodes_once else device
         self._batches = Batches(
             data.train,
             recipe.replace(seed=self._seed),
@@ -114,18 +113,26 @@ class Trainer:
             self.model.freeze_encoder()
         self._optimizer = make_optimizer(self.model, recipe, two_stages=self._two_stages)
         self._schedule = self._make_schedule()
-        self._scaler = self._make_scaler()
         trained = {k: v for k, v in self.model.portable_state_dict().items() if v.is_floating_point()}
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
+        self._stepper = Stepper(
+            self.model,
+            self._loss,
+            self._optimizer,
+            recipe,
+            device,
+            self.dtype,
+            self.memory,
+            average=self._average,
+            encoder=encoder if encodes_once else None,
+            compiled=compiled,
+        )
 
     def _make_schedule(self) -> LRScheduler:
         """Return the schedule of the stage that begins."""
         frozen = min(self.recipe.frozen_epochs, self.recipe.max_epochs) if self._two_stages else 0
         epochs = self.recipe.max_epochs - frozen if self.epoch >= frozen else frozen
         return make_schedule(self._optimizer, self.recipe, epochs=epochs)
-
-    def _make_scaler(self) -> torch.amp.GradScaler:
-        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
     @property
     def learning_rate(self) -> float:
@@ -182,7 +189,7 @@ class Trainer:
             InfeasibleError: It does not fit into the device's memory.
         """
         started = time.perf_counter()
-        self._total += self._step(batch) * len(batch.images)
+        self._total += self._stepper.take(batch) * len(batch.images)
         if self.after_step:
             self.after_step()
         self._steps += 1
@@ -297,61 +304,6 @@ class Trainer:
         self._schedule = self._make_schedule()
         self.best.stale = 0
 
-    def _step(self, batch: Batch) -> Tensor:
-        """Take one optimizer step, and take it again with less memory for as long as that runs out.
-
-        Returns:
-            Scalar mean loss, still on the device.
-        """
-        while True:
-            random = random_state(self.device)
-            try:
-                return self._try_step(batch)
-            except torch.OutOfMemoryError as error:
-                reason = str(error).splitlines()[0]
-            # The error is gone by now, and with it all that its frames held.
-            self._optimizer.zero_grad(set_to_none=True)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self.memory.climb(len(batch.images), reason)
-            set_random_state(self.device, random)
-            scaler = self._scaler.state_dict()  # as before the step: only a whole one moves it
-            self._scaler = self._make_scaler()
-            self._scaler.load_state_dict(scaler)
-
-    def _try_step(self, batch: Batch) -> Tensor:
-        self._optimizer.zero_grad(set_to_none=True)
-        images, masks = batch.to(self.device)
-        features = list(batch.features)
-        if not features and self.fixed_encoder and self._encodes_once:
-            features = self.fixed_encoder.encode_kept(batch.images)
-        parts = self.memory.parts(len(images))
-        total = torch.zeros((), device=self.device)
-        for some_images, some_masks, *some_features in zip(
-            *(one.chunk(parts) for one in (images, masks, *features)), strict=True
-        ):
-            with autocast(self.device, self.dtype):
-                found = self._run(some_images.float().div_(255), *([some_features] if features else []))
-            loss = self._loss_of(found, some_masks) * (len(some_images) / len(images))
-            torch.autograd.backward(self._scaler.scale(loss))
-            total += loss.detach()
-        if self.recipe.clip_norm:
-            self._scaler.unscale_(self._optimizer)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        if self._average:
-            self._average.update()
-        return total
-
-    def _loss_of(self, found: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
-        """Return the loss of logits, with that of auxiliary ones where there are any."""
-        if isinstance(found, Tensor):
-            return self._loss(found, masks)
-        losses = torch.stack([self._loss(logits, masks) for logits in found])
-        total: Tensor = losses[0] + self.model.auxiliary * losses[1:].sum()
-        return total
-
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
         return score_split(
@@ -413,7 +365,7 @@ class Trainer:
             "model": self.model.portable_state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
-            "scaler": self._scaler.state_dict(),
+            "scaler": self._stepper.state_dict(),
             "average": self._average.state_dict() if self._average else {},
             "encoder_frozen": self.model.encoder_frozen,
             "epoch": self.epoch,
@@ -434,7 +386,7 @@ class Trainer:
             self.model.unfreeze_encoder()
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state.get("schedule") or state["plateau"])  # the name before there were others
-        self._scaler.load_state_dict(state["scaler"])
+        self._stepper.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])
         self.epoch = state["epoch"]

@@ -37,6 +37,7 @@ from trainables.errors import DivergedError, ExperimentError, InfeasibleError
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
+from trainables.stepping import Stepper
 from trainables.storage import Storage
 from trainables.training import Trainer
 
@@ -293,14 +294,14 @@ def test_what_fits_only_with_half_batches_needs_the_whole_gpu(
     data: TuningData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FakeGPU(monkeypatch, [5 * GB])
-    step = Trainer._try_step
+    step = Stepper._try
 
-    def try_step(trainer: Trainer, batch: Batch) -> torch.Tensor:
-        if trainer.memory.rung == 0:
+    def try_step(stepper: Stepper, batch: Batch) -> torch.Tensor:
+        if stepper._memory.rung == 0:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return step(trainer, batch)
+        return step(stepper, batch)
 
-    monkeypatch.setattr(Trainer, "_try_step", try_step)
+    monkeypatch.setattr(Stepper, "_try", try_step)
     assert memory_needs([_trial("a")], data, device="cpu").architectures == {"unet": 80 * GB}
 
 
