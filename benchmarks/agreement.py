@@ -7,6 +7,7 @@ Run with ``python -m benchmarks.agreement STORAGE``, where Phase 1 ran for each 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,9 +40,9 @@ class Outcome:
 
 def read_outcome(experiment: Path) -> Outcome:
     """Read what a Phase 1 sweep says of its contenders."""
-    rows = pq.read_table(experiment / "leaderboard.parquet", columns=["title", "val_iou", "tied"]).to_pylist()
-    tied = [row["title"] for row in rows if row["tied"]]
-    return Outcome({row["title"]: row["val_iou"] for row in rows}, tied[0] if len(tied) == 1 else "")
+    rows = pq.read_table(experiment / "leaderboard.parquet", columns=["title", "rank", "tied", "val_iou"]).to_pylist()
+    first = min(rows, key=lambda row: row["rank"] or math.inf)  # a tie marks all in it, the first one too
+    return Outcome({row["title"]: row["val_iou"] for row in rows}, "" if first["tied"] else first["title"])
 
 
 def table(ways: Mapping[str, Sequence[Outcome]]) -> str:

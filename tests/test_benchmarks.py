@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import coverage, report
-from benchmarks.agreement import Outcome
+from benchmarks.agreement import Outcome, read_outcome
 from benchmarks.agreement import table as agreement_table
 from benchmarks.folds import flattery
 from benchmarks.report import Section
@@ -102,6 +104,16 @@ def test_the_committed_coverage_table_is_of_the_present_code_and_says_what_the_d
     assert set(found) == set(coverage.CELLS), "python -m benchmarks.coverage has to run again"
     assert all(line in (ROOT / "docs" / "statistics.md").read_text() for line in coverage.summary(found))
     assert not any({coverage.SOLE, coverage.MISSED} & set(coverage.faults(*both)) for both in found.values())
+
+
+@pytest.mark.parametrize(("tied", "winner"), [(False, "a"), (True, "")])
+def test_a_winner_is_named_where_nobody_is_tied_with_the_first(tmp_path: Path, tied: bool, winner: str) -> None:
+    rows = [
+        {"title": "b", "rank": 2, "tied": tied, "val_iou": 0.1},
+        {"title": "a", "rank": 1, "tied": tied, "val_iou": 0.4},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "leaderboard.parquet")
+    assert read_outcome(tmp_path) == Outcome({"a": 0.4, "b": 0.1}, winner)
 
 
 def test_what_each_way_names_is_counted_against_its_own_mean() -> None:
