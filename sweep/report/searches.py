@@ -12,7 +12,7 @@ from sweep.records.trial_result import TrialResult
 from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.numbers import column_cell, count, score
-from sweep.results.search_summary import COLUMNS, LUCK, GroupSummary, describe_recipe, epochs_saved
+from sweep.results.search_summary import COLUMNS, GroupSummary, describe_recipe, epochs_saved, gain_notes
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -70,7 +70,7 @@ def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
         ],
         numeric=frozenset(column.heading for column in COLUMNS if column.right),
         notes=[
-            *([f"The gain is {LUCK}"] if any("luckiest" in one.gain_text for one in summaries) else []),
+            *(f"Gain: {note}" for note in gain_notes(summaries)),
             *(
                 ["Epochs saved are estimated from how long each search's finished trials ran."]
                 if source.plan.policy.ends_early

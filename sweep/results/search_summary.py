@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -25,6 +25,10 @@ LUCK = (
     "with fresh seeds and chooses by these."
 )
 """What a gain is where nothing was trained anew."""
+ONE_TRAINING = (
+    "the shared recipe was not among the best, so it was not trained anew: its one training may have been lucky or not."
+)
+"""What a gain is where only the other recipes were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +38,15 @@ class GroupSummary:
     Attributes:
         study: What was searched.
         rows: Its trials' rows, the shared recipe first; trainings that confirm a recipe are not among them.
+        shared: The shared recipe's trainings that gains are counted from: those anew where it was confirmed, too, else
+            the search's own; empty until one has finished.
         won: The winner's trainings by val IoU of whole tiles: one, or several of a confirmed recipe; empty until there
             is one.
     """
 
     study: StudyPlan
     rows: Sequence[TrialResult]
+    shared: Sequence[TrialResult]
     won: Sequence[TrialResult]
 
     @property
@@ -54,8 +61,8 @@ class GroupSummary:
 
     @property
     def shared_val_iou(self) -> float | None:
-        """Val IoU of the shared recipe, in [0, 1]; None until it has finished."""
-        return self.rows[0].val_iou if self.rows else None
+        """Val IoU of the shared recipe, in [0, 1]: the mean of its trainings; None until one has finished."""
+        return fmean(row.final_iou for row in self.shared) if self.shared else None
 
     @property
     def gain(self) -> float | None:
@@ -66,12 +73,19 @@ class GroupSummary:
 
     @property
     def gain_text(self) -> str:
-        """The gain as text; where nothing was trained anew, with the number of trials that it is the luckiest of."""
+        """The gain as text, with what makes it less sure.
+
+        Where nothing was trained anew, that is the number of trials that it is the luckiest of; where the shared recipe
+        was not, that its one training may have been lucky or unlucky.
+        """
         if self.gain is None:
             return ""
         finished = sum(row.finished for row in self.rows)
-        luck = f" (luckiest of {finished})" if self.gain > 0.0 and not self.study.confirm else ""
-        return f"{self.gain:+.3f}{luck}"
+        if not self.study.confirm:
+            note = f" (luckiest of {finished})" if self.gain > 0.0 else ""
+        else:
+            note = " (shared: 1 training)" if self.shared[0].role == "baseline" else ""
+        return f"{self.gain:+.3f}{note}"
 
     @property
     def best_values(self) -> dict[str, Any]:
@@ -114,16 +128,28 @@ def summarise(experiment: Experiment, trials: Sequence[TrialResult]) -> list[Gro
         experiment: Whose.
         trials: Its trials' rows.
     """
-    plan = read_plan(experiment)
+    return summaries_of(read_plan(experiment).studies, trials)
+
+
+def summaries_of(studies: Iterable[StudyPlan], trials: Sequence[TrialResult]) -> list[GroupSummary]:
+    """Summarise searches by the rows of all trials."""
     won = winners(trials)
     return [
         GroupSummary(
             study=study,
             rows=[row for row in trials if row.role in SEARCHED and row.study == study.name],
+            shared=_shared([row for row in trials if row.finished and row.study == study.name]),
             won=won.get(study.template.contest, []),
         )
-        for study in plan.studies
+        for study in studies
     ]
+
+
+def _shared(finished: Sequence[TrialResult]) -> list[TrialResult]:
+    """Return the shared recipe's trainings anew; where there are none, the search's own."""
+    own = [row for row in finished if row.role == "baseline"]
+    names = {row.candidate for row in own}
+    return [row for row in finished if row.role == "confirm" and row.candidate in names] or own
 
 
 def write_best_recipes(experiment: Experiment, summaries: Sequence[GroupSummary]) -> list[str]:
@@ -154,9 +180,16 @@ def _origin(experiment: Experiment, summary: GroupSummary) -> str:
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
     """Show a line per search, and the epochs that halving saved."""
     console.print(Sheet("searches", COLUMNS, summaries))
-    if any("luckiest" in summary.gain_text for summary in summaries):
-        say(console, "gain", LUCK)
+    for note in gain_notes(summaries):
+        say(console, "gain", note)
     say(console, "epochs", epochs_saved(summaries))
+
+
+def gain_notes(summaries: Sequence[GroupSummary]) -> list[str]:
+    """Say what the gains' own notes mean."""
+    texts = [summary.gain_text for summary in summaries]
+    notes = {"luckiest": LUCK, "shared": ONE_TRAINING}
+    return [words for mark, words in notes.items() if any(mark in text for text in texts)]
 
 
 def _count(state: str) -> Callable[[GroupSummary], int]:

@@ -16,7 +16,7 @@ from tests.rows import result_of
 def _summary(trials: Sequence[tuple[str, int]]) -> GroupSummary:
     """Summarise a search of trials of this status and number of epochs, of 40 at most."""
     rows = [result_of(status=status, epochs=epochs) for status, epochs in trials]
-    return GroupSummary(study=StudyPlan(template=plan_of(), space={}, trials=len(rows)), rows=rows, won=[])
+    return GroupSummary(study=StudyPlan(template=plan_of(), space={}, trials=len(rows)), rows=rows, shared=[], won=[])
 
 
 def test_a_stopped_trial_counts_as_long_as_the_finished_ones_that_outlasted_it() -> None:

@@ -180,7 +180,7 @@ def test_searches_show_what_was_found(width: int) -> None:
 
     rows = [result_of("unet", 0.7, epochs=2)]
     study = SimpleNamespace(name=SLUG, confirm=0)
-    found = [Summary(study=study, rows=rows, won=[]) for _ in range(2)]  # type: ignore[arg-type]
+    found = [Summary(study=study, rows=rows, shared=rows, won=[]) for _ in range(2)]  # type: ignore[arg-type]
     text = _collect(lambda console: print_summaries(found, console), width)
     assert widest(text) <= width and text.count(SLUG) == 2 and text.count("0.712") == 2
     if "best recipe" in text.splitlines()[1]:

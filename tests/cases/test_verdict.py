@@ -14,9 +14,10 @@ from scipy import stats
 
 from benchmarks.coverage import said
 from benchmarks.worlds import World
+from sweep.records.trials import Role
 from sweep.results.contenders import Contender, SplitScores
 from sweep.results.layout import Layout, Scores
-from sweep.results.search_summary import GroupSummary
+from sweep.results.search_summary import summaries_of
 from sweep.results.standings import Standing, stand
 from sweep.results.statistics import Inconclusive, compare, mean_interval
 from sweep.results.verdict import caveats, headline, verdict
@@ -172,13 +173,30 @@ def test_who_is_called_best_with_90_percent_is_best_in_90_of_100_cases(folds: in
 
 
 @pytest.mark.parametrize(
-    ("best", "confirm", "text"),
-    [(0.62, 0, "+0.020 (luckiest of 3)"), (0.62, 3, "+0.020"), (0.60, 0, "+0.000"), (0.58, 3, "-0.020")],
+    ("best", "confirm", "shared", "text"),
+    [
+        (0.62, 0, [], "+0.020 (luckiest of 3)"),
+        (0.60, 0, [], "+0.000"),
+        (0.62, 3, [0.58, 0.60], "+0.030"),
+        (0.58, 3, [0.59, 0.61], "-0.020"),
+        (0.62, 3, [], "+0.020 (shared: 1 training)"),
+    ],
 )
-def test_a_gain_that_nothing_confirmed_is_the_luckiest_one_s(best: float, confirm: int, text: str) -> None:
-    rows = [*(result_of("unet", iou) for iou in (0.60, 0.55, 0.62)), result_of(status="stopped")]
-    study: Any = SimpleNamespace(confirm=confirm)
-    assert GroupSummary(study=study, rows=rows, won=[result_of("unet", best)]).gain_text == text
+def test_a_gain_is_of_trainings_anew_over_trainings_anew(
+    best: float, confirm: int, shared: list[float], text: str
+) -> None:
+    roles: list[Role] = ["baseline", "search", "search"]
+    trials = [
+        *(
+            result_of(f"unet-{number}", iou, role=role, study="unet")
+            for number, (iou, role) in enumerate(zip((0.60, 0.55, 0.62), roles, strict=True))
+        ),
+        result_of("unet-3", status="stopped", role="search", study="unet"),
+        *(result_of(f"unet-0-{iou}", iou, candidate="unet-0", role="confirm", study="unet") for iou in shared),
+    ]
+    study: Any = SimpleNamespace(name="unet", confirm=confirm, template=SimpleNamespace(contest="none"))
+    (found,) = summaries_of([study], trials)
+    assert replace(found, won=[result_of("unet", best)]).gain_text == text
 
 
 def test_ten_contenders_of_five_trainings_on_thirty_tiles_take_less_than_two_seconds() -> None:
