@@ -16,6 +16,7 @@ from sweep.patches.folders import write_tile
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import DataError
 from trainables.task import IGNORE_INDEX, Task
+from trainables.wording import counted
 
 Uncertain = Literal["foreground", "random", "background", "ignore"]
 Fit = Literal["pad", "crop"]
@@ -148,7 +149,9 @@ def _sizes(lengths: Mapping[str, int], subset: int | None, val_share: float) -> 
     val = min(max(1, round((wanted - test) * val_share)), wanted - test - 1)
     train = wanted - test - val
     if train < 1 or train + val > lengths["trainval"]:
-        raise DataError(f"--src: {total} images in the lists make no three splits; give --counts N,N,N")
+        raise DataError(
+            f"--src: {counted(lengths['trainval'], 'image')} of trainval.txt cannot be train and val; list two"
+        )
     return train, val, test
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from sweep.patches.layouts.describing import contents
 from sweep.patches.layouts.layout import FoundSources
 from sweep.patches.layouts.listing import Listing
+from sweep.patches.layouts.named_folders import MASK_SUFFIXES
 from sweep.patches.layouts.pairing import Pair, as_sources, placed
 from trainables.data.tiles import same_name
 from trainables.errors import DataError
@@ -52,14 +53,19 @@ class ByHand:
             DataError: Globs that name nothing, files that would be both, images without mask, or two masks for one.
         """
         images, masks = self._images_and_masks(listing)
+        others = _other_masks(images) if self.suffix and not self.images else {}
+        images = {path: key for path, key in images.items() if path not in others}
+        names = ", ".join(list(others)[:1])
+        left_out = [f"called as other masks are, left out: {counted(len(others), 'file')}, such as {names}"]
         for keys in ({"images": images, "masks": masks}, {"images": _stems(images), "masks": _stems(masks)}):
             of_masks = {path: key.removesuffix(self.suffix) for path, key in keys["masks"].items()}
             if set(keys["images"].values()) & set(of_masks.values()):
                 pairs = self._pairs(listing, keys["images"], of_masks)
-                return FoundSources(sources=as_sources(pairs), notes=listing.notes)
+                return FoundSources(sources=as_sources(pairs), notes=(*listing.notes, *(left_out if others else ())))
         raise DataError(
             f"{self.words}: {counted(len(images), 'image')} and {counted(len(masks), 'mask')}, but none of one name "
-            f"({next(iter(images))}, {next(iter(masks))}); say --mask-suffix if masks are called NAME_SUFFIX"
+            f"({next(iter(images))}, {next(iter(masks))}); say --mask-suffix _SUFFIX if masks are called NAME_SUFFIX, "
+            f"or patterns with the same * in both: --images GLOB --masks GLOB"
         )
 
     def _images_and_masks(self, listing: Listing) -> tuple[Keys, Keys]:
@@ -105,6 +111,16 @@ class ByHand:
             )
             for key, path in image_of.items()
         ]
+
+
+def _other_masks(images: Keys) -> Keys:
+    """Return those that are called as masks of others are, such as ``a_gt`` beside ``a``."""
+    keys = set(images.values())
+    return {
+        path: key
+        for path, key in images.items()
+        if any(key.endswith(suffix) and key.removesuffix(suffix) in keys for suffix in MASK_SUFFIXES)
+    }
 
 
 def _by_key(listing: Listing, keys: Keys) -> dict[str, str]:

@@ -42,7 +42,8 @@ def describe_unknown(listing: Listing) -> str:
         )
     return (
         f"{start}: is of no known layout, for it holds {contents(listing)}; say which are images and which are masks: "
-        f"--images FOLDER --masks FOLDER, or --mask-suffix _SUFFIX, or --labels FILE"
+        f"--images GLOB --masks GLOB (folders, or patterns with the same * in both), or --mask-suffix _SUFFIX, or "
+        f"--labels FILE"
     )
 
 
@@ -80,8 +81,9 @@ def _likely_pair(listing: Listing) -> str:
         return _unlike(listing, named)
     images, masks = max(matches, key=lambda pair: (_like_masks(listing, pair[1]), not _like_masks(listing, pair[0])))
     suffix = matches[images, masks]
-    flags = f"--images {shlex.quote(images)} --masks {shlex.quote(masks)}"
-    return f"{_hold(listing, images, masks)}; say {flags}{f' --mask-suffix {shlex.quote(suffix)}' if suffix else ''}"
+    more = f" --mask-suffix {shlex.quote(suffix)}" if suffix else ""
+    hold = _hold(listing, images, masks)
+    return f"{hold}; say --images {shlex.quote(images)} --masks {shlex.quote(masks)}{more}"
 
 
 def _two_per_folder(listing: Listing, folders: int) -> str:

@@ -18,6 +18,7 @@ class FoundSources:
         sources: Name to image, with its mask, or with the file or folder that ``--labels`` would name.
         labels: Whether ``mask`` of the sources holds labels, which ``open_labels`` reads, and is no raster.
         task: What the publisher's values or labels mean; None where the layout does not say.
+        task_faults: Why the publisher's legend cannot be taken, so that ``--task`` or ``--foreground`` must say.
         foreground: What ``--foreground`` would say, where the publisher has one class; empty for none.
         binarise: Whether every band of a mask is first made 0 or 255, at 128, since the published masks are blurred.
         notes: What was left out and why, a line each.
@@ -26,6 +27,7 @@ class FoundSources:
     sources: Mapping[str, SourceRaster]
     labels: bool = False
     task: Task | None = None
+    task_faults: Sequence[str] = ()
     foreground: str = ""
     binarise: bool = False
     notes: Sequence[str] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from sweep.patches.layouts.split_lists import MAX_BYTES, read_lines
 from trainables.documents import parse_json, read_bounded
 from trainables.errors import DataError
 from trainables.task import IGNORE, MAX_CLASSES, Colour, Task, parse_value
+from trainables.wording import counted
 
 LEGENDS = ("class_dict.csv", "label_colors.txt", "labelmap.txt", "classes.json")
 BACKGROUND = ("background", "_background_", "other")
@@ -70,6 +71,16 @@ def names_all(legend: Task, colours: AbstractSet[Colour]) -> bool:
     return colours <= {*legend.colours, *map(parse_value, legend.remap)}
 
 
+def legend_or_faults(
+    read: Callable[[Listing, str], Task], listing: Listing, path: str
+) -> tuple[Task | None, Sequence[str]]:
+    """Return what a legend says, or why it cannot be taken."""
+    try:
+        return read(listing, path), ()
+    except DataError as error:
+        return None, error.faults
+
+
 def find_legend(listing: Listing) -> str:
     """Return the path of a legend of colours right in the folder; empty for none."""
     return next((name for name in LEGENDS if name in listing.files), "")
@@ -79,7 +90,8 @@ def _task(file: Path, *, classes: tuple[str, ...], colours: tuple[Colour, ...] =
     """Return a task of one logit for two classes, of several for more."""
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise DataError(
-            f"{file}: names {len(classes)} classes, not 2 to {MAX_CLASSES}; say what masks hold by --task FILE"
+            f"{file}: names {counted(len(classes), 'class', 'classes')}, not 2 to {MAX_CLASSES}; say what masks hold "
+            f"by --task FILE"
         )
     kind: Literal["binary", "multiclass"] = "binary" if len(classes) == 2 else "multiclass"
     try:

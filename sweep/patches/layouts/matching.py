@@ -168,6 +168,7 @@ def found(
     matches: Matches,
     *,
     task: Task | None = None,
+    task_faults: Sequence[str] = (),
     foreground: str = "",
     binarise: bool = False,
     notes: Sequence[str] = (),
@@ -181,6 +182,7 @@ def found(
     return FoundSources(
         sources=as_sources(matches.pairs.values()),
         task=task,
+        task_faults=task_faults,
         foreground=foreground,
         binarise=binarise,
         notes=(*matches.notes, *notes),

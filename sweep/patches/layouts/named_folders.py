@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
-from sweep.patches.layouts.legend_files import find_legend, names_all, read_colours
+from sweep.patches.layouts.legend_files import find_legend, legend_or_faults, names_all, read_colours
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.pairing import Pair, as_sources, by_stem, lonely, placed
 from sweep.patches.layouts.peeking import are_blurred, colours_of
 from trainables.errors import DataError
-from trainables.task import Task
 from trainables.wording import counted
 
 IMAGES = ("imgs", "images", "image", "img", "img_dir", "sat", "jpegimages", "photos", "rgb")
@@ -66,29 +66,29 @@ def _recognised(listing: Listing, find: Callable[[Listing], Iterator[_Twins]], *
         return None
     if faults:
         raise DataError(faults)
-    sources = as_sources(pairs, always=always)
-    task, foreground, notes = _meaning(listing, pairs)
-    return FoundSources(
-        sources=sources,
-        task=task,
-        foreground=foreground,
-        notes=(*listing.notes, *_without_masks(listing, [twin.images for twin in twins]), *notes),
+    found = FoundSources(
+        sources=as_sources(pairs, always=always),
+        notes=(*listing.notes, *_without_masks(listing, [twin.images for twin in twins])),
     )
+    return _with_meaning(found, listing, [pair.mask for pair in pairs])
 
 
-def _meaning(listing: Listing, pairs: Sequence[Pair]) -> tuple[Task | None, str, list[str]]:
-    """Return the task of a legend beside the masks, or the rule for masks that a lossy compression blurred."""
-    masks = [pair.mask for pair in pairs]
+def _with_meaning(found: FoundSources, listing: Listing, masks: Sequence[Path]) -> FoundSources:
+    """Add the task of a legend beside the masks, or the rule for masks that a lossy compression blurred."""
+    notes = found.notes
     if legend := find_legend(listing):
-        task = read_colours(listing, legend)
+        task, faults = legend_or_faults(read_colours, listing, legend)
+        if task is None:
+            return replace(found, task_faults=faults)
         shown = colours_of(masks)
         if shown and names_all(task, shown):
-            return task, "", []
+            return replace(found, task=task)
         other = "other colours than the masks show" if shown else "colours, and the masks have none"
-        return None, "", [f"{legend} names {other}; it is not used"]
+        return replace(found, notes=(*notes, f"{legend} names {other}; it is not used"))
     if are_blurred(masks):
-        return None, ">127", ["the masks are black and white, blurred by their compression: above 127 is foreground"]
-    return None, "", []
+        said = "the masks are black and white, blurred by their compression: above 127 is foreground"
+        return replace(found, foreground=">127", notes=(*notes, said))
+    return found
 
 
 def _without_masks(listing: Listing, used: Sequence[str]) -> Iterator[str]:
@@ -134,9 +134,11 @@ def _by_suffix(listing: Listing) -> Iterator[_Twins]:
     """Yield folders that hold masks beside their images, of which at least half have one."""
     for folder in _folders(listing):
         found = []
-        used = {suffix for suffix in MASK_SUFFIXES for name in listing.folders[folder] if f"{suffix}." in name}
-        for suffix in sorted(used):
-            images, masks = by_stem(listing, folder, without=suffix), by_stem(listing, folder, suffix)
+        used = tuple(
+            suffix for suffix in MASK_SUFFIXES if any(f"{suffix}." in name for name in listing.folders[folder])
+        )
+        for suffix in used:
+            images, masks = by_stem(listing, folder, without=used), by_stem(listing, folder, suffix)
             if 2 * len(images.keys() & masks.keys()) > len(images):
                 found.append(suffix)
         if len(found) > 1:

@@ -50,13 +50,18 @@ def open_sources(options: Make) -> SourceSet:
     else:
         layout, finding = recognise(listing)
         name = layout.name
+        if finding.task_faults and not (task or options.foreground):
+            raise DataError(finding.task_faults)
     if finding.labels:
         labelled = _labels(choices, name, finding, names_of(options, task or finding.task))
         return only_labelled(labelled, options.extent, options.crs)
     if choices.flag and not (options.crs and options.extent):
         raise DataError(f"{choices.flag}: is about a file with polygons; name it by --labels")
     if options.classes:
-        raise DataError(f"--classes {options.classes}: chooses labels by their names; for masks, name values by --task")
+        raise DataError(
+            f"--classes {options.classes}: chooses labels by their names, and these are masks; leave it out, and name "
+            f"their values by --task FILE"
+        )
     truth, task = _masks(options, finding, task)
     found = SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
     return only_labelled(found, options.extent, options.crs)
@@ -89,7 +94,7 @@ def find_images(listing: Listing, labels: Path, images: str = "") -> FoundSource
     if not paths:
         raise DataError(
             f"--src {listing.root}: holds no image ({', '.join(ENDINGS)}), but {contents(listing)}; put the labelled "
-            f"images there, or say which they are: --images GLOB"
+            f"images there"
         )
     return labelled_images(listing, paths, labels)
 

@@ -70,14 +70,14 @@ def as_sources(pairs: Iterable[Pair], *, always: bool = False) -> dict[str, Sour
     return found
 
 
-def by_stem(listing: Listing, folder: str, suffix: str = "", without: str = "") -> dict[str, str]:
+def by_stem(listing: Listing, folder: str, suffix: str = "", without: str | tuple[str, ...] = ()) -> dict[str, str]:
     """Return the rasters right in a folder by the stems that images and masks share.
 
     Args:
         listing: What there is.
         folder: Below its root; empty for the root itself.
         suffix: What their stems end in, which is cut off; others are left out.
-        without: Stems that end so are left out.
+        without: Stems that end so, or in one of these, are left out.
 
     Raises:
         DataError: Two files of one stem.

@@ -208,7 +208,9 @@ def _scales(headers: Mapping[str, RasterFile], reading: ImageReading, rule: Scal
     found = of_each(headers, lambda header: sample(as_image(header, reading), share))
     pixels = np.concatenate(list(found.values()))
     if not len(pixels):
-        raise DataError("--scale: no image has a pixel that holds anything; give --scale LOW,HIGH")
+        raise DataError(
+            "--scale: no image has a pixel that holds anything; correct the value that they declare to be no data"
+        )
     ends = np.percentile(pixels, (rule.low, rule.high), axis=0).T
     scales = tuple((float(f"{low:.7g}"), float(f"{high:.7g}")) for low, high in ends.tolist())
     if flat := [name for name, (low, high) in zip(names, scales, strict=True) if low >= high]:

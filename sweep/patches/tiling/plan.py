@@ -21,7 +21,7 @@ from sweep.patches.tiling.selection import LeftOut, select
 from sweep.patches.tiling.survey import Nudges, survey, truth_reader
 from sweep.patches.tiling.window import Window
 from trainables.data.imagery import Imagery
-from trainables.data.tiles import MIN_SIDE, SPLITS, natural_order
+from trainables.data.tiles import SPLITS, natural_order
 from trainables.errors import DataError
 from trainables.task import Task
 
@@ -171,11 +171,9 @@ def _divide_rasters(
         image = images[name]
         strips = blocks.divide(truth_reader(found, found.sources[name], image), image.shape, len(found.task.classes))
         if strips is None:
-            fits = largest_fitting(max(image.shape) / (len(shares) + (len(shares) - 1) / 4))
-            room = f"--size {fits}" if max(image.shape) >= MIN_SIDE * 3.5 and fits < tiling.size else "add images"
             faults.append(
                 f"{image.path}: is {image.size}, and has no labelled window of {tiling.size} px for each of "
-                f"{len(shares)} splits, {blocks.margin} px apart; {room}, or leave a split out: --shares 80,20,0"
+                f"{len(shares)} splits, {blocks.margin} px apart; {_more_room(image, tiling.size, len(shares))}"
             )
             continue
         for split, area in strips.items():
@@ -185,6 +183,23 @@ def _divide_rasters(
     rasters = "the raster" if len(images) == 1 else f"each of {len(images)} rasters"
     how = f"automatic, by strips of {rasters}, {blocks.margin} px apart, seed {tiling.selection.seed}"
     return SplitChoice(parts=parts, origin="automatic", how=how)
+
+
+def _more_room(image: ImageFile, size: int, splits: int) -> str:
+    """Say what gives each split a window of a raster."""
+    longest = max(image.shape)
+    ways = []
+    fits = largest_fitting(_per_split(longest, splits))
+    if fits < size and fits <= _per_split(longest, splits):
+        ways.append(f"--size {fits}")
+    if splits == len(SPLITS) and size <= _per_split(longest, splits - 1):
+        ways.append("leave a split out: --shares 80,20,0")
+    return ", or ".join((*ways, "add images"))
+
+
+def _per_split(length: int, splits: int) -> float:
+    """Return the side of the largest window of which each split has one along a side, with the margins."""
+    return length / (splits + (splits - 1) / 4)
 
 
 def _named(windows: Windows, tiling: Tiling) -> dict[str, tuple[RasterPart, Window]]:

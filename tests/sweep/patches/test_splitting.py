@@ -230,7 +230,7 @@ def test_a_raster_too_small_for_three_splits_says_what_works(here: Run, tmp_path
     refused = here(*make, "--size", "256")
     assert refused.returncode == 2
     said = " ".join(refused.stderr.split())
-    assert "has no labelled window of 256 px for each of 3 splits, 64 px apart; --size 128, or leave a" in said
+    assert "has no labelled window of 256 px for each of 3 splits, 64 px apart; --size 128, or add images" in said
     assert here(*make, "--size", "128").returncode == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
-from sweep.patches.layouts.legend_files import find_legend, read_colours
+from sweep.patches.layouts.legend_files import find_legend, legend_or_faults, read_colours
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.matching import SPLIT, PathPattern, first_of, found, recognised_by
 from sweep.patches.layouts.published import legends
@@ -31,7 +31,8 @@ _CAMVID_COLOURS = (
 def _camvid(listing: Listing) -> FoundSources | None:
     for pattern in _CAMVID_COLOURS:
         if (matches := pattern.match(listing)).pairs and (legend := find_legend(listing)):
-            return found(matches, task=read_colours(listing, legend))
+            task, faults = legend_or_faults(read_colours, listing, legend)
+            return found(matches, task=task, task_faults=faults)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
-from sweep.patches.layouts.legend_files import read_colours, read_values
+from sweep.patches.layouts.legend_files import legend_or_faults, read_colours, read_values
 from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.matching import PathPattern, found
 from sweep.patches.layouts.split_lists import divided, image_sets
@@ -25,7 +25,8 @@ def _cvat(listing: Listing) -> FoundSources | None:
         ).match(listing)
         if matches.pairs:
             lists = image_sets(listing)
-            return found(divided(matches.only_with_masks(), lists), task=read_colours(listing, LABELMAP))
+            task, faults = legend_or_faults(read_colours, listing, LABELMAP)
+            return found(divided(matches.only_with_masks(), lists), task=task, task_faults=faults)
     raise DataError(
         f"{listing.root}: holds {counted(len(masks), 'mask')} of CVAT in SegmentationClass/ without images; export "
         f'again with "Save images", or put the images into JPEGImages/'
@@ -49,14 +50,16 @@ def _roboflow(listing: Listing) -> FoundSources | None:
     legends = {path.rpartition("/")[0]: path for path in listing.files if path.rpartition("/")[2] == VALUES}
     if not matches.pairs or not legends:
         return None
-    tasks = {folder: read_values(listing, path) for folder, path in legends.items()}
+    tasks = {folder: legend_or_faults(read_values, listing, path) for folder, path in legends.items()}
     first, *others = tasks.items()
+    if faults := [fault for _, found_faults in tasks.values() for fault in found_faults]:
+        return found(matches, task_faults=faults)
     if differing := [folder for folder, task in others if task != first[1]]:
         raise DataError(
             f"{listing.root / differing[0]}/{VALUES}: names other classes than that of {first[0]}/; export all splits "
             f"together"
         )
-    return found(matches, task=first[1])
+    return found(matches, task=first[1][0])
 
 
 ROBOFLOW_MASKS = SourceLayout(
