@@ -29,7 +29,7 @@ LIST_USERS = ("completion", "__main__")
 RAY_ROOMS = ("sweep.ray_tune", "trainables.segmentation")
 SPLIT_ROOMS = ("sweep.sealed", "sweep.patches", "trainables.data.tiles")
 """Where a split is opened by name: test to be scored, all to make and check a dataset, train and val for trials."""
-OPENERS = {"scan_split", "TestTiles"}
+OPENERS = {"scan_split", "read_tile", "TestTiles"}
 """What opens test tiles."""
 
 Modules = Mapping[str, ast.Module]

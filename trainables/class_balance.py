@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.dataset_faults import MaskValues
 from trainables.data.tiles import Tile
 from trainables.errors import RecipeError
 from trainables.recipe import Recipe
-from trainables.task import IGNORE_INDEX, Task
+from trainables.task import Task
 
 
-def count_classes(tile: Tile, classes: int) -> NDArray[np.int64]:
+def count_classes(tile: MaskValues, classes: int) -> NDArray[np.int64]:
     """Return the (C,) labelled pixels a class of a tile, C ``classes``."""
-    counts: NDArray[np.int64] = np.bincount(tile.mask.reshape(-1), minlength=IGNORE_INDEX + 1)[:classes]
-    return counts
+    return tile.values[:classes]
 
 
 def inverse_frequency(pixels: Iterable[int]) -> tuple[float, ...]:

@@ -46,7 +46,9 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes:
     if found.st_size > limit:
         raise DamagedError(_too_large(found.st_size, limit))
     with path.open("rb") as file:
-        data = file.read(limit + 1)  # it may grow while it is read, and /proc says 0 for what has no end
+        data = file.read(found.st_size + 1)  # memory for what is asked for is taken at once
+        if len(data) > found.st_size:  # it may grow while it is read, and /proc says 0 for what has no end
+            data += file.read(limit + 1 - len(data))
     if len(data) > limit:
         raise DamagedError(_too_large(len(data), limit))
     return data

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from sweep.sealed.admission import Attempt
 from sweep.sealed.known_test import tile_hashes
+from trainables.data.dataset_faults import manifest_faults
 from trainables.data.imagery import RGB
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
-from trainables.data.tiles import Tile, TileFiles, TuningData, manifest_faults, scan_split
+from trainables.data.tiles import Tile, TileFiles, TuningData, scan_split
 from trainables.errors import DataError
 from trainables.task import Task
 

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX
 
 NAMED = 3
 """Tiles that a line names; more are counted."""
 
 
-def largest_crop(tiles: Sequence[Tile]) -> int:
+class Sized(Protocol):
+    """A tile, read or not."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+
+_Sized = TypeVar("_Sized", bound=Sized)
+
+
+def largest_crop(tiles: Sequence[Sized]) -> int:
     """Return the side of the largest square, in pixels, that at least one of some tiles holds."""
-    return max(min(map(int, tile.mask.shape)) for tile in tiles)
+    return max(min(tile.shape) for tile in tiles)
 
 
-def smaller_than(tiles: Sequence[Tile], crop: int) -> list[Tile]:
+def smaller_than(tiles: Sequence[_Sized], crop: int) -> list[_Sized]:
     """Return the tiles of which a side is shorter than a crop's, in pixels."""
-    return [tile for tile in tiles if min(tile.mask.shape) < crop]
+    return [tile for tile in tiles if min(tile.shape) < crop]
 
 
-def listed(tiles: Sequence[Tile]) -> str:
+def listed(tiles: Sequence[Sized]) -> str:
     """Name tiles with their sizes: ``a (512x64), b (64x64) and 7 more``."""
-    names = ", ".join(f"{tile.name} ({tile.mask.shape[1]}x{tile.mask.shape[0]})" for tile in tiles[:NAMED])
+    names = ", ".join(f"{tile.name} ({tile.shape[1]}x{tile.shape[0]})" for tile in tiles[:NAMED])
     return names + (f" and {len(tiles) - NAMED} more" if len(tiles) > NAMED else "")
 
 

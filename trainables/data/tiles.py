@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.dataset_faults import absent_classes, class_faults, cross_split_faults, manifest_faults
 from trainables.data.decoding import decode_image, decode_mask, read_file
 from trainables.data.imagery import RGB, Imagery, picture_of
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.masks import count_values
 from trainables.data.remote import local_copy
 from trainables.errors import DataError, nearest
-from trainables.invocation import call
 from trainables.task import Task
 
 SPLITS = ("train", "val", "test")
@@ -50,6 +50,16 @@ class Tile:
     mask: NDArray[np.uint8]
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.mask.shape[0], self.mask.shape[1]
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """(256,) how many pixels of the mask have each value."""
+        return count_values(self.mask)
+
+    @property
     def picture(self) -> NDArray[np.uint8]:
         """What a person is shown, (H, W, 3) uint8: the first three bands, or the first one as grey."""
         return picture_of(self.image)
@@ -72,6 +82,31 @@ class TileFiles:
     mask: str
     image_sha256: str
     mask_sha256: str
+
+    @property
+    def name(self) -> str:
+        """The tile's name."""
+        return self.tile.name
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """(256,) how many pixels of the mask have each value."""
+        return self.tile.values
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedTile:
+    """Where a tile lies that was not opened yet.
+
+    Attributes:
+        name: Its name.
+        image: Its image.
+        mask: Its mask.
+    """
+
+    name: str
+    image: Path
+    mask: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,10 +243,77 @@ def scan_split(root: Path, split: str, task: Task, imagery: Imagery = RGB) -> tu
     Returns:
         The sound tiles, in the natural order of their names, and one line for everything that is wrong.
     """
+    found, faults = list_split(root, split)
+    tiles = []
+    for listed in found:
+        try:
+            tiles.append(read_tile(root, listed, task, imagery))
+        except DataError as error:
+            faults += error.faults
+    return tuple(tiles), sorted(faults)
+
+
+def read_tile(root: Path, listed: ListedTile, task: Task, imagery: Imagery = RGB) -> TileFiles:
+    """Read a tile's files.
+
+    Args:
+        root: The dataset.
+        listed: Where they are.
+        task: What the mask means.
+        imagery: What the image holds.
+
+    Raises:
+        DataError: Everything that is wrong with them.
+    """
+    image_path, mask_path = listed.image, listed.mask
+    image_bytes, mask_bytes = read_file(image_path), read_file(mask_path)
+    faults: list[str] = []
+    image = mask = None
+    try:
+        image = decode_image(image_bytes, image_path, imagery)
+    except DataError as error:
+        faults += error.faults
+    try:
+        mask = decode_mask(mask_bytes, mask_path, task)
+    except DataError as error:
+        faults += error.faults
+    if image is not None:
+        height, width = image.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            faults.append(
+                f"{image_path}: is {width}x{height}, and a side is a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up; "
+                f"remove the tile"
+            )
+        elif height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
+            faults.append(
+                f"{image_path}: is {width}x{height}; crop it so that each side is a multiple of {SIDE_MULTIPLE} "
+                f"from {MIN_SIDE} up"
+            )
+        if mask is not None and mask.shape != (height, width):
+            faults.append(
+                f"{mask_path}: is {mask.shape[1]}x{mask.shape[0]} but its image is {width}x{height}; make them match"
+            )
+    if faults or image is None or mask is None:
+        raise DataError(faults)
+    return TileFiles(
+        tile=Tile(name=listed.name, image=image, mask=mask),
+        image=image_path.relative_to(root).as_posix(),
+        mask=mask_path.relative_to(root).as_posix(),
+        image_sha256=hashlib.sha256(image_bytes).hexdigest(),
+        mask_sha256=hashlib.sha256(mask_bytes).hexdigest(),
+    )
+
+
+def list_split(root: Path, split: str) -> tuple[list[ListedTile], list[str]]:
+    """List the tiles of a split by the names of their files; none is opened.
+
+    Returns:
+        Those whose files come in pairs, in the natural order of their names, and one line for everything that is wrong.
+    """
     folder = root / split
     if not folder.is_dir():
         missing = f"{folder}: split folder is missing; create it with images/ and masks/, or correct --patches"
-        return (), [missing] if split == TRAIN else []
+        return [], [missing] if split == TRAIN else []
     faults: list[str] = []
     images = _by_name(folder / "images", IMAGE_ENDINGS, faults)
     masks = _by_name(folder / "masks", (".png",), faults)
@@ -221,13 +323,8 @@ def scan_split(root: Path, split: str, task: Task, imagery: Imagery = RGB) -> tu
         faults.append(f"{masks[name]}: has no image; add {folder / 'images' / name}.jpg or remove the mask")
     if not images and not masks and not faults and split == TRAIN:
         faults.append(f"{folder}: holds no tiles; put images/NAME.jpg and masks/NAME.png there")
-    tiles = []
-    for name in sorted(images.keys() & masks.keys(), key=natural_order):
-        try:
-            tiles.append(_read_tile_files(root, name, images[name], masks[name], task, imagery))
-        except DataError as error:
-            faults += error.faults
-    return tuple(tiles), sorted(faults)
+    names = sorted(images.keys() & masks.keys(), key=natural_order)
+    return [ListedTile(name=name, image=images[name], mask=masks[name]) for name in names], sorted(faults)
 
 
 def same_name(name: str) -> str:
@@ -239,50 +336,6 @@ def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Sort key under which ``synth2`` comes before ``synth10``."""
     parts = re.split(r"(\d+)", name)
     return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in parts], name
-
-
-def cross_split_faults(root: Path, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
-    """Find names that occur in two splits, and images that occur twice in one."""
-    faults = []
-    names: dict[str, str] = {}
-    contents: dict[tuple[str, str], str] = {}
-    for split, tiles in splits.items():
-        for files in tiles:
-            place = f"{root / files.image}"
-            other = names.setdefault(files.tile.name, split)
-            if other != split:
-                faults.append(
-                    f"{place}: the name is also in {other}; a tile belongs to one split, remove or rename one"
-                )
-            twin = contents.setdefault((split, files.image_sha256), place)
-            if twin != place:
-                faults.append(f"{place}: identical to {twin}; remove one")
-    return faults
-
-
-def absent_classes(task: Task, train: Sequence[Tile]) -> tuple[str, ...]:
-    """Return the classes of a multi-class task that no train tile shows: nothing can learn them."""
-    if task.binary or not train:
-        return ()
-    present = np.zeros(256, bool)
-    for tile in train:
-        present |= count_values(tile.mask) > 0
-    return tuple(name for index, name in enumerate(task.classes) if not present[index])
-
-
-def class_faults(root: Path, task: Task, train: Sequence[TileFiles]) -> list[str]:
-    """Refuse train tiles that show one class of several, or none: there is nothing to tell apart.
-
-    Classes of a published legend that few tiles do not show are no fault, see ``absent_classes``.
-    """
-    absent = absent_classes(task, [files.tile for files in train])
-    shown = [name for name in task.classes if name not in absent]
-    if not absent or len(shown) > 1:
-        return []
-    return [
-        f"{root / 'train'}: shows {f'only class {shown[0]!r}' if shown else 'no class'} of {', '.join(task.classes)}; "
-        f"move tiles that show another one there, or correct the task"
-    ]
 
 
 def _known_leaks(splits: dict[str, tuple[TileFiles, ...]], manifest: Manifest | None) -> tuple[Leak, ...]:
@@ -318,25 +371,6 @@ def _same_ground(splits: Mapping[str, Sequence[TileFiles]], pairs: Iterable[Leak
     return tuple(dict.fromkeys(known))
 
 
-def manifest_faults(root: Path, manifest: Manifest, splits: dict[str, tuple[TileFiles, ...]]) -> list[str]:
-    """Compare the files of some splits with the manifest."""
-    faults = []
-    fix = f"restore the file, or run {call('patches')} check --update"
-    for split, tiles in splits.items():
-        for files in tiles:
-            for path, digest in ((files.image, files.image_sha256), (files.mask, files.mask_sha256)):
-                recorded = manifest.sha256(path)
-                if recorded is None:
-                    faults.append(f"{root / path}: is not in the manifest; {fix}")
-                elif recorded != digest:
-                    faults.append(f"{root / path}: differs from the manifest; {fix}")
-        present = {path for files in tiles for path in (files.image, files.mask)}
-        for path in manifest.files:
-            if tiles and path.startswith(f"{split}/") and path not in present and not (root / path).exists():
-                faults.append(f"{root / path}: is in the manifest but not on disk; {fix}")
-    return faults
-
-
 def _by_name(folder: Path, endings: tuple[str, ...], faults: list[str]) -> dict[str, Path]:
     """List a folder's pictures by name; what does not belong there is a fault."""
     if not folder.is_dir():
@@ -358,44 +392,3 @@ def _by_name(folder: Path, endings: tuple[str, ...], faults: list[str]) -> dict[
 def _is_plain(name: str) -> bool:
     """Whether a file's name can be shown on any terminal and be lengthened for another file."""
     return name.isprintable() and len(os.fsencode(name)) <= MAX_NAME
-
-
-def _read_tile_files(
-    root: Path, name: str, image_path: Path, mask_path: Path, task: Task, imagery: Imagery
-) -> TileFiles:
-    image_bytes, mask_bytes = read_file(image_path), read_file(mask_path)
-    faults: list[str] = []
-    image = mask = None
-    try:
-        image = decode_image(image_bytes, image_path, imagery)
-    except DataError as error:
-        faults += error.faults
-    try:
-        mask = decode_mask(mask_bytes, mask_path, task)
-    except DataError as error:
-        faults += error.faults
-    if image is not None:
-        height, width = image.shape[:2]
-        if min(height, width) < MIN_SIDE:
-            faults.append(
-                f"{image_path}: is {width}x{height}, and a side is a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} up; "
-                f"remove the tile"
-            )
-        elif height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
-            faults.append(
-                f"{image_path}: is {width}x{height}; crop it so that each side is a multiple of {SIDE_MULTIPLE} "
-                f"from {MIN_SIDE} up"
-            )
-        if mask is not None and mask.shape != (height, width):
-            faults.append(
-                f"{mask_path}: is {mask.shape[1]}x{mask.shape[0]} but its image is {width}x{height}; make them match"
-            )
-    if faults or image is None or mask is None:
-        raise DataError(faults)
-    return TileFiles(
-        tile=Tile(name=name, image=image, mask=mask),
-        image=image_path.relative_to(root).as_posix(),
-        mask=mask_path.relative_to(root).as_posix(),
-        image_sha256=hashlib.sha256(image_bytes).hexdigest(),
-        mask_sha256=hashlib.sha256(mask_bytes).hexdigest(),
-    )

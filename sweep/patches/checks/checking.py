@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sweep.patches.checks.candidates import Watch, unwatched
-from sweep.patches.checks.leaks import find_leaks, pairs_within
+from sweep.cli.counting import Watch, unwatched
+from sweep.patches.checks.leaks import find_leaks
+from sweep.patches.checks.tiles import CheckedTile, check_split, pictures
 from sweep.patches.splits.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
+from trainables.data.dataset_faults import absent_classes, class_faults, cross_split_faults, manifest_faults
 from trainables.data.imagery import RGB, Imagery
 from trainables.data.manifest import Leak, Manifest, SplitOrigin
-from trainables.data.tiles import (
-    SPLITS,
-    Tile,
-    TileFiles,
-    absent_classes,
-    class_faults,
-    cross_split_faults,
-    manifest_faults,
-    scan_split,
-)
+from trainables.data.tiles import SPLITS, Tile
 from trainables.errors import DataError
 from trainables.task import Task
-
-MOST_WITHIN = 10_000
-"""Pairs of tiles within train and val that are compared, at some 10 ms each; 142 tiles have as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +25,7 @@ class Report:
     """What a check found.
 
     Attributes:
+        root: The dataset.
         splits: Split to the tiles that could be read.
         faults: One line a fault; empty for a sound dataset.
         manifest: The dataset's manifest, None where it has none or a damaged one.
@@ -46,7 +37,8 @@ class Report:
         imagery: What the images hold.
     """
 
-    splits: dict[str, tuple[TileFiles, ...]]
+    root: Path
+    splits: dict[str, tuple[CheckedTile, ...]]
     faults: tuple[str, ...]
     manifest: Manifest | None
     scenes: KnownScenes
@@ -58,13 +50,21 @@ class Report:
     @property
     def absent_classes(self) -> tuple[str, ...]:
         """The classes that no train tile shows."""
-        return absent_classes(self.task, [files.tile for files in self.splits["train"]])
+        return absent_classes(self.task, self.splits["train"])
+
+    def pictures(self, tiles: Sequence[CheckedTile]) -> Iterator[Tile]:
+        """Read some of its tiles again, one after the other.
+
+        Raises:
+            DataError: One has changed since.
+        """
+        return pictures(tiles, self.root, self.task, self.imagery)
 
     def summary(self) -> str:
         """Describe a sound dataset in a line."""
-        tiles = [files.tile for split in self.splits.values() for files in split]
+        tiles = [tile for split in self.splits.values() for tile in split]
         counts = "/".join(str(len(self.splits[split])) for split in SPLITS)
-        sizes = sorted({f"{tile.mask.shape[1]}x{tile.mask.shape[0]}" for tile in tiles})
+        sizes = sorted({tile.size for tile in tiles})
         return (
             f"{len(tiles)} tiles ({counts} train/val/test) of {', '.join(sizes[:4])} pixels, "
             f"{self._shares([class_shares(tile, self.task) for tile in tiles])}"
@@ -78,7 +78,7 @@ class Report:
         return ", ".join(f"{name} {share:.1%}" for name, share in means.items())
 
 
-def class_shares(tile: Tile, task: Task) -> dict[str, float]:
+def class_shares(tile: CheckedTile, task: Task) -> dict[str, float]:
     """Return the share of a tile's labelled pixels a class, each in [0, 1]; they sum to 1."""
     counts = count_classes(tile, len(task.classes))
     return {name: float(count) / int(counts.sum()) for name, count in zip(task.classes, counts, strict=True)}
@@ -89,10 +89,11 @@ def check(
     *,
     against_manifest: bool = True,
     leaks: bool = True,
+    viewed: bool = False,
     task: Task | None = None,
     imagery: Imagery | None = None,
     scenes: Callable[[Sequence[str]], KnownScenes] | None = None,
-    watch: Watch[int] = unwatched,
+    watch: Watch = unwatched,
 ) -> Report:
     """Read every file of every split.
 
@@ -100,16 +101,17 @@ def check(
         root: The dataset.
         against_manifest: Also compare with the manifest.
         leaks: Also look for tiles of different splits or scenes that show the same ground, unless there are faults.
+        viewed: Also keep what is needed to look for them later.
         task: What the masks mean; None is what the manifest says.
         imagery: What the images hold; None is what the manifest says.
         scenes: Gives the scenes of the tiles of these names; None is what the manifest says.
-        watch: Shows how far the look for leaks is.
+        watch: Shows how far it is.
 
     Raises:
         DataError: What ``scenes`` raises.
     """
     faults: list[str] = []
-    splits: dict[str, tuple[TileFiles, ...]] = {}
+    splits: dict[str, tuple[CheckedTile, ...]] = {}
     manifest = None
     if against_manifest:
         try:
@@ -119,15 +121,16 @@ def check(
     task = task or (manifest.task if manifest else Task())
     imagery = imagery or (manifest.imagery if manifest else RGB)
     for split in SPLITS:
-        splits[split], found = scan_split(root, split, task, imagery)
+        splits[split], found = check_split(root, split, task, imagery, viewed=leaks or viewed, watch=watch)
         faults += found
     faults += cross_split_faults(root, splits)
     faults += class_faults(root, task, splits["train"])
     if manifest:
         faults += manifest_faults(root, manifest, splits)
-    names = [files.tile.name for tiles in splits.values() for files in tiles]
+    names = [tile.name for tiles in splits.values() for tile in tiles]
     known = scenes(names) if scenes else scenes_of_manifest(names, manifest)
     report = Report(
+        root=root,
         splits=splits,
         faults=tuple(dict.fromkeys(faults)),
         manifest=manifest,
@@ -138,13 +141,12 @@ def check(
     return _compared(report, watch) if leaks and not faults else report
 
 
-def _compared(report: Report, watch: Watch[int]) -> Report:
-    """Look for tiles that show the same ground; within splits, unless there are too many."""
-    within = pairs_within(report.splits, report.scenes.of) <= MOST_WITHIN
-    pairs = find_leaks(report.splits, report.scenes.of if within else None, watch)
+def _compared(report: Report, watch: Watch) -> Report:
+    """Look for tiles that show the same ground."""
+    pairs = find_leaks(report.splits, report.scenes.of, watch)
     split_of = {files.image: split for split, tiles in report.splits.items() for files in tiles}
     leaks = tuple(pair for pair in pairs if split_of[pair.first] != split_of[pair.second])
-    return replace(report, leaks=leaks, same_ground=tuple(one for one in pairs if one not in leaks) if within else None)
+    return replace(report, leaks=leaks, same_ground=tuple(one for one in pairs if one not in leaks))
 
 
 def describe(
@@ -165,13 +167,13 @@ def describe(
     entries: dict[str, dict[str, Any]] = {}
     for split in report.splits.values():
         for files in split:
-            height, width = files.tile.mask.shape
-            common = {"width": width, "height": height, "source": (sources or {}).get(files.tile.name, "")}
-            shares = {name: round(share, 6) for name, share in class_shares(files.tile, report.task).items()}
+            height, width = files.shape
+            common = {"width": width, "height": height, "source": (sources or {}).get(files.name, "")}
+            shares = {name: round(share, 6) for name, share in class_shares(files, report.task).items()}
             found = {"foreground": shares[report.task.classes[1]]} if report.task.binary else {"shares": shares}
-            if place := (places or {}).get(files.tile.name):
+            if place := (places or {}).get(files.name):
                 common |= {"row": place[0], "column": place[1]}
-            scene = report.scenes.of.get(files.tile.name)
+            scene = report.scenes.of.get(files.name)
             entries[files.image] = {"sha256": files.image_sha256, **common} | ({"scene": scene} if scene else {})
             entries[files.mask] = {"sha256": files.mask_sha256, **found, **common}
     return Manifest(
@@ -181,7 +183,7 @@ def describe(
         version=version,
         synthetic=synthetic,
         ground_sample_distance_m=ground_sample_distance_m,
-        splits={split: [files.tile.name for files in tiles] for split, tiles in report.splits.items()},
+        splits={split: [files.name for files in tiles] for split, tiles in report.splits.items()},
         files=entries,
         notes=notes or {},
         leaks=report.leaks,

@@ -19,6 +19,8 @@ MIN_CONTRAST = 4.0
 """Standard deviation of grey values, of 255, below which one flat field looks like another."""
 MIRRORED_BINS = [0, 7, 6, 5, 4, 3, 2, 1]
 """Where the eight directions of a descriptor's gradients go when its picture is mirrored along its main direction."""
+ACROSS = np.tile(np.sin(2 * np.pi * np.arange(8) / 8), 16)
+"""How far each of a descriptor's numbers points to the left of its main direction; mirrored, to the right."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,16 @@ class TileView:
         grey: (H, W) the grey picture, its longer side at most 512 pixels.
         thumbnail: (32, 32) the same as a whole.
         points: (N, 2) x and y of its keypoints, the strongest first.
-        descriptors: (N, 128) whole numbers from 0 to 255 of them.
+        descriptors: (N, 128) uint8 of them, each as in that of the picture and its mirror image that points to the
+            left: a picture and its mirror image have the same ones.
+        mirrored: (N,) bool, whether that is the mirror image.
     """
 
     grey: NDArray[np.uint8]
     thumbnail: NDArray[np.float32]
     points: NDArray[np.float32]
-    descriptors: NDArray[np.float32]
-
-    def mirrored(self) -> TileView:
-        """Return what stands for the tile mirrored, left for right; nothing is looked for again.
-
-        A descriptor has 4 by 4 cells of 8 directions, in a frame turned to the keypoint's own main direction. In the
-        mirrored picture that frame is upside down: its rows of cells change places, and its directions their sense.
-        """
-        cells = self.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., MIRRORED_BINS]
-        return TileView(
-            grey=self.grey[:, ::-1],
-            thumbnail=self.thumbnail[:, ::-1],
-            points=np.array((self.grey.shape[1] - 1, 0), np.float32) + self.points * np.array((-1, 1), np.float32),
-            descriptors=np.ascontiguousarray(cells).reshape(-1, 128),
-        )
+    descriptors: NDArray[np.uint8]
+    mirrored: NDArray[np.bool_]
 
 
 def view_of(picture: NDArray[np.uint8]) -> TileView:
@@ -63,14 +54,26 @@ def view_of(picture: NDArray[np.uint8]) -> TileView:
     factor = min(1.0, VIEW / max(grey.shape))
     if factor < 1:
         grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    found, descriptors = cv2.SIFT.create(MAX_KEYPOINTS).detectAndCompute(grey, None)
-    order = sorted(range(len(found)), key=lambda number: -found[number].response)
+    found, values = cv2.SIFT.create(MAX_KEYPOINTS).detectAndCompute(grey, None)
+    order = sorted(range(len(found)), key=lambda number: -found[number].response)[:MAX_KEYPOINTS]
+    descriptors = np.zeros((0, 128), np.uint8) if values is None else values[order].astype(np.uint8)
+    mirrored = descriptors @ ACROSS < 0
     return TileView(
         grey=grey,
         thumbnail=thumbnail,
         points=np.array([found[number].pt for number in order], np.float32).reshape(-1, 2),
-        descriptors=np.zeros((0, 128), np.float32) if descriptors is None else descriptors[order],
+        descriptors=np.where(mirrored[:, None], mirror(descriptors), descriptors),
+        mirrored=mirrored,
     )
+
+
+def mirror(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, 128) descriptors as the mirrored picture has them.
+
+    A descriptor has 4 by 4 cells of 8 directions, in a frame turned to the keypoint's own main direction. In the
+    mirrored picture that frame is upside down: its rows of cells change places, and its directions their sense.
+    """
+    return descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., MIRRORED_BINS].reshape(-1, 128)
 
 
 def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:

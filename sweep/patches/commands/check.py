@@ -71,7 +71,7 @@ def check(options: CheckOptions, output: Output) -> int:
     )
     say_scenes(report, output)
     say_absent_splits(report, output)
-    train = [files.tile for files in report.splits["train"]]
+    train = report.splits["train"]
     if narrow := smaller_than(train, largest := largest_crop(train)):
         output.results.print(
             f"train tiles smaller than others: {listed(narrow)}; where a sweep's crop is larger than they are, up to "
@@ -95,7 +95,7 @@ def _with_scenes(files: Mapping[str, Mapping[str, Any]], report: Report) -> dict
     """Return a manifest's entries with the scenes that are known, and no others."""
     entries = {path: {key: value for key, value in entry.items() if key != "scene"} for path, entry in files.items()}
     for one in (files for split in report.splits.values() for files in split):
-        if scene := report.scenes.of.get(one.tile.name):
+        if scene := report.scenes.of.get(one.name):
             entries[one.image]["scene"] = scene
     return entries
 

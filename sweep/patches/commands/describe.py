@@ -10,26 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
+from sweep.cli.counting import CountedItems, Watch
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Column, Sheet
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.leaks import find_leaks
+from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.commands.shared import command, read_sound, title, train_words
-from sweep.patches.look.description import CHANNELS, Drift, SplitLook, find_drift, look_at_all
+from sweep.patches.look.description import CHANNELS, Drift, SplitLook, find_drift, look_at
 from sweep.patches.look.description_picture import draw_picture
 from sweep.patches.options import Describe
 from sweep.records.outputs import require_free, sealed, write_files
 from trainables.class_balance import inverse_frequency
-from trainables.data.manifest import Leak
 from trainables.data.scenes import scenes_of
-from trainables.data.tiles import TileFiles, natural_order
+from trainables.data.tiles import natural_order
 from trainables.errors import ExperimentError
 from trainables.task import Task
 
 DESCRIPTION_FILE = "description.svg"
-MOST_COMPARED = 150
-"""Tiles that are all compared with each other for near-duplicates; the time grows with the square of their number."""
-
 MOST_SCENES = 50
 """Scenes that a table lists."""
 
@@ -46,8 +44,13 @@ def describe(options: Describe, output: Output) -> None:
     if path.suffix.lower() != ".svg":
         raise ExperimentError(f"--out {path}: must end in .svg")
     require_free(path, flag=flag, overwrite=options.overwrite, ending=".svg")
-    report = read_sound(root, leaks=False)
-    looks = look_at_all(report.splits, report.task)
+    watch = CountedItems(output.console)
+    report = read_sound(root, leaks=False, viewed=True, watch=watch)
+    looks = {
+        split: look_at(watch(f"describing {split}", report.pictures(tiles), len(tiles)), report.task)
+        for split, tiles in report.splits.items()
+        if tiles
+    }
     drifts = find_drift(looks)
     weights = inverse_frequency(looks["train"].pixels)
     name = title(report.manifest) if report.manifest else root.resolve().name
@@ -58,7 +61,7 @@ def describe(options: Describe, output: Output) -> None:
     if drifts:
         output.results.print(_drift_table(drifts))
     _say_scenes(report, output)
-    _say_twins(report.splits, output)
+    _say_twins(report.splits, output, watch)
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
         output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)
@@ -139,7 +142,7 @@ def _drift_table(drifts: Sequence[Drift]) -> Sheet:
 
 def _say_scenes(report: Report, output: Output) -> None:
     """Count the tiles of every scene."""
-    names = {split: [files.tile.name for files in tiles] for split, tiles in report.splits.items()}
+    names = {split: [files.name for files in tiles] for split, tiles in report.splits.items()}
     scenes = scenes_of([name for found in names.values() for name in found], report.scenes.of, None, ())
     output.results.print(f"{'scenes':{LABEL_WIDTH}}{report.scenes.origin}", markup=False, soft_wrap=True)
     counts = {split: Counter(scenes.of[name] for name in found) for split, found in names.items()}
@@ -161,14 +164,10 @@ def _say_scenes(report: Report, output: Output) -> None:
         output.events.emit("scene", scene=scene, tiles=tiles, splits=dict(zip(counts, parts, strict=True)))
 
 
-def _say_twins(splits: Mapping[str, Sequence[TileFiles]], output: Output) -> None:
+def _say_twins(splits: Mapping[str, Sequence[CheckedTile]], output: Output, watch: Watch) -> None:
     """List tiles that show the same ground, also within a split."""
     tiles = [files for found in splits.values() for files in found]
-    if len(tiles) > MOST_COMPARED:
-        output.console.print(f"{len(tiles)} tiles are too many to look for near-duplicates here")
-        return
-    # A split of its own a tile: find_leaks compares tiles of different splits.
-    twins: list[Leak] = find_leaks({files.image: (files,) for files in tiles})
+    twins = find_leaks({"all": tiles}, {}, watch)
     output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}")
     for twin in twins:
         output.results.print(f"  {twin}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
@@ -10,9 +11,6 @@ from sweep.patches.options import ImportPets
 from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError
-
-MOST_COMPARED = 300
-"""Tiles whose splits are compared with each other here; the time grows with the square of their number."""
 
 
 def import_pets(options: ImportPets, output: Output) -> None:
@@ -35,8 +33,7 @@ def import_pets(options: ImportPets, output: Output) -> None:
         sources, left_out = write_pets(root, splits, reading)
         if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
             raise DataError(f"--size {options.size}: leaves a split without images ({left_out[0]}); use --fit pad")
-        compare = len(sources) <= MOST_COMPARED
-        report = read_sound(root, task=reading.task, leaks=compare)
+        report = read_sound(root, task=reading.task, watch=CountedItems(output.console))
         manifest = describe(
             report,
             name="oxford-iiit-pet",
@@ -51,10 +48,6 @@ def import_pets(options: ImportPets, output: Output) -> None:
         output.console.print(f"left out {line}")
     if len(left_out) > 10:
         output.console.print(f"left out {len(left_out)} images in all")
-    if not compare:
-        output.console.print(
-            f"splits of more than {MOST_COMPARED} tiles are not compared here; patches check does, and takes long"
-        )
     say_made(options.dst, report, output)
 
 

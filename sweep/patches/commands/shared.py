@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from sweep.cli.counting import Watch, unwatched
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
-from sweep.patches.checks.candidates import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.checking import check as check_dataset
 from sweep.patches.look.overview import overview_png
@@ -67,26 +67,34 @@ def read_sound(
     root: Path,
     *,
     leaks: bool = True,
+    viewed: bool = False,
     task: Task | None = None,
     imagery: Imagery | None = None,
     scenes: KnownScenes | None = None,
-    watch: Watch[int] = unwatched,
+    watch: Watch = unwatched,
 ) -> Report:
     """Read a dataset, and look for leaks if asked.
 
     Args:
         root: The dataset.
         leaks: Also look for tiles of different splits or scenes that show the same ground.
+        viewed: Also keep what is needed to look for them later.
         task: What the masks mean; None is what the manifest says.
         imagery: What the images hold; None is what the manifest says.
         scenes: What is known of the tiles' scenes; None is what the manifest says.
-        watch: Shows how far the look for leaks is.
+        watch: Shows how far it is.
 
     Raises:
         DataError: It is not sound.
     """
     report = check_dataset(
-        root, leaks=leaks, task=task, imagery=imagery, scenes=(lambda _: scenes) if scenes else None, watch=watch
+        root,
+        leaks=leaks,
+        viewed=viewed,
+        task=task,
+        imagery=imagery,
+        scenes=(lambda _: scenes) if scenes else None,
+        watch=watch,
     )
     if report.faults:
         raise DataError(report.faults)
@@ -102,7 +110,7 @@ def draw_overview_of(
         ExperimentError: It cannot be written there, or what is there is not ours.
     """
     path = out or root / OVERVIEW_FILE
-    picture = sealed(overview_png(title, report.splits, report.task), ".png")
+    picture = sealed(overview_png(title, report.splits, report.task, report.pictures), ".png")
     flag = "--out" if out else ""
     write_files({path: picture}, flag=flag, overwrite=overwrite, ending=".png", make_folders=False)
     return path
@@ -155,11 +163,6 @@ def say_scenes(report: Report, output: Output) -> None:
         output.results.print(
             f"nobody has looked for tiles that show the same ground (--no-leak-check), and the manifest says so; "
             f"{call('patches')} check does"
-        )
-    elif report.same_ground is None:
-        output.results.print(
-            "train and val have too many tiles to compare each with all others: which of one split show the same "
-            "ground is not known",
         )
     for pair in report.same_ground or ():
         output.events.emit("same_ground", first=pair.first, second=pair.second, how=pair.how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
@@ -19,7 +20,7 @@ def synthesize(options: Synthesize, output: Output) -> None:
     splits = split_names(options.counts)
     with new_dataset(options.dst, force=options.force) as root:
         sources = draw_tiles(root, splits, size=size, seed=options.seed, kind=options.kind)
-        report = read_sound(root, task=kind.task)
+        report = read_sound(root, task=kind.task, watch=CountedItems(output.console))
         manifest = describe(
             report,
             name=f"synthetic-{options.kind}",

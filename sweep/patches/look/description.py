@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from trainables.class_balance import count_classes
-from trainables.data.tiles import SPLITS, Tile, TileFiles
+from trainables.data.tiles import Tile
 from trainables.task import Task
 
 CHANNELS = ("red", "green", "blue")
@@ -77,11 +77,11 @@ class Drift:
         return "maybe" if abs(self.difference) >= LARGE else ""
 
 
-def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
+def look_at(tiles: Iterable[Tile], task: Task) -> SplitLook:
     """Describe the tiles of a split.
 
     Args:
-        tiles: At least one.
+        tiles: At least one; each is held only while it is looked at.
         task: What their masks mean.
     """
     sizes: dict[str, int] = {}
@@ -105,7 +105,7 @@ def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
             features.setdefault(name, []).append(value)
     means = total / area
     return SplitLook(
-        tiles=len(tiles),
+        tiles=sum(sizes.values()),
         sizes=sizes,
         pixels=pixels,
         ignored=1 - float(pixels.sum()) / area,
@@ -113,11 +113,6 @@ def look_at(tiles: Sequence[Tile], task: Task) -> SplitLook:
         deviations=np.sqrt(np.maximum(0, squares / area - means**2)),
         features={name: np.array(values) for name, values in features.items()},
     )
-
-
-def look_at_all(splits: Mapping[str, Sequence[TileFiles]], task: Task) -> dict[str, SplitLook]:
-    """Describe every split that has tiles."""
-    return {split: look_at([files.tile for files in splits[split]], task) for split in SPLITS if splits[split]}
 
 
 def standardised_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

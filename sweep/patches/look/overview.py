@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 
 import cv2
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from trainables.data.tiles import Tile, TileFiles
+from sweep.patches.checks.tiles import CheckedTile
+from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX, Colour, Task
 
 THUMBNAIL = 224
@@ -20,11 +21,12 @@ SHOWN = 60
 HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
 OUTLINE = (255, 40, 200)
 IGNORED: Colour = (128, 128, 128)
+ReadTiles = Callable[[Sequence[CheckedTile]], Iterable[Tile]]
 TINT = 0.5
 """Weight of a class's colour over the image, in [0, 1]."""
 
 
-def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> Image.Image:
+def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTiles) -> Image.Image:
     """Draw a grid of thumbnails by split; the tiles themselves are not changed.
 
     A binary mask is outlined. In a multi-class task every class but the first tints the image in its colour. Captions
@@ -34,6 +36,7 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
         title: Written at the top.
         splits: Split to tiles; the first 60 of each are drawn.
         task: What the masks mean.
+        read: Reads the pixels of those that are drawn.
 
     Returns:
         A picture of 256 colours.
@@ -41,7 +44,7 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
     cell = THUMBNAIL + GAP
     width = COLUMNS * cell + GAP
     shown = {split: tiles[:SHOWN] for split, tiles in splits.items()}
-    ignored = any((files.tile.mask == IGNORE_INDEX).any() for tiles in shown.values() for files in tiles)
+    ignored = any(tile.values[IGNORE_INDEX] for tiles in shown.values() for tile in tiles)
     legend = [] if task.binary else _lay_out_legend(task, width, ignored=ignored)
     top = HEADER + (legend[-1][1] + HEADER // 2 if legend else 0)
     rows = {split: -(-len(tiles) // COLUMNS) for split, tiles in shown.items()}
@@ -57,10 +60,10 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
         part = f", the first {SHOWN} of them" if len(tiles) > SHOWN else ""
         pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles{part}", fill="black", font=large)
         top += HEADER
-        for number, files in enumerate(shown[split]):
+        for number, (files, tile) in enumerate(zip(shown[split], read(shown[split]), strict=True)):
             x, y = GAP + number % COLUMNS * cell, top + number // COLUMNS * (cell + CAPTION)
-            page.paste(Image.fromarray(_thumbnail(files.tile, task)), (x, y))
-            caption = f"{files.tile.name}  {_share(files.tile):.0%}"
+            page.paste(Image.fromarray(_thumbnail(tile, task)), (x, y))
+            caption = f"{files.name}  {_share(files):.0%}"
             pen.text((x, y + THUMBNAIL), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
     page = page.quantize(256 - len(legend), dither=Image.Dither.NONE)
@@ -68,17 +71,17 @@ def draw_overview(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task:
     return page
 
 
-def overview_png(title: str, splits: Mapping[str, tuple[TileFiles, ...]], task: Task) -> bytes:
+def overview_png(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTiles) -> bytes:
     """Return the picture as PNG."""
     data = BytesIO()
-    draw_overview(title, splits, task).save(data, format="PNG", optimize=True)
+    draw_overview(title, splits, task, read).save(data, format="PNG", optimize=True)
     return data.getvalue()
 
 
-def _share(tile: Tile) -> float:
+def _share(tile: CheckedTile) -> float:
     """Return which share of the labelled pixels is not of the first class."""
-    labelled = tile.mask != IGNORE_INDEX
-    return float((labelled & (tile.mask != 0)).sum() / max(1, labelled.sum()))
+    labelled = tile.values[:IGNORE_INDEX].sum()
+    return float((labelled - tile.values[0]) / max(1, labelled))
 
 
 def _lay_out_legend(task: Task, width: int, *, ignored: bool) -> list[tuple[int, int, str, Colour]]:

@@ -15,5 +15,5 @@ def test_a_pipe_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 4))
     monkeypatch.setattr(counting.time, "monotonic", lambda: float(next(clock)))
     file = io.StringIO()
-    assert list(CountedItems(Terminal(file=file))("looking at tiles", [3, 4, 5, 6, 7])) == [3, 4, 5, 6, 7]
+    assert list(CountedItems(Terminal(file=file))("looking at tiles", [3, 4, 5, 6, 7], 5)) == [3, 4, 5, 6, 7]
     assert file.getvalue().splitlines() == ["looking at tiles: 3 of 5"]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from sweep.patches.checks.checking import check
 from sweep.patches.checks.leaks import find_leaks
+from sweep.patches.checks.tiles import CheckedTile, checked
 from sweep.patches.command import COMMAND
 from sweep.patches.folders import write_tile
 from sweep.patches.synthesis import draw_tiles
@@ -59,9 +60,10 @@ COPIES: dict[str, Callable[[Picture], Picture]] = {
 }
 
 
-def _files(name: str, picture: Picture) -> TileFiles:
+def _files(name: str, picture: Picture) -> CheckedTile:
     tile = Tile(name=name, image=np.ascontiguousarray(picture), mask=np.zeros(picture.shape[:2], np.uint8))
-    return TileFiles(tile=tile, image=f"{name}.png", mask="", image_sha256=name, mask_sha256=name)
+    files = TileFiles(tile=tile, image=f"{name}.png", mask="", image_sha256=name, mask_sha256=name)
+    return checked(files, viewed=True)
 
 
 @pytest.mark.parametrize("copy", COPIES)

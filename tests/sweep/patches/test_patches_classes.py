@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from sweep.patches.checks.tiles import checked
 from sweep.patches.look.description import holm, look_at, standardised_difference
 from sweep.patches.look.overview import draw_overview
 from sweep.patches.rasters.area import Area
@@ -223,16 +224,22 @@ def test_check_update_keeps_the_task_and_check_task_sets_it(classes: Path, tmp_p
     _refused("--task", "check", "--patches", classes, "--task", tmp_path / "nowhere.json")
 
 
-def _files(mask: np.ndarray) -> TileFiles:
+def _tile(mask: np.ndarray) -> Tile:
     image = np.full((*mask.shape, 3), 200, np.uint8)
-    return TileFiles(tile=Tile(name="t", image=image, mask=mask), image="i", mask="m", image_sha256="", mask_sha256="")
+    return Tile(name="t", image=image, mask=mask)
+
+
+def _page(tiles: list[Tile], task: Task) -> Image.Image:
+    files = [TileFiles(tile=one, image="i", mask="m", image_sha256="", mask_sha256="") for one in tiles]
+    light = [checked(one, viewed=False) for one in files]
+    return draw_overview("x", {"train": light}, task, lambda shown: tiles[: len(shown)])
 
 
 def test_the_overview_tints_classes_and_keeps_the_first_one() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[:32], mask[32:40] = 1, 255
     task = Task(kind="multiclass", classes=("land", "road"), colours=((9, 9, 9), (0, 0, 200)))
-    page = draw_overview("x", {"train": (_files(mask),)}, task).convert("RGB")
+    page = _page([_tile(mask)], task).convert("RGB")
     colours = {colour: count for count, colour in page.getcolors(1 << 20) or []}
     assert colours[(100, 100, 200)] >= 224 * 112  # half of 200,200,200 and half of the road's
     assert colours[(164, 164, 164)] >= 224 * 24  # ignored: grey
@@ -241,8 +248,8 @@ def test_the_overview_tints_classes_and_keeps_the_first_one() -> None:
 
 
 def test_the_overview_of_thousands_of_tiles_shows_some() -> None:
-    tiles = tuple(_files(np.zeros((64, 64), np.uint8)) for _ in range(500))
-    assert draw_overview("x", {"train": tiles}, Task()).height < 3000
+    tiles = [_tile(np.zeros((64, 64), np.uint8)) for _ in range(500)]
+    assert _page(tiles, Task()).height < 3000
 
 
 def test_road_scenes_are_a_function_of_their_seed_and_show_all_classes() -> None:

@@ -18,9 +18,9 @@ from rasterio.crs import CRS
 from rasterio.transform import from_bounds
 from rasterio.warp import transform_bounds
 
-from sweep.patches.checks import checking
 from sweep.patches.checks.checking import check
-from sweep.patches.checks.leaks import find_leaks, pairs_within
+from sweep.patches.checks.leaks import find_leaks
+from sweep.patches.checks.tiles import CheckedTile, checked
 from sweep.patches.folders import write_tile
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.georeference import Ground, find_touching, ground_of
@@ -297,9 +297,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
     return [np.asarray(Image.open(path)) for path in sorted((root / "train/images").iterdir())]
 
 
-def _tiles(names: Iterable[str], picture: Picture) -> list[TileFiles]:
+def _tiles(names: Iterable[str], picture: Picture) -> list[CheckedTile]:
     tiles = [Tile(name=name, image=picture, mask=np.zeros(picture.shape[:2], np.uint8)) for name in names]
-    return [TileFiles(tile=one, image=one.name, mask="", image_sha256=one.name, mask_sha256="") for one in tiles]
+    files = [TileFiles(tile=one, image=one.name, mask="", image_sha256=one.name, mask_sha256="") for one in tiles]
+    return [checked(one, viewed=True) for one in files]
 
 
 def test_tiles_of_train_and_val_are_compared_across_scenes_only(pictures: list[Picture]) -> None:
@@ -314,7 +315,6 @@ def test_tiles_of_train_and_val_are_compared_across_scenes_only(pictures: list[P
     apart += [("b1", "x"), ("b1", "y"), ("x", "y"), ("c1", "d1")]
     between = {(pair.first, pair.second) for pair in find_leaks(splits)}
     assert pairs - between == set(apart)
-    assert pairs_within(splits, scenes) == len(apart)
     assert all({first[0], second[0]} <= set("cde") for first, second in between)
 
 
@@ -361,17 +361,16 @@ def test_tiles_of_one_scene_may_show_the_same_ground(here: Run, overlapping: Pat
     assert TuningData.read(overlapping).same_ground == ()
 
 
-def test_too_many_tiles_are_not_compared_within_a_split(
-    here: Run, overlapping: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checking, "MOST_WITHIN", 3)
-    assert check(overlapping).same_ground is not None
-    monkeypatch.setattr(checking, "MOST_WITHIN", 2)
+def test_hundreds_of_tiles_are_compared_within_a_split(overlapping: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(150):
+        coarse = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        picture = np.asarray(Image.fromarray(coarse).resize((64, 64), Image.Resampling.NEAREST))
+        write_tile(overlapping, "train", f"n{number}_1", picture, np.eye(64, dtype=np.uint8), Task())
     report = check(overlapping)
-    assert (report.same_ground, report.leaks) == (None, ())
-    checked = here("patches", "check", "--patches", overlapping)
-    assert checked.returncode == 0 and "too many tiles to compare" in checked.stdout
-    assert not TuningData.read(overlapping).same_ground_checked
+    assert [(pair.first, pair.second) for pair in report.same_ground or ()] == [
+        ("train/images/a_1.jpg", "train/images/b_1.jpg")
+    ]
 
 
 @pytest.mark.skipif(not (SHARED / "dubai").is_dir(), reason="real tiles are not here")
