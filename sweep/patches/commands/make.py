@@ -47,14 +47,15 @@ def make(options: Make, output: Output) -> None:
     found = open_sources(options)
     say_found(options.src, found, output)
     stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))
-    plan = plan_tiles(found, options, nudges)
+    watch = CountedItems(output.console)
+    plan = plan_tiles(found, options, nudges, watch)
     say_work(options.dst, plan, output)
     if options.dry_run:
         _say_what_is_odd(plan, output)
         say_pairs(found, plan, output)
         return
     with new_dataset(options.dst, force=options.force) as root:
-        cut_tiles(root, found, plan)
+        cut_tiles(root, found, plan, watch=watch)
         require_unchanged(stamps)
         (root / SPLIT_FILE).write_text(plan.split_file, encoding="utf-8")
         report = read_sound(
@@ -63,7 +64,7 @@ def make(options: Make, output: Output) -> None:
             task=plan.task,
             imagery=plan.imagery,
             scenes=plan.scenes,
-            watch=CountedItems(output.console),
+            watch=watch,
         )
         manifest = describe(
             report,

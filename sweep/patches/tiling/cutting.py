@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.cli.counting import Watch, unwatched
+from sweep.machine.threads import in_threads
 from sweep.patches.folders import write_tile
 from sweep.patches.layouts.sources import SourceRaster, SourceSet
 from sweep.patches.rasters.area import Area
@@ -21,17 +21,12 @@ from sweep.patches.tiling.window import tile_side
 from trainables.errors import DataError
 from trainables.task import IGNORE_INDEX
 
-THREADS = 2
-WAITING = 16
-"""Tiles that may wait to be written: their pixels are in memory."""
+CutTile = tuple[PlannedTile, NDArray[Any], NDArray[np.uint8]]
+"""A tile, its (H, W, C) image and its (H, W) mask."""
 
 
 def cut_tiles(
-    root: Path,
-    found: SourceSet,
-    plan: TilePlan,
-    *,
-    threads: int = THREADS,
+    root: Path, found: SourceSet, plan: TilePlan, *, threads: int | None = None, watch: Watch = unwatched
 ) -> None:
     """Cut the tiles of a plan, and write them.
 
@@ -39,34 +34,36 @@ def cut_tiles(
         root: The dataset's folder.
         found: The sources.
         plan: The tiles.
-        threads: How many encode; their number does not change a byte.
+        threads: How many encode, None for one a core; their number does not change a byte.
+        watch: Shows how many are written.
 
     Raises:
         DataError: Everything that is wrong, all at once.
     """
     faults: list[str] = []
-    waiting: deque[Future[None]] = deque()
-    in_order = sorted(plan.tiles, key=lambda tile: (tile.source, tile.window.area.top, tile.window.area.left))
-    with ThreadPoolExecutor(threads, thread_name_prefix="tiles") as pool:
-        for name, tiles in groupby(in_order, key=lambda tile: tile.source):
-            try:
-                for tile, image, mask in _read(found, plan, found.sources[name], list(tiles)):
-                    while len(waiting) >= WAITING:
-                        waiting.popleft().result()
-                    waiting.append(
-                        pool.submit(write_tile, root, tile.split, tile.name, image, mask, plan.task, plan.imagery)
-                    )
-            except DataError as error:
-                faults += error.faults
-        for one in waiting:
-            one.result()
+
+    def write(cut: CutTile) -> None:
+        tile, image, mask = cut
+        write_tile(root, tile.split, tile.name, image, mask, plan.task, plan.imagery)
+
+    written = in_threads(write, _cut(found, plan, faults), threads=threads)
+    for _ in watch("cutting tiles", written, len(plan.tiles)):
+        pass
     if faults:
         raise DataError(faults)
 
 
-def _read(
-    found: SourceSet, plan: TilePlan, source: SourceRaster, tiles: Sequence[PlannedTile]
-) -> Iterator[tuple[PlannedTile, NDArray[Any], NDArray[np.uint8]]]:
+def _cut(found: SourceSet, plan: TilePlan, faults: list[str]) -> Iterator[CutTile]:
+    """Yield the tiles source by source; what is wrong with a source goes to the faults."""
+    in_order = sorted(plan.tiles, key=lambda tile: (tile.source, tile.window.area.top, tile.window.area.left))
+    for name, tiles in groupby(in_order, key=lambda tile: tile.source):
+        try:
+            yield from _read(found, plan, found.sources[name], list(tiles))
+        except DataError as error:
+            faults += error.faults
+
+
+def _read(found: SourceSet, plan: TilePlan, source: SourceRaster, tiles: Sequence[PlannedTile]) -> Iterator[CutTile]:
     """Yield the tiles of a source with their padded pixels; what lies near each other is read at once."""
     image, truth = plan.images.files[source.name], plan.images.ignoring(found.truth)
     with image.opened() as opened:

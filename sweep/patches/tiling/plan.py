@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sweep.cli.counting import Watch, unwatched
 from sweep.patches.layouts.sources import SourceRaster, SourceSet
 from sweep.patches.options import Make
 from sweep.patches.rasters.area import Area
@@ -90,13 +91,14 @@ class TilePlan:
         return split_toml(self.division.parts, comments)
 
 
-def plan_tiles(found: SourceSet, options: Make, nudges: Nudges) -> TilePlan:
+def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = unwatched) -> TilePlan:
     """Choose the tiles of a dataset and their splits; reads the truth, and of images the headers.
 
     Args:
         found: The sources.
         options: How to cut and divide them.
         nudges: Source to pixels right and down from where its one tile would be cut.
+        watch: Shows how many sources are read.
 
     Raises:
         DataError: Everything that is wrong, all at once.
@@ -117,7 +119,7 @@ def plan_tiles(found: SourceSet, options: Make, nudges: Nudges) -> TilePlan:
         division = _divide_rasters(found, images, shares, tiling)
     whole = [RasterPart(source=name) for name in names]
     parts = [part for parts in division.parts.values() for part in parts] if division else whole
-    windows, left_out = select(survey(found, images, parts, tiling, nudges), tiling.selection)
+    windows, left_out = select(survey(found, images, parts, tiling, nudges, watch), tiling.selection)
     if not any(windows.values()):
         raise DataError(f"{found.sources[names[0]].image.parent}: no window holds a labelled pixel; label some images")
     tiles = _named(windows, tiling)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.cli.counting import Watch, unwatched
 from sweep.patches.layouts.sources import SourceRaster, SourceSet
 from sweep.patches.options import MAX_TILES
 from sweep.patches.rasters.area import Area
@@ -60,6 +61,7 @@ def survey(
     parts: Iterable[RasterPart],
     tiling: Tiling,
     nudges: Nudges,
+    watch: Watch = unwatched,
 ) -> dict[RasterPart, list[Window]]:
     """Find the windows of parts of sources.
 
@@ -69,6 +71,7 @@ def survey(
         parts: Which parts.
         tiling: How they are cut.
         nudges: Source to pixels right and down from where its one tile would be cut.
+        watch: Shows how many sources are read.
 
     Returns:
         Part to its windows, numbered among those of its source.
@@ -83,7 +86,7 @@ def survey(
         f"--nudge {name}: no such tile in the split; correct the name" for name in nudges if name not in of_source
     ]
     windows: dict[RasterPart, list[Window]] = {}
-    for name, own in of_source.items():
+    for name, own in watch("reading the truth of sources", of_source.items(), len(of_source)):
         try:
             read = truth_reader(found, found.sources[name], images[name])
             areas = {part: part.area(images[name].shape) for part in own}
