@@ -13,7 +13,7 @@ from tests.commands import Run
 from tests.conftest import ROOT, SHARED
 from trainables.data.tiles import TuningData
 
-SPLIT = 'train = ["tile4_*", "tile5_*", "tile7_*"]\nval = ["tile2_*"]\ntest = ["tile1_*"]\n'
+SPLIT = 'train = ["tile4_*", "tile5_*", "tile6_*", "tile7_*"]\nval = ["tile2_*"]\ntest = ["tile1_*"]\n'
 
 
 def test_the_split_here_is_the_study_s() -> None:
@@ -28,7 +28,7 @@ def test_the_study_s_commands_give_a_scored_leaderboard(run: Run, here: Run, tmp
     cut = ("--src", SHARED / "dubai", "--dst", roofs, "--split", tmp_path / "roofs.toml")
     made = here("patches", "make", *cut, "--size", "480", "--foreground", "60,16,152", "--title", "dubai-roofs")
     assert made.returncode == 0, made.stderr
-    assert "45 tiles (27/9/9 train/val/test) of 480x480 pixels" in made.stdout
+    assert "54 tiles (36/9/9 train/val/test) of 480x480 pixels" in made.stdout
     assert here("patches", "check", "--patches", roofs).returncode == 0
     train = TuningData.read(roofs).train
     assert train[0].name == "tile4_image_part_001" and np.mean([tile.mask.mean() for tile in train]) > 0.1
