@@ -39,7 +39,8 @@ def budget_chart(
     budgets = sorted({row.tiles for row, _ in (*shown, *dots)})
     last = round(max([budgets[-1], *(max(curve) for curve in curves.values())]))
     means = [*(iou for _, iou in shown), *(one for curve in curves.values() for one in curve.values())]
-    seen = [*(one.mean for one in means), *(iou for _, iou in dots)]
+    ends = [end for one in means for end in _ends(one)]
+    seen = [*(one.mean for one in means), *ends, *(iou for _, iou in dots)]
     x = Axis(
         label="labelled train tiles",
         low=budgets[0] / 1.15,
@@ -54,7 +55,7 @@ def budget_chart(
         own = [pair for pair in dots if pair[0].architecture == name]
         if line:
             first = line[0][0]
-            series += [_means(line, number, y), *_forecast(curves.get(first.label), first, number, y)]
+            series += [_means(line, number), *_forecast(curves.get(first.label), first, number)]
         if own:
             series.append(_draws(own, split, number))
     label = f"{split} IoU by number of labelled tiles; the table has the numbers."
@@ -65,8 +66,8 @@ def _beyond(fit: Scaling) -> dict[float, Interval]:
     return {tiles: one for tiles, one in fit.curve.items() if tiles >= fit.tiles[-1]}
 
 
-def _means(line: Sequence[tuple[LeaderboardRow, Interval]], number: int, y: Axis) -> Series:
-    band = [(row.tiles, *_inside(iou, y)) for row, iou in line]
+def _means(line: Sequence[tuple[LeaderboardRow, Interval]], number: int) -> Series:
+    band = [(row.tiles, *_ends(iou)) for row, iou in line]
     known = len(line) > 1 and all(iou.ends() for _, iou in line)
     return Series(
         label=line[0][0].label,
@@ -78,7 +79,7 @@ def _means(line: Sequence[tuple[LeaderboardRow, Interval]], number: int, y: Axis
     )
 
 
-def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, number: int, y: Axis) -> list[Series]:
+def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, number: int) -> list[Series]:
     if not curve:
         return []
     return [
@@ -87,7 +88,7 @@ def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, numbe
             number=number,
             marks=[Mark(x=tiles, y=one.mean) for tiles, one in curve.items()],
             marked=False,
-            band=[(tiles, *_inside(one, y)) for tiles, one in curve.items()],
+            band=[(tiles, *_ends(one)) for tiles, one in curve.items()],
             dashed=True,
             architecture=row.architecture,
         )
@@ -106,7 +107,7 @@ def _draws(dots: Sequence[tuple[ScoredTrial, float]], split: str, number: int) -
     )
 
 
-def _inside(interval: Interval, axis: Axis) -> tuple[float, float]:
-    """Return an interval's ends, inside of the chart; the mean where they are not known."""
+def _ends(interval: Interval) -> tuple[float, float]:
+    """Return an interval's ends, in [0, 1] as every IoU is; the mean where they are not known."""
     low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
-    return max(low, axis.low), min(high, axis.high)
+    return max(low, 0.0), min(high, 1.0)
