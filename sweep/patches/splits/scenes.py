@@ -15,7 +15,7 @@ from trainables.data.scenes import connect, count_scenes, group_names, scenes_of
 from trainables.data.tiles import same_name
 from trainables.escaping import visible
 
-WINDOW = re.compile(r"(.+) x=\d+ y=\d+")
+WINDOW = re.compile(r"(.+) x=(?P<x>\d+) y=(?P<y>\d+)")
 """How a manifest names the raster that a tile was cut from, and where."""
 
 FROM_RASTERS = "from the rasters that tiles were cut from"

@@ -1,0 +1,1 @@
+"""Masks that look wrong: one file for each kind of suspicion."""

@@ -1,0 +1,31 @@
+"""All kinds of suspicion, and the masks that they find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.patches.checks.candidates import Watch, unwatched
+from sweep.patches.checks.checking import Report
+from sweep.patches.look.suspicion.borders import Borders
+from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
+from sweep.patches.look.suspicion.one_class import OneClass
+from sweep.patches.look.suspicion.shifted import Shifted
+from sweep.patches.look.suspicion.twins import Twins
+
+CHECKS: Sequence[MaskCheck] = (Shifted(), Borders(), Twins(), OneClass())
+"""In the order in which their findings are shown."""
+
+
+def suspicious_masks(report: Report, watch: Watch[int] = unwatched) -> tuple[Suspicion, ...]:
+    """Find the masks of a sound dataset that look wrong.
+
+    Args:
+        report: The dataset; where its manifest is there, it says which tiles are neighbours.
+        watch: Shows how far it is.
+
+    Returns:
+        By kind, the weightiest first; a mask can be suspicious for several reasons.
+    """
+    return tuple(
+        one for check in CHECKS for one in sorted(check.find(report, watch), key=lambda one: (-one.weight, one.mask))
+    )

@@ -1,0 +1,158 @@
+"""Masks that are shifted against their images: outlines of objects lie beside the edges in the image.
+
+Gradients are compared as directions of lines, which are the same for a bright roof on dark ground and a dark one on
+bright ground: a gradient's angle is doubled. The products of both fields at every shift are a correlation, taken for
+small blocks of the tile by Fourier transforms. Sources: Fitch et al. 2002, "Orientation correlation"; the doubled angle
+after Granlund 1978; the bootstrap after Efron 1979.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import fft
+
+from sweep.patches.checks.candidates import Watch
+from sweep.patches.checks.checking import Report
+from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
+from trainables.data.tiles import Tile
+from trainables.task import IGNORE_INDEX
+
+REACH = 16
+"""Pixels right, left, up and down within which the best place is looked for."""
+BLOCK = 32
+"""Side in pixels of the parts that are drawn again and again."""
+LEAST_SHIFT = 4.0
+"""Pixels; people do not outline more exactly."""
+TOGETHER = 3.0
+"""Pixels within which two best places are one."""
+LEAST_OUTLINE = 16.0
+"""Pixels of outlines, counted on both sides, that a block needs."""
+LEAST_BLOCKS, MOST_BLOCKS = 6, 1_000
+RESAMPLES, SURE = 500, 0.95
+"""In so many of the draws of blocks, with replacement, the best place must be the same one."""
+IMAGE_BLUR, MASK_BLUR = 1.5, 1.0
+"""Standard deviations of Gaussians, in pixels."""
+
+Field = NDArray[np.complex64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """Where a mask's outlines fit the image best.
+
+    Attributes:
+        right: Pixels further right; negative for left.
+        down: Pixels further down; negative for up.
+        sure: Share of the resamples that find the same place, and not the mask's own, in [0, 1].
+    """
+
+    right: int
+    down: int
+    sure: float
+
+    @property
+    def words(self) -> str:
+        """Such as ``9 px further right and 2 px further up``."""
+        across = f"{abs(self.right)} px further {'right' if self.right > 0 else 'left'}" if self.right else ""
+        along = f"{abs(self.down)} px further {'down' if self.down > 0 else 'up'}" if self.down else ""
+        return " and ".join(part for part in (across, along) if part)
+
+
+class Shifted:
+    """Masks that fit their images better a few pixels away."""
+
+    name = "shifted"
+    about = (
+        f"outlines fit the image better {LEAST_SHIFT:g} to {REACH} pixels away, in {SURE:.0%} of {RESAMPLES} resamples"
+    )
+
+    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+        """Look for the best place of every mask; see ``MaskCheck``."""
+        tiles = all_tiles(report)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # both libraries work outside Python's lock
+            found = pool.map(lambda pair: best_shift(pair[1].tile), tiles)
+            for number in watch("comparing outlines with images", list(range(len(tiles)))):
+                if (shift := next(found)) and shift.sure >= SURE:
+                    far = np.hypot(shift.right, shift.down) / REACH
+                    yield suspicion(*tiles[number], self.name, f"objects fit the image {shift.words}", far)
+
+
+def best_shift(tile: Tile) -> Shift | None:
+    """Return where a mask fits its image best, if that is elsewhere; None for its own place, and for too few outlines.
+
+    Outlines next to the tile's end or to pixels that do not count are left out. A place at the end of what is looked
+    through is none: the best one may be beyond.
+    """
+    maps = _score_maps(tile)
+    if len(maps) < LEAST_BLOCKS:
+        return None
+    down, right = _places(maps.sum(axis=0)[None])[0]
+    if max(abs(right), abs(down)) == REACH or np.hypot(right, down) < LEAST_SHIFT:
+        return None
+    draws = np.random.default_rng(0).multinomial(len(maps), np.full(len(maps), 1 / len(maps)), size=RESAMPLES)
+    places = _places(np.tensordot(draws.astype(np.float32), maps, axes=1))
+    same = np.hypot(*(places - (down, right)).T) <= TOGETHER
+    away = np.hypot(*places.T) >= LEAST_SHIFT
+    return Shift(right=int(right), down=int(down), sure=float(min(same.mean(), away.mean())))
+
+
+def _places(maps: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return (N, 2) rows and columns, from the middle, of the highest scores of (N, H, W)."""
+    best = maps.reshape(len(maps), -1).argmax(axis=1)
+    return np.stack(np.unravel_index(best, maps.shape[1:]), axis=1) - REACH
+
+
+def _score_maps(tile: Tile) -> NDArray[np.float32]:
+    """Return (blocks, 33, 33): how well each block with outlines fits, moved by -16 to 16 rows and columns."""
+    height, width = (side - side % BLOCK for side in tile.mask.shape)
+    outlines = _outlines(tile.mask)[:height, :width]
+    blocks = outlines.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(1, 2)
+    rows, columns = np.nonzero(np.abs(blocks).sum(axis=(2, 3)) >= LEAST_OUTLINE)
+    if len(rows) < LEAST_BLOCKS:
+        return np.zeros((0, 2 * REACH + 1, 2 * REACH + 1), np.float32)
+    if len(rows) > MOST_BLOCKS:
+        chosen = np.random.default_rng(0).choice(len(rows), MOST_BLOCKS, replace=False)
+        rows, columns = rows[chosen], columns[chosen]
+    side = BLOCK + 2 * REACH
+    around = np.pad(_edges(tile.picture)[:height, :width], REACH)
+    windows = sliding_window_view(around, (side, side))[::BLOCK, ::BLOCK][rows, columns]
+    wanted = fft.fft2(blocks[rows, columns], s=(side, side), overwrite_x=True)
+    products = fft.ifft2(fft.fft2(windows) * np.conj(wanted)).real
+    return np.ascontiguousarray(products[:, : 2 * REACH + 1, : 2 * REACH + 1], np.float32)
+
+
+def _edges(picture: NDArray[np.uint8]) -> Field:
+    """Return (H, W) the directions of an image's edges, by the band with the strongest one; lengths are below 1."""
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), IMAGE_BLUR).astype(np.float32)
+    fields = np.stack([_doubled(blurred[..., band]) for band in range(blurred.shape[2])])
+    lengths = np.abs(fields)
+    strongest = lengths.argmax(axis=0)[None]
+    field, length = (np.take_along_axis(one, strongest, axis=0)[0] for one in (fields, lengths))
+    return np.asarray(field / (length + np.median(length) + 1e-3), np.complex64)
+
+
+def _outlines(mask: NDArray[np.uint8]) -> Field:
+    """Return (H, W) the directions of a mask's outlines, where all that is near counts and is in the tile."""
+    field = np.zeros(mask.shape, np.complex64)
+    for index in np.unique(mask[mask != IGNORE_INDEX]):
+        field += _doubled(cv2.GaussianBlur((mask == index).astype(np.float32), (0, 0), MASK_BLUR))
+    near = cv2.dilate((mask == IGNORE_INDEX).astype(np.uint8), np.ones((9, 9), np.uint8))
+    field[near > 0] = 0
+    inside = np.zeros(mask.shape, bool)
+    inside[REACH:-REACH, REACH:-REACH] = True
+    return np.where(inside, field, 0)
+
+
+def _doubled(values: NDArray[np.float32]) -> Field:
+    """Return (H, W) the gradient of values with its angle doubled, and its length kept."""
+    across, down = (cv2.Scharr(values, cv2.CV_32F, dx, 1 - dx, scale=1 / 32) for dx in (1, 0))
+    length = np.maximum(np.hypot(across, down), 1e-6)
+    return np.asarray((across + 1j * down) ** 2 / length, np.complex64)
