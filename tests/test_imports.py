@@ -116,7 +116,7 @@ def test_help_loads_nothing_heavy(command: str) -> None:
     assert "tyro" in loaded and not loaded & HEAVY
 
 
-@pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "describe"])
+@pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "sheet", "describe"])
 def test_help_of_a_patches_subcommand_loads_nothing_heavy(subcommand: str) -> None:
     assert not _loaded("sweep.patches", subcommand, "--help") & HEAVY
 

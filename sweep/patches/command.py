@@ -9,7 +9,7 @@ from typing import Any
 from sweep.cli.console import Command, CommandGroup
 from sweep.cli.options import OutputOptions
 from sweep.cli.output import Output
-from sweep.patches.options import CheckOptions, Describe, ImportPets, Make, Overview, Synthesize
+from sweep.patches.options import CheckOptions, Describe, ImportPets, Make, Overview, SheetOptions, Synthesize
 
 
 def _lazily(module: str) -> Callable[[Any, Output], int | None]:
@@ -60,6 +60,7 @@ SUBCOMMANDS = {
             {"--patches my_tiles/": "", "--patches my_tiles/ --update": "after you changed a file on purpose"},
         ),
         _command("overview", Overview, {"--patches my_tiles/ --out tiles.png": ""}),
+        _command("sheet", SheetOptions, {"--patches my_tiles/": "into my_tiles/contact_sheet.html"}),
         _command("describe", Describe, {"--patches my_tiles/": "table and picture"}),
     )
 }
@@ -76,6 +77,7 @@ COMMAND = CommandGroup(
         "understand": {
             "check": "read every file; report faults and leaks between splits",
             "overview": "draw all tiles with their masks",
+            "sheet": "a page of all tiles, those whose masks look wrong first",
             "describe": "sizes, class balance, drift between splits, class weights",
         },
     },

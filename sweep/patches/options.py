@@ -166,7 +166,7 @@ class PictureOptions(DatasetOptions):
     """A picture of it."""
 
     out: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The picture; default: in the dataset, overview.png or, an SVG, description.svg."""
+    """The file; default: in the dataset, overview.png, contact_sheet.html or, an SVG, description.svg."""
 
     overwrite: bool = False
     """Replace a file that is there and is not a picture as this command wrote it."""
@@ -175,6 +175,16 @@ class PictureOptions(DatasetOptions):
 @dataclass(frozen=True, kw_only=True)
 class Overview(PictureOptions):
     """Draw a grid of all tiles with the outlines of their masks, or with their classes in colours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(PictureOptions):
+    """Write a contact sheet: one HTML file with tiles and masks, those whose masks look wrong first, and why.
+
+    - Looked for: masks that are shifted, break off at neighbours, differ on the same ground, or are of one class.
+    - All splits are shown, test too: that is no score of a model. Nothing in the dataset is changed.
+    - At most 500 tiles and 20 MiB of pictures: of more tiles the suspicious ones and evenly spread others.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

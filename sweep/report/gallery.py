@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweep.charts.page import drawing, photo
 from sweep.report.blocks import Gallery, Picture, Prediction, Section, TilePictures
 from sweep.report.data import ReportData
 from sweep.report.heat import hardest_first, ious_of
@@ -183,21 +183,3 @@ def _shrink(picture: Image.Image) -> Image.Image:
 def _resized(mask: Marks, size: tuple[int, int]) -> Marks:
     small = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BOX)
     return np.asarray(small) > 127
-
-
-def photo(picture: Image.Image) -> str:
-    """Return a picture as a ``data:`` address, in WebP."""
-    data = io.BytesIO()
-    picture.save(data, format="WEBP", quality=62)
-    return _address(data, "webp")
-
-
-def drawing(picture: Image.Image) -> str:
-    """Return a picture of few colours as a ``data:`` address, in PNG."""
-    data = io.BytesIO()
-    (picture.quantize(8) if picture.mode == "L" else picture).save(data, format="PNG", optimize=True)
-    return _address(data, "png")
-
-
-def _address(data: io.BytesIO, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

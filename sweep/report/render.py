@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -12,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweep.charts.picture import style_sheet
+from sweep.charts.page import page_style, policy
 from sweep.charts.svg import marker
 from sweep.report.answer import Answer
 from sweep.report.assemble import Page
@@ -25,7 +23,7 @@ WORD = 32
 
 def render_html(page: Page) -> str:
     """Return the page as one HTML file, without anything outside of it."""
-    style, script = style_sheet() + _asset("style.css"), _asset("script.js")
+    style, script = page_style() + _asset("style.css"), _asset("script.js")
     return (
         _environment()
         .get_template("page.html")
@@ -33,7 +31,7 @@ def render_html(page: Page) -> str:
             page=page,
             style=Markup(style),  # both are ours, and neither holds a closing tag
             script=Markup(script),
-            policy=_policy(script),
+            policy=policy(script),
             marker=marker,
         )
     )
@@ -69,12 +67,6 @@ def _commands(text: str) -> Markup:
 
 def _asset(name: str) -> str:
     return files("sweep.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(script: str) -> str:
-    """Return a content security policy: nothing is fetched, and no script runs but the page's own."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
 def render_markdown(page: Page) -> str:

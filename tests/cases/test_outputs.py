@@ -163,7 +163,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return command
 
 
-@pytest.mark.parametrize(("name", "ending"), [("patches overview", ".png"), ("patches describe", ".svg")])
+@pytest.mark.parametrize(
+    ("name", "ending"), [("patches overview", ".png"), ("patches sheet", ".html"), ("patches describe", ".svg")]
+)
 def test_a_picture_replaces_neither_a_mask_nor_a_photo(
     name: str, ending: str, dataset: Path, tmp_path: Path, run: Run
 ) -> None:

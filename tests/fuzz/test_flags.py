@@ -58,6 +58,7 @@ REFUSED: dict[str, list[str]] = {
     "export": ["--model", "nothing"],
     "patches check": ["--patches", "nowhere"],
     "patches overview": ["--patches", "nowhere"],
+    "patches sheet": ["--patches", "nowhere"],
     "patches describe": ["--patches", "nowhere"],
 }
 """Commands that end before they do anything, with these arguments; of the others, only the options are read."""

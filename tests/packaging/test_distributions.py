@@ -23,6 +23,7 @@ def test_the_wheel_holds_the_three_packages_whole_and_nothing_else(built: Built)
     own = {name for name in names if ".dist-info/" not in name}
     assert own == {name for name in checked_out() if name.startswith(PACKAGES)}
     assert {"sweep/report/style.css", "sweep/report/templates/page.html", "sweep/py.typed"} <= own
+    assert {"sweep/charts/page.css", "sweep/patches/look/sheet/templates/sheet.html"} <= own
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names - own)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
@@ -13,11 +15,14 @@ from sweep.patches.commands.shared import (
     say_absent_splits,
     say_made,
     say_scenes,
+    title,
     warn_of_absent_classes,
 )
+from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
 from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
+from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Make
 from sweep.patches.splits.automatic import parse_shares
 from sweep.patches.splits.parts import SPLIT_FILE
@@ -54,6 +59,7 @@ def make(options: Make, output: Output) -> None:
         _say_what_is_odd(plan, output)
         say_pairs(found, plan, output)
         return
+    watch = CountedItems(output.console)
     with new_dataset(options.dst, force=options.force) as root:
         cut_tiles(root, found, plan, watch=watch)
         require_unchanged(stamps)
@@ -77,11 +83,14 @@ def make(options: Make, output: Output) -> None:
             split_origin=options.split_origin or plan.division.origin,
         )
         finish(root, manifest, report)
+        odd = suspicious_masks(replace(report, manifest=manifest), watch)
+        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch)
     _say_what_is_odd(plan, output)
     warn_of_absent_classes(report, output)
     say_scenes(report, output)
     say_absent_splits(report, output)
-    say_made(options.dst, report, output)
+    emit_suspicions(odd, output)
+    say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
 
 
 def _check_sheet(options: Make) -> None:

@@ -140,10 +140,12 @@ def say_absent_splits(report: Report, output: Output) -> None:
         output.results.print("no test tiles: there will be no score of test, only of val")
 
 
-def say_made(root: Path, report: Report, output: Output) -> None:
-    """Say what was made, and what to do with it."""
+def say_made(root: Path, report: Report, output: Output, *, sheet: str = "") -> None:
+    """Say what was made, what the contact sheet shows if there is one, and what to do with it."""
     output.results.print(f"{root}: {report.summary()}")
     output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", soft_wrap=True)
+    if sheet:
+        output.results.print(f"{'contact sheet':{LABEL_WIDTH}}{sheet}", markup=False, soft_wrap=True)
     emit_dataset(root, report, output)
     if report.leaks:
         show_leaks(root, report.leaks, output)

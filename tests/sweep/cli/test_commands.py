@@ -32,6 +32,7 @@ SHARED_FLAGS = {
     "patches": (
         "patches check",
         "patches overview",
+        "patches sheet",
         "patches describe",
         "doctor",
         *SWEEPS,
@@ -51,8 +52,8 @@ SHARED_FLAGS = {
     "classes": ("doctor", "patches make"),
     **dict.fromkeys(("bands", "scale"), ("patches make", "predict")),
     **dict.fromkeys(("task", "split_origin", "no_leak_check"), ("patches make", "patches check")),
-    "out": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
-    "overwrite": ("patches overview", "patches describe", "monitoring", "report", "predict", "export"),
+    "out": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
+    "overwrite": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
     **dict.fromkeys(("model", "fold"), ("predict", "export")),
     "group_by": ("patches make", "patches check", *SWEEPS),
     "trust_code": (*SWEEPS, "score", "predict", "export"),

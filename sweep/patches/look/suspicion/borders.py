@@ -46,10 +46,10 @@ class Borders:
         named = {name for names, *_ in pairs for name in names if blamed[name] >= max(blamed[one] for one in names)}
         for split, files in all_tiles(report):
             if (name := files.tile.name) in named:
-                other, what, share = max(broken[name], key=lambda one: one[2])
+                beside, words, share = max(broken[name], key=lambda one: one[2])
                 more = len(broken[name]) - 1
                 rest = f", and so for {more} more of its {met[name]} neighbours" if more else ""
-                yield suspicion(split, files, self.name, f"{what} {other}{rest}", share)
+                yield suspicion(split, files, self.name, f"{words} {beside}{rest}", share)
 
 
 def _broken(meeting: Meeting) -> tuple[str, float] | None:

@@ -1,7 +1,8 @@
-"""Masks of one class, where nearly all others show several, and masks in which no pixel counts."""
+"""Masks of one class alone, where few others are, and masks in which no pixel counts."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ class OneClass:
     """Masks of one class, and masks in which no pixel counts."""
 
     name = "one class"
-    about = "all of one class, where nearly all other masks show several; or no pixel counts"
+    about = "all of one class, as few other masks are; or no pixel counts"
 
     def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
         """Count the classes of every mask; see ``MaskCheck``."""
@@ -27,15 +28,12 @@ class OneClass:
         names, task = report.task.classes, report.task
         counts = [count_classes(files.tile, len(names)) for _, files in tiles]
         alone = [int(np.argmax(found)) if np.count_nonzero(found) == 1 else None for found in counts]
-        odd = sum(one is not None for one in alone)
-        few = 2 * odd < len(tiles) and odd <= max(FEW, FEW_SHARE * len(tiles))
+        odd = Counter(one for one in alone if one is not None)
+        most = max(FEW, FEW_SHARE * len(tiles))
         for (split, files), found, one in zip(tiles, counts, alone, strict=True):
             if not found.sum():
                 yield suspicion(split, files, self.name, "no pixel counts: all of the mask is ignored", 1)
-            elif one is not None and few:
+            elif one is not None and odd[one] <= most and 2 * odd[one] < len(tiles):
                 what = "empty" if task.binary and one == 0 else f"all {names[one]}"
-                others = len(tiles) - odd
-                why = f"{what}, where {others} of {len(tiles)} masks show several classes"
-                if task.binary:
-                    why = f"{what}, where {others} of {len(tiles)} masks show {names[1]} and {names[0]}"
+                why = f"{what}, unlike {len(tiles) - odd[one]} of {len(tiles)} masks"
                 yield suspicion(split, files, self.name, why, 0.5 if one == 0 else 0.8)

@@ -18,7 +18,7 @@ GRID_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class TilePlace:
     """Where a tile lies, in pixels.
 
     Attributes:
@@ -49,7 +49,7 @@ class Meeting:
     right: int
 
 
-def place_of(entry: Mapping[str, Any], name: str) -> Place | None:
+def place_of(entry: Mapping[str, Any], name: str) -> TilePlace | None:
     """Return where a tile lies; None where its manifest entry does not say.
 
     Args:
@@ -60,16 +60,16 @@ def place_of(entry: Mapping[str, Any], name: str) -> Place | None:
         across, shear, x, turn, down, y = matrix
         if shear or turn:
             return None
-        return Place(frame=f"{entry.get('crs', '')} {across:.9g} {down:.9g}", top=y / down, left=x / across)
+        return TilePlace(frame=f"{entry.get('crs', '')} {across:.9g} {down:.9g}", top=y / down, left=x / across)
     if "row" in entry and (found := WINDOW.fullmatch(entry.get("source", ""))):
         raster = name.removesuffix(f"_r{entry['row']}_c{entry['column']}")
-        return Place(frame=f"{found[1]} {raster}", top=float(found["y"]), left=float(found["x"]))
+        return TilePlace(frame=f"{found[1]} {raster}", top=float(found["y"]), left=float(found["x"]))
     return None
 
 
 def meetings(report: Report) -> Iterator[Meeting]:
     """Yield all pairs of tiles of one frame that touch along a side, or overlap."""
-    frames: dict[str, list[tuple[Place, TileFiles]]] = defaultdict(list)
+    frames: dict[str, list[tuple[TilePlace, TileFiles]]] = defaultdict(list)
     entries = report.manifest.files if report.manifest else {}
     for found in report.splits.values():
         for files in found:

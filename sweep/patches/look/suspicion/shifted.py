@@ -31,7 +31,7 @@ BLOCK = 32
 """Side in pixels of the parts that are drawn again and again."""
 LEAST_SHIFT = 4.0
 """Pixels; people do not outline more exactly."""
-TOGETHER = 3.0
+TOGETHER = 4.0
 """Pixels within which two best places are one."""
 LEAST_OUTLINE = 16.0
 """Pixels of outlines, counted on both sides, that a block needs."""

@@ -15,9 +15,9 @@ from sweep.patches.checks.views import TileView, view_of
 from sweep.patches.look.suspicion.differing import LEAST_SHARE, differing_share
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from trainables.data.manifest import Leak
-from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX
 
+Mask = NDArray[np.uint8]
 MOST_PAIRS = 200
 """Pairs that are compared, at some 50 ms each."""
 
@@ -38,13 +38,14 @@ class Twins:
             names = (pairs[number].first, pairs[number].second)
             for name in names:
                 views[name] = views[name] if name in views else view_of(tiles[name].picture)
-            share = _difference(*(tiles[name] for name in names), *(views[name] for name in names))
-            for name, other in (names, names[::-1]):
-                worst[name] = max(worst.get(name, (0.0, "")), (share, tiles[other].name))
+            one, other = ((tiles[name].mask, views[name]) for name in names)
+            share = _difference(*one, *other)
+            for name, twin in (names, names[::-1]):
+                worst[name] = max(worst.get(name, (0.0, "")), (share, tiles[twin].name))
         for split, files in all_tiles(report):
-            share, other = worst.get(files.image, (0.0, ""))
+            share, twin_name = worst.get(files.image, (0.0, ""))
             if share > LEAST_SHARE:
-                why = f"shows the same ground as {other}, whose mask differs on {share:.0%} of it"
+                why = f"shows the same ground as {twin_name}, whose mask differs on {share:.0%} of it"
                 yield suspicion(split, files, self.name, why, share)
 
 
@@ -54,12 +55,12 @@ def known_twins(report: Report) -> tuple[Leak, ...]:
     return (*(known.leaks or ()), *(known.same_ground or ())) if known else ()
 
 
-def _difference(one: Tile, other: Tile, first: TileView, second: TileView) -> float:
+def _difference(one: Mask, first: TileView, other: Mask, second: TileView) -> float:
     """Return on which share of the common ground the masks differ; 0 where the pictures cannot be laid over."""
     laid = lay_over(first, second)
     if laid is None:
         return 0.0
-    mask, truth = _seen(one.mask, first.grey.shape), _seen(other.mask, second.grey.shape)
+    mask, truth = _seen(one, first.grey.shape), _seen(other, second.grey.shape)
     mask = mask[:, ::-1] if laid.mirrored else mask
     moved = cv2.warpAffine(
         np.ascontiguousarray(mask),

@@ -1,0 +1,41 @@
+"""What pages of one file share: style, a policy that nothing is loaded, and pictures inside the page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from importlib.resources import files
+
+from PIL import Image
+
+from sweep.charts.picture import style_sheet
+
+
+def page_style() -> str:
+    """Return the style of pages and of the charts in them, in light and dark."""
+    return style_sheet() + files("sweep.charts").joinpath("page.css").read_text(encoding="utf-8")
+
+
+def policy(script: str) -> str:
+    """Return a content security policy: nothing is fetched, and no script runs but the page's own."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def photo(picture: Image.Image, *, quality: int = 62, fast: bool = False) -> str:
+    """Return a picture as a ``data:`` address, in WebP; ``fast`` takes two thirds of the time for 4 % more bytes."""
+    data = io.BytesIO()
+    picture.save(data, format="WEBP", quality=quality, method=2 if fast else 4)
+    return _address(data, "webp")
+
+
+def drawing(picture: Image.Image, *, fast: bool = False) -> str:
+    """Return a picture of few colours as a ``data:`` address, in PNG; ``fast``: a tenth of the time, a quarter more."""
+    data = io.BytesIO()
+    (picture.quantize(8) if picture.mode == "L" else picture).save(data, format="PNG", optimize=not fast)
+    return _address(data, "png")
+
+
+def _address(data: io.BytesIO, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

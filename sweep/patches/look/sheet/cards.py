@@ -1,0 +1,130 @@
+"""Which tiles the contact sheet shows, and what it says of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweep.patches.checks.candidates import Watch
+from sweep.patches.checks.checking import Report, class_shares
+from sweep.patches.look.sheet.pictures import tile_pictures
+from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
+from trainables.data.tiles import TileFiles
+from trainables.task import IGNORE_INDEX
+
+SIDE, SMALL_SIDE, LARGE_SIDE = 384, 288, 768
+"""Longest side in pixels of a tile, of one among many, and of one that looks wrong."""
+MANY, MOST_TILES, MOST_LARGE = 250, 500, 60
+"""Tiles from which on they are smaller, all that a sheet shows, and those of them that are shown large."""
+BUDGET = 20 * 2**20
+"""Bytes of a sheet's pictures; what is beyond is left out, and said."""
+NAMED = 3
+"""Classes of a tile that are named, the commonest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A tile in the sheet.
+
+    Attributes:
+        name: The tile's.
+        split: Where it is.
+        scene: Its scene; empty where that is not known.
+        size: ``WIDTHxHEIGHT`` in pixels.
+        shares: What its mask shows, in words.
+        suspicions: Why the mask looks wrong; none for most.
+        image: ``data:`` address of what a person sees.
+        outlines: Of the mask's outlines, to be laid over it.
+        areas: Of the mask's areas, likewise.
+    """
+
+    name: str
+    split: str
+    scene: str
+    size: str
+    shares: str
+    suspicions: tuple[Suspicion, ...]
+    image: str
+    outlines: str
+    areas: str
+
+    @property
+    def weight(self) -> int:
+        """Bytes of its pictures."""
+        return len(self.image) + len(self.outlines) + len(self.areas)
+
+
+def choose_tiles(report: Report, suspicions: Sequence[Suspicion]) -> list[tuple[str, TileFiles]]:
+    """Return the tiles to show: those that look wrong, in their order, then the others; of many, evenly spread ones."""
+    order = {mask: number for number, mask in enumerate(dict.fromkeys(one.mask for one in suspicions))}
+    tiles = all_tiles(report)
+    first = sorted((one for one in tiles if one[1].mask in order), key=lambda one: order[one[1].mask])[:MOST_TILES]
+    others = [one for one in tiles if one[1].mask not in order]
+    room = MOST_TILES - len(first)
+    if len(others) > room:
+        others = [others[number * len(others) // room] for number in range(room)]
+    return first + others
+
+
+def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch[int]) -> list[Card]:
+    """Return the tiles that the sheet shows, in their order, and as many as its pictures' weight allows.
+
+    Those that look wrong are drawn first, the others by chance, so that what is left out is of all splits.
+    """
+    why: dict[str, list[Suspicion]] = {}
+    for suspicion in suspicions:
+        why.setdefault(suspicion.mask, []).append(suspicion)
+    tiles = choose_tiles(report, suspicions)
+    wrong = sum(files.mask in why for _, files in tiles)
+    others = np.random.default_rng(0).permutation(np.arange(wrong, len(tiles))).tolist()
+    numbers = [*range(wrong), *others]
+    side = SIDE if len(tiles) <= MANY else SMALL_SIDE
+
+    def card(number: int) -> Card:
+        split, files = tiles[number]
+        found = tuple(why.get(files.mask, ()))
+        return _card(report, split, files, found, LARGE_SIDE if found and number < MOST_LARGE else side)
+
+    cards: dict[int, Card] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # encoders work outside Python's lock
+        drawn = pool.map(card, numbers)
+        for number in watch("drawing the contact sheet", numbers):
+            cards[number] = next(drawn)
+            if sum(one.weight for one in cards.values()) > BUDGET:
+                del cards[number]
+                break
+        pool.shutdown(wait=False, cancel_futures=True)
+    return [cards[number] for number in sorted(cards)]
+
+
+def _card(report: Report, split: str, files: TileFiles, found: tuple[Suspicion, ...], side: int) -> Card:
+    image, outlines, areas = tile_pictures(files.tile, report.task, side)
+    height, width = files.tile.mask.shape
+    return Card(
+        name=files.tile.name,
+        split=split,
+        scene=report.scenes.of.get(files.tile.name, ""),
+        size=f"{width}x{height}",
+        shares=_shares(files, report),
+        suspicions=found,
+        image=image,
+        outlines=outlines,
+        areas=areas,
+    )
+
+
+def _shares(files: TileFiles, report: Report) -> str:
+    """Say what a mask shows, the commonest classes first."""
+    if (files.tile.mask == IGNORE_INDEX).all():
+        return "nothing counts"
+    shares = class_shares(files.tile, report.task)
+    if report.task.binary:
+        name = report.task.classes[1]
+        return f"{name} {shares[name]:.1%}"
+    found = sorted((one for one in shares.items() if one[1] > 0), key=lambda one: -one[1])
+    rest = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return ", ".join(f"{name} {share:.0%}" for name, share in found[:NAMED]) + rest

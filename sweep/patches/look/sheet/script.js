@@ -1,0 +1,35 @@
+"use strict";
+// The page is whole without this: it adds a filter, and pictures that open large.
+const cards = [...document.querySelectorAll(".card")];
+const filter = document.getElementById("filter");
+const count = document.getElementById("count");
+
+function show() {
+  const chosen = [...filter.querySelectorAll("select")].filter((one) => one.value);
+  const fits = (card) =>
+    chosen.every(({ name, value }) => (name === "kinds" ? card.dataset.kinds.includes(value) : card.dataset[name] === value));
+  for (const card of cards) card.classList.toggle("off", !fits(card));
+  for (const section of document.querySelectorAll("section")) {
+    section.classList.toggle("off", !section.querySelector(".card:not(.off)"));
+  }
+  count.textContent = `${cards.filter((card) => !card.classList.contains("off")).length} of ${cards.length} shown`;
+}
+
+filter.hidden = !filter.querySelector("select");
+filter.addEventListener("change", show);
+show();
+
+const large = document.getElementById("large");
+for (const picture of document.querySelectorAll(".picture")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "zoom";
+  picture.replaceWith(button);
+  button.append(picture);
+  button.addEventListener("click", () => {
+    large.querySelector("div").replaceChildren(picture.cloneNode(true));
+    large.querySelector("p").textContent = picture.querySelector("img").alt;
+    large.showModal();
+  });
+}
+large.querySelector("button").addEventListener("click", () => large.close());
