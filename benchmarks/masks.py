@@ -3,7 +3,8 @@
 Run with ``python -m benchmarks.masks``; about three minutes on two CPU cores. Each mask of a dataset is looked at as it
 is, and once more after it was moved by 8 pixels in a drawn direction; what is moved in does not count. That gives
 precision and recall as if a tenth of the masks were moved. ``--patches DIR`` plants into your own tiles instead of
-drawn ones, and prints only; nothing is written there. The times are those of ``sweep.patches sheet`` as a whole, on drawn tiles.
+drawn ones, and prints only; nothing is written there. The times are those of ``sweep.patches sheet`` as a whole, on
+drawn tiles.
 """
 
 from __future__ import annotations
