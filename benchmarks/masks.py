@@ -102,7 +102,8 @@ def run(patches: Path | None, counts: Sequence[int], scenes: int) -> None:
     """Measure both; without ``patches`` on drawn tiles."""
     report = Report(name="masks")
     if patches:
-        tiles = [files.tile for found in check(patches, leaks=False).splits.values() for files in found]
+        found = check(patches, leaks=False)
+        tiles = [tile for part in found.splits.values() for tile in found.pictures(part)]
         plant(tiles, report, patches.resolve().name)
     else:
         drawn = [draw_scene(seed) for seed in range(scenes)]

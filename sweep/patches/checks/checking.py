@@ -52,6 +52,14 @@ class Report:
         """The classes that no train tile shows."""
         return absent_classes(self.task, self.splits["train"])
 
+    def read(self, tile: CheckedTile) -> Tile:
+        """Read one of its tiles again.
+
+        Raises:
+            DataError: It has changed since.
+        """
+        return tile.read(self.root, self.task, self.imagery)
+
     def pictures(self, tiles: Sequence[CheckedTile]) -> Iterator[Tile]:
         """Read some of its tiles again, one after the other.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,27 @@ TRIES = 2000
 """Movements that are tried."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaidOver:
+    """How a tile lies over another one.
+
+    Attributes:
+        share: Of the smaller picture, which both show, in [0, 1].
+        movement: (2, 3) from x and y of the one, mirrored or not, to those of the other, in pixels of their views.
+        mirrored: Whether the one was mirrored before, left for right.
+    """
+
+    share: float
+    movement: NDArray[np.float64]
+    mirrored: bool
+
+
+def lay_over(one: TileView, other: TileView) -> LaidOver | None:
+    """Lay a tile, mirrored or not, over another one, as matching keypoints say and pixels confirm; else None."""
+    found = (_laid(one, other, mirrored=mirrored) for mirrored in (False, True))
+    return max((laid for laid in found if laid), key=lambda laid: laid.share, default=None)
+
+
 def overlap(one: TileView, other: TileView, *, mirrored: bool) -> float:
     """Return the share of the smaller picture that both show, as matching keypoints say and pixels confirm; else 0.
 
@@ -32,22 +55,8 @@ def overlap(one: TileView, other: TileView, *, mirrored: bool) -> float:
         other: Another one.
         mirrored: Whether one of them is mirrored.
     """
-    mine, theirs = _matches(one, other)
-    own = (one.mirrored[mine] != other.mirrored[theirs]) == mirrored
-    start, end = one.points[mine[own]], other.points[theirs[own]]
-    if mirrored:
-        start = flipped(start, one.grey)
-    movement = find_movement(start, end, MIN_MATCHING, tries=TRIES)
-    if movement is None:
-        return 0.0
-    grey = np.ascontiguousarray(one.grey[:, ::-1]) if mirrored else one.grey
-    height, width = other.grey.shape
-    moved = cv2.warpAffine(grey, movement, (width, height), flags=cv2.INTER_AREA)
-    covered = cv2.warpAffine(np.full_like(grey, 255), movement, (width, height), flags=cv2.INTER_NEAREST) == 255
-    share = float(covered.sum()) / min(grey.size, other.grey.size)
-    blur = (5, 5)  # pixels; a re-saved or rescaled picture differs in its finest detail
-    same = correlation(cv2.blur(moved, blur)[covered], cv2.blur(other.grey, blur)[covered]) >= MIN_CORRELATION
-    return min(share, 1.0) if same else 0.0
+    laid = _laid(one, other, mirrored=mirrored)
+    return laid.share if laid else 0.0
 
 
 def flipped(points: Points, picture: NDArray[np.uint8]) -> Points:
@@ -74,6 +83,25 @@ def find_movement(start: Points, end: Points, agreeing: int, *, tries: int) -> N
         return None
     scale = float(np.hypot(movement[0, 0], movement[1, 0]))
     return np.asarray(movement) if 1 / MAX_SCALE <= scale <= MAX_SCALE else None
+
+
+def _laid(one: TileView, other: TileView, *, mirrored: bool) -> LaidOver | None:
+    mine, theirs = _matches(one, other)
+    own = (one.mirrored[mine] != other.mirrored[theirs]) == mirrored
+    start, end = one.points[mine[own]], other.points[theirs[own]]
+    if mirrored:
+        start = flipped(start, one.grey)
+    movement = find_movement(start, end, MIN_MATCHING, tries=TRIES)
+    if movement is None:
+        return None
+    grey = np.ascontiguousarray(one.grey[:, ::-1]) if mirrored else one.grey
+    height, width = other.grey.shape
+    moved = cv2.warpAffine(grey, movement, (width, height), flags=cv2.INTER_AREA)
+    covered = cv2.warpAffine(np.full_like(grey, 255), movement, (width, height), flags=cv2.INTER_NEAREST) == 255
+    share = float(covered.sum()) / min(grey.size, other.grey.size)
+    blur = (5, 5)  # pixels; a re-saved or rescaled picture differs in its finest detail
+    same = correlation(cv2.blur(moved, blur)[covered], cv2.blur(other.grey, blur)[covered]) >= MIN_CORRELATION
+    return LaidOver(share=min(share, 1.0), movement=movement, mirrored=mirrored) if same else None
 
 
 def _matches(one: TileView, other: TileView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

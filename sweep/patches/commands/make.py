@@ -59,7 +59,6 @@ def make(options: Make, output: Output) -> None:
         _say_what_is_odd(plan, output)
         say_pairs(found, plan, output)
         return
-    watch = CountedItems(output.console)
     with new_dataset(options.dst, force=options.force) as root:
         cut_tiles(root, found, plan, watch=watch)
         require_unchanged(stamps)

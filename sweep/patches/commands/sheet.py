@@ -24,8 +24,8 @@ def sheet(options: SheetOptions, output: Output) -> None:
     if path.suffix.lower() != ".html":
         raise ExperimentError(f"--out {path}: must end in .html")
     require_free(path, flag=flag, overwrite=options.overwrite, ending=".html")
-    report = read_sound(root, leaks=False)
     watch = CountedItems(output.console)
+    report = read_sound(root, leaks=False, watch=watch)
     found = suspicious_masks(report, watch)
     name = title(report.manifest) if report.manifest else root.resolve().name
     drawn = write_sheet(path, name, report, found, watch, flag=flag, overwrite=options.overwrite)

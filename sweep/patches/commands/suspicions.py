@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sweep.cli.counting import Watch
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
-from sweep.patches.checks.candidates import Watch
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.sheet.page import ContactSheet, draw_sheet, suspicious_line
 from sweep.patches.look.suspicion.finding import Suspicion
@@ -24,7 +24,7 @@ def write_sheet(
     name: str,
     report: Report,
     found: Sequence[Suspicion],
-    watch: Watch[int],
+    watch: Watch,
     *,
     flag: str = "",
     overwrite: bool = False,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
+from sweep.machine.threads import in_threads
 from sweep.patches.checks.checking import Report, class_shares
+from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.sheet.pictures import tile_pictures
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
-from trainables.data.tiles import TileFiles
 from trainables.task import IGNORE_INDEX
 
 SIDE, SMALL_SIDE, LARGE_SIDE = 384, 288, 768
@@ -58,7 +57,7 @@ class Card:
         return len(self.image) + len(self.outlines) + len(self.areas)
 
 
-def choose_tiles(report: Report, suspicions: Sequence[Suspicion]) -> list[tuple[str, TileFiles]]:
+def choose_tiles(report: Report, suspicions: Sequence[Suspicion]) -> list[tuple[str, CheckedTile]]:
     """Return the tiles to show: those that look wrong, in their order, then the others; of many, evenly spread ones."""
     order = {mask: number for number, mask in enumerate(dict.fromkeys(one.mask for one in suspicions))}
     tiles = all_tiles(report)
@@ -70,7 +69,7 @@ def choose_tiles(report: Report, suspicions: Sequence[Suspicion]) -> list[tuple[
     return first + others
 
 
-def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch[int]) -> list[Card]:
+def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch) -> list[Card]:
     """Return the tiles that the sheet shows, in their order, and as many as its pictures' weight allows.
 
     Those that look wrong are drawn first, the others by chance, so that what is left out is of all splits.
@@ -90,25 +89,23 @@ def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch[int
         return _card(report, split, files, found, LARGE_SIDE if found and number < MOST_LARGE else side)
 
     cards: dict[int, Card] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # encoders work outside Python's lock
-        drawn = pool.map(card, numbers)
-        for number in watch("drawing the contact sheet", numbers):
-            cards[number] = next(drawn)
-            if sum(one.weight for one in cards.values()) > BUDGET:
-                del cards[number]
-                break
-        pool.shutdown(wait=False, cancel_futures=True)
+    weight = 0
+    drawn = watch("drawing the contact sheet", in_threads(card, numbers), len(numbers))
+    for number, one in zip(numbers, drawn, strict=True):
+        weight += one.weight
+        if weight > BUDGET:
+            break
+        cards[number] = one
     return [cards[number] for number in sorted(cards)]
 
 
-def _card(report: Report, split: str, files: TileFiles, found: tuple[Suspicion, ...], side: int) -> Card:
-    image, outlines, areas = tile_pictures(files.tile, report.task, side)
-    height, width = files.tile.mask.shape
+def _card(report: Report, split: str, files: CheckedTile, found: tuple[Suspicion, ...], side: int) -> Card:
+    image, outlines, areas = tile_pictures(report.read(files), report.task, side)
     return Card(
-        name=files.tile.name,
+        name=files.name,
         split=split,
-        scene=report.scenes.of.get(files.tile.name, ""),
-        size=f"{width}x{height}",
+        scene=report.scenes.of.get(files.name, ""),
+        size=files.size,
         shares=_shares(files, report),
         suspicions=found,
         image=image,
@@ -117,11 +114,11 @@ def _card(report: Report, split: str, files: TileFiles, found: tuple[Suspicion, 
     )
 
 
-def _shares(files: TileFiles, report: Report) -> str:
+def _shares(files: CheckedTile, report: Report) -> str:
     """Say what a mask shows, the commonest classes first."""
-    if (files.tile.mask == IGNORE_INDEX).all():
+    if files.values[IGNORE_INDEX] == files.values.sum():
         return "nothing counts"
-    shares = class_shares(files.tile, report.task)
+    shares = class_shares(files, report.task)
     if report.task.binary:
         name = report.task.classes[1]
         return f"{name} {shares[name]:.1%}"

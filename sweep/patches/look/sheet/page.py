@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sweep.charts.page import page_style, policy
-from sweep.patches.checks.candidates import Watch, unwatched
+from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.sheet.cards import BUDGET, MOST_TILES, Card, draw_cards
 from sweep.patches.look.sheet.pictures import mask_colours
@@ -39,9 +39,7 @@ class ContactSheet:
     tiles: int
 
 
-def draw_sheet(
-    title: str, report: Report, suspicions: Sequence[Suspicion], watch: Watch[int] = unwatched
-) -> ContactSheet:
+def draw_sheet(title: str, report: Report, suspicions: Sequence[Suspicion], watch: Watch = unwatched) -> ContactSheet:
     """Draw the contact sheet of a sound dataset.
 
     Args:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.suspicion.differing import LEAST_SHARE, differing_share
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
@@ -20,6 +21,9 @@ ALONG = 2
 LEAST_BROKEN, BROKEN_SHARE = 16, 0.5
 """Pixels, and share of the border's pixels that are of objects, which do not continue."""
 
+KEPT = 100
+"""Masks that are in memory at once; neighbours are looked at row by row."""
+
 Border = NDArray[np.uint8]
 
 
@@ -29,32 +33,38 @@ class Borders:
     name = "neighbours"
     about = "objects end at the border to the next tile, or the masks differ where the tiles overlap"
 
-    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
         """Compare tiles that touch or overlap; of two the one that fits fewer of its neighbours is named."""
         broken: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
         met: dict[str, int] = defaultdict(int)
         pairs = []
+        tiles = {files.image: files for _, files in all_tiles(report)}
+
+        @lru_cache(maxsize=KEPT)
+        def mask_of(image: str) -> Border:
+            return report.read(tiles[image]).mask
+
         for meeting in meetings(report):
-            names = (meeting.first.tile.name, meeting.second.tile.name)
+            names = (meeting.first.name, meeting.second.name)
             for name in names:
                 met[name] += 1
-            if what := _broken(meeting):
+            if what := _broken(meeting, mask_of):
                 pairs.append((names, *what))
                 for name, other in (names, names[::-1]):
                     broken[name].append((other, *what))
         blamed = {name: len(found) / met[name] for name, found in broken.items()}
         named = {name for names, *_ in pairs for name in names if blamed[name] >= max(blamed[one] for one in names)}
         for split, files in all_tiles(report):
-            if (name := files.tile.name) in named:
+            if (name := files.name) in named:
                 beside, words, share = max(broken[name], key=lambda one: one[2])
                 more = len(broken[name]) - 1
                 rest = f", and so for {more} more of its {met[name]} neighbours" if more else ""
                 yield suspicion(split, files, self.name, f"{words} {beside}{rest}", share)
 
 
-def _broken(meeting: Meeting) -> tuple[str, float] | None:
+def _broken(meeting: Meeting, mask_of: Callable[[str], Border]) -> tuple[str, float] | None:
     """Return in words, which the other tile's name ends, what does not fit, and its share; None where all fits."""
-    one, other = meeting.first.tile.mask, meeting.second.tile.mask
+    one, other = mask_of(meeting.first.image), mask_of(meeting.second.image)
     down, right = meeting.down, meeting.right
     top, bottom = max(0, down), min(one.shape[0], down + other.shape[0])
     left, end = max(0, right), min(one.shape[1], right + other.shape[1])

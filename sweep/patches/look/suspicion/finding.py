@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
-from trainables.data.tiles import TileFiles
+from sweep.patches.checks.tiles import CheckedTile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class MaskCheck(Protocol):
     name: str
     about: str
 
-    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
         """Look at all tiles.
 
         Args:
@@ -58,12 +58,12 @@ class MaskCheck(Protocol):
         """
 
 
-def all_tiles(report: Report) -> list[tuple[str, TileFiles]]:
+def all_tiles(report: Report) -> list[tuple[str, CheckedTile]]:
     """Return every tile with its split, in the dataset's order."""
     return [(split, files) for split, found in report.splits.items() for files in found]
 
 
-def suspicion(split: str, files: TileFiles, kind: str, why: str, weight: float) -> Suspicion:
+def suspicion(split: str, files: CheckedTile, kind: str, why: str, weight: float) -> Suspicion:
     """Return what looks wrong about a tile's mask; ``weight`` is cut to [0, 1]."""
     weight = min(1.0, max(0.0, float(weight)))
-    return Suspicion(tile=files.tile.name, split=split, mask=files.mask, kind=kind, why=why, weight=weight)
+    return Suspicion(tile=files.name, split=split, mask=files.mask, kind=kind, why=why, weight=weight)

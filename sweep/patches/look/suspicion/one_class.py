@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from trainables.class_balance import count_classes
@@ -22,11 +22,11 @@ class OneClass:
     name = "one class"
     about = "all of one class, as few other masks are; or no pixel counts"
 
-    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
         """Count the classes of every mask; see ``MaskCheck``."""
         tiles = all_tiles(report)
         names, task = report.task.classes, report.task
-        counts = [count_classes(files.tile, len(names)) for _, files in tiles]
+        counts = [count_classes(files, len(names)) for _, files in tiles]
         alone = [int(np.argmax(found)) if np.count_nonzero(found) == 1 else None for found in counts]
         odd = Counter(one for one in alone if one is not None)
         most = max(FEW, FEW_SHARE * len(tiles))

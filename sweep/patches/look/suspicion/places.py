@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sweep.patches.checks.checking import Report
+from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.splits.scenes import WINDOW
-from trainables.data.tiles import TileFiles
 
 GRID_TOLERANCE = 0.1
 """Pixels by which the grids of two georeferenced tiles may differ and still be one."""
@@ -43,8 +43,8 @@ class Meeting:
         right: Columns from the left of the first to that of the second.
     """
 
-    first: TileFiles
-    second: TileFiles
+    first: CheckedTile
+    second: CheckedTile
     down: int
     right: int
 
@@ -69,16 +69,16 @@ def place_of(entry: Mapping[str, Any], name: str) -> TilePlace | None:
 
 def meetings(report: Report) -> Iterator[Meeting]:
     """Yield all pairs of tiles of one frame that touch along a side, or overlap."""
-    frames: dict[str, list[tuple[TilePlace, TileFiles]]] = defaultdict(list)
+    frames: dict[str, list[tuple[TilePlace, CheckedTile]]] = defaultdict(list)
     entries = report.manifest.files if report.manifest else {}
     for found in report.splits.values():
         for files in found:
-            if place := place_of(entries.get(files.image, {}), files.tile.name):
+            if place := place_of(entries.get(files.image, {}), files.name):
                 frames[place.frame].append((place, files))
     for members in frames.values():
         members.sort(key=lambda one: (one[0].top, one[0].left))
         corners = np.array([(place.top, place.left) for place, _ in members])
-        sizes = np.array([files.tile.mask.shape for _, files in members])
+        sizes = np.array([files.shape for _, files in members])
         for number, (_, files) in enumerate(members):
             exact = corners[number + 1 :] - corners[number]
             offsets = exact.round().astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.patches.checks.candidates import Watch, unwatched
+from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.suspicion.borders import Borders
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
@@ -16,7 +16,7 @@ CHECKS: Sequence[MaskCheck] = (Shifted(), Borders(), Twins(), OneClass())
 """In the order in which their findings are shown."""
 
 
-def suspicious_masks(report: Report, watch: Watch[int] = unwatched) -> tuple[Suspicion, ...]:
+def suspicious_masks(report: Report, watch: Watch = unwatched) -> tuple[Suspicion, ...]:
     """Find the masks of a sound dataset that look wrong.
 
     Args:

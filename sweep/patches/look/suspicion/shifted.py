@@ -8,9 +8,7 @@ after Granlund 1978; the bootstrap after Efron 1979.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +17,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
+from sweep.machine.threads import in_threads
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from trainables.data.tiles import Tile
@@ -74,15 +73,15 @@ class Shifted:
         f"outlines fit the image better {LEAST_SHIFT:g} to {REACH} pixels away, in {SURE:.0%} of {RESAMPLES} resamples"
     )
 
-    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
         """Look for the best place of every mask; see ``MaskCheck``."""
         tiles = all_tiles(report)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # both libraries work outside Python's lock
-            found = pool.map(lambda pair: best_shift(pair[1].tile), tiles)
-            for number in watch("comparing outlines with images", list(range(len(tiles)))):
-                if (shift := next(found)) and shift.sure >= SURE:
-                    far = np.hypot(shift.right, shift.down) / REACH
-                    yield suspicion(*tiles[number], self.name, f"objects fit the image {shift.words}", far)
+        found = in_threads(lambda pair: best_shift(report.read(pair[1])), tiles)
+        shifts = watch("comparing outlines with images", found, len(tiles))
+        for (split, files), shift in zip(tiles, shifts, strict=True):
+            if shift and shift.sure >= SURE:
+                far = np.hypot(shift.right, shift.down) / REACH
+                yield suspicion(split, files, self.name, f"objects fit the image {shift.words}", far)
 
 
 def best_shift(tile: Tile) -> Shift | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.checks.candidates import Watch
+from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
-from sweep.patches.checks.leaks import lay_over
+from sweep.patches.checks.movements import lay_over
 from sweep.patches.checks.views import TileView, view_of
 from sweep.patches.look.suspicion.differing import LEAST_SHARE, differing_share
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
@@ -18,6 +19,7 @@ from trainables.data.manifest import Leak
 from trainables.task import IGNORE_INDEX
 
 Mask = NDArray[np.uint8]
+KEPT = 50
 MOST_PAIRS = 200
 """Pairs that are compared, at some 50 ms each."""
 
@@ -28,18 +30,20 @@ class Twins:
     name = "same ground"
     about = "the tile shows the same ground as another one, as the check for leaks found, and their masks differ there"
 
-    def find(self, report: Report, watch: Watch[int]) -> Iterator[Suspicion]:
+    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
         """Lay the masks of such pairs over each other; both of a pair are named, as either may be right."""
-        tiles = {files.image: files.tile for _, files in all_tiles(report)}
+        tiles = {files.image: files for _, files in all_tiles(report)}
         pairs = [pair for pair in known_twins(report) if {pair.first, pair.second} <= tiles.keys()][:MOST_PAIRS]
-        views: dict[str, TileView] = {}
         worst: dict[str, tuple[float, str]] = {}
-        for number in watch("comparing masks of the same ground", list(range(len(pairs)))) if pairs else ():
-            names = (pairs[number].first, pairs[number].second)
-            for name in names:
-                views[name] = views[name] if name in views else view_of(tiles[name].picture)
-            one, other = ((tiles[name].mask, views[name]) for name in names)
-            share = _difference(*one, *other)
+
+        @lru_cache(maxsize=KEPT)
+        def seen(name: str) -> tuple[Mask, TileView]:
+            tile = report.read(tiles[name])
+            return tile.mask, view_of(tile.picture)
+
+        for pair in watch("comparing masks of the same ground", pairs, len(pairs)) if pairs else ():
+            names = (pair.first, pair.second)
+            share = _difference(*seen(pair.first), *seen(pair.second))
             for name, twin in (names, names[::-1]):
                 worst[name] = max(worst.get(name, (0.0, "")), (share, tiles[twin].name))
         for split, files in all_tiles(report):

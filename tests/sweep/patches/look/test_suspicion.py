@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sweep.patches.checks.candidates import unwatched
+from sweep.cli.counting import unwatched
 from sweep.patches.checks.checking import Report
+from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
 from sweep.patches.look.suspicion.registry import CHECKS, suspicious_masks
 from sweep.patches.look.suspicion.shifted import best_shift
 from sweep.patches.splits.scenes import KnownScenes
+from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
-from trainables.data.tiles import SPLITS, Tile, TileFiles
+from trainables.data.tiles import SPLITS, Tile
 from trainables.task import Task
 
 SIDE = 256
@@ -37,23 +40,43 @@ def _scene(seed: int, height: int = SIDE, width: int = SIDE, bands: int = 3) -> 
     return image.clip(0, 255).astype(np.uint8), mask
 
 
-def _files(name: str, image: Pixels, mask: Pixels, split: str = "train") -> TileFiles:
-    return TileFiles(
+@dataclass(frozen=True, kw_only=True)
+class _Kept(CheckedTile):
+    """A tile that is in memory instead of in files."""
+
+    tile: Tile
+
+    def read(self, root: Path, task: Task, imagery: Imagery) -> Tile:
+        return self.tile
+
+
+def _files(name: str, image: Pixels, mask: Pixels, split: str = "train") -> CheckedTile:
+    return _Kept(
         tile=Tile(name=name, image=image, mask=mask),
+        name=name,
         image=f"{split}/images/{name}.png",
         mask=f"{split}/masks/{name}.png",
         image_sha256=name,
         mask_sha256=name,
+        shape=mask.shape,
+        values=np.bincount(mask.reshape(-1), minlength=256),
     )
 
 
 def _report(tiles: Mapping[str, tuple[Pixels, Pixels]], task: Task | None = None, **changes: Any) -> Report:
     """Return a dataset: every fifth tile is of val, and the one after it of test."""
-    splits: dict[str, tuple[TileFiles, ...]] = dict.fromkeys(SPLITS, ())
+    splits: dict[str, tuple[CheckedTile, ...]] = dict.fromkeys(SPLITS, ())
     for number, (name, (image, mask)) in enumerate(tiles.items()):
         split = {3: "val", 4: "test"}.get(number % 5, "train")
         splits[split] = (*splits[split], _files(name, image, mask, split))
-    known = {"faults": (), "manifest": None, "scenes": KnownScenes(of={}, origin=""), "leaks": (), "same_ground": ()}
+    known = {
+        "root": Path("nowhere"),
+        "faults": (),
+        "manifest": None,
+        "scenes": KnownScenes(of={}, origin=""),
+        "leaks": (),
+        "same_ground": (),
+    }
     return Report(splits=splits, **{**known, "task": task or Task(), **changes})
 
 
@@ -95,7 +118,7 @@ ODD = dict(_odd_datasets())
 @pytest.mark.parametrize("report", ODD.values(), ids=ODD.keys())
 def test_a_check_takes_any_sound_dataset(check: MaskCheck, report: Report) -> None:
     found = list(check.find(report, unwatched))
-    tiles = {files.mask: (split, files.tile.name) for split, part in report.splits.items() for files in part}
+    tiles = {files.mask: (split, files.name) for split, part in report.splits.items() for files in part}
     assert len({one.mask for one in found}) == len(found)
     for one in found:
         assert tiles[one.mask] == (one.split, one.tile) and one.kind == check.name and 0 <= one.weight <= 1
