@@ -38,10 +38,12 @@ def quiet_gdal() -> Iterator[None]:
 
     logger = logging.getLogger("rasterio")
     before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    if before != logging.CRITICAL:  # setting a level empties the caches of all loggers
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             yield
     finally:
-        logger.setLevel(before)
+        if before != logging.CRITICAL:
+            logger.setLevel(before)

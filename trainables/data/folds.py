@@ -17,6 +17,8 @@ from trainables.task import Task
 
 ORDERS = 200
 """Orders of the scenes that are tried; the division that is balanced best is taken."""
+LEAST_ORDERS, MOST_DEALT = 4, 100_000
+"""Orders that are tried at least, and scenes that are dealt out in all orders together beyond that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +89,8 @@ def divide_shares(shares: NDArray[np.float64], parts: Sequence[float], seed: Seq
     """Divide scenes into parts of given sizes, balanced in everything that is counted of a scene.
 
     Scenes are dealt out one after the other, each to the part that then deviates least from its size, in ``ORDERS``
-    orders: large scenes first, equals in a seeded order, then seeded orders. The division with the least squared
-    deviation is taken.
+    orders, fewer for thousands of scenes: large ones first, equals in a seeded order, then seeded orders. The division
+    with the least squared deviation is taken.
 
     Args:
         shares: (scenes, columns) each scene's share of all that is counted: of the tiles, then of each class's pixels.
@@ -101,7 +103,7 @@ def divide_shares(shares: NDArray[np.float64], parts: Sequence[float], seed: Seq
     random = np.random.default_rng(seed)
     wanted = np.array(parts)[:, None]
     best: tuple[float, NDArray[np.int64]] | None = None
-    for number in range(ORDERS):
+    for number in range(min(ORDERS, max(LEAST_ORDERS, MOST_DEALT // len(shares)))):
         order = random.permutation(len(shares))
         if number % 2 == 0:
             order = order[np.argsort(-shares[order, 0], kind="stable")]

@@ -29,7 +29,8 @@ from sweep.patches.splits.parts import SPLIT_FILE
 from sweep.patches.tiling.cutting import cut_tiles
 from sweep.patches.tiling.plan import TilePlan, plan_tiles
 from sweep.patches.tiling.saying import sentences, source_of, turned
-from sweep.patches.tiling.survey import parse_nudges
+from sweep.patches.tiling.survey import Nudges, parse_nudges
+from sweep.rasters.gdal import gdal
 from trainables.data.manifest import MAX_TEXT
 from trainables.errors import DataError
 from trainables.escaping import visible
@@ -49,6 +50,11 @@ def make(options: Make, output: Output) -> None:
     _check_sheet(options)
     nudges = parse_nudges(options.nudge)
     parse_shares(options.shares)
+    with gdal():  # once for all files
+        _make(options, nudges, output)
+
+
+def _make(options: Make, nudges: Nudges, output: Output) -> None:
     found = open_sources(options)
     say_found(options.src, found, output)
     stamps = stamps_of(path for source in found.sources.values() for path in (source.image, source.mask))

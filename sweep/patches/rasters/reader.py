@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from trainables.wording import counted
 
 DRIVERS = ("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "WEBP", "BMP", "GIF", "HFA", "VRT")
 """GDAL's names of the formats that are read; others may be addresses in disguise."""
+KEPT_HEADERS = 2**16
+"""Of files that have not changed since; several steps ask for each."""
 STRIP_BYTES = 16 * 2**20
 """Of the values that are held at a time where all of a raster is gone through."""
 
@@ -136,6 +139,13 @@ def open_raster(path: Path) -> RasterFile:
     """
     if not path.is_file():  # a pipe would never end
         raise DataError(f"{path}: is not a file; replace it")
+    status = path.stat()
+    return _header(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=KEPT_HEADERS)
+def _header(path: Path, size: int, changed: int) -> RasterFile:
+    """Read the header of a file of so many bytes that was last changed then, in nanoseconds."""
     with open_shared(str(path), raw=True, drivers=DRIVERS) as raster:
         file = raster.dataset
         if not file.count:
