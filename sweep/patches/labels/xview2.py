@@ -10,9 +10,12 @@ from typing_extensions import TypedDict
 
 from sweep.patches.labels.matching import by_image
 from sweep.patches.labels.shapes import LabelledImage, LabelledShape, Outline
-from sweep.patches.labels.shared import as_polygon, read_labels, size_of
+from sweep.patches.labels.shared import as_polygon, json_files, read_labels, size_of
 from sweep.patches.layouts.sources import SourceRaster
 from trainables.errors import DataError
+
+BEFORE = "_pre_disaster"
+"""In the names of images before the disaster; where no others are asked for, files of after it are passed over."""
 
 
 class _Properties(TypedDict):
@@ -52,11 +55,9 @@ def read_xview2(path: Path, sources: Mapping[str, SourceRaster]) -> dict[str, La
     Raises:
         DataError: Images without a file, damaged files, or shapes that are no area.
     """
-    files = {
-        one.relative_to(path).as_posix(): one
-        for one in sorted(path.rglob("*"))
-        if one.suffix.lower() == ".json" and one.is_file() and not one.name.startswith(".")
-    }
+    files = json_files(path)
+    if all(BEFORE in source.image.stem for source in sources.values()):
+        files = {name: file for name, file in files.items() if BEFORE in name}
     return {name: _image(files[file]) for name, file in by_image(files, sources, path).items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ from trainables.errors import DataError
 ROBOFLOW_COCO = "_annotations.coco.json"
 VECTORS = (".gpkg", ".geojson", ".shp", ".fgb")
 MOST_LISTED = 6
+SPACENET = ("PS-RGB", "RGB-PanSharpen", "PS-RGBNIR", "PS-MS", "MUL-PanSharpen", "MS", "MUL", "PAN")
+"""Folders of one scene's kinds of imagery, the one that is taken first: colours, then the finer pixels."""
 
 
 def labelled_images(listing: Listing, paths: Iterable[str], labels: Path, notes: Sequence[str] = ()) -> FoundSources:
@@ -125,7 +128,26 @@ def _recognise_map(listing: Listing) -> FoundSources | None:
         names = ", ".join(sorted(file.name for file in files)[:MOST_LISTED])
         several = f"holds {len(files)} vector files ({names})"
         raise DataError(f"--src {listing.root}: {several}; name the one with the labels by --labels FILE")
-    return labelled_images(listing, all_images(listing), folders.pop() if per_image else files[0])
+    if not per_image:
+        return labelled_images(listing, all_images(listing), files[0])
+    labels = folders.pop()
+    paths, notes = _of_one_kind(listing, list(listing.rasters), labels)
+    return labelled_images(listing, paths, labels, notes)
+
+
+def _of_one_kind(listing: Listing, paths: Sequence[str], labels: Path) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the images in one of SpaceNet's folders where there are several, and which others there are."""
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in paths)
+    kinds = {kind: folder for kind in SPACENET for folder in folders if folder.rpartition("/")[2] == kind}
+    if len(kinds) < 2:
+        return all_images(listing), ()
+    (first, folder), (_, other), *_ = kinds.items()
+    others = ", ".join(list(kinds)[1:])
+    note = (
+        f"the images are {first}; {others} are left out; another kind: --images {shlex.quote(other)} --labels "
+        f"{shlex.quote(str(labels))}"
+    )
+    return list(by_stem(listing, folder).values()), (note,)
 
 
 AS_LABELLED = "the labels: `--classes`, `--task`"
@@ -195,7 +217,8 @@ DATUMARO = SourceLayout(
 )
 MAP = SourceLayout(
     name="a map: rasters and outlines of a GIS",
-    looks="`ortho.tif`, `roofs.gpkg` (.geojson, .shp, .fgb), or a folder of `buildings_img1.geojson`",
+    looks="`ortho.tif`, `roofs.gpkg` (.geojson, .shp, .fgb), or a folder of `buildings_img1.geojson`; of SpaceNet's "
+    "folders `PS-RGB` or `RGB-PanSharpen`",
     classes="the attribute: `--class-attribute`, `--classes`, `--task`",
     split="none",
     recognise=_recognise_map,

@@ -42,21 +42,19 @@ class PathPattern:
         Raises:
             DataError: Two files that may be the mask of an image.
         """
-        pattern = re.compile(self.image)
         pairs: dict[str, Pair] = {}
         lonely: dict[str, str] = {}
         faults = []
         used: set[Path] = set()
-        for path, file in listing.rasters.items():
-            if (match := pattern.fullmatch(path)) is None:
-                continue
+        for path, match in matches_of(self.image, listing):
+            file = listing.files[path]
             wanted = match.expand(self.mask)
             masks = [one for one in listing.stems.get(wanted, ()) if one != path]
             if len(masks) > 1:
                 others = " and ".join(PurePosixPath(one).name for one in masks)
                 faults.append(f"{file}: has two masks, {others}, and only one can be meant; move the other away")
             elif masks:
-                pairs[path] = self._pair(match, file, listing.files[masks[0]])
+                pairs[path] = self.pair(match, file, listing.files[masks[0]])
                 used.add(pairs[path].mask)
             else:
                 lonely[path] = wanted
@@ -64,7 +62,8 @@ class PathPattern:
             raise DataError(faults)
         return Matches(listing=listing, pairs=pairs, lonely=lonely, used=used)
 
-    def _pair(self, match: re.Match[str], image: Path, mask: Path) -> Pair:
+    def pair(self, match: re.Match[str], image: Path, mask: Path) -> Pair:
+        """Return an image with its mask, or with what holds its labels."""
         groups = {name: value for name, value in match.groupdict().items() if value}
         split, scene = groups.get("split", ""), groups.get("scene", "").replace("/", "_")
         return Pair(
@@ -141,6 +140,14 @@ class Matches:
             ]
             if others and (before or after or images.isdisjoint(beside[folder])):
                 yield f"{folder}: without image, left out: {counted(len(others), 'mask')}, such as {others[0].name}"
+
+
+def matches_of(image: str, listing: Listing) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the paths of rasters that a regular expression fits, with the match."""
+    pattern = re.compile(image)
+    for path in listing.rasters:
+        if match := pattern.fullmatch(path):
+            yield path, match
 
 
 def first_of(*ways: Recognise) -> Recognise:

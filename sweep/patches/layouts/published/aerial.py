@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.legend_files import names_all, read_colours
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.matching import SPLIT, PathPattern, Recognise, first_of, found, recognised_by
+from sweep.patches.layouts.matching import SPLIT, PathPattern, Recognise, first_of, found, matches_of, recognised_by
+from sweep.patches.layouts.pairing import Pair, as_sources
 from sweep.patches.layouts.peeking import colours_of, in_colours
 from sweep.patches.layouts.published import legends
 from sweep.patches.layouts.split_lists import divided, read_lists
@@ -225,20 +227,31 @@ ISAID = SourceLayout(
     ),
 )
 
-_DISASTER = r"(?P<name>(?P<scene>[a-z-]+)_\d+)"
+_BEFORE = PathPattern(
+    image=r"(?P<split>train|tier1|tier3|hold|holdout|test)/images/(?P<name>(?P<scene>[a-z-]+)_\d+)_pre_disaster\.png",
+    mask=r"\g<split>/targets/\g<name>_pre_disaster_target",
+    splits={"tier1": "train", "tier3": "train", "hold": "val", "holdout": "val"},
+)
 
 
 def _xview2(listing: Listing) -> FoundSources | None:
-    matches = PathPattern(
-        image=rf"(?P<split>train|tier1|tier3|hold|holdout|test)/images/{_DISASTER}_pre_disaster\.png",
-        mask=r"\g<split>/targets/\g<name>_pre_disaster_target",
-        splits={"tier1": "train", "tier3": "train", "hold": "val", "holdout": "val"},
-    ).match(listing)
-    if not matches.pairs:
-        return None
+    """Recognise the masks in ``targets/``, else the polygons in ``labels/``; a set without either is left out."""
     after = sum(path.endswith("_post_disaster.png") for path in listing.rasters)
     notes = (f"after the disaster, left out: {counted(after, 'image')}",) if after else ()
-    return found(matches, foreground="1", notes=notes)
+    matches = _BEFORE.match(listing)
+    if matches.pairs:
+        return found(matches, foreground="1", notes=notes)
+    labelled, without = list[Pair](), Counter[str]()
+    for path, match in matches_of(_BEFORE.image, listing):
+        folder = f"{match['split']}/labels"
+        if any(name.endswith(".json") for name in listing.folders.get(folder, ())):
+            labelled.append(_BEFORE.pair(match, listing.files[path], listing.root / folder))
+        else:
+            without[match["split"]] += 1
+    if not labelled:
+        return None
+    lonely = [f"{listing.root / one}: without labels, left out: {counted(n, 'image')}" for one, n in without.items()]
+    return FoundSources(sources=as_sources(labelled), labels=True, notes=(*listing.notes, *lonely, *notes))
 
 
 def _dubai(listing: Listing) -> FoundSources | None:
@@ -261,7 +274,8 @@ def _dubai(listing: Listing) -> FoundSources | None:
 
 XVIEW2 = SourceLayout(
     name="xView2 (xBD), before the disaster",
-    looks="`train/images/joplin-tornado_00000000_pre_disaster.png`, `train/targets/..._pre_disaster_target.png`",
+    looks="`train/images/joplin-tornado_00000000_pre_disaster.png`, `train/targets/..._pre_disaster_target.png` or "
+    "`train/labels/..._pre_disaster.json`",
     classes="building",
     split="train and tier3 are train, hold is val, test is test; scenes are disasters",
     recognise=_xview2,

@@ -10,6 +10,7 @@ from tests.commands import run_here
 from tests.sweep.patches.advice.files import SIDE, Build, blocks, images, noise, pairs, save, write
 from tests.sweep.patches.advice.following import Advice
 from tests.sweep.patches.advice.of_labels import cvat, georeferenced
+from tests.sweep.patches.layouts.test_polygons import spacenet
 
 TRAIN = 'train = ["a", "b"]\nval = ["c"]\ntest = ["d"]\n'
 
@@ -305,6 +306,14 @@ OF_LAYOUTS: Sequence[Advice] = (
         build=vectors,
         takes=("--labels",),
         fills={"FILE": "data/roofs.gpkg"},
+    ),
+    Advice(
+        at="layouts/label_files.py",
+        says="are left out; another kind: --images",
+        build=lambda folder: spacenet(folder / "data", "PAN", "PS-MS", "PS-RGB"),
+        typed="make --src data --scale 0,1785",
+        code=0,
+        takes=("--images", "--labels"),
     ),
     Advice(
         at="layouts/legend_files.py",
