@@ -18,7 +18,8 @@ from trainables.invocation import words
 class DoctorOptions(CheckupOptions):
     """Check whether this machine, these tiles and this storage are fit for a sweep; changes and fetches nothing.
 
-    With --architecture, check instead whether an architecture keeps to what every one here does.
+    With --architecture, check instead whether an architecture keeps to what every one here does, on images of as many
+    bands as those of --patches.
     """
 
     architecture: Annotated[str | None, arg(metavar="NAME")] = None
@@ -67,12 +68,20 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
     entry.require()
     trust_typed((name,))
 
+    from trainables.data.imagery import Imagery
+    from trainables.data.manifest import Manifest
     from trainables.models.contract import ModelUnderTest, examine
     from trainables.recipe import Recipe
 
+    manifest = Manifest.read(options.patches)
+    imagery = manifest.imagery if manifest else Imagery()
     recipe = Recipe(architecture=entry.name, model_size=options.model_size)
     channels = 1 if options.classes == 2 else options.classes
-    found = examine(ModelUnderTest(entry=entry, recipe=recipe, channels=channels, size=options.size))
+    bands = len(imagery.bands)
+    if imagery != Imagery():
+        output.results.print(f"images are of {imagery.summary}, as in {options.patches}", markup=False)
+    model = ModelUnderTest(entry=entry, recipe=recipe, channels=channels, size=options.size, bands=bands)
+    found = examine(model)
     for one in found:
         word = "fail" if one.failed else "note" if one.fault else "ok"
         line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.fix))))))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sweep.predict.inputs import Input
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
+    from trainables.data.imagery import Imagery
 
 
 def _pair(parts: list[str]) -> tuple[float, float]:
@@ -157,6 +158,7 @@ def main(options: PredictOptions, output: Output) -> int:
         _say_hidden(hidden_files(options.inputs), output)
         inputs = _check(job, inputs, record, output)
         _say_models(ensemble, output)
+        _say_scale(settings.scale, ensemble.best.imagery, output)
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
             _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
@@ -220,6 +222,19 @@ def _say_models(ensemble: Ensemble, output: Output) -> None:
         device=ensemble.device.type,
         tta=ensemble.tta,
     )
+
+
+def _say_scale(chosen: tuple[float, float] | None, imagery: Imagery, output: Output) -> None:
+    """Say which values become 0 and 255, and who says so; bytes that are taken as they are need no word."""
+    if chosen:
+        text = f"{chosen[0]:g} to {chosen[1]:g} become 0 to 255, as --scale says"
+    elif imagery.scale:
+        ends = zip(imagery.bands, imagery.scale, strict=True)
+        shown = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ends)
+        text = f"{shown} become 0 to 255, as in the tiles that were trained on"
+    else:
+        return
+    output.console.print(f"values         {text}", markup=False, soft_wrap=True)
 
 
 def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> None:

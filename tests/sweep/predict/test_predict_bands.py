@@ -91,6 +91,10 @@ def test_a_picture_s_overlay_shows_three_bands(best: Path, here: Run, tmp_path: 
     done = here("predict", tile, "--out", tmp_path / "out", "--model", best)
     assert done.returncode == 0, done.stderr
     assert np.asarray(Image.open(tmp_path / "out" / "tile_overlay.jpg")).shape == (64, 64, 3)
+    taken = "red 0 to 3000, green 0 to 3000, blue 0 to 3000, nir 500 to 6000 become 0 to 255, as in the tiles that were"
+    assert taken in done.stdout + done.stderr
+    said = here("predict", tile, "--out", tmp_path / "other", "--model", best, "--scale", "0,6000")
+    assert "0 to 6000 become 0 to 255, as --scale says" in said.stdout + said.stderr
 
 
 def test_a_raster_that_does_not_fit_is_refused_in_a_line(best: Path, here: Run, tmp_path: Path) -> None:

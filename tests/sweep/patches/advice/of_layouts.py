@@ -10,7 +10,7 @@ from tests.commands import run_here
 from tests.sweep.patches.advice.files import SIDE, Build, blocks, images, noise, pairs, save, write
 from tests.sweep.patches.advice.following import Advice
 from tests.sweep.patches.advice.of_labels import cvat, georeferenced
-from tests.sweep.patches.layouts.test_polygons import spacenet
+from tests.sweep.patches.layouts.test_published_polygons import spacenet
 
 TRAIN = 'train = ["a", "b"]\nval = ["c"]\ntest = ["d"]\n'
 
