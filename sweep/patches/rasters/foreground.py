@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.mask_files import count_distinct, mask_pixels
+from sweep.patches.rasters.mask_files import count_distinct, mask_pixels, open_mask
 from sweep.patches.rasters.reader import RasterFile
 from trainables.errors import DataError
 from trainables.escaping import visible
@@ -138,6 +138,16 @@ class ForegroundReader:
                 f"{self.values[other].name} {other:g}; say which is foreground, such as --foreground {value:g}, or "
                 f"what each means: --task FILE"
             )
+
+
+def values_held(path: Path) -> str:
+    """Say which values a mask holds, or that it has colours.
+
+    Raises:
+        DataError: Damaged.
+    """
+    raster = open_mask(path)
+    return "colours" if raster.bands - raster.alpha == 3 else _listed(count_distinct(raster)[0].tolist())
 
 
 def _require_clear(mask: RasterFile, found: NDArray[Any], counts: NDArray[np.int64]) -> None:

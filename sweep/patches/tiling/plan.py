@@ -10,6 +10,7 @@ from sweep.patches.layouts.sources import SourceRaster, SourceSet
 from sweep.patches.options import Make
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.choosing import SourceImages, look_at_images
+from sweep.patches.rasters.foreground import values_held
 from sweep.patches.rasters.georeference import ground_of
 from sweep.patches.rasters.images import ImageFile
 from sweep.patches.splits.automatic import parse_shares
@@ -122,6 +123,12 @@ def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = u
     windows, left_out = select(survey(found, images, parts, tiling, nudges, watch), tiling.selection)
     if not any(windows.values()):
         raise DataError(f"{found.sources[names[0]].image.parent}: no window holds a labelled pixel; label some images")
+    if options.foreground and not any(one.beyond_first for ones in windows.values() for one in ones):
+        mask = found.sources[names[0]].mask
+        raise DataError(
+            f"--foreground {options.foreground}: no tile shows it; {mask} holds {values_held(mask)}; give what masks "
+            f"hold"
+        )
     tiles = _named(windows, tiling)
     scenes = _scenes(found.sources, images, windows, tiles, options)
     if division is None:
