@@ -20,7 +20,7 @@ from sweep.cli.terminal import Terminal
 from sweep.cli.wrapping import wrapped
 from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
 from sweep.patches.commands.check import _show_faults
-from sweep.patches.commands.describe import _balance_table, _drift_table, _looks_table
+from sweep.patches.commands.describe import _balance_table, _bands_table, _drift_table, _looks_table, _sizes_table
 from sweep.patches.look.description import Drift, SplitLook
 from sweep.planning.estimate import Estimator, plan_tables
 from sweep.planning.plan import StudyPlan, SweepPlan
@@ -35,6 +35,7 @@ from sweep.results.statistics import Interval
 from sweep.sealed.audit import AuditResult, show_audit
 from tests.cases.screens import FakeTerminal, has, printed, widest, words
 from tests.rows import result_of, row_of
+from trainables.data.imagery import RGB
 from trainables.models.registry import ARCHITECTURES
 from trainables.models.weights import Weights
 from trainables.task import Task
@@ -215,6 +216,7 @@ def _look(seed: int) -> SplitLook:
     return SplitLook(
         tiles=24, sizes={"1024x1024": 20, "512x512": 4}, pixels=np.array([900, 100]), ignored=0.0,
         means=random.random(3) * 200, deviations=random.random(3) * 50, features={"sharpness": random.random(5) * 1e4},
+        ranges=np.array([[0, 255]] * 3), empty=("t1",),
     )  # fmt: skip
 
 
@@ -227,7 +229,8 @@ def test_a_dataset_is_described_and_its_faults_are_listed(width: int) -> None:
         for feature in ("sharpness", "share of foreground")
     ]
     tables = (
-        _looks_table(Path("/data/tiles"), looks), _balance_table(looks, [0.5, 4.5], Task()), _drift_table(drifts),
+        _looks_table(Path("/data/tiles"), looks), _sizes_table(looks), _bands_table(looks, RGB),
+        _balance_table(looks, [0.5, 4.5], Task()), _drift_table(drifts),
     )  # fmt: skip
     text = printed(*tables, width=width)
     assert widest(text) <= width and "90.0%" in text and has(text, "share of foreground") and "differs" in text

@@ -41,6 +41,9 @@ class _Entry(TypedDict):
     source: NotRequired[str]
     row: NotRequired[int]
     column: NotRequired[int]
+    transform: NotRequired[list[float]]
+    crs: NotRequired[str]
+    metres_per_pixel: NotRequired[float]
     foreground: NotRequired[float]
     shares: NotRequired[dict[str, float]]
 
@@ -102,7 +105,9 @@ class Manifest:
         ground_sample_distance_m: Metres a pixel, or None where unknown.
         splits: Split to tile names.
         files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source``, and of several tiles of one
-            raster ``row`` and ``column``; for an image ``scene``, where that is known; for a mask ``foreground`` (share
+            raster ``row`` and ``column``; for an image ``scene``, where that is known, and where it is georeferenced
+            ``transform`` (six numbers, from the tile's columns and rows to the ground: x = a col + b row + c, y = d col
+            + e row + f), ``crs`` and ``metres_per_pixel``; for a mask ``foreground`` (share
             of foreground pixels, in [0, 1]) or, in a multi-class task, ``shares`` a class.
         notes: Anything else worth knowing.
         leaks: Tiles of different splits that show the same ground; None where nobody has looked.
@@ -215,6 +220,12 @@ def _require_plain(values: Mapping[str, Any]) -> None:
             raise DamagedError(f"names {visible(text[:80])!r}, which is outside the dataset")
         if len(text) > MAX_PATH or not text.isprintable() or max(len(part.encode()) for part in parts) > MAX_PART:
             raise DamagedError(f"names {visible(text[:40])!r}, which is no name of a file")
+    for entry in values["files"].values():
+        matrix = entry.get("transform", (1, 0, 0, 0, 1, 0))
+        if len(matrix) != 6 or not all(map(math.isfinite, matrix)) or not matrix[0] * matrix[4] - matrix[1] * matrix[3]:
+            raise DamagedError(f"transform is {visible(str(matrix)[:80])}, no six numbers that lead to the ground")
+        if not 0 < entry.get("metres_per_pixel", 1.0) < math.inf:
+            raise DamagedError(f"metres_per_pixel is {entry['metres_per_pixel']}, and must be more than 0")
     distance = values.get("ground_sample_distance_m")
     if distance is not None and not (math.isfinite(distance) and distance > 0):
         raise DamagedError(f"ground_sample_distance_m is {distance}, and must be more than 0")

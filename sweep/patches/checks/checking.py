@@ -168,6 +168,7 @@ def describe(
     ground_sample_distance_m: float | None = None,
     sources: Mapping[str, str] | None = None,
     places: Mapping[str, tuple[int, int]] | None = None,
+    grounds: Mapping[str, Mapping[str, Any]] | None = None,
     notes: Mapping[str, Any] | None = None,
     split_origin: SplitOrigin | None = None,
 ) -> Manifest:
@@ -182,7 +183,9 @@ def describe(
             if place := (places or {}).get(files.name):
                 common |= {"row": place[0], "column": place[1]}
             scene = report.scenes.of.get(files.name)
-            entries[files.image] = {"sha256": files.image_sha256, **common} | ({"scene": scene} if scene else {})
+            ground = (grounds or {}).get(files.name, {})
+            entries[files.image] = {"sha256": files.image_sha256, **common, **ground}
+            entries[files.image] |= {"scene": scene} if scene else {}
             entries[files.mask] = {"sha256": files.mask_sha256, **found, **common}
     return Manifest(
         name=name,

@@ -129,4 +129,8 @@ def _fresh_manifest(root: Path, report: Report, old: Manifest | None) -> Manifes
 
 
 def _keep_sources(old: Manifest, fresh: Manifest) -> Mapping[str, Mapping[str, Any]]:
-    return {path: {**entry, "source": old.files.get(path, entry)["source"]} for path, entry in fresh.files.items()}
+    kept = ("source", "row", "column", "transform", "crs", "metres_per_pixel")
+    return {
+        path: {**entry, **{key: value for key, value in old.files.get(path, entry).items() if key in kept}}
+        for path, entry in fresh.files.items()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
@@ -17,17 +17,24 @@ from sweep.patches.checks.checking import Report
 from sweep.patches.checks.leaks import find_leaks
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.commands.shared import command, read_sound, title, train_words
-from sweep.patches.look.description import CHANNELS, Drift, SplitLook, find_drift, look_at
+from sweep.patches.commands.suspicions import say_suspicions
+from sweep.patches.look.description import Drift, SplitLook, find_drift, look_at
 from sweep.patches.look.description_picture import draw_picture
+from sweep.patches.look.resolution import resolution_of
+from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Describe
 from sweep.records.outputs import require_free, sealed, write_files
 from trainables.class_balance import inverse_frequency
+from trainables.data.imagery import Imagery
 from trainables.data.scenes import scenes_of
 from trainables.data.tiles import natural_order
 from trainables.errors import ExperimentError
 from trainables.task import Task
+from trainables.wording import counted
 
 DESCRIPTION_FILE = "description.svg"
+MOST_TWINS, MOST_EMPTY = 10, 10
+"""Near-duplicates and empty tiles that are named."""
 MOST_SCENES = 50
 """Scenes that a table lists."""
 
@@ -46,30 +53,52 @@ def describe(options: Describe, output: Output) -> None:
     require_free(path, flag=flag, overwrite=options.overwrite, ending=".svg")
     watch = CountedItems(output.console)
     report = read_sound(root, leaks=False, viewed=True, watch=watch)
+    bands = report.imagery.bands
     looks = {
-        split: look_at(watch(f"describing {split}", report.pictures(tiles), len(tiles)), report.task)
+        split: look_at(watch(f"describing {split}", report.pictures(tiles), len(tiles)), report.task, bands)
         for split, tiles in report.splits.items()
         if tiles
     }
     drifts = find_drift(looks)
     weights = inverse_frequency(looks["train"].pixels)
     name = title(report.manifest) if report.manifest else root.resolve().name
-    picture = sealed(draw_picture(name, looks, drifts, report.task), ".svg")
+    picture = sealed(draw_picture(name, looks, drifts, report.task, bands), ".svg")
     write_files({path: picture}, flag=flag, overwrite=options.overwrite, ending=".svg", make_folders=False)
     output.results.print(_looks_table(root, looks))
+    output.results.print(_sizes_table(looks))
+    output.results.print(_bands_table(looks, report.imagery))
     output.results.print(_balance_table(looks, weights, report.task))
     if drifts:
         output.results.print(_drift_table(drifts))
     _say_scenes(report, output)
+    resolution = resolution_of(report.manifest)
+    ground = resolution.words if resolution else "metres per pixel are not known"
+    output.results.print(f"{'ground':{LABEL_WIDTH}}{ground}", soft_wrap=True)
+    _say_empty(looks, output)
     _say_twins(report.splits, output, watch)
+    rest = f"{command('patches sheet', root)}, or --json"
+    say_suspicions(suspicious_masks(report, watch), output, rest=rest)
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
         output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)
     output.results.print(f"{'picture':{LABEL_WIDTH}}{path}", soft_wrap=True)
     for split, look in looks.items():
         shares = dict(zip(report.task.classes, look.shares.tolist(), strict=True))
-        means, deviations = look.means.tolist(), look.deviations.tolist()
-        output.events.emit("look", split=split, tiles=look.tiles, shares=shares, means=means, deviations=deviations)
+        output.events.emit(
+            "look",
+            split=split,
+            tiles=look.tiles,
+            shares=shares,
+            ignored=look.ignored,
+            sizes=dict(look.sizes),
+            bands=list(bands),
+            means=look.means.tolist(),
+            deviations=look.deviations.tolist(),
+            ranges=look.ranges.tolist(),
+            empty=list(look.empty),
+        )
+    known = None if resolution is None else [resolution.least, resolution.median, resolution.most]
+    output.events.emit("ground", metres_per_pixel=known)
     for drift in drifts:
         output.events.emit("drift", **asdict(drift))
     output.events.emit("class_weights", weights=dict(zip(report.task.classes, weights, strict=True)))
@@ -77,33 +106,50 @@ def describe(options: Describe, output: Output) -> None:
 
 
 def _looks_table(root: Path, looks: Mapping[str, SplitLook]) -> Sheet:
-    def colour(index: int) -> Callable[[tuple[str, SplitLook]], str]:
-        return lambda row: f"{row[1].means[index]:.0f} ± {row[1].deviations[index]:.0f}"
-
     columns = [
         Column(heading="split", value=lambda row: row[0]),
         Column(heading="tiles", value=lambda row: row[1].tiles, right=True),
-        Column(heading="sizes", value=lambda row: _sizes(row[1]), least=16),
-    ]
-    columns += [
-        Column(heading=f"{name} mean ± sd", value=colour(index), right=True, priority=2)
-        for index, name in enumerate(CHANNELS)
-    ]
-    columns.append(
+        Column(heading="empty", value=lambda row: len(row[1].empty), right=True),
         Column(
             heading="sharpness (median)",
             value=lambda row: float(np.median(row[1].features["sharpness"])),
             format=".0f",
             right=True,
-            priority=3,
-        )
-    )
+        ),
+    ]
     return Sheet(f"{root}: what the tiles look like", columns, looks.items())
 
 
-def _sizes(look: SplitLook) -> str:
-    sizes = ", ".join(f"{size} ({count})" for size, count in sorted(look.sizes.items())[:3])
-    return sizes + (f" and {len(look.sizes) - 3} more" if len(look.sizes) > 3 else "")
+def _sizes_table(looks: Mapping[str, SplitLook]) -> Sheet:
+    total = sum((Counter(look.sizes) for look in looks.values()), Counter[str]())
+    columns = [Column(heading="size in pixels", value=itemgetter(0), least=16)]
+    columns += [Column(heading=one, value=itemgetter(index), right=True) for index, one in enumerate(looks, 1)]
+    rows = [(size, *(look.sizes.get(size, 0) for look in looks.values())) for size, _ in total.most_common()]
+    return Sheet(f"sizes: {len(rows)}, and how many tiles have them", columns, rows)
+
+
+def _bands_table(looks: Mapping[str, SplitLook], imagery: Imagery) -> Sheet:
+    columns = [Column(heading="band", value=itemgetter(0), least=8)]
+    for split in looks:
+        for heading in (f"{split} mean ± sd", f"{split} range"):
+            columns.append(Column(heading=heading, value=itemgetter(len(columns)), right=True))
+    rows = []
+    for place, name in enumerate(imagery.bands):
+        cells = [name]
+        for look in looks.values():
+            low, high = look.ranges[place].tolist()
+            cells += [f"{look.means[place]:.0f} ± {look.deviations[place]:.0f}", f"{low} to {high}"]
+        rows.append(tuple(cells))
+    scaled = "" if imagery.scale is None else ", as scaled to bytes"
+    return Sheet(f"{counted(len(rows), 'band')} of {imagery.stored}{scaled}", columns, rows)
+
+
+def _say_empty(looks: Mapping[str, SplitLook], output: Output) -> None:
+    """Name the tiles that show the first class alone."""
+    names = [name for look in looks.values() for name in look.empty]
+    more = f" and {len(names) - MOST_EMPTY} more; --json lists all" if len(names) > MOST_EMPTY else ""
+    shown = f": {', '.join(names[:MOST_EMPTY])}{more}" if names else ""
+    output.results.print(f"{'empty tiles':{LABEL_WIDTH}}{len(names) or 'none'}{shown}", markup=False, soft_wrap=True)
 
 
 def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], task: Task) -> Sheet:
@@ -169,6 +215,9 @@ def _say_twins(splits: Mapping[str, Sequence[CheckedTile]], output: Output, watc
     tiles = [files for found in splits.values() for files in found]
     twins = find_leaks({"all": tiles}, {}, watch)
     output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}")
+    for twin in twins[:MOST_TWINS]:
+        output.results.print(f"  {twin}", markup=False, soft_wrap=True)
+    if len(twins) > MOST_TWINS:
+        output.results.print(f"  and {len(twins) - MOST_TWINS} more; --json lists all")
     for twin in twins:
-        output.results.print(f"  {twin}", soft_wrap=True)
         output.events.emit("near_duplicate", first=twin.first, second=twin.second, how=twin.how)

@@ -24,6 +24,7 @@ from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Make
+from sweep.patches.rasters.georeference import manifest_ground
 from sweep.patches.splits.automatic import parse_shares
 from sweep.patches.splits.parts import SPLIT_FILE
 from sweep.patches.tiling.cutting import cut_tiles
@@ -85,6 +86,9 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
             ground_sample_distance_m=options.gsd,
             sources={tile.name: source_of(plan, tile) for tile in plan.tiles},
             places={tile.name: (tile.window.row, tile.window.column) for tile in plan.tiles if plan.tiling.grid},
+            grounds={
+                tile.name: manifest_ground(plan.images.files[tile.source], tile.window.area) for tile in plan.tiles
+            },
             split_origin=options.split_origin or plan.division.origin,
         )
         finish(root, manifest, report)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from trainables.class_balance import count_classes
+from trainables.data.imagery import COLOURS
 from trainables.data.tiles import Tile
 from trainables.task import Task
 
-CHANNELS = ("red", "green", "blue")
 LARGE = 0.8
 """Standardised mean difference that is called large. Source: Cohen 1988."""
 SURE = 0.05
@@ -30,9 +30,11 @@ class SplitLook:
         sizes: ``WIDTHxHEIGHT`` to how many tiles have it.
         pixels: (C,) labelled pixels a class.
         ignored: Share of pixels that do not count, in [0, 1].
-        means: (3,) mean of red, green and blue over all pixels, in 0..255.
-        deviations: (3,) their standard deviation over all pixels.
-        features: Name to one number a tile, (tiles,): the means of the channels, ``contrast`` (standard deviation of
+        means: (B,) mean of each band over all pixels, in 0..255.
+        deviations: (B,) their standard deviation over all pixels.
+        ranges: (B, 2) their smallest and largest value.
+        empty: Names of the tiles without a pixel beyond the first class, in the dataset's order.
+        features: Name to one number a tile, (tiles,): the means of the bands, ``contrast`` (standard deviation of
             grey), ``sharpness`` (variance of the Laplacian of grey), and the share of every class but the first.
     """
 
@@ -42,6 +44,8 @@ class SplitLook:
     ignored: float
     means: NDArray[np.float64]
     deviations: NDArray[np.float64]
+    ranges: NDArray[np.int64]
+    empty: tuple[str, ...]
     features: Mapping[str, NDArray[np.float64]]
 
     @property
@@ -77,27 +81,33 @@ class Drift:
         return "maybe" if abs(self.difference) >= LARGE else ""
 
 
-def look_at(tiles: Iterable[Tile], task: Task) -> SplitLook:
+def look_at(tiles: Iterable[Tile], task: Task, bands: Sequence[str] = COLOURS) -> SplitLook:
     """Describe the tiles of a split.
 
     Args:
         tiles: At least one; each is held only while it is looked at.
         task: What their masks mean.
+        bands: What the bands of their images are called.
     """
     sizes: dict[str, int] = {}
     count = len(task.classes)
     pixels = np.zeros(count, np.int64)
-    total, squares, area = np.zeros(3), np.zeros(3), 0
+    total, squares, area = np.zeros(len(bands)), np.zeros(len(bands)), 0
+    lows, highs = np.full(len(bands), 255), np.zeros(len(bands), np.int64)
+    empty = []
     features: dict[str, list[float]] = {}
     for tile in tiles:
         height, width = tile.mask.shape
         sizes[f"{width}x{height}"] = sizes.get(f"{width}x{height}", 0) + 1
         found = count_classes(tile, count)
         pixels += found
-        values = tile.picture.reshape(-1, 3).astype(np.float64)
+        if not found[1:].any():
+            empty.append(tile.name)
+        lows, highs = np.minimum(lows, tile.image.min((0, 1))), np.maximum(highs, tile.image.max((0, 1)))
+        values = tile.image.reshape(-1, len(bands)).astype(np.float64)
         total, squares, area = total + values.sum(0), squares + (values**2).sum(0), area + len(values)
         grey = cv2.cvtColor(np.ascontiguousarray(tile.picture), cv2.COLOR_RGB2GRAY)
-        row = dict(zip(CHANNELS, values.mean(0).tolist(), strict=True))
+        row = dict(zip(bands, values.mean(0).tolist(), strict=True))
         row |= {"contrast": float(grey.std()), "sharpness": float(cv2.Laplacian(grey, cv2.CV_64F).var())}
         shares = found / max(1, found.sum())
         row |= {f"share of {name}": float(share) for name, share in zip(task.classes[1:], shares[1:], strict=True)}
@@ -111,6 +121,8 @@ def look_at(tiles: Iterable[Tile], task: Task) -> SplitLook:
         ignored=1 - float(pixels.sum()) / area,
         means=means,
         deviations=np.sqrt(np.maximum(0, squares / area - means**2)),
+        ranges=np.stack([lows, highs], axis=1).astype(np.int64),
+        empty=tuple(empty),
         features={name: np.array(values) for name, values in features.items()},
     )
 

@@ -9,24 +9,30 @@ from markupsafe import Markup
 
 from sweep.charts.picture import picture
 from sweep.charts.svg import Axis, Mark, Series, chart
-from sweep.patches.look.description import CHANNELS, LARGE, Drift, SplitLook
+from sweep.patches.look.description import LARGE, Drift, SplitLook
+from trainables.data.imagery import COLOURS
 from trainables.task import Task
 
 WIDTH, LEFT, LINE = 560, 180, 26
 """Units of a chart's width, of the names beside it, and of a line of points."""
 LONGEST = 26
 """Letters of a name that fit beside a chart."""
+MOST_BANDS = 8
+"""That are drawn."""
 GREY = 7
 """Series of lines that belong to no split."""
 
 
-def draw_picture(title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task) -> bytes:
-    """Draw four charts as SVG."""
+def draw_picture(
+    title: str, looks: Mapping[str, SplitLook], drifts: Sequence[Drift], task: Task, bands: Sequence[str] = COLOURS
+) -> bytes:
+    """Draw four charts as SVG; of many bands the first ones are drawn, and the heading says so."""
     features = list(dict.fromkeys(drift.feature for drift in drifts))
-    height = 90 + LINE * max(len(features), len(task.classes), 6)
+    height = 90 + LINE * max(len(features), len(task.classes), len(bands[:MOST_BANDS]), 6)
+    part = f"the first {MOST_BANDS} of {len(bands)} bands" if len(bands) > MOST_BANDS else "colours"
     charts = [
         ("class balance: % of labelled pixels", _balance(looks, task, height)),
-        ("colours: mean and standard deviation of all pixels", _colours(looks, height)),
+        (f"{part}: mean and standard deviation of all pixels", _colours(looks, bands[:MOST_BANDS], height)),
         ("sharpness per tile: variance of the Laplacian; bar: median", _sharpness(looks, height)),
         (f"drift from train in standard deviations; dashed: large ({LARGE})", _drift(features, drifts, height)),
     ]
@@ -71,17 +77,18 @@ def _balance(looks: Mapping[str, SplitLook], task: Task, height: int) -> Markup:
     return _chart("Class balance; the printed table has the numbers.", x, _rows(task.classes), series, height)
 
 
-def _colours(looks: Mapping[str, SplitLook], height: int) -> Markup:
+def _colours(looks: Mapping[str, SplitLook], bands: Sequence[str], height: int) -> Markup:
     series = []
     for number, (split, look) in enumerate(looks.items()):
         marks = []
-        for place, (mean, spread) in enumerate(zip(look.means.tolist(), look.deviations.tolist(), strict=True)):
+        for place, name in enumerate(bands):
+            mean, spread = float(look.means[place]), float(look.deviations[place])
             y = -place - (number - 1) * 0.2
             series.append(_stroke(number, (max(0.0, mean - spread), y), (min(255.0, mean + spread), y)))
-            marks.append(Mark(x=mean, y=y, tip=f"{split}, {CHANNELS[place]}: {mean:.0f} ± {spread:.0f}"))
+            marks.append(Mark(x=mean, y=y, tip=f"{split}, {name}: {mean:.0f} ± {spread:.0f}"))
         series.append(_points(split, number, marks))
     x = Axis(label="value of a pixel", low=0.0, high=255.0)
-    return _chart("Colours; the printed table has the numbers.", x, _rows(CHANNELS), series, height)
+    return _chart("Colours; the printed table has the numbers.", x, _rows(bands), series, height)
 
 
 def _sharpness(looks: Mapping[str, SplitLook], height: int) -> Markup:

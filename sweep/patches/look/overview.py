@@ -14,10 +14,11 @@ from sweep.patches.checks.tiles import CheckedTile
 from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX, Colour, Task
 
-THUMBNAIL = 224
-COLUMNS = 6
-SHOWN = 60
-"""Tiles a split; thousands would make a picture that nothing opens."""
+LEAST_SIDE, MOST_SIDE = 224, 384
+"""Pixels of a tile in the picture: as many as it has, within these; of a tile of 1024 a roof of 20 is 8 pixels wide."""
+COLUMNS = 5
+SHOWN = 30
+"""Tiles of a split; the contact sheet shows more."""
 HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
 OUTLINE = (255, 40, 200)
 IGNORED: Colour = (128, 128, 128)
@@ -34,16 +35,18 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
 
     Args:
         title: Written at the top.
-        splits: Split to tiles; the first 60 of each are drawn.
+        splits: Split to tiles; the first 30 of each are drawn.
         task: What the masks mean.
         read: Reads the pixels of those that are drawn.
 
     Returns:
         A picture of 256 colours.
     """
-    cell = THUMBNAIL + GAP
-    width = COLUMNS * cell + GAP
     shown = {split: tiles[:SHOWN] for split, tiles in splits.items()}
+    longest = max((max(files.shape) for tiles in shown.values() for files in tiles), default=LEAST_SIDE)
+    side = min(MOST_SIDE, max(LEAST_SIDE, longest))
+    cell = side + GAP
+    width = COLUMNS * cell + GAP
     ignored = any(tile.values[IGNORE_INDEX] for tiles in shown.values() for tile in tiles)
     legend = [] if task.binary else _lay_out_legend(task, width, ignored=ignored)
     top = HEADER + (legend[-1][1] + HEADER // 2 if legend else 0)
@@ -57,14 +60,14 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
         pen.rectangle((x, HEADER + y, x + SWATCH, HEADER + y + SWATCH), outline="black")
         pen.text((x + SWATCH + GAP, HEADER + y - 1), name, fill="black", font=small)
     for split, tiles in splits.items():
-        part = f", the first {SHOWN} of them" if len(tiles) > SHOWN else ""
+        part = f", the first {SHOWN} of them; the contact sheet shows more" if len(tiles) > SHOWN else ""
         pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles{part}", fill="black", font=large)
         top += HEADER
         for number, (files, tile) in enumerate(zip(shown[split], read(shown[split]), strict=True)):
             x, y = GAP + number % COLUMNS * cell, top + number // COLUMNS * (cell + CAPTION)
-            page.paste(Image.fromarray(_thumbnail(tile, task)), (x, y))
+            page.paste(Image.fromarray(_thumbnail(tile, task, side)), (x, y))
             caption = f"{files.name}  {_share(files):.0%}"
-            pen.text((x, y + THUMBNAIL), caption, fill="black", font=small)
+            pen.text((x, y + side), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
     page = page.quantize(256 - len(legend), dither=Image.Dither.NONE)
     _fill_legend(page, legend)
@@ -110,10 +113,10 @@ def _fill_legend(page: Image.Image, legend: list[tuple[int, int, str, Colour]]) 
         pen.rectangle((x + 1, HEADER + y + 1, x + SWATCH - 1, HEADER + y + SWATCH - 1), fill=index)
 
 
-def _thumbnail(tile: Tile, task: Task) -> NDArray[np.uint8]:
+def _thumbnail(tile: Tile, task: Task, side: int) -> NDArray[np.uint8]:
     """Shrink the image for show, padded to a square, and outline or tint the mask."""
     height, width = tile.mask.shape
-    scale = THUMBNAIL / max(height, width)
+    scale = side / max(height, width)
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(tile.picture, shape, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(tile.mask, shape, interpolation=cv2.INTER_NEAREST)
@@ -125,6 +128,6 @@ def _thumbnail(tile: Tile, task: Task) -> NDArray[np.uint8]:
         table[: len(task.classes)] = task.shown_colours
         tinted = mask == IGNORE_INDEX if task.binary else mask != 0
         small[tinted] = ((1 - TINT) * small[tinted] + TINT * table[mask[tinted]]).astype(np.uint8)
-    square = np.full((THUMBNAIL, THUMBNAIL, 3), 255, dtype=np.uint8)
+    square = np.full((side, side, 3), 255, dtype=np.uint8)
     square[: shape[1], : shape[0]] = small
     return square

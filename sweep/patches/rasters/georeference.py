@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.errors import DataError
 
+METRES_A_DEGREE = 111_195.0
+"""Of latitude, on a sphere of 6,371 km."""
 MAX_SHIFT = 0.51
 """Pixels; programs that count from a pixel's centre and those that count from its corner differ by half of one."""
 
@@ -40,6 +43,34 @@ def ground_of(image: RasterFile, area: Area) -> Ground | None:
     y0, y1 = area.rows.start - MAX_SHIFT, area.rows.stop + MAX_SHIFT
     corners = [apply_transform(image.transform, *corner) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     return Ground(crs=image.crs, corners=np.array(corners))
+
+
+def manifest_ground(image: RasterFile, area: Area) -> dict[str, Any]:
+    """Return what a manifest says of where a part of an image is on the ground; nothing where that is not known."""
+    if image.transform is None:
+        return {}
+    matrix = image.transform
+    x, y = apply_transform(matrix, area.left, area.top)
+    found = {"transform": [matrix.a, matrix.b, x, matrix.d, matrix.e, y]}
+    if image.crs is None:
+        return found
+    metres = _metres_per_pixel(image, area)
+    return {**found, "crs": image.crs.to_string(), **({"metres_per_pixel": metres} if metres else {})}
+
+
+def _metres_per_pixel(image: RasterFile, area: Area) -> float | None:
+    """Return the side of a square pixel of the same area, in the middle; None for a CRS without a unit of length."""
+    from rasterio.errors import RasterioError
+
+    matrix = image.transform
+    side = math.sqrt(abs(matrix.a * matrix.e - matrix.b * matrix.d))
+    try:
+        if not image.crs.is_geographic:
+            return float(f"{side * image.crs.linear_units_factor[1]:.6g}")
+    except (RasterioError, AttributeError):
+        return None
+    _, latitude = apply_transform(matrix, area.left + area.width / 2, area.top + area.height / 2)
+    return float(f"{side * METRES_A_DEGREE * math.sqrt(max(1e-6, math.cos(math.radians(latitude)))):.6g}")
 
 
 def find_touching(grounds: Mapping[str, Ground]) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def place_of(entry: Mapping[str, Any], name: str) -> TilePlace | None:
     """
     if matrix := entry.get("transform"):
         across, shear, x, turn, down, y = matrix
-        if shear or turn:
+        if shear or turn:  # what is turned has no common rows and columns
             return None
         return TilePlace(frame=f"{entry.get('crs', '')} {across:.9g} {down:.9g}", top=y / down, left=x / across)
     if "row" in entry and (found := WINDOW.fullmatch(entry.get("source", ""))):
