@@ -32,11 +32,11 @@ STRIP = 500
 """Rows that are drawn at once."""
 
 
-def write_rasters(folder: Path, count: int, side: int) -> None:
+def write_rasters(folder: Path, count: int, side: int, *, masks: bool = True) -> None:
     """Write images of grainy patches of colour, and masks of which a tenth is foreground, as tiled GeoTIFF."""
     random = np.random.default_rng(0)
     for number in range(count):
-        for kind, bands in (("images", 3), ("masks", 1)):
+        for kind, bands in (("images", 3), ("masks", 1))[: 1 + masks]:
             (folder / kind).mkdir(parents=True, exist_ok=True)
             profile = {"driver": "GTiff", "height": side, "width": side, "count": bands, "dtype": "uint8"}
             place = {"transform": Affine(0.3, 0, 1e5 * number, 0, -0.3, 5e6), "crs": "EPSG:32633"}

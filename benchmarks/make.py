@@ -1,0 +1,69 @@
+"""Seconds and memory of the whole of ``sweep.patches make --grid``: planning, cutting, reading back, leaks, pages.
+
+Run with ``python -m benchmarks.make``; about two minutes on two CPU cores. ``--count 1 --side 40000`` measures one
+raster that no memory holds, with ``--outlines`` labelled by a GeoJSON file instead of a mask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import Report
+from benchmarks.tiling import write_rasters
+from sweep.rasters.gdal import quiet_gdal
+
+METRES, WEST, NORTH = 0.3, 0.0, 5e6
+"""Of a pixel, and of the first raster's corner, as ``write_rasters`` places it."""
+
+
+def write_outlines(file: Path, side: int, every: int = 200) -> None:
+    """Write a square of 60 pixels for every ``every`` pixels of a raster in both directions, as GeoJSON."""
+    features = []
+    for top, left in np.stack(np.meshgrid(*[np.arange(0, side - 60, every)] * 2), axis=-1).reshape(-1, 2).tolist():
+        corners = [(left, top), (left + 60, top), (left + 60, top + 60), (left, top + 60), (left, top)]
+        ring = [[WEST + METRES * x, NORTH - METRES * y] for x, y in corners]
+        features.append({"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}})
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    file.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+
+
+def run(count: int, side: int, size: int, *, outlines: bool) -> None:
+    """Measure the command in a process of its own."""
+    report = Report(name="make")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with quiet_gdal():
+            write_rasters(folder / "in", count, side, masks=not outlines)
+        given = ["--src", folder / "in", "--dst", folder / "out", "--grid", "--size", size]
+        if outlines:
+            write_outlines(folder / "roofs.geojson", side)
+            given[1] = folder / "in" / "images"
+            given += ["--labels", folder / "roofs.geojson"]
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sweep.patches", "make", *map(str, given)], check=True)
+        took, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        tiles = len(list((folder / "out").glob("*/images/*")))
+        what = f"{count} raster{'s' * (count > 1)} of {side} x {side} with {'outlines' if outlines else 'masks'}"
+        what += f" into {tiles} tiles of {size}"
+        report.note(f"{what}: seconds, CPU seconds", [took, used.ru_utime + used.ru_stime])
+        report.note(f"{what}: most memory, in MiB", used.ru_maxrss / 1024)
+    report.write()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=20, help="rasters")
+    parser.add_argument("--side", type=int, default=5000, help="pixels of a raster")
+    parser.add_argument("--size", type=int, default=1024, help="pixels of a tile")
+    parser.add_argument("--outlines", action="store_true", help="outlines of one raster instead of masks")
+    options = parser.parse_args()
+    run(options.count, options.side, options.size, outlines=options.outlines)
