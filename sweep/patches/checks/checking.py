@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.leaks import find_leaks
 from sweep.patches.checks.tiles import CheckedTile, check_split, pictures
@@ -59,6 +62,14 @@ class Report:
             DataError: It has changed since.
         """
         return tile.read(self.root, self.task, self.imagery)
+
+    def read_mask(self, tile: CheckedTile) -> NDArray[np.uint8]:
+        """Read one of its masks again: (H, W) uint8.
+
+        Raises:
+            DataError: It has changed since.
+        """
+        return tile.read_mask(self.root, self.task)
 
     def pictures(self, tiles: Sequence[CheckedTile]) -> Iterator[Tile]:
         """Read some of its tiles again, one after the other.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sweep.cli.counting import Watch
 from sweep.machine.threads import in_threads
 from sweep.patches.checks.views import TileView, view_of
+from trainables.data.decoding import decode_mask, read_file
 from trainables.data.imagery import Imagery
 from trainables.data.tiles import ListedTile, Tile, TileFiles, list_split, read_tile
 from trainables.errors import DataError
@@ -55,6 +56,14 @@ class CheckedTile:
         """
         listed = ListedTile(name=self.name, image=root / self.image, mask=root / self.mask)
         return read_tile(root, listed, task, imagery).tile
+
+    def read_mask(self, root: Path, task: Task) -> NDArray[np.uint8]:
+        """Read its mask again: (H, W) uint8.
+
+        Raises:
+            DataError: It has changed since.
+        """
+        return decode_mask(read_file(root / self.mask), root / self.mask, task)
 
 
 def checked(files: TileFiles, *, viewed: bool) -> CheckedTile:

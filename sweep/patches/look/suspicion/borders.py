@@ -42,7 +42,7 @@ class Borders:
 
         @lru_cache(maxsize=KEPT)
         def mask_of(image: str) -> Border:
-            return report.read(tiles[image]).mask
+            return report.read_mask(tiles[image])
 
         for meeting in meetings(report):
             names = (meeting.first.name, meeting.second.name)
