@@ -49,6 +49,9 @@ class _Kept(CheckedTile):
     def read(self, root: Path, task: Task, imagery: Imagery) -> Tile:
         return self.tile
 
+    def read_mask(self, root: Path, task: Task) -> Pixels:
+        return self.tile.mask
+
 
 def _files(name: str, image: Pixels, mask: Pixels, split: str = "train") -> CheckedTile:
     return _Kept(
