@@ -18,8 +18,7 @@ from trainables.invocation import words
 class DoctorOptions(CheckupOptions):
     """Check whether this machine, these tiles and this storage are fit for a sweep; changes and fetches nothing.
 
-    With --architecture, check instead whether an architecture keeps to what every one here does, on images of as many
-    bands as those of --patches.
+    With --architecture, check instead whether an architecture does what all here do, on images with --patches' bands.
     """
 
     architecture: Annotated[str | None, arg(metavar="NAME")] = None

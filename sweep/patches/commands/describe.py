@@ -76,8 +76,7 @@ def describe(options: Describe, output: Output) -> None:
     output.results.print(f"{'ground':{LABEL_WIDTH}}{ground}", soft_wrap=True)
     _say_empty(looks, output)
     _say_twins(report.splits, output, watch)
-    rest = f"{command('patches sheet', root)}, or --json"
-    say_suspicions(suspicious_masks(report, watch), output, rest=rest)
+    say_suspicions(suspicious_masks(report, watch), output, rest=command("patches sheet", root))
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
         output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)

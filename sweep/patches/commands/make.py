@@ -25,6 +25,7 @@ from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Make
 from sweep.patches.rasters.georeference import manifest_ground
+from sweep.patches.rasters.reader import forget_headers
 from sweep.patches.splits.automatic import parse_shares
 from sweep.patches.splits.parts import SPLIT_FILE
 from sweep.patches.tiling.cutting import cut_tiles
@@ -51,6 +52,7 @@ def make(options: Make, output: Output) -> None:
     _check_sheet(options)
     nudges = parse_nudges(options.nudge)
     parse_shares(options.shares)
+    forget_headers()
     with gdal():  # once for all files
         _make(options, nudges, output)
 

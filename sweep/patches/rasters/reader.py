@@ -143,6 +143,11 @@ def open_raster(path: Path) -> RasterFile:
     return _header(path, status.st_size, status.st_mtime_ns)
 
 
+def forget_headers() -> None:
+    """Read all headers anew: files beside a raster, such as world files, may have come or changed."""
+    _header.cache_clear()
+
+
 @lru_cache(maxsize=KEPT_HEADERS)
 def _header(path: Path, size: int, changed: int) -> RasterFile:
     """Read the header of a file of so many bytes that was last changed then, in nanoseconds."""

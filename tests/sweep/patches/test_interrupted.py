@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tests.conftest import ROOT
+from tests.commands import start
 
 SIDE = 2048
 
@@ -25,13 +23,11 @@ def test_nothing_is_left_of_a_dataset_whose_cutting_was_interrupted(tmp_path: Pa
             pixels = pixels if kind == "images" else np.uint8(pixels > 127) * np.uint8(255)
             Image.fromarray(pixels).save(tmp_path / "in" / kind / f"r{number}.png", compress_level=0)
     words = ["make", "--src", str(tmp_path / "in"), "--dst", str(tmp_path / "out"), "--grid", "--size", "64"]
-    making = subprocess.Popen(
-        [sys.executable, "-m", "sweep.patches", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    making = start("patches", *words)
     end = time.monotonic() + 100
     while making.poll() is None and time.monotonic() < end and len(list(tmp_path.glob(".out*/*/images/*"))) < 3:
         time.sleep(0.02)
     making.send_signal(signal.SIGINT)
     said, _ = making.communicate(timeout=100)
-    assert making.returncode == 130, said.decode()
+    assert making.returncode == 130, said
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
