@@ -9,7 +9,7 @@ after Granlund 1978; the bootstrap after Efron 1979.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -35,12 +35,14 @@ TOGETHER = 4.0
 """Pixels within which two best places are one."""
 LEAST_OUTLINE = 16.0
 """Pixels of outlines, counted on both sides, that a block needs."""
-LEAST_BLOCKS, MOST_BLOCKS = 6, 1_000
+LEAST_BLOCKS, MOST_BLOCKS = 6, 250
 RESAMPLES, SURE = 500, 0.95
 """In so many of the draws of blocks, with replacement, the best place must be the same one."""
 IMAGE_BLUR, MASK_BLUR = 1.5, 1.0
 """Standard deviations of Gaussians, in pixels."""
 
+MOST_SIDE, STEP = 640, 16
+"""Pixels of what is looked at of a tile, and by which places for it differ."""
 THINNED = 4
 """Pixels between those by which the usual strength of edges is taken."""
 
@@ -94,7 +96,7 @@ def best_shift(tile: Tile) -> Shift | None:
     Outlines next to the tile's end or to pixels that do not count are left out. A place at the end of what is looked
     through is none: the best one may be beyond.
     """
-    maps = _score_maps(tile)
+    maps = _score_maps(_part(tile))
     if len(maps) < LEAST_BLOCKS:
         return None
     down, right = _places(maps.sum(axis=0)[None])[0]
@@ -105,6 +107,24 @@ def best_shift(tile: Tile) -> Shift | None:
     same = np.hypot(*(places - (down, right)).T) <= TOGETHER
     away = np.hypot(*places.T) >= LEAST_SHIFT
     return Shift(right=int(right), down=int(down), sure=float(min(same.mean(), away.mean())))
+
+
+def _part(tile: Tile) -> Tile:
+    """Return the square of a large tile in which outlines are the longest: it tells as much in less time."""
+    height, width = tile.mask.shape
+    if max(height, width) <= MOST_SIDE:
+        return tile
+    around = np.ones((3, 3), np.uint8)
+    highest = cv2.dilate(tile.mask, around)
+    outlines = (highest != cv2.erode(tile.mask, around)) & (highest != IGNORE_INDEX)
+    found = cv2.resize(outlines.astype(np.float32), None, fx=1 / STEP, fy=1 / STEP, interpolation=cv2.INTER_AREA)
+    side = MOST_SIDE // STEP
+    box = (min(side, found.shape[1]), min(side, found.shape[0]))
+    sums = cv2.boxFilter(found, -1, box, anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    valid = sums[: max(1, found.shape[0] - side + 1), : max(1, found.shape[1] - side + 1)]
+    top, left = (STEP * int(place) for place in np.unravel_index(valid.argmax(), valid.shape))
+    rows, columns = slice(top, top + MOST_SIDE), slice(left, left + MOST_SIDE)
+    return replace(tile, image=tile.image[rows, columns], mask=tile.mask[rows, columns])
 
 
 def _places(maps: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -169,7 +189,7 @@ def _gradient(values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 def _lengths(across: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (H, W) how steep values are, never 0."""
-    return np.maximum(cv2.magnitude(across, down), np.float32(1e-6))
+    return np.asarray(np.maximum(cv2.magnitude(across, down), 1e-6), np.float32)
 
 
 def _doubled(across: NDArray[np.float32], down: NDArray[np.float32], divisor: NDArray[np.float32]) -> Field:

@@ -74,7 +74,7 @@ class Advice:
         for step in (self, *self.then):
             printed = _run(words, folder, step.code)
             message = (folder / step.reads).read_text() if step.reads else _line(printed, step.says)
-            message = printed if step.command else message
+            message = printed if step.command and not step.reads else message
             said.append(step.says)
             if step.edits:
                 step.edits(folder, message)

@@ -16,7 +16,7 @@ from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
 from sweep.patches.look.suspicion.registry import CHECKS, suspicious_masks
-from sweep.patches.look.suspicion.shifted import best_shift
+from sweep.patches.look.suspicion.shifted import _part, best_shift
 from sweep.patches.splits.scenes import KnownScenes
 from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
@@ -263,3 +263,14 @@ def test_pairs_of_the_manifest_count_where_nobody_has_looked_now(sound: dict[str
     manifest = replace(_manifest({}), same_ground=pair)
     report = _report({**sound, "t1": (image, _scene(55)[1])}, manifest=manifest, leaks=None, same_ground=None)
     assert {one.tile for one in _of("same ground", report)} == {"t0", "t1"}
+
+
+def test_of_a_large_tile_the_part_with_most_outlines_is_looked_at() -> None:
+    mask = np.zeros((1024, 960), np.uint8)
+    mask[:100] = IGNORE_INDEX
+    for top in range(400, 1000, 40):
+        mask[top : top + 20, 330:900:40] = 1
+    image = np.arange(mask.size, dtype=np.int64).reshape(mask.shape)[..., None] % 251
+    part = _part(Tile(name="t", image=np.repeat(image, 3, axis=2).astype(np.uint8), mask=mask))
+    assert part.mask.shape == (640, 640) == part.image.shape[:2]
+    assert (part.mask == 1).sum() == (mask == 1).sum() and not (part.mask == IGNORE_INDEX).any()
