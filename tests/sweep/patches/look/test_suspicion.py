@@ -21,7 +21,7 @@ from sweep.patches.splits.scenes import KnownScenes
 from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import SPLITS, Tile
-from trainables.task import Task
+from trainables.task import IGNORE_INDEX, Task
 
 SIDE = 256
 Pixels = NDArray[np.uint8]
