@@ -26,7 +26,8 @@ LUCK = (
 )
 """What a gain is where nothing was trained anew."""
 ONE_TRAINING = (
-    "the shared recipe was not among the best, so it was not trained anew: its one training may have been lucky or not."
+    "the shared recipe was not among the best, so it was not trained again: "
+    "its one training may have been lucky or not."
 )
 """What a gain is where only the other recipes were."""
 

@@ -72,7 +72,7 @@ class Report:
         return tile.read_mask(self.root, self.task)
 
     def pictures(self, tiles: Sequence[CheckedTile]) -> Iterator[Tile]:
-        """Read some of its tiles again, one after the other.
+        """Read some of its tiles again, in their order, a few at a time.
 
         Raises:
             DataError: One has changed since.

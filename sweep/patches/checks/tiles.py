@@ -1,4 +1,4 @@
-"""Tiles as a check sees them: read one after the other, and what is kept of each is small."""
+"""Tiles as a check sees them: a few are read at a time, and what is kept of each is small."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def check_split(
 
 
 def pictures(tiles: Sequence[CheckedTile], root: Path, task: Task, imagery: Imagery) -> Iterator[Tile]:
-    """Read tiles again, one after the other.
+    """Read tiles again, in their order, a few at a time.
 
     Raises:
         DataError: One has changed since.

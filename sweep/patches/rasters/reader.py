@@ -144,7 +144,7 @@ def open_raster(path: Path) -> RasterFile:
 
 
 def forget_headers() -> None:
-    """Read all headers anew: files beside a raster, such as world files, may have come or changed."""
+    """Read all headers again: files beside a raster, such as world files, may have come or changed."""
     _header.cache_clear()
 
 
