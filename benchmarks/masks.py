@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.report import Report
 from sweep.patches.checks.checking import check
 from sweep.patches.folders import write_tile
-from sweep.patches.look.suspicion.shifted import SURE, best_shift
+from sweep.patches.look.shift import SURE, best_shift
 from sweep.patches.synthetic import draw_scene
 from trainables.data.tiles import SPLITS, Tile
 from trainables.task import IGNORE_INDEX, Task

@@ -101,8 +101,8 @@ def _from_indices(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[
             f"{place}: holds class index {shown}, but the task has {len(task.classes)} classes (0 to "
             f"{len(task.classes) - 1}); {FIX_LEGEND}"
         )
-    result: NDArray[np.uint8] = table.astype(np.uint8)[values]
-    return result
+    looked_up = Image.fromarray(np.ascontiguousarray(values)).point(table.astype(np.uint8).tolist())
+    return np.asarray(looked_up)
 
 
 def _from_colours(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.leaks import find_leaks
-from sweep.patches.checks.tiles import CheckedTile, check_split, pictures
+from sweep.patches.checks.tiles import CheckedTile, SeeTile, check_split, pictures, unseen
 from sweep.patches.splits.scenes import KnownScenes, scenes_of_manifest
 from trainables.class_balance import count_classes
 from trainables.data.dataset_faults import absent_classes, class_faults, cross_split_faults, manifest_faults
@@ -113,6 +113,7 @@ def check(
     imagery: Imagery | None = None,
     scenes: Callable[[Sequence[str]], KnownScenes] | None = None,
     watch: Watch = unwatched,
+    see: SeeTile = unseen,
 ) -> Report:
     """Read every file of every split.
 
@@ -125,6 +126,7 @@ def check(
         imagery: What the images hold; None is what the manifest says.
         scenes: Gives the scenes of the tiles of these names; None is what the manifest says.
         watch: Shows how far it is.
+        see: Is shown every sound tile while its pixels are in memory.
 
     Raises:
         DataError: What ``scenes`` raises.
@@ -140,7 +142,7 @@ def check(
     task = task or (manifest.task if manifest else Task())
     imagery = imagery or (manifest.imagery if manifest else RGB)
     for split in SPLITS:
-        splits[split], found = check_split(root, split, task, imagery, viewed=leaks or viewed, watch=watch)
+        splits[split], found = check_split(root, split, task, imagery, viewed=leaks or viewed, watch=watch, see=see)
         faults += found
     faults += cross_split_faults(root, splits)
     faults += class_faults(root, task, splits["train"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,13 @@ from trainables.data.imagery import Imagery
 from trainables.data.tiles import ListedTile, Tile, TileFiles, list_split, read_tile
 from trainables.errors import DataError
 from trainables.task import Task
+
+SeeTile = Callable[[TileFiles, Task], None]
+"""Takes a tile while its pixels are in memory, and what its mask means; several threads call it at once."""
+
+
+def unseen(files: TileFiles, task: Task) -> None:
+    """Look at nothing; a ``SeeTile``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +88,7 @@ def checked(files: TileFiles, *, viewed: bool) -> CheckedTile:
 
 
 def check_split(
-    root: Path, split: str, task: Task, imagery: Imagery, *, viewed: bool, watch: Watch
+    root: Path, split: str, task: Task, imagery: Imagery, *, viewed: bool, watch: Watch, see: SeeTile = unseen
 ) -> tuple[tuple[CheckedTile, ...], list[str]]:
     """Read all tiles of a split by several threads.
 
@@ -92,6 +99,7 @@ def check_split(
         imagery: What the images hold.
         viewed: Whether they will be compared with others.
         watch: Shows how many are read.
+        see: Is shown every sound tile.
 
     Returns:
         The sound tiles, in the natural order of their names, and one line for everything that is wrong.
@@ -100,9 +108,11 @@ def check_split(
 
     def look(one: ListedTile) -> CheckedTile | DataError:
         try:
-            return checked(read_tile(root, one, task, imagery), viewed=viewed)
+            files = read_tile(root, one, task, imagery)
         except DataError as error:
             return error
+        see(files, task)
+        return checked(files, viewed=viewed)
 
     tiles = []
     for found in watch(f"reading the tiles of {split}", in_threads(look, listed), len(listed)):

@@ -20,6 +20,7 @@ from sweep.patches.commands.shared import command, read_sound, title, train_word
 from sweep.patches.commands.suspicions import say_suspicions
 from sweep.patches.look.description import Drift, SplitLook, find_drift, look_at
 from sweep.patches.look.description_picture import draw_picture
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.resolution import resolution_of
 from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Describe
@@ -52,7 +53,8 @@ def describe(options: Describe, output: Output) -> None:
         raise ExperimentError(f"--out {path}: must end in .svg")
     require_free(path, flag=flag, overwrite=options.overwrite, ending=".svg")
     watch = CountedItems(output.console)
-    report = read_sound(root, leaks=False, viewed=True, watch=watch)
+    notes = Notes(root)
+    report = read_sound(root, leaks=False, viewed=True, watch=watch, see=notes.see_masks)
     bands = report.imagery.bands
     looks = {
         split: look_at(watch(f"describing {split}", report.pictures(tiles), len(tiles)), report.task, bands)
@@ -76,7 +78,7 @@ def describe(options: Describe, output: Output) -> None:
     output.results.print(f"{'ground':{LABEL_WIDTH}}{ground}", soft_wrap=True)
     _say_empty(looks, output)
     _say_twins(report.splits, output, watch)
-    say_suspicions(suspicious_masks(report, watch), output, rest=command("patches sheet", root))
+    say_suspicions(suspicious_masks(report, watch, notes), output, rest=command("patches sheet", root))
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
         output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)

@@ -7,6 +7,7 @@ from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
+from sweep.patches.look.notes import Notes
 from sweep.patches.options import ImportPets
 from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
 from trainables.data.tiles import SPLITS
@@ -33,7 +34,8 @@ def import_pets(options: ImportPets, output: Output) -> None:
         sources, left_out = write_pets(root, splits, reading)
         if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
             raise DataError(f"--size {options.size}: leaves a split without images ({left_out[0]}); use --fit pad")
-        report = read_sound(root, task=reading.task, watch=CountedItems(output.console))
+        notes = Notes(root)
+        report = read_sound(root, task=reading.task, watch=CountedItems(output.console), see=notes.small.see)
         manifest = describe(
             report,
             name="oxford-iiit-pet",
@@ -43,7 +45,7 @@ def import_pets(options: ImportPets, output: Output) -> None:
             split_origin="automatic",
             notes={"fit": options.fit, "uncertain": options.uncertain, "seed": options.seed, "left_out": len(left_out)},
         )
-        finish(root, manifest, report)
+        finish(root, manifest, report, notes)
     for line in left_out[:10]:
         output.console.print(f"left out {line}")
     if len(left_out) > 10:

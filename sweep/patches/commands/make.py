@@ -22,6 +22,7 @@ from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_
 from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Make
 from sweep.patches.rasters.georeference import manifest_ground
@@ -72,6 +73,7 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
         cut_tiles(root, found, plan, watch=watch)
         require_unchanged(stamps)
         (root / SPLIT_FILE).write_text(plan.split_file, encoding="utf-8")
+        notes = Notes(root)
         report = read_sound(
             root,
             leaks=not options.no_leak_check,
@@ -79,6 +81,7 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
             imagery=plan.imagery,
             scenes=plan.scenes,
             watch=watch,
+            see=notes.see_all,
         )
         manifest = describe(
             report,
@@ -93,9 +96,9 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
             },
             split_origin=options.split_origin or plan.division.origin,
         )
-        finish(root, manifest, report)
-        odd = suspicious_masks(replace(report, manifest=manifest), watch)
-        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch)
+        finish(root, manifest, report, notes)
+        odd = suspicious_masks(replace(report, manifest=manifest), watch, notes)
+        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch, notes)
     _say_what_is_odd(plan, output)
     warn_of_absent_classes(report, output)
     say_scenes(report, output)

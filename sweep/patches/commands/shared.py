@@ -10,6 +10,8 @@ from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.checking import check as check_dataset
+from sweep.patches.checks.tiles import SeeTile, unseen
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.overview import overview_png
 from sweep.patches.options import MAX_TILES
 from sweep.patches.splits.scenes import KnownScenes
@@ -72,6 +74,7 @@ def read_sound(
     imagery: Imagery | None = None,
     scenes: KnownScenes | None = None,
     watch: Watch = unwatched,
+    see: SeeTile = unseen,
 ) -> Report:
     """Read a dataset, and look for leaks if asked.
 
@@ -83,6 +86,7 @@ def read_sound(
         imagery: What the images hold; None is what the manifest says.
         scenes: What is known of the tiles' scenes; None is what the manifest says.
         watch: Shows how far it is.
+        see: Is shown every sound tile while its pixels are in memory.
 
     Raises:
         DataError: It is not sound.
@@ -95,6 +99,7 @@ def read_sound(
         imagery=imagery,
         scenes=(lambda _: scenes) if scenes else None,
         watch=watch,
+        see=see,
     )
     if report.faults:
         raise DataError(report.faults)
@@ -102,7 +107,7 @@ def read_sound(
 
 
 def draw_overview_of(
-    root: Path, title: str, report: Report, out: Path | None = None, *, overwrite: bool = False
+    root: Path, title: str, report: Report, notes: Notes, out: Path | None = None, *, overwrite: bool = False
 ) -> Path:
     """Draw the overview of a dataset; returns where it is.
 
@@ -110,16 +115,17 @@ def draw_overview_of(
         ExperimentError: It cannot be written there, or what is there is not ours.
     """
     path = out or root / OVERVIEW_FILE
-    picture = sealed(overview_png(title, report.splits, report.task, report.pictures), ".png")
+    png = overview_png(title, report.splits, report.task, lambda files: notes.small.of(report, files))
+    picture = sealed(png, ".png")
     flag = "--out" if out else ""
     write_files({path: picture}, flag=flag, overwrite=overwrite, ending=".png", make_folders=False)
     return path
 
 
-def finish(root: Path, manifest: Manifest, report: Report) -> None:
+def finish(root: Path, manifest: Manifest, report: Report, notes: Notes) -> None:
     """Write the manifest and the overview of a dataset that was just made."""
     manifest.write(root)
-    draw_overview_of(root, title(manifest), report)
+    draw_overview_of(root, title(manifest), report, notes)
 
 
 def title(manifest: Manifest) -> str:

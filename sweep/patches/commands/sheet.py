@@ -6,6 +6,7 @@ from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.commands.shared import command, read_sound, title, train_words
 from sweep.patches.commands.suspicions import SHEET_FILE, say_suspicions, write_sheet
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import SheetOptions
 from sweep.records.outputs import require_free
@@ -25,10 +26,11 @@ def sheet(options: SheetOptions, output: Output) -> None:
         raise ExperimentError(f"--out {path}: must end in .html")
     require_free(path, flag=flag, overwrite=options.overwrite, ending=".html")
     watch = CountedItems(output.console)
-    report = read_sound(root, leaks=False, watch=watch)
-    found = suspicious_masks(report, watch)
+    notes = Notes(root)
+    report = read_sound(root, leaks=False, watch=watch, see=notes.see_for_sheet)
+    found = suspicious_masks(report, watch, notes)
     name = title(report.manifest) if report.manifest else root.resolve().name
-    drawn = write_sheet(path, name, report, found, watch, flag=flag, overwrite=options.overwrite)
+    drawn = write_sheet(path, name, report, found, watch, notes, flag=flag, overwrite=options.overwrite)
     say_suspicions(found, output, rest=str(path))
     output.results.print(f"wrote {path}: {drawn.shown:,} of {drawn.tiles:,} tiles", markup=False, soft_wrap=True)
     output.events.emit("sheet", path=str(path), shown=drawn.shown, tiles=drawn.tiles)

@@ -10,6 +10,7 @@ from sweep.cli.counting import Watch
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.sheet.page import ContactSheet, draw_sheet, suspicious_line
 from sweep.patches.look.suspicion.finding import Suspicion
 from sweep.records.outputs import sealed, write_files
@@ -25,6 +26,7 @@ def write_sheet(
     report: Report,
     found: Sequence[Suspicion],
     watch: Watch,
+    notes: Notes,
     *,
     flag: str = "",
     overwrite: bool = False,
@@ -37,13 +39,14 @@ def write_sheet(
         report: The dataset.
         found: The masks that look wrong.
         watch: Shows how far it is.
+        notes: Of its tiles.
         flag: What the user gave the path to; empty where the command chose it.
         overwrite: Replace a file that is not ours.
 
     Raises:
         ExperimentError: It cannot be written, or what is there is not ours.
     """
-    drawn = draw_sheet(name, report, found, watch)
+    drawn = draw_sheet(name, report, found, watch, notes)
     content = sealed(drawn.html.encode(), ".html")
     write_files({path: content}, flag=flag, overwrite=overwrite, ending=".html", make_folders=False)
     return drawn

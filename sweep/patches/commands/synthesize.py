@@ -7,6 +7,7 @@ from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
 from sweep.patches.folders import new_dataset
+from sweep.patches.look.notes import Notes
 from sweep.patches.options import Synthesize
 from sweep.patches.synthesis import KINDS, LICENCE, draw_tiles, split_names
 
@@ -20,7 +21,8 @@ def synthesize(options: Synthesize, output: Output) -> None:
     splits = split_names(options.counts)
     with new_dataset(options.dst, force=options.force) as root:
         sources = draw_tiles(root, splits, size=size, seed=options.seed, kind=options.kind)
-        report = read_sound(root, task=kind.task, watch=CountedItems(output.console))
+        notes = Notes(root)
+        report = read_sound(root, task=kind.task, watch=CountedItems(output.console), see=notes.small.see)
         manifest = describe(
             report,
             name=f"synthetic-{options.kind}",
@@ -31,5 +33,5 @@ def synthesize(options: Synthesize, output: Output) -> None:
             sources=sources,
             split_origin="automatic",
         )
-        finish(root, manifest, report)
+        finish(root, manifest, report, notes)
     say_made(options.dst, report, output)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import cv2
@@ -22,12 +23,12 @@ SHOWN = 30
 HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
 OUTLINE = (255, 40, 200)
 IGNORED: Colour = (128, 128, 128)
-ReadTiles = Callable[[Sequence[CheckedTile]], Iterable[Tile]]
+ReadTile = Callable[[CheckedTile], Tile]
 TINT = 0.5
 """Weight of a class's colour over the image, in [0, 1]."""
 
 
-def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTiles) -> Image.Image:
+def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTile) -> Image.Image:
     """Draw a grid of thumbnails by split; the tiles themselves are not changed.
 
     A binary mask is outlined. In a multi-class task every class but the first tints the image in its colour. Captions
@@ -37,7 +38,7 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
         title: Written at the top.
         splits: Split to tiles; the first 30 of each are drawn.
         task: What the masks mean.
-        read: Reads the pixels of those that are drawn.
+        read: Gives the pixels of one that is drawn, as ``small_tile`` or larger.
 
     Returns:
         A picture of 256 colours.
@@ -63,9 +64,9 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
         part = f", the first {SHOWN} of them; the contact sheet shows more" if len(tiles) > SHOWN else ""
         pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles{part}", fill="black", font=large)
         top += HEADER
-        for number, (files, tile) in enumerate(zip(shown[split], read(shown[split]), strict=True)):
+        for number, files in enumerate(shown[split]):
             x, y = GAP + number % COLUMNS * cell, top + number // COLUMNS * (cell + CAPTION)
-            page.paste(Image.fromarray(_thumbnail(tile, task, side)), (x, y))
+            page.paste(Image.fromarray(_thumbnail(read(files), task, side)), (x, y))
             caption = f"{files.name}  {_share(files):.0%}"
             pen.text((x, y + side), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
@@ -74,11 +75,31 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
     return page
 
 
-def overview_png(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTiles) -> bytes:
+def overview_png(title: str, splits: Mapping[str, Sequence[CheckedTile]], task: Task, read: ReadTile) -> bytes:
     """Return the picture as PNG."""
     data = BytesIO()
-    draw_overview(title, splits, task, read).save(data, format="PNG", optimize=True)
+    draw_overview(title, splits, task, read).save(data, format="PNG")
     return data.getvalue()
+
+
+def small_tile(tile: Tile) -> Tile:
+    """Return a tile as a person sees it, its longer side at most as long as the overview shows any."""
+    picture = tile.picture
+    scale = MOST_SIDE / max(tile.shape)
+    if scale >= 1:
+        return replace(tile, image=picture)
+    image, mask = _resized(picture, tile.mask, scale)
+    return replace(tile, image=image, mask=mask)
+
+
+def _resized(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], scale: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return an image and its mask in another size."""
+    height, width = mask.shape
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _share(tile: CheckedTile) -> float:
@@ -115,11 +136,7 @@ def _fill_legend(page: Image.Image, legend: list[tuple[int, int, str, Colour]]) 
 
 def _thumbnail(tile: Tile, task: Task, side: int) -> NDArray[np.uint8]:
     """Shrink the image for show, padded to a square, and outline or tint the mask."""
-    height, width = tile.mask.shape
-    scale = side / max(height, width)
-    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(tile.picture, shape, interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(tile.mask, shape, interpolation=cv2.INTER_NEAREST)
+    small, mask = _resized(tile.picture, tile.mask, side / max(tile.shape))
     if task.binary:
         outlines, _ = cv2.findContours((mask == 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(small, outlines, -1, OUTLINE, 1)
@@ -129,5 +146,5 @@ def _thumbnail(tile: Tile, task: Task, side: int) -> NDArray[np.uint8]:
         tinted = mask == IGNORE_INDEX if task.binary else mask != 0
         small[tinted] = ((1 - TINT) * small[tinted] + TINT * table[mask[tinted]]).astype(np.uint8)
     square = np.full((side, side, 3), 255, dtype=np.uint8)
-    square[: shape[1], : shape[0]] = small
+    square[: small.shape[0], : small.shape[1]] = small
     return square

@@ -11,14 +11,13 @@ from sweep.cli.counting import Watch
 from sweep.machine.threads import in_threads
 from sweep.patches.checks.checking import Report, class_shares
 from sweep.patches.checks.tiles import CheckedTile
-from sweep.patches.look.sheet.pictures import tile_pictures
+from sweep.patches.look.notes import Notes
+from sweep.patches.look.sheet.pictures import MOST_TILES, TilePictures, tile_pictures
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
 from trainables.task import IGNORE_INDEX
 
-SIDE, SMALL_SIDE, LARGE_SIDE = 384, 288, 768
-"""Longest side in pixels of a tile, of one among many, and of one that looks wrong."""
-MANY, MOST_TILES, MOST_LARGE = 250, 500, 60
-"""Tiles from which on they are smaller, all that a sheet shows, and those of them that are shown large."""
+LARGE_SIDE, MOST_LARGE = 768, 60
+"""Longest side in pixels of a tile that looks wrong, and how many of those are shown so large."""
 BUDGET = 20 * 2**20
 """Bytes of a sheet's pictures; what is beyond is left out, and said."""
 NAMED = 3
@@ -69,7 +68,7 @@ def choose_tiles(report: Report, suspicions: Sequence[Suspicion]) -> list[tuple[
     return first + others
 
 
-def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch) -> list[Card]:
+def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch, notes: Notes) -> list[Card]:
     """Return the tiles that the sheet shows, in their order, and as many as its pictures' weight allows.
 
     Those that look wrong are drawn first, the others by chance, so that what is left out is of all splits.
@@ -81,12 +80,15 @@ def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch) ->
     wrong = sum(files.mask in why for _, files in tiles)
     others = np.random.default_rng(0).permutation(np.arange(wrong, len(tiles))).tolist()
     numbers = [*range(wrong), *others]
-    side = SIDE if len(tiles) <= MANY else SMALL_SIDE
 
     def card(number: int) -> Card:
         split, files = tiles[number]
         found = tuple(why.get(files.mask, ()))
-        return _card(report, split, files, found, LARGE_SIDE if found and number < MOST_LARGE else side)
+        if found and number < MOST_LARGE:
+            shown = tile_pictures(report.read(files), report.task, LARGE_SIDE)
+        else:
+            shown = notes.pictures.of(report, files)
+        return _card(report, split, files, found, shown)
 
     cards: dict[int, Card] = {}
     weight = 0
@@ -99,8 +101,8 @@ def draw_cards(report: Report, suspicions: Sequence[Suspicion], watch: Watch) ->
     return [cards[number] for number in sorted(cards)]
 
 
-def _card(report: Report, split: str, files: CheckedTile, found: tuple[Suspicion, ...], side: int) -> Card:
-    image, outlines, areas = tile_pictures(report.read(files), report.task, side)
+def _card(report: Report, split: str, files: CheckedTile, found: tuple[Suspicion, ...], shown: TilePictures) -> Card:
+    image, outlines, areas = shown
     return Card(
         name=files.name,
         split=split,

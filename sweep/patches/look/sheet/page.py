@@ -14,8 +14,9 @@ from markupsafe import Markup
 from sweep.charts.page import page_style, policy
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
-from sweep.patches.look.sheet.cards import BUDGET, MOST_TILES, Card, draw_cards
-from sweep.patches.look.sheet.pictures import mask_colours
+from sweep.patches.look.notes import Notes
+from sweep.patches.look.sheet.cards import BUDGET, Card, draw_cards
+from sweep.patches.look.sheet.pictures import MOST_TILES, mask_colours
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
 from sweep.patches.look.suspicion.registry import CHECKS
 from trainables.data.imagery import band_list
@@ -39,7 +40,13 @@ class ContactSheet:
     tiles: int
 
 
-def draw_sheet(title: str, report: Report, suspicions: Sequence[Suspicion], watch: Watch = unwatched) -> ContactSheet:
+def draw_sheet(
+    title: str,
+    report: Report,
+    suspicions: Sequence[Suspicion],
+    watch: Watch = unwatched,
+    notes: Notes | None = None,
+) -> ContactSheet:
     """Draw the contact sheet of a sound dataset.
 
     Args:
@@ -47,8 +54,9 @@ def draw_sheet(title: str, report: Report, suspicions: Sequence[Suspicion], watc
         report: The dataset.
         suspicions: The masks that look wrong, the most suspicious first.
         watch: Shows how far it is.
+        notes: Of its tiles; None reads them again.
     """
-    cards = draw_cards(report, suspicions, watch)
+    cards = draw_cards(report, suspicions, watch, notes or Notes(report.root))
     total = len(all_tiles(report))
     script = _asset("script.js")
     html = (

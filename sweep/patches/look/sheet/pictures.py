@@ -17,7 +17,19 @@ OPAQUE, TINT = 255, 130
 QUALITY = 55
 """Of the images' WebP."""
 
+SIDE, SMALL_SIDE = 384, 288
+"""Longest side in pixels of a tile, and of one among many."""
+MANY, MOST_TILES = 250, 500
+"""Tiles from which on they are smaller, and all that a sheet shows."""
+
 Pixels = NDArray[np.uint8]
+TilePictures = tuple[str, str, str]
+"""A tile's image, outlines and filled areas as ``data:`` addresses."""
+
+
+def side_of_many(tiles: int) -> int:
+    """Return the longest side in pixels of each of so many tiles."""
+    return SIDE if tiles <= MANY else SMALL_SIDE
 
 
 def mask_colours(task: Task) -> dict[int, Colour]:
@@ -27,7 +39,7 @@ def mask_colours(task: Task) -> dict[int, Colour]:
     return {**dict(list(enumerate(task.shown_colours))[1:]), IGNORE_INDEX: IGNORED}
 
 
-def tile_pictures(tile: Tile, task: Task, side: int) -> tuple[str, str, str]:
+def tile_pictures(tile: Tile, task: Task, side: int) -> TilePictures:
     """Return a tile's image, outlines and filled areas as ``data:`` addresses, all of one size.
 
     Args:

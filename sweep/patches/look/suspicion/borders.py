@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
+from sweep.patches.look.notes import Edges, Notes
 from sweep.patches.look.suspicion.differing import LEAST_SHARE, differing_share
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from sweep.patches.look.suspicion.places import Meeting, meetings
@@ -23,6 +24,8 @@ LEAST_BROKEN, BROKEN_SHARE = 16, 0.5
 
 KEPT = 100
 """Masks that are in memory at once; neighbours are looked at row by row."""
+TOP, BOTTOM, LEFT, RIGHT = range(4)
+"""Places of a mask's ``Edges``."""
 
 Border = NDArray[np.uint8]
 
@@ -33,7 +36,7 @@ class Borders:
     name = "neighbours"
     about = "objects end at the border to the next tile, or the masks differ where the tiles overlap"
 
-    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
+    def find(self, report: Report, notes: Notes, watch: Watch) -> Iterator[Suspicion]:
         """Compare tiles that touch or overlap; of two the one that fits fewer of its neighbours is named."""
         broken: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
         met: dict[str, int] = defaultdict(int)
@@ -44,11 +47,16 @@ class Borders:
         def mask_of(image: str) -> Border:
             return report.read_mask(tiles[image])
 
+        def broken_at(meeting: Meeting) -> tuple[str, float] | None:
+            if meeting.overlaps:
+                return _differing(meeting, mask_of(meeting.first.image), mask_of(meeting.second.image))
+            return _ending(meeting, notes.edges.of(report, meeting.first), notes.edges.of(report, meeting.second))
+
         for meeting in meetings(report):
             names = (meeting.first.name, meeting.second.name)
             for name in names:
                 met[name] += 1
-            if what := _broken(meeting, mask_of):
+            if what := broken_at(meeting):
                 pairs.append((names, *what))
                 for name, other in (names, names[::-1]):
                     broken[name].append((other, *what))
@@ -62,24 +70,27 @@ class Borders:
                 yield suspicion(split, files, self.name, f"{words} {beside}{rest}", share)
 
 
-def _broken(meeting: Meeting, mask_of: Callable[[str], Border]) -> tuple[str, float] | None:
+def _differing(meeting: Meeting, one: Border, other: Border) -> tuple[str, float] | None:
     """Return in words, which the other tile's name ends, what does not fit, and its share; None where all fits."""
-    one, other = mask_of(meeting.first.image), mask_of(meeting.second.image)
+    rows, columns = meeting.common
+    share = differing_share(
+        one[slice(*rows), slice(*columns)],
+        other[slice(*(row - meeting.down for row in rows)), slice(*(column - meeting.right for column in columns))],
+    )
+    what = f"the mask differs on {share:.0%} of the ground that is also in"
+    return (what, share) if share > LEAST_SHARE else None
+
+
+def _ending(meeting: Meeting, one: Edges, other: Edges) -> tuple[str, float] | None:
+    """Return what does not fit at a common side, as ``_differing``."""
+    (top, bottom), (left, end) = meeting.common
     down, right = meeting.down, meeting.right
-    top, bottom = max(0, down), min(one.shape[0], down + other.shape[0])
-    left, end = max(0, right), min(one.shape[1], right + other.shape[1])
-    if bottom > top and end > left:
-        share = differing_share(
-            one[top:bottom, left:end], other[top - down : bottom - down, left - right : end - right]
-        )
-        what = f"the mask differs on {share:.0%} of the ground that is also in"
-        return (what, share) if share > LEAST_SHARE else None
     if bottom == top:
-        borders = one[-1, left:end], other[0, left - right : end - right]
+        borders = one[BOTTOM][left:end], other[TOP][left - right : end - right]
     elif right > 0:
-        borders = one[top:bottom, -1], other[top - down : bottom - down, 0]
+        borders = one[RIGHT][top:bottom], other[LEFT][top - down : bottom - down]
     else:
-        borders = one[top:bottom, 0], other[top - down : bottom - down, -1]
+        borders = one[LEFT][top:bottom], other[RIGHT][top - down : bottom - down]
     lone, shown = (sum(found) for found in zip(_lone(*borders), _lone(*borders[::-1]), strict=True))
     if lone < LEAST_BROKEN or lone < BROKEN_SHARE * shown:
         return None

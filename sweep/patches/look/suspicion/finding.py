@@ -9,6 +9,7 @@ from typing import Protocol
 from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
+from sweep.patches.look.notes import Notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,12 @@ class MaskCheck(Protocol):
     name: str
     about: str
 
-    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
+    def find(self, report: Report, notes: Notes, watch: Watch) -> Iterator[Suspicion]:
         """Look at all tiles.
 
         Args:
             report: A sound dataset; nothing in it is changed.
+            notes: Of its tiles.
             watch: Shows how far it is.
 
         Yields:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from trainables.class_balance import count_classes
 
@@ -22,7 +23,7 @@ class OneClass:
     name = "one class"
     about = "all of one class, as few other masks are; or no pixel counts"
 
-    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
+    def find(self, report: Report, notes: Notes, watch: Watch) -> Iterator[Suspicion]:
         """Count the classes of every mask; see ``MaskCheck``."""
         tiles = all_tiles(report)
         names, task = report.task.classes, report.task

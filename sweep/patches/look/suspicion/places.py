@@ -48,6 +48,18 @@ class Meeting:
     down: int
     right: int
 
+    @property
+    def common(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The first and the end row, and the first and the end column, of what both show, in pixels of the first."""
+        (height, width), (other_height, other_width) = self.first.shape, self.second.shape
+        rows = max(0, self.down), min(height, self.down + other_height)
+        return rows, (max(0, self.right), min(width, self.right + other_width))
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether they have more than a side in common."""
+        return all(end > start for start, end in self.common)
+
 
 def place_of(entry: Mapping[str, Any], name: str) -> TilePlace | None:
     """Return where a tile lies; None where its manifest entry does not say.

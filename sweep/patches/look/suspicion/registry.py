@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.suspicion.borders import Borders
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
 from sweep.patches.look.suspicion.one_class import OneClass
@@ -16,16 +17,20 @@ CHECKS: Sequence[MaskCheck] = (Shifted(), Borders(), Twins(), OneClass())
 """In the order in which their findings are shown."""
 
 
-def suspicious_masks(report: Report, watch: Watch = unwatched) -> tuple[Suspicion, ...]:
+def suspicious_masks(report: Report, watch: Watch = unwatched, notes: Notes | None = None) -> tuple[Suspicion, ...]:
     """Find the masks of a sound dataset that look wrong.
 
     Args:
         report: The dataset; where its manifest is there, it says which tiles are neighbours.
         watch: Shows how far it is.
+        notes: Of its tiles; None reads them again.
 
     Returns:
         By kind, the weightiest first; a mask can be suspicious for several reasons.
     """
+    known = notes or Notes()
     return tuple(
-        one for check in CHECKS for one in sorted(check.find(report, watch), key=lambda one: (-one.weight, one.mask))
+        one
+        for check in CHECKS
+        for one in sorted(check.find(report, known, watch), key=lambda one: (-one.weight, one.mask))
     )

@@ -13,6 +13,7 @@ from sweep.cli.counting import Watch
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.movements import lay_over
 from sweep.patches.checks.views import TileView, view_of
+from sweep.patches.look.notes import Notes
 from sweep.patches.look.suspicion.differing import LEAST_SHARE, differing_share
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
 from trainables.data.manifest import Leak
@@ -30,7 +31,7 @@ class Twins:
     name = "same ground"
     about = "the tile shows the same ground as another one, as the check for leaks found, and their masks differ there"
 
-    def find(self, report: Report, watch: Watch) -> Iterator[Suspicion]:
+    def find(self, report: Report, notes: Notes, watch: Watch) -> Iterator[Suspicion]:
         """Lay the masks of such pairs over each other; both of a pair are named, as either may be right."""
         tiles = {files.image: files for _, files in all_tiles(report)}
         pairs = [pair for pair in known_twins(report) if {pair.first, pair.second} <= tiles.keys()][:MOST_PAIRS]

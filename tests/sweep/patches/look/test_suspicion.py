@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sweep.cli.counting import unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
+from sweep.patches.look.notes import Notes
+from sweep.patches.look.shift import _part, best_shift
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
 from sweep.patches.look.suspicion.registry import CHECKS, suspicious_masks
-from sweep.patches.look.suspicion.shifted import _part, best_shift
 from sweep.patches.splits.scenes import KnownScenes
 from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
@@ -120,13 +121,13 @@ ODD = dict(_odd_datasets())
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 @pytest.mark.parametrize("report", ODD.values(), ids=ODD.keys())
 def test_a_check_takes_any_sound_dataset(check: MaskCheck, report: Report) -> None:
-    found = list(check.find(report, unwatched))
+    found = list(check.find(report, Notes(), unwatched))
     tiles = {files.mask: (split, files.name) for split, part in report.splits.items() for files in part}
     assert len({one.mask for one in found}) == len(found)
     for one in found:
         assert tiles[one.mask] == (one.split, one.tile) and one.kind == check.name and 0 <= one.weight <= 1
         assert one.why and one.why.isprintable() and not one.why.endswith(".")
-    assert found == list(check.find(report, unwatched)), "the same each time"
+    assert found == list(check.find(report, Notes(), unwatched)), "the same each time"
 
 
 def test_checks_have_names_of_their_own() -> None:
