@@ -24,6 +24,8 @@ HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
 OUTLINE = (255, 40, 200)
 IGNORED: Colour = (128, 128, 128)
 ReadTile = Callable[[CheckedTile], Tile]
+CHOOSING = 500_000
+"""Pixels of a page by which its palette is chosen."""
 TINT = 0.5
 """Weight of a class's colour over the image, in [0, 1]."""
 
@@ -70,7 +72,7 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
             caption = f"{files.name}  {_share(files):.0%}"
             pen.text((x, y + side), caption, fill="black", font=small)
         top += rows[split] * (cell + CAPTION)
-    page = page.quantize(256 - len(legend), dither=Image.Dither.NONE)
+    page = _with_palette(page, 256 - len(legend))
     _fill_legend(page, legend)
     return page
 
@@ -122,6 +124,14 @@ def _lay_out_legend(task: Task, width: int, *, ignored: bool) -> list[tuple[int,
         entries.append((x, y, name, colour))
         x += needed
     return entries
+
+
+def _with_palette(page: Image.Image, colours: int) -> Image.Image:
+    """Return a picture in so many colours; they are chosen by some of its pixels, as all of a large one take long."""
+    step = max(1, round((page.width * page.height / CHOOSING) ** 0.5))
+    some = Image.fromarray(np.ascontiguousarray(np.asarray(page)[::step, ::step]))
+    chosen = some.quantize(colours, dither=Image.Dither.NONE)
+    return page.quantize(palette=chosen, dither=Image.Dither.NONE)
 
 
 def _fill_legend(page: Image.Image, legend: list[tuple[int, int, str, Colour]]) -> None:

@@ -37,7 +37,7 @@ RESAMPLES, SURE = 500, 0.95
 IMAGE_BLUR, MASK_BLUR = 1.5, 1.0
 """Standard deviations of Gaussians, in pixels."""
 
-MOST_SIDE, STEP = 640, 16
+MOST_SIDE, STEP = 512, 16
 """Pixels of what is looked at of a tile, and by which places for it differ."""
 THINNED = 4
 """Pixels between those by which the usual strength of edges is taken."""
