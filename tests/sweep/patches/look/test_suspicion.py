@@ -273,5 +273,5 @@ def test_of_a_large_tile_the_part_with_most_outlines_is_looked_at() -> None:
         mask[top : top + 20, 330:900:40] = 1
     image = np.arange(mask.size, dtype=np.int64).reshape(mask.shape)[..., None] % 251
     part = _part(Tile(name="t", image=np.repeat(image, 3, axis=2).astype(np.uint8), mask=mask))
-    assert part.mask.shape == (640, 640) == part.image.shape[:2]
+    assert part.mask.shape == (512, 512) == part.image.shape[:2]
     assert (part.mask == 1).sum() == (mask == 1).sum() and not (part.mask == IGNORE_INDEX).any()
