@@ -64,15 +64,24 @@ class LedgerError(TilesweepError):
     """A second reading of the test split, or a ledger that was tampered with."""
 
 
-def of_each(items: Mapping[str, Item], look: Callable[[Item], Found]) -> dict[str, Found]:
+def of_each(
+    items: Mapping[str, Item],
+    look: Callable[[Item], Found],
+    passing: Callable[[Iterable[tuple[str, Item]]], Iterable[tuple[str, Item]]] = iter,
+) -> dict[str, Found]:
     """Return what a look at each item gives, by its name.
+
+    Args:
+        items: Name to item.
+        look: Raises a ``DataError`` for what is wrong.
+        passing: Passes names and items on, such as to show how many are done.
 
     Raises:
         DataError: What is wrong with any of them, all at once.
     """
     found: dict[str, Found] = {}
     faults: list[str] = []
-    for name, item in items.items():
+    for name, item in passing(items.items()):
         try:
             found[name] = look(item)
         except DataError as error:

@@ -1,4 +1,4 @@
-"""What pages of one file share: style, a policy that nothing is loaded, and pictures inside the page."""
+"""What pages of one file share: style, script, a policy that nothing is loaded, and pictures inside the page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from sweep.charts.picture import style_sheet
 def page_style() -> str:
     """Return the style of pages and of the charts in them, in light and dark."""
     return style_sheet() + files("sweep.charts").joinpath("page.css").read_text(encoding="utf-8")
+
+
+def page_script(own: str) -> str:
+    """Return the script of a page: what opens pictures large in its dialog ``large``, then its own."""
+    return files("sweep.charts").joinpath("large.js").read_text(encoding="utf-8") + own
 
 
 def policy(script: str) -> str:

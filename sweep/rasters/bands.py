@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ SAMPLE_SIDE = 512
 
 
 def choose_bands(
-    path: str, dataset: Any, bands: Sequence[int] = (), wanted: Sequence[str] = COLOURS
+    path: str, names: Sequence[str], bands: Sequence[int] = (), wanted: Sequence[str] = COLOURS
 ) -> tuple[int, ...]:
     """Decide which bands are read.
 
     Args:
         path: The raster's path, for errors.
-        dataset: An open rasterio dataset.
+        names: What the file calls its bands, see ``kinds_of``.
         bands: What the user named, from 1; empty takes those of the wanted names. Where the file has as many as wanted,
             its others fill, in order, the places that no name fills.
         wanted: The names of the bands that are needed, in their order.
@@ -36,23 +36,23 @@ def choose_bands(
     Raises:
         DataError: They do not exist, are too few or too many, or cannot be guessed.
     """
-    names, needed = kinds_of(dataset), len(wanted)
+    needed = len(wanted)
     if bands:
-        if len(bands) != needed or not all(1 <= one <= dataset.count for one in bands):
+        if len(bands) != needed or not all(1 <= one <= len(names) for one in bands):
             shown, example = ",".join(map(str, bands[:9])), ",".join(map(str, range(1, needed + 1)))
             raise DataError(
-                f"--bands {shown}: name {_number(needed)} of {path}'s {dataset.count} bands, such as --bands {example}"
+                f"--bands {shown}: name {_number(needed)} of {path}'s {len(names)} bands, such as --bands {example}"
             )
         return tuple(bands)
     visible = [number for number, name in enumerate(names, 1) if name != "alpha"]
-    given = dict(zip(band_names(dataset, visible), visible, strict=True))
+    given = dict(zip(band_names(names, visible), visible, strict=True))
     found = {one: given[one] for one in wanted if one in given and names.count(one) < 2}
     if len(found) == needed or len(visible) == needed:
         others = iter([number for number in visible if number not in found.values()])
         return tuple(found[one] if one in found else next(others) for one in wanted)
     if tuple(wanted) == COLOURS and len(visible) == 1:
         return GREY
-    fault = f"{path}: has {counted(dataset.count, 'band')} ({', '.join(names)}), and "
+    fault = f"{path}: has {counted(len(names), 'band')} ({', '.join(names)}), and "
     fault += f"{_list(wanted)} {'are' if needed > 1 else 'is'} needed"
     if len(visible) < needed:
         raise DataError(f"{fault}; take a raster that has them")
@@ -77,23 +77,26 @@ def kinds_of(dataset: Any) -> list[str]:
     ]
 
 
-def band_names(dataset: Any, bands: Sequence[int]) -> tuple[str, ...]:
+def band_names(names: Sequence[str], bands: Sequence[int]) -> tuple[str, ...]:
     """Return the names of some bands for a manifest, all different.
 
     Args:
-        dataset: An open rasterio dataset.
+        names: What the file calls its bands, see ``kinds_of``.
         bands: Their numbers, from 1.
     """
     found: list[str] = []
-    for number, name in ((one, kinds_of(dataset)[one - 1]) for one in bands):
+    for number, name in ((one, names[one - 1]) for one in bands):
         unknown = name in ("gray", "undefined", "palette", "alpha") or name in found
         found.append(f"band {number}" if unknown else name[:MAX_BANDS])
     return tuple(name if name not in found[:place] else f"{name} {place + 1}" for place, name in enumerate(found))
 
 
-def all_bands(dataset: Any) -> tuple[int, ...]:
-    """Return the numbers of all bands but alpha; red, green and blue come first where the file names them."""
-    names = kinds_of(dataset)
+def all_bands(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of all bands but alpha; red, green and blue come first where the file names them.
+
+    Args:
+        names: What the file calls its bands, see ``kinds_of``.
+    """
     colours = [names.index(one) + 1 for one in COLOURS] if all(names.count(one) == 1 for one in COLOURS) else []
     others = [number for number, name in enumerate(names, 1) if number not in colours and name != "alpha"]
     return (*colours, *others)
@@ -112,6 +115,24 @@ def palette_of(dataset: Any) -> NDArray[np.uint8] | None:
     for value, colour in colours.items():
         table[value] = colour
     return table
+
+
+def whole_bands(dataset: Any) -> tuple[Literal["all", "alpha", "some"], ...]:
+    """Return of each band whether the file itself says that every pixel holds something.
+
+    Args:
+        dataset: An open rasterio dataset.
+
+    Returns:
+        ``all`` where it says so, ``alpha`` for a band that says how opaque the others are, else ``some``. Whoever reads
+        alpha as a band of its own is told nothing by it of what is hidden.
+    """
+    from rasterio.enums import MaskFlags
+
+    return tuple(
+        "alpha" if kind.name == "alpha" else "all" if MaskFlags.all_valid in flags else "some"
+        for kind, flags in zip(dataset.colorinterp, dataset.mask_flag_enums, strict=True)
+    )
 
 
 def check_scale(path: str, dataset: Any, bands: Sequence[int], scale: Sequence[Scale] | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 CACHE_BYTES = 256 * 2**20
 """GDAL's cache of decoded blocks; its own default is a twentieth of the memory. In bytes: rasterio, unlike GDAL's own
@@ -27,8 +27,15 @@ def gdal() -> Iterator[None]:
     for name, value in (("GDAL_HTTP_MAX_RETRY", 3), ("GDAL_HTTP_RETRY_DELAY", 1)):
         if name not in os.environ:
             options[name] = value
-    with rasterio.Env(**options), quiet_gdal():
+    with nullcontext() if _are_set(options) else rasterio.Env(**options), quiet_gdal():
         yield
+
+
+def _are_set(options: Mapping[str, object]) -> bool:
+    """Whether GDAL is set up in this way already; to do it again and back costs as much as to open a small file."""
+    from rasterio.env import getenv, hasenv
+
+    return hasenv() and options.items() <= getenv().items()
 
 
 @contextmanager

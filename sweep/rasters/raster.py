@@ -5,32 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.rasters.addresses import unsigned, unsigned_in
-from sweep.rasters.bands import check_scale, choose_bands, palette_of
-from sweep.rasters.files import (
-    SHOWN,
-    UnreadableError,
-    missing_sources,
-    nested_sources,
-    open_dataset,
-    replace_or_skip,
-    require_one_picture,
-    require_sources,
-)
+from sweep.rasters.addresses import unsigned
+from sweep.rasters.bands import check_scale, choose_bands, kinds_of, palette_of
+from sweep.rasters.damage import Damage
+from sweep.rasters.files import missing_sources, open_dataset, replace_or_skip, require_one_picture, require_sources
 from sweep.rasters.gdal import gdal
 from sweep.rasters.orientation import UPRIGHT, Orientation, Span, orientation_of
 from trainables.data.imagery import COLOURS, Scale, to_bytes
 from trainables.errors import DataError
 
 _Value = TypeVar("_Value")
-SEQUENTIAL = ("JPEG", "PNG")
-"""GDAL's names of formats that are decoded from the top: behind a fault, nothing is data."""
 STRIPS = 64
 """Into so many strips an overview of a damaged raster is cut."""
 
@@ -53,7 +43,7 @@ class Raster:
     """An open raster.
 
     A dataset that failed once is not asked again: many decoders, and GDAL's cache, then return filler without an error.
-    It is opened anew, and what fails there as well is damaged; so is what fails only once.
+    It is opened again, and what fails there as well is damaged; so is what fails only once.
 
     Attributes:
         path: Its path or address.
@@ -61,11 +51,9 @@ class Raster:
         bands: Numbers, from 1, of those that are read: of red, green and blue where nothing else is wanted.
         scale: For each of them the values that become 0 and 255; None where they are bytes already.
         fill: The colour of what is not valid, a value a band.
-        skip_bad: What cannot be read counts as not valid, instead of an error.
-        skip_flag: The flag that errors advise, which leaves out what cannot be read; empty for none.
+        damage: What of it could not be read, and what is done about that.
         palette: (N, 4) uint8 colours and alpha of the values of a raster of indices; None for none.
         orientation: How its pixels are turned before anyone sees them.
-        bad: What could not be read, in words; a damaged block once.
     """
 
     path: str
@@ -73,12 +61,14 @@ class Raster:
     bands: tuple[int, ...]
     scale: tuple[Scale, ...] | None
     fill: tuple[int, ...]
-    skip_bad: bool = False
-    skip_flag: str = ""
+    damage: Damage
     palette: NDArray[np.uint8] | None = None
     orientation: Orientation = UPRIGHT
-    bad: dict[str, None] = field(default_factory=dict)
-    _lost_from: int | None = None
+
+    @property
+    def bad(self) -> dict[str, None]:
+        """What could not be read, in words; a damaged block once."""
+        return self.damage.found
 
     @property
     def height(self) -> int:
@@ -131,7 +121,7 @@ class Raster:
         import rasterio
         from rasterio.errors import RasterioError
 
-        if self.palette is not None or self._stored_type.kind == "f" or self._lost_from is not None:
+        if self.palette is not None or self._stored_type.kind == "f" or self.damage.lost_from is not None:
             return self.values(rows, columns)[1]
         stored = self.orientation.stored(rows, columns, *self._stored_shape)
         try:
@@ -139,14 +129,6 @@ class Raster:
                 return np.ascontiguousarray(self.orientation.upright(self._known(*stored)))
         except RasterioError:
             return self.values(rows, columns)[1]
-
-    @property
-    def always_valid(self) -> bool:
-        """Whether the file itself says that every pixel holds something; NaN is not looked for."""
-        from rasterio.enums import MaskFlags
-
-        clear = self.palette is None or bool((self.palette[:, 3] > 0).all())
-        return clear and (self._alpha_is_data or all(MaskFlags.all_valid in one for one in self._flags))
 
     @property
     def _flags(self) -> list[Any]:
@@ -171,7 +153,7 @@ class Raster:
 
         rows, columns = self.orientation.stored(rows, columns, *self._stored_shape)
         with rasterio.Env():  # in a thread without one, GDAL writes to the terminal
-            if self._lost_from is not None and rows[1] > self._lost_from:
+            if self.damage.loses(rows):
                 values, valid = self._salvage(rows, columns)
             else:
                 try:
@@ -214,7 +196,7 @@ class Raster:
         edges = np.linspace(0, shape[0], min(STRIPS, shape[0]) + 1).astype(int).tolist()
         for top, bottom in itertools.pairwise(edges):
             rows = top * height // shape[0], -(-bottom * height // shape[0])
-            if self._lost_from is not None and rows[1] > self._lost_from:
+            if self.damage.loses(rows):
                 break
             self._reopen()
             try:
@@ -280,10 +262,10 @@ class Raster:
         height, width = self.dataset.block_shapes[self.bands[0] - 1]
         explained = first is None
         if first is not None:
-            self._refuse_nested(first)
+            self.damage.refuse_nested(self.dataset, first)
             self._reopen()
         for down, right in itertools.product(_pieces(rows, height), _pieces(columns, width)):
-            if self._lost_from is not None and down[1] > self._lost_from:
+            if self.damage.loses(down):
                 continue
             place = (slice(down[0] - rows[0], down[1] - rows[0]), slice(right[0] - columns[0], right[1] - columns[0]))
             try:
@@ -291,58 +273,14 @@ class Raster:
             except RasterioError as error:
                 explained = True
                 self._reopen()
-                self._note(down[0] // height, right[0] // width, error)
+                self.damage.note_block(self.dataset, down[0] // height, right[0] // width, (height, width), error)
         if not explained and first is not None:
             valid[:] = False
-            self._note_once(rows, columns, first)
+            self.damage.note_once(rows, columns, first)
         return values, valid
 
-    def _note(self, row: int, column: int, error: Exception) -> None:
-        """Keep in mind that a block of the file is damaged, or give up."""
-        place = f"block in row {row}, column {column}"
-        height, width = self.dataset.block_shapes[self.bands[0] - 1]
-        if not self.skip_bad:
-            raise UnreadableError(
-                f"{unsigned(self.path)}: {place} (pixels from row {row * height}, column {column * width}, {height} x "
-                f"{width}) cannot be read ({self._cause(error)}); restore the file{self._or_skip('it')}"
-            ) from error
-        if self.dataset.driver in SEQUENTIAL:
-            self._lost_from = row * height
-            place = f"everything from row {row * height} of the file on"
-        self.bad[place] = None
-
-    def _refuse_nested(self, error: Exception) -> None:
-        """Give up on a virtual raster of virtual rasters: GDAL keeps those open, so what failed cannot be retried.
-
-        They then show filler where it failed, also to a dataset that is opened anew (GDAL 3.10).
-        """
-        if nested := nested_sources(self.dataset):
-            shown = ", ".join(nested[:SHOWN])
-            raise UnreadableError(
-                f"{unsigned(self.path)}: some of it cannot be read ({self._cause(error)}), and nobody can tell which, "
-                f"as it shows other virtual rasters ({shown}); restore their files, or take those instead"
-            ) from error
-
-    def _note_once(self, rows: Span, columns: Span, error: Exception) -> None:
-        """Keep in mind that a window failed once and did not fail again, or give up."""
-        place = f"pixels of rows {rows[0]} to {rows[1]}, columns {columns[0]} to {columns[1]}"
-        if not self.skip_bad:
-            raise UnreadableError(
-                f"{unsigned(self.path)}: {place} could not be read ({self._cause(error)}), and a second time they "
-                f"could, so nobody knows what they hold; check where the file is stored and run the same command "
-                f"again{self._or_skip('them')}"
-            ) from error
-        self.bad[place] = None
-
-    def _or_skip(self, what: str) -> str:
-        return f", or {self.skip_flag} leaves {what} out" if self.skip_flag else ""
-
-    def _cause(self, error: Exception) -> str:
-        text = unsigned_in(" ".join(str(error.__cause__ or error).split()), self.path)
-        return text.partition(" (this error can be turned")[0]
-
     def _reopen(self) -> None:
-        """Open the file anew.
+        """Open the file again.
 
         Raises:
             DataError: It is another one by now.
@@ -400,20 +338,19 @@ def open_raster(
         try:
             require_one_picture(name, dataset)
             require_sources(name, dataset, skip_bad=skip_bad, skip_flag=skip_flag)
-            chosen = tuple(dataset.indexes) if raw else choose_bands(name, dataset, bands, wanted)
+            chosen = tuple(dataset.indexes) if raw else choose_bands(name, kinds_of(dataset), bands, wanted)
             if not raw:
                 check_scale(name, dataset, chosen, scale)
+            missing = {f"missing file {file}": None for file in missing_sources(dataset)}
             raster = Raster(
                 path=path,
                 dataset=dataset,
                 bands=chosen,
                 scale=_for_each(scale, chosen),
                 fill=_for_each(fill, chosen) or (),
-                skip_bad=skip_bad,
-                skip_flag=skip_flag,
+                damage=Damage(path=path, skip_bad=skip_bad, skip_flag=skip_flag, found=missing),
                 palette=None if bands or raw else palette_of(dataset),
                 orientation=orientation_of(dataset),
-                bad={f"missing file {file}": None for file in missing_sources(dataset)},
             )
         except BaseException:
             dataset.close()

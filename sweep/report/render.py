@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweep.charts.page import page_style, policy
+from sweep.charts.page import page_script, page_style, policy
 from sweep.charts.svg import marker
 from sweep.report.answer import Answer
 from sweep.report.assemble import Page
@@ -23,7 +23,7 @@ WORD = 32
 
 def render_html(page: Page) -> str:
     """Return the page as one HTML file, without anything outside of it."""
-    style, script = page_style() + _asset("style.css"), _asset("script.js")
+    style, script = page_style() + _asset("style.css"), page_script(_asset("script.js"))
     return (
         _environment()
         .get_template("page.html")

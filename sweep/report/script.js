@@ -1,4 +1,3 @@
-"use strict";
 // The page is whole without this: it adds sorting, a filter and quicker tooltips.
 
 // Sorting: each heading becomes a button; numbers go from the highest, words from A.
@@ -53,22 +52,6 @@ document.addEventListener("pointerover", (event) => {
   tip.style.left = `${Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8)}px`;
   tip.style.top = `${Math.max(event.clientY - tip.offsetHeight - 12, 4)}px`;
 });
-
-// Pictures open large.
-const large = document.getElementById("large");
-for (const picture of document.querySelectorAll("img.large")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "zoom";
-  picture.replaceWith(button);
-  button.append(picture);
-  button.addEventListener("click", () => {
-    large.querySelector("img").src = picture.src;
-    large.querySelector("p").textContent = picture.alt;
-    large.showModal();
-  });
-}
-large.querySelector("button").addEventListener("click", () => large.close());
 
 // Paper shows what is folded on the screen.
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));

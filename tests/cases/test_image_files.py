@@ -20,7 +20,6 @@ import tifffile
 from PIL import Image
 from rasterio.transform import from_origin
 
-from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.georeference import require_same_place
 from sweep.patches.rasters.reader import open_raster
@@ -339,7 +338,7 @@ def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(tmp_path: Path) ->
 def test_a_mask_at_the_place_of_its_image_is_taken(tmp_path: Path, transform: Any, crs: str) -> None:
     image = geotiff(tmp_path / "a.tif", picture())
     mask = geotiff(tmp_path / "m.tif", picture()[..., 0], transform=transform, crs=crs)
-    require_same_place(SourceRaster(name="a", image=image, mask=mask))
+    require_same_place(open_raster(image), open_raster(mask))
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".tif"])

@@ -97,6 +97,8 @@ def test_hovering_a_point_says_its_value_and_a_picture_opens_large(show: Open) -
     assert "epoch" in page.locator("#tip").inner_text()
     page.locator("#e0-pictures .zoom").last.click()
     assert page.locator("#large").is_visible() and page.locator("#large p").inner_text().startswith("Errors of ")
+    shown = page.locator("#e0-pictures img.large").last.get_attribute("src")
+    assert page.locator("#large img").get_attribute("src") == shown
     page.keyboard.press("Escape")
     assert not page.locator("#large").is_visible()
 

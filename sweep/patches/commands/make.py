@@ -50,7 +50,7 @@ def make(options: Make, output: Output) -> None:
     """
     if options.size is not None:
         check_size(options.size)
-    _check_sheet(options)
+    _check_texts(options)
     nudges = parse_nudges(options.nudge)
     parse_shares(options.shares)
     forget_headers()
@@ -107,7 +107,7 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
     say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
 
 
-def _check_sheet(options: Make) -> None:
+def _check_texts(options: Make) -> None:
     """Refuse what the manifest could not hold, before any file is opened."""
     for flag, text in (("title", options.title), ("origin", options.origin), ("licence", options.licence)):
         if len(text) > MAX_TEXT or not text.isprintable():

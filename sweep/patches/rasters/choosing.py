@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.cli.counting import Watch, unwatched
 from sweep.patches.layouts.sources import ReadTruth, SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.images import Bands, ImageFile, ImageReading, as_image, chosen_bands
@@ -115,19 +116,24 @@ class SourceImages:
         return read if self.holes else truth
 
 
-def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str) -> SourceImages:
+def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str, watch: Watch = unwatched) -> SourceImages:
     """Decide how the images of a dataset are read.
 
     Args:
         sources: Those that become tiles.
         bands: What ``--bands`` says.
         scale: What ``--scale`` says.
+        watch: Shows how many images are looked at.
 
     Raises:
         DataError: Flags of another form, or everything that is wrong with the images.
     """
     wanted, rule = parse_bands(bands), parse_scale(scale)
-    headers = of_each({source.name: source.image for source in sources}, open_raster)
+    headers = of_each(
+        {source.name: source.image for source in sources},
+        open_raster,
+        lambda images: watch("reading the headers of images", images, len(sources)),
+    )
     chosen = of_each(headers, lambda header: chosen_bands(header, wanted))
     names = _names(headers, chosen, wanted)
     reading = ImageReading(bands=wanted, imagery=replace(RGB, bands=names))
@@ -136,13 +142,13 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str) -> S
         stored = {header.dtype for header in headers.values()}
         # A scale of its own so far: it is only there to open images that hold no bytes.
         unscaled = replace(reading, imagery=replace(reading.imagery, scale=((0.0, 1.0),) * len(names)))
-        scales, said = _scales(headers, unscaled, rule)
+        scales, said = _scales(headers, unscaled, rule, watch)
         imagery = Imagery(
             bands=names, scale=scales, stored="uint16" if {"uint16"} <= stored <= {"uint8", "uint16"} else "uint8"
         )
         reading, notes = replace(reading, imagery=imagery), [*notes, said]
     files = of_each(headers, lambda header: as_image(header, reading))
-    holes = of_each(files, has_holes)
+    holes = of_each(files, has_holes, lambda images: watch("looking for pixels without data", images, len(files)))
     names_of_holes = [name for name, found in holes.items() if found]
     if names_of_holes:
         notes.append(
@@ -167,8 +173,7 @@ def _names(headers: Mapping[str, RasterFile], chosen: Mapping[str, tuple[int, ..
     first, numbers = headers[name], chosen[name]
     if not bands or first.palette is not None:
         return COLOURS
-    with first.open() as raster:
-        found = band_names(raster.dataset, numbers)
+    found = band_names(first.names, numbers)
     named = set(COLOURS) <= set(found)
     if bands == "all" or (named and found[:3] == COLOURS) or len(found) < len(COLOURS):
         return found
@@ -199,13 +204,19 @@ def _notes(headers: Mapping[str, RasterFile], chosen: Mapping[str, tuple[int, ..
     return notes
 
 
-def _scales(headers: Mapping[str, RasterFile], reading: ImageReading, rule: ScaleRule) -> tuple[tuple[Scale, ...], str]:
+def _scales(
+    headers: Mapping[str, RasterFile], reading: ImageReading, rule: ScaleRule, watch: Watch
+) -> tuple[tuple[Scale, ...], str]:
     """Return each band's scale, and what to say of it."""
     names = reading.imagery.bands
     if not rule.percent:
         return ((rule.low, rule.high),) * len(names), f"values {rule.low:g} to {rule.high:g} become 0 to 255"
     share = max(LEAST_SAMPLE, SAMPLE_PIXELS // len(headers))
-    found = of_each(headers, lambda header: sample(as_image(header, reading), share))
+    found = of_each(
+        headers,
+        lambda header: sample(as_image(header, reading), share),
+        lambda images: watch("sampling the values of images", images, len(headers)),
+    )
     pixels = np.concatenate(list(found.values()))
     if not len(pixels):
         raise DataError(

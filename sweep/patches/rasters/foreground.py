@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.mask_files import count_distinct, mask_pixels, open_mask
-from sweep.patches.rasters.reader import RasterFile
+from sweep.patches.rasters.mask_files import count_distinct, mask_pixels, require_mask
+from sweep.patches.rasters.reader import RasterFile, opened_raster
 from trainables.errors import DataError
 from trainables.escaping import visible
 
@@ -85,7 +85,8 @@ class ForegroundReader:
     def read(self, raster: RasterFile, area: Area) -> NDArray[np.uint8]:
         """Read an area of a mask as (H, W) uint8: 1 for foreground.
 
-        What decides which values are foreground is the whole mask, which is gone through once, strip by strip.
+        What decides which values are foreground is the whole mask, which is gone through once, strip by strip; of a
+        small one, the area is then taken out of what was read for that.
 
         Args:
             raster: The mask's header.
@@ -100,21 +101,28 @@ class ForegroundReader:
                 raise DataError(f"{path}: is compressed as JPEG, which blurs colours; export the masks as PNG")
             colours = mask_pixels(raster, raster.read(area)).colours()
             return np.asarray((colours == np.array(rule.colour)).all(-1).astype(np.uint8))
+        whole = None
         if rule.above is None:
-            self._require_sound(raster)
+            whole = self._require_sound(raster)
         elif raster.palette is not None:
             raise DataError(f"{path}: has a palette, of whose indices none is more; give --foreground INDEX")
-        values = mask_pixels(raster, raster.read(area)).values("say which colour is foreground: --foreground R,G,B")
+        stored = raster.read(area) if whole is None else whole[area.rows, area.columns]
+        values = mask_pixels(raster, stored).values("say which colour is foreground: --foreground R,G,B")
         if rule.above is not None:
             return np.asarray((values > rule.above).astype(np.uint8))
         return np.asarray((values > 0 if rule.index is None else values == rule.index).astype(np.uint8))
 
-    def _require_sound(self, raster: RasterFile) -> None:
-        """Look once at all values of a mask, and refuse it where it is not clear which of them are foreground."""
+    def _require_sound(self, raster: RasterFile) -> NDArray[Any] | None:
+        """Look once at all values of a mask, and refuse it where it is not clear which of them are foreground.
+
+        Returns:
+            What ``RasterFile.read`` gives of all of it, if it is small and was read for this.
+        """
         path = raster.path
         if path in self.counted or (self.rule.index is not None and not raster.lossy):
-            return
-        found, counts = count_distinct(raster)
+            return None
+        whole = raster.read() if raster.small else None
+        found, counts = count_distinct(raster, None if whole is None else (whole,))
         if self.rule.index is None:
             _require_clear(raster, found, counts)
             self._require_one_value(path, found)
@@ -124,6 +132,7 @@ class ForegroundReader:
                 f'">127", else export the masks as PNG'
             )
         self.counted.add(path)
+        return whole
 
     def _require_one_value(self, path: Path, found: NDArray[Any]) -> None:
         """Refuse masks that each hold one class, but not the same one: together they are several classes."""
@@ -146,8 +155,9 @@ def values_held(path: Path) -> str:
     Raises:
         DataError: Damaged.
     """
-    raster = open_mask(path)
-    return "colours" if raster.bands - raster.alpha == 3 else _listed(count_distinct(raster)[0].tolist())
+    with opened_raster(path) as raster:
+        require_mask(raster)
+        return "colours" if raster.bands - raster.alpha == 3 else _listed(count_distinct(raster)[0].tolist())
 
 
 def _require_clear(mask: RasterFile, found: NDArray[Any], counts: NDArray[np.int64]) -> None:

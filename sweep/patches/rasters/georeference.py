@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
-from sweep.patches.rasters.reader import RasterFile, open_raster
+from sweep.patches.rasters.reader import RasterFile
 from trainables.errors import DataError
 
 METRES_A_DEGREE = 111_195.0
@@ -113,13 +112,12 @@ def _touching(corners: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, str
     return pairs
 
 
-def require_same_place(source: SourceRaster) -> None:
-    """Refuse a mask that is georeferenced, as its image is, and lies elsewhere. Cropping goes by pixels alone.
+def require_same_place(image: RasterFile, mask: RasterFile) -> None:
+    """Refuse a mask that is georeferenced, as its image is, and is elsewhere. Cropping goes by pixels alone.
 
     Raises:
-        DataError: It lies elsewhere, or one of the two files is damaged.
+        DataError: It is elsewhere.
     """
-    image, mask = open_raster(source.image), open_raster(source.mask)
     if image.transform is None or mask.transform is None or image.shape != mask.shape:
         return  # a difference of size is a fault of its own
     shift = _largest_shift(image, mask)

@@ -126,8 +126,10 @@ def as_image(found: RasterFile, reading: ImageReading) -> ImageFile:
         )
     if found.dtype != "uint8" and reading.imagery.scale is None:
         raise DataError(f"{path}: has {found.words}, not bytes; {SCALE_FIX}")
-    with _open(path, chosen, coloured, reading.imagery) as raster:
-        always_valid = raster.always_valid and np.dtype(found.dtype).kind != "f"
+    whole = {found.whole[band - 1] for band in chosen}
+    always_valid = (
+        ("alpha" in whole or whole == {"all"}) and (found.opaque or not coloured) and np.dtype(found.dtype).kind != "f"
+    )
     return ImageFile(
         **vars(found), chosen=chosen, coloured=coloured, imagery=reading.imagery, always_valid=always_valid
     )
@@ -148,10 +150,9 @@ def chosen_bands(image: RasterFile, bands: Bands) -> tuple[int, ...]:
         raise DataError(f"{image.path}: holds complex numbers; convert it to real ones first")
     if image.palette is not None and not_named(bands):
         return GREY
-    with image.open() as raster:
-        if bands == "all":
-            return all_bands(raster.dataset)
-        return choose_bands(str(image.path), raster.dataset, bands, COLOURS if not bands else [""] * len(bands))
+    if bands == "all":
+        return all_bands(image.names)
+    return choose_bands(str(image.path), image.names, bands, COLOURS if not bands else [""] * len(bands))
 
 
 @contextmanager

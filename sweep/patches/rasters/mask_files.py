@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,23 @@ def open_mask(path: Path) -> RasterFile:
         DataError: Damaged, or of other bands.
     """
     raster = open_raster(path)
+    require_mask(raster)
+    return raster
+
+
+def require_mask(raster: RasterFile) -> None:
+    """Refuse a raster that is no mask of one or three bands, with or without an alpha channel.
+
+    Raises:
+        DataError: As said.
+    """
+    path = raster.path
     bands = raster.bands - raster.alpha
     if bands not in (1, 3) or raster.colours or (raster.dtype != "uint8" and bands == 3):
         why = f"; {raster.colours}" if raster.colours else ""
         raise DataError(f"{path}: has {raster.words}{why}, which is no mask; save it as 8-bit indices or as 8-bit RGB")
     if raster.alpha and raster.dtype != "uint8":
         raise DataError(f"{path}: has {raster.words}, which is no mask; save it as 8-bit indices without alpha")
-    return raster
 
 
 def mask_pixels(raster: RasterFile, values: NDArray[Any]) -> MaskPixels:
@@ -130,14 +141,20 @@ def read_classes(raster: RasterFile, area: Area, task: Task, *, binarise: bool =
     return classify(Image.fromarray(pixels), task, str(path), empty_is_fault=False)
 
 
-def count_distinct(raster: RasterFile) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def count_distinct(
+    raster: RasterFile, strips: Iterable[NDArray[Any]] | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return which values a mask holds, in order, and how often each, strip by strip; the first 65,536 at most.
+
+    Args:
+        raster: The mask's header.
+        strips: All its values where they have been read; None reads them.
 
     Raises:
         DataError: Damaged, or in colours.
     """
     total: dict[Any, int] = {}
-    for strip in raster.strips():
+    for strip in raster.strips() if strips is None else strips:
         values = mask_pixels(raster, strip).values("say which colour is foreground: --foreground R,G,B")
         for value, count in zip(*(one.tolist() for one in distinct(values)), strict=True):
             total[value] = total.get(value, 0) + count

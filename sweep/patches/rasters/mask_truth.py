@@ -11,8 +11,8 @@ from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.foreground import ForegroundReader
 from sweep.patches.rasters.georeference import require_same_place
-from sweep.patches.rasters.mask_files import open_mask, read_classes
-from sweep.patches.rasters.reader import RasterFile, open_raster
+from sweep.patches.rasters.mask_files import read_classes, require_mask
+from sweep.patches.rasters.reader import RasterFile, open_raster, opened_raster
 from trainables.errors import DataError
 from trainables.task import Task
 
@@ -44,20 +44,23 @@ class MaskTruth:
         Raises:
             DataError: Damaged, of another size or place than its image, or not what task or rule say.
         """
-        mask = self.known.get(source.name) or self._checked(source, shape)
+        if source.name in self.known:
+            return self._read(self.known[source.name], area)
+        image = open_raster(source.image)
+        with opened_raster(source.mask) as mask:
+            require_same_place(image, mask)
+            require_mask(mask)
+            if mask.shape != shape:
+                raise DataError(
+                    f"{source.mask}: is {mask.width}x{mask.height} but its image is {image.size}; make them match"
+                )
+            found = self._read(mask, area)
+            self.known[source.name] = mask.header
+        return found
+
+    def _read(self, mask: RasterFile, area: Area) -> NDArray[np.uint8]:
         return (
             read_classes(mask, area, self.task, binarise=self.binarise)
             if self.task
             else self.foreground.read(mask, area)
         )
-
-    def _checked(self, source: SourceRaster, shape: tuple[int, int]) -> RasterFile:
-        require_same_place(source)
-        mask = open_mask(source.mask)
-        if mask.shape != shape:
-            raise DataError(
-                f"{source.mask}: is {mask.width}x{mask.height} but its image is {open_raster(source.image).size}; make "
-                f"them match"
-            )
-        self.known[source.name] = mask
-        return mask

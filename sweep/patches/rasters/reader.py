@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.patches.rasters.area import Area
-from sweep.rasters.bands import kinds_of, palette_of
+from sweep.rasters.bands import kinds_of, palette_of, whole_bands
 from sweep.rasters.orientation import orientation_number
 from sweep.rasters.raster import Raster
 from sweep.rasters.raster import open_raster as open_shared
@@ -40,11 +40,13 @@ class RasterFile:
         bands: Values a pixel.
         dtype: Name of the values' numpy type, such as ``uint8``.
         names: What the file calls its bands.
+        whole: Of each band, whether every pixel holds something, see ``whole_bands``.
         alpha: The last band says how opaque a pixel is.
         lossy: Compressed in a way that blurs values.
         colours: Why three bands of uint8 are no RGB; empty where they are, or where there are others.
         orientation: EXIF's, 1 for upright; ``read`` turns the pixels upright.
         palette: (N, 3) uint8 colours of the values; None for none.
+        opaque: No colour of the palette is transparent.
         nodata: The value that is declared to be no data; None for none.
         crs: rasterio's CRS; None for none.
         transform: From columns and rows to the ground; None for none.
@@ -57,11 +59,13 @@ class RasterFile:
     bands: int
     dtype: str
     names: tuple[str, ...]
+    whole: tuple[str, ...]
     alpha: bool = False
     lossy: bool = False
     colours: str = ""
     orientation: int = 1
     palette: NDArray[np.uint8] | None = None
+    opaque: bool = True
     nodata: float | None = None
     crs: Any = None
     transform: Any = None
@@ -81,6 +85,11 @@ class RasterFile:
     def words(self) -> str:
         """Bands and depth for errors, such as ``4 bands of uint16 (red, green, blue, alpha)``."""
         return f"{counted(self.bands, 'band')} of {self.dtype} ({', '.join(self.names)})"
+
+    @property
+    def small(self) -> bool:
+        """Whether ``strips`` gives all its values at once."""
+        return self.height * self.width * self.bands * np.dtype(self.dtype).itemsize <= STRIP_BYTES
 
     @contextmanager
     def open(self) -> Iterator[Raster]:
@@ -115,6 +124,27 @@ class RasterFile:
                 yield values_of(raster, area)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenedFile(RasterFile):
+    """A raster that stays open, so that its values do not cost another opening.
+
+    Attributes:
+        raster: It, open.
+    """
+
+    raster: Raster
+
+    @contextmanager
+    def open(self) -> Iterator[Raster]:
+        """Return what is open; it stays so."""
+        yield self.raster
+
+    @property
+    def header(self) -> RasterFile:
+        """What can be kept when it is closed."""
+        return RasterFile(**{one.name: getattr(self, one.name) for one in fields(RasterFile)})
+
+
 def strips_of(shape: tuple[int, int], pixel_bytes: int, raster: Raster) -> Iterator[Area]:
     """Yield areas that cover a raster from top to bottom and hold whole rows of its blocks where these are small."""
     height, width = shape
@@ -137,10 +167,26 @@ def open_raster(path: Path) -> RasterFile:
     Raises:
         DataError: Damaged, or of a kind that is not read.
     """
-    if not path.is_file():  # a pipe would never end
-        raise DataError(f"{path}: is not a file; replace it")
+    _require_file(path)
     status = path.stat()
     return _header(path, status.st_size, status.st_mtime_ns)
+
+
+@contextmanager
+def opened_raster(path: Path) -> Iterator[OpenedFile]:
+    """Open a raster for the duration of the block, to read its header and then its values.
+
+    Raises:
+        DataError: Damaged, or of a kind that is not read.
+    """
+    _require_file(path)
+    with open_shared(str(path), raw=True, drivers=DRIVERS) as raster:
+        yield OpenedFile(**_header_of(path, raster), raster=raster)
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():  # a pipe would never end
+        raise DataError(f"{path}: is not a file; replace it")
 
 
 def forget_headers() -> None:
@@ -152,28 +198,35 @@ def forget_headers() -> None:
 def _header(path: Path, size: int, changed: int) -> RasterFile:
     """Read the header of a file of so many bytes that was last changed then, in nanoseconds."""
     with open_shared(str(path), raw=True, drivers=DRIVERS) as raster:
-        file = raster.dataset
-        if not file.count:
-            raise DataError(f"{path}: holds no picture; replace it")
-        kinds = [one.name for one in file.colorinterp]
-        table = palette_of(file)
-        return RasterFile(
-            path=path,
-            driver=file.driver,
-            height=raster.height,
-            width=raster.width,
-            bands=file.count,
-            dtype=raster.dtype,
-            names=tuple(kinds_of(file)),
-            alpha=file.count in (2, 4) and kinds[-1] == "alpha",
-            lossy=_is_lossy(file),
-            colours=_odd_colours(file, kinds),
-            orientation=orientation_number(file) if not raster.georeferenced else 1,
-            palette=None if table is None else table[:, :3],
-            nodata=None if file.driver in ("PNG", "GIF") else file.nodata,
-            crs=file.crs,
-            transform=None if file.transform.is_identity else file.transform,
-        )
+        return RasterFile(**_header_of(path, raster))
+
+
+def _header_of(path: Path, raster: Raster) -> dict[str, Any]:
+    """Return the fields of a ``RasterFile``."""
+    file = raster.dataset
+    if not file.count:
+        raise DataError(f"{path}: holds no picture; replace it")
+    kinds = [one.name for one in file.colorinterp]
+    table = palette_of(file)
+    return {
+        "path": path,
+        "driver": file.driver,
+        "height": raster.height,
+        "width": raster.width,
+        "bands": file.count,
+        "dtype": raster.dtype,
+        "names": tuple(kinds_of(file)),
+        "whole": whole_bands(file),
+        "alpha": file.count in (2, 4) and kinds[-1] == "alpha",
+        "lossy": _is_lossy(file),
+        "colours": _odd_colours(file, kinds),
+        "orientation": orientation_number(file) if not raster.georeferenced else 1,
+        "palette": None if table is None else table[:, :3],
+        "opaque": table is None or bool((table[:, 3] > 0).all()),
+        "nodata": None if file.driver in ("PNG", "GIF") else file.nodata,
+        "crs": file.crs,
+        "transform": None if file.transform.is_identity else file.transform,
+    }
 
 
 def _odd_colours(file: Any, kinds: list[str]) -> str:

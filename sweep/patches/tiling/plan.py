@@ -109,7 +109,7 @@ def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = u
     names = list(found.sources)
     if division:
         names = list(dict.fromkeys(part.source for parts in division.parts.values() for part in parts))
-    looked_at = look_at_images([found.sources[name] for name in names], options.bands, options.scale)
+    looked_at = look_at_images([found.sources[name] for name in names], options.bands, options.scale, watch)
     found = replace(found, truth=looked_at.ignoring(found.truth), task=looked_at.task(found.task))
     images = looked_at.files
     wanted = division.splits if division else len(shares)

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from sweep.rasters.bands import choose_bands
+from sweep.rasters.bands import choose_bands, kinds_of
 from trainables.data.imagery import COLOURS
 from trainables.errors import DataError
 
@@ -28,7 +28,7 @@ def _chosen(
         for number, text in (described or {}).items():
             file.set_band_description(number, text)
     with rasterio.open(path) as file:
-        return choose_bands(str(path), file, (), wanted)
+        return choose_bands(str(path), kinds_of(file), (), wanted)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweep.charts.page import page_style, policy
+from sweep.charts.page import page_script, page_style, policy
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.notes import Notes
@@ -58,7 +58,7 @@ def draw_sheet(
     """
     cards = draw_cards(report, suspicions, watch, notes or Notes(report.root))
     total = len(all_tiles(report))
-    script = _asset("script.js")
+    script = page_script(_asset("script.js"))
     html = (
         _environment()
         .get_template("sheet.html")

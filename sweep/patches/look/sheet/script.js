@@ -1,5 +1,4 @@
-"use strict";
-// The page is whole without this: it adds a filter, and pictures that open large.
+// The page is whole without this: it adds a filter.
 const cards = [...document.querySelectorAll(".card")];
 const filter = document.getElementById("filter");
 const count = document.getElementById("count");
@@ -18,18 +17,3 @@ function show() {
 filter.hidden = !filter.querySelector("select");
 filter.addEventListener("change", show);
 show();
-
-const large = document.getElementById("large");
-for (const picture of document.querySelectorAll(".picture")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "zoom";
-  picture.replaceWith(button);
-  button.append(picture);
-  button.addEventListener("click", () => {
-    large.querySelector("div").replaceChildren(picture.cloneNode(true));
-    large.querySelector("p").textContent = picture.querySelector("img").alt;
-    large.showModal();
-  });
-}
-large.querySelector("button").addEventListener("click", () => large.close());

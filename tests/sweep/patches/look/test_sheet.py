@@ -205,6 +205,8 @@ def test_in_a_browser(width: int, scheme: str, browser: object, drawn: Draw, tmp
     assert page.locator(".card:visible h3").all_inner_texts() == [HOSTILE]
     page.locator(".card:visible button").press("Enter")
     assert page.locator("dialog img").first.is_visible()
+    shown = page.locator(".card:visible img").evaluate_all("all => all.map((one) => one.src)")
+    assert page.locator("dialog img").evaluate_all("all => all.map((one) => one.src)") == shown
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     context.close()
