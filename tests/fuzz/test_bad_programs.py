@@ -16,13 +16,15 @@ from sweep.patches.layouts.opening import open_sources
 from sweep.patches.options import Make
 from sweep.patches.rasters.area import Area
 from tests.fuzz.test_bad_input import CASES, JSON, _flip, _truncate, each, works_or_says_why
-from tests.sweep.patches.labels import test_programs as programs
+from tests.sweep.patches.labels import program_files as programs
+from tests.sweep.patches.labels import test_label_studio as studio
+from tests.sweep.patches.labels import test_via_and_supervisely as via
 
 SHAPE = (programs.HEIGHT, programs.WIDTH)
 
 
 def _coco(folder: Path) -> Path:
-    return programs._json(folder / "train" / "_annotations.coco.json", programs._coco("a.jpg"))
+    return programs.write_json(folder / "train" / "_annotations.coco.json", programs.coco("a.jpg"))
 
 
 def _label_studio(folder: Path) -> Path:
@@ -31,22 +33,22 @@ def _label_studio(folder: Path) -> Path:
     oval = {"x": 50, "y": 50, "radiusX": 10, "radiusY": 20, "rotation": 30}
     box = {"x": 50, "y": 50, "width": 10, "height": 20, "rotation": 30}
     regions = [
-        *programs._polygons(),
-        programs._region("brushlabels", {"format": "rle", "rle": programs._brush(picture)}, "pool"),
-        programs._region("ellipselabels", oval, "roof"),
-        programs._region("rectanglelabels", box, "roof"),
+        *studio._polygons(),
+        studio._region("brushlabels", {"format": "rle", "rle": studio._brush(picture)}, "pool"),
+        studio._region("ellipselabels", oval, "roof"),
+        studio._region("rectanglelabels", box, "roof"),
     ]
-    return programs._json(folder / "p.json", [programs._task(1, "0123abcd-a.jpg", regions)])
+    return programs.write_json(folder / "p.json", [studio._task(1, "0123abcd-a.jpg", regions)])
 
 
 def _via(folder: Path) -> Path:
     shapes = [
-        ("roof", programs._via_polygon(programs.ROOF)),
+        ("roof", via._via_polygon(programs.ROOF)),
         ("pool", {"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}),
         ("roof", {"name": "ellipse", "cx": 9, "cy": 9, "rx": 3, "ry": 4, "theta": 0.5}),
         ("pool", {"name": "circle", "cx": 9, "cy": 9, "r": 3}),
     ]
-    return programs._json(folder / "v.json", {"a": programs._via("a.jpg", *shapes)})
+    return programs.write_json(folder / "v.json", {"a": via._via("a.jpg", *shapes)})
 
 
 def _supervisely(folder: Path) -> Path:
@@ -56,17 +58,17 @@ def _supervisely(folder: Path) -> Path:
         {"classTitle": "pool", "geometryType": "rectangle", "points": {"exterior": [[1, 1], [9, 9]], "interior": []}},
         {"classTitle": "pool", "geometryType": "bitmap", "bitmap": {"data": programs.BITMAP, "origin": [5, 6]}},
     ]
-    return programs._json(folder / "train" / "ann" / "a.jpg.json", programs._supervisely(*objects))
+    return programs.write_json(folder / "train" / "ann" / "a.jpg.json", via._supervisely(*objects))
 
 
 def _datumaro(folder: Path) -> Path:
     annotations = [
-        {"id": 0, "type": "polygon", "label_id": 0, "z_order": 0, "points": programs._flat(programs.ROOF)},
+        {"id": 0, "type": "polygon", "label_id": 0, "z_order": 0, "points": programs.flat(programs.ROOF)},
         {"id": 1, "type": "bbox", "label_id": 1, "z_order": 1, "bbox": [1.0, 2.0, 30.0, 9.0]},
     ]
     item = {"id": "a", "annotations": annotations, "image": {"path": "a.jpg", "size": list(SHAPE)}}
     labels = {"label": {"labels": [{"name": "roof"}, {"name": "pool"}]}}
-    return programs._json(folder / "train.json", {"info": {}, "categories": labels, "items": [item]})
+    return programs.write_json(folder / "train.json", {"info": {}, "categories": labels, "items": [item]})
 
 
 def _labelme(folder: Path) -> Path:
@@ -76,7 +78,7 @@ def _labelme(folder: Path) -> Path:
         {"label": "pool", "points": [[4.0, 5.0], [12.0, 16.0]], "shape_type": "mask", "mask": programs.PICTURE},
     ]
     size = {"imageHeight": programs.HEIGHT, "imageWidth": programs.WIDTH}
-    return programs._json(folder / "a.json", {"version": "5.5.0", "shapes": shapes, "imagePath": "a.jpg"} | size)
+    return programs.write_json(folder / "a.json", {"version": "5.5.0", "shapes": shapes, "imagePath": "a.jpg"} | size)
 
 
 WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
@@ -105,7 +107,7 @@ def _nodes(value: Any) -> list[tuple[Any, Any]]:
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_export_itself_is_painted(name: str, tmp_path: Path) -> None:
     image, write = WRITERS[name]
-    write(programs._images(tmp_path / "data", image))
+    write(programs.write_images(tmp_path / "data", image))
     _paint(tmp_path / "data")
 
 
@@ -116,7 +118,7 @@ def test_exports_of_other_values(name: str, cases: int) -> None:
 
     def check(dice: Any, other: object, absent: bool) -> None:
         with tempfile.TemporaryDirectory() as place:
-            file = write(programs._images(Path(place) / "data", image))
+            file = write(programs.write_images(Path(place) / "data", image))
             values = json.loads(file.read_text())
             holder, key = dice.choice(_nodes(values))
             if absent:
@@ -137,7 +139,7 @@ def test_damaged_exports(name: str, cases: int) -> None:
 
     def check(dice: Any) -> None:
         with tempfile.TemporaryDirectory() as place:
-            file = write(programs._images(Path(place) / "data", image))
+            file = write(programs.write_images(Path(place) / "data", image))
             dice.choice((_flip, _truncate))(file, dice)
             with works_or_says_why(Path(place) / "data"):
                 _paint(Path(place) / "data")
@@ -151,7 +153,7 @@ def test_text_files_of_yolo(cases: int) -> None:
 
     def check(lines: list[list[str]], names: object) -> None:
         with tempfile.TemporaryDirectory() as place:
-            folder = programs._images(Path(place) / "data", "images/a.jpg")
+            folder = programs.write_images(Path(place) / "data", "images/a.jpg")
             (folder / "labels").mkdir()
             (folder / "labels" / "a.txt").write_text("\n".join(" ".join(words) for words in lines), "utf-8", "replace")
             (folder / "data.yaml").write_text(json.dumps({"names": names}))
