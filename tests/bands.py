@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sweep.patches.checks.checking import check, describe
 from sweep.patches.folders import write_tile
+from tests.commands import Run
 from trainables.data.imagery import Imagery
 from trainables.task import Task
 
@@ -50,14 +52,23 @@ def write_nir(root: Path, imagery: Imagery, *, train: int = 3, val: int = 2, tes
 
 
 def write_scene(
-    path: Path, imagery: Imagery, *, order: tuple[int, ...] = (0, 1, 2, 3), size: int = 160, named: bool = True
+    path: Path,
+    imagery: Imagery,
+    *,
+    order: tuple[int, ...] = (0, 1, 2, 3),
+    size: int = 160,
+    named: bool = True,
+    seed: int = 99,
 ) -> NDArray[np.uint8]:
-    """Write a GeoTIFF of such imagery, its bands in another order if asked; return the true mask."""
+    """Write a GeoTIFF of such imagery, its bands in another order if asked; return the true mask.
+
+    Each seed's is at a place of its own.
+    """
     import rasterio
     from rasterio.enums import ColorInterp
     from rasterio.transform import from_origin
 
-    values, mask = draw(99, imagery, size)
+    values, mask = draw(seed, imagery, size)
     with rasterio.open(
         path,
         "w",
@@ -67,7 +78,7 @@ def write_scene(
         count=4,
         dtype=values.dtype.name,
         crs="EPSG:32633",
-        transform=from_origin(500_000, 5_300_000, 0.5, 0.5),
+        transform=from_origin(500_000 + 1000 * (seed - 99), 5_300_000, 0.5, 0.5),
         photometric="minisblack",
     ) as file:
         file.write(values[..., list(order)].transpose(2, 0, 1))
@@ -76,6 +87,19 @@ def write_scene(
             file.colorinterp = [colours.get(one, ColorInterp.undefined) for one in order]
             file.set_band_description(order.index(3) + 1, "nir")
     return mask
+
+
+def make_nir(here: Run, folder: Path, imagery: Imagery, *flags: object, count: int = 7) -> Path:
+    """Write GeoTIFFs of four bands with their masks, and make a dataset of them by the command that users type."""
+    (folder / "in" / "images").mkdir(parents=True)
+    (folder / "in" / "masks").mkdir()
+    for number in range(count):
+        mask = write_scene(folder / f"in/images/s{number}.tif", imagery, seed=number)
+        Image.fromarray(mask * 255).save(folder / f"in/masks/s{number}.png")
+    source = ("--src", folder / "in", "--dst", folder / "patches", "--bands", "all", "--size", 64, "--title", "nir")
+    made = here("patches", "make", *source, *flags)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder / "patches"
 
 
 OF = {"uint8": BYTES, "uint16": WORDS}

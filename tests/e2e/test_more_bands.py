@@ -1,4 +1,4 @@
-"""Imagery of four bands from tiles to map and exported file, by the commands that users type."""
+"""Imagery of four bands from GeoTIFFs to map and exported file, by the commands that users type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import rasterio
 import torch
 from PIL import Image
 
-from tests.bands import BANDS, BYTES, SCALES, WORDS, write_nir, write_scene
+from tests.bands import BANDS, BYTES, WORDS, make_nir, write_scene
 from tests.commands import Run, assert_refused
 from trainables.checkpoints import load_best, read_best
 from trainables.data.tiles import TuningData
@@ -23,9 +23,9 @@ SMOKE = ("--profile", "smoke", "--max-concurrent", 1)
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory, run: Run, here: Run) -> Path:
-    """A folder with tiles of 16 bits and a scored sweep of them, which was stopped and resumed on its way."""
+    """A folder with tiles cut from 16 bits and a scored sweep of them, which was stopped and resumed on its way."""
     folder = tmp_path_factory.mktemp("nir")
-    patches, storage = write_nir(folder / "patches", WORDS), ("--storage", folder / "results")
+    patches, storage = make_nir(here, folder, WORDS, "--scale", "2%,98%"), ("--storage", folder / "results")
     refused = here("phase1", *SMOKE, "--patches", patches, *storage)
     assert_refused(
         refused,
@@ -51,12 +51,25 @@ def swept(tmp_path_factory: pytest.TempPathFactory, run: Run, here: Run) -> Path
 def test_a_sweep_says_which_bands_it_saw(swept: Path) -> None:
     folder = swept / "results" / "phase1-smoke"
     data = json.loads((folder / "sweep.json").read_text())["data"]
-    assert data["imagery"] == {"bands": list(BANDS), "scale": [list(one) for one in SCALES], "stored": "uint16"}
+    imagery = TuningData.read(swept / "patches").imagery
+    assert (imagery.bands, imagery.stored) == (BANDS, "uint16")
+    scale = [list(one) for one in imagery.scale or ()]
+    assert data["imagery"] == {"bands": list(BANDS), "scale": scale, "stored": "uint16"}
     for attempt in ("unet", "smp_unet_resnet34"):
-        assert read_best(folder / attempt / "best.safetensors").imagery == WORDS
+        assert read_best(folder / attempt / "best.safetensors").imagery == imagery
         predictions = folder / attempt / "predictions" / "val"
         for kind in ("overlays", "images"):
-            assert np.asarray(Image.open(predictions / kind / "t4.jpg")).shape == (64, 64, 3)
+            (shown,) = (predictions / kind).glob("*.jpg")
+            assert np.asarray(Image.open(shown)).shape == (64, 64, 3)
+
+
+def test_each_band_is_scaled_by_its_own_percentiles_of_all_images(swept: Path) -> None:
+    found = []
+    for path in sorted((swept / "in" / "images").glob("*.tif")):
+        with rasterio.open(path) as file:
+            found.append(file.read().reshape(4, -1))
+    ends = np.percentile(np.concatenate(found, axis=1), (2, 98), axis=1).T
+    assert np.allclose(TuningData.read(swept / "patches").imagery.scale or (), ends, rtol=1e-6)
 
 
 def test_a_report_shows_the_bands(swept: Path, here: Run, tmp_path: Path) -> None:
@@ -89,8 +102,9 @@ def test_an_exported_file_takes_four_bands_and_says_how_they_were_scaled(
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["tilesweep"])["input"]
     assert about["shape"] == ["batch", 4, "height", "width"] and about["bands"] == list(BANDS)
-    assert about["scale"] == [list(one) for one in SCALES]
-    tile = TuningData.read(swept / "patches").val[0]
+    data = TuningData.read(swept / "patches")
+    assert about["scale"] == [list(one) for one in data.imagery.scale or ()]
+    tile = data.val[0]
     image = torch.tensor(tile.image).permute(2, 0, 1)[None]
     model, _ = load_best(swept / "results" / "phase1-smoke" / "smp_unet_resnet34" / "best.safetensors")
     with torch.inference_mode():
@@ -103,7 +117,7 @@ def test_an_exported_file_takes_four_bands_and_says_how_they_were_scaled(
 def test_folds_of_four_bands_of_bytes_are_cross_validated_and_predicted_with(
     run: Run, here: Run, tmp_path: Path
 ) -> None:
-    patches, storage = write_nir(tmp_path / "patches", BYTES, train=4), ("--storage", tmp_path / "results")
+    patches, storage = make_nir(here, tmp_path, BYTES), ("--storage", tmp_path / "results")
     done = run("phase1", *SMOKE, "--architectures", "unet", "--folds", 2, "--patches", patches, *storage)
     assert done.returncode == 0, done.stdout + done.stderr
     write_scene(tmp_path / "scene.tif", BYTES)

@@ -37,6 +37,11 @@ class Area:
         """First row and the one after the last, and the same of the columns."""
         return (self.top, self.top + self.height), (self.left, self.left + self.width)
 
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.height * self.width
+
     @classmethod
     def whole(cls, shape: tuple[int, int]) -> Area:
         """Return all of a raster of so many rows and columns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -77,18 +77,21 @@ def _read(found: SourceSet, plan: TilePlan, source: SourceRaster, tiles: Sequenc
                 yield tile, *pad(pixels[rows, columns], mask[rows, columns])
 
 
-def _batches(tiles: Iterable[PlannedTile], shape: tuple[int, int]) -> Iterator[list[PlannedTile]]:
-    """Yield tiles whose surroundings have few pixels: all of a small source, else neighbours."""
+def _batches(tiles: Sequence[PlannedTile], shape: tuple[int, int]) -> Iterator[list[PlannedTile]]:
+    """Yield tiles whose surroundings have few pixels: all of a small source, else neighbours that fill half of them."""
     if shape[0] * shape[1] <= MAX_PIXELS:
         yield list(tiles)
         return
     batch: list[PlannedTile] = []
+    around, filled = tiles[0].window.area, 0
     for tile in tiles:
-        around = Area.around(one.window.area for one in (*batch, tile))
-        if batch and around.height * around.width > MAX_PIXELS:
+        area = tile.window.area
+        larger = Area.around((around, area))
+        if batch and (larger.pixels > MAX_PIXELS or larger.pixels > 2 * (filled + area.pixels)):
             yield batch
-            batch = []
+            batch, larger, filled = [], area, 0
         batch.append(tile)
+        around, filled = larger, filled + area.pixels
     yield batch
 
 
