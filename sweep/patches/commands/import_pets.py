@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
-from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made
+from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made, title
+from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
 from sweep.patches.folders import new_dataset
 from sweep.patches.look.notes import Notes
+from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import ImportPets
 from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
 from trainables.data.tiles import SPLITS
@@ -30,12 +34,13 @@ def import_pets(options: ImportPets, output: Output) -> None:
     splits = choose_splits(
         lists, counts=options.counts, subset=options.subset, val_share=options.val_share, seed=options.seed
     )
+    watch = CountedItems(output.console)
     with new_dataset(options.dst, force=options.force) as root:
         sources, left_out = write_pets(root, splits, reading)
         if left_out and not all(any((root / split / "masks").iterdir()) for split in SPLITS):
             raise DataError(f"--size {options.size}: leaves a split without images ({left_out[0]}); use --fit pad")
         notes = Notes(root)
-        report = read_sound(root, task=reading.task, watch=CountedItems(output.console), see=notes.small.see)
+        report = read_sound(root, task=reading.task, watch=watch, see=notes.see_all)
         manifest = describe(
             report,
             name="oxford-iiit-pet",
@@ -46,11 +51,14 @@ def import_pets(options: ImportPets, output: Output) -> None:
             notes={"fit": options.fit, "uncertain": options.uncertain, "seed": options.seed, "left_out": len(left_out)},
         )
         finish(root, manifest, report, notes)
+        odd = suspicious_masks(replace(report, manifest=manifest), watch, notes)
+        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch, notes)
     for line in left_out[:10]:
         output.console.print(f"left out {line}")
     if len(left_out) > 10:
         output.console.print(f"left out {len(left_out)} images in all")
-    say_made(options.dst, report, output)
+    emit_suspicions(odd, output)
+    say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
 
 
 def _check(options: ImportPets) -> None:

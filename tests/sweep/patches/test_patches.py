@@ -211,6 +211,8 @@ def test_synthesize_says_everywhere_that_it_is_synthetic(tmp_path: Path) -> None
     assert TuningData.read(tmp_path / "one").synthetic
     again = Manifest.read(tmp_path / "two")
     assert again is not None and manifest.files == again.files
+    sheet = (tmp_path / "one" / "contact_sheet.html").read_text()
+    assert "synthetic-roofs (synthetic)" in sheet and sheet.count('<article class="card"') == 7
 
 
 def test_check_reports_all_faults_in_a_table(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

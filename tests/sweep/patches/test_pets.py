@@ -56,9 +56,12 @@ def _splits(root: Path) -> dict[str, list[str]]:
     return dict(manifest.splits)
 
 
-def test_the_lists_decide_the_splits(pets: Path) -> None:
+def test_the_lists_decide_the_splits(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(pets.rglob("*"))
     assert _run(*_import(pets)) == 0
+    sheet = pets.parent / "out" / "contact_sheet.html"
+    assert sheet.read_text().count('<article class="card"') == 30
+    assert f"contact sheet  {sheet}" in capsys.readouterr().out
     splits = _splits(pets.parent / "out")
     assert [len(splits[split]) for split in SPLITS] == [17, 3, 10]
     assert set(splits["test"]) == {f"cat_{number}" for number in range(20, 30)}
