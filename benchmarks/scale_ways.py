@@ -104,7 +104,7 @@ def tilesweep(trials: int, folder: Path) -> float:
     recipe = shared_recipe("unet", get_profile("smoke"))
     rates = np.geomspace(1e-4, 1e-2, trials)
 
-    def build(data: Any, weights: Any) -> SweepPlan:
+    def build(data: Any, weights: Any, folds: Any) -> SweepPlan:
         plan = partial(TrialPlan, contest="unet", weights=weights["unet"])
         return SweepPlan(
             trials=tuple(
@@ -120,8 +120,8 @@ def tilesweep(trials: int, folder: Path) -> float:
         name=NAME,
         max_concurrent=CONCURRENT,
     )
-    phase = Phase(name="phase1", architectures=("unet",), build=build)
-    assert run_sweep(phase, options, get_profile("smoke"), open_output()) == 0
+    phase = Phase(name="phase1", profile=get_profile("smoke"), architectures=("unet",), build=build)
+    assert run_sweep(phase, options, open_output()) == 0
     return took[0]
 
 

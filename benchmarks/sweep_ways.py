@@ -53,7 +53,7 @@ def tilesweep(job: Job) -> list[float]:
     from sweep.session.session import Phase, run_sweep
     from trainables.storage import Storage
 
-    def build(data: Any, weights: Any) -> SweepPlan:
+    def build(data: Any, weights: Any, folds: Any) -> SweepPlan:
         trials = [
             TrialPlan(
                 attempt=f"trial-{number}",
@@ -73,8 +73,8 @@ def tilesweep(job: Job) -> list[float]:
         name="sweep",
         max_concurrent=CONCURRENT,
     )
-    phase = Phase(name="phase1", architectures=architectures, build=build)
-    code = run_sweep(phase, options, get_profile("smoke"), open_output())
+    phase = Phase(name="phase1", profile=get_profile("smoke"), architectures=architectures, build=build)
+    code = run_sweep(phase, options, open_output())
     assert code == 0, code
     rows = Experiment(Storage.open(options.storage), "sweep").read_table(TRIALS_FILE).to_pylist()
     found = {row["attempt"]: row["val_iou"] for row in rows}

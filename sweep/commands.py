@@ -29,6 +29,7 @@ ALL = CommandGroup(
             "patches": "make, check, show and describe datasets of labelled tiles",
         },
         "sweep": {
+            "study": "the whole question: all three phases, their scores and the report",
             "phase1": "compare architectures under one shared recipe",
             "phase2": "search each architecture's best recipe",
             "phase3": "what fewer tiles would cost, and whether more would help",

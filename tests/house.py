@@ -25,6 +25,8 @@ FLOORS = (
     "session",
 )
 """The rooms of ``sweep/``. Each imports those before it; commands import all of them, and no other command."""
+CONDUCTOR = "study"
+"""The command that runs others."""
 LIST_USERS = ("completion", "__main__")
 RAY_ROOMS = ("sweep.ray_tune", "trainables.segmentation")
 SPLIT_ROOMS = ("sweep.sealed", "sweep.patches", "trainables.data.tiles")
@@ -114,8 +116,9 @@ def _room(module: str) -> str:
 
 
 def _floor(room: str) -> int:
-    """Return a room's height: rooms, commands, the list of all commands, and what uses that list."""
-    return (*FLOORS, "", "commands").index(room if room in (*FLOORS, "commands") else "") + 2 * (room in LIST_USERS)
+    """Return a room's height: rooms, commands, what runs several, the list of all, and what uses that list."""
+    known = (*FLOORS, CONDUCTOR, "commands")
+    return (*FLOORS, "", *known[-2:]).index(room if room in known else "") + 3 * (room in LIST_USERS)
 
 
 def ray_users(graph: Graph) -> set[str]:

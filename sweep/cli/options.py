@@ -119,8 +119,8 @@ class WeightsOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, TrainingOptions, TrustOptions):
-    """What every sweep understands."""
+class CommonOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, TrainingOptions, TrustOptions):
+    """What every sweep understands, and a study of several."""
 
     folds: Annotated[int | None, arg(metavar="K"), Bounds(2, MAX_FOLDS), OnResume.FIXED] = None
     """Cross-validate with K folds of whole scenes; default: the val split."""
@@ -148,15 +148,6 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
 
     plan: Annotated[bool, OnResume.THIS_RUN] = False
     """Print trials, resources and an estimated time; run nothing."""
-
-    measure: Annotated[bool, RARE, OnResume.THIS_RUN] = False
-    """With --plan: calibrate the estimate by training a few steps of each architecture here."""
-
-    time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
-    """Stop cleanly after so long, in this run; --resume continues."""
-
-    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
-    """Stop cleanly after this much training, of this run alone; --resume continues."""
 
     seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED), OnResume.FIXED] = 42
     """Seeds initial weights, draws and dropout."""
@@ -192,3 +183,17 @@ class SweepOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions
         Literal["pretrained", "random"] | None, arg(metavar="pretrained|random"), RARE, OnResume.FIXED
     ] = None
     """pretrained refuses to start without real weights; default: the profile's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(CommonOptions):
+    """What every phase understands."""
+
+    measure: Annotated[bool, RARE, OnResume.THIS_RUN] = False
+    """With --plan: calibrate the estimate by training a few steps of each architecture here."""
+
+    time: Annotated[str | None, arg(metavar="8h|90min"), OnResume.THIS_RUN] = None
+    """Stop cleanly after so long, in this run; --resume continues."""
+
+    budget: Annotated[str | None, arg(metavar="12gpu-hours|4cpu-hours"), RARE, OnResume.THIS_RUN] = None
+    """Stop cleanly after this much training, of this run alone; --resume continues."""

@@ -90,6 +90,10 @@ class Output:
         self.next_command = command
         self.results.print(f"{'next':{LABEL_WIDTH}}{command}", soft_wrap=True)
 
+    def resume(self, command: str) -> None:
+        """Say which command resumes what has been stopped."""
+        self.next(command)
+
     def end(self, exit_code: int, errors: Sequence[str] = ()) -> None:
         """Emit the last event of a command."""
         self.events.emit("end", exit_code=exit_code, next=self.next_command or None, errors=list(errors))

@@ -16,6 +16,7 @@ from sweep.cli.output import Output
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from sweep.session.session import Phase
     from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
@@ -32,17 +33,28 @@ class Phase1Options(SweepOptions, RecipeOptions):
 def main(options: Phase1Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
+    from sweep.session.session import resume_sweep, run_sweep
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output)
+    return run_sweep(design(options, output), options, output)
+
+
+def design(options: Phase1Options, output: Output) -> Phase:
+    """Return what the options make of the phase.
+
+    Raises:
+        TilesweepError: Options that make no sense.
+    """
     from search_spaces.phase1 import grid
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import SweepPlan
     from sweep.records.trials import TrialPlan
-    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from sweep.session.session import Phase
     from trainables.models.registry import get_architecture
     from trainables.recipe import Recipe
 
-    if options.resume is not None:
-        return resume_sweep(options, options.resume, output)
     profile = get_profile(options.profile)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
@@ -74,7 +86,7 @@ def main(options: Phase1Options, output: Output) -> int:
             )
         )
 
-    return run_sweep(Phase(name="phase1", architectures=names, build=build), options, profile, output)
+    return Phase(name="phase1", profile=profile, architectures=names, build=build)
 
 
 COMMAND = Command(

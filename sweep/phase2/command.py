@@ -16,6 +16,7 @@ from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from sweep.session.session import Phase
     from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
@@ -35,17 +36,28 @@ class Phase2Options(SearchOptions):
 def main(options: Phase2Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
+    from sweep.session.session import resume_sweep, run_sweep
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output)
+    return run_sweep(design(options, output), options, output)
+
+
+def design(options: Phase2Options, output: Output) -> Phase:
+    """Return what the options make of the phase.
+
+    Raises:
+        TilesweepError: Options that make no sense.
+    """
     from search_spaces.profiles import get_profile
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes, trials_each
     from sweep.session.resolve import policy_of
-    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from sweep.session.session import Phase
     from trainables.models.registry import get_architecture
 
-    if options.resume is not None:
-        return resume_sweep(options, options.resume, output)
     profile = get_profile(options.profile)
     recipes = shared_recipes(
         options.architectures or profile.search, profile, seed=options.seed, max_epochs=options.max_epochs
@@ -82,7 +94,7 @@ def main(options: Phase2Options, output: Output) -> int:
         )
         return SweepPlan(studies=studies, policy=policy, sampler=options.sampler)
 
-    return run_sweep(Phase(name="phase2", architectures=names, build=build), options, profile, output)
+    return Phase(name="phase2", profile=profile, architectures=names, build=build)
 
 
 COMMAND = Command(

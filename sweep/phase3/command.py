@@ -18,6 +18,7 @@ from sweep.session.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from sweep.planning.plan import SweepPlan
+    from sweep.session.session import Phase
     from trainables.data.folds import Fold
     from trainables.data.tiles import TuningData
     from trainables.models.weights import Weights
@@ -44,6 +45,19 @@ class Phase3Options(RecipeOptions, SearchOptions):
 def main(options: Phase3Options, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading Ray.
+    from sweep.session.session import resume_sweep, run_sweep
+
+    if options.resume is not None:
+        return resume_sweep(options, options.resume, output)
+    return run_sweep(design(options, output), options, output)
+
+
+def design(options: Phase3Options, output: Output) -> Phase:
+    """Return what the options make of the phase.
+
+    Raises:
+        TilesweepError: Options that make no sense.
+    """
     from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import StudyPlan, SweepPlan
@@ -51,13 +65,11 @@ def main(options: Phase3Options, output: Output) -> int:
     from sweep.records.trials import TrialPlan
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes
     from sweep.session.resolve import policy_of
-    from sweep.session.session import Phase, resume_sweep, run_sweep
+    from sweep.session.session import Phase
     from trainables.data.budgets import draw_tiles
     from trainables.data.folds import draw_folds
     from trainables.errors import ExperimentError
 
-    if options.resume is not None:
-        return resume_sweep(options, options.resume, output)
     if options.trials is not None:
         raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
     profile = get_profile(options.profile)
@@ -116,7 +128,7 @@ def main(options: Phase3Options, output: Output) -> int:
             )
         return SweepPlan(studies=tuple(studies), policy=policy, sampler=options.sampler)
 
-    return run_sweep(Phase(name="phase3", architectures=names, build=build), options, profile, output)
+    return Phase(name="phase3", profile=profile, architectures=names, build=build)
 
 
 COMMAND = Command(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from types import MappingProxyType
 
 from sweep.cli.durations import duration
@@ -11,6 +12,7 @@ from sweep.cli.tables import Column, Sheet
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.policy import Policy
 from sweep.planning.resources import Resources
+from sweep.records.trial_result import TrialResult
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.models.registry import get_architecture
@@ -71,6 +73,34 @@ class Estimator:
     def planned(self, trial: TrialPlan) -> float:
         """Estimate a planned trial's full training, as ``trial`` does."""
         return self.trial(trial.recipe, len(trial.folds))
+
+    def scoring(self, recipe: Recipe, pixels: int | None = None) -> float:
+        """Estimate how long it takes to predict whole tiles once, in seconds of one GPU or one CPU core.
+
+        Args:
+            recipe: The model's.
+            pixels: Of all tiles together; None for as many as the val tiles have.
+        """
+        track = get_architecture(recipe.architecture).track
+        whole = sum(tile.mask.size for tile in self.data.val) if pixels is None else pixels
+        rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track] * PREDICT_SHARE[track]
+        return whole / 1e6 * rate * self.factors.get(recipe.architecture, 1.0)
+
+    def calibrated(self, trials: Iterable[TrialResult], resources: Resources) -> Estimator:
+        """Return an estimator that knows how long trials took.
+
+        Args:
+            trials: Those that did not finish, and those whose time is not known, are left out.
+            resources: What each of them had.
+        """
+        cores = resources.cpus_per_trial if resources.device == "cpu" else 1
+        plain = replace(self, factors=MappingProxyType({}))
+        shares: dict[str, list[float]] = {}
+        for row in trials:
+            if row.finished and row.seconds and row.epochs:
+                estimated = plain.trial(row.recipe.replace(max_epochs=row.epochs), row.folds)
+                shares.setdefault(row.architecture, []).append(row.seconds * cores / estimated)
+        return replace(self, factors={**self.factors, **{name: fmean(found) for name, found in shares.items()}})
 
     def study(self, study: StudyPlan, policy: Policy) -> tuple[float, float]:
         """Estimate a search, in device-seconds: every trial run to its end, and as the policy usually goes."""

@@ -13,6 +13,18 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(gpu|cpu)-hours?")
 
 
+def read_time(text: str, flag: str) -> float:
+    """Read ``8h``, ``90min`` or ``30s``; returns seconds.
+
+    Raises:
+        ExperimentError: Something else, or no time at all.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if not match or not float(match[1]):
+        raise ExperimentError(f"{flag} {text!r}: give a time such as 8h, 90min or 30s")
+    return float(match[1]) * _UNITS[match[2]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long a sweep may run.
@@ -37,10 +49,7 @@ class Limits:
         seconds = hours = None
         device: Literal["gpu", "cpu"] = "gpu"
         if time_text is not None:
-            match = _TIME.fullmatch(time_text.strip())
-            if not match or not float(match[1]):
-                raise ExperimentError(f"--time {time_text!r}: give a time such as 8h, 90min or 30s")
-            seconds = float(match[1]) * _UNITS[match[2]]
+            seconds = read_time(time_text, "--time")
         if budget_text is not None:
             match = _BUDGET.fullmatch(budget_text.strip())
             if not match or not float(match[1]):

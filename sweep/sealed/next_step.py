@@ -10,7 +10,9 @@ from typing import Any
 
 from sweep.records.experiment import Experiment
 from sweep.records.store import TEST_SCORES_FILE
+from sweep.records.studies import PHASES, StudyFolder
 from sweep.records.trial_result import TrialResult
+from sweep.records.trials import read_reports
 from sweep.records.winners import winners
 from sweep.sealed.ledger import Ledger
 from trainables.errors import ExperimentError, LedgerError
@@ -25,9 +27,18 @@ RECIPES_FILE = "best_recipes.toml"
 _OURS = re.compile(r"(python -m sweep\.|python -m sweep |tilesweep )(phase[123])\b")
 
 
-def resume_command(experiment: Experiment, description: Mapping[str, Any]) -> str:
-    """Return the command that resumes an unfinished experiment."""
-    return experiment.command(description["phase"], *trusting(description), "--resume")
+def resume_command(experiment: Experiment, description: Mapping[str, Any], *words: str) -> str:
+    """Return the command that resumes an unfinished experiment, or the whole study that it is a phase of.
+
+    Args:
+        experiment: Which one.
+        description: Its phase and, where its architectures are files, their code.
+        words: Flags that the command needs beside those.
+    """
+    words = (*trusting(description), *words)
+    if study := StudyFolder.of(experiment):
+        return study.command(*words)
+    return experiment.command(description["phase"], *words, "--resume")
 
 
 def trusting(description: Mapping[str, Any]) -> tuple[str, ...]:
@@ -62,22 +73,61 @@ def next_command(
     if not description["ended"]:
         return resume_command(experiment, description)
     trials = list(trials)
-    best = winners(trials)
-    if not best:
+    if not winners(trials):
         return _same_again(description)
+    study = StudyFolder.of(experiment)
+    if study and not is_complete(study):
+        return study.command(*trusting(description))
     try:
-        read = Ledger(experiment.storage).of(experiment.name, description.get("id", ""))
+        unscored = awaits_score(experiment, description, trials)
     except LedgerError:
         return experiment.command("score", "--verify")
+    if unscored and not (study and study.record.without_test):
+        return experiment.command("score", *trusting(description))
+    if not reported and not (study or _is_reported(experiment)):
+        return experiment.command("report")
+    best = study.experiment("phase2") if study else experiment  # with its own recipe, on all train tiles
+    return _next_phase(experiment, description) or export_command(best, description)
+
+
+def awaits_score(experiment: Experiment, description: Mapping[str, Any], trials: Iterable[TrialResult]) -> bool:
+    """Whether a winner of an experiment has not read the test split.
+
+    Raises:
+        LedgerError: The ledger is damaged.
+    """
+    trials = list(trials)
+    readings = Ledger(experiment.storage).readings()
+    run = description.get("id", "")
+    read = {one.attempt for one in readings if one.experiment == experiment.name or (run and one.run == run)}
+    elsewhere = {
+        one.checkpoint_sha256 for one in readings if one.data_fingerprint == description["data"]["fingerprint"]
+    }
     contests = {one.attempt: one.contest for one in trials}
-    for contest, won in best.items():
+    for contest, won in winners(trials).items():
         winning = {one.attempt for one in won}
         before = {attempt for attempt in read if contests.get(attempt, attempt) == contest}
-        if any(not before - (winning - {attempt}) for attempt in winning):  # scoring admits just these
-            return experiment.command("score", *trusting(description))
-    if not reported and not _is_reported(experiment):
-        return experiment.command("report")
-    return _next_phase(experiment, description) or _export(experiment, description)
+        unread = [attempt for attempt in winning if not before - (winning - {attempt})]  # scoring admits just these
+        if any(not (elsewhere and _weights_of(experiment, attempt) in elsewhere) for attempt in unread):
+            return True
+    return False
+
+
+def _weights_of(experiment: Experiment, attempt: str) -> str:
+    """Return the hash of an attempt's weights; empty where it is not known, as of earlier versions.
+
+    The same training in two phases is one reading of test.
+    """
+    reports = read_reports(experiment, attempt)
+    return str(reports[-1].get("best_sha256", "")) if reports else ""
+
+
+def is_complete(study: StudyFolder) -> bool:
+    """Whether all phases of a study have ended and its report is younger than their last reading of test."""
+    phases = [study.experiment(phase) for phase in PHASES]
+    if (made := study.reported) is None or not all(one.exists and one.description["ended"] for one in phases):
+        return False
+    return all(made >= (one.changed(TEST_SCORES_FILE) or 0.0) for one in phases)
 
 
 def _is_reported(experiment: Experiment) -> bool:
@@ -88,7 +138,7 @@ def _is_reported(experiment: Experiment) -> bool:
 
 def _next_phase(experiment: Experiment, description: Mapping[str, Any]) -> str:
     """Return the command of the phase that follows, or of its state where it was begun; empty where there is none."""
-    if (phase := FOLLOWING.get(description["phase"])) is None:
+    if (phase := FOLLOWING.get(description["phase"])) is None or StudyFolder.of(experiment):
         return ""
     for name in experiment.storage.names():
         with suppress(ExperimentError):
@@ -96,7 +146,7 @@ def _next_phase(experiment: Experiment, description: Mapping[str, Any]) -> str:
             if other.exists and _subject(other.description) == (phase, description["data"]["fingerprint"]):
                 return other.command("status")
     words = ["--profile", description["profile"], "--patches", description["data"]["path"], *trusting(description)]
-    if chosen := _tied_at_the_top(experiment):
+    if chosen := tied_at_the_top(experiment):
         words += ["--architectures", ",".join(chosen)]
     recipes = RECIPES_FILE if description["phase"] == "phase2" and experiment.has(RECIPES_FILE) else ""
     if recipes and experiment.storage.is_local:
@@ -108,7 +158,7 @@ def _subject(description: Mapping[str, Any]) -> tuple[str, str]:
     return description["phase"], description["data"]["fingerprint"]
 
 
-def _tied_at_the_top(experiment: Experiment) -> list[str]:
+def tied_at_the_top(experiment: Experiment) -> list[str]:
     """Return the architectures that the leaderboard cannot tell from its best one, and that; the best one first."""
     if not experiment.has(LEADERBOARD_FILE):
         return []
@@ -117,7 +167,8 @@ def _tied_at_the_top(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _export(experiment: Experiment, description: Mapping[str, Any]) -> str:
+def export_command(experiment: Experiment, description: Mapping[str, Any]) -> str:
+    """Return the command that makes one file of an experiment's best model."""
     return command("export", "--model", experiment.name, *trusting(description), *experiment.storage_words)
 
 

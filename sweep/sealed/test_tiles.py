@@ -17,6 +17,10 @@ from trainables.errors import DataError
 from trainables.task import Task
 
 
+class NoTestError(DataError):
+    """A dataset without a test split: nothing of it can be scored."""
+
+
 class TestTiles:
     """The test split, readable only for attempts that the ledger has admitted.
 
@@ -58,10 +62,10 @@ def _read(patches: Path) -> tuple[Path, tuple[TileFiles, ...]]:
     if manifest:
         faults += manifest_faults(patches, manifest, {"test": files})
     if not files and not faults:
-        faults = [
+        raise NoTestError(
             f"{patches / 'test'}: holds no tiles, so there is no score of test; sweep.report shows val's, or make a "
             f"dataset with a test split"
-        ]
+        )
     if faults:
         raise DataError(dict.fromkeys(faults))
     return patches, files

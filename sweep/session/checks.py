@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweep.cli.options import SweepOptions
+from sweep.cli.options import CommonOptions, SweepOptions
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import read_share
@@ -33,7 +33,7 @@ def check_flags(options: SweepOptions) -> None:
         raise ExperimentError("--measure: calibrates a plan; give it together with --plan")
 
 
-def trust(options: SweepOptions, typed: Sequence[str]) -> None:
+def trust(options: CommonOptions, typed: Sequence[str]) -> None:
     """Let the code run that the user named, or all that an experiment or recipes name if the user says so."""
     trust_typed(typed)
     if options.trust_code:

@@ -25,7 +25,7 @@ from sweep.records.leftovers import remove_leases
 from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from sweep.sealed.known_test import note_sweep
-from sweep.sealed.next_step import next_command, trusting
+from sweep.sealed.next_step import next_command, resume_command
 from sweep.session.announcement import announce
 from sweep.session.leaks import record_leaks
 from sweep.session.own_code import own_code
@@ -58,7 +58,7 @@ def drive(
         output.events.emit("stopped", by=why)
         said = why if why == INTERRUPTION else f"stopped by {why}"
         output.results.print(f"{said}; nothing is lost")
-        output.next(resume)
+        output.resume(resume)
 
     def at_once() -> None:
         stopped(INTERRUPTION)
@@ -94,8 +94,7 @@ def drive(
 
 def _resume_command(run: Run) -> str:
     cluster = ["--address", run.request.address] if run.request.address else []
-    trusted = trusting({"code": own_code(run.plan)})
-    return run.experiment.command(run.phase, *trusted, *cluster, "--resume")
+    return resume_command(run.experiment, {"phase": run.phase, "code": own_code(run.plan)}, *cluster)
 
 
 def _provide(run: Run, whole: Resources, output: Output, probe: Probe) -> tuple[Resources, Packing | None]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from search_spaces.profiles import Profile
 from sweep.cli.marks import TrackedBy, flag, marked
-from sweep.cli.options import SweepOptions
+from sweep.cli.options import CommonOptions, SweepOptions
 from sweep.observers import tracking
 from sweep.planning.limits import Limits
 from sweep.planning.plan import SweepPlan
@@ -96,7 +96,7 @@ def with_warm_curves(run: Run) -> Run:
     return replace(run, warm_curves=warm_curves(earlier, run.plan, run.data.fingerprint))
 
 
-def request_of(options: SweepOptions) -> ResourceRequest:
+def request_of(options: CommonOptions) -> ResourceRequest:
     """Return what options ask of the machine or the cluster.
 
     Raises:

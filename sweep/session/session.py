@@ -25,7 +25,7 @@ from sweep.session.checks import check_flags, require_folder, require_trainable,
 from sweep.session.description import describe
 from sweep.session.driver import drive
 from sweep.session.existing import free_name, next_step, packing_of, require_same
-from sweep.session.folds import divide, pool, scenes_in
+from sweep.session.folds import Division, divide, pool, scenes_in
 from sweep.session.leaks import require_no_leak
 from sweep.session.own_code import require_named_code, require_same_code
 from sweep.session.preview import show_plan
@@ -53,17 +53,89 @@ class Phase:
 
     Attributes:
         name: ``phase1``; becomes part of the default name.
+        profile: How big it is.
         architectures: Those that it trains.
         build: Makes the plan from the data, each architecture's resolved weights, and the folds; none is one training
             each, on the dataset's own splits.
     """
 
     name: str
+    profile: Profile
     architectures: tuple[str, ...]
     build: Callable[[TuningData, Mapping[str, Weights], tuple[Fold, ...]], SweepPlan]
 
 
-def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Output) -> int:
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A phase with its data and weights, refused where it cannot be trained.
+
+    Attributes:
+        phase: Which one.
+        asked: The plan before its crops were fitted to the tiles.
+        plan: The plan.
+        division: The tiles.
+        notes: What became of crops that tiles are too small for, a line each.
+    """
+
+    phase: Phase
+    asked: SweepPlan
+    plan: SweepPlan
+    division: Division
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, phase: Phase, options: SweepOptions) -> _Prepared:
+        """Read the data and resolve the weights.
+
+        Raises:
+            TilesweepError: Anything that a user can fix.
+        """
+        check_flags(options)
+        if options.name is not None:
+            check_name(options.name)
+        require_folder(options.patches)
+        trust(options, options.architectures)
+        require_named_code(phase.architectures)
+        division = divide(options, TuningData.read(options.patches))
+        data = division.data
+        require_no_leak(data, options.patches, allowed=options.allow_leak)
+        require_bands(phase.architectures, data)
+        request = request_of(options)
+        if not joins(request.address) and not options.plan:
+            require_gpu(phase.profile, request, here(request, 1))  # before weights are fetched and Ray starts
+        built = phase.build(data, weights_of(phase.architectures, options, phase.profile), division.folds)
+        asked = replace(built, refit=options.refit)
+        plan = fit_crops(asked, data)
+        require_trainable(plan, data)
+        notes = tuple(crop_notes(asked, plan, data))
+        return cls(phase=phase, asked=asked, plan=plan, division=division, notes=notes)
+
+    def run(self, options: SweepOptions, experiment: Experiment) -> Run:
+        """Return the sweep under a name."""
+        return resolve(
+            options,
+            experiment=experiment,
+            phase=self.phase.name,
+            profile=self.phase.profile,
+            plan=self.plan,
+            data=self.division.data,
+            scenes=self.division.scenes,
+            crop_notes=self.notes,
+        )
+
+
+def plan_sweep(phase: Phase, options: SweepOptions) -> Run:
+    """Return the sweep that would be run; nothing is started or written.
+
+    Raises:
+        TilesweepError: As ``run_sweep``.
+    """
+    storage = Storage.open(options.storage)
+    name = options.name or f"{phase.name}-{phase.profile.name}"
+    return _Prepared.of(phase, options).run(options, Experiment(storage, check_name(name)))
+
+
+def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     """Plan the trials, run them on Ray, and print what came out.
 
     Returns:
@@ -75,55 +147,24 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
     """
     storage = Storage.open(options.storage)
     require_lasting(storage)
-    check_flags(options)
-    if options.name is not None:
-        check_name(options.name)
-    require_folder(options.patches)
-    trust(options, options.architectures)
-    require_named_code(phase.architectures)
-    division = divide(options, TuningData.read(options.patches))
-    data = division.data
-    require_no_leak(data, options.patches, allowed=options.allow_leak)
-    require_bands(phase.architectures, data)
-    request = request_of(options)
-    if not joins(request.address) and not options.plan:
-        require_gpu(profile, request, here(request, 1))  # before weights are fetched and Ray starts
-    built = phase.build(data, weights_of(phase.architectures, options, profile), division.folds)
-    asked = replace(built, refit=options.refit)
-    plan = fit_crops(asked, data)
-    notes = crop_notes(asked, plan, data)
-    require_trainable(plan, data)
-
-    def resolved(options: SweepOptions, experiment: Experiment) -> Run:
-        return resolve(
-            options,
-            experiment=experiment,
-            phase=phase.name,
-            profile=profile,
-            plan=plan,
-            data=data,
-            scenes=division.scenes,
-            crop_notes=notes,
-        )
-
-    name = f"{phase.name}-{profile.name}"
     if options.plan:
-        run = resolved(options, Experiment(storage, options.name or name))
-        pretrained = wants_pretrained(options, profile)
-        shown = show_plan(run, output.results, measure=options.measure, pretrained=pretrained)
+        pretrained = wants_pretrained(options, phase.profile)
+        shown = show_plan(plan_sweep(phase, options), output.results, measure=options.measure, pretrained=pretrained)
         output.events.emit("plan", **shown)
         output.next(typed_command(without=("--plan", "--measure")))
         return 0
+    prepared = _Prepared.of(phase, options)
+    plan = prepared.plan
     storage.require_writable()
-    experiment = Experiment(storage, options.name or free_name(storage, name))
+    experiment = Experiment(storage, options.name or free_name(storage, f"{phase.name}-{phase.profile.name}"))
     url = optuna_url_of(options)
     if experiment.exists:
         experiment.require_own(trusted=options.trust_owner)
-        require_same(experiment, asked, plan, data, url)
+        require_same(experiment, prepared.asked, plan, prepared.division.data, url)
         require_same_code(experiment, plan)
         options = with_stored(options, experiment)
         require_trackers(options)
-        run = with_warm_curves(resolved(options, experiment))
+        run = with_warm_curves(prepared.run(options, experiment))
         packing = packing_of(experiment) if run.request.gpus_per_trial == AUTO else None
         return drive(replace(run, packing=packing), output)
     if url and plan.studies:
@@ -131,7 +172,7 @@ def run_sweep(phase: Phase, options: SweepOptions, profile: Profile, output: Out
 
         require_new_studies(url, experiment.name, [study.name for study in plan.studies])
     require_trackers(options)
-    run = with_warm_curves(resolved(options, experiment))
+    run = with_warm_curves(prepared.run(options, experiment))
     return drive(run, output, describe(run, to_store(options)))
 
 

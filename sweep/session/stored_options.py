@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from sweep.cli.marks import OnResume, flag, marked, require_in_bounds, typed
-from sweep.cli.options import SweepOptions
+from sweep.cli.options import CommonOptions, SweepOptions
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from trainables.documents import DamagedError, check
 from trainables.errors import ExperimentError
@@ -17,21 +17,22 @@ from trainables.secrets import HIDDEN, hide_secret
 PLACED = ("patches", "optuna_storage")
 """May be elsewhere now; their places are in the description itself."""
 
-Options = TypeVar("Options", bound=SweepOptions)
+Options = TypeVar("Options", bound=CommonOptions)
 
 
-def to_store(options: SweepOptions) -> dict[str, Any]:
+def to_store(options: CommonOptions) -> dict[str, Any]:
     """Return the options as they are stored: plain values without secrets."""
     return {
-        one.name: _stored(getattr(options, one.name))
+        one.name: stored_form(getattr(options, one.name))
         for one in fields(options)
         if one.name != "optuna_storage"  # beside them, as every command needs it
     }
 
 
-def _stored(value: Any) -> Any:
+def stored_form(value: Any) -> Any:
+    """Return a value as it is stored: plain, and without secrets."""
     if isinstance(value, tuple):
-        return [_stored(one) for one in value]
+        return [stored_form(one) for one in value]
     return hide_secret(str(value)) if isinstance(value, str | Path) else value
 
 
@@ -41,12 +42,27 @@ def with_stored(options: Options, experiment: Experiment) -> Options:
     Raises:
         ExperimentError: A stored value is damaged, or had a secret, which is not stored.
     """
-    saved = experiment.description["options"]
+    saved = {name: one for name, one in experiment.description["options"].items() if name not in PLACED}
+    return restored(options, saved, {OnResume.MAY_CHANGE}, experiment.path(DESCRIPTION_FILE))
+
+
+def restored(options: Options, saved: Mapping[str, Any], kinds: set[OnResume], file: str) -> Options:
+    """Return options in which what was not typed is as it was stored.
+
+    Args:
+        options: As they were typed.
+        saved: As they were stored.
+        kinds: The marks of those that are restored.
+        file: Where they are stored.
+
+    Raises:
+        ExperimentError: A stored value is damaged, or had a secret, which is not stored.
+    """
     hints = get_type_hints(type(options))
     given = typed(options)
     stored: dict[str, Any] = {}
     for name, mark in marked(type(options), OnResume).items():
-        if mark is not OnResume.MAY_CHANGE or name in given or name in PLACED or name not in saved:
+        if mark not in kinds or name in given or name not in saved:
             continue
         value = saved[name]
         if name == "gpus_per_trial" and isinstance(value, int | float):
@@ -54,8 +70,9 @@ def with_stored(options: Options, experiment: Experiment) -> Options:
         try:
             stored[name] = check(value, hints[name])
         except DamagedError as error:
-            place = f"{experiment.path(DESCRIPTION_FILE)}: its options.{name}"
-            raise ExperimentError(f"{place} is damaged ({error}); give {flag(name)} again") from error
+            raise ExperimentError(
+                f"{file}: its options.{name} is damaged ({error}); give {flag(name)} again"
+            ) from error
         if isinstance(value, str) and HIDDEN in value:
             raise ExperimentError(f"{flag(name)}: passwords are not stored; give the whole URI of {value} again")
     found = replace(options, **stored)
@@ -78,22 +95,36 @@ def require_unchanged(options: SweepOptions, experiment: Experiment) -> None:
         "profile": description["profile"],
         "optuna_storage": description["optuna_storage"],
     }
-    given = typed(options)
+    refuse_changes(options, lambda name: _same(options, name, saved, experiment))
+
+
+def refuse_changes(options: CommonOptions, same: Callable[[str], bool]) -> None:
+    """Refuse typed options that belong to what was begun, unless they are the same.
+
+    Raises:
+        ExperimentError: All of them at once.
+    """
     faults = [
-        f"{flag(name)} {_said(getattr(options, name))}: {mark.value}; leave it out, or start another experiment under "
+        f"{flag(name)} {_said(getattr(options, name))}: {mark.value}; leave it out, or start another one under "
         f"another --name, without --resume"
         for name, mark in marked(type(options), OnResume).items()
-        if mark is OnResume.FIXED and name in given and not _same(options, name, saved, experiment)
+        if mark is OnResume.FIXED and name in typed(options) and not same(name)
     ]
     if faults:
         raise ExperimentError(faults)
+
+
+def differing(options: CommonOptions, saved: Mapping[str, Any]) -> list[str]:
+    """Return the names of the options that belong to what was begun and are not as they were stored."""
+    fixed = [name for name, mark in marked(type(options), OnResume).items() if mark is OnResume.FIXED]
+    return [name for name in fixed if name not in saved or stored_form(getattr(options, name)) != saved[name]]
 
 
 def _same(options: SweepOptions, name: str, saved: Mapping[str, Any], experiment: Experiment) -> bool:
     value = getattr(options, name)
     if isinstance(value, Path) or name not in saved:
         return False
-    if _stored(value) == saved[name]:
+    if stored_form(value) == saved[name]:
         return True
     if name == "optuna_storage" and value:
         from sweep.search.journal import holds_studies

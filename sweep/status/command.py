@@ -14,8 +14,11 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from sweep.cli.console import Command
 from sweep.cli.options import StorageOptions
-from sweep.cli.output import Output
-from sweep.records.experiment import Experiment
+from sweep.cli.output import Output, say
+from sweep.records.experiment import Experiment, is_name
+from sweep.records.studies import StudyFolder
+from sweep.sealed.next_step import is_complete
+from sweep.sealed.study_steps import is_run, step_states
 from sweep.status.screen import Feed, screen, show
 from sweep.status.snapshot import Snapshot, SnapshotReader
 from trainables.errors import ExperimentError
@@ -53,7 +56,7 @@ class StatusOptions(StorageOptions):
     """
 
     name: Annotated[tyro.conf.Positional[str | None], arg(metavar="NAME")] = None
-    """The experiment; default: the one that changed last."""
+    """The experiment, or the study; default: the experiment that changed last."""
 
     watch: Seconds = None
     """Look again every so many seconds (5) until the sweep ends; Ctrl-C ends the watching alone."""
@@ -63,7 +66,14 @@ def main(options: StatusOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     if options.watch is not None and not (math.isfinite(options.watch) and options.watch > 0):
         raise ExperimentError(f"--watch {options.watch:g}: must be more than 0 seconds")
-    watcher = SnapshotReader(Experiment.find(Storage.open(options.storage), options.name))
+    storage = Storage.open(options.storage)
+    if study := _study(storage, options.name):
+        begun = show_study(study, output)
+        if begun is None:
+            return 0
+        watcher = SnapshotReader(begun)
+    else:
+        watcher = SnapshotReader(Experiment.find(storage, options.name))
     feed = Feed(output.events)
     snapshot = watcher.look()
     feed.tell(snapshot)
@@ -71,8 +81,30 @@ def main(options: StatusOptions, output: Output) -> int:
         show(snapshot, output.results)
     else:
         snapshot = watch(watcher, feed, snapshot, options.watch, output)
-    output.next(snapshot.next_command or f"{snapshot.experiment.command('status')} --watch")
+    whole = "" if study is None or is_run(study) or is_complete(study) else study.command()
+    output.next(whole or snapshot.next_command or f"{snapshot.experiment.command('status')} --watch")
     return 0
+
+
+def _study(storage: Storage, name: str | None) -> StudyFolder | None:
+    """Return the study of a name that no experiment has; None for other names."""
+    if name is None or not is_name(name) or Experiment(storage, name).exists:
+        return None
+    study = StudyFolder(storage, name)
+    return study if study.exists else None
+
+
+def show_study(study: StudyFolder, output: Output) -> Experiment | None:
+    """Say in which step a study is; returns the experiment that began last, None where none has."""
+    say(output.results, "study", study.address)
+    states = step_states(study)
+    for step, state in states.items():
+        say(output.results, step, state)
+    output.events.emit("study", name=study.name, steps=states, running=is_run(study))
+    if not study.begun:
+        output.next(study.command())
+        return None
+    return study.begun[-1]
 
 
 def watch(watcher: SnapshotReader, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:

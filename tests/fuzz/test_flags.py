@@ -50,7 +50,10 @@ ODD = (
     "a\udcff",
 )
 REFUSED: dict[str, list[str]] = {
-    **{phase: ["--plan", "--patches", "nowhere", "--profile", "smoke"] for phase in ("phase1", "phase2", "phase3")},
+    **{
+        phase: ["--plan", "--patches", "nowhere", "--profile", "smoke"]
+        for phase in ("phase1", "phase2", "phase3", "study")
+    },
     "status": ["nothing"],
     "score": ["nothing"],
     "report": ["nothing"],

@@ -26,24 +26,25 @@ SCREEN = 45
 """Lines of a terminal that shows a whole help."""
 
 SWEEPS = ("phase1", "phase2", "phase3")
+RUNS = (*SWEEPS, "study")
 MADE = ("patches make", "patches import-pets", "patches synthesize")
 SHARED_FLAGS = {
-    "storage": ("doctor", *SWEEPS, "status", "score", "report", "predict", "export"),
+    "storage": ("doctor", *RUNS, "status", "score", "report", "predict", "export"),
     "patches": (
         "patches check",
         "patches overview",
         "patches sheet",
         "patches describe",
         "doctor",
-        *SWEEPS,
+        *RUNS,
         "score",
         "predict",
         "export",
     ),
-    "device": (*SWEEPS, "score", "predict"),
-    "address": ("doctor", *SWEEPS, "score"),
+    "device": (*RUNS, "score", "predict"),
+    "address": ("doctor", *RUNS, "score"),
     "recipes": ("phase1", "phase3", "score"),
-    "seed": ("patches make", "patches import-pets", "patches synthesize", *SWEEPS),
+    "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS),
     "src": ("patches make", "patches import-pets"),
     "dst": MADE,
     "force": MADE,
@@ -55,11 +56,11 @@ SHARED_FLAGS = {
     "out": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
     "overwrite": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
     **dict.fromkeys(("model", "fold"), ("predict", "export")),
-    "group_by": ("patches make", "patches check", *SWEEPS),
-    "trust_code": (*SWEEPS, "score", "predict", "export"),
-    "repeats": ("phase1", "phase2"),
-    "refit": (*SWEEPS, "predict", "export"),
-    **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *SWEEPS)),
+    "group_by": ("patches make", "patches check", *RUNS),
+    "trust_code": (*RUNS, "score", "predict", "export"),
+    "repeats": ("phase1", "phase2", "study"),
+    "refit": (*RUNS, "predict", "export"),
+    **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *RUNS)),
 }
 """Flags -> the commands that take them."""
 OWN_FLAGS = {
@@ -69,8 +70,10 @@ OWN_FLAGS = {
     ("patches synthesize",): "kind",
     ("patches check",): "update",
     ("doctor",): "architecture model_size constraints",
-    SWEEPS: """folds pool_val allow_leak name resume trust_owner plan measure time budget max_concurrent
+    RUNS: """folds pool_val allow_leak name resume trust_owner plan budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
+    SWEEPS: "measure time",
+    ("study",): "until",
     SWEEPS[1:]: """trials space max_epochs grace_period reduction_factor halving sampler warm_from
         optuna_storage""",
     ("phase2",): "confirm",
@@ -139,6 +142,7 @@ def test_the_set_of_flags_is_as_promised() -> None:
 def test_a_flag_takes_the_same_everywhere() -> None:
     differing = {flag: forms for flag, forms in _flags().items() if len(set(forms.values())) > 1}
     del differing["classes"]  # which ones, or how many
+    del differing["budget"]  # of training in a sweep; of everything in a study
     del differing["bands"], differing["scale"]  # of all images of a dataset, also all and percentiles; of one raster
     assert set(differing) == {"out", "patches"}  # a file or a folder; and only what is left unchanged may be remote
     assert {form.type for forms in differing.values() for form in forms.values()} == {str(Path)}

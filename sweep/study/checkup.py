@@ -1,0 +1,45 @@
+"""The doctor, before hours are spent."""
+
+from __future__ import annotations
+
+from sweep.cli.output import Output, say
+from sweep.doctor.findings import lines
+from sweep.doctor.listing import CHECKS
+from sweep.doctor.options import CheckupOptions
+from sweep.doctor.running import run_checks
+from sweep.doctor.subject import Subject
+from sweep.study.options import StudyOptions
+
+
+def is_fit(options: StudyOptions, output: Output) -> bool:
+    """Say what the doctor warns of and what fails, each with its fix; returns whether nothing fails."""
+    checkup = CheckupOptions(
+        profile=options.profile,
+        patches=options.patches,
+        architectures=options.architectures,
+        storage=options.storage,
+        address=options.address,
+        sam_checkpoint=options.sam_checkpoint,
+        sam_sha256=options.sam_sha256,
+        offline=options.offline,
+    )
+    passed_over = {
+        "GPU": options.device == "cpu",
+        "weights": options.weights == "random",
+        "tiles": options.allow_leak,
+        "experiments": True,
+    }
+    checks = [check for check in CHECKS if not passed_over.get(check.name)]
+    failed = warned = 0
+    for check, findings in run_checks(checks, Subject(checkup)):
+        for finding in findings:
+            failed += finding.outcome == "fail"
+            warned += finding.outcome == "warn"
+            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.fix)
+            console = output.results if finding.outcome == "fail" else output.console
+            if finding.outcome != "ok" and not console.quiet:
+                for line in lines(finding, check.name, console.width):
+                    console.print(line, soft_wrap=True)
+    said = f"{failed} failed" if failed else "nothing failed"
+    say(output.results if failed else output.console, "doctor", f"{said} of {len(checks)} checks, {warned} warnings")
+    return not failed
