@@ -19,7 +19,7 @@ from sweep.study.checkup import is_fit
 from sweep.study.division import divide
 from sweep.study.driver import run_study
 from sweep.study.options import StudyOptions
-from sweep.study.outline import Outline
+from sweep.study.outline import StudyOutline
 from sweep.study.plan_shown import show_outline, too_small
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -47,7 +47,7 @@ def start(options: StudyOptions, storage: Storage, output: Output) -> int:
     require_free(study)
     budget = None if options.budget is None else read_time(options.budget, "--budget")
     phases = PHASES[: PHASES.index(options.until) + 1]
-    outline = Outline.of(options, output.console)
+    outline = StudyOutline.of(options, output.console)
     costs = outline.costs(phases)
     sizes = divide(budget, costs, outline.usual)
     if sizes is None:

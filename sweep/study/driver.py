@@ -26,7 +26,7 @@ from sweep.study.answer import say_answer
 from sweep.study.division import Sizes, divide
 from sweep.study.finalists import Finalists, to_curve, to_search
 from sweep.study.options import StudyOptions
-from sweep.study.outline import Outline, left
+from sweep.study.outline import StudyOutline, left
 from sweep.study.stages import StepOutput, run_phase, run_score, write_report
 from trainables.errors import ExperimentError, StorageError, TilesweepError
 from trainables.models.registry import described
@@ -158,7 +158,7 @@ def _sweep(run: StudyRun, phase: str) -> int:
     finalists = _finalists(study, phase, options)
     chosen = {"phase2": "searched", "phase3": "curved"}
     known = {chosen[phase]: finalists.names} if finalists else {}
-    outline = Outline.of(options, run.output.console, **known)
+    outline = StudyOutline.of(options, run.output.console, **known)
     first = study.experiment("phase1")
     outline = outline.calibrated(first) if _has_ended(first) else outline
     phases = left(study, options.until)
@@ -189,7 +189,7 @@ def _finalists(study: StudyFolder, phase: str, options: StudyOptions) -> Finalis
     return to_curve(study.experiment("phase2"))
 
 
-def _sizes(run: StudyRun, outline: Outline, phases: Sequence[str]) -> Sizes:
+def _sizes(run: StudyRun, outline: StudyOutline, phases: Sequence[str]) -> Sizes:
     """Choose the sizes of what has not begun by the time that is left."""
     sizes = divide(run.remaining, outline.costs(phases), outline.usual)
     if sizes is None:

@@ -57,7 +57,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Outline:
+class StudyOutline:
     """A study's phases as they are planned.
 
     Attributes:
@@ -81,7 +81,7 @@ class Outline:
     @classmethod
     def of(
         cls, options: StudyOptions, console: Console, *, searched: Sequence[str] = (), curved: Sequence[str] = ()
-    ) -> Outline:
+    ) -> StudyOutline:
         """Plan all phases; nothing is started or fetched.
 
         Args:
@@ -112,7 +112,7 @@ class Outline:
             divided=_divided(options, first.plan, console),
         )
 
-    def calibrated(self, experiment: Experiment) -> Outline:
+    def calibrated(self, experiment: Experiment) -> StudyOutline:
         """Return the outline with the times that an experiment's trials took."""
         known = self._estimator.calibrated(gather(experiment).trials, self.divided(self.first.plan.total))
         return replace(self, factors=dict(known.factors))

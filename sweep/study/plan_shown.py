@@ -9,12 +9,12 @@ from sweep.cli.output import Output, say
 from sweep.records.studies import StudyFolder
 from sweep.session.announcement import tiles_in_words
 from sweep.study.division import RESERVE, Costs, Sizes
-from sweep.study.outline import Outline, sheet
+from sweep.study.outline import StudyOutline, sheet
 from trainables.errors import ExperimentError
 
 
 def show_outline(
-    study: StudyFolder, outline: Outline, sizes: Sizes, phases: Sequence[str], budget: float | None, output: Output
+    study: StudyFolder, outline: StudyOutline, sizes: Sizes, phases: Sequence[str], budget: float | None, output: Output
 ) -> None:
     """Show the steps with estimated times, and what a budget made of the profile's sizes."""
     console = output.results

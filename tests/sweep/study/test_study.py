@@ -28,7 +28,7 @@ from sweep.status.command import main as status
 from sweep.study.division import Sizes
 from sweep.study.finalists import Finalists, assumed, to_curve, to_search
 from sweep.study.options import StudyOptions
-from sweep.study.outline import Outline
+from sweep.study.outline import StudyOutline
 from sweep.study.plan_shown import budget_in_words
 from tests.cases.experiments import a_reading, score_all, write_experiment
 from tests.commands import Run, assert_refused
@@ -76,7 +76,7 @@ def _status(study: StudyFolder, name: str = "mine") -> tuple[str, Output]:
 
 def test_the_plan_is_of_real_phases_and_every_architecture_gets_the_same(patches: Path) -> None:
     output = open_output()
-    outline = Outline.of(_options(patches), output.console)
+    outline = StudyOutline.of(_options(patches), output.console)
     assert [trial.attempt for trial in outline.first.plan.trials] == list(TWO)
     for trials in (4, 7, 90):
         assert {study.trials for study in outline.search(trials).studies} == {trials}
@@ -92,7 +92,7 @@ def test_the_plan_is_of_real_phases_and_every_architecture_gets_the_same(patches
 
 
 def test_measured_times_replace_assumed_ones(patches: Path, tmp_path: Path) -> None:
-    outline = Outline.of(_options(patches), open_output().console)
+    outline = StudyOutline.of(_options(patches), open_output().console)
     first = write_experiment(tmp_path / "r", "mine-phase1")
     known = outline.calibrated(first)
     assert set(known.factors) == set(TWO)
