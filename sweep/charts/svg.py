@@ -127,11 +127,16 @@ class Axis:
         return [(number * step, f"{number * step:.{digits}f}") for number in range(first, last + 1)]
 
 
+def shape(number: int) -> str:
+    """Return a series' shape around the origin, as the data of an SVG path."""
+    return _SHAPES[number % SERIES]
+
+
 def marker(number: int) -> Markup:
     """Return a series' colour and shape as a picture of 14 pixels, for legends."""
     return Markup(
         '<svg class="key s{}" width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true"><path d="{}"/></svg>'
-    ).format(number % SERIES, _SHAPES[number % SERIES])
+    ).format(number % SERIES, shape(number))
 
 
 def chart(
@@ -214,7 +219,7 @@ def _series(series: Series, at_x: Callable[[float], float], at_y: Callable[[floa
             if len(run) > 1
         ]
     if series.marked:
-        shape = _SHAPES[series.number % SERIES]
+        drawn = shape(series.number)
         step = 1 if not series.joined or len(series.marks) <= MANY_POINTS else math.ceil(len(series.marks) / 8)
         for number, mark in enumerate(series.marks):
             if not math.isfinite(mark.y):
@@ -222,7 +227,7 @@ def _series(series: Series, at_x: Callable[[float], float], at_y: Callable[[floa
             kind = "hollow" if mark.hollow else "mark" if number % step == 0 else "mark faint"
             parts.append(
                 Markup('<path class="{}" d="{}" transform="translate({},{})"><title>{}</title></path>').format(
-                    kind, shape, at_x(mark.x), at_y(mark.y), mark.tip or series.label
+                    kind, drawn, at_x(mark.x), at_y(mark.y), mark.tip or series.label
                 )
             )
     named = Markup(' data-architecture="{}"').format(series.architecture) if series.architecture else ""
@@ -254,7 +259,7 @@ def interval(*, low: float | None, middle: float, high: float | None, axis: Axis
     return Markup(
         '<svg class="interval s{}" viewBox="0 0 160 20" aria-hidden="true">{}'
         '<path class="mark" d="{}" transform="translate({},10)"/></svg>'
-    ).format(number % SERIES, line, _SHAPES[number % SERIES], at(middle))
+    ).format(number % SERIES, line, shape(number), at(middle))
 
 
 def parallel(*, label: str, axes: Sequence[Axis], lines: Sequence[tuple[Sequence[float], int, str, bool]]) -> Markup:

@@ -7,12 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.cli.durations import duration
+from sweep.report.blocks import Charts
 from sweep.report.data import ReportData
 from sweep.report.numbers import count, score
+from sweep.report.picture import first_picture
+from sweep.report.tuning import tuning_headline, tuning_reasons
+from sweep.report.worth import worth_headline
 from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
 from trainables.invocation import call
+
+QUESTIONS = {
+    "phase1": "Which model?",
+    "phase2": "How good with its own recipe?",
+    "phase3": "Would more labels help?",
+}
+"""What each phase asks, in the order in which a user does."""
+IOU = (
+    "IoU (intersection over union): of the pixels that prediction or labels mark, the share that both mark. "
+    "1 is perfect, 0 is no overlap."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,27 +35,34 @@ class Answer:
     """The first screen.
 
     Attributes:
-        verdict: One sentence.
+        question: What the phase asks.
+        verdict: One sentence that answers it.
         reasons: What it rests on.
         warnings: What limits all numbers: (what, why it matters).
         unknown: What the sweep does not answer yet, with the command that would.
+        picture: The scores that it rests on; None before the first.
     """
 
+    question: str
     verdict: str
     reasons: Sequence[str]
     warnings: Sequence[tuple[str, str]]
     unknown: Sequence[str]
+    picture: Charts | None = None
 
 
 def answer(source: ReportData) -> Answer:
     """Say what an experiment found."""
     verdict, reasons = _verdict(source)
-    labelling, unasked = _labelling(source)
+    if source.board.scalings:
+        reasons = [*reasons, *(one.sentence for one in source.board.scalings)]
     return Answer(
+        question=QUESTIONS[source.phase],
         verdict=verdict,
-        reasons=[*reasons, *labelling],
+        reasons=reasons,
         warnings=_warnings(source),
-        unknown=[*_unknown(source), *unasked],
+        unknown=_unknown(source),
+        picture=first_picture(source),
     )
 
 
@@ -55,49 +77,49 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
         states = Counter(row.status for row in source.trials)
         if states["failed"] and states["failed"] == len(source.trials):
             return "No answer: every training failed.", ["The section on failures says why."]
-        return "No answer yet: no architecture has finished.", []
-    best = ranked[0]
-    reasons = [" ".join(verdict(source.board.standings[0], source.phase))]
-    if iou := best.test.iou:
-        interval = f" (95 % interval {iou.ends()})" if iou.ends() else ""
-        reasons.append(
-            f"On the test tiles, which had no part in the choice, {source.label(best)} reaches "
-            f"{score(iou.mean)}{interval}."
-        )
-    standing, names = source.board.standings[0], {row.contender: source.label(row) for row in ranked}
+        return "No answer yet: no model has finished training.", []
+    best, standing = ranked[0], source.board.standings[0]
+    names = {row.contender: source.label(row) for row in ranked}
+    compared = " ".join(verdict(standing, source.phase))
+    reasons = _on_test(source, best)
     if standing.inconclusive is Inconclusive.NO_MODEL:
-        return headline(standing, names), reasons
-    name = source.label(best)
-    if len(ranked) == 1 and source.board.scalings:  # one architecture on several budgets: that is the question
-        worth = source.board.scalings[0].worth
-        return f"{worth or 'What more tiles would bring cannot be said yet'}.".capitalize(), reasons
+        return headline(standing, names), [compared, *reasons]
+    if source.gains:
+        return tuning_headline(source.gains), [
+            *tuning_reasons(source.gains),
+            *([compared] if len(ranked) > 1 else []),
+            *reasons,
+        ]
+    if source.board.scalings:
+        return worth_headline(source.board.scalings), [*([compared] if len(ranked) > 1 else []), *reasons]
+    reasons = [compared, *reasons]
+    name = names[best.contender]
     if len(source.rows) == 1:
-        return f"{name}: val IoU {score(best.val_iou)}, and nothing to compare it with.", reasons
+        return (
+            f"{name} reaches a val IoU of {score(best.val_iou)}; there is no other model to compare it with.",
+            reasons,
+        )
     if len(ranked) == 1:
-        return f"Nothing to compare: only {name} has a score.", reasons
+        return f"Only {name} has a score so far, so there is nothing to compare.", reasons
     learned = [row for row in standing.tied if not row.collapsed]
     if len(learned) > 1 and standing.inconclusive is None:
         reasons.append(_cheapest(source, learned))
     return headline(standing, names), reasons
 
 
+def _on_test(source: ReportData, best: LeaderboardRow) -> list[str]:
+    if (iou := best.test.iou) is None:
+        return []
+    interval = f" (95 % interval {iou.ends()})" if iou.ends() else ""
+    return [
+        f"On the test tiles, which had no part in the choice, {source.label(best)} reaches an IoU of "
+        f"{score(iou.mean)}{interval}."
+    ]
+
+
 def _cheapest(source: ReportData, rows: Sequence[LeaderboardRow]) -> str:
     seconds, row = min(((row.seconds or 0.0, row) for row in rows), key=lambda pair: pair[0])
-    kind = "labelled tile" if source.description.get("folds") else "val tile"
-    return (
-        f"{count(len(source.description['data']['val']), kind)} and so few trainings cannot tell the tied ones "
-        f"apart. Of them {source.label(row)} took the shortest training ({duration(seconds)})."
-    )
-
-
-def _labelling(source: ReportData) -> tuple[list[str], list[str]]:
-    """Answer whether labelling more tiles is worth it, as (found, unknown)."""
-    if found := source.board.scalings:
-        return [one.sentence for one in found], []
-    return [], [
-        "Whether labelling more tiles would help: this sweep used one number of tiles. Phase 3 asks that "
-        f"({call('phase3')})."
-    ]
+    return f"Of the tied models, {source.label(row)} trained fastest ({duration(seconds)} per training)."
 
 
 def _warnings(source: ReportData) -> list[tuple[str, str]]:
@@ -105,17 +127,20 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
     found = []
     if data["synthetic"]:
         found.append(
-            ("Synthetic tiles", "drawn by a program, not photographs: they say nothing of real roofs, fields or roads.")
+            (
+                "Synthetic tiles",
+                "drawn by a program, not photographs: scores say nothing about real roofs, fields or roads.",
+            )
         )
     random = sorted({row.title for row in source.trials if row.weights == "random"})
     if random:
         uneven = any(row.weights not in ("random", "from scratch") for row in source.trials)
-        told = f"{listing(random, 8)} started from random weights, not the pretrained ones they want"
-        told += "; the order says as much about starting weights as about architectures." if uneven else "."
-        found.append(("Random weights", told))
+        said = f"{listing(random, 8)} started from random weights instead of pretrained ones"
+        said += ", so the ranking reflects starting weights as much as models." if uneven else "."
+        found.append(("Random weights", said))
     if any(row.recipe.model_size == "tiny" for row in source.trials):
         found.append(
-            ("Tiny stand-ins", "the smoke profile trains small models with the same names, to try the machinery.")
+            ("Tiny stand-ins", "the smoke profile trains small models under the same names, to test the setup.")
         )
     if leaks := len(data.get("leaks", [])):
         found.append(
@@ -126,7 +151,9 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
         )
     if not source.description["ended"]:
         done = sum(row.status == "finished" for row in source.trials)
-        found.append(("Unfinished", f"{done} of {source.plan.total} trials have finished; what follows may change."))
+        found.append(
+            ("Unfinished", f"{done} of {source.plan.total} trials have finished; everything below may change.")
+        )
     if failed := sum(row.status == "failed" for row in source.trials):
         found.append(("Failures", f"{count(failed, 'trial')} failed; see below."))
     return found
@@ -136,15 +163,13 @@ def _unknown(source: ReportData) -> list[str]:
     found = []
     command = source.experiment.command
     if not source.readings:
-        found.append(
-            f"How good it is on tiles that had no part in any choice: test has not been read ({command('score')})."
-        )
+        found.append(f"The score on the test tiles, which had no part in any choice ({command('score')}).")
     if not source.description["ended"]:
-        found.append(f"What the unfinished trials would reach: go on with {command(source.phase, '--resume')}.")
+        found.append(f"What the unfinished trials would reach ({command(source.phase, '--resume')}).")
     if source.phase == "phase1" and source.rows and all(row.repeats == 1 and not row.folds for row in source.rows):
-        found.append("How much another seed would change: each was trained once (--repeats 3).")
+        found.append("How much another seed would change: each model was trained once (--repeats 3).")
     if source.phase == "phase1" and not source.description["options"].get("recipes"):
-        found.append(
-            f"How good each is with its own best recipe: all share one here. Phase 2 searches it ({call('phase2')})."
-        )
+        found.append(f"How good each model is with its own best recipe: here they share one ({call('phase2')}).")
+    if not source.board.scalings:
+        found.append(f"Whether more labelled tiles would help: all trainings saw the same number ({call('phase3')}).")
     return found

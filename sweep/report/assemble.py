@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sweep.report.answer import Answer, answer
-from sweep.report.blocks import Section
+from sweep.report.blocks import Charts, Section
 from sweep.report.budget import budget_section
 from sweep.report.classes import class_section
-from sweep.report.compare import comparison
+from sweep.report.compare import across, comparison
 from sweep.report.cost import cost, failures
 from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
@@ -21,13 +21,15 @@ from sweep.report.ranking import leaderboard, test_readings
 from sweep.report.searches import hyperparameters, searches
 from sweep.results.classes import task_of
 from sweep.results.verdict import listing
+from sweep.sealed.next_step import next_command
 
 MOST_NAMES = 8
+MOST_REASONS = 2
+"""Of each answer, on the first screen of several experiments."""
 
 SECTIONS: Sequence[Callable[[ReportData], Section | None]] = (
     leaderboard,
     budget_section,
-    test_readings,
     learning_curves,
     class_section,
     tile_heat,
@@ -36,9 +38,29 @@ SECTIONS: Sequence[Callable[[ReportData], Section | None]] = (
     hyperparameters,
     cost,
     failures,
+    test_readings,
     origin,
 )
 """What an experiment's part of the page consists of, in this order; None where there is nothing to show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseAnswer:
+    """What some experiments of one phase answer together.
+
+    Attributes:
+        question: What the phase asks.
+        verdict: The answer in a sentence.
+        reasons: What it rests on, where one experiment answers it.
+        places: (number on the page, name) of the experiments.
+        picture: The scores that it rests on; None before the first, and of several experiments.
+    """
+
+    question: str
+    verdict: str
+    reasons: Sequence[str]
+    places: Sequence[tuple[int, str]]
+    picture: Charts | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +87,18 @@ class Page:
     Attributes:
         title: Names the experiments.
         made: When, UTC.
+        findings: A question and its answer for each phase, of several experiments; empty for a single one.
+        next_steps: Commands that follow, of several experiments.
         compared: Experiments side by side; None for a single one.
         warnings: (what, in which experiments) of several experiments, for the first screen.
-        chapters: A part an experiment.
+        chapters: One part per experiment, Phase 1 first.
         architectures: (name, title) of all that the page shows, for its filter.
     """
 
     title: str
     made: str
+    findings: Sequence[PhaseAnswer]
+    next_steps: Sequence[str]
     compared: Section | None
     warnings: Sequence[tuple[str, str]]
     chapters: Sequence[Chapter]
@@ -86,19 +112,50 @@ def assemble(sources: Sequence[ReportData]) -> Page:
         sources: At least one experiment.
     """
     names = {row.architecture: row.title for source in sources for row in source.rows}
+    numbered = {name: number for number, name in enumerate(names)}
+    sources = [replace(source, numbered=numbered) for source in sorted(sources, key=lambda one: one.phase)]
+    several = len(sources) > 1
     chapters = [_chapter(source) for source in sources]
     where: dict[str, list[str]] = {}
     for chapter in chapters:
         for what, _ in chapter.answer.warnings:
             where.setdefault(what, []).append(chapter.name)
     return Page(
-        title=" and ".join(source.experiment.name for source in sources),
+        title=listing([source.experiment.name for source in sources], len(sources)),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        compared=comparison(sources) if len(sources) > 1 else None,
+        findings=_phase_answers(sources, chapters) if several else [],
+        next_steps=_next_steps(sources) if several else [],
+        compared=comparison(sources) if several else None,
         warnings=[(what, listing(found, MOST_NAMES)) for what, found in where.items()],
         chapters=chapters,
         architectures=list(names.items()),
     )
+
+
+def _phase_answers(sources: Sequence[ReportData], chapters: Sequence[Chapter]) -> list[PhaseAnswer]:
+    """Answer each phase's question, in the order in which a user asks."""
+    found = []
+    for phase in dict.fromkeys(source.phase for source in sources):
+        own = [(number, source) for number, source in enumerate(sources) if source.phase == phase]
+        first = chapters[own[0][0]].answer
+        alone = len(own) == 1
+        found.append(
+            PhaseAnswer(
+                question=first.question,
+                verdict=first.verdict if alone else across([source for _, source in own]),
+                reasons=first.reasons[:MOST_REASONS] if alone else [],
+                places=[(number, source.experiment.name) for number, source in own],
+                picture=first.picture if alone else None,
+            )
+        )
+    return found
+
+
+def _next_steps(sources: Sequence[ReportData]) -> list[str]:
+    """Return what is left to do for each experiment; what another one of them has done already is left out."""
+    steps = [next_command(one.experiment, one.description, one.trials, reported=True) for one in sources]
+    done = {source.experiment.command("status") for source in sources}
+    return list(dict.fromkeys(step for step in steps if step not in done))
 
 
 def _chapter(source: ReportData) -> Chapter:

@@ -35,7 +35,7 @@ class Cell:
         value: What it is sorted by; None sorts by the text.
         picture: Drawn above the text, which says the same.
         shade: From 0 to 1 where the cell is part of a heat map.
-        below: A smaller second line, such as an interval.
+        below: A smaller second line, such as an interval or what is particular about a name.
     """
 
     text: str
@@ -84,6 +84,8 @@ class Table:
         foot: Rows that stay at the end, however the others are sorted.
         notes: Written below.
         folded: Whether it is shown only when it is asked for.
+        detail: Headings of what a row shows only when it is opened.
+        key: Heading of what a phone shows beside the row's header, the rest folded; empty shows all below it.
     """
 
     kind: ClassVar[str] = "table"
@@ -94,6 +96,13 @@ class Table:
     foot: Sequence[Row] = ()
     notes: Sequence[str] = ()
     folded: bool = False
+    detail: frozenset[str] = frozenset()
+    key: str = ""
+
+    @property
+    def is_heat(self) -> bool:
+        """Whether it is a heat map: small cells, which a phone scrolls instead of stacking."""
+        return any(cell.shade is not None for row in self.rows for cell in row.cells)
 
 
 @dataclass(frozen=True, kw_only=True)

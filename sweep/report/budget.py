@@ -9,6 +9,9 @@ from sweep.results.budget_chart import budget_chart
 from sweep.results.budget_curve import budget_table
 from sweep.results.curve_families import NAMES
 
+SIZE = (560, 340)
+"""Units of the chart, which are pixels at full size."""
+
 
 def budget_section(source: ReportData) -> Section | None:
     """Return the curve and its table; None outside Phase 3 or before the first score."""
@@ -20,18 +23,17 @@ def budget_section(source: ReportData) -> Section | None:
     ]
     if not splits:
         return None
-    fits = source.board.scalings
+    fits, numbers = source.board.scalings, source.model_numbers
     charts = [
         Chart(
             title=f"{split} IoU by labelled tiles",
-            svg=budget_chart(source.rows, trainings, fits if split == "val" else [], split),
+            svg=budget_chart(source.rows, trainings, fits if split == "val" else [], split, SIZE, numbers),
         )
         for split in splits
     ]
-    numbers = source.model_numbers
     titles = {row.architecture: row.title for row in source.rows}
-    legend = [Key(number=numbers[name], label=titles[name], architecture=name) for name in numbers]
-    notes = ["A point per draw of the tiles; lines run through the means, with bands of the 95 % intervals."]
+    legend = [Key(number=numbers[name], label=title, architecture=name) for name, title in titles.items()]
+    notes = ["One point per draw of the tiles; lines connect the means, bands are their 95 % intervals."]
     if any(fit.curve for fit in fits):
         notes.append(f"Dashed: the mean of fitted curves ({NAMES}) with its 95 % band, to twice the most tiles.")
     blocks: list[Block] = [Charts(charts=charts, legend=legend, notes=notes)]

@@ -1,4 +1,4 @@
-"""Scores a class, and which classes are taken for which."""
+"""Scores per class, and which classes are taken for which."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TOP = 20
 
 
 def class_section(source: ReportData) -> Section | None:
-    """Return IoU a class of each contender, and the leader's confusion matrices; None for a binary task."""
+    """Return IoU per class of each contender, and the leader's confusion matrices; None for a binary task."""
     task = task_of(source.experiment)
     rows = source.board.class_rows
     if not rows:
         return None
     intro = Text(
         lines=[
-            "All pixels of a split in one confusion matrix. A class that neither truth nor prediction show is no part "
-            "of the mean. Pixel accuracy flatters whoever calls everything the commonest class: compare the means."
+            "Over all pixels of a split. A class that neither labels nor prediction show does not count in the mean. "
+            "Pixel accuracy flatters a model that predicts the commonest class everywhere: compare the means."
         ]
     )
     splits = [split for split in ("val", "test") if any(row.split == split for row in rows)]
@@ -61,7 +61,7 @@ def _confusion(task: Task, row: ClassRow) -> Table:
     shares = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
     columns = [f"as {name}" for name in task.classes]
     return Table(
-        caption=f"{row.label} on {row.split}: where each class's pixels go; a row sums to 1",
+        caption=f"{row.label} on {row.split}: where each class's pixels go; rows sum to 1",
         columns=["true class", *columns, "pixels"],
         rows=[
             Row(

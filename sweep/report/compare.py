@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.ranking import by_importance, is_alone_first, ranking_cell
+from sweep.report.ranking import KEY, by_importance, is_alone_first, name_cell, ranking_cell
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
-from sweep.results.standings import Standing, reasons_apart, stand
-from sweep.results.verdict import headline, verdict
+from sweep.results.contenders import Contender
+from sweep.results.standings import Standing, stand
+from sweep.results.verdict import headline, listing, verdict
 
 TOP = 30
 
@@ -21,6 +22,34 @@ Owners = Mapping[str, tuple[str, ReportData]]
 
 def comparison(sources: Sequence[ReportData]) -> Section:
     """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
+    owners, contenders = _owned(sources)
+    standings = stand(contenders)
+    together = [one for one in standings if len(one.rows) > 1]
+    lines = [_verdict(one, owners) for one in together if len(one.ranked) > 1]
+    lines += _apart(standings, owners)
+    blocks: list[Block] = [Text(lines=lines)] if lines else []
+    blocks += [_table(one, owners) for one in together]
+    return Section(slug="compared", title="The experiments side by side", blocks=blocks)
+
+
+def across(sources: Sequence[ReportData]) -> str:
+    """Answer in a sentence which contender of several experiments is the best, where they may be ranked together."""
+    owners, contenders = _owned(sources)
+    standing = stand(contenders)[0]
+    if len({owners[row.contender][1].experiment.name for row in standing.ranked}) < 2:
+        return f"{len(sources)} experiments that cannot be ranked together; each has its own answer below."
+    return headline(standing, {name: name_in(name, owners) for name in owners})
+
+
+def name_in(name: str, owners: Owners) -> str:
+    """Return what a contender of several experiments is called."""
+    own, source = owners[name]
+    row = next(row for row in source.rows if row.contender == own)
+    return f"{source.label(row)} in {source.experiment.name}"
+
+
+def _owned(sources: Sequence[ReportData]) -> tuple[Owners, list[Contender]]:
+    """Return all contenders, under names that say whose they are."""
     owners: dict[str, tuple[str, ReportData]] = {}
     contenders = []
     for source in sources:
@@ -28,23 +57,31 @@ def comparison(sources: Sequence[ReportData]) -> Section:
             name = f"{one.row.contender} in {source.experiment.name}"
             owners[name] = one.row.contender, source
             contenders.append(replace(one, row=replace(one.row, contender=name)))
-    standings = stand(contenders)
-    lines = [_verdict(one, owners) for one in standings if len(one.ranked) > 1]
-    lines += reasons_apart(standings)
-    blocks: list[Block] = [Text(lines=lines)] if lines else []
-    blocks += [_table(one, owners) for one in standings]
-    return Section(slug="compared", title="The experiments side by side", blocks=blocks)
+    return owners, contenders
+
+
+def _apart(standings: Sequence[Standing], owners: Owners) -> list[str]:
+    """Say why experiments are not ranked together, a line per experiment and reason."""
+    first = standings[0]
+    lines: dict[str, None] = {}
+    for one in standings[1:]:
+        why = ", ".join(one.conditions.differences(first.conditions))
+        for name in dict.fromkeys(owners[row.contender][1].experiment.name for row in one.rows):
+            own = dict.fromkeys(owners[row.contender][1].experiment.name for row in first.rows)
+            if list(own) != [name]:
+                lines[f"{name} is not ranked with {listing(list(own))}: {why}."] = None
+    return list(lines)
 
 
 def _verdict(standing: Standing, owners: Owners) -> str:
-    named = replace(standing, rows=tuple(replace(row, title=row.contender) for row in standing.rows))
-    said = headline(named, {name: name for name in owners})
+    named = replace(standing, rows=tuple(replace(row, title=name_in(row.contender, owners)) for row in standing.rows))
+    said = headline(named, {name: name_in(name, owners) for name in owners})
     return " ".join([said, *verdict(named, owners[named.ranked[0].contender][1].phase)])
 
 
 def _table(standing: Standing, owners: Owners) -> Table:
     owned = [(row, *owners[row.contender]) for row in standing.rows[:TOP]]
-    shown = [(replace(row, contender=own), source.experiment.name) for row, own, source in owned]
+    shown = [(replace(row, contender=own), source) for row, own, source in owned]
     name, *others = by_importance(
         filled((column for column in FOR_PEOPLE if column.priority <= MAIN), (row for row, _ in shown))
     )
@@ -52,17 +89,19 @@ def _table(standing: Standing, owners: Owners) -> Table:
         caption=f"{standing.rows[0].dataset}, {standing.conditions.tiles} train tiles, "
         f"data {standing.conditions.data[:12]}",
         columns=[name.heading, "experiment", *(column.heading for column in others)],
+        key=KEY,
         rows=[
             Row(
                 cells=[
-                    ranking_cell(name, row),
-                    Cell(text=experiment),
+                    name_cell(source, row),
+                    Cell(text=source.experiment.name),
                     *(ranking_cell(column, row) for column in others),
                 ],
                 architecture=row.architecture,
+                number=source.numbers[row.contender],
                 strong=is_alone_first(row),
             )
-            for row, experiment in shown
+            for row, source in shown
         ],
         numeric=frozenset(column.heading for column in others if column.right),
         notes=[f"The first {TOP} of {len(standing.rows):,}."] if len(standing.rows) > TOP else [],

@@ -16,37 +16,41 @@ MOST_LOGS = 100
 
 
 def cost(source: ReportData) -> Section | None:
-    """Return hours, memory and energy by architecture; None before anything was trained."""
+    """Return hours, memory and energy by model; None before anything was trained."""
     trained = [row for row in source.trials if row.seconds]
     if not trained:
         return None
     names = list(dict.fromkeys(row.architecture for row in trained))
     share = gpu_share(source)
     columns = [
-        "architecture",
+        "model",
         "trials",
         "epochs",
         "training time",
         "GPU-hours",
-        "a training",
+        "time per training",
         "peak memory",
         "trained parameters",
     ]
     if share is None:
         columns.remove("GPU-hours")
-    rows = [_line(name, [row for row in trained if row.architecture == name], share) for name in names]
+    numbers = source.model_numbers
+    rows = [
+        _line(name, numbers.get(name), [row for row in trained if row.architecture == name], share) for name in names
+    ]
     table = Table(
-        caption="Cost by architecture",
+        caption="Cost by model",
         columns=columns,
         rows=rows,
-        foot=[_line("all", trained, share)] if len(names) > 1 else [],
+        foot=[_total(trained, share)] if len(names) > 1 else [],
+        key="training time",
         numeric=frozenset(columns[1:]),
     )
     total = duration(sum(row.seconds or 0.0 for row in trained))
     gpus = source.description["provenance"]["gpus"]
     lines = [
-        f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores alone'}; trials "
-        f"that ran side by side are counted one after another, and val's last scoring is in it.",
+        f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores'}: the sum over "
+        f"all trials, also those that ran at the same time, including the final scoring on val.",
         energy(trained, share),
     ]
     measures = sorted({row.memory_measures for row in trained if row.memory_measures})
@@ -57,11 +61,11 @@ def cost(source: ReportData) -> Section | None:
 
 def energy(rows: list[TrialResult], share: float | None) -> str:
     """Say what energy the GPUs took; where trials share one, each is charged its share of the whole GPU's."""
-    told = [row.gpu_joules for row in rows if row.gpu_joules is not None]
-    if not told or share is None:
-        return "Energy: not measured; a GPU's driver tells it, and CPUs do not."
-    hours = f"Energy: {sum(told) * min(1.0, share) / 3.6e6:.3g} kWh of the GPUs, by their drivers' counters"
-    return f"{hours}." if len(told) == len(rows) else f"{hours}, of {len(told)} of {len(rows)} trials."
+    measured = [row.gpu_joules for row in rows if row.gpu_joules is not None]
+    if not measured or share is None:
+        return "Energy: not measured; only GPU drivers report it."
+    hours = f"Energy: {sum(measured) * min(1.0, share) / 3.6e6:.3g} kWh of the GPUs, by their drivers' counters"
+    return f"{hours}." if len(measured) == len(rows) else f"{hours}, for {len(measured)} of {len(rows)} trials."
 
 
 def gpu_share(source: ReportData) -> float | None:
@@ -76,13 +80,13 @@ def gpu_share(source: ReportData) -> float | None:
     return 1.0 if given is None else float(given) or None
 
 
-def _line(name: str, rows: list[TrialResult], share: float | None) -> Row:
+def _line(name: str, number: int | None, rows: list[TrialResult], share: float | None) -> Row:
     seconds = sum(row.seconds or 0.0 for row in rows)
     peak = max((row.peak_memory_bytes or 0 for row in rows), default=0)
     parameters = max((row.trainable_parameters or 0 for row in rows), default=0)
     done = [row.seconds or 0.0 for row in rows if row.finished]
     cells = [
-        Cell(text=rows[0].title if name != "all" else name),
+        Cell(text=rows[0].title),
         number_cell(len(rows)),
         number_cell(sum(row.epochs for row in rows)),
         time_cell(seconds),
@@ -91,11 +95,25 @@ def _line(name: str, rows: list[TrialResult], share: float | None) -> Row:
         number_cell(peak / 1e9 if peak else None, "{:.1f} GB"),
         number_cell(parameters / 1e6 if parameters else None, "{:.2f} M"),
     ]
-    return Row(cells=cells, architecture="" if name == "all" else name, strong=name == "all")
+    return Row(cells=cells, architecture=name, number=number)
+
+
+def _total(rows: list[TrialResult], share: float | None) -> Row:
+    """Return the sums; what is no sum, such as the memory of one trial, stays empty."""
+    seconds = sum(row.seconds or 0.0 for row in rows)
+    cells = [
+        Cell(text="total"),
+        number_cell(len(rows)),
+        number_cell(sum(row.epochs for row in rows)),
+        time_cell(seconds),
+        *([] if share is None else [number_cell(seconds * share / 3600, "{:.2f}")]),
+        *([Cell(text="")] * 3),
+    ]
+    return Row(cells=cells, strong=True)
 
 
 def failures(source: ReportData) -> Section | None:
-    """Return failed trials and those that were started again; None where all went well."""
+    """Return failed trials and those that were resumed; None where all went well."""
     failed = [row for row in source.trials if row.status == "failed"]
     restarts = [(row, starts) for row in source.trials[:MOST_LOGS] if (starts := _restarts(source, row.attempt))]
     blocks: list[Block] = []
@@ -129,7 +147,7 @@ def failures(source: ReportData) -> Section | None:
         columns = ["trial", "times", "when"]
         blocks.append(
             Table(
-                caption="Trials that were started again, from their last epoch",
+                caption="Trials that were resumed from their last epoch",
                 columns=columns,
                 rows=rows,
                 numeric=frozenset({"times"}),

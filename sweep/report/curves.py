@@ -19,7 +19,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "train loss": lambda point: point.train_loss,
         "val loss": lambda point: point.val_loss,
-        "val IoU": lambda point: point.val_iou,
+        "val IoU of crops": lambda point: point.val_iou,
     }
 )
 
@@ -38,10 +38,7 @@ def learning_curves(source: ReportData) -> Section | None:
     charts = [
         _chart(source, label, group, epochs, attempts, x) for group in _groups(source, rows) for label in MEASURES
     ]
-    notes = [
-        "During training, scores are of the windows of val tiles that the profile names; the leaderboard's are of "
-        "whole tiles."
-    ]
+    notes = ["During training, crops of the val tiles are scored; the leaderboard scores whole tiles."]
     if len(source.rows) > len(rows):
         notes.append(f"The first {len(rows)} of {len(source.rows):,} lines of the leaderboard.")
     keys = {row.architecture: row for row in reversed(rows)}  # in Phase 3 a model has a line in several charts
@@ -104,7 +101,7 @@ def _chart(
         for attempt in attempts[row.contender]
     ]
     title = f"{label}, {rows[0].tiles} tiles" if source.phase == "phase3" else label
-    said = f"{title} by epoch, a line a training; the table below has the ends."
+    said = f"{title} by epoch, one line per training; the table below has the ends."
     return Chart(title=title, svg=chart(label=said, x=x, y=y, series=series))
 
 
@@ -120,7 +117,7 @@ def _ends(
         "val loss, first",
         "last ",
         "best epoch",
-        "val IoU there",
+        "val IoU of crops there",
     ]
     lines = []
     for row in rows:
@@ -146,5 +143,10 @@ def _ends(
             )
         )
     return Table(
-        caption="The curves in numbers", columns=columns, rows=lines, numeric=frozenset(columns[1:]), folded=True
+        caption="The curves in numbers",
+        columns=columns,
+        rows=lines,
+        numeric=frozenset(columns[1:]),
+        folded=True,
+        key=columns[-1],
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from sweep.records.experiment import Experiment
 from sweep.records.store import EPOCHS_FILE
 from sweep.records.trial_result import TrialResult
 from sweep.results.budget_chart import model_numbers
+from sweep.results.gains import TuningGain, tuning_gains
 from sweep.results.leaderboard import Leaderboard
 from sweep.results.rows import LeaderboardRow
 from sweep.results.search_summary import GroupSummary, summarise
@@ -47,11 +48,13 @@ class ReportData:
         experiment: Whose.
         board: Its leaderboard.
         experiments: How many experiments share the page.
+        numbered: Architecture to the number of its colour and shape on the whole page; empty for the board's own.
     """
 
     experiment: Experiment
     board: Leaderboard
     experiments: int = 1
+    numbered: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, experiment: Experiment, *, must_write: bool = True, experiments: int = 1) -> ReportData:
@@ -94,7 +97,7 @@ class ReportData:
 
     @cached_property
     def summaries(self) -> list[GroupSummary]:
-        """A summary a search."""
+        """A summary per search."""
         return summarise(self.experiment, self.trials)
 
     @cached_property
@@ -105,7 +108,12 @@ class ReportData:
     @cached_property
     def model_numbers(self) -> dict[str, int]:
         """Architecture to the number of its colour and shape."""
-        return model_numbers(self.rows)
+        return dict(self.numbered) or model_numbers(self.rows)
+
+    @cached_property
+    def gains(self) -> list[TuningGain]:
+        """What each search's best recipe adds to the shared one."""
+        return tuning_gains(self.description, self.summaries, self.trials, self.board.scores["val"])
 
     @cached_property
     def _titles(self) -> Counter[str]:

@@ -74,7 +74,7 @@ def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
     total = len({tile for one in scores for tile in one})
     notes = []
     if any(not tile.given for tile in tiles):
-        notes.append("Made by an earlier version, or pictures are missing: only what is there is shown.")
+        notes.append("Some pictures are missing, or were made by an earlier version: only what exists is shown.")
     caption = (
         f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
     )
@@ -95,7 +95,10 @@ def _tile(
         if pictures and iou is not None:
             predictions.append(
                 Prediction(
-                    label=source.label(row), architecture=row.architecture, score=f"IoU {iou:.3f}", pictures=pictures
+                    label=source.label(row),
+                    architecture=row.architecture,
+                    score=f"whole tile {iou:.3f}",
+                    pictures=pictures,
                 )
             )
     if not predictions:
@@ -106,7 +109,7 @@ def _tile(
     if truth is not None:
         alt = f"Labels of {name}: {masks.shares(truth)}"
         given.append(Picture(uri=drawing(_shrink(masks.draw(truth))), alt=alt, caption="truth"))
-    return TilePictures(name=name, score=f"mean IoU {mean:.3f}", given=given, predictions=predictions)
+    return TilePictures(name=name, score=f"mean IoU of the whole tile {mean:.3f}", given=given, predictions=predictions)
 
 
 def _predicted(

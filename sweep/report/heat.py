@@ -9,7 +9,7 @@ from sweep.report.data import ReportData
 from sweep.report.numbers import score
 from sweep.results.rows import LeaderboardRow
 
-MOST_ROWS, MOST_TILES = 20, 24
+MOST_ROWS, MOST_TILES = 20, 20
 
 
 def tile_heat(source: ReportData) -> Section | None:
@@ -19,8 +19,8 @@ def tile_heat(source: ReportData) -> Section | None:
         return None
     intro = Text(
         lines=[
-            "A row a contender, a column a tile, the hardest tile (lowest mean) on the left. Dark is poor, bright is "
-            "good; each cell says its IoU."
+            "One row per model, one column per tile, the hardest tile (lowest mean) on the left. Cells show the IoU of "
+            "the whole tile: dark is poor, bright is good."
         ]
     )
     return Section(slug="tiles", title="Tile by tile", blocks=[intro, *tables])

@@ -32,7 +32,7 @@ def origin(source: ReportData) -> Section:
         ("Bands", "" if imagery == RGB else imagery.summary),
         ("Data sheet", "; ".join(f"{name}: {text}" for name, text in data.get("sheet", {}).items())),
         ("Data fingerprint", f"{data['fingerprint']} (sha256 of train and val tiles)"),
-        ("Metric", data.get("metric", "IoU and F1 a tile at full size, then the mean over tiles")),
+        ("Metric", data.get("metric", "IoU and F1 per whole tile, then the mean over tiles")),
         ("Machine", _machine(made)),
         ("Versions", ", ".join(f"{name} {number}" for name, number in made.get("packages", {}).items())),
         ("Run", description.get("id", "")),
@@ -61,7 +61,7 @@ def _weights(source: ReportData) -> Table:
         Row(cells=[Cell(text=title), Cell(text=label), Cell(text=sha or "none")], architecture=name)
         for title, name, label, sha in sorted(found, key=str)
     ]
-    return Table(caption="What the encoders started from", columns=["architecture", "weights", "sha256"], rows=rows)
+    return Table(caption="What the encoders started from", columns=["model", "weights", "sha256"], rows=rows)
 
 
 def _tiles(description: Mapping[str, Any]) -> Table:

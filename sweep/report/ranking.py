@@ -9,17 +9,19 @@ from sweep.charts.svg import Axis, interval
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
 from sweep.report.numbers import column_cell, count, score, score_cell
-from sweep.results.columns import FOR_PEOPLE, LeaderboardColumn, filled
+from sweep.results.columns import COLLAPSE_MARK, FOR_PEOPLE, LEAK_MARK, MAIN, LeaderboardColumn, filled
 from sweep.results.rows import LeaderboardRow
 
 TOP = 30
 """Rows that the page shows; leaderboard.csv holds all."""
+KEY = "val IoU"
+"""Column that a phone shows beside a model's name."""
 
 
 def leaderboard(source: ReportData) -> Section:
     """Return the ranked contenders with their intervals and recipes."""
     shown = source.rows[:TOP]
-    among = ", among those with as many train tiles" if len(source.board.standings) > 1 else ""
+    among = ", among those with the same number of train tiles" if len(source.board.standings) > 1 else ""
     columns = by_importance(filled(FOR_PEOPLE, shown))
     means = [row.val.iou for row in shown if row.val.iou]
     axis = Axis.around("", [end for one in means for end in (one.mean, one.low, one.high) if end is not None])
@@ -27,11 +29,16 @@ def leaderboard(source: ReportData) -> Section:
     if len(source.rows) > len(shown):
         notes.insert(0, f"The first {TOP} of {len(source.rows):,}; leaderboard.csv holds all.")
     table = Table(
-        caption=f"Ranked by val IoU, the mean over whole val tiles{among}; test is no ground for a choice.",
+        caption=f"Ranked by val IoU, the mean over whole val tiles{among}; the test score has no part in it.",
         columns=[column.heading for column in columns],
         rows=[
             Row(
-                cells=[ranking_cell(column, row, axis, source.numbers[row.contender]) for column in columns],
+                cells=[
+                    name_cell(source, row)
+                    if column.heading == "model"
+                    else ranking_cell(column, row, axis, source.numbers[row.contender])
+                    for column in columns
+                ],
                 architecture=row.architecture,
                 number=source.numbers[row.contender],
                 strong=is_alone_first(row),
@@ -40,6 +47,8 @@ def leaderboard(source: ReportData) -> Section:
         ],
         numeric=frozenset(column.heading for column in columns if column.right),
         notes=notes,
+        detail=frozenset(column.heading for column in columns if column.priority > MAIN),
+        key=KEY,
     )
     return Section(slug="leaderboard", title="Leaderboard", blocks=[table])
 
@@ -47,6 +56,16 @@ def leaderboard(source: ReportData) -> Section:
 def by_importance(columns: Iterable[LeaderboardColumn]) -> list[LeaderboardColumn]:
     """Return columns in the order in which a phone comes to see them; the model's name is the row's header."""
     return sorted(columns, key=lambda column: (column.heading != "model", column.priority))
+
+
+def name_cell(source: ReportData, row: LeaderboardRow) -> Cell:
+    """Return a contender's name with its marks, and below it how often it was trained and by which trial's recipe."""
+    marks = f" {COLLAPSE_MARK}" * bool(row.collapsed) + f" {LEAK_MARK}" * bool(row.leaks)
+    marks += f" [{row.unranked}]" if row.unranked else ""
+    facts = [count(len(row.attempts), "training")] if len(row.attempts) > 1 else []
+    if row.candidate not in ("", row.slug, row.contender, row.attempt):
+        facts.append(f"recipe of {row.candidate}")
+    return Cell(text=f"{source.label(row)}{marks}", below=", ".join(facts))
 
 
 def ranking_cell(column: LeaderboardColumn, row: LeaderboardRow, axis: Axis | None = None, number: int = 0) -> Cell:
@@ -64,7 +83,7 @@ def is_alone_first(row: LeaderboardRow) -> bool:
 
 
 def test_readings(source: ReportData) -> Section | None:
-    """Return what the ledger tells; None before test was read."""
+    """Return what the ledger says; None before test was read."""
     if not source.readings:
         return None
     by_attempt = {row.attempt: row for row in source.trials}
@@ -92,19 +111,20 @@ def test_readings(source: ReportData) -> Section | None:
             )
         )
     again = any(reading.reason for reading in source.readings)
-    columns = ["attempt", "read at", "reading", "test IoU", "test F1", "worst tile's IoU", "weights (sha256)", "reason"]
+    columns = ["trial", "read at", "reading", "test IoU", "test F1", "worst tile's IoU", "weights (sha256)", "reason"]
     table = Table(
-        caption=f"Readings of the test split: {count(len(source.readings[-1].tiles), 'test tile')}, once an attempt.",
+        caption=f"Readings of the test split: {count(len(source.readings[-1].tiles), 'test tile')}, once per trial.",
         columns=columns if again else columns[:-1],
         rows=rows[:TOP] if again else [Row(cells=row.cells[:-1], architecture=row.architecture) for row in rows[:TOP]],
         numeric=frozenset({"reading", "test IoU", "test F1", "worst tile's IoU"}),
         notes=[f"The first {TOP} of {len(rows):,}."] if len(rows) > TOP else [],
+        key="test IoU",
     )
     lines = count(source.ledger_lines, "line")
     state = Text(
         lines=[
-            f"The ledger's chain is whole: none of its {lines} was changed or removed. Whether weights and tiles on "
-            f"disk are still those that were read is told by {source.experiment.command('score', '--verify')}"
+            f"The ledger's chain is whole: none of its {lines} was changed or removed. To check that the weights and "
+            f"tiles on disk are the ones that were scored, run {source.experiment.command('score', '--verify')}"
         ]
     )
     return Section(slug="test", title="Test readings", blocks=[table, state])

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from sweep.charts.page import page_script, page_style, policy
 from sweep.charts.svg import marker
-from sweep.report.answer import Answer
+from sweep.report.answer import IOU, Answer
 from sweep.report.assemble import Page
 from sweep.report.blocks import Facts, Section, Table, Text
 from trainables.escaping import markdown_cell
@@ -33,6 +33,7 @@ def render_html(page: Page) -> str:
             script=Markup(script),
             policy=policy(script),
             marker=marker,
+            iou=IOU,
         )
     )
 
@@ -73,6 +74,10 @@ def render_markdown(page: Page) -> str:
     """Return words, tables and facts as Markdown, for a README; charts and pictures are left out."""
     lines: list[str] = []
     if page.compared:
+        lines += [f"# {markdown_cell(page.title)}", ""]
+        for one in page.findings:
+            lines += [f"**{one.question}** {markdown_cell(one.verdict)}", ""]
+        lines += [f"**What next?** `{command}`" for command in page.next_steps] + [""]
         lines += _section(page.compared)
     for chapter in page.chapters:
         lines += [f"# {markdown_cell(chapter.name)} on {markdown_cell(chapter.data)}", "", *_answer(chapter.answer)]

@@ -7,7 +7,7 @@ for (const table of document.querySelectorAll("table[data-sort]")) {
   headings.forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...heading.childNodes);
+    button.append(...heading.childNodes); // the name, which a heat map sets upright
     heading.append(button);
     button.addEventListener("click", () => {
       const before = heading.getAttribute("aria-sort");
@@ -33,7 +33,7 @@ function compare(a, b, up) {
 // Filter: an architecture that is switched off leaves tables, charts and pictures.
 const filter = document.querySelector(".filter");
 if (filter) {
-  filter.hidden = false;
+  document.querySelector(".filters").hidden = false;
   filter.addEventListener("change", () => {
     const off = new Set([...filter.querySelectorAll("input:not(:checked)")].map((box) => box.value));
     for (const one of document.querySelectorAll("[data-architecture]")) {

@@ -1,4 +1,4 @@
-"""What the searches learnt: which hyperparameters matter, where good values lie, and what halving saved."""
+"""What the searches learnt: which hyperparameters matter, where good values are, and what halving saved."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, T
 from sweep.report.data import ReportData
 from sweep.report.numbers import column_cell, count, score
 from sweep.results.search_summary import COLUMNS, GroupSummary, describe_recipe, epochs_saved, gain_notes
+from trainables.models.registry import described
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -50,22 +51,34 @@ def _architecture(summary: GroupSummary) -> str:
     return summary.study.template.recipe.architecture
 
 
+def _label(summary: GroupSummary) -> str:
+    """Return what a search is called: its model's name, and the number of tiles in a tuned Phase 3."""
+    tiles = len(summary.study.template.tiles)
+    return described(_architecture(summary)).title + (f", {tiles} tiles" if tiles else "")
+
+
 def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
     stopped = sum(row.status == "stopped" for one in summaries for row in one.rows)
     trials = sum(len(one.rows) for one in summaries)
     if not source.plan.policy.ends_early:
         run = sum(one.epochs_run for one in summaries)
-        said = f"Nobody was stopped early: halving was off. {count(run, 'epoch')} were trained."
+        said = f"Halving was off, so no trial was stopped early. {count(run, 'epoch')} were trained."
     else:
         said = (
-            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')}. Epochs: "
+            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')} early. Epochs: "
             f"{epochs_saved(summaries)}."
         )
     table = Table(
-        caption="A line a search",
+        caption="One line per search",
+        detail=frozenset({"trials", "finished", "stopped", "failed", "stopped after", "best recipe"}),
+        key="best val IoU",
         columns=[column.heading for column in COLUMNS],
         rows=[
-            Row(cells=[column_cell(column, one) for column in COLUMNS], architecture=_architecture(one))
+            Row(
+                cells=[Cell(text=_label(one)), *(column_cell(column, one) for column in COLUMNS[1:])],
+                architecture=_architecture(one),
+                number=source.model_numbers.get(_architecture(one)),
+            )
             for one in summaries
         ],
         numeric=frozenset(column.heading for column in COLUMNS if column.right),
@@ -89,18 +102,18 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
         finished = [row for row, _ in _scored(one) if row.finished]
         shares = importances(dict(one.study.space), finished) if len(finished) >= FEWEST else {}
         known = known or bool(shares)
-        told = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
+        basis = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
         rows.append(
             Row(
                 cells=[
-                    Cell(text=one.study.name),
+                    Cell(text=_label(one)),
                     *(
                         Cell(text=f"{shares[name]:.0%}", value=shares[name], shade=shares[name])
                         if name in shares
                         else Cell(text="")
                         for name in names
                     ),
-                    Cell(text=told, value=len(finished)),
+                    Cell(text=basis, value=len(finished)),
                 ],
                 architecture=_architecture(one),
             )
@@ -108,8 +121,8 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
     if not known:
         return Text(
             lines=[
-                f"How much each hyperparameter matters cannot be said: no search has {FEWEST} finished trials with "
-                f"scores that differ."
+                f"Importance of hyperparameters: not shown, since no search has {FEWEST} finished trials with scores "
+                f"that differ."
             ]
         )
     return Table(
@@ -118,8 +131,8 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
         rows=rows,
         numeric=frozenset(names),
         notes=[
-            "Share of what tells the best trials from the others (PED-ANOVA, Watanabe et al. 2023); finished trials "
-            f"only, since a stopped one's score is of fewer epochs. Below {FEWEST} of them nothing is said."
+            "Share of what separates the best trials from the others (PED-ANOVA, Watanabe et al. 2023); of finished "
+            f"trials only, since a stopped one has had fewer epochs, and from {FEWEST} of them."
         ],
     )
 
@@ -156,19 +169,19 @@ def _scored(summary: GroupSummary) -> list[tuple[TrialResult, float]]:
 
 
 def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts | None:
-    """Return a chart a hyperparameter: its values against val IoU, a dot a trial."""
+    """Return a chart per hyperparameter: its values against val IoU, one dot per trial."""
     scored = [(one, _scored(one)[:MOST_DOTS]) for one in summaries]
     values = [iou for _, found in scored for _, iou in found]
     if not values:
         return None
-    y = Axis.around("best val IoU", values)
+    y = Axis.around("best val IoU of crops", values)
     names = list(dict.fromkeys(name for one in summaries for name in one.study.space))
     charts = []
     for name in names:
         axis, place = _axis(name, summaries)
         series = [
             Series(
-                label=one.study.name,
+                label=_label(one),
                 number=numbers[_architecture(one)],
                 joined=False,
                 architecture=_architecture(one),
@@ -177,13 +190,15 @@ def _slices(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Charts
             for one, found in scored
             if name in one.study.space
         ]
-        said = f"Best val IoU of each trial against {name}; trials.parquet holds the numbers."
+        said = f"Best val IoU of crops of each trial against {name}; trials.parquet holds the numbers."
         charts.append(Chart(title=name, svg=chart(label=said, x=axis, y=y, series=series)))
-    searches: dict[str, list[str]] = {}  # of a model: one a number of tiles in a tuned Phase 3
+    searches: dict[str, list[str]] = {}  # of a model: one per number of tiles in a tuned Phase 3
     for one in summaries:
-        searches.setdefault(_architecture(one), []).append(one.study.name)
+        searches.setdefault(_architecture(one), []).append(_label(one))
     legend = [Key(number=numbers[name], label=", ".join(of), architecture=name) for name, of in searches.items()]
-    return Charts(charts=charts, legend=legend, notes=["A dot a trial; hollow ones were stopped, paused or failed."])
+    return Charts(
+        charts=charts, legend=legend, notes=["One dot per trial; hollow ones were stopped, paused or failed."]
+    )
 
 
 def _axis(name: str, summaries: list[GroupSummary]) -> tuple[Axis, Any]:
@@ -217,14 +232,15 @@ def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Chart
     axes = [_axis(name, summaries) for name in names]
     found = [(iou, numbers[_architecture(one)], row) for one in summaries for row, iou in _scored(one)]
     best = sorted(found, key=lambda item: -item[0])[:MOST_THREADS]
-    last = Axis.around("best val IoU", [iou for iou, _, _ in best])
+    last = Axis.around("val IoU of crops", [iou for iou, _, _ in best])
     strong = max(1, len(best) // 10)
     lines = [
         ([*(place(row) for _, place in axes), iou], number, _tip(row, *names), rank < strong)
         for rank, (iou, number, row) in enumerate(best)
     ]
     said = (
-        "Parallel coordinates: a line a trial through its hyperparameters to its best val IoU; the best tenth is bold."
+        "Parallel coordinates: one line per trial through its hyperparameters to its best val IoU of crops; the best "
+        "tenth is bold."
     )
     svg = parallel(label=said, axes=[*(axis for axis, _ in axes), last], lines=lines)
     return Charts(
@@ -235,4 +251,4 @@ def _threads(summaries: list[GroupSummary], numbers: Mapping[str, int]) -> Chart
 
 def _tip(row: TrialResult, *names: str) -> str:
     values = describe_recipe({name: getattr(row.recipe, name) for name in names})
-    return f"{row.attempt} ({row.status}): {values}, best val IoU {score(row.best_epoch_val_iou)}"
+    return f"{row.attempt} ({row.status}): {values}, best val IoU of crops {score(row.best_epoch_val_iou)}"

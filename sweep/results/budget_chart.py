@@ -23,6 +23,7 @@ def budget_chart(
     fits: Sequence[Scaling],
     split: str,
     size: tuple[int, int] = (WIDTH, HEIGHT),
+    numbers: Mapping[str, int] | None = None,
 ) -> Markup:
     """Draw a line per architecture through the means with its 95 % band, a point per draw, and forecasts dashed.
 
@@ -32,6 +33,7 @@ def budget_chart(
         fits: Forecasts; those that were withheld are not drawn.
         split: ``val`` or ``test``; something was scored on it.
         size: Width and height in units, which are pixels at full size.
+        numbers: Architecture to the number of its colour and shape; None numbers them by ``rows``.
     """
     shown = sorted(((row, iou) for row in rows if (iou := row.on(split).iou)), key=lambda pair: pair[0].tiles)
     dots = [(row, one) for row in trainings if (one := row.iou_on(split)) is not None]
@@ -50,12 +52,12 @@ def budget_chart(
     )
     y = Axis.around(f"{split} IoU", seen)
     series = []
-    for name, number in model_numbers(rows).items():
+    for name, number in (numbers or model_numbers(rows)).items():
         line = [pair for pair in shown if pair[0].architecture == name]
         own = [pair for pair in dots if pair[0].architecture == name]
         if line:
             first = line[0][0]
-            series += [_means(line, number), *_forecast(curves.get(first.label), first, number)]
+            series += [_means(line, number), *_forecast(curves.get(first.title), first, number)]
         if own:
             series.append(_draws(own, split, number))
     label = f"{split} IoU by number of labelled tiles; the table has the numbers."
@@ -70,7 +72,7 @@ def _means(line: Sequence[tuple[LeaderboardRow, Interval]], number: int) -> Seri
     band = [(row.tiles, *_ends(iou)) for row, iou in line]
     known = len(line) > 1 and all(iou.ends() for _, iou in line)
     return Series(
-        label=line[0][0].label,
+        label=line[0][0].title,
         number=number,
         marks=[Mark(x=row.tiles, y=iou.mean) for row, iou in line],
         marked=False,
@@ -84,7 +86,7 @@ def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, numbe
         return []
     return [
         Series(
-            label=row.label,
+            label=row.title,
             number=number,
             marks=[Mark(x=tiles, y=one.mean) for tiles, one in curve.items()],
             marked=False,
@@ -97,7 +99,7 @@ def _forecast(curve: Mapping[float, Interval] | None, row: LeaderboardRow, numbe
 
 def _draws(dots: Sequence[tuple[ScoredTrial, float]], split: str, number: int) -> Series:
     return Series(
-        label=dots[0][0].label,
+        label=dots[0][0].title,
         number=number,
         joined=False,
         marks=[

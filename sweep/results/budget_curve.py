@@ -88,7 +88,7 @@ class BudgetLine:
     """An architecture's contenders, one for each number of tiles.
 
     Attributes:
-        label: The architecture's title, with the weights that it started from.
+        label: The architecture's title.
         architecture: Its name.
         rows: Tiles to the leaderboard's row.
     """
@@ -107,7 +107,7 @@ def budget_table(rows: Sequence[LeaderboardRow], split: str) -> tuple[str, list[
     """
     found: dict[str, dict[int, LeaderboardRow]] = {}
     for row in rows:
-        found.setdefault(row.label, {})[row.tiles] = row
+        found.setdefault(row.title, {})[row.tiles] = row
     lines = [
         BudgetLine(label=label, architecture=next(iter(own.values())).architecture, rows=own)
         for label, own in found.items()
@@ -156,7 +156,7 @@ def draw_curve(
 ) -> bytes:
     """Return the chart of a split as an SVG file, see ``budget_chart``."""
     size = (720, 420)
-    labels = {row.architecture: row.label for row in rows if row.on(split).iou}
+    labels = {row.architecture: row.title for row in rows if row.on(split).iou}
     numbers = model_numbers(rows)
     legend = [(numbers[name], label) for name, label in labels.items()]
     return picture(title, [("", budget_chart(rows, trainings, fits, split, size))], legend, size=size)

@@ -20,6 +20,7 @@ from scipy import optimize, stats
 
 from sweep.results.layout import Layout, Scores
 from sweep.results.statistics import LEVEL, Interval
+from sweep.results.variances import ROUNDING
 
 Floats = NDArray[np.float64]
 NAMES = "power law, exponential, logistic, plateau, straight line"
@@ -87,14 +88,17 @@ class BudgetMeans:
     def step(self, first: int, last: int) -> Interval:
         """Return what the mean gains from one budget to another, with its 95 % interval.
 
-        There is none where a single draw or a single val tile says nothing of others.
+        There is none where a single draw or a single val tile says nothing about others, nor where nothing
+        changes at all, as where all trainings predict a single class everywhere.
         """
         mean = float(self.means[last] - self.means[first])
         if self.draws < 2 or self.scenes < 2:
             return Interval(mean=mean)
         chosen = self.covariance[np.ix_([first, last], [first, last])]
         variance = float(chosen[0, 0] + chosen[1, 1] - 2 * chosen[0, 1])
-        half = float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * max(variance, 0.0) ** 0.5
+        if variance <= ROUNDING and abs(mean) <= ROUNDING:
+            return Interval(mean=mean)
+        half = float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * variance**0.5
         return Interval(mean=mean, low=mean - half, high=mean + half)
 
 

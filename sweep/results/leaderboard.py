@@ -82,9 +82,17 @@ class Leaderboard:
 
     @property
     def answer(self) -> list[str]:
-        """What came out, in words: a sentence or two for each number of train tiles, and what more would bring."""
+        """What came out, in words: a sentence or two for each number of train tiles, and what more would bring.
+
+        Where a budget curve has one architecture, its table says the scores.
+        """
+        phase = self.experiment.description["phase"]
+        curve = len(self.standings) > 1
         lines = [
-            line for standing in self.standings for line in verdict(standing, self.experiment.description["phase"])
+            line
+            for standing in self.standings
+            if not (curve and len(standing.rows) == 1 and standing.ranked and not standing.inconclusive)
+            for line in verdict(standing, phase)
         ]
         return lines + [scaling.sentence for scaling in self.scalings]
 
@@ -101,9 +109,9 @@ class Leaderboard:
         if leaks:
             more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
             notes.append(f"{LEAK_MARK} Splits share ground, so no score can be trusted: {leaks[0]}{more}.")
-        random = dict.fromkeys(row.slug for row in self.rows if row.weights == "random")
+        random = dict.fromkeys(row.title for row in self.rows if row.weights == "random")
         if random:
-            notes.append(f"Started from random weights, not from the pretrained ones they want: {', '.join(random)}.")
+            notes.append(f"Started from random weights instead of pretrained ones: {', '.join(random)}.")
         if folds := max((row.folds for row in self.rows), default=0):
             notes.append(
                 f"Val IoU and F1 are out-of-fold: each tile is scored by the one of {folds} models that has not seen "

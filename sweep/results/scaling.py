@@ -28,7 +28,7 @@ class Scaling:
     """How an architecture's val IoU grows with the number of train tiles.
 
     Attributes:
-        title: The architecture's, with the weights that it started from.
+        title: The architecture's.
         tiles: The budgets, rising.
         measured: Mean val IoU at each, with its 95 % interval over draws and tiles.
         curve: Tiles to the forecast's IoU with its band, from the smallest budget to twice the largest; empty where
@@ -55,7 +55,7 @@ class Scaling:
             return f"labelling more is worth it, {ASSUMED}"
         if self.gain.high < WORTH:
             return f"labelling more is hardly worth it, {ASSUMED}"
-        return "whether labelling more is worth it cannot be told"
+        return "whether labelling more is worth it is not certain"
 
     @property
     def sentence(self) -> str:
@@ -63,12 +63,14 @@ class Scaling:
         most = self.tiles[-1]
         step = ""
         if self.last_step is not None:
-            step = f" From {self.tiles[-2]} to {most} tiles it gained {self.last_step.text('+.3f')}, as measured."
+            step = f" From {self.tiles[-2]} to {most} tiles, val IoU changed by {self.last_step.text('+.3f')}."
         if self.gain is None or self.worth is None:
-            return f"{self.title}: what more than {most} tiles would bring cannot be said: {self.withheld}.{step}"
+            return (
+                f"{self.title}: more than {most} tiles may or may not help. No forecast is made: {self.withheld}.{step}"
+            )
         return (
-            f"{self.title}: {self.worth}; {2 * most} tiles instead of {most} would add {self.gain.text('+.3f')} IoU by "
-            f"extrapolation ({NAMES}, each weighted by its fit).{step}"
+            f"{self.title}: {self.worth}. Extrapolated, {2 * most} tiles instead of {most} would add "
+            f"{self.gain.text('+.3f')} val IoU ({NAMES}, each weighted by its fit).{step}"
         )
 
 
@@ -81,7 +83,7 @@ def scalings(contenders: Sequence[Contender]) -> list[Scaling]:
     found: dict[str, dict[int, SplitScores]] = {}
     for contender in contenders:
         if contender.val is not None:
-            found.setdefault(contender.row.label, {})[contender.row.tiles] = contender.val
+            found.setdefault(contender.row.title, {})[contender.row.tiles] = contender.val
     return [
         fit(title, {tiles: val.iou for tiles, val in budgets.items()}, next(iter(budgets.values())).layout)
         for title, budgets in found.items()
@@ -118,15 +120,15 @@ def fit(title: str, budgets: Mapping[int, Scores], layout: Layout | None = None)
 def _unfit(tiles: Sequence[int], means: BudgetMeans) -> str:
     """Say why a forecast makes no sense before any fit; empty where it may."""
     if len(tiles) < MIN_BUDGETS:
-        there = f"a forecast needs {MIN_BUDGETS} budgets, there {'is' if len(tiles) == 1 else 'are'} {len(tiles)}"
+        there = f"it needs {MIN_BUDGETS} budgets, there {'is' if len(tiles) == 1 else 'are'} {len(tiles)}"
         return f"{there}; {_more_budgets(tiles)}"
     if means.scenes < 2:
-        return "one val tile, or one scene, says nothing of others"
+        return "one val tile, or one scene, says nothing about others"
     if means.draws < 2:
-        return "one draw of a budget says nothing of others; --draws 3 does"
+        return "one draw per budget says nothing about others; use --draws 3"
     rise = means.step(0, -1)
     if not (rise.low is not None and rise.low > 0.0):
-        return f"that it rises from {tiles[0]} to {tiles[-1]} tiles is not certain, {rise.text('+.3f')}"
+        return f"val IoU did not rise for certain from {tiles[0]} to {tiles[-1]} tiles, {rise.text('+.3f')}"
     return ""
 
 

@@ -138,21 +138,3 @@ def _no_model(rows: Sequence[LeaderboardRow]) -> bool:
     """Whether none of the ranked rows, the first one first, is above those that predict a single class everywhere."""
     highest = max((row.final_iou for row in rows if row.collapsed), default=-1.0)
     return bool(rows[0].collapsed) or rows[0].final_iou <= highest
-
-
-def reasons_apart(standings: Sequence[Standing]) -> list[str]:
-    """Say why standings are not one, a line each but the first.
-
-    Args:
-        standings: Of one or several experiments.
-    """
-    lines = []
-    for one in standings[1:]:
-        first, why = standings[0], one.conditions.differences(standings[0].conditions)
-        lines.append(f"Not ranked with {_names(first.rows)}: {_names(one.rows)} ({', '.join(why)}).")
-    return lines
-
-
-def _names(rows: Sequence[LeaderboardRow]) -> str:
-    names = [row.contender for row in rows]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -18,7 +18,7 @@ FEW = ", in the fewest where one tile in five is hard: so few tiles may not show
 
 
 def verdict(standing: Standing, phase: str) -> list[str]:
-    """Say who is best on so many train tiles, and who cannot be told from it.
+    """Say which is best on so many train tiles, and which cannot be distinguished from it.
 
     Args:
         standing: Who is ranked together.
@@ -62,25 +62,30 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
         return "No winner: with val tiles of a single scene, none can be called better than another."
     if not tied:
         return f"{names[ranked[0].contender]} is the best of the {len(ranked)} compared."
+    if len(ranked) == 2:
+        first, second = (names[row.contender] for row in ranked)
+        return f"A tie: neither {first} nor {second} can be called best."
     if len(tied) == len(ranked):
         return f"A tie: none of the {len(ranked)} can be called best."
     return f"A tie: {listing([names[row.contender] for row in tied])} cannot be told apart."
 
 
 def _lead(standing: Standing, phase: str) -> str:
-    """Say who is ahead of whom, or why nobody is."""
+    """Say which is ahead of which, or why none is."""
     if standing.inconclusive is Inconclusive.ONE_TILE:
-        return "Nobody can be called ahead: a single val tile says nothing of other tiles."
+        return "None can be called better: a single val tile says nothing about other tiles."
     if standing.inconclusive is Inconclusive.ONE_SCENE:
-        return "Nobody can be called ahead: a single scene says nothing of the other ones; --folds scores tiles of all."
+        return (
+            "None can be called better: a single scene says nothing about others; --folds scores tiles of all scenes."
+        )
     if standing.inconclusive is Inconclusive.ONE_TRAINING:
         return (
-            "Nobody can be called ahead: each was trained once, so how much another seed changes is not known; "
+            "None can be called better: each was trained once, so the effect of another seed is unknown; "
             f"{REPEATS.get(phase, '--repeats {}').format(3)} measures it.{_unseen(standing, phase)}"
         )
     if tied := standing.tied:
         names = listing([row.title for row in tied[1:]], len(tied))
-        return f"{names} cannot be told from it.{_unseen(standing, phase)}"
+        return f"{names} cannot be distinguished from it.{_unseen(standing, phase)}"
     second = standing.ranked[1]
     assert second.difference
     lead = -second.difference
@@ -122,11 +127,15 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
     if uncounted := sorted({tile for one in scored if one.val for tile in one.val.uncounted}):
         lines.append(f"No pixel counts in {listing(uncounted)}: left out of every mean on val.")
     several = [standing for standing in standings if len(standing.ranked) > 1]
-    mark = f" {TIE_MARK} marks who cannot be told from the first." if any(one.tied for one in several) else ""
+    mark = (
+        f" {TIE_MARK} marks those that cannot be distinguished from the first."
+        if any(one.tied for one in several)
+        else ""
+    )
     layout = scored[0].val.layout if scored[0].val else Layout.apart(0)
     tiles = layout.tiles
     if tiles == 1:
-        lines.append(f"There is a single val tile: it says nothing of other tiles, so there is no interval.{mark}")
+        lines.append(f"There is a single val tile: it says nothing about other tiles, so there is no interval.{mark}")
     else:
         several_trainings = layout.folds is not None or min(len(one.row.attempts) for one in scored) > 1
         kind, held = "val" if layout.folds is None else "labelled", _shares(*coverage(tiles))

@@ -77,7 +77,7 @@ def test_learning_curves_of_one_model_do_not_meet_in_one_chart() -> None:
     assert [chart.title for chart in charts.charts][:4] == [  # type: ignore[union-attr]
         "train loss, 12 tiles",
         "val loss, 12 tiles",
-        "val IoU, 12 tiles",
+        "val IoU of crops, 12 tiles",
         "train loss, 24 tiles",
     ]
     for chart in charts.charts:  # type: ignore[union-attr]
@@ -90,4 +90,4 @@ def test_a_model_keeps_its_colour_where_test_was_read_of_others_only() -> None:
     drawn = draw_curve(rows, rows, [], "test", "x").decode()
     found = set(re.findall(r'<g class="s(\d)" data-architecture="(\w+)"', drawn))
     assert found == {("1", "unet")}, "the second of the leaderboard, also alone"
-    assert re.findall(r'<svg class="key s(\d)"', drawn) == ["1"] and "Unet (from scratch)" in drawn
+    assert re.findall(r'<svg class="key s(\d)"', drawn) == ["1"] and ">Unet<" in drawn

@@ -139,8 +139,8 @@ def test_a_lead_that_three_trainings_carry_is_told_with_its_interval() -> None:
 
 def test_a_tie_is_told_with_its_mark() -> None:
     said = words(contender("A", EASY + 0.01 + LUCK + NOISE), contender("B", EASY + LUCK - NOISE))
-    assert "A tie: none of the 2 can be called best." in said and "= marks who cannot be told" in said
-    assert "B cannot be told from it" in said and "ahead" not in said
+    assert "A tie: neither A nor B can be called best." in said and "= marks those that" in said
+    assert "B cannot be distinguished from it" in said and "ahead" not in said
 
 
 def test_a_tile_without_pixels_that_count_is_named() -> None:

@@ -107,18 +107,26 @@ def test_answer_and_what_limits_it_come_first(copy: Callable[..., Path]) -> None
     change(folder, lambda values: values["data"].update(synthetic=True))
     html = write_report(folder.parent, NAME)
     first = html[: html.index("Leaderboard</h2>")]
-    for said in ('class="verdict"', "Synthetic tiles", "Random weights", "Tiny stand-ins", "Not known yet", "Phase 3"):
+    for said in (
+        'class="verdict"',
+        "Synthetic tiles",
+        "Random weights",
+        "Tiny stand-ins",
+        "Not known yet",
+        "sweep.phase3",
+        "IoU (intersection over union)",
+    ):
         assert said in first
 
 
 def test_sections_that_do_not_apply_are_left_out(page: str) -> None:
     assert headings(page) == [
         "Leaderboard",
-        "Test readings",
         "Learning curves",
         "Tile by tile",
         "What they predict",
         "Cost",
+        "Test readings",
         "How it was made",
     ]
 
@@ -193,7 +201,7 @@ def test_an_unfinished_sweep_is_shown_as_such(copy: Callable[..., Path]) -> None
         record["state"] = "running"
     (folder / "trials.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
     html = write_report(folder.parent, NAME)
-    assert "1 of 5 trials have finished" in html and "Nothing to compare" in html
+    assert "1 of 5 trials have finished" in html and "so there is nothing to compare" in html
     assert "--resume" in html
 
 
@@ -222,7 +230,7 @@ def test_one_trial_and_one_tile_need_no_interval(copy: Callable[..., Path]) -> N
     lines[-1]["final_tiles"] = {tile: {**score, "confusion": [[50, 10], [10, 30]]}}  # not a single class everywhere
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     html = write_report(folder.parent, NAME)
-    assert "U-Net from scratch: val IoU 0." in html and "nothing to compare it with" in html
+    assert "U-Net from scratch reaches a val IoU of 0." in html and "no other model to compare it with" in html
     assert "a single val tile" in html
 
 
@@ -297,7 +305,7 @@ def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Calla
     assert (
         "Labelling more is worth it, if this curve continues like the usual ones." in first
     )  # the headline: there is nothing else to compare
-    assert "continues like the usual ones; 24 tiles instead of 12 would add" in first
+    assert "continues like the usual ones. Extrapolated, 24 tiles instead of 12 would add" in first
     section = html[html.index("What more tiles are worth</h2>") :]
     assert section.count('stroke-dasharray="5 4"') == 1  # the fitted curves' mean
     assert section.count('class="band"') == 2  # of the means as measured, and of the forecast
@@ -332,7 +340,7 @@ def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., P
     html = write_report(folder.parent, NAME)
     assert "stopped 10 of 30 trials" in html and "epoch 2: 10" in html
     section = html[html.index("Hyperparameters</h2>") : html.index("Cost</h2>")]
-    shares = [int(share) for share in re.findall(r">(\d+)%</td>", section)]
+    shares = [int(share) for share in re.findall(r">(\d+)%</span></td>", section)]
     assert len(shares) == 3 and shares[0] == max(shares)  # the learning rate's
     assert section.count('class="mark"') == 3 * 20 and section.count('class="hollow"') == 3 * 10
     assert section.count('class="thread s0') == 30

@@ -67,7 +67,7 @@ def first_column(page: Page, section: str) -> list[str]:
 def test_a_heading_sorts_its_column_by_mouse_and_by_keyboard(show: Open) -> None:
     page = show()
     before = first_column(page, "test")
-    heading = page.locator("#e0-test thead th", has_text="attempt")
+    heading = page.locator("#e0-test thead th", has_text="trial")
     heading.get_by_role("button").click()
     assert first_column(page, "test") == sorted(before)
     assert heading.get_attribute("aria-sort") == "ascending"
@@ -84,10 +84,11 @@ def test_a_heading_sorts_its_column_by_mouse_and_by_keyboard(show: Open) -> None
 def test_an_architecture_can_be_switched_off_everywhere(show: Open) -> None:
     page = show()
     assert page.locator('[data-architecture="unet"]:visible').count() > 8
-    page.get_by_label("U-Net from scratch").uncheck()
+    page.get_by_text("Show only some models").click()
+    page.get_by_label("U-Net from scratch", exact=True).uncheck()
     assert page.locator('[data-architecture="unet"]:visible').count() == 0
     assert page.locator('[data-architecture="smp_unet_resnet34"]:visible').count() > 8
-    page.get_by_label("U-Net from scratch").check()
+    page.get_by_label("U-Net from scratch", exact=True).check()
     assert page.locator('[data-architecture="unet"]:visible').count() > 8
 
 
