@@ -18,7 +18,7 @@ LINE, NAME, GAP, FOOT = 17, 15, 9, 34
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeanLine:
     """A mean with its interval.
 
     Attributes:
@@ -43,7 +43,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class ForestGroup:
     """What is measured of one model.
 
     Attributes:
@@ -55,11 +55,11 @@ class Group:
 
     name: str
     number: int
-    lines: Sequence[Measured]
+    lines: Sequence[MeanLine]
     architecture: str = ""
 
 
-def forest(*, label: str, axis: str, groups: Sequence[Group]) -> Markup:
+def forest(*, label: str, axis: str, groups: Sequence[ForestGroup]) -> Markup:
     """Draw groups one under the other.
 
     Args:
@@ -100,7 +100,7 @@ def _axis(x: Axis, floor: int, height: int) -> Markup:
     )
 
 
-def _group(group: Group, name: Sequence[str], x: Axis, top: int) -> Markup:
+def _group(group: ForestGroup, name: Sequence[str], x: Axis, top: int) -> Markup:
     parts = [
         Markup('<text class="name halo" x="0" y="{}">{}</text>').format(top + 11 + number * NAME, part)
         for number, part in enumerate(name)

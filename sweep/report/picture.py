@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.charts.forest import Group, Measured, forest
+from sweep.charts.forest import ForestGroup, MeanLine, forest
 from sweep.charts.svg import SERIES
 from sweep.report.blocks import Chart, Charts, Key
 from sweep.report.data import ReportData
@@ -32,20 +32,20 @@ def first_picture(source: ReportData) -> Charts | None:
     return Charts(charts=[Chart(title="", svg=svg)], notes=notes)
 
 
-def _group(source: ReportData, row: LeaderboardRow, gain: TuningGain | None) -> Group:
+def _group(source: ReportData, row: LeaderboardRow, gain: TuningGain | None) -> ForestGroup:
     assert row.val.iou
     lines = [_measured("val", row.val.iou)]
     if gain is not None and gain.gain is not None:
         lines = [_measured("shared", gain.shared, hollow=True), _measured("tuned", gain.best)]
     if row.test.iou:
         lines.append(_measured("test", row.test.iou, hollow=gain is None))
-    return Group(
+    return ForestGroup(
         name=source.label(row), number=source.numbers[row.contender], lines=lines, architecture=row.architecture
     )
 
 
-def _measured(name: str, iou: Interval, *, hollow: bool = False) -> Measured:
-    return Measured(name=name, mean=iou.mean, low=iou.low, high=iou.high, hollow=hollow)
+def _measured(name: str, iou: Interval, *, hollow: bool = False) -> MeanLine:
+    return MeanLine(name=name, mean=iou.mean, low=iou.low, high=iou.high, hollow=hollow)
 
 
 def _curve(source: ReportData) -> Charts:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from sweep.charts.forest import Group, Measured, forest
+from sweep.charts.forest import ForestGroup, MeanLine, forest
 from sweep.charts.picture import style_sheet
 from sweep.charts.svg import SERIES
 
@@ -62,9 +62,10 @@ def test_every_series_can_be_seen_on_page_and_panel(colours: dict[str, str]) -> 
 
 
 def test_a_forest_says_every_number_aloud_and_keeps_within_its_frame() -> None:
+    val = MeanLine(name="val", mean=0.5, low=0.4, high=0.6)
     groups = [
-        Group(name="A " * 80, number=0, architecture="a", lines=[Measured(name="val", mean=0.5, low=0.4, high=0.6)]),
-        Group(name="B", number=9, lines=[Measured(name="test", mean=0.3, hollow=True)]),
+        ForestGroup(name="A " * 80, number=0, architecture="a", lines=[val]),
+        ForestGroup(name="B", number=9, lines=[MeanLine(name="test", mean=0.3, hollow=True)]),
     ]
     drawn = forest(label="IoU.", axis="IoU", groups=groups)
     assert "val 0.500 (0.400 to 0.600)" in drawn and "B: test 0.300." in drawn
