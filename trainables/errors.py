@@ -9,6 +9,14 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
+LISTED = 16
+"""Names that a line lists; of more, it shows the nearest."""
+CLOSE = 60
+"""Similarity, of 100, from which a name may be meant."""
+ALIKE = 15
+"""By how much less the similarity of others may be."""
+
+
 class TilesweepError(Exception):
     """A user's mistake, said in a line that names the file or flag, what is wrong and the fix.
 
@@ -99,14 +107,27 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Describe the allowed names, closest first guess included.
+    """Describe the allowed names, closest first guess included; of many, the three that are nearest.
 
     Returns:
-        ``did you mean 'unet'? known: ...`` or ``known: ...`` when nothing is close.
+        ``did you mean 'unet'? known: ...`` or ``known: ...`` when nothing is close; of more than ``LISTED`` names
+        ``did you mean 'resnet34', 'resnet18' or 'resnet50'?`` or ``the nearest of 68: ...``.
     """
+    choices = list(known)
+    if len(choices) > LISTED:
+        return did_you_mean(name, choices) or f"the nearest of {len(choices)}: {', '.join(_closest(name, choices, 0))}"
+    hint = did_you_mean(name, choices, 1)
+    return f"{hint and hint + ' '}known: {', '.join(choices)}"
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
+    """Name the known names that are close, at most so many, such as ``did you mean 'unet'?``; empty for none."""
+    close = [repr(one) for one in _closest(name, known, CLOSE, most)]
+    return f"did you mean {' or '.join([', '.join(close[:-1]), close[-1]][len(close) == 1 :])}?" if close else ""
+
+
+def _closest(name: str, known: Iterable[str], cutoff: float, most: int = 3) -> list[str]:
     from rapidfuzz import process
 
-    choices = list(known)
-    match = process.extractOne(name, choices, score_cutoff=60)
-    hint = f"did you mean {match[0]!r}? " if match else ""
-    return f"{hint}known: {', '.join(choices)}"
+    found = process.extract(name, list(known), limit=most, score_cutoff=cutoff)
+    return [one for one, score, *_ in found if not cutoff or score > found[0][1] - ALIKE]

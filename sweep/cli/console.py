@@ -27,6 +27,7 @@ from rich.console import Console
 from sweep.cli.faults import SHOWN_FAULTS, the_rest
 from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.marks import require_in_bounds
+from sweep.cli.mistakes import unknown_option
 from sweep.cli.options import OutputOptions
 from sweep.cli.output import Events, Output
 from sweep.cli.terminal import Terminal
@@ -45,6 +46,14 @@ MISTAKE = 2
 def say_error(line: str) -> None:
     """Write an error's line to stderr, what it quotes of files and options made printable."""
     sys.stderr.write(f"error: {visible(' '.join(line.split()))}\n")
+
+
+def _say_faults(error: TilesweepError) -> tuple[str, ...]:
+    """Write what is wrong to stderr, the first faults and how many more there are; returns all, without secrets."""
+    faults = tuple(hide_secret(" ".join(line.split())) for line in error.faults)
+    for line in (*faults[:SHOWN_FAULTS], *filter(None, [the_rest(faults)])):
+        say_error(line)
+    return faults
 
 
 class _Printable(logging.Formatter):
@@ -112,7 +121,11 @@ class Command:
         _open_streams()
         end_on_signals()
         words = sys.argv[1:] if arguments is None else arguments
-        parsed = parse(self.options, words, program=call(self.name), examples=self.examples)
+        try:
+            parsed = parse(self.options, words, program=call(self.name), examples=self.examples)
+        except TilesweepError as error:
+            open_output(OutputOptions(json="--json" in words)).end(MISTAKE, _say_faults(error))
+            sys.exit(MISTAKE)
         output = open_output(parsed)
         errors: tuple[str, ...] = ()
         try:
@@ -121,11 +134,7 @@ class Command:
                 require_in_bounds(parsed)
                 code = self.main(parsed, output) or 0
         except TilesweepError as error:
-            code, errors = MISTAKE, tuple(hide_secret(" ".join(line.split())) for line in error.faults)
-            for line in errors[:SHOWN_FAULTS]:
-                say_error(line)
-            if rest := the_rest(errors):
-                say_error(rest)
+            code, errors = MISTAKE, _say_faults(error)
         except KeyboardInterrupt as interrupt:
             code = INTERRUPTED
             sys.stderr.write(f"{visible(str(interrupt)) or 'interrupted'}\n")
@@ -192,5 +201,8 @@ class CommandGroup:
         if first in ("-h", "--help", "--help-all"):
             sys.stdout.write(self.overview() + "\n")
             sys.exit(0)
-        say_error(f"{self._call(first)}: no such command; {nearest(first, self.names())}")
+        if first.startswith("-"):
+            say_error(unknown_option(first, [], self._call("").strip()))
+        else:
+            say_error(f"{self._call(first)}: no such command; {nearest(first, self.names())}")
         sys.exit(MISTAKE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -13,20 +13,27 @@ import tyro
 from tyro.conf import arg
 
 from sweep.cli.marks import RARE, Bounds, OnResume, marked
-from trainables.escaping import visible
+from sweep.cli.mistakes import mistakes
+from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret
 
 Options = TypeVar("Options")
 
 
 def parse(options: type[Options], words: Sequence[str], *, program: str, examples: Mapping[str, str]) -> Options:
-    """Read a command line; shows the help, or what is wrong in one message, and exits where that is due."""
+    """Read a command line; shows the help, and exits where that is asked for.
+
+    Raises:
+        ExperimentError: What is wrong with it, all at once.
+    """
     settings = (tyro.conf.FlagCreatePairsOff,)
     wanted = {"-h", "--help", "--help-all"} & set(words)
     if not wanted:
-        hidden = [visible(hide_secret(word)) for word in words]
-        with nullcontext() if hidden == list(words) else _hiding(options, hidden, program):
-            parsed = tyro.cli(options, args=words, prog=program, config=settings)
+        try:
+            with redirect_stderr(io.StringIO()) as said, redirect_stdout(io.StringIO()):
+                parsed = tyro.cli(options, args=words, prog=program, config=settings)
+        except SystemExit:
+            raise ExperimentError(mistakes(options, words, program) or _unboxed(said.getvalue())) from None
         object.__setattr__(parsed, "typed", _typed(options, words))
         return parsed
     everything = "--help-all" in wanted
@@ -35,15 +42,10 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
     return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
 
 
-@contextmanager
-def _hiding(options: type[Any], hidden: Sequence[str], program: str) -> Iterator[None]:
-    """Say what is wrong with a command line, which quotes it, without its secrets and escape sequences."""
-    try:
-        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
-            yield
-    except SystemExit:
-        tyro.cli(options, args=hidden, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
-        raise
+def _unboxed(said: str) -> str:
+    """Return what tyro says in a box as one line, without secrets."""
+    lines = [line.strip("│╭╮╰╯─ ") for line in said.splitlines()]
+    return hide_secret(" ".join(line for line in lines if line)) or "the command line cannot be read"
 
 
 def _typed(options: type[Any], words: Sequence[str]) -> frozenset[str]:

@@ -179,7 +179,7 @@ def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator
         Column(heading="folds", value=lambda trial: len(trial.folds) or None, right=True, priority=3, common=True),
         Column(heading="estimate", value=lambda trial: duration(estimator.planned(trial) / cores), right=True),
     ]
-    return Sheet(f"{len(trials)} trials, {resources}", columns, trials)
+    return Sheet(f"{counted(len(trials), 'trial')}, {resources}", columns, trials)
 
 
 def _studies_table(plan: SweepPlan, resources: Resources, estimator: Estimator, cores: int) -> Sheet:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from search_spaces.profiles import Profile
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 MAX_CPUS_WITH_GPU = 4
 """Threads that prepare views for one GPU; more do not help at the study's batch sizes."""
@@ -50,6 +51,8 @@ class ResourceRequest:
             raise ExperimentError(f"--max-concurrent {self.max_concurrent}: must be at least 1")
         if share is not None and not _is_share(share):
             raise ExperimentError(f"--gpus-per-trial {share:g}: {_SHARES}")
+        if share and self.device == "auto" and not total_gpus:
+            raise ExperimentError(f"--gpus-per-trial {share:g}: there is no GPU; leave it out, or give 0")
         on_gpu = self.device == "cuda" or (self.device == "auto" and total_gpus > 0 and share != 0)
         share = (share or 1.0) if on_gpu else 0.0
         slots = _gpu_slots(total_gpus, share) if on_gpu else total_cpus
@@ -66,6 +69,7 @@ class ResourceRequest:
             concurrent=concurrent,
             total_cpus=total_cpus,
             total_gpus=total_gpus,
+            idle_gpus=int(total_gpus - trials * share) if on_gpu and concurrent == trials < slots else 0,
         )
 
 
@@ -81,6 +85,7 @@ class Resources:
         total_cpus: Cores of the cluster.
         total_gpus: GPUs of the cluster.
         grows: Trials also use nodes that join later.
+        idle_gpus: GPUs that no trial uses, as there are too few trials.
     """
 
     device: str
@@ -90,6 +95,7 @@ class Resources:
     total_cpus: int
     total_gpus: float
     grows: bool = False
+    idle_gpus: int = 0
 
     def fit(self, cpus: float, gpus: float) -> int:
         """Return how many trials fit on a node of so many CPUs and GPUs."""
@@ -99,7 +105,11 @@ class Resources:
     def __str__(self) -> str:
         trial = f"{self.gpus_per_trial:g} GPU and " if self.gpus_per_trial else ""
         machine = f"{self.total_gpus:g} GPUs and " if self.total_gpus else ""
-        return f"{self.concurrent} at a time, {trial}{self.cpus_per_trial} CPU each, of {machine}{self.total_cpus} CPUs"
+        said = f"{self.concurrent} at a time, {trial}{self.cpus_per_trial} CPU each, of {machine}{self.total_cpus} CPUs"
+        if not self.idle_gpus:
+            return said
+        idle = f"{counted(self.idle_gpus, 'GPU stays', 'GPUs stay')} idle, as there are no more trials"
+        return f"{said}; {idle} (Phase 1: --repeats 2 makes twice as many)"
 
 
 def _gpu_slots(gpus: float, share: float) -> int:

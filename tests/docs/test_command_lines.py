@@ -12,6 +12,7 @@ import pytest
 
 from sweep.cli import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
+from trainables.errors import TilesweepError
 
 FLAGS = {f"--{one.name.replace('_', '-')}" for command in COMMANDS for one in fields(command.options)}
 OTHERS = {
@@ -39,10 +40,10 @@ def parse(name: str, arguments: list[str]) -> object:
             try:
                 with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
                     return usage.parse(command.options, rest, program=name, examples=command.examples)
-            except SystemExit as end:
+            except (SystemExit, TilesweepError) as end:
                 if "--help" in rest:
                     return None
-                raise AssertionError(f"{name} {' '.join(arguments)}\n{said.getvalue()}") from end
+                raise AssertionError(f"{name} {' '.join(arguments)}\n{end}") from end
     raise AssertionError(f"there is no command {name} {' '.join(arguments)}")
 
 

@@ -34,6 +34,31 @@ def test_zero_gpus_a_trial_means_the_cpu() -> None:
     assert ResourceRequest(gpus_per_trial=0).divide(trials=2, total_cpus=4, total_gpus=4).device == "cpu"
 
 
+def test_gpus_that_nothing_uses_are_said_with_what_uses_them() -> None:
+    five = ResourceRequest().divide(trials=5, total_cpus=32, total_gpus=8)
+    said = "; 3 GPUs stay idle, as there are no more trials (Phase 1: --repeats 2 makes twice as many)"
+    assert str(five) == f"5 at a time, 1 GPU and 4 CPU each, of 8 GPUs and 32 CPUs{said}"
+    assert "1 GPU stays idle" in str(ResourceRequest().divide(trials=3, total_cpus=32, total_gpus=4))
+    for request, trials in (
+        (ResourceRequest(), 8),
+        (ResourceRequest(), 40),
+        (ResourceRequest(max_concurrent=2), 5),
+        (ResourceRequest(gpus_per_trial=2), 4),
+        (ResourceRequest(gpus_per_trial=0.5), 15),
+        (ResourceRequest(device="cpu"), 5),
+    ):
+        assert "idle" not in str(request.divide(trials=trials, total_cpus=32, total_gpus=8))
+
+
+@pytest.mark.parametrize("share", [4.0, 0.5])
+def test_a_share_of_gpus_is_refused_where_there_are_none(share: float) -> None:
+    said = f"^--gpus-per-trial {share:g}: there is no GPU; leave it out, or give 0$"
+    with pytest.raises(ExperimentError, match=said):
+        ResourceRequest(gpus_per_trial=share).divide(trials=2, total_cpus=4, total_gpus=0)
+    for request in (ResourceRequest(gpus_per_trial=0), ResourceRequest(gpus_per_trial=share, device="cpu")):
+        assert request.divide(trials=2, total_cpus=4, total_gpus=0).device == "cpu"
+
+
 @pytest.mark.parametrize(
     ("arguments", "flag"),
     [
