@@ -9,6 +9,7 @@ from itertools import permutations
 from pathlib import PurePosixPath
 
 from sweep.patches.layouts.listing import ENDINGS, Listing
+from sweep.patches.layouts.pairing import common_suffix
 from sweep.patches.rasters.reader import open_raster
 from trainables.errors import DataError
 from trainables.invocation import call
@@ -21,7 +22,6 @@ COMPARED = 40
 """Folders of which each is compared with each other one."""
 MASK_WORDS = ("mask", "label", "gt", "annot", "seg", "truth", "target", "class")
 LABEL_ENDINGS = (".json", ".xml", ".gpkg", ".geojson", ".shp", ".fgb")
-SUFFIX_LENGTH = 24
 
 
 def describe_unknown(listing: Listing) -> str:
@@ -75,7 +75,7 @@ def _likely_pair(listing: Listing) -> str:
         (images, masks): suffix
         for images, masks in permutations(named, 2)
         if len(named[images]) + len(named[masks]) >= half
-        and (suffix := _suffix(named[images], named[masks])) is not None
+        and (suffix := common_suffix(named[images], named[masks])) is not None
     }
     if not matches:
         return _unlike(listing, named)
@@ -113,14 +113,6 @@ def _hold(listing: Listing, *folders: str) -> str:
     kinds = " and ".join(dict.fromkeys(endings))
     counts = " and ".join(f"{len(those):,}" for those in names)
     return f"{'/ and '.join(folders)}/ hold {counts} {kinds} files"
-
-
-def _suffix(images: set[str], masks: set[str]) -> str | None:
-    """Return what most masks' names have more than their images'; None where few have a partner."""
-    first = min(images)
-    suffixes = {mask[len(first) :] for mask in masks if mask.startswith(first)}
-    fitting = [one for one in sorted(suffixes, key=len) if len(one) <= SUFFIX_LENGTH]
-    return next((one for one in fitting if 2 * len({f"{image}{one}" for image in images} & masks) > len(images)), None)
 
 
 def _like_masks(listing: Listing, folder: str) -> int:

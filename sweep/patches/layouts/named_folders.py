@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from sweep.patches.layouts.layout import FoundSources, SourceLayout
 from sweep.patches.layouts.legend_files import find_legend, legend_or_faults, names_all, read_colours
 from sweep.patches.layouts.listing import Listing
-from sweep.patches.layouts.pairing import Pair, as_sources, by_stem, lonely, placed
+from sweep.patches.layouts.pairing import PLAIN, Naming, Pair, as_sources, by_stem, common_suffix, lonely, placed
 from sweep.patches.layouts.peeking import are_blurred, colours_of
 from trainables.errors import DataError
 from trainables.wording import counted
 
-IMAGES = ("imgs", "images", "image", "img", "img_dir", "sat", "jpegimages", "photos", "rgb")
+IMAGES = ("imgs", "images", "image", "img", "img_dir", "input", "inputs", "sat", "jpegimages", "photos", "rgb")
 MASKS = (
     *("msks", "masks", "mask", "labels", "label", "gt", "gts", "ann_dir", "annotations", "annotation", "map"),
     *("targets", "target", "segmentationclass", "ground_truth", "groundtruth"),
@@ -34,19 +36,21 @@ class _Twins:
     Attributes:
         images: Below the listing's root.
         masks: The same.
-        suffix: How the names of masks go on.
+        image: How the images are called.
+        mask: How the masks are called.
         place: The folders around them, and those in both.
     """
 
     images: str
     masks: str
-    suffix: str
+    image: Naming
+    mask: Naming
     place: tuple[str, ...]
 
     @property
     def without(self) -> str:
         """What the names of images do not end in."""
-        return self.suffix if self.images == self.masks else ""
+        return self.mask.after if self.images == self.masks else ""
 
 
 def _recognised(listing: Listing, find: Callable[[Listing], Iterator[_Twins]], *, always: bool) -> FoundSources | None:
@@ -54,13 +58,13 @@ def _recognised(listing: Listing, find: Callable[[Listing], Iterator[_Twins]], *
     pairs: list[Pair] = []
     faults: list[str] = []
     for twin in twins:
-        images = by_stem(listing, twin.images, without=twin.without)
-        masks = by_stem(listing, twin.masks, twin.suffix)
-        faults += lonely(listing, images, masks, twin.masks, "mask", twin.suffix)
-        faults += lonely(listing, masks, images, twin.images, "image")
+        images = by_stem(listing, twin.images, twin.image, without=twin.without)
+        masks = by_stem(listing, twin.masks, twin.mask)
+        faults += lonely(listing, images, masks, twin.masks, "mask", twin.mask)
+        faults += lonely(listing, masks, images, twin.images, "image", twin.image)
         pairs += [
-            placed(stem, listing.files[images[stem]], listing.files[masks[stem]], twin.place)
-            for stem in sorted(images.keys() & masks.keys())
+            placed(twin.image.stem(key), listing.files[images[key]], listing.files[masks[key]], twin.place)
+            for key in sorted(images.keys() & masks.keys())
         ]
     if not pairs:
         return None
@@ -68,7 +72,11 @@ def _recognised(listing: Listing, find: Callable[[Listing], Iterator[_Twins]], *
         raise DataError(faults)
     found = FoundSources(
         sources=as_sources(pairs, always=always),
-        notes=(*listing.notes, *_without_masks(listing, [twin.images for twin in twins])),
+        notes=(
+            *listing.notes,
+            *_without_masks(listing, [twin.images for twin in twins]),
+            *filter(None, map(_said, twins)),
+        ),
     )
     return _with_meaning(found, listing, [pair.mask for pair in pairs])
 
@@ -115,9 +123,9 @@ def _by_words(listing: Listing) -> Iterator[_Twins]:
                     f"{listing.root / folder}: may have its masks in {shown}; say which: --images {folder} --masks "
                     f"{found[0]}"
                 )
-            if found and (suffix := _suffix(listing, folder, found[0])) is not None:
+            if found and (naming := _naming(listing, folder, found[0])):
                 place = (*parts[:index], *parts[index + 1 :])
-                yield _Twins(images=folder, masks=found[0], suffix=suffix, place=place)
+                yield _Twins(images=folder, masks=found[0], image=naming[0], mask=naming[1], place=place)
                 break
 
 
@@ -126,8 +134,9 @@ def _by_siblings(listing: Listing) -> Iterator[_Twins]:
     known = _folders(listing)
     for folder in known:
         found = [other for ending in MASK_FOLDERS if (other := f"{folder}{ending}") in known]
-        if folder and found and (suffix := _suffix(listing, folder, found[0])) is not None:
-            yield _Twins(images=folder, masks=found[0], suffix=suffix, place=tuple(folder.split("/")))
+        if folder and found and (naming := _naming(listing, folder, found[0])):
+            place = tuple(folder.split("/"))
+            yield _Twins(images=folder, masks=found[0], image=naming[0], mask=naming[1], place=place)
 
 
 def _by_suffix(listing: Listing) -> Iterator[_Twins]:
@@ -138,7 +147,8 @@ def _by_suffix(listing: Listing) -> Iterator[_Twins]:
             suffix for suffix in MASK_SUFFIXES if any(f"{suffix}." in name for name in listing.folders[folder])
         )
         for suffix in used:
-            images, masks = by_stem(listing, folder, without=used), by_stem(listing, folder, suffix)
+            images = by_stem(listing, folder, without=used)
+            masks = by_stem(listing, folder, Naming(after=suffix))
             if 2 * len(images.keys() & masks.keys()) > len(images):
                 found.append(suffix)
         if len(found) > 1:
@@ -148,7 +158,7 @@ def _by_suffix(listing: Listing) -> Iterator[_Twins]:
             )
         if found:
             place = tuple(folder.split("/")) if folder else ()
-            yield _Twins(images=folder, masks=folder, suffix=found[0], place=place)
+            yield _Twins(images=folder, masks=folder, image=PLAIN, mask=Naming(after=found[0]), place=place)
 
 
 def _folders(listing: Listing) -> Mapping[str, None]:
@@ -156,16 +166,46 @@ def _folders(listing: Listing) -> Mapping[str, None]:
     return dict.fromkeys(path.rpartition("/")[0] for path in listing.rasters)
 
 
-def _suffix(listing: Listing, images: str, masks: str) -> str | None:
-    """Return what the masks' names have more than those of their images; None where none of them match."""
-    stems = by_stem(listing, images).keys()
-    return next((one for one in ("", *MASK_SUFFIXES) if stems & by_stem(listing, masks, one).keys()), None)
+def _naming(listing: Listing, images: str, masks: str) -> tuple[Naming, Naming] | None:
+    """Return how images and their masks are called; None where their names do not go together."""
+    stems, others = by_stem(listing, images).keys(), by_stem(listing, masks).keys()
+    for suffix in ("", *MASK_SUFFIXES):
+        if stems & by_stem(listing, masks, Naming(after=suffix)).keys():
+            return PLAIN, Naming(after=suffix)
+    if not (stems and others):
+        return None
+    if (longer := common_suffix(stems, others)) is not None:
+        return PLAIN, Naming(after=longer)
+    image, mask = _shared([*stems]), _shared([*others])
+    found = by_stem(listing, images, image).keys()
+    return (image, mask) if 2 * len(found & by_stem(listing, masks, mask).keys()) > len(found) else None
+
+
+def _shared(stems: Sequence[str]) -> Naming:
+    """Return what all names begin with and end in, up to their numbers: ``img_`` of ``img_10`` and ``img_11``."""
+    before = _start(stems)
+    return Naming(before, _start([stem[len(before) :][::-1] for stem in stems])[::-1])
+
+
+def _start(texts: Sequence[str]) -> str:
+    """Return what all texts begin with, without a number that it ends in; of a lone text what is before a number."""
+    if len(texts) == 1:
+        return re.split(r"\d", texts[0])[0]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in same).rstrip("0123456789")
+
+
+def _said(twin: _Twins) -> str:
+    """Say how images and masks are called, where that was found out from their names; empty where it is usual."""
+    if twin.image == PLAIN and (twin.mask.after in ("", *MASK_SUFFIXES)) and not twin.mask.before:
+        return ""
+    return f"{twin.images}/ holds {twin.image.stem('*')}, and {twin.masks}/ {twin.mask.stem('*')} for it"
 
 
 FOLDERS = SourceLayout(
     name="folders of images and masks",
-    looks="`images/a.tif`, `masks/a.tif`, also `imgs`, `msks`, `image`, `label`, `gt` and the like, in folders of "
-    "splits or scenes, and with `class_dict.csv`",
+    looks="`images/a.tif`, `masks/a.tif`, also `imgs`, `msks`, `input`, `label`, `gt`, `img_dir` and `ann_dir` and the "
+    "like, in folders of splits or scenes, with `class_dict.csv`, and with names such as `img_7` and `target_7`",
     classes="as `--foreground`, `--task` or the legend says",
     split="folders called train, val, test; other folders are scenes",
     recognise=lambda listing: _recognised(listing, _by_words, always=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +11,40 @@ from sweep.patches.layouts.listing import Listing
 from sweep.patches.layouts.sources import SourceRaster
 from sweep.patches.splits.chosen import split_called
 from trainables.errors import DataError
+
+SUFFIX_LENGTH = 24
+"""Letters by which a mask's name may be longer than its image's."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How files are called, beside what an image and its mask have in common.
+
+    Attributes:
+        before: What their names begin with.
+        after: What their names without the ending end in.
+    """
+
+    before: str = ""
+    after: str = ""
+
+    def key(self, stem: str) -> str | None:
+        """Return what a name has in common with its partner's; None for a file that is called otherwise."""
+        fits = stem.startswith(self.before) and stem.endswith(self.after)
+        return stem[len(self.before) : len(stem) - len(self.after)] if fits and len(stem) > len(self.affixes) else None
+
+    def stem(self, key: str) -> str:
+        """Return the name of the file that has this in common with its partner."""
+        return f"{self.before}{key}{self.after}"
+
+    @property
+    def affixes(self) -> str:
+        """Both."""
+        return self.before + self.after
+
+
+PLAIN = Naming()
+"""Files that are called as their partners are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +78,8 @@ def placed(stem: str, image: Path, mask: Path, place: Sequence[str]) -> Pair:
 def as_sources(pairs: Iterable[Pair], *, always: bool = False) -> dict[str, SourceRaster]:
     """Name the pairs: by their stems, and with their places in front where stems occur twice.
 
-    A split that has all pairs is no division, and is forgotten.
+    Where that makes one name for several, the folders that tell their images apart are in their names, too. A split
+    that has all pairs is no division, and is forgotten.
 
     Args:
         pairs: At least one.
@@ -57,10 +92,10 @@ def as_sources(pairs: Iterable[Pair], *, always: bool = False) -> dict[str, Sour
     stems = Counter(pair.stem for pair in pairs)
     always = always or max(stems.values()) > 1
     divided = len({pair.split for pair in pairs}) > 1
+    names = _told_apart(pairs, ["_".join((*pair.place, pair.stem)) if always else pair.stem for pair in pairs])
     found: dict[str, SourceRaster] = {}
     faults = []
-    for pair in pairs:
-        name = "_".join((*pair.place, pair.stem)) if always else pair.stem
+    for pair, name in zip(pairs, names, strict=True):
         split = pair.split if divided else ""
         source = SourceRaster(name=name, image=pair.image, mask=pair.mask, folder=pair.scene, split=split)
         if (twin := found.setdefault(name, source)) is not source:
@@ -70,13 +105,28 @@ def as_sources(pairs: Iterable[Pair], *, always: bool = False) -> dict[str, Sour
     return found
 
 
-def by_stem(listing: Listing, folder: str, suffix: str = "", without: str | tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the rasters right in a folder by the stems that images and masks share.
+def _told_apart(pairs: Sequence[Pair], names: Sequence[str]) -> list[str]:
+    """Return the names; where several are the same, with the folders in which their images differ."""
+    folders: dict[str, list[tuple[str, ...]]] = {}
+    for pair, name in zip(pairs, names, strict=True):
+        folders.setdefault(name, []).append(pair.image.parent.parts)
+    told = []
+    for pair, name in zip(pairs, names, strict=True):
+        levels = list(zip(pair.image.parent.parts, *folders[name], strict=False))
+        apart = [own for own, *others in levels if len(set(others)) > 1 and own not in pair.place]
+        told.append("_".join((*pair.place, *apart, pair.stem)) if apart else name)
+    return told
+
+
+def by_stem(
+    listing: Listing, folder: str, naming: Naming = PLAIN, without: str | tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the rasters right in a folder by what the names of images and masks share.
 
     Args:
         listing: What there is.
         folder: Below its root; empty for the root itself.
-        suffix: What their stems end in, which is cut off; others are left out.
+        naming: How they are called; others are left out.
         without: Stems that end so, or in one of these, are left out.
 
     Raises:
@@ -87,10 +137,10 @@ def by_stem(listing: Listing, folder: str, suffix: str = "", without: str | tupl
     for name in listing.folders.get(folder, ()):
         path = f"{folder}/{name}" if folder else name
         stem = name.rpartition(".")[0]
-        if path not in listing.rasters or not stem.endswith(suffix) or (without and stem.endswith(without)):
+        key = naming.key(stem)
+        if path not in listing.rasters or key is None or (without and stem.endswith(without)):
             continue
-        stem = stem.removesuffix(suffix)
-        if (twin := found.setdefault(stem, path)) != path:
+        if (twin := found.setdefault(key, path)) != path:
             faults.append(
                 f"{listing.files[path]}: same name as {PurePosixPath(twin).name}, and only one can be meant; move the "
                 f"other away"
@@ -100,24 +150,42 @@ def by_stem(listing: Listing, folder: str, suffix: str = "", without: str | tupl
     return found
 
 
+def common_suffix(images: Set[str], masks: Set[str]) -> str | None:
+    """Return what most masks' names have more than their images'; None where few have a partner.
+
+    Args:
+        images: Names of images without their ending; at least one.
+        masks: The same of masks.
+    """
+    first = min(images)
+    suffixes = {mask[len(first) :] for mask in masks if mask.startswith(first)}
+    fitting = [one for one in sorted(suffixes, key=len) if len(one) <= SUFFIX_LENGTH and not one[:1].isdigit()]
+    return next((one for one in fitting if 2 * len({f"{image}{one}" for image in images} & masks) > len(images)), None)
+
+
 def lonely(
-    listing: Listing, files: Mapping[str, str], others: Mapping[str, str], folder: str, kind: str, suffix: str = ""
+    listing: Listing,
+    files: Mapping[str, str],
+    others: Mapping[str, str],
+    folder: str,
+    kind: str,
+    naming: Naming = PLAIN,
 ) -> list[str]:
     """Say which files have no counterpart, and where one of that name is there, but of an ending that is not read.
 
     Args:
         listing: What there is.
-        files: Stem to path.
+        files: What the names of partners share, to path.
         others: The same for their counterparts.
         folder: Where those are.
         kind: ``mask`` or ``image``.
-        suffix: What the counterparts' stems end in.
+        naming: How the counterparts are called.
     """
     faults = []
     missing = sorted(files.keys() - others.keys())
     unread = {PurePosixPath(name).stem: name for name in listing.folders.get(folder, ())} if missing else {}
     for stem in missing:
-        wanted = f"{stem}{suffix}"
+        wanted = naming.stem(stem)
         instead = f"only {unread[wanted]}, which is not read; save it as {wanted}.png" if wanted in unread else ""
         faults.append(
             f"{listing.files[files[stem]]}: has no {kind} {wanted}.* in {listing.root / folder}, {instead}"

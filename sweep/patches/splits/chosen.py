@@ -86,9 +86,9 @@ def read_split(text: str, names: Iterable[str]) -> dict[str, list[RasterPart]]:
 def split_called(folder: str) -> str:
     """Return the split that publishers call so; empty for a name of none, such as that of a scene.
 
-    A year may follow: COCO has ``train2017``.
+    A year may follow, or what is in it: COCO has ``train2017``, others ``training_data`` and ``test_images``.
     """
-    word = re.sub(r"(19|20)\d\d$", "", folder.lower())
+    word = re.sub(r"((19|20)\d\d|[_-](data|set|dataset|images|split))$", "", folder.lower())
     return next((split for split, words in PUBLISHED.items() if word in words), "")
 
 

@@ -327,6 +327,8 @@ def test_bad_footprints_are_one_line_each(ground: Path) -> None:
 
     (ground / "bad.gpkg").write_bytes(b"no package")
     refused("bad.gpkg: not readable as a vector file", ground / "bad.gpkg")
+    (ground / "empty.geojson").touch()
+    refused("empty.geojson: is empty (0 bytes); export it again", ground / "empty.geojson")
     (ground / "bad.parquet").write_bytes(b"no parquet")
     refused("bad.parquet: not readable as a vector file", ground / "bad.parquet")
     geopandas.read_file(footprints(ground / "x.gpkg")).drop(columns="geometry").to_parquet(ground / "plain.parquet")

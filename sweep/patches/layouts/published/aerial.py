@@ -88,12 +88,21 @@ LOVEDA = SourceLayout(
 )
 
 
+_DEEPGLOBE = (
+    PathPattern(
+        image=r"(?P<top>(?:(?P<split>train|valid|test)/)?)(?P<name>\d+)_sat\.jpg", mask=r"\g<top>\g<name>_mask"
+    ),
+    PathPattern(
+        image=r"(?P<split>training_data|test_data)/images/(?P<name>\d+)_sat\.jpg",
+        mask=r"\g<split>/masks/\g<name>_mask",
+    ),
+)
+
+
 def _deepglobe(listing: Listing) -> FoundSources | None:
     """Recognise roads (white) and land cover (colours); the values of both are blurred."""
-    matches = PathPattern(
-        image=r"(?P<top>(?:(?P<split>train|valid|test)/)?)(?P<name>\d+)_sat\.jpg", mask=r"\g<top>\g<name>_mask"
-    ).match(listing)
-    if not matches.pairs:
+    matches = next((matches for one in _DEEPGLOBE if (matches := one.match(listing)).pairs), None)
+    if matches is None:
         return None
     if in_colours([pair.mask for pair in matches.pairs.values()]):
         return found(matches, task=legends.DEEPGLOBE_LAND, binarise=True)
@@ -102,7 +111,7 @@ def _deepglobe(listing: Listing) -> FoundSources | None:
 
 DEEPGLOBE = SourceLayout(
     name="DeepGlobe roads and land cover",
-    looks="`train/6_sat.jpg`, `train/6_mask.png`",
+    looks="`train/6_sat.jpg`, `train/6_mask.png`; `training_data/images`, `training_data/masks`",
     classes="road, above 127; or 6 colours, made pure at 128, unknown is ignored",
     split="none; valid and test have no masks",
     recognise=_deepglobe,
@@ -189,7 +198,8 @@ POTSDAM = SourceLayout(
         [
             rf"\g<top>{folder}/\g<name>_label{'_noBoundary' if 'noBoundary' in folder else ''}"
             for folder in _POTSDAM_LABELS
-        ],
+        ]
+        + [r"\g<top>\g<name>_label"],
     ),
 )
 
@@ -204,7 +214,8 @@ VAIHINGEN = SourceLayout(
             rf"{top}{folder}/\g<name>{'_noBoundary' if 'eroded' in folder else ''}"
             for folder in _VAIHINGEN_LABELS
             for top in ("", "ISPRS_semantic_labeling_Vaihingen/")
-        ],
+        ]
+        + [r"\g<name>"],
     ),
 )
 
