@@ -90,6 +90,17 @@ class Side:
         return Side(length=end - begin, window=self.window, starts=starts)
 
 
+def count_windows(height: int, width: int, window: int) -> int:
+    """Return how many windows cover an image.
+
+    Args:
+        height: Pixels of the image, at least 1.
+        width: Likewise.
+        window: Pixels of a window's side, a multiple of 32.
+    """
+    return len(Side.of(height, window).starts) * len(Side.of(width, window).starts)
+
+
 def ramp(length: int) -> Tensor:
     """Return the (length,) float32 weights of the second of two windows over a fade: a raised cosine, inside (0, 1)."""
     return (1 - torch.cos(torch.pi * (torch.arange(length) + 0.5) / length)) / 2

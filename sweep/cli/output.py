@@ -77,6 +77,7 @@ class Output:
         results: What came out and what to do next; says nothing with ``--json``.
         events: The same for programs; says something only with ``--json``.
         next_command: The command that the user was told to run next; empty for none.
+        afterwards: Seconds of what follows without being asked for, estimated; None where nothing does.
     """
 
     def __init__(self, console: Console, results: Console, events: Events) -> None:
@@ -84,6 +85,7 @@ class Output:
         self.results = results
         self.events = events
         self.next_command = ""
+        self.afterwards: float | None = None
 
     def next(self, command: str) -> None:
         """Say which command comes next, ready to be pasted."""

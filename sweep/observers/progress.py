@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -15,14 +15,37 @@ from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
 from sweep.records.throttle import Throttle
 from sweep.records.trials import ENDED, TrialPlan, TrialRecord
 from sweep.search.groups import Outcome
+from trainables.recipe import Recipe
 from trainables.report import EpochReport, FinalReport
 
 
 class Progress(Observer):
-    """Follows the trials of a sweep; their total includes those of searches that have no name yet."""
+    """Follows the trials of a sweep.
 
-    def __init__(self, total: int, concurrent: int, known: Sequence[TrialRecord], console: Console) -> None:
-        self._trials = TrialTable(total, concurrent, map(TrialRow.of, known))
+    Args:
+        total: Number of trials, those of searches that have no name yet included.
+        concurrent: Trials side by side.
+        known: Those that are known.
+        console: Where.
+        scoring: How many epochs' time it takes to score whole val tiles, by recipe; None where that is not known.
+        expected: Seconds that all of it takes, estimated before the first epoch; None likewise.
+        afterwards: Seconds of what follows the sweep in a study; None outside one.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        concurrent: int,
+        known: Sequence[TrialRecord],
+        console: Console,
+        *,
+        scoring: Callable[[Recipe], float] | None = None,
+        expected: float | None = None,
+        afterwards: float | None = None,
+    ) -> None:
+        self._scoring = scoring or (lambda recipe: 0.0)
+        self._expected, self._afterwards = expected, afterwards
+        self._trials = TrialTable(total, concurrent, map(self._begin_row, known))
         for row in self._trials.rows.values():
             row.state = row.state if row.state in ENDED else "waiting"
         self._live: Live | None = None
@@ -39,7 +62,8 @@ class Progress(Observer):
 
     def begin(self, plan: TrialPlan) -> None:
         """Show that a trial runs."""
-        self._row(plan).state = "running"
+        row = self._row(plan)
+        row.state, row.since = "running", time.monotonic()
 
     def replay(self, plan: TrialPlan, report: EpochReport) -> None:
         """Take up an epoch from before this run."""
@@ -48,8 +72,9 @@ class Progress(Observer):
     def epoch(self, plan: TrialPlan, report: EpochReport) -> None:
         """Show an epoch."""
         row = self._row(plan)
+        row.since = time.monotonic()
         if row.learn(vars(report)):
-            scores = "" if row.val_iou is None else f"val IoU {row.val_iou:.3f}  best {row.best:.3f}  "
+            scores = "" if row.val_iou is None else f"epoch IoU {row.val_iou:.3f}  best {row.best:.3f}  "
             self._say(
                 f"{row.attempt}  epoch {row.epoch}/{row.max_epochs}  {scores}"
                 f"loss {row.loss:.3f}  rate {row.rate:.2g}  {report.seconds:.1f} s  {self._clock()}"
@@ -59,6 +84,10 @@ class Progress(Observer):
         """Show how a trial ended."""
         row = self._row(plan)
         row.state = outcome
+        if final is not None:
+            row.finish(final.final_val_iou, final.final_seconds)
+            scored = "" if row.final is None else f"  val IoU {row.final:.3f} of whole val tiles"
+            self._say(f"{row.attempt}  finished{scored}  {duration(row.time)} in all")
         if outcome in ("stopped", "paused"):
             self._say(f"{row.attempt}  {outcome} after epoch {row.epoch}")
 
@@ -75,19 +104,27 @@ class Progress(Observer):
 
     def _row(self, plan: TrialPlan) -> TrialRow:
         if plan.attempt not in self._trials.rows:
-            self._trials.rows[plan.attempt] = TrialRow.of(TrialRecord(plan=plan))
+            self._trials.rows[plan.attempt] = self._begin_row(TrialRecord(plan=plan))
         return self._trials.rows[plan.attempt]
+
+    def _begin_row(self, record: TrialRecord) -> TrialRow:
+        return TrialRow.of(record, self._scoring(record.plan.recipe))
 
     def _say(self, line: str) -> None:
         if not self._live:
             self._console.print(line)
 
     def _clock(self) -> str:
+        now = time.monotonic()
         if self._estimating.due:
             with self._estimating.done():
-                self._remaining = self._trials.remaining_seconds()
+                self._remaining = self._trials.remaining_seconds(now)
+                if self._remaining is None and self._expected is not None:
+                    self._remaining = max(0.0, self._expected - (now - self._started))
         eta = "" if self._remaining is None else f"  ETA {duration(self._remaining)}"
-        return f"({duration(time.monotonic() - self._started)}{eta})"
+        if self._remaining is not None and self._afterwards is not None:
+            eta += f", of the study {duration(self._remaining + self._afterwards)}"
+        return f"({duration(now - self._started)}{eta})"
 
     def table(self) -> Fitted:
         """Draw the table, no higher than the screen."""

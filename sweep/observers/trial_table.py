@@ -35,12 +35,16 @@ class TrialRow:
         max_epochs: Epochs of a full training.
         state: ``broken off`` for a trial that was running when its driver went.
         epoch: The last one that was reported.
-        val_iou: Of that epoch, in [0, 1].
-        best: Best val IoU of an epoch so far.
+        val_iou: Of that epoch's validation windows, in [0, 1].
+        best: The best of an epoch so far.
+        final: Of whole val tiles, once the trial has finished.
         loss: Train loss of the last epoch.
         rate: Learning rate of the last epoch.
         epochs_timed: Epochs whose time is known.
         seconds: How long these took together.
+        scoring: How many epochs' time it takes to score the whole val tiles at the end, estimated.
+        final_seconds: How long that took.
+        since: When it was last heard of, by the monotonic clock; None where nobody listens.
     """
 
     attempt: str
@@ -51,16 +55,25 @@ class TrialRow:
     epoch: int = 0
     val_iou: float | None = None
     best: float | None = None
+    final: float | None = None
     loss: float | None = None
     rate: float | None = None
     epochs_timed: int = 0
     seconds: float = 0.0
+    scoring: float = 0.0
+    final_seconds: float = 0.0
+    since: float | None = None
 
     @classmethod
-    def of(cls, record: TrialRecord) -> TrialRow:
+    def of(cls, record: TrialRecord, scoring: float = 0.0) -> TrialRow:
         """Begin the row of a recorded trial."""
         plan = record.plan
-        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.epochs, record.state)
+        return cls(plan.attempt, plan.group, plan.recipe.architecture, plan.epochs, record.state, scoring=scoring)
+
+    @property
+    def time(self) -> float:
+        """Seconds of its epochs and of scoring whole val tiles, as the leaderboard has them."""
+        return self.seconds + self.final_seconds
 
     @property
     def pace(self) -> float:
@@ -82,6 +95,11 @@ class TrialRow:
         self.epochs_timed += 1
         self.seconds += report["seconds"]
         return True
+
+    def finish(self, val_iou: float, seconds: float) -> None:
+        """Take up the scores of whole val tiles: their mean IoU, and how long they took."""
+        self.final = None if math.isnan(val_iou) else val_iou
+        self.final_seconds = seconds
 
 
 class TrialTable:
@@ -115,25 +133,39 @@ class TrialTable:
             counts["waiting"] += self.total - len(self.rows)
         return counts
 
-    def remaining_seconds(self) -> float | None:
+    def remaining_seconds(self, now: float | None = None) -> float | None:
         """Estimate the time to the end from the epochs seen so far; None before the first one.
 
-        A trial that has begun is taken to run to its last epoch, one that is planned likewise and at the mean pace of
-        the others; a search's coming trials are taken to cost what its ended ones did.
+        A trial that has begun is taken to run to its last epoch and to score the val tiles, one that is planned
+        likewise and at the mean pace of the others; a search's coming trials are taken to cost what its ended ones did.
+
+        Args:
+            now: By the monotonic clock: what running trials have done since they were last heard of is over.
         """
         paces = [row.pace for row in self.rows.values() if row.epochs_timed]
         if not paces:
             return None
-        usual = fmean(paces)
-        remaining = [
-            (row.max_epochs - row.epoch) * (row.pace if row.epochs_timed else usual)
-            for row in self.rows.values()
-            if row.state == "waiting" or row.state in SHOWN_ALWAYS
-        ]
-        ended = [row.seconds for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
-        longest = max(row.max_epochs for row in self.rows.values()) * usual
+        usual, scoring = fmean(paces), self._scoring()
+
+        def left(row: TrialRow) -> float:
+            epochs = row.max_epochs - row.epoch + scoring.get(row.architecture, row.scoring)
+            begun = now - row.since if now is not None and row.since is not None and row.state == "running" else 0.0
+            return max(0.0, epochs * (row.pace if row.epochs_timed else usual) - begun)
+
+        unfinished = ("waiting", *SHOWN_ALWAYS)
+        remaining = [left(row) for row in self.rows.values() if row.state in unfinished]
+        ended = [row.time for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
+        longest = max(row.max_epochs + scoring.get(row.architecture, row.scoring) for row in self.rows.values()) * usual
         remaining += [fmean(ended) if ended else longest] * (self.total - len(self.rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
+
+    def _scoring(self) -> dict[str, float]:
+        """Return how many epochs' time the scoring of whole val tiles took, by architecture, where that is known."""
+        found: dict[str, list[float]] = {}
+        for row in self.rows.values():
+            if row.final_seconds and row.epochs_timed:
+                found.setdefault(row.architecture, []).append(row.final_seconds / row.pace)
+        return {name: fmean(shares) for name, shares in found.items()}
 
     def draw(self, clock: str = "", most: int = MAX_RUNNING) -> Group:
         """Draw every trial of a small sweep; of a large one the running trials, and a line per group or architecture.
@@ -175,6 +207,10 @@ def _best(family: Family) -> float | None:
     return max((row.best for row in family[1] if row.best is not None), default=None)
 
 
+def _best_final(family: Family) -> float | None:
+    return max((row.final for row in family[1] if row.final is not None), default=None)
+
+
 def _in_state(state: str) -> Callable[[Family], int | None]:
     return lambda family: sum(row.state == state for row in family[1]) or None
 
@@ -183,8 +219,9 @@ TRIAL_COLUMNS = (
     Column(heading="trial", value=lambda row: row.attempt),
     Column(heading="state", value=lambda row: row.state),
     Column(heading="epoch", value=lambda row: f"{row.epoch}/{row.max_epochs}", right=True, priority=2),
-    Column(heading="val IoU", value=lambda row: row.val_iou, format=".3f", right=True),
-    Column(heading="best", value=lambda row: row.best, format=".3f", right=True, priority=3),
+    Column(heading="epoch IoU", value=lambda row: row.val_iou, format=".3f", right=True),
+    Column(heading="best epoch IoU", value=lambda row: row.best, format=".3f", right=True, priority=4),
+    Column(heading="val IoU", value=lambda row: row.final, format=".3f", right=True, priority=2),
     Column(heading="loss", value=lambda row: row.loss, format=".3f", right=True, priority=5),
     Column(heading="rate", value=lambda row: row.rate, format=".2g", right=True, priority=7),
     Column(
@@ -194,19 +231,19 @@ TRIAL_COLUMNS = (
         right=True,
         priority=6,
     ),
-    Column(
-        heading="time", value=lambda row: duration(row.seconds) if row.epochs_timed else None, right=True, priority=4
-    ),
+    Column(heading="time", value=lambda row: duration(row.time) if row.epochs_timed else None, right=True, priority=3),
 )
+"""The IoU of an epoch is that of its validation windows, val IoU that of whole val tiles, as on the leaderboard."""
 STATES = {"finished": 2, "stopped": 4, "failed": 3, "running": 2, "paused": 6, "broken off": 3, "waiting": 5}
 """States -> priority of their number's column."""
 FAMILY_COLUMNS = (
     Column(heading="trials of", value=lambda family: family[0]),
     *(Column(heading=one, value=_in_state(one), right=True, priority=priority) for one, priority in STATES.items()),
-    Column(heading="best", value=_best, format=".3f", right=True),
+    Column(heading="best epoch IoU", value=_best, format=".3f", right=True),
+    Column(heading="val IoU", value=_best_final, format=".3f", right=True, priority=2),
     Column(
         heading="time",
-        value=lambda family: duration(sum(row.seconds for row in family[1])),
+        value=lambda family: duration(sum(row.time for row in family[1])),
         right=True,
         priority=7,
     ),

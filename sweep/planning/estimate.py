@@ -12,6 +12,7 @@ from sweep.cli.tables import Column, Sheet
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.policy import Policy
 from sweep.planning.resources import Resources
+from sweep.planning.shares import PREDICT_SHARE
 from sweep.records.trial_result import TrialResult
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
@@ -28,8 +29,6 @@ TRAIN_SECONDS_PER_MEGAPIXEL = {
     "cuda": {"cnn": 0.15, "sam": 0.6},
     "cpu": {"cnn": 11.0, "sam": 22.0},
 }
-PREDICT_SHARE = {"cnn": 0.3, "sam": 0.8}
-"""Cost of predicting a pixel over training on it; a frozen encoder costs the same in both."""
 ENCODER_SHARE = {"sam_vit_b_conv": 0.63, "sam_vit_b_unet": 0.52, "mobile_sam_conv": 0.13}
 """Share of a training step that a fixed encoder takes, which folds share; by operations (``benchmarks.folds``)."""
 

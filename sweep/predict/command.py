@@ -129,9 +129,9 @@ def main(options: PredictOptions, output: Output) -> int:
     storage = Storage.open(options.storage)
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
+    from sweep.cli.counting import WindowProgress
     from sweep.predict.ensemble import Ensemble
     from sweep.predict.job import Job
-    from sweep.predict.progress import WindowProgress
     from sweep.predict.record import Record
 
     note_inputs(storage, [one.path for one in inputs], options.model, output)

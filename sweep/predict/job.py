@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.cli.counting import WindowProgress
 from sweep.predict.cover import Cover
 from sweep.predict.ensemble import Ensemble
 from sweep.predict.georeference import require_transform, side_of_pixel
@@ -16,7 +17,6 @@ from sweep.predict.mapper import PROBABILITY_STEPS, Mapper
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
 from sweep.predict.polygons import ground_under, write_polygons
-from sweep.predict.progress import WindowProgress
 from sweep.predict.record import Record
 from sweep.predict.settings import MapSettings
 from sweep.rasters.addresses import unsigned

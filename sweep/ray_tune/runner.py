@@ -19,6 +19,7 @@ from sweep.observers.tracking import follow
 from sweep.planning.estimate import Estimator
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
+from sweep.planning.shares import scoring_in_epochs
 from sweep.ray_tune.actors import share_processes
 from sweep.ray_tune.allocation import room
 from sweep.ray_tune.callback import ObserverCallback
@@ -85,6 +86,22 @@ def _groups(run: Run, records: TrialRecords) -> dict[str, TrialGroup]:
 
 def _scratch_name(trial: Any) -> str:
     return f"{attempt_of(trial)}-{trial.trial_id}"  # a trial that paused comes a second time
+
+
+def _progress(run: Run, resources: Resources, records: TrialRecords, output: Output) -> Progress:
+    val = run.data.val
+    pixels = sum(tile.mask.size for tile in val)
+    known = records.all()
+    resumed = any(record.state != "waiting" for record in known)
+    return Progress(
+        run.plan.total,
+        resources.concurrent,
+        known,
+        output.console,
+        scoring=lambda recipe: scoring_in_epochs(recipe, len(val), pixels),
+        expected=None if resumed else Estimator(data=run.data, device=resources.device).sweep(run.plan, resources),
+        afterwards=output.afterwards,
+    )
 
 
 def run_trials(
@@ -155,7 +172,7 @@ def run_trials(
     callback = ObserverCallback(
         [
             Recorder(experiment, records),
-            Progress(plan.total, resources.concurrent, records.all(), output.console),
+            _progress(run, resources, records, output),
             EventStream(output.events),
             *follow(run.tracking, experiment),
         ],

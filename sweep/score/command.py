@@ -10,6 +10,7 @@ import tyro
 from tyro.conf import arg
 
 from sweep.cli.console import Command
+from sweep.cli.counting import WindowProgress
 from sweep.cli.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions, TrustOptions
 from sweep.cli.output import Output
 from sweep.ray_tune.cluster import joins, ray_cluster
@@ -80,8 +81,9 @@ def score(options: ScoreOptions, output: Output) -> None:
     with ledger.locked():
         admitted = admit(experiment, ledger, attempts=options.attempts, recipes=options.recipes, again=options.again)
         _check_data(experiment, patches)
-        predict = predictor(options.address, options.device, trust_code=options.trust_code)
-        score_attempts(experiment, ledger, admitted, patches, predict, output)
+        with WindowProgress(output.console) as progress:
+            predict = predictor(options.address, options.device, progress, trust_code=options.trust_code)
+            score_attempts(experiment, ledger, admitted, patches, predict, output)
     board = Leaderboard(experiment)
     board.write()
     conclude(experiment, board, output)

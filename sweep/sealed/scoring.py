@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sweep.cli.counting import WindowProgress
+from sweep.cli.durations import duration
 from sweep.cli.output import Output
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.tasks import on_cluster
 from sweep.records.experiment import Experiment
 from sweep.records.store import TEST_SCORES_FILE, ScoreRow, read_test_scores, scores_sha256, scores_table
+from sweep.records.trials import read_reports
 from sweep.sealed.admission import Attempt
 from sweep.sealed.audit import same_scores
 from sweep.sealed.ledger import Ledger, Reading
@@ -22,15 +27,35 @@ from trainables.errors import ExperimentError, LedgerError
 from trainables.metrics import SplitScore
 from trainables.models.trust import trust_everything
 from trainables.trial_states import BEST_FILE
+from trainables.wording import counted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainables.scoring import Forward
 
 Predict = Callable[[bytes, Sequence[Tile], str], tuple[SplitScore, dict[str, bytes]]]
 """From a weights file's content, tiles, and where the weights are, to what ``predict_test`` returns."""
 
 
 def predict_test(
-    weights_file: bytes, tiles: Sequence[Tile], origin: str, *, device: str, trust_code: bool = False
+    weights_file: bytes,
+    tiles: Sequence[Tile],
+    origin: str,
+    *,
+    device: str,
+    trust_code: bool = False,
+    progress: WindowProgress | None = None,
 ) -> tuple[SplitScore, dict[str, bytes]]:
     """Score tiles with a best-weights file.
+
+    Args:
+        weights_file: Its content.
+        tiles: What to score.
+        origin: Where the weights are.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        trust_code: Whether code that the weights name may run.
+        progress: Counts the windows.
 
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
@@ -39,19 +64,64 @@ def predict_test(
     from trainables.inference import choose_device, ready
     from trainables.losses.base import loss_of
     from trainables.scoring import score_and_draw
+    from trainables.windows import count_windows
 
     if trust_code:
         trust_everything()
     model, best = load_best_bytes(weights_file, origin)
     forward = ready(model, best.recipe, choose_device(device))
     loss = loss_of(best.recipe.replace(class_weights="none"), best.task, train=())  # they are for training
+    if progress:
+        sides = [tile.mask.shape for tile in tiles]
+        total = sum(count_windows(height, width, best.recipe.crop_size) for height, width in sides)
+        progress.begin("  windows", total)
+        forward = _counted(forward, progress)
     return score_and_draw(model, forward, tiles, best.recipe, loss, batch_size=best.recipe.batch_size)
 
 
-def predictor(address: str | None, device: str, *, trust_code: bool) -> Predict:
+def _counted(forward: Forward, progress: WindowProgress) -> Forward:
+    def counting(images: Tensor) -> Tensor:
+        logits = forward(images)
+        progress.advance(len(images))
+        return logits
+
+    return counting
+
+
+def predictor(address: str | None, device: str, progress: WindowProgress, *, trust_code: bool) -> Predict:
     """Return what scores an attempt's weights: in this process, or on the cluster that it has joined."""
-    call = partial(on_cluster, predict_test) if joins(address) else predict_test
-    return partial(call, device=device, trust_code=trust_code)
+    if joins(address):
+        return partial(partial(on_cluster, predict_test), device=device, trust_code=trust_code)
+    return partial(predict_test, device=device, trust_code=trust_code, progress=progress)
+
+
+class _Clock:
+    """How long scoring takes: by the time that each attempt's own scoring of the val tiles took, corrected as it goes.
+
+    Args:
+        experiment: Whose attempts.
+        names: The attempts.
+        share: Test tiles over val tiles.
+    """
+
+    def __init__(self, experiment: Experiment, names: Sequence[str], share: float) -> None:
+        self._expected = {name: share * _final_seconds(experiment, name) for name in names}
+        self._took: dict[str, float] = {}
+
+    def took(self, name: str, seconds: float) -> None:
+        """Learn how long an attempt took."""
+        self._took[name] = seconds
+
+    def expected(self, names: Sequence[str]) -> float:
+        """Return the seconds that attempts will take, 0 where nothing is known."""
+        known = sum(self._expected[name] for name in self._took)
+        factor = sum(self._took.values()) / known if known else 1.0
+        return factor * sum(self._expected[name] for name in names)
+
+
+def _final_seconds(experiment: Experiment, attempt: str) -> float:
+    reports = read_reports(experiment, attempt)
+    return float(reports[-1].get("final_seconds") or 0.0) if reports else 0.0
 
 
 def score_attempts(
@@ -75,11 +145,18 @@ def score_attempts(
     _require_recorded_tiles(admitted, test, patches)
     known = any(one.test_fingerprint == test.fingerprint and one.test_files for one in ledger.readings())
     description = experiment.description
-    for attempt in admitted:
+    names = [attempt.name for attempt in admitted]
+    clock = _Clock(experiment, names, len(test.tiles) / max(1, len(description["data"]["val"])))
+    for number, attempt in enumerate(admitted):
         what = "completing the recorded reading" if attempt.recorded else "reading test once"
-        output.console.print(f"{what} for {attempt.name} ({len(test.tiles)} tiles)")
+        left = clock.expected(names[number:])
+        time_left = f"; about {duration(left)} for what is left" if left else ""
+        place = f"{number + 1} of {len(admitted)}, {counted(len(test.tiles), 'tile')}"
+        output.console.print(f"{what} for {attempt.name} ({place}{time_left})")
+        started = time.monotonic()
         origin = experiment.path(f"{attempt.name}/{BEST_FILE}")
         result, files = predict(_weights(experiment, attempt), test.tiles, origin)
+        clock.took(attempt.name, time.monotonic() - started)
         reading = Reading(
             experiment=experiment.name,
             attempt=attempt.name,

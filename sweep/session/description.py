@@ -37,6 +37,7 @@ def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
             **describe_leaks(data),
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],
+            "val_pixels": sum(tile.mask.size for tile in data.val),
         },
         "folds": run.plan.folds,
         "scenes": run.scenes and describe_scenes(run.scenes),

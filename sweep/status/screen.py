@@ -98,7 +98,7 @@ def _best_text(best: Best) -> str:
         epoch = f"epoch {best.epoch}/{best.max_epochs}"
         return f"{best.attempt}  val IoU {best.val_iou:.3f} of whole val tiles ({epoch}{note})"
     ending = ENDINGS.get(best.status, ", not finished")
-    return f"{best.attempt}  val IoU {best.val_iou:.3f} in epoch {best.epoch}/{best.max_epochs}{ending}"
+    return f"{best.attempt}  epoch IoU {best.val_iou:.3f} in epoch {best.epoch}/{best.max_epochs}{ending}"
 
 
 def _failure_lines(failure: Failure) -> list[Line]:

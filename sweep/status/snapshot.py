@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sweep.observers.trial_table import TrialRow, TrialTable
+from sweep.planning.shares import scoring_in_epochs
 from sweep.records.experiment import Experiment
 from sweep.records.lease import Lease, Sighting
 from sweep.records.store import damage_in_one_line
@@ -188,14 +189,17 @@ def _table(
     *,
     alive: bool,
 ) -> TrialTable:
+    data = description["data"]
     rows = []
     for record in records:
-        row = TrialRow.of(record)
+        row = TrialRow.of(record, scoring_in_epochs(record.plan.recipe, len(data["val"]), data.get("val_pixels", 0)))
         if row.state == "running" and not alive:
             row.state = "broken off"
         for report in reports[row.attempt]:
             if "epoch" in report:
                 row.learn(report)
+            if report.get("finished"):
+                row.finish(report["final_val_iou"], report.get("final_seconds", 0.0))
         rows.append(row)
     total = planned_total(description["plan"])
     under_way: set[State | Literal["broken off"]] = {"running", "broken off"}

@@ -174,7 +174,15 @@ def _sweep(run: StudyRun, phase: str) -> int:
     seconds = run.remaining
     limit = seconds if seconds is not None and seconds > WORTH_A_LIMIT else None
     names = finalists.names if finalists else ()
-    return run_phase(study, phase, options, StepOutput(run.output), seconds=limit, architectures=names, sizes=sizes)
+    return run_phase(
+        study,
+        phase,
+        options,
+        StepOutput(run.output, afterwards=sum(step.seconds for step in steps[1:])),
+        seconds=limit,
+        architectures=names,
+        sizes=sizes,
+    )
 
 
 def _finalists(study: StudyFolder, phase: str, options: StudyOptions) -> Finalists | None:

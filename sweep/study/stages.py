@@ -43,10 +43,12 @@ class StepOutput(Output):
     Args:
         whole: What the study says.
         results: Where its results go in place of the study's.
+        afterwards: Seconds of the steps that follow, estimated.
     """
 
-    def __init__(self, whole: Output, results: Console | None = None) -> None:
+    def __init__(self, whole: Output, results: Console | None = None, afterwards: float | None = None) -> None:
         super().__init__(whole.console, results or whole.results, whole.events)
+        self.afterwards = afterwards
         self._whole = whole
 
     def next(self, command: str) -> None:

@@ -120,18 +120,18 @@ def test_an_unfinished_sweep_is_resumed_and_a_failed_one_run_again(tmp_path: Pat
             {"unet": "running"},
             [
                 "best so far    smp_unet_resnet34  val IoU 0.720 of whole val tiles (epoch 2/2)",
-                "best so far    unet  val IoU 0.320 in epoch 2/2, not finished",
+                "best so far    unet  epoch IoU 0.320 in epoch 2/2, not finished",
             ],
         ),
         (
             True,
             {"unet": "stopped", "smp_unet_resnet34": "stopped"},
-            ["best           smp_unet_resnet34  val IoU 0.720 in epoch 2/2, stopped early"],
+            ["best           smp_unet_resnet34  epoch IoU 0.720 in epoch 2/2, stopped early"],
         ),
         (
             False,
             {"unet": "stopped", "smp_unet_resnet34": "failed"},
-            ["best so far    smp_unet_resnet34  val IoU 0.720 in epoch 2/2, then it failed"],
+            ["best so far    smp_unet_resnet34  epoch IoU 0.720 in epoch 2/2, then it failed"],
         ),
     ],
 )

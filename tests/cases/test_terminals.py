@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from sweep.cli.counting import WindowProgress
 from sweep.cli.tables import Column, Sheet
 from sweep.cli.terminal import PIPE_WIDTH, Terminal
 from sweep.observers.progress import Progress
-from sweep.predict.progress import WindowProgress
 from tests.cases.experiments import write_experiment
 from tests.cases.screens import FakeTerminal, Screen, printed, run_on
 from tests.commands import environment
@@ -72,7 +72,7 @@ def test_the_live_table_stays_on_the_screen(xterm: pytest.MonkeyPatch, trials: i
 def test_a_terminal_that_cannot_move_its_cursor_gets_a_line_per_epoch(xterm: pytest.MonkeyPatch) -> None:
     xterm.setenv("TERM", "dumb")
     text = _follow(2, file=FakeTerminal())
-    assert text.count("epoch 1/3") == 2 and "val IoU 0.100" in text and "\x1b" not in text
+    assert text.count("epoch 1/3") == 2 and "epoch IoU 0.100" in text and "\x1b" not in text
 
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"])
@@ -96,7 +96,7 @@ def test_no_color_is_respected(xterm: pytest.MonkeyPatch) -> None:
 
 def test_the_bar_of_a_prediction_is_lines_there_too(xterm: pytest.MonkeyPatch) -> None:
     xterm.setenv("TERM", "dumb")
-    xterm.setattr("sweep.predict.progress.SECONDS_A_LINE", 0.0)
+    xterm.setattr("sweep.cli.counting.SECONDS_A_SLOW_LINE", 0.0)
     stream = FakeTerminal()
     with WindowProgress(Terminal(file=stream)) as progress:
         progress.begin("city", 4)

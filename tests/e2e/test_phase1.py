@@ -22,7 +22,7 @@ from trainables.recipe import Recipe
 def test_it_prints_dashboard_epochs_leaderboard_and_what_comes_next(scored: SharedSweep) -> None:
     out = scored.said("phase1")
     assert "http://127.0.0.1:" in out and "ray get-auth-token" in out
-    assert "sam_vit_b_unet  epoch 2/2  val IoU" in out and "ETA" in out
+    assert "sam_vit_b_unet  epoch 2/2  epoch IoU" in out and "ETA" in out
     assert "SMP DeepLabV3+ + ResNet34" in out and "best epoch" in out
     assert "python -m sweep.score phase1-smoke" in out
     assert "random weights" in out

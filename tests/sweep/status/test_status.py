@@ -132,7 +132,7 @@ def test_a_running_sweep_names_its_driver_and_when_it_will_end(made: Made) -> No
 def test_the_best_is_of_whole_tiles_where_a_trial_has_finished(made: Made) -> None:
     text, (status, *_) = _status(made.folder.parent)
     assert "unet-1  val IoU 0.550 of whole val tiles (epoch 4/4)" in text
-    assert "unet-2  val IoU 0.200 in epoch 2/4, not finished" in text
+    assert "unet-2  epoch IoU 0.200 in epoch 2/4, not finished" in text
     assert [(best["attempt"], best["finished"]) for best in status["best"]] == [("unet-1", True), ("unet-2", False)]
 
 
