@@ -141,6 +141,10 @@ def _scaled(part: Outline | Runs, shape: tuple[int, int]) -> Outline | Runs:
     return replace(part, ring=part.ring * by, holes=[hole * by for hole in part.holes])
 
 
+EMPTY = "empty, 0 bytes"
+"""What is wrong with a file of labels that holds nothing; where an image has no objects, files say so, too."""
+
+
 def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
     """Read a JSON file with labels.
 
@@ -148,7 +152,9 @@ def read_labels(path: Path, schema: type[Schema], kind: str) -> Schema:
         DataError: Not readable, too large, or of another kind.
     """
     try:
-        return parse_json(read_bounded(path, MAX_BYTES), schema, MAX_BYTES)
+        if not (data := read_bounded(path, MAX_BYTES)):
+            raise DamagedError(EMPTY)
+        return parse_json(data, schema, MAX_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); allow it, or export it again") from error
     except DamagedError as error:

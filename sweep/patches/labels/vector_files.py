@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.patches.labels.shared import EMPTY
 from trainables.errors import DataError, nearest
 from trainables.escaping import visible
 
@@ -242,11 +243,6 @@ def _damage(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # they raise many kinds on damaged input
-        if path.is_file() and not path.stat().st_size:
-            raise DataError(
-                f"{path}: is empty (0 bytes); export it again: where there are no objects, a file says so, too"
-            ) from error
         reason = " ".join(str(error).split("; It might help")[0].replace(f"'{path}' ", "").split())
-        raise DataError(
-            f"{path}: not readable as a vector file ({reason or type(error).__name__}); export it again"
-        ) from error
+        said = EMPTY if path.is_file() and not path.stat().st_size else reason or type(error).__name__
+        raise DataError(f"{path}: not readable as a vector file ({said}); export it again") from error
