@@ -22,10 +22,17 @@ def page_script(own: str) -> str:
     return files("sweep.charts").joinpath("large.js").read_text(encoding="utf-8") + own
 
 
-def policy(script: str) -> str:
-    """Return a content security policy: nothing is fetched, and no script runs but the page's own."""
+def policy(script: str, *, asks_its_server: bool = False) -> str:
+    """Return a content security policy: no script runs but the page's own, and nothing is fetched.
+
+    Args:
+        script: The page's own.
+        asks_its_server: Whether it may ask the server that it came from for itself.
+    """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" + (
+        "; connect-src 'self'" if asks_its_server else ""
+    )
 
 
 def photo(picture: Image.Image, *, quality: int = 62, fast: bool = False) -> str:

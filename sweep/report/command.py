@@ -41,6 +41,12 @@ class ReportOptions(StorageOptions):
     overwrite: bool = False
     """Replace files that are there and are not a report as this command wrote it."""
 
+    live: bool = False
+    """Also serve the page on this machine, and refresh it while the sweep runs; Ctrl-C ends that."""
+
+    browse: bool = False
+    """With --live: open this machine's browser."""
+
     pdf: bool = False
     """Write report.pdf, too, printed by this machine's Chromium; needs the extra report."""
 
@@ -50,6 +56,7 @@ def main(options: ReportOptions, output: Output) -> int:
     # Here, so that --help answers without loading Optuna and OpenCV.
     from sweep.report.assemble import assemble
     from sweep.report.data import ReportData
+    from sweep.report.follow import follow
     from sweep.report.printing import require_printer, to_pdf
     from sweep.report.render import render_html, render_markdown
     from sweep.sealed.next_step import next_command
@@ -57,6 +64,8 @@ def main(options: ReportOptions, output: Output) -> int:
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
     names: list[str | None] = list(dict.fromkeys(options.names)) or [None]
+    if options.browse and not options.live:
+        raise ExperimentError("--browse: opens the page of --live; say --live, too, or open report.html yourself")
     if len(names) > MOST_EXPERIMENTS:
         raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     browser = require_printer() if options.pdf else ""
@@ -65,21 +74,34 @@ def main(options: ReportOptions, output: Output) -> int:
     endings = (".html", ".md", *((".pdf",) if browser else ()))
     places = _Places.of(experiments, options.out, endings)
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
-    sources = [
-        ReportData.read(one, must_write=options.out is None, experiments=len(experiments)) for one in experiments
-    ]
+
+    def read() -> list[ReportData]:
+        must_write = options.out is None
+        return [ReportData.read(one, must_write=must_write, experiments=len(experiments)) for one in experiments]
+
+    def write(page: Page) -> tuple[dict[str, str], int]:
+        html = render_html(page)
+        contents = {".html": html.encode(), ".md": render_markdown(page).encode()}
+        if browser:
+            contents[".pdf"] = to_pdf(html, browser)
+        contents = {ending: sealed(content, ending) for ending, content in contents.items()}
+        return places.write(contents, overwrite=options.overwrite), len(contents[".html"])
+
+    def make() -> Page:
+        page = assemble(read())
+        write(page)
+        return page
+
+    sources = read()
     page = assemble(sources)
-    html = render_html(page)
-    contents = {".html": html.encode(), ".md": render_markdown(page).encode()}
-    if browser:
-        contents[".pdf"] = to_pdf(html, browser)
-    contents = {ending: sealed(content, ending) for ending, content in contents.items()}
-    written = places.write(contents, overwrite=options.overwrite)
-    _say(page, written, len(contents[".html"]), output)
+    _say(page, *write(page), output)
     for source in sources:
         if not source.board.written:
             text = f"not renewed in {source.experiment.address}, which cannot be written"
             say(output.results, "tables", text)
+    if options.live:
+        follow(experiments, page, make, output, browse=options.browse)
+        sources = read()
     last = sources[-1]
     output.next(next_command(last.experiment, last.description, last.trials, reported=True))
     return 0
@@ -172,6 +194,7 @@ COMMAND = Command(
     examples={
         "": "the experiment that changed last",
         "phase1-paper phase2-paper": "two side by side",
+        "--live": "a page that follows the sweep that runs",
         "phase1-paper --pdf": "also for paper",
     },
 )

@@ -20,7 +20,8 @@ def cost(source: ReportData) -> Section | None:
     trained = [row for row in source.trials if row.seconds]
     if not trained:
         return None
-    names = list(dict.fromkeys(row.architecture for row in trained))
+    numbers = source.model_numbers
+    names = sorted({row.architecture: None for row in trained}, key=lambda name: numbers.get(name, len(numbers)))
     share = gpu_share(source)
     columns = [
         "model",
@@ -34,7 +35,6 @@ def cost(source: ReportData) -> Section | None:
     ]
     if share is None:
         columns.remove("GPU-hours")
-    numbers = source.model_numbers
     rows = [
         _line(name, numbers.get(name), [row for row in trained if row.architecture == name], share) for name in names
     ]

@@ -95,7 +95,7 @@ def test_readings(source: ReportData) -> Section | None:
         rows.append(
             Row(
                 cells=[
-                    Cell(text=reading.attempt),
+                    Cell(text=trial.title, below=reading.attempt) if trial else Cell(text=reading.attempt),
                     Cell(text=reading.time.replace("T", " ").replace("+00:00", " UTC")),
                     Cell(text=str(seen[reading.attempt]), value=seen[reading.attempt]),
                     score_cell(reading.iou),
@@ -108,14 +108,15 @@ def test_readings(source: ReportData) -> Section | None:
                     Cell(text=reading.reason),
                 ],
                 architecture=trial.architecture if trial else "",
+                number=source.model_numbers.get(trial.architecture) if trial else None,
             )
         )
     again = any(reading.reason for reading in source.readings)
-    columns = ["trial", "read at", "reading", "test IoU", "test F1", "worst tile's IoU", "weights (sha256)", "reason"]
+    columns = ["model", "read at", "reading", "test IoU", "test F1", "worst tile's IoU", "weights (sha256)", "reason"]
     table = Table(
         caption=f"Readings of the test split: {count(len(source.readings[-1].tiles), 'test tile')}, once per trial.",
         columns=columns if again else columns[:-1],
-        rows=rows[:TOP] if again else [Row(cells=row.cells[:-1], architecture=row.architecture) for row in rows[:TOP]],
+        rows=rows[:TOP] if again else [replace(row, cells=row.cells[:-1]) for row in rows[:TOP]],
         numeric=frozenset({"reading", "test IoU", "test F1", "worst tile's IoU"}),
         notes=[f"The first {TOP} of {len(rows):,}."] if len(rows) > TOP else [],
         key="test IoU",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -21,9 +22,28 @@ WORD = 32
 """Characters that fit on a line of a phone."""
 
 
-def render_html(page: Page) -> str:
-    """Return the page as one HTML file, without anything outside of it."""
-    style, script = page_style() + _asset("style.css"), page_script(_asset("script.js"))
+@dataclass(frozen=True, kw_only=True)
+class LiveState:
+    """What a page that is served says of itself.
+
+    Attributes:
+        version: Of its content.
+        final: Whether it will not change any more.
+    """
+
+    version: int
+    final: bool
+
+
+def render_html(page: Page, *, live: LiveState | None = None) -> str:
+    """Return the page as one HTML file, without anything outside of it.
+
+    Args:
+        page: What it shows.
+        live: Of a page that is served: it asks its own server for newer versions. None for a file.
+    """
+    style = page_style() + _asset("style.css")
+    script = page_script(_asset("script.js") + (_asset("live.js") if live else ""))
     return (
         _environment()
         .get_template("page.html")
@@ -31,7 +51,8 @@ def render_html(page: Page) -> str:
             page=page,
             style=Markup(style),  # both are ours, and neither holds a closing tag
             script=Markup(script),
-            policy=policy(script),
+            policy=policy(script, asks_its_server=live is not None),
+            live=live,
             marker=marker,
             iou=IOU,
         )

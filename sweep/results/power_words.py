@@ -23,24 +23,23 @@ def unseen(power: Power, phase: str, tiles: int) -> str:
         tiles: How many it scored.
     """
     if power.least is None:
-        return f"No difference could have been seen{_instead(power, phase, tiles)}."
-    return (
-        f"Differences under {power.least:.3f} IoU could not have been seen with these tiles and "
-        f"trainings{_instead(power, phase, tiles)}."
-    )
+        return f"This sweep could not have shown any difference{_instead(power, phase, tiles)}."
+    return f"This sweep could not have shown differences under {power.least:.3f} IoU{_instead(power, phase, tiles)}."
 
 
 def foreseen(power: Power, phase: str, tiles: int) -> str:
     """Say what a sweep will not see, before it runs; see ``unseen``."""
     if power.least is None:
-        return f"no difference will be seen, whatever it is{_instead(power, phase, tiles)}"
-    return f"differences under {power.least:.3f} IoU will not be seen{_instead(power, phase, tiles)}"
+        return f"no difference will show, whatever it is{_instead(power, phase, tiles)}"
+    return f"differences under {power.least:.3f} IoU will not show{_instead(power, phase, tiles)}"
 
 
 def _instead(power: Power, phase: str, tiles: int) -> str:
-    found = [f"{how} {least:.3f}" for how, least in ways(power, phase, tiles).items()]
-    would = f"; {found[0].rpartition(' ')[0]} would see {found[0].rpartition(' ')[2]}" if found else ""
-    return f"{would}{''.join(f', {one}' for one in found[1:])} (in 80 % of sweeps; {power.spread.origin})"
+    found = [f"with {how}" for how in ways(power, phase, tiles)]
+    least = [f"{one:.3f}" for one in ways(power, phase, tiles).values()]
+    would = f"; {least[0]} would show {found[0]}" if found else ""
+    would += "".join(f", {one} {how}" for one, how in zip(least[1:], found[1:], strict=True))
+    return f"{would} (in 80 % of sweeps; {power.spread.origin})"
 
 
 def ways(power: Power, phase: str, tiles: int) -> dict[str, float]:

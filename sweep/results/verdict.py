@@ -55,7 +55,7 @@ def headline(standing: Standing, names: Mapping[str, str]) -> str:
     if standing.inconclusive is Inconclusive.NO_MODEL:
         return "No model has learned: none has a higher val IoU than a single class everywhere."
     if standing.inconclusive is Inconclusive.ONE_TRAINING:
-        return "No winner: with one training each, none can be called better than another."
+        return f"No winner yet: {names[ranked[0].contender]} has the highest val IoU, but each model was trained once."
     if standing.inconclusive is Inconclusive.ONE_TILE:
         return "No winner: with a single val tile, none can be called better than another."
     if standing.inconclusive is Inconclusive.ONE_SCENE:

@@ -107,7 +107,7 @@ def test_with_one_training_each_nothing_on_the_page_contradicts_the_tie() -> Non
     difference = found.rows[1].difference
     assert difference and difference.mean == pytest.approx(-0.1) and difference.low is None
     said = words(contender("A", [EASY + 0.1]), contender("B", [EASY]))
-    assert "No winner: with one training each, none can be called better than another." in said
+    assert "No winner yet: A has the highest val IoU, but each model was trained once." in said
     assert "each was trained once" in said and "--repeats 3 measures it" in said
     assert "P(best) is not shown: it takes several trainings" in said
     assert "is ahead of" not in said and "is the best" not in said

@@ -74,14 +74,14 @@ def test_more_of_anything_sees_smaller_differences() -> None:
 def test_the_sentence_names_the_phase_s_own_flags() -> None:
     power = Power(design=Design(contenders=2, units=6, repeats=3), spread=USUAL, labelled=30)
     said = unseen(power, "phase3", 6)
-    assert said.startswith(f"Differences under {power.least:.3f} IoU could not have been seen with these tiles and")
-    assert "--folds 5 would see 0.0" in said and ", --draws 6 0.0" in said and ", 12 val tiles 0.0" in said
+    assert said.startswith(f"This sweep could not have shown differences under {power.least:.3f} IoU; 0.0")
+    assert " would show with --folds 5, 0.0" in said and " with --draws 6, 0.0" in said
+    assert " with 12 val tiles (" in said
     assert "in 80 % of sweeps; two contenders assumed to differ by 0.05 IoU" in said
     nothing = Power(design=Design(contenders=2, units=6), spread=USUAL, labelled=0)
-    assert unseen(nothing, "phase2", 6).startswith("No difference could have been seen; --confirm 3 --repeats 3 would")
-    assert foreseen(nothing, "phase1", 6).startswith(
-        "no difference will be seen, whatever it is; --repeats 3 would see"
-    )
+    assert unseen(nothing, "phase2", 6).startswith("This sweep could not have shown any difference; 0.")
+    assert " would show with --confirm 3 --repeats 3" in unseen(nothing, "phase2", 6)
+    assert foreseen(nothing, "phase1", 6).startswith("no difference will show, whatever it is; 0.")
     assert power_fields(nothing, "phase1", 6)["least"] is None
 
 

@@ -1,0 +1,37 @@
+"""What tells whether the records of a sweep have changed, and whether somebody still runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.records.experiment import Experiment
+from sweep.records.lease import Lease
+from sweep.records.store import TEST_SCORES_FILE
+
+FILES = ("sweep.json", "trials.jsonl", TEST_SCORES_FILE)
+MOST_FOLDERS = 200
+"""Trials whose reports are looked at, those that changed last: more would keep a large storage busy."""
+
+Mark = tuple[float | None, ...]
+
+
+def mark(experiments: Sequence[Experiment]) -> Mark:
+    """Return what differs once an experiment's records have changed, without reading them."""
+    return tuple(
+        changed
+        for one in experiments
+        for changed in (
+            *(one.changed(file) for file in FILES),
+            *sorted(
+                one.changed(f"{name}/reports.jsonl") or 0.0
+                for name in one.storage.child(one.name).names()[:MOST_FOLDERS]
+            ),
+        )
+    )
+
+
+def runs(experiments: Sequence[Experiment]) -> bool:
+    """Return whether a process runs one of the experiments."""
+    return any(
+        (seen := Lease.of_driver(one.storage, one.name).look()) is not None and seen.alive for one in experiments
+    )
