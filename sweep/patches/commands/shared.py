@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from sweep.cli.counting import Watch, unwatched
+from sweep.cli.faults import SHOWN_FAULTS
 from sweep.cli.output import LABEL_WIDTH, Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report
@@ -17,7 +19,7 @@ from sweep.patches.options import MAX_TILES
 from sweep.patches.splits.scenes import KnownScenes
 from sweep.records.outputs import sealed, write_files
 from trainables.data.imagery import Imagery
-from trainables.data.manifest import Leak, Manifest
+from trainables.data.manifest import MANIFEST_FILE, Leak, Manifest
 from trainables.data.pictures import MAX_SIDE
 from trainables.data.tiles import MIN_SIDE, SIDE_MULTIPLE, SPLITS
 from trainables.errors import DataError
@@ -175,18 +177,24 @@ def say_scenes(report: Report, output: Output) -> None:
     for pair in report.same_ground or ():
         output.events.emit("same_ground", first=pair.first, second=pair.second, how=pair.how)
     if report.same_ground:
-        rows = [(pair.first, pair.second, pair.how) for pair in report.same_ground]
-        title = (
-            f"the same ground in train or in val: {len(rows)}; no fault, and folds by scene keep such tiles together"
-        )
-        output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
+        _list_pairs("the same ground in train or in val", report.same_ground, "same_ground", output)
+        output.results.print("That is no fault: folds by scene keep such tiles together")
 
 
 def show_leaks(root: Path, leaks: tuple[Leak, ...], output: Output) -> None:
     """List the leaks."""
-    rows = [(leak.first, leak.second, leak.how) for leak in leaks]
     for leak in leaks:
         output.events.emit("leak", first=leak.first, second=leak.second, how=leak.how)
-    title = f"{root}: leaks between splits: {len(leaks)}"
-    output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
+    _list_pairs(f"{root}: leaks between splits", leaks, "leaks", output)
     output.results.print("A sweep refuses them: move or remove one tile of each pair, or say --allow-leak")
+
+
+def _list_pairs(title: str, pairs: Sequence[Leak], key: str, output: Output) -> None:
+    """Say how many pairs there are, and list the first ones."""
+    tiles = {name for pair in pairs for name in (pair.first, pair.second)}
+    rows = [(pair.first, pair.second, pair.how) for pair in pairs[:SHOWN_FAULTS]]
+    more = len(pairs) - len(rows)
+    title += f": {len(pairs):,}" + (f", of {len(tiles):,} tiles" if more else "")
+    output.results.print(Sheet(title, columns_of("tile", "and", "show"), rows))
+    if more:
+        output.results.print(f"and {more:,} more; {key} in {MANIFEST_FILE} has all", markup=False)

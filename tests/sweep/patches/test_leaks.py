@@ -12,14 +12,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweep.cli.console import open_output
 from sweep.patches.checks.checking import check
 from sweep.patches.checks.leaks import find_leaks
 from sweep.patches.checks.tiles import CheckedTile, checked
 from sweep.patches.command import COMMAND
+from sweep.patches.commands.shared import show_leaks
 from sweep.patches.folders import write_tile
 from sweep.patches.synthesis import draw_tiles
 from tests.conftest import SHARED
-from trainables.data.manifest import Manifest
+from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import SPLITS, Tile, TileFiles, TuningData
 from trainables.task import Task
 
@@ -172,3 +174,13 @@ def test_a_manifest_keeps_leaks(dataset: Path) -> None:
     assert manifest is not None and manifest.leaks == report.leaks
     data = TuningData.read(dataset)
     assert data.leaks == report.leaks and data.leaks_checked
+
+
+def test_of_many_leaks_ten_are_listed_and_the_manifest_has_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaks = tuple(Leak(first=f"train/images/a{n}.jpg", second="val/images/b.jpg", how="x") for n in range(1200))
+    show_leaks(tmp_path, leaks, open_output())
+    said = capsys.readouterr().out
+    assert "leaks between splits: 1,200, of 1,201 tiles" in " ".join(said.split())
+    assert "a9.jpg" in said and "a10.jpg" not in said and "and 1,190 more; leaks in manifest.json has all" in said
