@@ -22,8 +22,6 @@ from io import TextIOWrapper
 from types import TracebackType
 from typing import Any, NoReturn
 
-from rich.console import Console
-
 from sweep.cli.faults import SHOWN_FAULTS, the_rest
 from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.marks import require_in_bounds
@@ -85,7 +83,7 @@ def open_output(options: OutputOptions | None = None) -> Output:
         options: What the user asked for; None is everything, on the console.
     """
     options = options or OutputOptions()
-    silent = Console(quiet=True, force_terminal=False)
+    silent = Terminal(quiet=True, force_terminal=False)
     results = silent if options.json else Terminal()
     events = Events(sys.__stdout__ if options.json else None)
     return Output(silent if options.quiet or options.json else results, results, events)

@@ -16,8 +16,10 @@ from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
 from sweep.records.outputs import require_free
 from sweep.results.trained_models import TrainedModel, find_models, model_label
+from sweep.sealed.next_step import trusting
 from trainables.data.imagery import band_list
 from trainables.errors import ExperimentError
+from trainables.invocation import command
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
@@ -93,8 +95,20 @@ def main(options: ExportOptions, output: Output) -> int:
     exported = produce(chosen, data, out, name=options.format, size=options.size, opset=opset)
     _say(exported, out, options.format, output)
     if options.format == "onnx":
-        output.next(shlex.join(["python", "examples/use_exported.py", str(out), "image.npy", "mask.npy"]))
+        use = shlex.join(["python", "examples/use_exported.py", str(out), "image.npy", "mask.npy"])
+        say(output.results, "without us", f"{use} runs it with onnxruntime and numpy alone")
+    output.next(_predict(chosen, out, patches, options))
     return 0
+
+
+def _predict(chosen: TrainedModel, out: Path, patches: Path, options: ExportOptions) -> str:
+    """Return the command that shows the model on the val tiles: from the exported file where predict reads that."""
+    folders = [patches / "val" / name for name in ("images", "imgs")]
+    images = next((one for one in folders if one.is_dir()), folders[0])
+    words = [str(images), "--model", str(out) if options.format == "safetensors" else options.model, "--out", "maps"]
+    if chosen.experiment and options.format != "safetensors":
+        words += [*trusting(chosen.experiment.description), *chosen.experiment.storage_words]
+    return command("predict", *words)
 
 
 def _check_size(size: int | None) -> None:

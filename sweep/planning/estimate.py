@@ -29,6 +29,15 @@ TRAIN_SECONDS_PER_MEGAPIXEL = {
     "cuda": {"cnn": 0.15, "sam": 0.6},
     "cpu": {"cnn": 11.0, "sam": 22.0},
 }
+CPU_COST = {
+    "unet": 1.05,
+    "smp_unet_resnet34": 0.65,
+    "smp_deeplabv3plus_resnet34": 0.5,
+    "smp_unet_efficientnet_lite0": 0.35,
+    "sam_vit_b_conv": 0.4,
+    "sam_vit_b_unet": 0.57,
+}
+"""Of what its track takes on a CPU: trainings of the demo on two idle cores; 1 where nothing was measured."""
 ENCODER_SHARE = {"sam_vit_b_conv": 0.63, "sam_vit_b_unet": 0.52, "mobile_sam_conv": 0.13}
 """Share of a training step that a fixed encoder takes, which folds share; by operations (``benchmarks.folds``)."""
 
@@ -58,7 +67,7 @@ class Estimator:
                 encoder makes of the views that folds share; each tile is scored once per epoch.
         """
         track = get_architecture(recipe.architecture).track
-        train = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track]
+        train = self._rate(recipe.architecture)
         view = recipe.crop_size**2 / 1e6
         whole = sum(tile.mask.size for tile in self.data.val) / 1e6
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
@@ -82,8 +91,13 @@ class Estimator:
         """
         track = get_architecture(recipe.architecture).track
         whole = sum(tile.mask.size for tile in self.data.val) if pixels is None else pixels
-        rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][track] * PREDICT_SHARE[track]
+        rate = self._rate(recipe.architecture) * PREDICT_SHARE[track]
         return whole / 1e6 * rate * self.factors.get(recipe.architecture, 1.0)
+
+    def _rate(self, architecture: str) -> float:
+        """Return the seconds of training on a megapixel."""
+        rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(architecture).track]
+        return rate * CPU_COST.get(architecture, 1.0) if self.device == "cpu" else rate
 
     def calibrated(self, trials: Iterable[TrialResult], resources: Resources) -> Estimator:
         """Return an estimator that knows how long trials took.

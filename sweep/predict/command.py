@@ -17,8 +17,10 @@ from sweep.cli.output import Output
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import SHOWN, replace_or_skip
 from sweep.records.provenance import typed_command
+from sweep.sealed.next_step import trusting
 from trainables.errors import ExperimentError, TilesweepError
 from trainables.escaping import visible
+from trainables.invocation import command
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from sweep.predict.inputs import Input
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
+    from sweep.results.trained_models import TrainedModel
     from trainables.data.imagery import Imagery
 
 
@@ -162,7 +165,18 @@ def main(options: PredictOptions, output: Output) -> int:
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
             _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
+    output.next(_export(chosen[0], options))
     return 0
+
+
+def _export(chosen: TrainedModel, options: PredictOptions) -> str:
+    """Return the command that makes one file of the model for other programs; a weights file takes its tiles, too."""
+    if chosen.experiment:
+        words = ["--model", options.model, *trusting(chosen.experiment.description), *chosen.experiment.storage_words]
+        return command("export", *words)
+    if options.patches is None:
+        return command("export", "--help")
+    return command("export", "--model", options.model, "--patches", str(options.patches))
 
 
 def _say_hidden(counts: dict[str, int], output: Output) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from rich.console import Console
-
 from search_spaces.profiles import get_profile
 from sweep.cli.durations import duration
-from sweep.cli.interrupts import INTERRUPTED
+from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.output import Output, say
+from sweep.cli.terminal import Terminal
 from sweep.planning.plan import read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.lease import TakenError
@@ -125,7 +124,11 @@ def _steps(run: StudyRun) -> int:
         experiment = study.experiment(phase)
         if not _has_ended(experiment):
             code = _sweep(run, phase)
+            end_on_signals()  # Ray leaves others behind
             if not _has_ended(experiment):
+                if code != INTERRUPTED and study.begun:  # the budget has ended
+                    say_answer(study, write_report(study), run.record, run.output)
+                    run.output.next(study.command(*trusting(experiment.description)))
                 return code
             worst = max(worst, code)
             run.write(running=True)
@@ -231,7 +234,7 @@ def _score(run: StudyRun, experiment: Experiment) -> None:
     """Score a phase's winners; says so and continues where there is no test split."""
     _say_step(run, "score", f"scoring {experiment.name} on the test split, once")
     try:
-        run_score(experiment, run.options, StepOutput(run.output, results=Console(quiet=True)))
+        run_score(experiment, run.options, StepOutput(run.output, results=Terminal(quiet=True)))
     except NoTestError as error:
         run.record = replace(run.record, without_test=str(error))
         say(run.output.results, "no test", f"{error}")

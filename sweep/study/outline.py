@@ -12,6 +12,7 @@ from search_spaces.profiles import get_profile
 from sweep.cli.durations import duration
 from sweep.cli.output import Events, Output
 from sweep.cli.tables import Column, Sheet
+from sweep.cli.terminal import Terminal
 from sweep.phase1.command import Phase1Options
 from sweep.phase1.command import design as design_phase1
 from sweep.phase2.command import Phase2Options
@@ -94,7 +95,7 @@ class StudyOutline:
             TilesweepError: What a phase refuses.
         """
         profile = get_profile(options.profile)
-        silent = Console(quiet=True)
+        silent = Terminal(quiet=True)
         unsaid = Output(silent, silent, Events(None))
         given: dict[str, Any] = {**for_phase(options), "plan": True}
         one = Phase1Options(**given, repeats=options.repeats)
