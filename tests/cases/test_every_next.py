@@ -72,9 +72,9 @@ def test_what_comes_before_a_sweep_leads_to_one(name: str, patches: Path, tmp_pa
 MODEL = ("--model", "phase1-smoke/smp_unet_resnet34")
 AFTER = {
     "status": ("phase1-smoke",),
-    "score": ("--verify",),
+    "score": ("--verify", "--patches", "{tiles}"),
     "report": ("phase1-smoke",),
-    "export": (*MODEL, "--patches", "{tiles}", "--out", "{out}.pt", "--format", "torch"),
+    "export": (*MODEL, "--patches", "{tiles}", "--out", "{out}.pt2", "--format", "torch"),
     "predict": (
         "{tiles}/val/images",
         *("--model", "phase1-smoke/smp_unet_resnet34", "--out", "{out}"),
