@@ -40,7 +40,7 @@ def write_rasters(folder: Path, count: int, side: int, *, masks: bool = True) ->
             (folder / kind).mkdir(parents=True, exist_ok=True)
             profile = {"driver": "GTiff", "height": side, "width": side, "count": bands, "dtype": "uint8"}
             place = {"transform": Affine(0.3, 0, 1e5 * number, 0, -0.3, 5e6), "crs": "EPSG:32633"}
-            packed = {"tiled": True, "compress": "deflate"}
+            packed = {"tiled": True, "compress": "deflate", "bigtiff": "if_safer"}
             with rasterio.open(folder / kind / f"r{number}.tif", "w", **profile, **place, **packed) as file:
                 for top in range(0, side, STRIP):
                     height = min(STRIP, side - top)

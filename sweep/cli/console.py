@@ -46,6 +46,11 @@ def say_error(line: str) -> None:
     sys.stderr.write(f"error: {visible(' '.join(line.split()))}\n")
 
 
+def _leave_stdout() -> None:
+    """Let nothing more go to standard output, which nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say_faults(error: TilesweepError) -> tuple[str, ...]:
     """Write what is wrong to stderr, the first faults and how many more there are; returns all, without secrets."""
     faults = tuple(hide_secret(" ".join(line.split())) for line in error.faults)
@@ -121,6 +126,9 @@ class Command:
         words = sys.argv[1:] if arguments is None else arguments
         try:
             parsed = parse(self.options, words, program=call(self.name), examples=self.examples)
+        except BrokenPipeError:  # of a help
+            _leave_stdout()
+            sys.exit(0)
         except TilesweepError as error:
             open_output(OutputOptions(json="--json" in words)).end(MISTAKE, _say_faults(error))
             sys.exit(MISTAKE)
@@ -137,7 +145,7 @@ class Command:
             code = INTERRUPTED
             sys.stderr.write(f"{visible(str(interrupt)) or 'interrupted'}\n")
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave_stdout()
             code = 0
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:

@@ -14,6 +14,9 @@ from trainables.errors import ExperimentError
 RARE = "rare"
 """Marks an option that ``--help`` leaves to ``--help-all``: ``Annotated[bool, RARE]``."""
 
+REFUSED = "refused"
+"""Marks an inherited option that a command refuses and says what to give instead; no help shows it."""
+
 Mark = TypeVar("Mark")
 
 

@@ -98,10 +98,10 @@ class TrainingOptions:
     """How big the run is."""
 
     patches: Annotated[Path, arg(metavar="DIR|URI"), OnResume.MAY_CHANGE] = Path("patches")
-    """The dataset: {train,val,test}/{images,masks}/, also at s3://, gs://."""
+    """The dataset: {train,val,test}/{images,masks}/; s3:// and gs://, too."""
 
     architectures: Annotated[Names, OnResume.FIXED] = ()
-    """Which architectures; default: the profile's."""
+    """Which ones; default: the profile's."""
 
 
 @dataclass(frozen=True, kw_only=True)

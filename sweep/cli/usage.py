@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import tyro
 from tyro.conf import arg
 
-from sweep.cli.marks import RARE, Bounds, OnResume, marked
+from sweep.cli.groups import COMMA, Headings, under_headings
+from sweep.cli.marks import RARE, REFUSED, Bounds, OnResume, marked
 from sweep.cli.mistakes import mistakes
 from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret
 
 Options = TypeVar("Options")
+WIDEST = 129
+"""Columns of a help."""
 
 
 def parse(options: type[Options], words: Sequence[str], *, program: str, examples: Mapping[str, str]) -> Options:
@@ -38,8 +46,43 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
         return parsed
     everything = "--help-all" in wanted
     shown = _as_shown(options, everything)
-    about = describe(options, program, examples, hidden=not everything and bool(rare(options)))
-    return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
+    about = describe(options, program, examples)
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), _one_column():
+            return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
+    finally:
+        sys.stdout.write(under_headings(said.getvalue()))
+        if "architectures" in {one.name for one in fields(options)}:  # type: ignore[arg-type]
+            sys.stdout.write(_architectures())
+        if not everything and rare(options):
+            sys.stdout.write("These are the usual options; --help-all shows all.\n")
+
+
+@contextmanager
+def _one_column() -> Iterator[None]:
+    """Keep tyro from putting headings side by side, as it does on terminals of twice 65 columns."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(min(shutil.get_terminal_size().columns, WIDEST))
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS")
+        os.environ.update({} if before is None else {"COLUMNS": before})
+
+
+def _architectures() -> str:
+    """Return what ``--architectures`` takes, in lines as wide as the terminal; numbered names by the first and last."""
+    from trainables.models.builtin import ARCHITECTURES
+
+    series: dict[str, list[str]] = {}
+    for name in ARCHITECTURES:
+        series.setdefault(re.sub(r"(?<=[a-z])\d$", "", name), []).append(name)
+    names = [one for found in series.values() for one in ([f"{found[0]} to {found[-1]}"] if found[2:] else found)]
+    said = f"architectures: {', '.join(names)}, smp:NETWORK/ENCODER, FILE.py:FUNCTION"
+    return (
+        textwrap.fill(said, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False) + "\n"
+    )
 
 
 def _unboxed(said: str) -> str:
@@ -64,18 +107,21 @@ def remarks(options: type[Any], name: str) -> list[str]:
 
 def rare(options: type[Any]) -> set[str]:
     """Return the names of the options that few runs need."""
+    return with_mark(options, RARE)
+
+
+def with_mark(options: type[Any], mark: str) -> set[str]:
+    """Return the names of the options that have a mark, such as ``REFUSED``."""
     hints = get_type_hints(options, include_extras=True)
-    return {name for name, hint in hints.items() if RARE in getattr(hint, "__metadata__", ())}
+    return {name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ())}
 
 
-def describe(options: type[Any], program: str, examples: Mapping[str, str], *, hidden: bool = False) -> str:
+def describe(options: type[Any], program: str, examples: Mapping[str, str]) -> str:
     """Return what a command does, and examples."""
     calls = {f"{program} {words}".rstrip(): purpose for words, purpose in examples.items()}
     width = max(map(len, calls), default=0)
     lines = inspect.cleandoc(options.__doc__ or "").splitlines()
     lines += ["", "examples:", *(f"  {words:{width}}  {purpose}".rstrip() for words, purpose in calls.items())]
-    if hidden:
-        lines += ["", "These are the usual options; --help-all shows all."]
     return "\n".join(lines)
 
 
@@ -84,7 +130,7 @@ def _hint(notes: Sequence[str], plain: bool) -> Callable[[str], str]:
 
     def hint(default: str) -> str:
         said = [*([] if plain else [f"default: {default}"]), *notes]
-        return f"({'; '.join(said)})" if said else ""
+        return re.sub(r"(?<=\w),(?=\w)", COMMA, f"({'; '.join(said)})") if said else ""
 
     return hint
 
@@ -92,17 +138,20 @@ def _hint(notes: Sequence[str], plain: bool) -> Callable[[str], str]:
 def _as_shown(options: type[Options], everything: bool) -> type[Options]:
     """Return the options as a help shows them: without rare ones, and without defaults that say nothing."""
     hints = get_type_hints(options, include_extras=True)
-    hidden = set() if everything else rare(options)
+    hidden = with_mark(options, REFUSED) | (set() if everything else rare(options))
     suppress: Any = tyro.conf.Suppress
     annotations: dict[str, Any] = {}
+    headings = Headings()
     for one in fields(options):  # type: ignore[arg-type]
         if one.name in hidden:
             annotations[one.name] = suppress[hints[one.name]]
             continue
         plain = one.default in (None, False, (), "") and one.default is not MISSING
         notes = remarks(options, one.name) if everything else []
-        if plain or notes:
-            annotations[one.name] = Annotated[hints[one.name], arg(help_behavior_hint=_hint(notes, plain))]
+        remark = (arg(help_behavior_hint=_hint(notes, plain)),) if plain or notes else ()
+        for mark in (*headings.of(one.name), *remark):
+            hints[one.name] = Annotated[hints[one.name], mark]
+        annotations[one.name] = hints[one.name]
     defaults = {one.name: one.default for one in fields(options) if one.name in annotations}  # type: ignore[arg-type]
     members = {"__annotations__": annotations, "__doc__": options.__doc__, "__module__": options.__module__, **defaults}
     return dataclass(frozen=True, kw_only=True)(type(options.__name__, (options,), members))

@@ -27,7 +27,7 @@ class Phase2Options(SearchOptions):
     """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
 
     confirm: Annotated[int, arg(metavar="K"), Bounds(0, MAX_REPEATS), OnResume.FIXED] = 0
-    """Train the K best recipes of each architecture anew without ASHA, and choose among them by that."""
+    """Train the K best recipes of each architecture again, without ASHA; that decides."""
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 3
     """Trainings of each confirmed recipe, with seeds that the search has not used."""
@@ -103,7 +103,7 @@ COMMAND = Command(
     main=main,
     examples={
         "--profile demo": "minutes on a laptop",
-        "--trials 90 --time 8h": "stops after a night; the same again goes on",
-        "--architectures unet --trials 30 --confirm 3": "the three best trained anew",
+        "--trials 90 --time 8h": "stops after a night; the same again resumes it",
+        "--architectures unet --trials 30 --confirm 3": "the three best are trained again",
     },
 )

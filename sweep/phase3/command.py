@@ -11,7 +11,7 @@ from tyro.conf import arg
 from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions, fitting_budgets
 from sweep.cli.console import Command
-from sweep.cli.marks import Bounds, OnResume, typed
+from sweep.cli.marks import REFUSED, Bounds, OnResume, typed
 from sweep.cli.options import Numbers, RecipeOptions
 from sweep.cli.output import Output
 from sweep.session.search_options import SearchOptions
@@ -31,6 +31,9 @@ MAX_TILES = 1_000_000
 @dataclass(frozen=True, kw_only=True)
 class Phase3Options(RecipeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
+
+    trials: Annotated[int | None, arg(metavar="N"), REFUSED, Bounds(1, MAX_TRIALS), OnResume.FIXED] = None
+    """Phase 2's; --tune gives the trials at each budget."""
 
     tiles: Annotated[Numbers, Bounds(0, MAX_TILES), OnResume.FIXED] = TILE_BUDGETS
     """Nested tile budgets; shares of them for fewer tiles."""

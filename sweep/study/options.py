@@ -23,7 +23,7 @@ class StudyOptions(CommonOptions):
     """
 
     name: Annotated[str | None, arg(metavar="NAME"), OnResume.FIXED] = None
-    """The study's name, with which its experiments' names begin; default: from the profile."""
+    """The name, with which those of its experiments begin; default: from the profile."""
 
     resume: Annotated[str | None, arg(metavar="NAME"), OnResume.THIS_RUN] = None
     """Resume a study in the step where it is; changes to it are refused."""
@@ -41,7 +41,7 @@ class StudyOptions(CommonOptions):
     """Trainings of each architecture in Phase 1, each with a seed of its own; with one, all of them tie."""
 
     budget: Annotated[str | None, arg(metavar="8h|90min"), OnResume.MAY_CHANGE] = None
-    """Time for everything; it decides the number of Phase 2's trials and Phase 3's draws; default: the profile's."""
+    """Time for everything; decides how many Phase 2 trials and Phase 3 draws; default: the profile's."""
 
     until: Annotated[Literal["phase1", "phase2", "phase3"], OnResume.THIS_RUN] = "phase3"
     """The last phase of this run; --resume continues with the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,12 +16,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from sweep import __version__
-from sweep.cli.usage import describe, parse, rare
+from sweep.cli.groups import HEADINGS
+from sweep.cli.marks import REFUSED
+from sweep.cli.usage import describe, parse, rare, with_mark
 from sweep.commands import ALL
 from sweep.completion.command import script
 from sweep.patches.command import COMMAND as PATCHES
 from tests.conftest import ROOT
 from trainables.invocation import call
+from trainables.models.builtin import ARCHITECTURES
 
 SCREEN = 45
 """Lines of a terminal that shows a whole help."""
@@ -212,8 +216,45 @@ def test_help_all_shows_every_flag(name: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         COMMANDS[name].run(["--help-all"])
     text = capsys.readouterr().out
+    refused = with_mark(COMMANDS[name].options, REFUSED)
     for flag, commands in _flags().items():
-        assert (f"--{flag.replace('_', '-')}" in text) or name not in commands
+        shown = re.search(rf"--{flag.replace('_', '-')}(?![\w-])", text)
+        assert name not in commands or (shown is None) == (flag in refused)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_help_has_a_heading_for_every_group_of_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        COMMANDS[name].run(["--help-all"])
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line for line in lines if line.removesuffix(":") in (*HEADINGS, "options", "positional arguments")]
+    known = {one.name for one in fields(COMMANDS[name].options)}
+    expected = [heading for heading, names in HEADINGS.items() if known & set(names.split())]
+    assert [line.removesuffix(":") for line in headings if line.removesuffix(":") in HEADINGS] == expected
+    assert len(expected) > 1 or not set(HEADINGS["machine"].split()) & known
+
+
+def test_no_option_is_under_two_headings() -> None:
+    names = " ".join(HEADINGS.values()).split()
+    assert len(names) == len(set(names)) and set(names) <= set(_flags())
+
+
+@pytest.mark.parametrize("name", ["phase1", "phase2", "phase3"])
+def test_a_help_names_what_architectures_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        COMMANDS[name].run(["--help"])
+    said = " ".join(capsys.readouterr().out.partition("architectures: ")[2].split())
+    assert all(one in said or one.startswith("segformer_b") for one in ARCHITECTURES)
+    assert "segformer_b0 to segformer_b5" in said and "smp:NETWORK/ENCODER, FILE.py:FUNCTION" in said
+
+
+def test_what_a_command_refuses_is_in_no_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert with_mark(COMMANDS["phase3"].options, REFUSED) == {"trials"}
+    for words in (["--help-all"], ["--trials", "5"]):
+        with pytest.raises(SystemExit):
+            COMMANDS["phase3"].run(words)
+    said = capsys.readouterr()
+    assert "--trials" not in said.out and said.err.startswith("error: --trials: belongs to Phase 2; --tune N gives")
 
 
 @pytest.mark.parametrize(

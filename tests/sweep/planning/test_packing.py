@@ -348,6 +348,9 @@ class Sweeps:
         drive = driver.drive
         monkeypatch.setattr(driver, "cluster_for", cluster)
         monkeypatch.setattr(driver, "_run_trials", run_trials)
+        monkeypatch.setattr(
+            session, "here", lambda request, trials: request.divide(trials=trials, total_cpus=16, total_gpus=1)
+        )
         monkeypatch.setattr(session, "drive", lambda *given: drive(*given, probe=self.probe))
 
     def __call__(self, **options: Any) -> Resources:

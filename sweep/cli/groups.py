@@ -1,0 +1,71 @@
+"""Under which headings a help lists options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+from tyro.conf import create_mutex_group
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "images and labels": "src images masks mask_suffix labels layer class_attribute extent crs foreground task "
+        "classes bands scale",
+        "tiles and splits": "size grid tiles_per_source overlap min_foreground negatives nudge split shares counts "
+        "split_origin subset val_share",
+        "dataset": "dst title origin licence gsd no_leak_check dry_run force",
+        "data and models": "patches profile architectures recipes folds group_by pool_val refit allow_leak repeats "
+        "seed weights sam_checkpoint sam_sha256 offline trust_code",
+        "search": "trials space max_epochs grace_period reduction_factor halving warm_from sampler optuna_storage "
+        "confirm tiles draws tune",
+        "this run": "name resume trust_owner plan measure time budget until",
+        "machine": "storage address device max_concurrent gpus_per_trial max_failures compile batch_size",
+        "watching": "tensorboard overlays_every mlflow wandb profile_trace",
+        "output": "out overwrite quiet json",
+    }
+)
+"""Heading to names of options, in the order of a help; what is in none of them is under ``options``, which is first."""
+COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
+"""Stands for a comma within a word, where tyro would else break the line."""
+_OF_NAME = {name: heading for heading, names in HEADINGS.items() for name in names.split()}
+_HELP = "-h, --help"
+_SAID_OF_GROUPS = "At most one argument can be overridden."
+
+
+class Headings:
+    """Puts options under headings; tyro knows them as groups of options that exclude each other."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, Any] = {}
+
+    def of(self, name: str) -> tuple[Any, ...]:
+        """Return the remark that puts an option under its heading; none for ``options``."""
+        heading = _OF_NAME.get(name)
+        if heading is None:
+            return ()
+        if heading not in self._groups:
+            self._groups[heading] = create_mutex_group(required=False, title=heading)
+        return (self._groups[heading],)
+
+
+def under_headings(text: str) -> str:
+    """Return tyro's help, as it is written to a file, with a light heading for each of its boxes, in our order."""
+    lines = [line.rstrip() for line in text.replace(COMMA, ",").splitlines()]
+    starts = [place for place, line in enumerate(lines[1:]) if _is_rule(line) and _SAID_OF_GROUPS not in lines[place]]
+    sections: dict[str, list[str]] = {}
+    for start, end in pairwise([*starts, len(lines)]):
+        body = [line for line in lines[start + 2 : end] if line and not _is_rule(line) and _SAID_OF_GROUPS not in line]
+        sections[lines[start].strip()] = [line for line in body if not line.strip().startswith(_HELP)]
+    order = list(HEADINGS)
+    ordered = sorted(sections.items(), key=lambda one: order.index(one[0]) if one[0] in order else -1)
+    shown = [line for heading, body in ordered if body for line in (f"{heading}:", *body)]
+    before = lines[: starts[0] if starts else None]
+    if before and before[0].endswith("[-h] [OPTIONS]"):  # which says nothing
+        before = before[2:]
+    return "\n".join([*before, *shown]) + "\n"
+
+
+def _is_rule(line: str) -> bool:
+    return len(line) > 2 and not line.strip(" -")
