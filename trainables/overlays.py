@@ -87,6 +87,13 @@ def mask_picture(mask: NDArray[np.uint8], task: Task) -> Image.Image:
     return picture
 
 
+def read_mask_picture(file: Image.Image) -> NDArray[np.uint8]:
+    """Return (H, W) class indices of what ``mask_picture`` made; 255 does not count."""
+    if file.mode == "P":
+        return np.asarray(file)
+    return (np.asarray(file.convert("L")) > 127).astype(np.uint8)
+
+
 def encode_prediction(scored: ScoredTile) -> dict[str, bytes]:
     """Encode what was predicted, and beside it what a report shows without opening the dataset.
 

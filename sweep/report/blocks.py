@@ -235,7 +235,7 @@ def shade_style(share: float) -> str:
         share: From 0, dark, to 1, bright.
 
     Returns:
-        Background, and black or white ink, whichever is told better from it.
+        Background, and black or white ink, whichever contrasts more.
     """
     place = min(max(share, 0.0), 1.0) * (len(_SHADES) - 1)
     number = min(int(place), len(_SHADES) - 2)

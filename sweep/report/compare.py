@@ -21,10 +21,10 @@ Owners = Mapping[str, tuple[str, ReportData]]
 
 
 def comparison(sources: Sequence[ReportData]) -> Section:
-    """Rank the contenders of several experiments together where data, split, metric and tiles are the same."""
+    """Rank contenders of several experiments together where data, split, metric and number of tiles are the same."""
     owners, contenders = _owned(sources)
     standings = stand(contenders)
-    together = [one for one in standings if len(one.rows) > 1]
+    together = [one for one in standings if len(_experiments(one, owners)) > 1]
     lines = [_verdict(one, owners) for one in together if len(one.ranked) > 1]
     lines += _apart(standings, owners)
     blocks: list[Block] = [Text(lines=lines)] if lines else []
@@ -36,7 +36,7 @@ def across(sources: Sequence[ReportData]) -> str:
     """Answer in a sentence which contender of several experiments is the best, where they may be ranked together."""
     owners, contenders = _owned(sources)
     standing = stand(contenders)[0]
-    if len({owners[row.contender][1].experiment.name for row in standing.ranked}) < 2:
+    if len(_experiments(standing, owners)) < 2 or len(standing.ranked) < 2:
         return f"{len(sources)} experiments that cannot be ranked together; each has its own answer below."
     return headline(standing, {name: name_in(name, owners) for name in owners})
 
@@ -61,16 +61,21 @@ def _owned(sources: Sequence[ReportData]) -> tuple[Owners, list[Contender]]:
 
 
 def _apart(standings: Sequence[Standing], owners: Owners) -> list[str]:
-    """Say why experiments are not ranked together, a line per experiment and reason."""
+    """Say why experiments are not ranked with the first ones, a line for each."""
     first = standings[0]
-    lines: dict[str, None] = {}
+    known = _experiments(first, owners)
+    lines: dict[str, str] = {}
     for one in standings[1:]:
-        why = ", ".join(one.conditions.differences(first.conditions))
-        for name in dict.fromkeys(owners[row.contender][1].experiment.name for row in one.rows):
-            own = dict.fromkeys(owners[row.contender][1].experiment.name for row in first.rows)
-            if list(own) != [name]:
-                lines[f"{name} is not ranked with {listing(list(own))}: {why}."] = None
-    return list(lines)
+        for name in _experiments(one, owners):
+            if name not in known:
+                why = ", ".join(one.conditions.differences(first.conditions))
+                lines.setdefault(name, f"{name} is not ranked with {listing(known)}: {why}.")
+    return list(lines.values())
+
+
+def _experiments(standing: Standing, owners: Owners) -> list[str]:
+    """Return the names of the experiments that a standing's contenders are of."""
+    return list(dict.fromkeys(owners[row.contender][1].experiment.name for row in standing.rows))
 
 
 def _verdict(standing: Standing, owners: Owners) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.overlays import mask_picture
+from trainables.overlays import mask_picture, read_mask_picture
 from trainables.task import IGNORE_INDEX, Task
 
 Mask = NDArray[np.uint8]
@@ -27,9 +27,7 @@ class MaskReader:
 
     def read(self, file: Image.Image) -> Mask:
         """Return (H, W) class indices of a kept mask; 255 does not count."""
-        if file.mode == "P":
-            return np.asarray(file)
-        return (np.asarray(file.convert("L")) > 127).astype(np.uint8)
+        return read_mask_picture(file)
 
     def draw(self, mask: Mask) -> Image.Image:
         """Return it in grey, or in the classes' colours."""

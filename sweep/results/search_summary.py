@@ -21,10 +21,10 @@ from sweep.records.winners import winners
 
 RECIPES_FILE = "best_recipes.toml"
 LUCK = (
-    "partly luck: the best of several trials is above its own mean. --confirm 3 --repeats 3 trains the best three anew "
-    "with fresh seeds and chooses by these."
+    "partly luck: the best of several trials is above its own mean. --confirm 3 --repeats 3 trains the best three "
+    "again with new seeds and chooses by those."
 )
-"""What a gain is where nothing was trained anew."""
+"""What a gain is where nothing was trained again."""
 ONE_TRAINING = (
     "the shared recipe was not among the best, so it was not trained again: "
     "its one training may have been lucky or not."
@@ -39,8 +39,8 @@ class GroupSummary:
     Attributes:
         study: What was searched.
         rows: Its trials' rows, the shared recipe first; trainings that confirm a recipe are not among them.
-        shared: The shared recipe's trainings that gains are counted from: those anew where it was confirmed, too, else
-            the search's own; empty until one has finished.
+        shared: The shared recipe's trainings that gains are counted from: the new ones where it was confirmed too, else the
+            search's own; empty until one has finished.
         won: The winner's trainings by val IoU of whole tiles: one, or several of a confirmed recipe; empty until there
             is one.
     """
@@ -67,7 +67,7 @@ class GroupSummary:
 
     @property
     def gain(self) -> float | None:
-        """Val IoU of the best recipe over the shared one's; below 0 only where trainings anew did not confirm it."""
+        """Val IoU of the best recipe over the shared one's; below 0 only where new trainings did not confirm it."""
         if self.best_val_iou is None or self.shared_val_iou is None:
             return None
         return self.best_val_iou - self.shared_val_iou
@@ -76,8 +76,8 @@ class GroupSummary:
     def gain_text(self) -> str:
         """The gain as text, with what makes it less sure.
 
-        Where nothing was trained anew, that is the number of trials that it is the luckiest of; where the shared recipe
-        was not, that its one training may have been lucky or unlucky.
+        Where nothing was trained again, that is the number of trials that it is the luckiest of; where the shared
+        recipe was not, that its one training may have been lucky or unlucky.
         """
         if self.gain is None:
             return ""
@@ -147,7 +147,7 @@ def summaries_of(studies: Iterable[StudyPlan], trials: Sequence[TrialResult]) ->
 
 
 def _shared(finished: Sequence[TrialResult]) -> list[TrialResult]:
-    """Return the shared recipe's trainings anew; where there are none, the search's own."""
+    """Return the shared recipe's new trainings; where there are none, the search's own."""
     own = [row for row in finished if row.role == "baseline"]
     names = {row.candidate for row in own}
     return [row for row in finished if row.role == "confirm" and row.candidate in names] or own
@@ -174,8 +174,8 @@ def write_best_recipes(experiment: Experiment, summaries: Sequence[GroupSummary]
 
 def _origin(experiment: Experiment, summary: GroupSummary) -> str:
     gain = f", {summary.gain_text} over the shared recipe" if summary.gain_text else ""
-    anew = f" (mean of {len(summary.won)} trainings anew)" if summary.study.confirm else ""
-    return f"{experiment.name}, trial {summary.best}: val IoU {summary.best_val_iou:.3f}{anew}{gain}"
+    again = f" (mean of {len(summary.won)} new trainings)" if summary.study.confirm else ""
+    return f"{experiment.name}, trial {summary.best}: val IoU {summary.best_val_iou:.3f}{again}{gain}"
 
 
 def print_summaries(summaries: Sequence[GroupSummary], console: Console) -> None:
@@ -230,7 +230,7 @@ COLUMNS = (
     ),
     Column(heading="best recipe", value=lambda summary: describe_recipe(summary.best_values), least=20, priority=2),
 )
-"""A line a search, in a terminal and on the page."""
+"""A line per search, in a terminal and on the page."""
 
 
 def epochs_saved(summaries: Sequence[GroupSummary]) -> str:
@@ -245,7 +245,7 @@ def epochs_saved(summaries: Sequence[GroupSummary]) -> str:
     known = [one for one in full if one is not None]
     if len(known) < len(full):
         return (
-            f"{said}; what stopping {stopped:,} trials saved cannot be said: a search has no finished trial to compare"
+            f"{said}; what stopping {stopped:,} trials saved is unknown: a search has no finished trial to compare with"
         )
     saved = 1 - run / sum(known) if sum(known) else 0.0
     return (

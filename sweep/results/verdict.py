@@ -14,7 +14,7 @@ from sweep.results.statistics import LEVEL, Inconclusive, coverage
 
 TIE_MARK = "="
 WELL = 0.93
-FEW = ", in the fewest where one tile in five is hard: so few tiles may not show one"
+FEW = ", least often where one tile in five is hard, since so few tiles may not include one"
 
 
 def verdict(standing: Standing, phase: str) -> list[str]:
@@ -140,9 +140,9 @@ def caveats(standings: Sequence[Standing], contenders: Iterable[Contender]) -> l
         several_trainings = layout.folds is not None or min(len(one.row.attempts) for one in scored) > 1
         kind, held = "val" if layout.folds is None else "labelled", _shares(*coverage(tiles))
         lines.append(
-            f"Intervals are {LEVEL:.0%}, by Student's t, and speak of other "
+            f"Intervals are {LEVEL:.0%}, by Student's t, and cover other "
             f"{'scenes' if layout.number_of_scenes < tiles else 'tiles'}"
-            f"{' and trainings' if several_trainings else ', not of other seeds'}.{mark} "
+            f"{' and trainings' if several_trainings else ', not other seeds'}.{mark} "
             f"With {tiles} {kind} tiles such intervals held the truth in {held} of simulated cases"
             f"{FEW if coverage(tiles)[0] < WELL else ''}."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +77,11 @@ def test_it_is_marked_in_table_json_csv_and_on_the_page(made: Callable[..., Made
     assert any("it predicts foreground everywhere on val" in note for note in board.notes)
     (table,) = leaderboard(ReportData(experiment, board)).blocks
     assert [row.cells[0].text.endswith("[collapsed]") for row in table.rows] == [False, True]  # type: ignore[union-attr]
-    (compared, *_) = comparison([ReportData(experiment, board)]).blocks[1:]
-    assert compared.rows[1].cells[0].text.endswith("[collapsed]")  # type: ignore[union-attr]
+    shutil.copytree(experiment.path(), Path(experiment.path()).with_name("other"))
+    other = Experiment(experiment.storage, "other")
+    sources = [ReportData(one, Leaderboard(one)) for one in (experiment, other)]
+    (compared, *_) = comparison(sources).blocks[1:]
+    assert [row.cells[0].text.endswith("[collapsed]") for row in compared.rows] == [False, False, True, True]  # type: ignore[union-attr]
 
 
 def test_it_ranks_after_the_others_and_nobody_is_best_where_it_has_the_highest_iou(made: Callable[..., Made]) -> None:

@@ -37,7 +37,7 @@ def test_without_a_finished_trial_nothing_is_claimed() -> None:
     known, unknown = _summary([("finished", 4), ("stopped", 1)]), _summary([("stopped", 3), ("failed", 2)])
     assert unknown.epochs_without_halving is None
     assert epochs_saved([known, unknown]) == (
-        "10 run; what stopping 2 trials saved cannot be said: a search has no finished trial to compare"
+        "10 run; what stopping 2 trials saved is unknown: a search has no finished trial to compare with"
     )
 
 

@@ -134,7 +134,7 @@ def test_a_lead_that_three_trainings_carry_is_told_with_its_interval() -> None:
     said = words(contender("A", EASY + 0.1 + LUCK + NOISE), contender("B", EASY + LUCK - NOISE))
     assert "A is the best of the 2 compared." in said and "It is ahead of the next one, B, by 0.1" in said
     assert "tie" not in said.lower() and "= marks" not in said and "not shown" not in said
-    assert "of other tiles and trainings" in said
+    assert "cover other tiles and trainings" in said
 
 
 def test_a_tie_is_told_with_its_mark() -> None:
@@ -217,6 +217,6 @@ def test_two_thousand_contenders_are_compared_in_seconds() -> None:
 def test_notes_say_of_what_intervals_speak() -> None:
     folds = Layout.of([f"s{tile // 2}" for tile in range(12)], [tile // 4 for tile in range(12)])
     said = words(contender("A", [EASY], folds), contender("B", [EASY[::-1]], folds))
-    assert "speak of other scenes and trainings." in said and "With 12 labelled tiles" in said
-    assert "speak of other tiles, not of other seeds." in words(contender("A", [EASY]))
-    assert "speak of other tiles and trainings." in words(contender("A", EASY + LUCK))
+    assert "cover other scenes and trainings." in said and "With 12 labelled tiles" in said
+    assert "cover other tiles, not other seeds." in words(contender("A", [EASY]))
+    assert "cover other tiles and trainings." in words(contender("A", EASY + LUCK))

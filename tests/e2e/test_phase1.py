@@ -88,9 +88,9 @@ def test_score_reads_test_once_and_refuses_a_second_time(scored: SharedSweep, he
         masks = scored.experiment / line["attempt"] / "predictions" / "test" / "masks"
         assert sorted(path.name for path in masks.iterdir()) == ["t6.png", "t7.png"]
     assert len(pq.read_table(scored.experiment / "test_scores.parquet")) == 10
-    for split in ("val", "test"):  # five columns, two rows
+    for split in ("val", "test"):  # image, truth and five contenders, two rows
         with Image.open(scored.experiment / f"comparison_{split}.jpg") as picture:
-            assert picture.width > 5 * 300 and picture.height > 2 * 300
+            assert picture.width > 7 * 256 and picture.height > 2 * 256
     copy = scored.copy(tmp_path / "copy")
     where = ("--storage", copy, "--patches", scored.folder / "tiles")
     assert_refused(here("score", *where), "unet: test was read at", "--again")

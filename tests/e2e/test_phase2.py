@@ -52,7 +52,7 @@ def test_trials_pause_by_default_one_at_a_time_and_the_saving_is_told(searched: 
     run_epochs = sum(int(str(trial["epochs"])) for trial in _trials(searched.experiment))
     (line,) = [line for line in searched.said("phase2").splitlines() if line.startswith("epochs ")]
     assert f"{run_epochs} run; " in line
-    assert "% saved (estimated from how long the" in line or "cannot be said" in line
+    assert "% saved (estimated from how long the" in line or "is unknown" in line
 
 
 def test_trials_that_were_given_up_leave_no_state_behind(searched: SharedSweep) -> None:

@@ -33,7 +33,7 @@ def results(run: Run, here: Run, write_dataset: WriteDataset, tmp_path_factory: 
     assert_refused(refused, "train/images/t1.png and test/images/t6.png: identical files", "--allow-leak")
     done = run("phase1", *words, "--allow-leak")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 trainings" in done.stdout and "speak of other tiles and trainings" in done.stdout
+    assert "2 trainings" in done.stdout and "cover other tiles and trainings" in done.stdout
     assert "[leak]" in done.stdout and "no score can be trusted" in done.stdout
     return folder / "results"
 
