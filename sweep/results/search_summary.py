@@ -39,8 +39,8 @@ class GroupSummary:
     Attributes:
         study: What was searched.
         rows: Its trials' rows, the shared recipe first; trainings that confirm a recipe are not among them.
-        shared: The shared recipe's trainings that gains are counted from: the new ones where it was confirmed too, else the
-            search's own; empty until one has finished.
+        shared: The shared recipe's trainings that gains are counted from: the new ones where it was confirmed too, else
+            the search's own; empty until one has finished.
         won: The winner's trainings by val IoU of whole tiles: one, or several of a confirmed recipe; empty until there
             is one.
     """
