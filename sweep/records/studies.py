@@ -20,7 +20,8 @@ from trainables.invocation import command
 from trainables.storage import Storage
 
 STUDY_FILE = "study.json"
-STUDY_REPORT = "report.html"
+STUDY_REPORT_STEM = "report"
+STUDY_REPORT = f"{STUDY_REPORT_STEM}.html"
 PHASES = ("phase1", "phase2", "phase3")
 FORMAT = 1
 MAX_BYTES = 2**20
@@ -78,6 +79,16 @@ class StudyFolder:
         name, _, phase = experiment.name.rpartition("-")
         with suppress(ExperimentError):
             if phase in PHASES and (study := cls(experiment.storage, name)).exists:
+                return study
+        return None
+
+    @classmethod
+    def named(cls, storage: Storage, name: str) -> StudyFolder | None:
+        """Return the study of a name that no experiment has; None where there is none."""
+        if not is_name(name) or Experiment(storage, name).exists:
+            return None
+        with suppress(ExperimentError):
+            if (study := cls(storage, name)).exists:
                 return study
         return None
 

@@ -15,6 +15,7 @@ from sweep.cli.options import StorageOptions
 from sweep.cli.output import LABEL_WIDTH, Output, say
 from sweep.records.experiment import Experiment
 from sweep.records.outputs import is_sealed, require_free, sealed, write_files
+from sweep.records.studies import StudyFolder
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
@@ -63,13 +64,15 @@ def main(options: ReportOptions, output: Output) -> int:
 
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
-    names: list[str | None] = list(dict.fromkeys(options.names)) or [None]
+    storage = Storage.open(options.storage)
+    names: list[str | None] = [*dict.fromkeys(one for name in options.names for one in _phases(storage, name))] or [
+        None
+    ]
     if options.browse and not options.live:
         raise ExperimentError("--browse: opens the page of --live; say --live, too, or open report.html yourself")
     if len(names) > MOST_EXPERIMENTS:
         raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     browser = require_printer() if options.pdf else ""
-    storage = Storage.open(options.storage)
     experiments = [Experiment.find(storage, name) for name in names]
     endings = (".html", ".md", *((".pdf",) if browser else ()))
     places = _Places.of(experiments, options.out, endings)
@@ -105,6 +108,12 @@ def main(options: ReportOptions, output: Output) -> int:
     last = sources[-1]
     output.next(next_command(last.experiment, last.description, last.trials, reported=True))
     return 0
+
+
+def _phases(storage: Storage, name: str) -> list[str]:
+    """Return the names of a study's experiments; of an experiment, its own."""
+    study = StudyFolder.named(storage, name)
+    return [one.name for one in study.begun] if study and study.begun else [name]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from sweep.cli.console import Command
 from sweep.cli.options import StorageOptions
 from sweep.cli.output import Output, say
-from sweep.records.experiment import Experiment, is_name
+from sweep.records.experiment import Experiment
 from sweep.records.studies import StudyFolder
 from sweep.sealed.next_step import is_complete
 from sweep.sealed.study_steps import is_run, step_states
@@ -67,7 +67,8 @@ def main(options: StatusOptions, output: Output) -> int:
     if options.watch is not None and not (math.isfinite(options.watch) and options.watch > 0):
         raise ExperimentError(f"--watch {options.watch:g}: must be more than 0 seconds")
     storage = Storage.open(options.storage)
-    if study := _study(storage, options.name):
+    study = StudyFolder.named(storage, options.name) if options.name else None
+    if study:
         begun = show_study(study, output)
         if begun is None:
             return 0
@@ -84,14 +85,6 @@ def main(options: StatusOptions, output: Output) -> int:
     whole = "" if study is None or is_run(study) or is_complete(study) else study.command()
     output.next(whole or snapshot.next_command or f"{snapshot.experiment.command('status')} --watch")
     return 0
-
-
-def _study(storage: Storage, name: str | None) -> StudyFolder | None:
-    """Return the study of a name that no experiment has; None for other names."""
-    if name is None or not is_name(name) or Experiment(storage, name).exists:
-        return None
-    study = StudyFolder(storage, name)
-    return study if study.exists else None
 
 
 def show_study(study: StudyFolder, output: Output) -> Experiment | None:

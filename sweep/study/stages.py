@@ -20,10 +20,10 @@ from sweep.phase3.command import Phase3Options
 from sweep.phase3.command import main as phase3
 from sweep.records.experiment import Experiment
 from sweep.records.outputs import sealed
-from sweep.records.studies import STUDY_REPORT, StudyFolder
+from sweep.records.studies import STUDY_REPORT_STEM, StudyFolder
 from sweep.report.assemble import Page, assemble
 from sweep.report.data import ReportData
-from sweep.report.render import render_html
+from sweep.report.render import render_html, render_markdown
 from sweep.score.command import ScoreOptions
 from sweep.score.command import main as score
 from sweep.sealed.next_step import RECIPES_FILE
@@ -137,5 +137,6 @@ def write_report(study: StudyFolder) -> Page:
     """Write one page of all phases that have begun into the study's folder; returns what is on it."""
     experiments = study.begun
     page = assemble([ReportData.read(one, experiments=len(experiments)) for one in experiments])
-    study.storage.write(f"{study.name}/{STUDY_REPORT}", sealed(render_html(page).encode(), ".html"))
+    for text, ending in ((render_markdown(page), ".md"), (render_html(page), ".html")):
+        study.storage.write(f"{study.name}/{STUDY_REPORT_STEM}{ending}", sealed(text.encode(), ending))
     return page

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from sweep.sealed.study_steps import step_states
 from sweep.session.stored_options import to_store
 from sweep.status.command import StatusOptions
 from sweep.status.command import main as status
+from sweep.study import driver
 from sweep.study.division import Sizes
 from sweep.study.finalists import Finalists, assumed, to_curve, to_search
 from sweep.study.options import StudyOptions
@@ -33,6 +35,7 @@ from sweep.study.plan_shown import budget_in_words
 from tests.cases.experiments import a_reading, score_all, write_experiment
 from tests.commands import Run, assert_refused
 from tests.conftest import WriteDataset
+from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
 from trainables.invocation import call
 from trainables.storage import Storage
@@ -54,7 +57,7 @@ def _begin(storage: Path, **more: object) -> StudyFolder:
     opened.create()
     study = StudyFolder(opened, "mine")
     options = to_store(StudyOptions(profile="smoke", patches=storage / "patches", storage=str(storage)))
-    study.save(StudyRecord(options=options, fingerprint="f", **more))  # type: ignore[arg-type]
+    study.save(StudyRecord(**{"options": options, "fingerprint": "f", **more}))  # type: ignore[arg-type]
     return study
 
 
@@ -262,3 +265,60 @@ def test_a_folder_that_only_looks_like_a_phase_is_none(tmp_path: Path) -> None:
     assert StudyFolder.of(Experiment(opened, "phase1-demo")) is None
     with pytest.raises(ExperimentError, match="a name starts with"):
         StudyFolder(opened, "a" * 99)
+
+
+def _ready(tmp_path: Path, write_dataset: WriteDataset) -> StudyFolder:
+    """Return a study with an unfinished Phase 1 on tiles that are there."""
+    patches = write_dataset(tmp_path / "tiles")
+    fingerprint = TuningData.read(patches).fingerprint
+    study = _begin(tmp_path / "r", fingerprint=fingerprint, budget=3600.0)
+    record = study.record
+    study.save(replace(record, options={**record.options, "patches": str(patches)}))
+    write_experiment(tmp_path / "r", "mine-phase1", ended=False, states={"unet": "waiting"})
+    return study
+
+
+def test_at_the_end_of_the_budget_there_is_a_report_of_what_there_is(
+    tmp_path: Path, here: Run, write_dataset: WriteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _ready(tmp_path, write_dataset)
+    given = {}
+    monkeypatch.setattr(driver, "run_phase", lambda *_, **more: given.update(more) or 0)
+    done = here("study", "--resume", "mine", "--storage", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert 0 < given["seconds"] <= 3600 and (tmp_path / "r" / "mine" / "report.md").exists()
+    assert _valid(done.stdout.splitlines()[-1].removeprefix("next").strip()) == "python -m sweep.study --resume mine"
+    assert study.record.begun is None and study.lease().look() is None
+    assert not is_complete(study)
+
+
+def test_an_interrupt_between_two_steps_says_how_to_resume(
+    tmp_path: Path, here: Run, write_dataset: WriteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _ready(tmp_path, write_dataset)
+
+    def interrupt(*_: object, **__: object) -> int:
+        time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(driver, "run_phase", interrupt)
+    done = here("study", "--resume", "mine", "--storage", tmp_path / "r")
+    assert done.returncode == 130 and "interrupted; nothing is lost" in done.stdout
+    assert _valid(done.stdout.splitlines()[-1].removeprefix("next").strip()) == "python -m sweep.study --resume mine"
+    assert study.record.spent >= 0.1
+
+
+def test_two_runs_of_one_study_are_one_too_many(tmp_path: Path, here: Run, write_dataset: WriteDataset) -> None:
+    study = _ready(tmp_path, write_dataset)
+    with study.lease().held():
+        refused = here("study", "--resume", "mine", "--storage", tmp_path / "r")
+    assert_refused(refused, "is being run by process")
+
+
+def test_the_report_of_a_study_is_that_of_its_experiments(tmp_path: Path, here: Run) -> None:
+    study = _begin(tmp_path)
+    for phase in PHASES[:2]:
+        write_experiment(tmp_path, f"mine-{phase}", phase=phase)
+    done = here("report", "mine", "--storage", tmp_path, "--out", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert all(f"mine-{phase}" in (tmp_path / "page.md").read_text() for phase in PHASES[:2]) and study.begun
