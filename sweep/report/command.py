@@ -34,7 +34,7 @@ class ReportOptions(StorageOptions):
     """
 
     names: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="[NAME [NAME ...]]")] = ()
-    """Experiments; default: the one that changed last."""
+    """Experiments, or a study; default: the experiment that changed last."""
 
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None
     """Where to write; default: report.html in the experiment's folder, compared-A-B.html beside several."""
@@ -65,9 +65,8 @@ def main(options: ReportOptions, output: Output) -> int:
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
     storage = Storage.open(options.storage)
-    names: list[str | None] = [*dict.fromkeys(one for name in options.names for one in _phases(storage, name))] or [
-        None
-    ]
+    asked = (one for name in options.names for one in _phases(storage, name))
+    names: list[str | None] = list(dict.fromkeys(asked)) or [None]
     if options.browse and not options.live:
         raise ExperimentError("--browse: opens the page of --live; say --live, too, or open report.html yourself")
     if len(names) > MOST_EXPERIMENTS:
