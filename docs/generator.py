@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
 import shutil
@@ -13,15 +14,18 @@ from posixpath import normpath
 
 import yaml
 
+import tilesweep
 from sweep.cli import usage
 from sweep.cli.console import Command
 from sweep.commands import ALL
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = "docs/reference.md"
+REFERENCE, PYTHON = "docs/reference.md", "docs/python-reference.md"
 LINK = re.compile(r"\]\(([^)\s#:]+)")
 FOREIGN = re.compile(r"""<script[^>]*\ssrc=["']https?://[^>]*iframe-worker[^>]*></script>""")
 """The theme's one script from another host, which our own stands in for: the site opens offline."""
+QUOTED = re.compile(r"(: |-> )'([^']*)'")
+"""An annotation in a signature."""
 INTRODUCTION = """# Commands
 
 Each is `python -m sweep.NAME`, or `tilesweep NAME` where tilesweep is installed. This page is what `--help-all` shows;
@@ -56,6 +60,26 @@ def reference(commands: list[Command]) -> str:
     return INTRODUCTION + "".join(f"\n## {one.name}\n\n```text\n{help_of(one)}```\n" for one in commands)
 
 
+def python_reference() -> str:
+    """Return the page with all that ``import tilesweep`` gives, in the words of its docstrings."""
+    page = f"# Python\n\n```text\n{inspect.getdoc(tilesweep)}\n```\n\nSee [From Python](python.md).\n"
+    for name in tilesweep.__all__:
+        if inspect.isclass(found := getattr(tilesweep, name)):
+            members = [one for one in vars(found) if not one.startswith("_") and getattr(found, one).__doc__]
+            page += _entry(f"tilesweep.{name}", found, "##")
+            page += "".join(_entry(f"{name}.{one}", getattr(found, one), "###") for one in members)
+        elif callable(found):
+            page += _entry(f"tilesweep.{name}", found, "##")
+    return page
+
+
+def _entry(name: str, found: object, level: str) -> str:
+    """Return one section: the signature of what is called, and the docstring."""
+    arguments = QUOTED.sub(r"\1\2", str(inspect.signature(found))) if inspect.isfunction(found) else ""
+    signature = f"{name.rpartition('.')[2]}{arguments}\n\n" if arguments else ""
+    return f"\n{level} {name}\n\n```text\n{signature}{inspect.getdoc(found)}\n```\n"
+
+
 def help_of(command: Command) -> str:
     """Return what ``--help-all`` shows."""
     with redirect_stdout(io.StringIO()) as written, suppress(SystemExit):
@@ -78,6 +102,7 @@ def make(root: Path, work: Path, site: Path) -> int:
     source = work / "docs-source"
     stage(root, source)
     (source / REFERENCE).write_text(reference(ALL.commands()), encoding="utf-8")
+    (source / PYTHON).write_text(python_reference(), encoding="utf-8")
     settings = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
     config = work / "mkdocs.yml"
     config.write_text(yaml.safe_dump(settings | {"docs_dir": source.name, "site_dir": "html"}), encoding="utf-8")

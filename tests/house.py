@@ -8,8 +8,12 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-PACKAGES = ("trainables", "search_spaces", "sweep")
-FORBIDDEN = {"trainables": {"search_spaces", "sweep"}, "search_spaces": {"sweep", "ray", "torch"}}
+PACKAGES = ("trainables", "search_spaces", "sweep", "tilesweep")
+FORBIDDEN = {
+    "trainables": {"search_spaces", "sweep", "tilesweep"},
+    "search_spaces": {"sweep", "tilesweep", "ray", "torch"},
+    "sweep": {"tilesweep"},
+}
 FLOORS = (
     "machine",
     "rasters",
