@@ -37,7 +37,7 @@ lint: $(DONE) ## ruff: rules and format
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-types: $(DONE) ## mypy, strict, on the three packages
+types: $(DONE) ## mypy, strict, on our packages
 	$(RUN) -m mypy
 
 docs: $(DONE) ## The documentation as a site that opens offline: site/index.html

@@ -208,7 +208,7 @@ class Toys(Tracker):
 """
         },
         entries={
-            "SweepOptions": (
+            "CommonOptions": (
                 (
                     "    wandb: Annotated[",
                     """    toy: Annotated[
