@@ -123,7 +123,9 @@ class Progress(Observer):
                     self._remaining = max(0.0, self._expected - (now - self._started))
         eta = "" if self._remaining is None else f"  ETA {duration(self._remaining)}"
         if self._remaining is not None and self._afterwards is not None:
-            eta += f", of the study {duration(self._remaining + self._afterwards)}"
+            whole = now - self._started + self._remaining
+            slower = whole / self._expected if self._expected else 1.0  # what holds here holds for what follows
+            eta += f", of the study {duration(self._remaining + slower * self._afterwards)}"
         return f"({duration(now - self._started)}{eta})"
 
     def table(self) -> Fitted:

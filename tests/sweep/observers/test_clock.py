@@ -21,6 +21,7 @@ from sweep.status.snapshot import SnapshotReader
 from tests.cases.experiments import write_experiment
 from tests.reports import epoch_of, final_of, plan_of
 from trainables.data.tiles import TuningData
+from trainables.recipe import Recipe
 
 
 def _row(number: int, state: str = "running", **more: object) -> TrialRow:
@@ -93,3 +94,14 @@ def test_an_epochs_score_and_that_of_whole_tiles_never_have_the_same_word() -> N
     first, last = console.file.getvalue().splitlines()
     assert "epoch IoU 0.100" in first and "val IoU" not in first
     assert last == "unet  finished  val IoU 0.250 of whole val tiles  3 s in all"
+
+
+def test_a_machine_that_is_slower_than_estimated_is_so_for_the_rest_of_the_study() -> None:
+    progress, plan = Progress(1, 1, [], Console(file=io.StringIO())), plan_of(recipe=Recipe(max_epochs=4))
+    slow = Progress(1, 1, [], Console(file=io.StringIO()), expected=4.0, afterwards=60.0)
+    for one in (progress, slow):
+        one.open()
+        one.begin(plan)
+        one.epoch(plan, epoch_of(1))  # two seconds; three more epochs are left
+    assert progress._clock() == "(0 s  ETA 6 s)"
+    assert slow._clock() == "(0 s  ETA 6 s, of the study 2 min)", "6 s where 4 were expected: 90 s for 60"
