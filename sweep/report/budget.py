@@ -9,7 +9,7 @@ from sweep.results.budget_chart import budget_chart
 from sweep.results.budget_curve import budget_table
 from sweep.results.curve_families import NAMES
 
-SIZE = (560, 340)
+SIZE = (480, 300)
 """Units of the chart, which are pixels at full size."""
 
 
