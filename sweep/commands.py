@@ -39,7 +39,7 @@ ALL = CommandGroup(
             "monitoring": "files for Prometheus and Grafana",
         },
         "judge": {
-            "score": "read the test split, once an attempt, and keep the ledger",
+            "score": "read the test split, once per attempt, and keep the ledger",
             "report": "one page with everything that came out",
         },
         "use": {

@@ -154,7 +154,7 @@ def _refusal(experiment: Experiment, attempt: Attempt, first: Reading) -> str:
     by = first.attempt if first.experiment == experiment.name else f"{first.experiment}/{first.attempt}"
     return (
         f"{attempt.name}: test was read at {first.time} (by {by}{weights} IoU {first.iou:.3f}) and is "
-        f'read once an attempt; --again "REASON" reads it a second time and marks the row'
+        f'read once per attempt; --again "REASON" reads it a second time and marks the row'
     )
 
 

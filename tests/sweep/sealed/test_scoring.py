@@ -54,5 +54,5 @@ def test_a_cross_validation_reads_test_once_with_the_mean_of_its_models(
     audited = run_here("score", "--verify", *flags)
     assert audited.returncode == 0, audited.stdout + audited.stderr
     refused = run_here("score", *flags, "--device", "cpu")
-    assert refused.returncode == 2 and "is read once an attempt" in refused.stderr
+    assert refused.returncode == 2 and "is read once per attempt" in refused.stderr
     assert len(Ledger(experiment.storage).readings()) == 1
