@@ -12,7 +12,7 @@ from sweep.cli.tables import Column, Sheet
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.policy import Policy
 from sweep.planning.resources import Resources
-from sweep.planning.shares import PREDICT_SHARE
+from sweep.planning.shares import PREDICT_SHARE, whole_pixels
 from sweep.records.trial_result import TrialResult
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
@@ -69,7 +69,7 @@ class Estimator:
         track = get_architecture(recipe.architecture).track
         train = self._rate(recipe.architecture)
         view = recipe.crop_size**2 / 1e6
-        whole = sum(tile.mask.size for tile in self.data.val) / 1e6
+        whole = self._whole(recipe)
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
         predict = train * PREDICT_SHARE[track]
         seconds = (
@@ -82,17 +82,15 @@ class Estimator:
         """Estimate a planned trial's full training, as ``trial`` does."""
         return self.trial(trial.recipe, len(trial.folds))
 
-    def scoring(self, recipe: Recipe, pixels: int | None = None) -> float:
-        """Estimate how long it takes to predict whole tiles once, in seconds of one GPU or one CPU core.
+    def scoring(self, recipe: Recipe) -> float:
+        """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core."""
+        rate = self._rate(recipe.architecture) * PREDICT_SHARE[get_architecture(recipe.architecture).track]
+        return self._whole(recipe) * rate * self.factors.get(recipe.architecture, 1.0)
 
-        Args:
-            recipe: The model's.
-            pixels: Of all tiles together; None for as many as the val tiles have.
-        """
-        track = get_architecture(recipe.architecture).track
-        whole = sum(tile.mask.size for tile in self.data.val) if pixels is None else pixels
-        rate = self._rate(recipe.architecture) * PREDICT_SHARE[track]
-        return whole / 1e6 * rate * self.factors.get(recipe.architecture, 1.0)
+    def _whole(self, recipe: Recipe) -> float:
+        """Return the megapixels that are predicted of whole val tiles."""
+        val = self.data.val
+        return whole_pixels(recipe, len(val), sum(tile.mask.size for tile in val)) / 1e6
 
     def _rate(self, architecture: str) -> float:
         """Return the seconds of training on a megapixel."""

@@ -212,7 +212,7 @@ def _sizes(run: StudyRun, outline: StudyOutline, phases: Sequence[str]) -> Sizes
 
 def _say_finalists(finalists: Finalists, phase: str, output: Output) -> None:
     titles = ", ".join(described(name).title for name in finalists.names)
-    why = "not distinguishable from the best" if len(finalists.names) > 1 else "the best"
+    why = "tied for the best" if len(finalists.names) > 1 else "the best"
     say(output.results, "chosen", f"{titles}: {why} by val IoU in Phase {int(phase[-1]) - 1}")
     if finalists.left_out:
         names = ", ".join(described(name).title for name in finalists.left_out)
