@@ -52,7 +52,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         for profile in (
             Profile(
                 name="paper",
-                summary="the study's own numbers: whole tiles, 400 draws an epoch, up to 60 epochs; wants GPUs",
+                summary="the study's own numbers: whole tiles, 400 draws per epoch, up to 60 epochs; needs GPUs",
                 architectures=GRID_OF_FIVE,
                 search=("smp_unet_resnet34", "smp_deeplabv3plus_resnet34", "sam_vit_b_unet"),
                 weights="pretrained",

@@ -43,7 +43,7 @@ def require_class_weights(recipe: Recipe, task: Task) -> None:
     if given and len(given) != len(task.classes):
         raise RecipeError(
             f"recipe field class_weights is {recipe.class_weights!r}: {len(given)} weights for {len(task.classes)} "
-            f"classes ({', '.join(task.classes)}); give one a class"
+            f"classes ({', '.join(task.classes)}); give one per class"
         )
 
 

@@ -60,7 +60,7 @@ class MemoryLadder:
                 f"give it a larger GPU, or a smaller crop_size or batch_size"
             )
         self.go_to(target)
-        self.news.append(f"out of memory ({reason}); going on with {self.measures}, the same effective batch")
+        self.news.append(f"out of memory ({reason}); continuing with {self.measures}, the same effective batch")
 
     def go_to(self, rung: int) -> None:
         """Climb to a rung, such as a saved training's."""

@@ -151,7 +151,7 @@ class Recipe:
         if not weights or not all(math.isfinite(one) and one >= 0 for one in weights) or not any(weights):
             raise RecipeError(
                 f"recipe field class_weights is {quoted(self.class_weights)}; it must be "
-                f"{' or '.join(CLASS_WEIGHTS)}, or a number a class that is at least 0, such as 0.5,1.5,3"
+                f"{' or '.join(CLASS_WEIGHTS)}, or a number per class that is at least 0, such as 0.5,1.5,3"
             )
         return weights
 

@@ -82,7 +82,7 @@ class Task:
         if len(set(self.classes)) < count or {IGNORE, REST} & set(self.classes):
             raise DataError(f"task: classes are {list(self.classes)!r}; names must differ, none may be ignore or *")
         if self.colours and len(self.colours) != count:
-            raise DataError(f"task: {len(self.colours)} colours for {count} classes; give one a class, or none")
+            raise DataError(f"task: {len(self.colours)} colours for {count} classes; give one per class, or none")
         for colour in self.colours:
             if len(colour) != 3 or not all(type(one) is int and 0 <= one <= 255 for one in colour):
                 raise DataError(f"task: colour {list(colour)!r}; give three whole numbers from 0 to 255")

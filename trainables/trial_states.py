@@ -77,9 +77,9 @@ class TrialStates:
             except StorageError as error:
                 if not self._trial.is_local:
                     raise  # out of reach is not damaged
-                damaged.append(f"{error}; going on from the state before it")
+                damaged.append(f"{error}; resuming from the state before it")
             except ExperimentError as error:
-                damaged.append(f"{error}; going on from the state before it")
+                damaged.append(f"{error}; resuming from the state before it")
                 self._trial.delete(f"{FOLDER}/{name}")
         return None, damaged
 

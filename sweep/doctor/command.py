@@ -85,7 +85,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
         word = "fail" if one.failed else "note" if one.fault else "ok"
         line = f"{word:6}" + ": ".join(filter(None, (one.check.name, "; ".join(filter(None, (one.fault, one.fix))))))
         output.results.print(line)
-        output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, mend=one.fix)
+        output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, fix=one.fix)
     if any(one.failed for one in found):
         return MISTAKE
     output.next(shlex.join([*words("phase1"), "--architectures", name]))

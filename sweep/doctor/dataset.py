@@ -60,7 +60,7 @@ def _remote(root: Path) -> Finding:
     where = dataset_address(root)
     files = count_files(root, ("train", "val"))
     if not files:
-        return fail(f"--patches {where}: holds no train or val split", "mend the URI")
+        return fail(f"--patches {where}: holds no train or val split", "fix the URI")
     return ok(f"{where}: {files} files of train and val, which a sweep fetches and checks")
 
 

@@ -35,7 +35,7 @@ def show_findings(found: Iterable[tuple[Check, Sequence[Finding]]], options: Che
         shown_topic = ""
         for finding in findings:
             counts[finding.outcome] += 1
-            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.fix)
+            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, fix=finding.fix)
             console = output.console if finding.outcome == "ok" else output.results
             if not (console.quiet or output.results.quiet):
                 topic = "" if check.name == shown_topic else check.name
@@ -55,7 +55,7 @@ def lines(finding: Finding, topic: str, width: int) -> list[Text]:
     laid = [head.append(f"{topic:{TOPIC_WIDTH}}{parts[0]}", style="default not bold")]
     laid += [Text(INDENT + part) for part in parts[1:]]
     if finding.fix:
-        laid.append(Text(f"{INDENT}mend: ", style="dim").append(visible(finding.fix), style="default not dim"))
+        laid.append(Text(f"{INDENT}fix: ", style="dim").append(visible(finding.fix), style="default not dim"))
     return laid
 
 
@@ -64,7 +64,7 @@ def summary(counts: Counter[str]) -> str:
     good = f"{counts['ok']} ok"
     warnings = f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}"
     if counts["fail"]:
-        return f"{good}, {warnings}, {counts['fail']} failed: mend what failed, then look again"
+        return f"{good}, {warnings}, {counts['fail']} failed: fix what failed, then look again"
     return f"{good}, {warnings}, nothing failed: a sweep can start"
 
 

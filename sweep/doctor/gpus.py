@@ -82,7 +82,7 @@ def check_gpu(subject: Subject) -> Sequence[Finding]:
     except ProbeError:
         found = {"fault": "told by the check of torch"}
     if found["fault"]:
-        return [warn("not looked at: torch does not load", "mend torch first")]
+        return [warn("not looked at: torch does not load", "fix torch first")]
     profile, away = subject.profile, subject.cluster is not None
     place = "trials run on the cluster" if away else f"{profile.name} runs on the CPU"
     wanted = profile.needs_gpu and not away

@@ -99,7 +99,7 @@ def judge_shared_memory(free: int | None, memory: int) -> Finding:
     if free >= store:
         return ok(f"{size(free)} free in /dev/shm; Ray's object store takes up to {size(store)}")
     return warn(
-        f"{size(free)} free in /dev/shm are less than Ray's object store of {size(store)}: it will lie on disk, slowly",
+        f"{size(free)} free in /dev/shm are less than Ray's object store of {size(store)}: the rest is on disk, slowly",
         f"docker run --shm-size={store / 1e9 + 0.1:.1f}gb ..., or delete files of dead programs in /dev/shm",
     )
 
@@ -118,6 +118,6 @@ def judge_open_files(limit: int | None) -> Finding:
     """Judge the hard limit, up to which Ray raises its own; None for no limit."""
     if limit is None or limit >= FILES:
         return ok("any number a process" if limit is None else f"up to {limit:,} a process")
-    text = f"up to {limit:,} a process; Ray wants {FILES:,}, and 65,536 on the head of a large cluster"
+    text = f"up to {limit:,} per process; Ray needs {FILES:,}, and 65,536 on the head of a large cluster"
     fix = "ulimit -Hn 65536 as root, or docker run --ulimit nofile=65536:65536 ..."
     return fail(text, fix) if limit < FEW_FILES else warn(text, fix)

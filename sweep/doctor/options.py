@@ -17,7 +17,7 @@ class CheckupOptions(WeightsOptions, AddressOptions, StorageOptions, TrainingOpt
     """What the sweep would be given; nothing is fetched, whatever it says."""
 
     profile: Annotated[str, arg(metavar="paper|demo|smoke")] = "demo"
-    """How big the run is; the sweeps' own default is paper, which wants GPUs and real weights."""
+    """How big the run is; the sweeps' own default is paper, which needs GPUs and real weights."""
 
     constraints: Annotated[Path | None, arg(metavar="FILE"), RARE] = None
     """The versions that were tested together; default: constraints.txt of the source tree, if there is one."""

@@ -67,7 +67,7 @@ class ExportOptions(StorageOptions, TrustOptions):
     size trained on."""
 
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
-    """Where the dataset lies now; default: where it lay when the sweep ran."""
+    """Where the dataset is now; default: where it was when the sweep ran."""
 
 
 def main(options: ExportOptions, output: Output) -> int:
@@ -138,7 +138,7 @@ def _patches(chosen: TrainedModel, options: ExportOptions) -> Path:
         return options.patches
     if chosen.experiment is None:
         raise ExperimentError(
-            f"--model {options.model}: a weights file does not say where its tiles lie; name them with --patches DIR"
+            f"--model {options.model}: a weights file does not say where its tiles are; name them with --patches DIR"
         )
     return Path(chosen.experiment.description["data"]["path"])
 

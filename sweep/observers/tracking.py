@@ -140,7 +140,7 @@ class Background(Observer):
                 if type(error) not in self._faults:
                     self._faults.add(type(error))
                     logger.warning(
-                        "experiment tracking failed, the sweep goes on: %s: %s",
+                        "experiment tracking failed, the sweep continues: %s: %s",
                         type(error).__name__,
                         hide_secret(str(error)),
                     )

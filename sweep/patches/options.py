@@ -101,7 +101,7 @@ class Make(OutputOptions):
     """Which are masks: of the same name, or the same for each *."""
 
     mask_suffix: Annotated[str, arg(metavar="TEXT"), RARE] = ""
-    """How the name of a mask goes on after that of its image: _mask."""
+    """What a mask's name has behind that of its image: _mask."""
 
     layer: Annotated[str, arg(metavar="NAME"), RARE] = ""
     """With --labels FILE.gpkg: which layer, where several hold areas."""
@@ -193,7 +193,7 @@ class Describe(PictureOptions):
 
     - The test split is described too, to show whether it differs from train; that is no score of a model.
     - The suggested class weights are computed on train alone: inverse frequency of its labelled pixels, N / (C n_c).
-    - Drift is told tile by tile: Cohen's d, and Kolmogorov-Smirnov after Holm's correction. `differs` is sure;
+    - Drift is measured tile by tile: Cohen's d, and Kolmogorov-Smirnov after Holm's correction. `differs` is sure;
       `maybe` is large (0.8), on too few tiles to be sure.
     """
 

@@ -108,7 +108,7 @@ class Georeference:
         degrees = np.stack(self._to_degrees.transform(*self.to_crs(pixels).T), axis=1)
         if not np.isfinite(degrees).all():
             raise ExperimentError(
-                f"{self._name}: some of its pixels lie where its CRS is not defined; look at both with: "
+                f"{self._name}: some of its pixels are where its CRS is not defined; look at both with: "
                 f"rio info {self._name}"
             )
         return degrees

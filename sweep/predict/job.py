@@ -110,7 +110,7 @@ class Job:
         if here is None or there is None or 1 / FAR < here / there < FAR:
             return ""
         return (
-            f"{one.path}: {here:.3g} m a pixel, but the model was trained at {there:.3g} m; what it looks for is "
+            f"{one.path}: {here:.3g} m per pixel, but the model was trained at {there:.3g} m; what it looks for is "
             f"{max(here / there, there / here):.2g} times {'smaller' if here > there else 'larger'} here: resample the "
             f"raster first (gdalwarp -tr)"
         )

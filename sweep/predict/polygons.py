@@ -85,7 +85,7 @@ def write_polygons(
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), _open(mask) as mask_raster, _open(probability) as probability_raster:
         ground = ground_under(mask_raster, mask, options)
         if (mask_raster.shape, mask_raster.transform) != (probability_raster.shape, probability_raster.transform):
-            raise ExperimentError(f"{probability}: lies on another grid than {mask}; write both from one prediction")
+            raise ExperimentError(f"{probability}: is on another grid than {mask}; write both from one prediction")
         summary = PolygonSummary()
         names = {FOREGROUND: ""} if task is None or task.binary else dict(enumerate(task.classes))
         batches = _batches(mask_raster, names, probability_raster, ground, options, scale, summary)

@@ -30,6 +30,6 @@ def require_lasting(storage: Storage) -> None:
         return
     if Path(storage.root).is_relative_to(Path.cwd().resolve()):
         raise ExperimentError(
-            f"--storage {storage.address}: lies in this Ray job's own folder, which Ray deletes after the job; give a "
+            f"--storage {storage.address}: is in this Ray job's own folder, which Ray deletes after the job; give a "
             f"folder that all nodes share, or s3://BUCKET/PATH"
         )

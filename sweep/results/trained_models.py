@@ -131,7 +131,7 @@ def _chosen(experiment: Experiment, gathered: Gathered, model: str, trial: str, 
     name, trials = experiment.name, gathered.trials
     if trial:
         if count > 1:
-            raise ExperimentError(f"--model {model}: is one trial; --ensemble wants an experiment, --model {name}")
+            raise ExperimentError(f"--model {model}: is one trial; --ensemble takes an experiment, --model {name}")
         return [_finished(experiment, [*trials, *gathered.refits], trial)]
     ranked = _ranking(trials)
     if not ranked:
@@ -164,7 +164,7 @@ def _on_all_tiles(experiment: Experiment, gathered: Gathered, row: TrialResult) 
 
 def _file(path: Path, count: int) -> TrainedModel:
     if count > 1:
-        raise ExperimentError(f"--model {path}: is one model; --ensemble wants an experiment")
+        raise ExperimentError(f"--model {path}: is one model; --ensemble takes an experiment")
     try:
         limit = min(path.stat().st_size, LARGEST_FILE)  # a buffer of that size is made
         return TrainedModel(name=path.name, weights_file=read_bounded(path, limit), origin=str(path))

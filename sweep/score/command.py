@@ -44,7 +44,7 @@ class ScoreOptions(AddressOptions, DeviceOptions, StorageOptions, RecipeOptions,
     """Which attempts; default: each contest's winner by val IoU that has not been scored."""
 
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
-    """Where the dataset lies now; default: where it lay when the sweep ran."""
+    """Where the dataset is now; default: where it was when the sweep ran."""
 
     again: Annotated[str, arg(metavar="REASON")] = ""
     """Score attempts a second time; the reason goes into the ledger and the leaderboard marks the row."""

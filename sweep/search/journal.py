@@ -155,7 +155,7 @@ def _open_journal(path: object, backend: BaseJournalBackend) -> BaseStorage:
         raise
     except Exception as error:  # whatever its replay stumbles over
         raise ExperimentError(
-            f"{path}: damaged ({type(error).__name__}: {error}); restore the file, or start anew under another --name"
+            f"{path}: damaged ({type(error).__name__}: {error}); restore the file, or start again under another --name"
         ) from error
 
 

@@ -35,7 +35,7 @@ def is_fit(options: StudyOptions, output: Output) -> bool:
         for finding in findings:
             failed += finding.outcome == "fail"
             warned += finding.outcome == "warn"
-            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, mend=finding.fix)
+            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, fix=finding.fix)
             console = output.results if finding.outcome == "fail" else output.console
             if finding.outcome != "ok" and not console.quiet:
                 for line in lines(finding, check.name, console.width):

@@ -323,7 +323,7 @@ def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(tmp_path: Path) ->
         geotiff(tmp_path / f"in/masks/{name}.tif", mask, transform=from_origin(600_020, 5_400_000, 0.5, 0.5))
     split = _split_file(tmp_path / "split.toml", train=["a"], val=["b"], test=["c"])
     arguments = ("make", "--src", tmp_path / "in", "--dst", tmp_path / "out", "--split", split, "--size", "96")
-    _refused("masks/a.tif: lies up to 40 pixels from its image a.tif", *arguments)
+    _refused("masks/a.tif: is up to 40 pixels away from its image a.tif", *arguments)
     assert not (tmp_path / "out").exists()
 
 

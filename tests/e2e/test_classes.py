@@ -139,5 +139,5 @@ def test_wrong_numbers_of_class_weights_stop_a_sweep_before_it_begins(swept: Pat
     (tmp_path / "recipes.toml").write_text('[unet]\nclass_weights = "1,2"\n')
     options = ("--profile", "smoke", "--patches", swept / "patches", "--storage", tmp_path / "results")
     done = here("phase1", *options, "--recipes", tmp_path / "recipes.toml")
-    assert_refused(done, "class_weights is '1,2': 2 weights for 3 classes (ground, roof, tree); give one a class")
+    assert_refused(done, "class_weights is '1,2': 2 weights for 3 classes (ground, roof, tree); give one per class")
     assert not (tmp_path / "results").exists()

@@ -20,7 +20,7 @@ def test_a_machine_is_looked_over_and_the_next_command_named(dataset: Path, tmp_
     outcomes = {check["name"]: check["outcome"] for check in checks}
     assert {outcomes[name] for name in ("torch", "weights", "storage", "ledger", "clock")} == {"ok"}
     assert outcomes["tiles"] == "warn", "they have no manifest"
-    assert not [check for check in checks if check["outcome"] != "ok" and not check["mend"]]
+    assert not [check for check in checks if check["outcome"] != "ok" and not check["fix"]]
     failed = "fail" in outcomes.values()  # a machine without memory or room
     assert done.returncode == (2 if failed else 0) == events[-1]["exit_code"]
     assert events[-1]["next"].split()[:3] == ["python", "-m", "sweep.doctor" if failed else "sweep.phase1"]

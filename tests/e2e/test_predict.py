@@ -229,7 +229,7 @@ def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
     near = write_tif(tmp_path / "in" / "near.tif", scene(64, 64))
     far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
     said = predict(near, far, "--out", tmp_path / "out", storage=storage)
-    assert "far.tif: 0.6 m a pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
+    assert "far.tif: 0.6 m per pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
 
 
 def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, here: Run, tmp_path: Path) -> None:

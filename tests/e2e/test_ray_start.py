@@ -63,7 +63,7 @@ def test_what_a_cluster_cannot_do_is_one_line(
     common = ["--profile", "smoke", "--patches", patches, "--architectures", "unet", "--storage"]
     status, said = nodes.result(nodes.submit(*common, "results"))
     assert status == JobStatus.FAILED
-    assert "lies in this Ray job's own folder" in said
+    assert "is in this Ray job's own folder" in said
     joined = ["--address", nodes.address]
     home = tmp_path / "stranger"
     home.mkdir()

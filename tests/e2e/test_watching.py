@@ -124,7 +124,7 @@ def test_a_plan_and_a_dataset_say_what_comes_next(here: Run, write_dataset: Writ
     (patches / "train" / "masks" / "t1.png").unlink()
     broken = _events(here("patches", "check", "--patches", patches, "--json").stdout)
     assert {event["event"] for event in broken[:-1]} == {"fault"} and broken[-1]["exit_code"] == 2
-    assert all(event["file"].endswith("t1.png") and event["mend"] for event in broken[:-1])
+    assert all(event["file"].endswith("t1.png") and event["fix"] for event in broken[:-1])
 
 
 def test_a_watch_that_cannot_be_understood_is_exit_code_2(here: Run, tmp_path: Path) -> None:

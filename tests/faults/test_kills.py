@@ -136,7 +136,7 @@ def test_a_state_cut_short_is_passed_over_for_the_one_before_it(
     resumed = run("phase2", "--resume", "killed", "--storage", results)
     assert resumed.returncode == 0, resumed.stderr
     log = (folder / "trial.log").read_text()
-    assert f"{last.name}: truncated or changed; going on from the state before it" in log
+    assert f"{last.name}: truncated or changed; resuming from the state before it" in log
     again, different = trained_again([out, resumed.stdout]), differences(results / "unbroken", results / "killed")
     note = "went on from the state before it, and says so"
     tally(Row(fault="the last state is cut short", times=1, again=again, differences=different, note=note))

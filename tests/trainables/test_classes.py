@@ -145,7 +145,7 @@ def test_weights_of_a_recipe() -> None:
     assert found is not None and found.tolist() == [0.5, 1.5, 3.0]
     found = weights("inverse_frequency")
     assert found is not None and found.tolist() == pytest.approx([4 / 3, 4 / 3, 2 / 3])
-    with pytest.raises(RecipeError, match=r"2 weights for 3 classes \(ground, road, car\); give one a class"):
+    with pytest.raises(RecipeError, match=r"2 weights for 3 classes \(ground, road, car\); give one per class"):
         weights("1,2")
 
 

@@ -63,7 +63,7 @@ def test_half_batches_are_the_first_rung_and_no_draw_is_lost(data: TuningData) -
     assert trainer.train_epoch().memory_measures == "half batches"
     assert seen == [4, 2, 2, 2, 2]
     assert trainer.memory.news == [
-        "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB.); going on with half batches, the same "
+        "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB.); continuing with half batches, the same "
         "effective batch"
     ]
 

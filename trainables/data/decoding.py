@@ -99,8 +99,8 @@ def _header(data: bytes, path: Path) -> Header:
         raise DataError(f"{path}: truncated or not a picture ({_reason(error)}); replace it") from error
     if max(header.width, header.height) > MAX_SIDE:
         raise DataError(
-            f"{path}: is {header.width}x{header.height}, and a tile has at most {MAX_SIDE} pixels a side; cut it, see "
-            f"sweep.patches make"
+            f"{path}: is {header.width}x{header.height}, and a tile has at most {MAX_SIDE} pixels per side; cut it, "
+            f"see sweep.patches make"
         )
     _require_upright(header.orientation, path)
     return header

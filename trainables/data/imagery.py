@@ -70,7 +70,7 @@ class Imagery:
                 )
             return
         if len(self.scale) != count:
-            raise DataError(f"imagery: scale of {len(self.scale)} bands where there are {count}; give one a band")
+            raise DataError(f"imagery: scale of {len(self.scale)} bands where there are {count}; give one per band")
         for name, (low, high) in zip(self.bands, self.scale, strict=True):
             if not -math.inf < low < high < math.inf:
                 raise DataError(f"imagery: scale of {name} is {low:g},{high:g}; the smaller value comes first")
@@ -118,7 +118,7 @@ class Imagery:
             fields["bands"] = tuple(fields["bands"])
         if fields.get("scale") is not None:
             if odd := [one for one in fields["scale"] if len(one) != 2]:
-                raise DataError(f"imagery: scale holds {odd[0]!r}; give two values a band, those of 0 and of 255")
+                raise DataError(f"imagery: scale holds {odd[0]!r}; give two values per band, those of 0 and of 255")
             fields["scale"] = tuple((low, high) for low, high in fields["scale"])
         return cls(**fields)
 

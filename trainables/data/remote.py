@@ -65,7 +65,7 @@ def local_copy(patches: Path, splits: Sequence[str]) -> Path:
     try:
         files = _listed(storage, splits)
         if not files:
-            raise DataError(f"--patches {uri}: holds no {' or '.join(splits)} split; mend the URI")
+            raise DataError(f"--patches {uri}: holds no {' or '.join(splits)} split; fix the URI")
         listing = "\n".join(f"{info.path} {info.size} {info.mtime_ns}" for info in files)
         key = hashlib.sha256(f"{uri}\n{listing}".encode()).hexdigest()[:16]
         copy = cache() / "tiles" / key / Path(storage.root).name

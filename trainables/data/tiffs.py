@@ -53,7 +53,7 @@ def _require(file: Any, path: Path, imagery: Imagery) -> None:
     """Refuse another file than the manifest says, before it is decoded."""
     if max(file.width, file.height) > MAX_SIDE:
         raise DataError(
-            f"{path}: is {file.width}x{file.height}, and a tile has at most {MAX_SIDE} pixels a side; cut it, see "
+            f"{path}: is {file.width}x{file.height}, and a tile has at most {MAX_SIDE} pixels per side; cut it, see "
             f"sweep.patches make"
         )
     kinds = sorted(set(file.dtypes))

@@ -142,5 +142,5 @@ def _statistics(
     except (TypeError, ValueError):
         found = ()
     if len(found) not in (RGB_BANDS, bands) or (attribute == "std" and min(found) <= 0):
-        raise RecipeError(f"architecture {name}: {attribute} is {value!r}; give three numbers, or one a band")
+        raise RecipeError(f"architecture {name}: {attribute} is {value!r}; give three numbers, or one per band")
     return found

@@ -106,7 +106,7 @@ def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
         place, _, rest = fault.partition(": ")
         what, _, fix = rest.rpartition("; ")
         rows.append((place, what, fix))
-        output.events.emit("fault", file=place, fault=what, mend=fix)
+        output.events.emit("fault", file=place, fault=what, fix=fix)
     title = f"{root}: {len(faults)} faults"
     output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
     if rest := the_rest(faults):

@@ -86,5 +86,5 @@ def _mask(shape: _Shape, place: str) -> Runs:
     (left, top), (right, bottom) = np.floor(points).astype(int).tolist()
     pixels = decode_picture(shape.get("mask") or "", place, most=(bottom - top + 2, right - left + 2))
     if not (abs(pixels.shape[0] - (bottom - top + 1)) <= 1 and abs(pixels.shape[1] - (right - left + 1)) <= 1):
-        raise DataError(f"{place}: its mask is {pixels.shape[1]}x{pixels.shape[0]}, not what lies between its points")
+        raise DataError(f"{place}: its mask is {pixels.shape[1]}x{pixels.shape[0]}, not what is between its points")
     return Runs.of_pixels(pixels, top=top, left=left)

@@ -124,8 +124,8 @@ def require_same_place(image: RasterFile, mask: RasterFile) -> None:
     if shift > MAX_SHIFT:
         far = f"{shift:,.0f}" if shift >= 2 else f"{shift:.2f}"
         raise DataError(
-            f"{mask.path}: lies up to {far} pixels from its image {image.path.name}, as the georeferences of both say; "
-            f"export it on the grid of its image"
+            f"{mask.path}: is up to {far} pixels away from its image {image.path.name}, as the georeferences of both "
+            f"say; export it on the grid of its image"
         )
 
 

@@ -128,7 +128,7 @@ def test_quiet_leaves_out_what_is_well() -> None:
 
 def test_programs_get_an_event_a_finding() -> None:
     _, _, events = _told([(_check("disk"), [ok("much"), warn("little", "make room")])])
-    assert [(one["name"], one["outcome"], one["found"], one["mend"]) for one in events] == [
+    assert [(one["name"], one["outcome"], one["found"], one["fix"]) for one in events] == [
         ("disk", "ok", "much", ""),
         ("disk", "warn", "little", "make room"),
     ]
@@ -139,7 +139,7 @@ def test_a_text_is_wrapped_in_its_column_and_a_mend_stays_whole() -> None:
     laid = [line.plain for line in lines(fail("word " * 30, mend), "tiles", 80)]
     assert laid[0].startswith("fail  tiles          word") and laid[1].startswith(" " * 21 + "word")
     assert max(map(len, laid[:-1])) < 80
-    assert laid[-1] == " " * 21 + "mend: " + mend
+    assert laid[-1] == " " * 21 + "fix: " + mend
 
 
 def test_the_next_command_carries_what_the_doctor_was_told() -> None:

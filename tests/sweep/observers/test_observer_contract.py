@@ -285,7 +285,7 @@ def test_a_tracker_that_fails_is_said_once_without_its_secret_and_stops_nothing(
     assert len(told) == 2, "once in each of the two runs"
     assert (
         told[0]
-        == "experiment tracking failed, the sweep goes on: ConnectionError: https://me:***@wandb/ does not answer"
+        == "experiment tracking failed, the sweep continues: ConnectionError: https://me:***@wandb/ does not answer"
     )
 
 

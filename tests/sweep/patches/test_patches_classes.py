@@ -181,7 +181,7 @@ def _fault(classes: Path, capfd: pytest.CaptureFixture[str]) -> str:
     capfd.readouterr()
     assert _run("check", "--patches", classes, "--update", "--json") == 2
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    (fault,) = [f"{one['file']}: {one['fault']}; {one['mend']}" for one in events if one["event"] == "fault"]
+    (fault,) = [f"{one['file']}: {one['fault']}; {one['fix']}" for one in events if one["event"] == "fault"]
     return fault
 
 

@@ -50,7 +50,7 @@ def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
 
 def test_pixels_off_the_projection_are_one_line(tmp_path: Path) -> None:
     far = write_raster(tmp_path / "far.tif", RECTANGLE, Affine(1e6, 0, 5e5, 0, -1e6, 5e6), UTM)
-    with pytest.raises(ExperimentError, match=r"far\.tif: some of its pixels lie where its CRS is not defined"):
+    with pytest.raises(ExperimentError, match=r"far\.tif: some of its pixels are where its CRS is not defined"):
         write_polygons(far, far, PolygonOptions(path=tmp_path / "out.gpkg"))
     assert {path.name for path in tmp_path.iterdir()} == {"far.tif"}
 
@@ -82,7 +82,7 @@ def test_bad_options_and_files_are_refused(tmp_path: Path) -> None:
         write_polygons(tmp_path / "text.tif", tmp_path / "text.tif", options)
     mask = write_raster(tmp_path / "mask.tif", RECTANGLE, NORTH_UP, UTM)
     other = write_raster(tmp_path / "other.tif", RECTANGLE[1:], NORTH_UP, UTM)
-    with pytest.raises(ExperimentError, match=r"other\.tif: lies on another grid than .*mask\.tif"):
+    with pytest.raises(ExperimentError, match=r"other\.tif: is on another grid than .*mask\.tif"):
         write_polygons(mask, other, options)
 
 

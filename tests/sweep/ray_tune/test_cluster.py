@@ -80,7 +80,7 @@ def test_inside_a_job_results_must_not_lie_in_its_own_folder(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     require_lasting(Storage.open("ray_results"))
     monkeypatch.setenv(JOB_VARIABLE, json.dumps({"runtime_env": {"working_dir": "gcs://package.zip"}}))
-    with pytest.raises(ExperimentError, match="lies in this Ray job's own folder"):
+    with pytest.raises(ExperimentError, match="is in this Ray job's own folder"):
         require_lasting(Storage.open("ray_results"))
     require_lasting(Storage.open(str(tmp_path.parent / "elsewhere")))
 

@@ -143,7 +143,7 @@ def test_the_doctors_findings_stop_a_study_before_anything_begins(tmp_path: Path
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "test_ledger.jsonl").write_text("damaged\n")
     done = here("study", *words)
-    assert done.returncode == 2 and "fail  ledger" in done.stdout and "mend: " in done.stdout
+    assert done.returncode == 2 and "fail  ledger" in done.stdout and "fix: " in done.stdout
     assert _valid(done.stdout.splitlines()[-1].removeprefix("next").strip())
     assert not (tmp_path / "r" / "study-smoke").exists()
 

@@ -170,7 +170,7 @@ def test_an_architecture_of_one_s_own_is_told_the_bands(tmp_path: Path, monkeypa
     model = build_model(recipe, Weights(kind="none"), bands=4)
     assert model.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.6, 0.9])
     (fault,) = verdict(name, 2, recipe, 3)
-    assert "mean is (0.1, 0.2, 0.6, 0.9); give three numbers, or one a band" in fault
+    assert "mean is (0.1, 0.2, 0.6, 0.9); give three numbers, or one per band" in fault
 
 
 def test_one_of_one_s_own_that_is_not_told_refuses_other_bands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
