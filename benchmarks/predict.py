@@ -41,7 +41,7 @@ from trainables.task import Task
 from trainables.windows import Side, ramp
 
 TURN = 30.0
-"""Degrees by which the turned scene lies in its frame."""
+"""Degrees by which the turned scene is in its frame."""
 
 
 def write_raster(path: Path, side: int, *, turned: bool) -> None:

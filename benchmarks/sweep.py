@@ -52,7 +52,7 @@ def recipes(*, epochs: int, draws: int, seed: int, rates: Sequence[float] = LEAR
 def ways(
     names: Sequence[str], patches: Path, jobs: Callable[[int], tuple[Recipe, ...]], scores: Scores
 ) -> Mapping[str, Callable[[], float]]:
-    """Return the ways to measure; each call trains all recipes anew and returns its seconds.
+    """Return the ways to measure; each call trains all recipes again and returns its seconds.
 
     Args:
         names: Which ways.

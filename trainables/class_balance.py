@@ -15,7 +15,7 @@ from trainables.task import Task
 
 
 def count_classes(tile: MaskValues, classes: int) -> NDArray[np.int64]:
-    """Return the (C,) labelled pixels a class of a tile, C ``classes``."""
+    """Return the (C,) labelled pixels per class of a tile, C ``classes``."""
     return tile.values[:classes]
 
 
@@ -23,7 +23,7 @@ def inverse_frequency(pixels: Iterable[int]) -> tuple[float, ...]:
     """Return ``N / (C * n)`` a class: N labelled pixels, n of them of the class, C classes.
 
     Args:
-        pixels: (C,) labelled pixels a class.
+        pixels: (C,) labelled pixels per class.
 
     Returns:
         Their mean over pixels is 1 where all classes occur; 0 for a class that does not. Source: scikit-learn's
@@ -48,7 +48,7 @@ def require_class_weights(recipe: Recipe, task: Task) -> None:
 
 
 def class_weights_of(recipe: Recipe, task: Task, train: Sequence[Tile]) -> tuple[float, ...] | None:
-    """Return the weights a class that a recipe names; None where all count the same.
+    """Return the weights per class that a recipe names; None where all count the same.
 
     Args:
         recipe: Uses ``class_weights``.

@@ -38,7 +38,7 @@ class FeatureCache:
     as good as none.
 
     Args:
-        folder: Where the files lie; None is ``features`` in the cache of weights.
+        folder: Where the files are; None is ``features`` in the cache of weights.
         limit_bytes: Most that they take; None is ``$TILESWEEP_FEATURES_GB``, else 20 GB; 0 keeps nothing.
     """
 

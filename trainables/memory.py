@@ -72,7 +72,7 @@ class MemoryLadder:
 def checkpoint_blocks(model: nn.Module) -> None:
     """Make every block of a model keep its input alone and compute the rest again in the backward pass.
 
-    A block is a child of a ``Sequential`` or ``ModuleList`` that lies in no other block. Dropout draws the same numbers
+    A block is a child of a ``Sequential`` or ``ModuleList`` that is in no other block. Dropout draws the same numbers
     in both passes, and BatchNorm's running statistics move once.
 
     Args:

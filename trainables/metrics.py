@@ -57,7 +57,7 @@ class ClassScore:
 
     @property
     def class_iou(self) -> tuple[float, ...]:
-        """IoU a class, in [0, 1]; NaN for one that neither truth nor prediction show."""
+        """IoU per class, in [0, 1]; NaN for one that neither truth nor prediction show."""
         counts = self._counts
         hits = counts.diagonal()
         return tuple(_ratio(hits, counts.sum(0) + counts.sum(1) - hits).tolist())
@@ -100,7 +100,7 @@ class ClassScore:
 
     @property
     def frequency_weighted_iou(self) -> float:
-        """Mean IoU a class weighted by its share of the true pixels, in [0, 1]; NaN where none counts."""
+        """Mean IoU per class weighted by its share of the true pixels, in [0, 1]; NaN where none counts."""
         counts = self._counts
         frequency = counts.sum(1)
         present = frequency > 0

@@ -62,13 +62,13 @@ class Recipe:
         bce_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1]; CE is the binary cross-entropy in a binary task, the
             cross-entropy over classes else. 1 is cross-entropy alone.
         class_weights: Of the cross-entropy: ``none``, ``inverse_frequency`` (of the train tiles that the trial sees),
-            or one number a class, ``0.5,1.5,3,4``, each at least 0.
+            or one number per class, ``0.5,1.5,3,4``, each at least 0.
         decoder_dropout: Probability that a decoder channel is dropped between stages, in [0, 0.95].
         augmentation: Name of a preset in ``trainables.augment.presets``.
         crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is padded with
             pixels that do not count.
         draws_per_epoch: Sample draws an epoch, with replacement, from 2 to 1,000,000.
-        batch_size: Sample draws a step, from 2 (BatchNorm has no statistics over one pooled value) to 4,096.
+        batch_size: Sample draws per step, from 2 (BatchNorm has no statistics over one pooled value) to 4,096.
         max_epochs: Epochs after which training ends, from 1 to 99,999.
         patience: Epochs without a better val IoU before training ends early, from 1 to 1,000,000.
         schedule: ``plateau`` lowers the learning rate when val stands still, ``cosine`` takes it down to

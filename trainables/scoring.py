@@ -79,7 +79,7 @@ def decide(logits: Tensor) -> Tensor:
     """Return the predicted class a pixel.
 
     Args:
-        logits: (..., C, H, W) float. One channel is the foreground's logit, more are one a class.
+        logits: (..., C, H, W) float. One channel is the foreground's logit, more are one per class.
 
     Returns:
         (..., H, W) int64: 1 from a probability of 0.5 on, or the class of the largest logit.

@@ -51,8 +51,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded),
     ``folder`` (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take
     pretrained weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its
-    file). The tiles come through ``tune.with_parameters``: one copy a node, in shared memory. There is no test split in
-    them.
+    file). The tiles come through ``tune.with_parameters``: one copy per node, in shared memory. There is no test split
+    in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then continues with the next one.

@@ -1,4 +1,4 @@
-"""Where results lie: a local folder or any URI that pyarrow's filesystems know."""
+"""Where results are: a local folder or any URI that pyarrow's filesystems know."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ class Storage:
         return shutil.disk_usage(place).free
 
     def _insist(self, action: Callable[[], Result], relative: str, done: str) -> Result:
-        """Do something with a file; where a network lies between, again after a while if it fails."""
+        """Do something with a file; where a network is between, again after a while if it fails."""
         for pause in (*(() if self.is_local else RETRY_SECONDS), None):
             try:
                 return action()

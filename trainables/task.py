@@ -53,7 +53,7 @@ class Task:
     Attributes:
         kind: ``binary`` (one logit; the second class is the foreground) or ``multiclass`` (a logit a class).
         classes: Names in the order of their indices; two for a binary task, 2 to 64 else.
-        colours: RGB a class, each number from 0 to 255: how pictures show a class, and how masks in colours are read.
+        colours: RGB per class, each number from 0 to 255: how pictures show a class, and how masks in colours are read.
             Without them pictures take colours of their own, and masks in colours cannot be read.
         remap: Value in a mask file (an index, ``3``; a colour, ``155,155,155``; ``*``, any other), or the name of a
             label, to the name of its class, or ``ignore``. What it does not name keeps its own meaning.
@@ -102,7 +102,7 @@ class Task:
 
     @property
     def channels(self) -> int:
-        """Logits a pixel."""
+        """Logits per pixel."""
         return 1 if self.binary else len(self.classes)
 
     @property
@@ -117,7 +117,7 @@ class Task:
 
     @property
     def shown_colours(self) -> tuple[Colour, ...]:
-        """RGB a class for pictures: the given colours, or ones that differ."""
+        """RGB per class for pictures: the given colours, or ones that differ."""
         if self.colours:
             return self.colours
         hues = range(len(self.classes) - len(_FIRST_COLOURS))

@@ -1,7 +1,7 @@
 """Prediction of images of any size through overlapping windows of the size that the model was trained on.
 
 The seams are blended: where two windows overlap, the outer quarter of the overlap is left to the window in which it
-lies deeper inside, and over the middle half one window fades into the next along a raised cosine. Fading from ``a`` to
+is deeper inside, and over the middle half one window fades into the next along a raised cosine. Fading from ``a`` to
 ``b`` is ``a + weight (b - a)``, which is exactly ``a`` where both agree: a model that returns its input reproduces the
 image bit for bit, however it is cut. Windows start at multiples of 32 pixels, so that every encoder sees the image on
 the grid on which it would see the whole.
@@ -61,7 +61,7 @@ class Side:
         """Between each window and the next, the first pixel of the fade and the one after its last.
 
         They never reach into each other: every other window may meet as well, but only farther out than a fade goes.
-        They lie inside the image: the last window begins 32 pixels or more after the one before, and ends less than
+        They are inside the image: the last window begins 32 pixels or more after the one before, and ends less than
         that beyond the image.
         """
         found = []

@@ -104,7 +104,7 @@ class Axis:
         return cls(label=label, low=low - space if low < 0 or low - space > 0 else 0.0, high=high + space)
 
     def place(self, value: float) -> float:
-        """Return where a value lies between the ends: 0 to 1 for those inside."""
+        """Return where a value is between the ends: 0 to 1 for those inside."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)

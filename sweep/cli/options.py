@@ -52,7 +52,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class StorageOptions(OutputOptions):
-    """Where experiments lie."""
+    """Where experiments are."""
 
     storage: Annotated[str, arg(metavar="DIR|URI"), OnResume.THIS_RUN] = DEFAULT_STORAGE
     """Folder or URI (s3://, gs://) that holds experiments."""

@@ -157,7 +157,7 @@ def constraints_file(named: Path | None) -> Path | None:
 
 
 def install_command(file: Path | None, extras: Sequence[str] = ()) -> str:
-    """Return the command that installs tilesweep from where it lies, with constraints and extras if there are any."""
+    """Return the command that installs tilesweep from where it is, with constraints and extras if there are any."""
     tree = (ROOT / "pyproject.toml").is_file()
     what = (str(ROOT) if tree else OURS) + (f"[{','.join(extras)}]" if extras else "")
     limits = ["--constraint", str(file)] if file else []

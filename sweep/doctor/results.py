@@ -1,4 +1,4 @@
-"""Where results lie: whether it can be written, what is unfinished there, and whether the ledger is whole."""
+"""Where results are: whether it can be written, what is unfinished there, and whether the ledger is whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 5
 
 
 def check_storage(subject: Subject) -> Sequence[Finding]:
-    """Try to write where results are to lie; a folder that does not exist yet is not made."""
+    """Try to write where results are to be; a folder that does not exist yet is not made."""
     there = subject.reach()
     can = "can be written" if there.root == subject.storage.root else "can be made"
     return [ok(f"{subject.storage.address}: {can}")]

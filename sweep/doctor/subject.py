@@ -54,7 +54,7 @@ class Subject:
         profile: How big the sweep is.
         architectures: The registry's names of what it trains.
         cluster: The running cluster that it joins, by --address or RAY_ADDRESS; None where it starts one here.
-        storage: Where its results are to lie.
+        storage: Where its results are to be.
         patches: Folder or address of its tiles.
         data: Reads its train and val tiles.
         sam_checkpoint: SAM's weights, where they are not in the cache.

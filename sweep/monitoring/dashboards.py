@@ -63,7 +63,7 @@ def monitoring_files(*, ray_temp: str, prometheus_url: str, dashboards_folder: s
     Args:
         ray_temp: Ray's temporary folder on its head node, ``/tmp/ray`` unless ``ray start --temp-dir`` says otherwise.
         prometheus_url: Where Grafana finds Prometheus.
-        dashboards_folder: Where the dashboard's file will lie, as Grafana sees it.
+        dashboards_folder: Where the dashboard's file will be, as Grafana sees it.
     """
     return {
         "prometheus.yml": _PROMETHEUS.format(targets=json.dumps(f"{ray_temp.rstrip('/')}/{SERVICE_DISCOVERY}")),

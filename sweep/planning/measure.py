@@ -90,7 +90,7 @@ def _memory_need(trial: TrialPlan, data: TuningData, device: torch.device, total
         batch_size=largest,
         draws_per_epoch=2 * largest,
         frozen_epochs=0,
-        max_epochs=2,  # in the second one the best weights so far lie beside those in training
+        max_epochs=2,  # in the second one the best weights so far are beside those in training
         patience=2,
         validation_crop=0,
     )

@@ -154,7 +154,7 @@ def share_gpus(
 
 
 def _most_per_gpu(whole: Resources, trials: int) -> int:
-    """Return beyond how many trials a GPU more of them are of no use: Ray fills one GPU before it takes the next."""
+    """Return beyond how many trials per GPU more of them are of no use: Ray fills one GPU before it takes the next."""
     gpus = max(1, int(whole.total_gpus))
     return max(1, min(MOST_TRIALS, -(-trials // gpus), whole.total_cpus // gpus))
 
@@ -184,7 +184,7 @@ def _maximum(values: BaseDistribution) -> Any:
 
 
 def largest_tiles(data: TuningData) -> TuningData:
-    """Return the same data with one tile a split: that of the largest views, and the largest that is scored."""
+    """Return the same data with one tile per split: that of the largest views, and the largest that is scored."""
     return replace(
         data,
         train=(max(data.train, key=lambda tile: min(tile.mask.shape)),),

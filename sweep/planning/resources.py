@@ -79,8 +79,8 @@ class Resources:
 
     Attributes:
         device: ``cpu`` or ``cuda``.
-        cpus_per_trial: CPU cores a trial, at least 1.
-        gpus_per_trial: GPUs a trial, 0 on the CPU.
+        cpus_per_trial: CPU cores per trial, at least 1.
+        gpus_per_trial: GPUs per trial, 0 on the CPU.
         concurrent: Trials that run side by side, at least 1.
         total_cpus: Cores of the cluster.
         total_gpus: GPUs of the cluster.

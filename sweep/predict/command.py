@@ -103,7 +103,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Replace what --out holds of other models or settings."""
 
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
-    """The dataset, to measure gains on its val tiles; default: where it lay."""
+    """The dataset, to measure gains on its val tiles; default: where it was."""
 
 
 def main(options: PredictOptions, output: Output) -> int:

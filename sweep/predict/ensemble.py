@@ -123,7 +123,7 @@ class Ensemble:
 
     @property
     def fill(self) -> tuple[int, ...]:
-        """What is nothing to the leader, a value a band: the mean of its encoder's training data."""
+        """What is nothing to the leader, a value per band: the mean of its encoder's training data."""
         return tuple(round(255 * value) for value in self.leader.mean.flatten().tolist())
 
     @property

@@ -1,4 +1,4 @@
-"""The ground under a raster: where pixels lie on the earth, how far apart they are, how large polygons are."""
+"""The ground under a raster: where pixels are on the earth, how far apart they are, how large polygons are."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Georeference:
         return np.abs(np.fromiter(measured, dtype=np.float64, count=len(rings)))
 
     def metres_per_pixel(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how the ground lies under the pixels around some places.
+        """Return how the ground is under the pixels around some places.
 
         Args:
             places: (P, 2) pixel coordinates.
@@ -115,12 +115,12 @@ class Georeference:
 
 
 def is_located(dataset: Any) -> bool:
-    """Whether an open rasterio dataset says where it lies."""
+    """Whether an open rasterio dataset says where it is."""
     return dataset.crs is not None and not (dataset.transform.is_identity or dataset.transform.is_degenerate)
 
 
 def require_transform(dataset: Any, name: Path | str) -> None:
-    """Refuse a raster that says where it lies by ground control points or rational polynomials alone.
+    """Refuse a raster that says where it is by ground control points or rational polynomials alone.
 
     Only a transform can be carried over to a map pixel by pixel: the map would be elsewhere, or nowhere.
 
@@ -149,7 +149,7 @@ def require_transform(dataset: Any, name: Path | str) -> None:
 
 
 def require_georeference(dataset: Any, name: Path | str) -> None:
-    """Refuse a raster of which nobody knows where it lies.
+    """Refuse a raster of which nobody knows where it is.
 
     Args:
         dataset: An open rasterio dataset.
@@ -167,7 +167,7 @@ def require_georeference(dataset: Any, name: Path | str) -> None:
         flags.append("--transform '[0.3, 0, 600000, 0, -0.3, 5340000]'")
     if not missing:
         return
-    # A copy: a cloud-optimised GeoTIFF cannot be edited in place (GDAL 3.8), nor can what lies on another machine.
+    # A copy: a cloud-optimised GeoTIFF cannot be edited in place (GDAL 3.8), nor can what is on another machine.
     before, placed = quote(str(name)), _beside(name, "placed")
     raise ExperimentError(
         f"{name}: has no {' and no '.join(missing)}, so its polygons would be nowhere; make a copy that has one, such "
@@ -196,7 +196,7 @@ def side_of_pixel(dataset: Any, name: Path | str) -> float | None:
         name: What to call it in an error.
 
     Returns:
-        None where nobody knows where it lies.
+        None where nobody knows where it is.
     """
     if not is_located(dataset):
         return None

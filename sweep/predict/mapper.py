@@ -54,7 +54,7 @@ class Mapper:
         batch_size: Windows a forward pass.
         threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
         progress: Is told of every window that is predicted or skipped.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
     """
 
     forward: Forward

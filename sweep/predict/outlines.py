@@ -188,11 +188,11 @@ def mean_probabilities(outlines: Outlines, probability: Any, scale: float) -> ND
 def _vertical_edges(outlines: Outlines) -> tuple[NDArray[np.int64], ...]:
     """Return (E,) column, first row, row after the last, sign and polygon of each vertical edge.
 
-    The sign is 1 where the polygon lies to the left of the edge, -1 where it lies to the right.
+    The sign is 1 where the polygon is to the left of the edge, -1 where it is to the right.
     """
     import shapely
 
-    turned = Outlines.of(shapely.orient_polygons(outlines.geometries()))  # inside lies on the left, with y upwards
+    turned = Outlines.of(shapely.orient_polygons(outlines.geometries()))  # inside is on the left, with y upwards
     vertices = turned.vertices.astype(np.int64)
     (x, y), (next_x, next_y) = vertices[:-1].T, vertices[1:].T
     upright = (x == next_x) & (y != next_y)

@@ -1,4 +1,4 @@
-"""What lies in ``--out`` at the end: GeoTIFFs where the raster has a place on earth, else pictures."""
+"""What is in ``--out`` at the end: GeoTIFFs where the raster has a place on earth, else pictures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _checksum(path: Path) -> int:
 
 
 def write_overlay(parts: Parts, raster: Raster, task: Task, path: Path) -> None:
-    """Tint what was found over the image, as a JPEG of at most 4096 pixels a side.
+    """Tint what was found over the image, as a JPEG of at most 4096 pixels per side.
 
     Raises:
         StorageError: It cannot be written.

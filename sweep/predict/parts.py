@@ -38,7 +38,7 @@ class Parts:
         keep_bad: Parts that leave damaged blocks out are kept, too.
 
     Attributes:
-        folder: Where they lie.
+        folder: Where they are.
         bad: What parts leave out as it could not be read, in words.
 
     Raises:

@@ -31,8 +31,8 @@ class ValGain:
     """Two ways of predicting, on the same tiles.
 
     Attributes:
-        plain: IoU a tile of the leader alone at 0.5.
-        chosen: IoU a tile as the user wants to predict.
+        plain: IoU per tile of the leader alone at 0.5.
+        chosen: IoU per tile as the user wants to predict.
         out_of_fold: Whether each tile was predicted by the models of the fold that left it out; else they are val's.
     """
 
@@ -109,7 +109,7 @@ def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
 
 
 def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
-    """Read the tiles that an ensemble was trained on, where they lay then or the user says, or say why not.
+    """Read the tiles that an ensemble was trained on, where they were then or the user says, or say why not.
 
     Models whose folds differ have no tile in common that is new to all of them in the same fold.
 

@@ -158,7 +158,7 @@ def require_sources(path: str, dataset: Any, *, skip_bad: bool = False, skip_fla
 
 
 def file_of(path: str) -> Path | None:
-    """Return the file of this machine that a path means or lies inside; None where there is none.
+    """Return the file of this machine that a path means or is inside; None where there is none.
 
     Args:
         path: A path, or an address of GDAL such as ``/vsizip/scenes.zip/scene.tif``.

@@ -50,7 +50,7 @@ class Raster:
         dataset: The open rasterio dataset; another one after a failure.
         bands: Numbers, from 1, of those that are read: of red, green and blue where nothing else is wanted.
         scale: For each of them the values that become 0 and 255; None where they are bytes already.
-        fill: The colour of what is not valid, a value a band.
+        fill: The colour of what is not valid, a value per band.
         damage: What of it could not be read, and what is done about that.
         palette: (N, 4) uint8 colours and alpha of the values of a raster of indices; None for none.
         orientation: How its pixels are turned before anyone sees them.
@@ -82,7 +82,7 @@ class Raster:
 
     @property
     def georeferenced(self) -> bool:
-        """Whether the file says where on earth, or on a plan, its pixels lie."""
+        """Whether the file says where on earth, or on a plan, its pixels are."""
         return self.dataset.crs is not None or not self.dataset.transform.is_identity
 
     @property

@@ -164,7 +164,7 @@ def run_trials(
     if run.overlays_every is not None:
         inside.append(EventFiles(run.overlays_every))
     trainable = tune.with_resources(
-        # One copy of the tiles a node, in shared memory.
+        # One copy of the tiles per node, in shared memory.
         tune.with_parameters(SegmentationTrainable, data=run.data, observers=inside, shared=shared),
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )

@@ -119,7 +119,7 @@ class Lease:
 
     @classmethod
     def of_driver(cls, storage: Storage, experiment: str) -> Lease:
-        """Return the lease of the process that runs an experiment; its file lies beside the experiment's folder."""
+        """Return the lease of the process that runs an experiment; its file is beside the experiment's folder."""
         return cls(storage, f".{experiment}.driver.json")
 
     def look(self) -> Sighting | None:

@@ -1,6 +1,6 @@
 """A whole study: three experiments under one name, and what no experiment says of itself.
 
-Its folder holds ``study.json`` and the report; the experiments ``NAME-phase1``, ``NAME-phase2`` and ``NAME-phase3`` lie
+Its folder holds ``study.json`` and the report; the experiments ``NAME-phase1``, ``NAME-phase2`` and ``NAME-phase3`` are
 beside it. Which step a study is in follows from the experiments themselves.
 """
 

@@ -102,7 +102,7 @@ def _column(heading: str, index: int, priority: int, short: str = "") -> Column:
 
 
 def class_scores(pooled: ClassScore) -> tuple[float, ...]:
-    """Return IoU a class (NaN for none), mean IoU, frequency-weighted IoU and pixel accuracy."""
+    """Return IoU per class (NaN for none), mean IoU, frequency-weighted IoU and pixel accuracy."""
     return (*pooled.class_iou, pooled.iou, pooled.frequency_weighted_iou, pooled.pixel_accuracy)
 
 

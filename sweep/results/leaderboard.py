@@ -162,7 +162,7 @@ class Leaderboard:
         return text.getvalue()
 
     def print(self, console: Console) -> None:
-        """Show table, answer, notes and where everything lies."""
+        """Show table, answer, notes and where everything is."""
         console.print(self.sheet())
         self.print_notes(console)
 
@@ -174,7 +174,7 @@ class Leaderboard:
         return class_rows(task_of(self.experiment), self.rows, scores)
 
     def print_notes(self, console: Console) -> None:
-        """Show scores a class, the answer, the notes and where everything lies."""
+        """Show scores a class, the answer, the notes and where everything is."""
         if self.class_rows:
             console.print(class_table(task_of(self.experiment), self.class_rows))
         for line in (*self.answer, *self.notes):

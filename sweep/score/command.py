@@ -92,7 +92,7 @@ def score(options: ScoreOptions, output: Output) -> None:
 
 
 def verify(options: ScoreOptions, output: Output) -> int:
-    """Compare the ledger with what lies on disk; returns 0 when everything matches, else 1."""
+    """Compare the ledger with what is on disk; returns 0 when everything matches, else 1."""
     storage = Storage.open(options.storage)
     if options.name is not None:
         Experiment.find(storage, options.name)

@@ -70,12 +70,12 @@ def _same(one: float, other: float) -> bool:
 
 
 def audit(storage: Storage, name: str | None, patches: Path | None) -> list[AuditResult]:
-    """Check every reading of a storage's ledger, or of one experiment, wherever the experiment lies now.
+    """Check every reading of a storage's ledger, or of one experiment, wherever the experiment is now.
 
     Args:
         storage: Holds ledger and experiments.
         name: An experiment; None for all.
-        patches: Where the dataset lies now; None for where each experiment says.
+        patches: Where the dataset is now; None for where each experiment says.
 
     Returns:
         A check a reading and copy of its experiment, in the ledger's order; then one for every attempt whose test

@@ -103,7 +103,7 @@ class Ledger:
     """Reads and extends the ledger of a storage.
 
     Args:
-        storage: The folder that holds experiments; the ledger lies directly in it.
+        storage: The folder that holds experiments; the ledger is directly in it.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -111,7 +111,7 @@ class Ledger:
 
     @property
     def address(self) -> str:
-        """Where the ledger lies."""
+        """Where the ledger is."""
         return self._storage.path(LEDGER_FILE)
 
     @contextmanager

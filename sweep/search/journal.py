@@ -1,4 +1,4 @@
-"""Where Optuna's studies lie: a journal in the experiment's folder, or any storage that Optuna knows."""
+"""Where Optuna's studies are: a journal in the experiment's folder, or any storage that Optuna knows."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _shadow(pixels: Tensor, views: Views) -> Tensor:
 
 
 def _inside(shadows: Sequence[Shadow | None], like: Tensor) -> Tensor:
-    """Tell which pixels lie in each polygon, by the even-odd rule: (B, 1, S, S) bool."""
+    """Tell which pixels are in each polygon, by the even-odd rule: (B, 1, S, S) bool."""
     side = like.shape[-1]
     corners = torch.stack(
         [torch.from_numpy(shadow.corners).float() if shadow else torch.zeros(5, 2) for shadow in shadows]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Fog:
-    """Discs of white, each blended over what lies below it.
+    """Discs of white, each blended over what is below it.
 
     Attributes:
-        centres: (N, 2) int64 x and y in pixels; some lie outside.
+        centres: (N, 2) int64 x and y in pixels; some are outside.
         radii: (N,) int64 in pixels.
         alpha: Opacity of one disc, in (0, 1).
         blur: Odd side in pixels of the Gaussian kernel at the end.

@@ -157,7 +157,7 @@ _MEANINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 
 
 def _symmetry_matrix(symmetry: str, side: int) -> NDArray[np.float64]:
-    """Return the map (x, y) -> (x', y') of a symmetry of a square of so many pixels a side."""
+    """Return the map (x, y) -> (x', y') of a symmetry of a square of so many pixels per side."""
     last = side - 1
     keep, flip = (1.0, 0.0), (-1.0, float(last))
     swapped, (a, tx), (b, ty) = {

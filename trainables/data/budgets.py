@@ -68,7 +68,7 @@ def class_shares(tiles: Sequence[Tile], task: Task) -> NDArray[np.float64]:
 
 
 def balanced_sample(points: NDArray[np.float64], size: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Draw some of the points, each equally likely, spread over where the points lie.
+    """Draw some of the points, each equally likely, spread over where the points are.
 
     Two neighbours at a time compete until each is in or out: a point's chance stays exactly size / points, and
     neighbours are rarely drawn together. On a line it is the next two in order that compete (ordered pivotal sampling,

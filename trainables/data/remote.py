@@ -1,4 +1,4 @@
-"""A dataset that lies at a URI: each split is fetched once into this machine's cache."""
+"""A dataset that is at a URI: each split is fetched once into this machine's cache."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.+)")
 
 
 def is_remote(patches: Path) -> bool:
-    """Whether a dataset lies at a URI."""
+    """Whether a dataset is at a URI."""
     return _uri(patches) is not None
 
 
 def dataset_address(patches: Path) -> str:
-    """Return where a dataset lies, as it is stored: its URI, else its absolute path."""
+    """Return where a dataset is, as it is stored: its URI, else its absolute path."""
     return _uri(patches) or str(patches.resolve())
 
 
@@ -46,9 +46,9 @@ def count_files(patches: Path, splits: Sequence[str]) -> int:
 def local_copy(patches: Path, splits: Sequence[str]) -> Path:
     """Return a folder of this machine that holds some splits of a dataset, and its manifest.
 
-    A folder is returned as it is. What lies at a URI is fetched whole under a temporary name and then renamed, one
+    A folder is returned as it is. What is at a URI is fetched whole under a temporary name and then renamed, one
     process at a time. The copy is found again by names, sizes and times of the files there, so what has changed is
-    fetched anew, and nothing else is. Only these splits are fetched: whoever trains never holds the test tiles.
+    fetched again, and nothing else is. Only these splits are fetched: whoever trains never holds the test tiles.
 
     Args:
         patches: A folder, or a URI that pyarrow knows, such as ``s3://bucket/tiles``. A ``Path`` keeps one of the two

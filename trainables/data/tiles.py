@@ -67,7 +67,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class TileFiles:
-    """Where a tile lies and what its files' content hashes to.
+    """Where a tile is and what its files' content hashes to.
 
     Attributes:
         tile: The decoded tile.
@@ -96,7 +96,7 @@ class TileFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedTile:
-    """Where a tile lies that was not opened yet.
+    """Where a tile is that was not opened yet.
 
     Attributes:
         name: Its name.

@@ -88,7 +88,7 @@ class SegmentationLoss:
     Attributes:
         task: What the masks mean.
         cross_entropy_weight: w in ``w*CE + (1-w)*Dice``, in [0, 1].
-        class_weights: (C,) float32 where the logits are, one a class of the task; None weights all the same.
+        class_weights: (C,) float32 where the logits are, one per class of the task; None weights all the same.
         padded: Whether views of tiles that are smaller than the crop come with pixels that do not count.
     """
 

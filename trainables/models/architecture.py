@@ -112,7 +112,7 @@ class Architecture:
         Args:
             recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
             weights: What ``trainables.models.resolving.resolve`` returned for ``needs``.
-            channels: Logits a pixel: 1 for a binary task, one a class else.
+            channels: Logits per pixel: 1 for a binary task, one per class else.
             bands: Bands of the images.
             seed: Of the initial weights; None is the recipe's, which is always that of a fixed encoder's.
 

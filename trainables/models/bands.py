@@ -18,7 +18,7 @@ def statistics_of_bands(values: Sequence[float], bands: int) -> list[float]:
     of the three. So do one or two bands, of which none may be red.
 
     Args:
-        values: Of red, green and blue; or one a band, which are returned as they are.
+        values: Of red, green and blue; or one per band, which are returned as they are.
         bands: Bands of the tiles; the first three are normalised as red, green and blue.
     """
     if len(values) == bands:

@@ -30,7 +30,7 @@ class ModelUnderTest:
     Attributes:
         entry: The architecture.
         recipe: Used by its builder.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         bands: Bands of the images.
         size: Side of the images in pixels.
     """
@@ -316,7 +316,7 @@ def verdict(name: str, channels: int, recipe: Recipe, bands: int = 3) -> list[st
 
     Args:
         name: The architecture's.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         recipe: Used by its builder.
         bands: Bands of the images.
 

@@ -25,9 +25,9 @@ class OwnModel(SegmentationModel):
 
     Args:
         network: The module. Its optional attributes are ``encoder`` (a submodule), ``mean`` and ``std`` (three numbers
-            each, or one a band), ``stride`` and ``auxiliary`` (the weight of the auxiliary outputs' loss).
+            each, or one per band), ``stride`` and ``auxiliary`` (the weight of the auxiliary outputs' loss).
         name: The architecture's, for messages.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         bands: Bands of the images, N.
     """
 

@@ -76,12 +76,12 @@ def summary_of(error: BaseException) -> str:
 def source_of(name: str, *, moved: bool = True) -> OwnSource:
     """Find the code of an architecture that a user wrote, and run none of it.
 
-    A file that does not lie where it did is looked for among those that the driver brought to this node, and in the
+    A file that is not where it was is looked for among those that the driver brought to this node, and in the
     current folder.
 
     Args:
         name: The architecture's.
-        moved: Whether a file may lie elsewhere than its name says.
+        moved: Whether a file may be elsewhere than its name says.
 
     Raises:
         RecipeError: There is no such file, or no package that registers the name.
@@ -113,7 +113,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def carried(path: Path) -> Path:
-    """Return where a file lies beside the packages that a driver brings to a node; files of a folder stay together."""
+    """Return where a file is beside the packages that a driver brings to a node; files of a folder stay together."""
     return Path(CARRIED) / hashlib.sha256(str(path.parent).encode()).hexdigest()[:16] / path.name
 
 
@@ -124,7 +124,7 @@ def _brought(path: Path) -> list[Path]:
 
 
 def _module(path: Path) -> Any:
-    """Import a file anew, its neighbours included if it asks for them."""
+    """Import a file again, its neighbours included if it asks for them."""
     name = f"tilesweep_own_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]

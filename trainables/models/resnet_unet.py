@@ -22,7 +22,7 @@ class ResNetUnet(SegmentationModel):
         encoder: An SMP encoder: gives features at 1, 1/2, 1/4, 1/8, 1/16 and 1/32 of the size.
         widths: Channels of the decoder at 1/16, 1/8, 1/4, 1/2 and 1 of the size.
         dropout: Probability that a channel is dropped between decoder stages.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         bands: Bands of the images.
     """
 

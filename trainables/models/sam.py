@@ -109,7 +109,7 @@ class SamConv(SamModel):
         features: Channels of the neck.
         widths: Channels of the four stages.
         dropout: Probability that a channel is dropped between stages.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class SamConv(SamModel):
 class UnetOnSam(SamBase):
     """A U-Net decoder: ViT blocks as skips, and a shallow convolutional path for what 16-pixel patches blur.
 
-    The skips all lie at 1/16 of the size; each is projected, brought to the size of its stage and joined there with
+    The skips all are at 1/16 of the size; each is projected, brought to the size of its stage and joined there with
     the detail path of that size, which starts from the image itself.
 
     Args:
@@ -143,7 +143,7 @@ class UnetOnSam(SamBase):
         widths: Channels of the decoder at 1/16, 1/8, 1/4, 1/2 and 1 of the size.
         details: Channels of the detail path at 1, 1/2, 1/4 and 1/8 of the size.
         dropout: Probability that a channel is dropped between stages.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
     """
 
     taps = SKIP_BLOCKS

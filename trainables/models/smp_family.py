@@ -88,7 +88,7 @@ def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights,
         encoder: Name of an SMP encoder; ``tu-NAME`` is timm's.
         recipe: Uses ``decoder_dropout`` and ``model_size``.
         weights: Resolved weights of the encoder.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         bands: Bands of the images.
 
     Raises:

@@ -154,7 +154,7 @@ def _smp_source(encoder: str) -> WeightsSource:
 
 
 def published(encoder: str) -> tuple[str, str | None]:
-    """Return where the weights of an SMP encoder lie on the hub, by SMP's or timm's own settings.
+    """Return where the weights of an SMP encoder are on the hub, by SMP's or timm's own settings.
 
     Args:
         encoder: SMP's name; ``tu-NAME`` is timm's.

@@ -51,7 +51,7 @@ class UNet(SegmentationModel):
     Args:
         base: Channels of the first stage, doubled at each of four downsamplings.
         dropout: Probability that a channel is dropped between decoder stages.
-        channels: Logits a pixel.
+        channels: Logits per pixel.
         bands: Bands of the images.
         bilinear: Upsample bilinearly instead of by transposed convolutions, which can leave a checkerboard.
 

@@ -84,7 +84,7 @@ class MaskCanvas:
             target[line, start:stop] = value
 
     def _paint_with_holes(self, part: Outline, value: int) -> None:
-        """Paint in a mask of the outline's own box first, where its holes leave what lies below as it is."""
+        """Paint in a mask of the outline's own box first, where its holes leave what is below as it is."""
         image = Area.whole((self._height, self._width))
         box = common(bounds(part), image if part.touched else self._area)
         shown = common(box, self._area) if box else None

@@ -68,7 +68,7 @@ class Canvas:
         return int(self.mask.shape[0])
 
     def box(self, points: Points, margin: int = 2) -> tuple[slice, slice] | None:
-        """Return the part of the canvas around some points; None where they lie outside."""
+        """Return the part of the canvas around some points; None where they are outside."""
         low = np.floor(points.min(0)).astype(int) - margin
         high = np.ceil(points.max(0)).astype(int) + margin + 1
         left, top = np.clip(low, 0, self.size)

@@ -1,4 +1,4 @@
-"""What stands and lies between buildings: trees, cars, pools, parking lots, courts."""
+"""What is between buildings: trees, cars, pools, parking lots, courts."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class _Camera:
     height: float
 
     def scale(self, depth: float) -> float:
-        """Return pixels a metre at a depth in metres."""
+        """Return pixels per metre at a depth in metres."""
         return 0.9 * self.size / depth
 
     def ground(self, x: float, depth: float) -> Points:

@@ -73,7 +73,7 @@ class _Scene:
 
 
 def draw_scene(seed: int, *, size: int = 1024, kind: str | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw an aerial scene at 0.3 m a pixel; a pure function of its arguments.
+    """Draw an aerial scene at 0.3 m per pixel; a pure function of its arguments.
 
     Args:
         seed: At least 0.

@@ -37,7 +37,7 @@ class PixelSums:
     sums: _Numbers
 
     def between(self, top: _Numbers, left: _Numbers, bottom: _Numbers, right: _Numbers) -> _Numbers:
-        """Return (..., K) pixels a class of rectangles whose ends are among the cuts."""
+        """Return (..., K) pixels per class of rectangles whose ends are among the cuts."""
         rows, columns = np.searchsorted(self.rows, (top, bottom)), np.searchsorted(self.columns, (left, right))
         return np.asarray(
             self.sums[rows[1], columns[1]]
@@ -47,7 +47,7 @@ class PixelSums:
         )
 
     def of(self, area: Area) -> tuple[int, ...]:
-        """Return the pixels a class of an area whose ends are among the cuts."""
+        """Return the pixels per class of an area whose ends are among the cuts."""
         ends = (area.top, area.left, area.top + area.height, area.left + area.width)
         return tuple(self.between(*(np.array(end) for end in ends)).tolist())
 

@@ -64,7 +64,7 @@ def _cut(found: SourceSet, plan: TilePlan, faults: list[str]) -> Iterator[CutTil
 
 
 def _read(found: SourceSet, plan: TilePlan, source: SourceRaster, tiles: Sequence[PlannedTile]) -> Iterator[CutTile]:
-    """Yield the tiles of a source with their padded pixels; what lies near each other is read at once."""
+    """Yield the tiles of a source with their padded pixels; what is near each other is read at once."""
     image, truth = plan.images.files[source.name], plan.images.ignoring(found.truth)
     with image.opened() as opened:
         for together in _batches(tiles, image.shape):

@@ -56,5 +56,5 @@ class Window:
 
     @property
     def padded(self) -> int:
-        """Pixels of its tile that lie outside the source or the part of it that it was cut from."""
+        """Pixels of its tile that are outside the source or the part of it that it was cut from."""
         return self.pixels - self.area.height * self.area.width

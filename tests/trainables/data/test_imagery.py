@@ -74,7 +74,7 @@ def test_the_manifest_keeps_it_and_says_nothing_of_8_bit_rgb(tmp_path: Path) -> 
         ({"stored": "uint16"}, "without a scale"),
         ({"scale": [[0, 1]]}, "scale of 1 bands where there are 3"),
         ({"scale": [[0, 1], [0, 1], [1, 1]]}, "scale of blue is 1,1"),
-        ({"scale": [[0, 1], [0, 1], [0]]}, "give two values a band"),
+        ({"scale": [[0, 1], [0, 1], [0]]}, "give two values per band"),
         ({"scale": [[0, 1], [0, 1], [0, float("inf")]]}, "scale of blue"),
         ({"depth": 8}, "'depth' does not exist"),
         ({"bands": 3}, "bands"),
