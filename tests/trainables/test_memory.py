@@ -174,7 +174,7 @@ def test_an_infeasible_trial_says_each_step_in_its_log_and_fails(
     report = _trial(data, tmp_path / "unet").train()
     assert report["done"] and not report["finished"] and report["failure"].startswith("infeasible: out of memory with")
     log = (tmp_path / "unet/trial.log").read_text()
-    assert log.index("going on with half batches,") < log.index("activation checkpointing") < log.index("failed: inf")
+    assert log.index("continuing with half batches,") < log.index("activation checkpointing") < log.index("failed: inf")
 
 
 def test_what_was_done_is_in_the_trials_row(data: TuningData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
