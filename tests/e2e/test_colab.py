@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from PIL import Image
 
 from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
@@ -59,6 +62,11 @@ def _outputs(notebook: Any, cell: str) -> list[Any]:
 
 def _said(notebook: Any, cell: str) -> str:
     return "".join(output.get("text", "") for output in _outputs(notebook, cell))
+
+
+def _shown(notebook: Any, cell: str, kind: str) -> str:
+    """Return what a cell displays of a MIME type."""
+    return "".join(output["data"].get(kind, "") for output in _outputs(notebook, cell) if "data" in output)
 
 
 def _leaderboard(notebook: Any) -> str:
@@ -114,8 +122,37 @@ def test_a_finished_sweep_is_shown_and_not_trained_again(scored: SharedSweep, tm
     assert "SMP U-Net + ResNet34" in _leaderboard(notebook)
     assert any("image/jpeg" in output.data for output in _outputs(notebook, "leaderboard"))
     assert str(experiment / "report.html") in _said(notebook, "report")
-    assert not _outputs(notebook, "sweep") and not _outputs(notebook, "score") and not _outputs(notebook, "tiles")
+    assert any(
+        "<iframe srcdoc=" in output.data.get("text/html", "")
+        for output in _outputs(notebook, "report")
+        if "data" in output
+    )
+    for cell in ("sweep", "score", "tiles", "doctor"):
+        assert not _outputs(notebook, cell), cell
     assert _weights(experiment) == before
+
+
+def test_photos_become_tiles_that_are_shown_and_looked_at_before_the_sweep(tmp_path: Path) -> None:
+    for number in range(6):
+        for kind, bands in (("images", 3), ("masks", 1)):
+            (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
+            blocks = np.random.default_rng(number).integers(0, 2, (16, 16, bands), dtype=np.uint8) * 255
+            large = blocks.repeat(16, 0).repeat(16, 1).squeeze()
+            Image.fromarray(large).save(tmp_path / "photos" / kind / f"p{number}.png")
+    given = {"PROFILE": "smoke", "DRIVE": "drive", "IMAGES": "photos", "NAME": "mine"}
+    notebook = _execute(tmp_path, "python3", environment(), **given)
+    assert "folders of images and masks: 6 images" in _said(notebook, "tiles")
+    assert _shown(notebook, "tiles", "image/png")
+    checked = re.sub(r"\x1b\[\d+m", "", _said(notebook, "doctor"))
+    assert "ok    tiles" in checked and "of 256x256 pixels" in checked and "fail  " not in checked, checked
+    order = [cell.id for cell in notebook.cells if cell.cell_type == "code"]
+    assert order.index("tiles") < order.index("doctor") < order.index("sweep")
+    assert "SMP U-Net + ResNet34" in _leaderboard(notebook)
+    assert any(
+        "<iframe srcdoc=" in output.data.get("text/html", "")
+        for output in _outputs(notebook, "report")
+        if "data" in output
+    )
 
 
 def test_without_tilesweep_and_its_place_the_notebook_says_what_to_fill_in(
