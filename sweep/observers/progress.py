@@ -30,6 +30,8 @@ class Progress(Observer):
         scoring: How many epochs' time it takes to score whole val tiles, by recipe; None where that is not known.
         expected: Seconds that all of it takes, estimated before the first epoch; None likewise.
         afterwards: Seconds of what follows the sweep in a study; None outside one.
+        measured: Whether that is by measured times; else it is as much slower as this sweep is than expected.
+        share: Of a full training that a search's trial usually runs.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Progress(Observer):
         scoring: Callable[[Recipe], float] | None = None,
         expected: float | None = None,
         afterwards: float | None = None,
+        measured: bool = False,
+        share: float = 1.0,
     ) -> None:
         self._scoring = scoring or (lambda recipe: 0.0)
-        self._expected, self._afterwards = expected, afterwards
-        self._trials = TrialTable(total, concurrent, map(self._begin_row, known))
+        self._expected, self._afterwards, self._measured = expected, afterwards, measured
+        self._trials = TrialTable(total, concurrent, map(self._begin_row, known), share)
         for row in self._trials.rows.values():
             row.state = row.state if row.state in ENDED else "waiting"
         self._live: Live | None = None
@@ -124,7 +128,9 @@ class Progress(Observer):
         eta = "" if self._remaining is None else f"  ETA {duration(self._remaining)}"
         if self._remaining is not None and self._afterwards is not None:
             whole = now - self._started + self._remaining
-            slower = whole / self._expected if self._expected else 1.0  # what holds here holds for what follows
+            slower = (
+                whole / self._expected if self._expected and not self._measured else 1.0
+            )  # what holds here holds for what follows
             eta += f", of the study {duration(self._remaining + slower * self._afterwards)}"
         return f"({duration(now - self._started)}{eta})"
 

@@ -109,14 +109,16 @@ class TrialTable:
         total: Number of trials, those of searches that have no name yet included.
         concurrent: Trials side by side, at least 1.
         rows: Those that are known.
+        share: Of a full training that a search's trial usually runs, before it is known of trials that ended.
 
     Attributes:
         total: As above.
         rows: Attempt to row.
     """
 
-    def __init__(self, total: int, concurrent: int, rows: Iterable[TrialRow] = ()) -> None:
+    def __init__(self, total: int, concurrent: int, rows: Iterable[TrialRow] = (), share: float = 1.0) -> None:
         self.total = total
+        self._share = share
         self.rows = {row.attempt: row for row in rows}
         self._concurrent = concurrent
 
@@ -156,7 +158,7 @@ class TrialTable:
         remaining = [left(row) for row in self.rows.values() if row.state in unfinished]
         ended = [row.time for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
         longest = max(row.max_epochs + scoring.get(row.architecture, row.scoring) for row in self.rows.values()) * usual
-        remaining += [fmean(ended) if ended else longest] * (self.total - len(self.rows))
+        remaining += [fmean(ended) if ended else self._share * longest] * (self.total - len(self.rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
 
     def _scoring(self) -> dict[str, float]:

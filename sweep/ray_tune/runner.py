@@ -16,7 +16,8 @@ from sweep.observers.event_stream import EventStream
 from sweep.observers.progress import Progress
 from sweep.observers.recorder import Recorder
 from sweep.observers.tracking import follow
-from sweep.planning.estimate import Estimator
+from sweep.planning.estimate import Estimator, expected_epochs
+from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.planning.shares import scoring_in_epochs
@@ -101,7 +102,15 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
         scoring=lambda recipe: scoring_in_epochs(recipe, len(val), pixels),
         expected=None if resumed else Estimator(data=run.data, device=resources.device).sweep(run.plan, resources),
         afterwards=output.afterwards,
+        measured=run.phase != "phase1",  # a study sizes what follows by the times of Phase 1
+        share=_usual_share(run.plan),
     )
+
+
+def _usual_share(plan: SweepPlan) -> float:
+    """Return the share of full trainings that a plan's searches usually run."""
+    full = sum(study.trials * study.template.recipe.max_epochs for study in plan.studies)
+    return sum(expected_epochs(study, plan.policy) for study in plan.studies) / full if full else 1.0
 
 
 def run_trials(

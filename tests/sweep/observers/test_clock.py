@@ -105,3 +105,10 @@ def test_a_machine_that_is_slower_than_estimated_is_so_for_the_rest_of_the_study
         one.epoch(plan, epoch_of(1))  # two seconds; three more epochs are left
     assert progress._clock() == "(0 s  ETA 6 s)"
     assert slow._clock() == "(0 s  ETA 6 s, of the study 2 min)", "6 s where 4 were expected: 90 s for 60"
+
+
+def test_the_coming_trials_of_a_search_are_expected_to_be_stopped_as_usual() -> None:
+    """Three more trials of four epochs and scoring, half of which are usually run, beside two epochs and scoring."""
+    rows = [_row(1, epoch=2, epochs_timed=2, seconds=20.0)]
+    assert TrialTable(4, 1, rows).remaining_seconds() == pytest.approx(40.0 + 3 * 60.0)
+    assert TrialTable(4, 1, rows, share=0.5).remaining_seconds() == pytest.approx(40.0 + 3 * 30.0)
