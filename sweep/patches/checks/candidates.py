@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sweep.patches.checks.movements import RATIO, find_movement, flipped
 from sweep.patches.checks.views import TileView
 
-MAX_INDEXED = 1_000_000
+MAX_INDEXED = 500_000
 """Descriptors of an index, of 512 bytes each; where tiles have more, the strongest of each tile are taken."""
 MAX_ASKED = 400
 """Descriptors of a tile that are looked up."""
@@ -82,7 +82,7 @@ class DescriptorIndex:
         differ = one.mirrored[mine] != other.mirrored[theirs]
         for mirrored in (False, True):
             own = differ == mirrored
-            start = flipped(one.points[mine[own]], one.grey) if mirrored else one.points[mine[own]]
+            start = flipped(one.points[mine[own]], one.shape[1]) if mirrored else one.points[mine[own]]
             if find_movement(start, other.points[theirs[own]], MIN_AGREEING, tries=TRIES) is not None:
                 agreeing.append(mirrored)
         return agreeing

@@ -59,9 +59,9 @@ def overlap(one: TileView, other: TileView, *, mirrored: bool) -> float:
     return laid.share if laid else 0.0
 
 
-def flipped(points: Points, picture: NDArray[np.uint8]) -> Points:
+def flipped(points: Points, width: int) -> Points:
     """Return where points of a picture are in its mirror image, left for right."""
-    return np.array((picture.shape[1] - 1, 0), np.float32) + points * np.array((-1, 1), np.float32)
+    return np.array((width - 1, 0), np.float32) + points * np.array((-1, 1), np.float32)
 
 
 def find_movement(start: Points, end: Points, agreeing: int, *, tries: int) -> NDArray[np.float64] | None:
@@ -90,17 +90,18 @@ def _laid(one: TileView, other: TileView, *, mirrored: bool) -> LaidOver | None:
     own = (one.mirrored[mine] != other.mirrored[theirs]) == mirrored
     start, end = one.points[mine[own]], other.points[theirs[own]]
     if mirrored:
-        start = flipped(start, one.grey)
+        start = flipped(start, one.shape[1])
     movement = find_movement(start, end, MIN_MATCHING, tries=TRIES)
     if movement is None:
         return None
-    grey = np.ascontiguousarray(one.grey[:, ::-1]) if mirrored else one.grey
-    height, width = other.grey.shape
+    grey, onto = one.grey, other.grey
+    grey = np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey
+    height, width = other.shape
     moved = cv2.warpAffine(grey, movement, (width, height), flags=cv2.INTER_AREA)
     covered = cv2.warpAffine(np.full_like(grey, 255), movement, (width, height), flags=cv2.INTER_NEAREST) == 255
-    share = float(covered.sum()) / min(grey.size, other.grey.size)
+    share = float(covered.sum()) / min(grey.size, onto.size)
     blur = (5, 5)  # pixels; a re-saved or rescaled picture differs in its finest detail
-    same = correlation(cv2.blur(moved, blur)[covered], cv2.blur(other.grey, blur)[covered]) >= MIN_CORRELATION
+    same = correlation(cv2.blur(moved, blur)[covered], cv2.blur(onto, blur)[covered]) >= MIN_CORRELATION
     return LaidOver(share=min(share, 1.0), movement=movement, mirrored=mirrored) if same else None
 
 

@@ -15,6 +15,8 @@ VIEW = 512
 """Longest side in pixels at which keypoints are looked for and two tiles are laid over each other."""
 THUMBNAIL = 32
 """Side in pixels of the small grey picture that stands for a tile without keypoints."""
+QUALITY = 95
+"""Of the JPEG in which a grey picture is kept; it is blurred before it is compared."""
 MIN_CONTRAST = 4.0
 """Standard deviation of grey values, of 255, below which one flat field looks like another."""
 MIRRORED_BINS = [0, 7, 6, 5, 4, 3, 2, 1]
@@ -28,7 +30,8 @@ class TileView:
     """What stands for a tile.
 
     Attributes:
-        grey: (H, W) the grey picture, its longer side at most 512 pixels.
+        shape: Height and width of the grey picture, its longer side at most 512 pixels.
+        packed: The grey picture as JPEG, a quarter of its size: of thousands of tiles all are in memory.
         thumbnail: (32, 32) the same as a whole.
         points: (N, 2) x and y of its keypoints, the strongest first.
         descriptors: (N, 128) uint8 of them, each as in that of the picture and its mirror image that points to the
@@ -36,11 +39,17 @@ class TileView:
         mirrored: (N,) bool, whether that is the mirror image.
     """
 
-    grey: NDArray[np.uint8]
+    shape: tuple[int, int]
+    packed: NDArray[np.uint8]
     thumbnail: NDArray[np.float32]
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
     mirrored: NDArray[np.bool_]
+
+    @property
+    def grey(self) -> NDArray[np.uint8]:
+        """(H, W) uint8 the grey picture, unpacked each time."""
+        return np.asarray(cv2.imdecode(self.packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def view_of(picture: NDArray[np.uint8]) -> TileView:
@@ -59,7 +68,8 @@ def view_of(picture: NDArray[np.uint8]) -> TileView:
     descriptors = np.zeros((0, 128), np.uint8) if values is None else values[order].astype(np.uint8)
     mirrored = descriptors @ ACROSS < 0
     return TileView(
-        grey=grey,
+        shape=(grey.shape[0], grey.shape[1]),
+        packed=cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1],
         thumbnail=thumbnail,
         points=np.array([found[number].pt for number in order], np.float32).reshape(-1, 2),
         descriptors=np.where(mirrored[:, None], mirror(descriptors), descriptors),

@@ -65,7 +65,7 @@ def _difference(one: Mask, first: TileView, other: Mask, second: TileView) -> fl
     laid = lay_over(first, second)
     if laid is None:
         return 0.0
-    mask, truth = _seen(one, first.grey.shape), _seen(other, second.grey.shape)
+    mask, truth = _seen(one, first.shape), _seen(other, second.shape)
     mask = mask[:, ::-1] if laid.mirrored else mask
     moved = cv2.warpAffine(
         np.ascontiguousarray(mask),
