@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sweep.predict.inputs import Input
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
-    from sweep.results.trained_models import TrainedModel
+    from sweep.records.experiment import Experiment
     from trainables.data.imagery import Imagery
 
 
@@ -165,14 +165,14 @@ def main(options: PredictOptions, output: Output) -> int:
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
             _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
-    output.next(_export(chosen[0], options))
+    output.next(_export(ensemble.experiment, options))
     return 0
 
 
-def _export(chosen: TrainedModel, options: PredictOptions) -> str:
+def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     """Return the command that makes one file of the model for other programs; a weights file takes its tiles, too."""
-    if chosen.experiment:
-        words = ["--model", options.model, *trusting(chosen.experiment.description), *chosen.experiment.storage_words]
+    if experiment:
+        words = ["--model", options.model, *trusting(experiment.description), *experiment.storage_words]
         return command("export", *words)
     if options.patches is None:
         return command("export", "--help")
