@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sweep.records.experiment import Experiment
@@ -15,6 +16,7 @@ from sweep.records.trial_result import TrialResult
 from sweep.records.trials import read_reports
 from sweep.records.winners import winners
 from sweep.sealed.ledger import Ledger
+from trainables.data.tiles import list_split
 from trainables.errors import ExperimentError, LedgerError
 from trainables.invocation import command
 from trainables.models.trust import FLAG, trusts
@@ -66,9 +68,9 @@ def next_command(
         reported: Its report has just been made, wherever.
 
     Returns:
-        To resume it, to sweep again where no trial finished, to score it, to report it. Then the next phase with the
-        architectures that are at the top, or the state of that phase where it was begun on the same tiles. After the
-        last phase, to export the best model.
+        To resume it, to sweep again where no trial finished, to score it where there are test tiles, to report it. Then
+        the next phase with the architectures that are at the top, or the state of that phase where it was begun on the
+        same tiles. After the last phase, to export the best model.
     """
     if not description["ended"]:
         return resume_command(experiment, description)
@@ -82,12 +84,18 @@ def next_command(
         unscored = awaits_score(experiment, description, trials)
     except LedgerError:
         return experiment.command("score", "--verify")
-    if unscored and not (study and study.record.without_test):
+    if unscored and not (study and study.record.without_test) and not _lacks_test(description):
         return experiment.command("score", *trusting(description))
     if not reported and not (study or _is_reported(experiment)):
         return experiment.command("report")
     best = study.experiment("phase2") if study else experiment  # with its own recipe, on all train tiles
     return _next_phase(experiment, description) or export_command(best, description)
+
+
+def _lacks_test(description: Mapping[str, Any]) -> bool:
+    """Whether the dataset is on this machine and has no test tiles, by the names of its files; none is opened."""
+    patches = Path(str(description["data"]["path"]))
+    return patches.is_dir() and not list_split(patches, "test")[0]
 
 
 def awaits_score(experiment: Experiment, description: Mapping[str, Any], trials: Iterable[TrialResult]) -> bool:

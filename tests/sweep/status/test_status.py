@@ -27,6 +27,7 @@ from sweep.records.lease import Holder, Lease, Sighting
 from sweep.records.trials import State, TrialPlan, TrialRecords
 from sweep.status.command import StatusOptions, main
 from sweep.status.snapshot import SnapshotReader, planned_total
+from tests.conftest import WriteDataset
 from tests.reports import plan_of
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
@@ -176,6 +177,16 @@ def test_an_ended_sweep_leads_to_scoring(made: Made) -> None:
     text, _ = _status(made.folder.parent)
     assert "state          ended\n" in text
     assert _next(text) == f"python -m sweep.score {NAME} --storage {made.folder.parent}"
+
+
+def test_without_test_tiles_an_ended_sweep_leads_to_the_report(
+    made: Made, tmp_path: Path, write_dataset: WriteDataset
+) -> None:
+    patches = write_dataset(tmp_path / "patches", test=0)
+    data = {"name": "d", "synthetic": False, "fingerprint": "f", "path": str(patches), "train": ["a"], "val": ["b"]}
+    made.trial(2, "finished", _report(1), _end(2, 0.3))
+    made.describe(ended=True, data=data)
+    assert _next(_status(made.folder.parent)[0]).startswith("python -m sweep.report")
 
 
 def test_a_sweep_of_which_nothing_finished_leads_to_another_one_under_another_name(tmp_path: Path) -> None:
