@@ -31,11 +31,11 @@ def gdal() -> Iterator[None]:
         yield
 
 
-def _are_set(options: Mapping[str, object]) -> bool:
+def _are_set(wanted: Mapping[str, object]) -> bool:
     """Whether GDAL is set up in this way already; to do it again and back costs as much as to open a small file."""
     from rasterio.env import getenv, hasenv
 
-    return bool(hasenv()) and options.items() <= getenv().items()
+    return bool(hasenv()) and wanted.items() <= getenv().items()
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class LivePage:
         version: Counts up with every change; 0 before the first content.
         content: The page.
         final: Whether it will not change any more.
-        fetched: Set when a browser has the final version.
+        fetched: Set when a browser has loaded the final version.
     """
 
     version: int = 0
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not known:
             self.wfile.write(content)
-        if final:
+        if final and self.headers.get("Sec-Fetch-Dest", "document") == "document":  # a look for news loads it next
             self.page.fetched.set()
         return None
 

@@ -16,8 +16,8 @@ from sweep.records.trial_result import TrialResult
 from sweep.records.trials import read_reports
 from sweep.records.winners import winners
 from sweep.sealed.ledger import Ledger
-from trainables.data.tiles import list_split
-from trainables.errors import ExperimentError, LedgerError
+from trainables.data.manifest import Manifest
+from trainables.errors import DataError, ExperimentError, LedgerError
 from trainables.invocation import command
 from trainables.models.trust import FLAG, trusts
 
@@ -93,9 +93,18 @@ def next_command(
 
 
 def _lacks_test(description: Mapping[str, Any]) -> bool:
-    """Whether the dataset is on this machine and has no test tiles, by the names of its files; none is opened."""
+    """Whether the dataset is on this machine and has no test split: its manifest says so, or there is no such folder.
+
+    A sweep asks, so that folder is not looked into.
+    """
     patches = Path(str(description["data"]["path"]))
-    return patches.is_dir() and not list_split(patches, "test")[0]
+    try:
+        manifest = Manifest.read(patches) if patches.is_dir() else None
+    except DataError:
+        return False
+    if manifest:
+        return not manifest.splits.get("test")
+    return patches.is_dir() and not (patches / "test").is_dir()
 
 
 def awaits_score(experiment: Experiment, description: Mapping[str, Any], trials: Iterable[TrialResult]) -> bool:

@@ -90,7 +90,7 @@ def test_it_takes_the_best_recipes(here: Run, dataset: Path, tmp_path: Path) -> 
     arguments = ("--profile", "smoke", "--patches", dataset, "--tiles", "2", "--draws", "1", "--plan")
     done = here("phase3", *arguments, "--recipes", tmp_path / "r.toml")
     assert done.returncode == 0, done.stderr
-    assert "1 trials" in done.stdout and "unet-2tiles-draw1" in done.stdout and "LIGHT" in done.stdout
+    assert "1 trial," in done.stdout and "unet-2tiles-draw1" in done.stdout and "LIGHT" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from sweep.status.command import StatusOptions, main
 from sweep.status.snapshot import SnapshotReader, planned_total
 from tests.conftest import WriteDataset
 from tests.reports import plan_of
+from trainables.data.manifest import Manifest
 from trainables.errors import ExperimentError
 from trainables.models.weights import Weights
 from trainables.storage import Storage
@@ -179,10 +181,24 @@ def test_an_ended_sweep_leads_to_scoring(made: Made) -> None:
     assert _next(text) == f"python -m sweep.score {NAME} --storage {made.folder.parent}"
 
 
+@pytest.mark.parametrize("manifest", [False, True])
 def test_without_test_tiles_an_ended_sweep_leads_to_the_report(
-    made: Made, tmp_path: Path, write_dataset: WriteDataset
+    made: Made, tmp_path: Path, write_dataset: WriteDataset, manifest: bool
 ) -> None:
     patches = write_dataset(tmp_path / "patches", test=0)
+    if manifest:
+        Manifest(
+            name="d",
+            origin="",
+            licence="",
+            version="1",
+            synthetic=False,
+            splits={"train": ["a"], "val": ["b"], "test": []},
+            files={},
+            leaks=(),
+        ).write(patches)
+    else:
+        shutil.rmtree(patches / "test")
     data = {"name": "d", "synthetic": False, "fingerprint": "f", "path": str(patches), "train": ["a"], "val": ["b"]}
     made.trial(2, "finished", _report(1), _end(2, 0.3))
     made.describe(ended=True, data=data)
