@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from sweep.records.experiment import Experiment
 from sweep.records.lease import Holder, Lease, Sighting
 from sweep.records.trials import State, TrialPlan, TrialRecords
 from sweep.status.command import StatusOptions, main
-from sweep.status.snapshot import SnapshotReader, planned_total
+from sweep.status.snapshot import Snapshot, SnapshotReader, planned_total
 from tests.conftest import WriteDataset
 from tests.reports import plan_of
 from trainables.data.manifest import Manifest
@@ -302,26 +303,35 @@ def test_a_stored_plan_has_as_many_trials_as_the_plan_itself() -> None:
     assert planned_total(plan.to_dict()) == plan.total == 3 + 2 * (7 + 1 + 6)
 
 
-def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made) -> None:
-    lease = Lease.of_driver(made.storage, NAME)
+def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, looks, look = threading.Event(), threading.Semaphore(0), SnapshotReader.look
 
-    def finish() -> None:
-        time.sleep(0.3)
-        made.trial(2, "finished", *map(_report, (1, 2, 3)), _end(4, 0.6))
-        time.sleep(0.3)
-        made.describe(ended=True)
-        lease._storage.delete(lease._file)
+    def counted(reader: SnapshotReader) -> Snapshot:
+        seen = look(reader)
+        looks.release()
+        return seen
 
-    with lease.held():
-        driver = threading.Thread(target=finish)
-        driver.start()
-        text, events = _status(made.folder.parent, watch=0.05)
-        driver.join()
+    def drive() -> None:
+        with Lease.of_driver(made.storage, NAME).held():
+            held.set()
+            _ = looks.acquire(), looks.acquire()  # what the first of them saw is on the screen
+            made.trial(2, "finished", *map(_report, (1, 2, 3)), _end(4, 0.6))
+            _ = looks.acquire(), looks.acquire()
+            made.describe(ended=True)
+
+    monkeypatch.setattr(SnapshotReader, "look", counted)
+    driver = threading.Thread(target=drive)
+    driver.start()
+    assert held.wait(30)
+    text, events = _status(made.folder.parent, watch=0.05)
+    driver.join()
     assert 2 <= text.count("trials done") <= 4, "nothing is shown twice"
     assert "unet-2  val IoU 0.600" not in text.split("trials done")[1]
     assert "unet-2  val IoU 0.600 of whole val tiles" in text
-    told = [event["state"] for event in events if event["event"] == "trial" and event["attempt"] == "unet-2"]
-    assert told == ["running", "finished"]
+    told = [event for event in events if event["event"] == "trial" and event["attempt"] == "unet-2"]
+    assert list(dict.fromkeys(event["state"] for event in told)) == ["running", "finished"]
+    news = [{key: value for key, value in event.items() if key != "time"} for event in told]
+    assert all(one != other for one, other in pairwise(news)), "nothing is said twice"  # reports come before the state
     assert _next(text).startswith("python -m sweep.score")
 
 
