@@ -36,7 +36,7 @@ def test_ratios_say_how_many_times_better() -> None:
         ("sam", ["--side", "256", "--kept-side", "64", "--repeats", "1"]),
         ("gpu", ["--small"]),
         ("leaks", ["--count", "30"]),
-        ("make", ["--count", "2", "--side", "600", "--size", "256"]),
+        ("make", ["--count", "3", "--side", "600", "--size", "256"]),
     ],
 )
 def test_a_benchmark_writes_its_figures(name: str, arguments: list[str], tmp_path: Path) -> None:
