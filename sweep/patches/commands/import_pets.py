@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
-from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made, title
-from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
+from sweep.patches.commands.finishing import finish, say_made
+from sweep.patches.commands.shared import check_counts, check_size, read_sound
 from sweep.patches.folders import new_dataset
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import ImportPets
 from sweep.patches.pets import LICENCE, ORIGIN, PetsSettings, choose_splits, find_pets, write_pets
 from trainables.data.tiles import SPLITS
@@ -50,15 +47,12 @@ def import_pets(options: ImportPets, output: Output) -> None:
             split_origin="automatic",
             notes={"fit": options.fit, "uncertain": options.uncertain, "seed": options.seed, "left_out": len(left_out)},
         )
-        finish(root, manifest, report, notes)
-        odd = suspicious_masks(replace(report, manifest=manifest), watch, notes)
-        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch, notes)
+        odd = finish(root, manifest, report, notes, watch)
     for line in left_out[:10]:
         output.console.print(f"left out {line}")
     if len(left_out) > 10:
         output.console.print(f"left out {len(left_out)} images in all")
-    emit_suspicions(odd, output)
-    say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
+    say_made(options.dst, report, odd, output)
 
 
 def _check(options: ImportPets) -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
 from sweep.patches.commands.announcing import say_found, say_pairs, say_work
+from sweep.patches.commands.finishing import finish, say_made
 from sweep.patches.commands.shared import (
     check_size,
-    finish,
     read_sound,
     say_absent_splits,
-    say_made,
     say_scenes,
-    title,
     warn_of_absent_classes,
 )
-from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
 from sweep.patches.folders import new_dataset
 from sweep.patches.layouts.opening import open_sources
 from sweep.patches.layouts.unchanged import require_unchanged, stamps_of
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Make
 from sweep.patches.rasters.georeference import manifest_ground
 from sweep.patches.rasters.reader import forget_headers
@@ -96,15 +90,12 @@ def _make(options: Make, nudges: Nudges, output: Output) -> None:
             },
             split_origin=options.split_origin or plan.division.origin,
         )
-        finish(root, manifest, report, notes)
-        odd = suspicious_masks(replace(report, manifest=manifest), watch, notes)
-        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch, notes)
+        odd = finish(root, manifest, report, notes, watch)
     _say_what_is_odd(plan, output)
     warn_of_absent_classes(report, output)
     say_scenes(report, output)
     say_absent_splits(report, output)
-    emit_suspicions(odd, output)
-    say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
+    say_made(options.dst, report, odd, output)
 
 
 def _check_texts(options: Make) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sweep.cli.counting import Watch, unwatched
 from sweep.cli.faults import SHOWN_FAULTS
-from sweep.cli.output import LABEL_WIDTH, Output
+from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.checking import check as check_dataset
@@ -124,12 +124,6 @@ def draw_overview_of(
     return path
 
 
-def finish(root: Path, manifest: Manifest, report: Report, notes: Notes) -> None:
-    """Write the manifest and the overview of a dataset that was just made."""
-    manifest.write(root)
-    draw_overview_of(root, title(manifest), report, notes)
-
-
 def title(manifest: Manifest) -> str:
     """Return a dataset's name as pictures show it."""
     return manifest.name + (" (synthetic)" if manifest.synthetic else "")
@@ -146,18 +140,6 @@ def say_absent_splits(report: Report, output: Output) -> None:
         output.results.print("no val tiles: sweeps divide train by --folds N")
     if not report.splits["test"]:
         output.results.print("no test tiles: there will be no score of test, only of val")
-
-
-def say_made(root: Path, report: Report, output: Output, *, sheet: str = "") -> None:
-    """Say what was made, what the contact sheet shows if there is one, and what to do with it."""
-    output.results.print(f"{root}: {report.summary()}")
-    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", soft_wrap=True)
-    if sheet:
-        output.results.print(f"{'contact sheet':{LABEL_WIDTH}}{sheet}", markup=False, soft_wrap=True)
-    emit_dataset(root, report, output)
-    if report.leaks:
-        show_leaks(root, report.leaks, output)
-    output.next(command("patches check", root))
 
 
 def emit_dataset(root: Path, report: Report, output: Output) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
-from sweep.patches.commands.shared import check_counts, check_size, finish, read_sound, say_made, title
-from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
+from sweep.patches.commands.finishing import finish, say_made
+from sweep.patches.commands.shared import check_counts, check_size, read_sound
 from sweep.patches.folders import new_dataset
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.suspicion.registry import suspicious_masks
 from sweep.patches.options import Synthesize
 from sweep.patches.synthesis import KINDS, LICENCE, draw_tiles, split_names
 
@@ -38,8 +35,5 @@ def synthesize(options: Synthesize, output: Output) -> None:
             sources=sources,
             split_origin="automatic",
         )
-        finish(root, manifest, report, notes)
-        odd = suspicious_masks(replace(report, manifest=manifest), watch, notes)
-        write_sheet(root / SHEET_FILE, title(manifest), report, odd, watch, notes)
-    emit_suspicions(odd, output)
-    say_made(options.dst, report, output, sheet=said_of(odd, options.dst / SHEET_FILE))
+        odd = finish(root, manifest, report, notes, watch)
+    say_made(options.dst, report, odd, output)
