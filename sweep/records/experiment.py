@@ -118,6 +118,11 @@ class Experiment:
         """Whether its description has been written."""
         return self.has(DESCRIPTION_FILE)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has begun, and nothing of it is left to do."""
+        return self.exists and bool(self.description["ended"])
+
     def path(self, relative: str = "") -> str:
         """Return the path of a file of the experiment on the storage's filesystem."""
         return self.storage.path(f"{self.name}/{relative}".rstrip("/"))

@@ -139,6 +139,16 @@ class Lease:
         alive = silent < PRESUMED_DEAD_SECONDS if known is None else known
         return Sighting(holder=holder, alive=alive, silent_seconds=silent)
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a process that is alive holds it, as far as can be seen without waiting.
+
+        Raises:
+            StorageError: The storage cannot be used.
+        """
+        seen = self.look()
+        return seen is not None and seen.alive
+
     @contextmanager
     def held(self) -> Iterator[Lease]:
         """Hold the lease during the block.

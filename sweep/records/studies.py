@@ -23,6 +23,13 @@ STUDY_FILE = "study.json"
 STUDY_REPORT_STEM = "report"
 STUDY_REPORT = f"{STUDY_REPORT_STEM}.html"
 PHASES = ("phase1", "phase2", "phase3")
+
+
+def phases_until(last: str) -> tuple[str, ...]:
+    """Return the phases of a study up to one of them."""
+    return PHASES[: PHASES.index(last) + 1]
+
+
 FORMAT = 1
 MAX_BYTES = 2**20
 

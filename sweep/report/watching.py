@@ -16,7 +16,7 @@ Mark = tuple[float | None, ...]
 
 
 def mark(experiments: Sequence[Experiment]) -> Mark:
-    """Return what differs once an experiment's records have changed, without reading them."""
+    """Return what is different after a change of an experiment's records, without reading them."""
     return tuple(
         changed
         for one in experiments
@@ -32,6 +32,4 @@ def mark(experiments: Sequence[Experiment]) -> Mark:
 
 def runs(experiments: Sequence[Experiment]) -> bool:
     """Return whether a process runs one of the experiments."""
-    return any(
-        (seen := Lease.of_driver(one.storage, one.name).look()) is not None and seen.alive for one in experiments
-    )
+    return any(Lease.of_driver(one.storage, one.name).in_use for one in experiments)

@@ -142,7 +142,7 @@ def _weights_of(experiment: Experiment, attempt: str) -> str:
 def is_complete(study: StudyFolder) -> bool:
     """Whether all phases of a study have ended and its report is younger than their last reading of test."""
     phases = [study.experiment(phase) for phase in PHASES]
-    if (made := study.reported) is None or not all(one.exists and one.description["ended"] for one in phases):
+    if (made := study.reported) is None or not all(one.has_ended for one in phases):
         return False
     return all(made >= (one.changed(TEST_SCORES_FILE) or 0.0) for one in phases)
 

@@ -24,17 +24,16 @@ def step_states(study: StudyFolder) -> dict[str, str]:
 
 def is_run(study: StudyFolder) -> bool:
     """Whether a process runs it at this moment."""
-    seen = study.lease().look()
-    return bool(seen and seen.alive)
+    return study.lease().in_use
 
 
 def _state(experiment: Experiment, without_test: str) -> str:
     if not experiment.exists:
         return "not begun"
-    seen = Lease.of_driver(experiment.storage, experiment.name).look()
+    running = Lease.of_driver(experiment.storage, experiment.name).in_use  # before the description, as that is later
     description = experiment.description
     if not description["ended"]:
-        return "running" if seen and seen.alive else "unfinished"
+        return "running" if running else "unfinished"
     if without_test:
         return "ended; there is no test split to score"
     return (

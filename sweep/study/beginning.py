@@ -11,7 +11,7 @@ from sweep.planning.limits import read_time
 from sweep.ray_tune.jobs import require_lasting
 from sweep.records.experiment import Experiment
 from sweep.records.provenance import typed_command
-from sweep.records.studies import PHASES, STUDY_FILE, StudyFolder, StudyRecord
+from sweep.records.studies import STUDY_FILE, StudyFolder, StudyRecord, phases_until
 from sweep.sealed.next_step import export_command, is_complete
 from sweep.session.checks import require_folder, trust
 from sweep.session.stored_options import differing, refuse_changes, restored, stored_form, to_store
@@ -46,7 +46,7 @@ def start(options: StudyOptions, storage: Storage, output: Output) -> int:
         return _again(study, options, output)
     require_free(study)
     budget = None if options.budget is None else read_time(options.budget, "--budget")
-    phases = PHASES[: PHASES.index(options.until) + 1]
+    phases = phases_until(options.until)
     outline = StudyOutline.of(options, output.console)
     costs = outline.costs(phases)
     sizes = divide(budget, costs, outline.usual)

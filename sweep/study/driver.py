@@ -16,7 +16,7 @@ from sweep.planning.plan import read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.lease import TakenError
 from sweep.records.store import gather
-from sweep.records.studies import PHASES, StudyFolder, StudyRecord
+from sweep.records.studies import PHASES, StudyFolder, StudyRecord, phases_until
 from sweep.records.winners import winners
 from sweep.sealed.next_step import awaits_score, export_command, trusting
 from sweep.sealed.test_tiles import NoTestError
@@ -119,13 +119,13 @@ def _interrupted(output: Output, resume: str) -> None:
 def _steps(run: StudyRun) -> int:
     """Take the steps one after the other; returns the exit code."""
     study, worst = run.study, 0
-    wanted = PHASES[: PHASES.index(run.options.until) + 1]
+    wanted = phases_until(run.options.until)
     for phase in wanted:
         experiment = study.experiment(phase)
-        if not _has_ended(experiment):
+        if not experiment.has_ended:
             code = _sweep(run, phase)
             end_on_signals()  # Ray leaves others behind
-            if not _has_ended(experiment):
+            if not experiment.has_ended:
                 if code != INTERRUPTED and study.begun:  # the budget has ended
                     say_answer(study, write_report(study), run.record, run.output)
                     run.output.next(study.command(*trusting(experiment.description)))
@@ -151,10 +151,6 @@ def _steps(run: StudyRun) -> int:
     return worst
 
 
-def _has_ended(experiment: Experiment) -> bool:
-    return experiment.exists and bool(experiment.description["ended"])
-
-
 def _sweep(run: StudyRun, phase: str) -> int:
     """Start or resume a phase."""
     study, options = run.study, run.options
@@ -163,7 +159,7 @@ def _sweep(run: StudyRun, phase: str) -> int:
     known = {chosen[phase]: finalists.names} if finalists else {}
     outline = StudyOutline.of(options, run.output.console, **known)
     first = study.experiment("phase1")
-    outline = outline.calibrated(first) if _has_ended(first) else outline
+    outline = outline.calibrated(first) if first.has_ended else outline
     phases = left(study, options.until)
     sizes = _sizes(run, outline, phases)
     begun = study.experiment(phase).exists

@@ -27,7 +27,7 @@ from sweep.ray_tune.allocation import cluster_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather
-from sweep.records.studies import PHASES, StudyFolder
+from sweep.records.studies import StudyFolder, phases_until
 from sweep.session.resolve import request_of
 from sweep.session.session import plan_sweep
 from sweep.study.division import Costs, Sizes
@@ -215,5 +215,4 @@ def sheet(steps: Sequence[Step]) -> Sheet:
 
 def left(study: StudyFolder, until: str) -> list[str]:
     """Return the phases that have not ended, up to one of them."""
-    wanted = PHASES[: PHASES.index(until) + 1]
-    return [one for one in wanted if not (study.experiment(one).exists and study.experiment(one).description["ended"])]
+    return [one for one in phases_until(until) if not study.experiment(one).has_ended]
