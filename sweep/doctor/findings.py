@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from textwrap import wrap
 
+from rich.console import Console
 from rich.text import Text
 
 from sweep.cli.console import MISTAKE
@@ -35,16 +36,32 @@ def show_findings(found: Iterable[tuple[Check, Sequence[Finding]]], options: Che
         shown_topic = ""
         for finding in findings:
             counts[finding.outcome] += 1
-            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, fix=finding.fix)
             console = output.console if finding.outcome == "ok" else output.results
-            if not (console.quiet or output.results.quiet):
-                topic = "" if check.name == shown_topic else check.name
-                for line in lines(finding, topic, console.width):
-                    console.print(line, soft_wrap=True)
+            if show_finding(finding, check, console, output, again=check.name == shown_topic):
                 shown_topic = check.name
     output.results.print(summary(counts))
     output.next(command("doctor", options, CheckupOptions) if counts["fail"] else _sweep(options))
     return MISTAKE if counts["fail"] else 0
+
+
+def show_finding(
+    finding: Finding, check: Check, console: Console | None, output: Output, *, again: bool = False
+) -> bool:
+    """Say one finding on a console and as an event; returns whether people see it.
+
+    Args:
+        finding: What was found.
+        check: By which check.
+        console: Where people see it; None shows it to programs alone.
+        output: Where programs do.
+        again: The line above is of the same check, so that its name is left out.
+    """
+    output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, fix=finding.fix)
+    if console is None or console.quiet or output.results.quiet:
+        return False
+    for line in lines(finding, "" if again else check.name, console.width):
+        console.print(line, soft_wrap=True)
+    return True
 
 
 def lines(finding: Finding, topic: str, width: int) -> list[Text]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.cli.output import Output, say
-from sweep.doctor.findings import lines
+from sweep.doctor.findings import show_finding
 from sweep.doctor.listing import CHECKS
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.running import run_checks
@@ -35,11 +35,7 @@ def is_fit(options: StudyOptions, output: Output) -> bool:
         for finding in findings:
             failed += finding.outcome == "fail"
             warned += finding.outcome == "warn"
-            output.events.emit("check", name=check.name, outcome=finding.outcome, found=finding.text, fix=finding.fix)
-            console = output.results if finding.outcome == "fail" else output.console
-            if finding.outcome != "ok" and not console.quiet:
-                for line in lines(finding, check.name, console.width):
-                    console.print(line, soft_wrap=True)
+            show_finding(finding, check, {"fail": output.results, "warn": output.console}.get(finding.outcome), output)
     said = f"{failed} failed" if failed else "nothing failed"
     say(output.results if failed else output.console, "doctor", f"{said} of {len(checks)} checks, {warned} warnings")
     return not failed

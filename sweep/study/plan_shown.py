@@ -25,7 +25,7 @@ def show_outline(
     say(console, "data", f"{outline.first.data.name}: {tiles_in_words(outline.first)}")
     say(console, "machine", str(resources))
     console.print(sheet(steps))
-    say(console, "in all", f"about {duration(total)}; Phases 2 and 3 are sized anew when those before them have ended")
+    say(console, "in all", f"about {duration(total)}; Phases 2 and 3 are sized again when those before them have ended")
     for line in budget_in_words(outline.usual, sizes, phases, budget):
         say(console, "budget", line)
     output.events.emit(

@@ -231,7 +231,7 @@ def test_a_storage_of_this_machine_has_this_clock(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_s_line_becomes_a_finding_with_its_mend() -> None:
+def test_an_error_s_line_becomes_a_finding_with_its_fix() -> None:
     assert as_finding("a.png: truncated; replace it") == Finding(
         outcome="fail", text="a.png: truncated", fix="replace it"
     )
