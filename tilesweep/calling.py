@@ -9,11 +9,9 @@ from typing import Any, get_args, get_type_hints
 
 from sweep.cli.console import Command, CommandGroup, open_output
 from sweep.cli.interrupts import INTERRUPTED
-from sweep.cli.marks import require_in_bounds
 from sweep.cli.options import OutputOptions
 from sweep.cli.output import Events, Output
 from sweep.commands import ALL
-from sweep.machine.home import provide_home
 from trainables.errors import nearest
 
 
@@ -60,10 +58,8 @@ def call(name: str, options: Mapping[str, Any], *, quiet: bool) -> NotedEvents:
     hints = get_type_hints(command.options)
     made = command.options(**{option: _as_held(value, hints[option]) for option, value in options.items()})
     object.__setattr__(made, "typed", frozenset(options))  # as for a command line: what was asked for by name
-    require_in_bounds(made)
-    provide_home()
     shown, events = open_output(OutputOptions(quiet=quiet)), NotedEvents()
-    if command.main(made, Output(shown.console, shown.results, events)) == INTERRUPTED:
+    if command.perform(made, Output(shown.console, shown.results, events)) == INTERRUPTED:
         raise KeyboardInterrupt
     return events
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.errors import DataError
+from trainables.errors import DataError, ExperimentError
 from trainables.storage import DEFAULT_STORAGE, Storage
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Model:
         """
         import torch
 
+        from trainables.scoring import decide_with_probability
         from trainables.windows import predict_by_windows
 
         if not 0 < threshold < 1:
@@ -109,11 +110,10 @@ class Model:
             (logits,) = predict_by_windows(
                 running.forward, [pixels], window=running.window, batch_size=running.batch_size
             )
-            if len(logits) == 1:
-                probability = logits[0].sigmoid()
-                mask = probability >= threshold
-            else:
-                probability, mask = logits.softmax(0).max(0)
+            try:
+                mask, probability = decide_with_probability(logits, threshold)
+            except ValueError as error:
+                raise ExperimentError(f"{self.name}: {error}; its training diverged, so load another one") from error
         return PredictedMask(
             mask=mask.byte().cpu().numpy(), probability=probability.float().cpu().numpy(), classes=self.classes
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -85,6 +86,27 @@ def decide(logits: Tensor) -> Tensor:
         (..., H, W) int64: 1 from a probability of 0.5 on, or the class of the largest logit.
     """
     return (logits.squeeze(-3) >= 0).long() if logits.shape[-3] == 1 else logits.argmax(-3)
+
+
+def decide_with_probability(logits: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Return the predicted class per pixel, and how probable it is.
+
+    Args:
+        logits: (C, H, W) float. One channel is the foreground's logit, more are one per class.
+        threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
+
+    Returns:
+        (H, W) classes; and (H, W) float in [0, 1], the probability of the foreground, or of the class.
+
+    Raises:
+        ValueError: A logit is not finite.
+    """
+    if not torch.isfinite(logits).all():
+        raise ValueError("a logit is not a number, or infinite")
+    if len(logits) == 1:
+        return logits[0] >= math.log(threshold / (1 - threshold)), logits[0].sigmoid()
+    probability, classes = logits.softmax(0).max(0)
+    return classes, probability
 
 
 def _predict(

@@ -115,6 +115,20 @@ class Command:
         """What it does, in the words of its options' docstring."""
         return self.options.__doc__ or ""
 
+    def perform(self, options: OutputOptions, output: Output) -> int:
+        """Do what the command does; returns its exit code.
+
+        Args:
+            options: Of its own kind.
+            output: Where to say what.
+
+        Raises:
+            TilesweepError: A mistake in the options, or in what they name.
+        """
+        provide_home()
+        require_in_bounds(options)
+        return self.main(options, output) or 0
+
     def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
         """Parse the command line, run the command, and exit; the module's docstring lists the exit codes.
 
@@ -135,10 +149,8 @@ class Command:
         output = open_output(parsed)
         errors: tuple[str, ...] = ()
         try:
-            provide_home()
             with redirect_stdout(sys.stderr) if parsed.json else nullcontext():  # what a library prints is no event
-                require_in_bounds(parsed)
-                code = self.main(parsed, output) or 0
+                code = self.perform(parsed, output)
         except TilesweepError as error:
             code, errors = MISTAKE, _say_faults(error)
         except KeyboardInterrupt as interrupt:

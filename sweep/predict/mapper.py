@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch import Tensor
 from sweep.predict.cover import Cover, Stripe
 from sweep.rasters.raster import Pixels, Raster
 from trainables.errors import ExperimentError
-from trainables.scoring import Forward
+from trainables.scoring import Forward, decide_with_probability
 from trainables.windows import Blender, Side, cut_windows, predict_in_batches
 
 NODATA = 255
@@ -120,16 +119,13 @@ class Mapper:
         known = valid[rows[0] - begin : rows[1] - begin, own]
         with torch.inference_mode():
             logits = logits[:, :, own]
-            if not torch.isfinite(logits).all():
+            try:
+                mask, probability = decide_with_probability(logits, self.threshold)
+            except ValueError as error:
                 raise ExperimentError(
                     f"--model: what it computes for rows {rows[0]} to {rows[1]} is not a number (NaN or infinite): its "
                     f"training diverged, or its weights are damaged; name another trial or file"
-                )
-            if self.channels == 1:
-                mask = logits[0] >= math.log(self.threshold / (1 - self.threshold))
-                probability = logits[0].sigmoid()
-            else:
-                probability, mask = logits.softmax(0).max(0)
+                ) from error
             steps = probability.mul(PROBABILITY_STEPS).floor_()
             stored = torch.stack([mask.byte(), steps.byte()]).cpu().numpy()
         stored[:, ~known] = NODATA
