@@ -110,10 +110,14 @@ def _told_apart(pairs: Sequence[Pair], names: Sequence[str]) -> list[str]:
     folders: dict[str, list[tuple[str, ...]]] = {}
     for pair, name in zip(pairs, names, strict=True):
         folders.setdefault(name, []).append(pair.image.parent.parts)
+    differing = {
+        name: [level for level, parts in enumerate(zip(*found, strict=False)) if len(set(parts)) > 1]
+        for name, found in folders.items()
+    }
     told = []
     for pair, name in zip(pairs, names, strict=True):
-        levels = list(zip(pair.image.parent.parts, *folders[name], strict=False))
-        apart = [own for own, *others in levels if len(set(others)) > 1 and own not in pair.place]
+        own = [pair.image.parent.parts[level] for level in differing[name]]
+        apart = [part for part in own if part not in pair.place]
         told.append("_".join((*pair.place, *apart, pair.stem)) if apart else name)
     return told
 
