@@ -10,9 +10,24 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from PIL import Image
 
 from sweep.patches.rasters.images import ImageFile, ImageReading, as_image
 from sweep.patches.rasters.reader import open_raster
+
+
+def draw_photos(folder: Path, cells: int) -> None:
+    """Draw six photos of squares of 16 pixels, and masks of such squares, into ``images/`` and ``masks/``.
+
+    Args:
+        folder: Where.
+        cells: Squares along a side.
+    """
+    for number in range(6):
+        for kind, bands in (("images", 3), ("masks", 1)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            squares = np.random.default_rng(number).integers(0, 2, (cells, cells, bands), dtype=np.uint8) * 255
+            Image.fromarray(squares.repeat(16, 0).repeat(16, 1).squeeze()).save(folder / kind / f"p{number}.png")
 
 
 def open_image(path: Path) -> ImageFile:

@@ -29,7 +29,7 @@ from sweep.search.study_group import StudyGroup
 from sweep.status.snapshot import SnapshotReader
 from tests.reports import plan_of
 from tests.rows import result_of
-from tests.sweep.status.test_status import RECIPE, Made
+from tests.sweep.status.made import RECIPE, Made
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 

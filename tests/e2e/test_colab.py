@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
 import psutil
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from PIL import Image
 
 from tests.commands import environment
 from tests.conftest import ROOT, WriteDataset
 from tests.packaging.conftest import build, new_environment
+from tests.rasters import draw_photos
 from tests.shared_sweeps import SharedSweep
 from trainables.trial_states import BEST_FILE
 
@@ -133,12 +132,7 @@ def test_a_finished_sweep_is_shown_and_not_trained_again(scored: SharedSweep, tm
 
 
 def test_photos_become_tiles_that_are_shown_and_looked_at_before_the_sweep(tmp_path: Path) -> None:
-    for number in range(6):
-        for kind, bands in (("images", 3), ("masks", 1)):
-            (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
-            blocks = np.random.default_rng(number).integers(0, 2, (16, 16, bands), dtype=np.uint8) * 255
-            large = blocks.repeat(16, 0).repeat(16, 1).squeeze()
-            Image.fromarray(large).save(tmp_path / "photos" / kind / f"p{number}.png")
+    draw_photos(tmp_path / "photos", 16)
     given = {"PROFILE": "smoke", "DRIVE": "drive", "IMAGES": "photos", "NAME": "mine"}
     notebook = _execute(tmp_path, "python3", environment(), **given)
     assert "folders of images and masks: 6 images" in _said(notebook, "tiles")

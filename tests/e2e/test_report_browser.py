@@ -9,13 +9,13 @@ import pytest
 
 from sweep.cli.console import open_output
 from sweep.report.command import ReportOptions, main
-from tests.commands import CHROMIUM, Run, assert_refused, needs_chromium
+from tests.commands import Run, assert_refused, needs_chromium
 from tests.shared_sweeps import SharedSweep
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 pytestmark = needs_chromium
 Open = Callable[..., Page]
@@ -26,14 +26,6 @@ def report(scored: SharedSweep, tmp_path_factory: pytest.TempPathFactory) -> Pat
     out = tmp_path_factory.mktemp("report") / "report.html"
     assert main(ReportOptions(storage=str(scored.storage), names=("phase1-smoke",), out=out), open_output()) == 0
     return out
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from sweep.cli.console import open_output
 from sweep.report.command import ReportOptions, main
-from tests.commands import CHROMIUM, needs_chromium
+from tests.commands import needs_chromium
 from tests.shared_sweeps import SharedSweep
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 pytestmark = needs_chromium
 PAGES = {
@@ -52,14 +52,6 @@ def pages(
         options = ReportOptions(storage=str(folder / "results"), names=tuple(experiments), out=made[name])
         assert main(options, open_output()) == 0
     return made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 def opened(browser: Browser, path: Path, width: int, scheme: str = "light") -> Page:

@@ -7,12 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import tilesweep
 from tests.commands import ROOT, environment
+from tests.rasters import draw_photos
 
 BEFORE = """
 import numpy as np
@@ -26,18 +25,8 @@ except tilesweep.Error as error:
 """
 
 
-def _draw(folder: Path) -> None:
-    """Draw six photos and their masks."""
-    for number in range(6):
-        for kind, bands in (("images", 3), ("masks", 1)):
-            (folder / "photos" / kind).mkdir(parents=True, exist_ok=True)
-            pixels = np.random.default_rng(number).integers(0, 2, (8, 8, bands), dtype=np.uint8) * 255
-            large = pixels.repeat(16, 0).repeat(16, 1).squeeze()
-            Image.fromarray(large).save(folder / "photos" / kind / f"p{number}.png")
-
-
 def test_a_dataset_is_made_by_options_of_the_command(tmp_path: Path) -> None:
-    _draw(tmp_path)
+    draw_photos(tmp_path / "photos", 8)
     photos, shares = str(tmp_path / "photos"), [50, 25, 25]
     made = tilesweep.make_dataset(photos, tmp_path / "tiles", size=64, shares=shares, quiet=True)
     assert made == tmp_path / "tiles" and len(list(made.glob("*/images/*"))) == 6
@@ -50,7 +39,7 @@ def test_a_dataset_is_made_by_options_of_the_command(tmp_path: Path) -> None:
 
 
 def test_what_the_page_says_runs_and_test_is_read_once(tmp_path: Path) -> None:
-    _draw(tmp_path)
+    draw_photos(tmp_path / "photos", 8)
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
     smoke = BEFORE + code.replace('profile="demo"', 'profile="smoke"') + AFTERWARDS
     words = [sys.executable, "-c", smoke]

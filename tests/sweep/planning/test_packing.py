@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,20 +15,18 @@ from rich.console import Console
 
 from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
-from sweep.cli.console import open_output
-from sweep.phase1.command import Phase1Options, main
 from sweep.planning.estimate import Estimator
 from sweep.planning.measure import CONTEXT_BYTES, memory_needs
 from sweep.planning.packing import MemoryNeeds, Packing, heaviest, largest_tiles, share_gpus
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import ResourceRequest, Resources, read_share
 from sweep.planning.run import Run
-from sweep.ray_tune.runner import RunEnd
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan
-from sweep.session import driver, preview, session
+from sweep.session import preview
 from tests.conftest import WriteDataset
 from tests.reports import plan_of
+from tests.sweep.planning.fake_probe import GB, FakeProbe, needing
 from trainables.data.batches import Batch
 from trainables.data.tiles import TuningData
 from trainables.errors import DivergedError, ExperimentError, InfeasibleError
@@ -41,14 +37,7 @@ from trainables.stepping import Stepper
 from trainables.storage import Storage
 from trainables.training import Trainer
 
-GB = 10**9
 AUTO = ResourceRequest(gpus_per_trial="auto")
-
-
-def _needs(gpu: float = 80, **architectures: float) -> MemoryNeeds:
-    return MemoryNeeds(
-        gpu_bytes=round(gpu * GB), architectures={name: round(need * GB) for name, need in architectures.items()}
-    )
 
 
 def _trial(name: str, **changes: str | float) -> TrialPlan:
@@ -58,18 +47,6 @@ def _trial(name: str, **changes: str | float) -> TrialPlan:
 
 def _plan(trials: int) -> SweepPlan:
     return SweepPlan(trials=tuple(_trial(f"unet-{number}", seed=number) for number in range(trials)))
-
-
-class FakeProbe:
-    """Says what it was told to, and counts how often."""
-
-    def __init__(self, needs: MemoryNeeds) -> None:
-        self.needs = needs
-        self.calls = 0
-
-    def __call__(self, trials: Sequence[TrialPlan], data: TuningData) -> MemoryNeeds:
-        self.calls += 1
-        return self.needs
 
 
 @pytest.fixture
@@ -96,7 +73,7 @@ def _pack(
     [(36, 2), (24, 3), (24.000001, 2), (23, 3), (9, 8), (8.9, 8), (4, 18), (72, 1), (73, 0), (80, 0)],
 )
 def test_the_largest_architecture_decides_how_many_fit_beside_a_margin(need: float, fitting: int) -> None:
-    assert _needs(small=1, large=need).fitting == fitting
+    assert needing(small=1, large=need).fitting == fitting
 
 
 @pytest.mark.parametrize(
@@ -104,14 +81,14 @@ def test_the_largest_architecture_decides_how_many_fit_beside_a_margin(need: flo
     [(1, 1.0), (2, 0.5), (3, 0.3333), (4, 0.25), (5, 0.2), (6, 0.1666), (7, 0.1428), (8, 0.125)],
 )
 def test_shares_are_rounded_down_to_what_ray_counts_and_so_many_trials_fit(trials: int, share: float) -> None:
-    assert Packing(trials_per_gpu=trials, needs=_needs(unet=1)).share == share
+    assert Packing(trials_per_gpu=trials, needs=needing(unet=1)).share == share
     for gpus in (1, 2, 4):
         resources = ResourceRequest(gpus_per_trial=share).divide(trials=100, total_cpus=64, total_gpus=gpus)
         assert resources.concurrent == resources.fit(1000, gpus) == gpus * trials
 
 
 def test_trials_are_packed_with_their_share_of_the_cores(data: TuningData) -> None:
-    resources, packing = _pack(data, _needs(unet=11.2, sam=23), gpus=2, cpus=14)
+    resources, packing = _pack(data, needing(unet=11.2, sam=23), gpus=2, cpus=14)
     assert packing and packing.trials_per_gpu == 3
     assert (resources.device, resources.gpus_per_trial, resources.concurrent) == ("cuda", 0.3333, 6)
     assert resources.cpus_per_trial == 2  # 14 cores among 6
@@ -132,13 +109,13 @@ def test_trials_are_packed_with_their_share_of_the_cores(data: TuningData) -> No
 def test_no_more_share_a_gpu_than_there_are_trials_and_cores_for(
     data: TuningData, machine: dict[str, Any], trials_per_gpu: int
 ) -> None:
-    _, packing = _pack(data, _needs(unet=1), **machine)
+    _, packing = _pack(data, needing(unet=1), **machine)
     assert packing and packing.trials_per_gpu == trials_per_gpu
     assert "(80.0 GB, room for 72)" in packing.lines[0]
 
 
 def test_what_does_not_fit_alone_still_gets_a_whole_gpu_and_that_is_said(data: TuningData) -> None:
-    resources, packing = _pack(data, _needs(16, unet=3, sam=16))
+    resources, packing = _pack(data, needing(16, unet=3, sam=16))
     assert packing and (packing.trials_per_gpu, packing.share, resources.concurrent) == (1, 1.0, 1)
     assert packing.lines == [
         "packing        1 trial a GPU (16.0 GB): unet 3.0 GB, sam 16.0 GB at most",
@@ -162,14 +139,14 @@ def test_nothing_is_measured_where_nothing_can_be_packed(
     data: TuningData, asked: ResourceRequest, gpus: float, trials: int
 ) -> None:
     whole = replace(asked, gpus_per_trial=None).divide(trials=trials, total_cpus=8, total_gpus=gpus)
-    probe = FakeProbe(_needs(unet=1))
+    probe = FakeProbe(needing(unet=1))
     assert share_gpus(asked, _plan(trials), data, whole, Console(quiet=True), probe=probe) == (whole, None)
     assert probe.calls == 0
 
 
 def test_a_cluster_that_grows_still_does(data: TuningData) -> None:
     whole = replace(ResourceRequest().divide(trials=20, total_cpus=16, total_gpus=1), grows=True)
-    resources, _ = share_gpus(AUTO, _plan(20), data, whole, Console(quiet=True), probe=FakeProbe(_needs(unet=30)))
+    resources, _ = share_gpus(AUTO, _plan(20), data, whole, Console(quiet=True), probe=FakeProbe(needing(unet=30)))
     assert resources.grows and resources.gpus_per_trial == 0.5
 
 
@@ -204,7 +181,7 @@ def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(preview, "here", lambda asked, trials: asked.divide(trials=trials, total_cpus=8, total_gpus=1))
     console = Console(width=200)
     with console.capture() as shown:
-        probe = FakeProbe(_needs(79.1, unet=11.2, sam=23))
+        probe = FakeProbe(needing(79.1, unet=11.2, sam=23))
         experiment = Experiment(Storage.open(str(tmp_path)), "e")
         profile = get_profile("smoke")
         run = Run(experiment=experiment, phase="phase1", profile=profile, plan=_plan(6), data=data, request=AUTO)
@@ -218,7 +195,7 @@ def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPa
 def test_an_estimate_counts_gpus_and_not_the_trials_that_share_them(data: TuningData) -> None:
     estimator = Estimator(data=data, device="cuda")
     whole = ResourceRequest().divide(trials=12, total_cpus=16, total_gpus=2)
-    packed, _ = _pack(data, _needs(unet=30), trials=12, gpus=2)
+    packed, _ = _pack(data, needing(unet=30), trials=12, gpus=2)
     assert packed.concurrent == 2 * whole.concurrent == 4
     assert estimator.sweep(_plan(12), packed) == estimator.sweep(_plan(12), whole)
 
@@ -306,7 +283,7 @@ def test_what_fits_only_with_half_batches_needs_the_whole_gpu(
 
 
 def test_a_packing_survives_json_and_a_damaged_one_is_refused() -> None:
-    packing = Packing(trials_per_gpu=3, needs=_needs(unet=11.2, sam=23))
+    packing = Packing(trials_per_gpu=3, needs=needing(unet=11.2, sam=23))
     saved = json.loads(json.dumps(packing.to_dict()))
     assert saved["share"] == 0.3333
     assert Packing.from_dict(saved) == packing
@@ -320,84 +297,3 @@ def test_a_share_is_a_number_or_auto() -> None:
     for text in ("banana", "", "1/2", "Auto"):
         with pytest.raises(ExperimentError, match=f"^--gpus-per-trial '{text}': give auto, 0, a share such as 0.5"):
             read_share(text)
-
-
-@pytest.fixture
-def sweeps(monkeypatch: pytest.MonkeyPatch, dataset: Path, tmp_path: Path) -> Iterator[Sweeps]:
-    """Runs Phase 1's command as on a machine with one GPU of 80 GB, up to where trials would start."""
-    yield Sweeps(monkeypatch, dataset, tmp_path / "results")
-
-
-class Sweeps:
-    """Phase 1's command on a fake GPU."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, dataset: Path, results: Path) -> None:
-        self.results = results
-        self.dataset = dataset
-        self.probe = FakeProbe(_needs(unet=23))
-        self.ran: list[Resources] = []
-
-        @contextmanager
-        def cluster(request: ResourceRequest, plan: SweepPlan, *_: object) -> Iterator[Resources]:
-            yield request.divide(trials=plan.total, total_cpus=16, total_gpus=1)
-
-        def run_trials(run: Run, resources: Resources, *rest: Any) -> RunEnd:
-            self.ran.append(resources)
-            return RunEnd(complete=False, limit="--time")
-
-        drive = driver.drive
-        monkeypatch.setattr(driver, "cluster_for", cluster)
-        monkeypatch.setattr(driver, "_run_trials", run_trials)
-        monkeypatch.setattr(
-            session, "here", lambda request, trials: request.divide(trials=trials, total_cpus=16, total_gpus=1)
-        )
-        monkeypatch.setattr(session, "drive", lambda *given: drive(*given, probe=self.probe))
-
-    def __call__(self, **options: Any) -> Resources:
-        common = {"profile": "smoke", "patches": self.dataset, "storage": str(self.results)}
-        assert main(Phase1Options(**{**common, **options}), open_output()) == 0
-        return self.ran[-1]
-
-    def saved(self, name: str = "phase1-smoke") -> dict[str, Any]:
-        saved: dict[str, Any] = json.loads((self.results / name / "sweep.json").read_text())
-        return saved
-
-
-def test_a_sweep_records_its_packing_and_a_resume_keeps_it(sweeps: Sweeps, capsys: pytest.CaptureFixture[str]) -> None:
-    first = sweeps(gpus_per_trial="auto")
-    assert (first.gpus_per_trial, first.concurrent) == (0.3333, 3)
-    line = "packing        3 trials a GPU (80.0 GB): unet 23.0 GB at most"
-    assert line in capsys.readouterr().out
-    assert sweeps.saved()["options"]["gpus_per_trial"] == "auto"
-    assert sweeps.saved()["packing"]["share"] == 0.3333
-
-    sweeps.probe.needs = _needs(unet=40)  # must not be asked again
-    for again in ({"resume": "phase1-smoke"}, {"gpus_per_trial": "auto"}):
-        assert sweeps(**again) == first
-        assert line in capsys.readouterr().out
-    assert sweeps.probe.calls == 1
-
-
-def test_a_resume_can_override_the_packing(sweeps: Sweeps) -> None:
-    sweeps(gpus_per_trial="auto")
-    assert sweeps(resume="phase1-smoke", gpus_per_trial="0.5").gpus_per_trial == 0.5
-    assert sweeps.saved()["packing"]["share"] == 0.3333
-    sweeps.probe.needs = _needs(40, unet=23)  # another GPU
-    assert sweeps(resume="phase1-smoke", gpus_per_trial="auto").gpus_per_trial == 1.0
-    assert sweeps.saved()["packing"]["share"] == 1.0
-    assert sweeps.probe.calls == 2
-
-
-def test_a_number_is_kept_by_a_resume_and_so_is_one_that_an_earlier_version_saved(sweeps: Sweeps) -> None:
-    assert sweeps(gpus_per_trial="0.25").concurrent == 4
-    assert sweeps(resume="phase1-smoke").gpus_per_trial == 0.25
-    saved = sweeps.saved()
-    saved["options"]["gpus_per_trial"] = 0.5
-    (sweeps.results / "phase1-smoke" / "sweep.json").write_text(json.dumps(saved))
-    assert sweeps(resume="phase1-smoke").gpus_per_trial == 0.5
-    assert "packing" not in saved and sweeps.probe.calls == 0
-
-
-def test_experiments_without_packing_are_described_as_ever(sweeps: Sweeps) -> None:
-    assert sweeps().gpus_per_trial == 1.0
-    assert "packing" not in sweeps.saved()

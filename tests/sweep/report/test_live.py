@@ -21,8 +21,8 @@ from sweep.records.lease import Lease
 from sweep.report import follow
 from sweep.report.command import ReportOptions, main
 from tests.cases.test_collapsed import MIXED, end
-from tests.commands import CHROMIUM, start, wait_for
-from tests.sweep.status.test_status import NAME, Made
+from tests.commands import CHROMIUM, needs_chromium, start, wait_for
+from tests.sweep.status.made import NAME, Made
 from trainables.errors import ExperimentError
 
 
@@ -150,7 +150,7 @@ def test_ctrl_c_ends_it_with_a_line(tmp_path: Path) -> None:
     assert "Traceback" not in rest and "next           python -m sweep.phase1 --resume" in rest
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+@needs_chromium
 def test_a_browser_shows_what_is_new_and_keeps_the_readers_place(followed: Followed) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the dev extra: pip install '.[dev]'")
     faults: list[str] = []

@@ -25,7 +25,7 @@ from sweep.results.conclusion import conclude
 from sweep.results.leaderboard import Leaderboard
 from tests.cases.screens import printed, widest, words
 from tests.reports import begin_experiment, plan_of
-from tests.sweep.status.test_status import RECIPE
+from tests.sweep.status.made import RECIPE
 
 MIXED = [[50, 10], [10, 30]]
 

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,81 +19,24 @@ import pytest
 from optuna.distributions import FloatDistribution
 from rich.console import Console
 
-from search_spaces.phase1 import shared_recipe
-from search_spaces.profiles import get_profile
 from sweep.cli.output import Events, Output
 from sweep.planning.plan import StudyPlan, SweepPlan
-from sweep.records.experiment import Experiment
-from sweep.records.lease import Holder, Lease, Sighting
-from sweep.records.trials import State, TrialPlan, TrialRecords
+from sweep.records.lease import Lease, Sighting
 from sweep.status.command import StatusOptions, main
 from sweep.status.snapshot import Snapshot, SnapshotReader, planned_total
 from tests.conftest import WriteDataset
-from tests.reports import plan_of
+from tests.sweep.status.made import NAME, Made, end, report
 from trainables.data.manifest import Manifest
 from trainables.errors import ExperimentError
-from trainables.models.weights import Weights
 from trainables.storage import Storage
-
-NAME = "phase1-demo"
-RECIPE = shared_recipe("unet", get_profile("smoke")).replace(max_epochs=4, patience=4)
-WEIGHTS = Weights(kind="none")
-
-
-def _report(epoch: int, **more: Any) -> dict[str, Any]:
-    """Val IoU rises by a tenth an epoch; each takes 10 seconds."""
-    common = {"train_loss": 0.5, "learning_rate": 1e-3, "seconds": 10.0, "done": False, "finished": False}
-    return {**common, "epoch": epoch, "val_iou": epoch / 10, "best_val_iou": epoch / 10, "best_epoch": epoch, **more}
-
-
-def _end(epoch: int, val_iou: float) -> dict[str, Any]:
-    return _report(epoch, done=True, finished=True, final_val_iou=val_iou, final_val_f1=val_iou, final_tiles={})
-
-
-class Made:
-    """An experiment of planned trials, written as a driver writes it."""
-
-    def __init__(self, folder: Path, trials: int, group: Callable[[str], str] = str) -> None:
-        self.folder = folder / NAME
-        self.storage = Storage.open(str(folder))
-        self.experiment = Experiment(self.storage, NAME)
-        self.plans = self.plans_of(trials, group)
-        self.describe()
-        self.records = TrialRecords(self.experiment)
-        self.records.add(*self.plans)
-
-    @staticmethod
-    def plans_of(trials: int, group: Callable[[str], str] = str) -> list[TrialPlan]:
-        names = [f"unet-{number}" for number in range(1, trials + 1)]
-        return [plan_of(one, study=group(one), contest=one, recipe=RECIPE) for one in names]
-
-    def describe(self, **changes: Any) -> None:
-        self.storage.create()
-        data = {"name": "d", "synthetic": False, "fingerprint": "f", "path": "p", "train": ["a"], "val": ["b"]}
-        plan = {"trials": [plan.to_dict() for plan in self.plans], "studies": [], "halving": None}
-        provenance = {"command": "python -m sweep.phase1 --name mine --profile demo"}
-        common = {"phase": "phase1", "profile": "demo", "ended": False, "data": data, "plan": plan}
-        self.experiment.describe({**common, "provenance": provenance, **changes})
-
-    def trial(self, number: int, state: State, *reports: dict[str, Any], reason: str = "") -> None:
-        name = f"unet-{number}"
-        lines = "".join(f"{json.dumps(report)}\n" for report in reports)
-        if lines:
-            self.experiment.write(f"{name}/reports.jsonl", lines.encode())
-        self.records.set_state(name, state, reason)
-
-    def driven_by(self, **changes: Any) -> Path:
-        path = self.folder.parent / f".{NAME}.driver.json"
-        path.write_text(json.dumps(asdict(replace(Holder.here(), **changes))))
-        return path
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
     """Four trials: finished, running in its third epoch, two waiting."""
     made = Made(tmp_path / "results", 4)
-    made.trial(1, "finished", *map(_report, (1, 2, 3)), _end(4, 0.55))
-    made.trial(2, "running", _report(1), _report(2))
+    made.trial(1, "finished", *map(report, (1, 2, 3)), end(4, 0.55))
+    made.trial(2, "running", report(1), report(2))
     return made
 
 
@@ -175,7 +117,7 @@ def test_a_damaged_lease_is_nobody(made: Made, content: str) -> None:
 
 
 def test_an_ended_sweep_leads_to_scoring(made: Made) -> None:
-    made.trial(2, "finished", _report(1), _end(2, 0.3))
+    made.trial(2, "finished", report(1), end(2, 0.3))
     made.describe(ended=True)
     text, _ = _status(made.folder.parent)
     assert "state          ended\n" in text
@@ -201,7 +143,7 @@ def test_without_test_tiles_an_ended_sweep_leads_to_the_report(
     else:
         shutil.rmtree(patches / "test")
     data = {"name": "d", "synthetic": False, "fingerprint": "f", "path": str(patches), "train": ["a"], "val": ["b"]}
-    made.trial(2, "finished", _report(1), _end(2, 0.3))
+    made.trial(2, "finished", report(1), end(2, 0.3))
     made.describe(ended=True, data=data)
     assert _next(_status(made.folder.parent)[0]).startswith("python -m sweep.report")
 
@@ -278,8 +220,8 @@ def test_it_writes_nothing(made: Made) -> None:
 
 def test_a_large_sweep_has_a_line_a_group_and_one_a_running_trial(tmp_path: Path) -> None:
     made = Made(tmp_path, 30, group=lambda name: "odd" if int(name[5:]) % 2 else "even")
-    made.trial(1, "finished", _end(1, 0.5))
-    made.trial(2, "running", _report(1))
+    made.trial(1, "finished", end(1, 0.5))
+    made.trial(2, "running", report(1))
     made.driven_by()
     lines = _status(tmp_path)[0].splitlines()
     assert any(line.split()[:3] == ["odd", "1", "14"] for line in lines)  # finished, waiting
@@ -290,7 +232,7 @@ def test_a_large_sweep_has_a_line_a_group_and_one_a_running_trial(tmp_path: Path
 
 def test_many_groups_of_one_trial_are_a_line_an_architecture(tmp_path: Path) -> None:
     made = Made(tmp_path, 30)
-    made.trial(1, "running", _report(1))
+    made.trial(1, "running", report(1))
     made.driven_by()
     assert any(line.split()[:3] == ["unet", "1", "29"] for line in _status(tmp_path)[0].splitlines())
 
@@ -315,7 +257,7 @@ def test_watching_tells_what_is_new_until_the_sweep_ends(made: Made, monkeypatch
         with Lease.of_driver(made.storage, NAME).held():
             held.set()
             _ = looks.acquire(), looks.acquire()  # what the first of them saw is on the screen
-            made.trial(2, "finished", *map(_report, (1, 2, 3)), _end(4, 0.6))
+            made.trial(2, "finished", *map(report, (1, 2, 3)), end(4, 0.6))
             _ = looks.acquire(), looks.acquire()
             made.describe(ended=True)
 
@@ -372,7 +314,7 @@ def test_reports_of_ended_trials_are_read_once(made: Made, monkeypatch: pytest.M
 
 def test_a_thousand_trials_take_seconds(tmp_path: Path) -> None:
     made = Made(tmp_path, 1000, group=lambda name: "unet")
-    lines = "".join(f"{json.dumps(report)}\n" for report in (_report(1), _end(2, 0.5)))
+    lines = "".join(f"{json.dumps(report)}\n" for report in (report(1), end(2, 0.5)))
     records = [{**plan.to_dict(), "state": "finished", "reason": ""} for plan in made.plans]
     (made.folder / "trials.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
     for plan in made.plans:
