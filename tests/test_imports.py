@@ -99,9 +99,9 @@ HEAVY = {
 }
 
 
-def _loaded(*words: str) -> set[str]:
+def _loaded(*words: str, flag: str = "-m") -> set[str]:
     """Run a command and return the top-level packages that it loaded."""
-    command = [sys.executable, "-X", "importtime", "-m", *words]
+    command = [sys.executable, "-X", "importtime", flag, *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
@@ -119,6 +119,12 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 @pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "sheet", "describe"])
 def test_help_of_a_patches_subcommand_loads_nothing_heavy(subcommand: str) -> None:
     assert not _loaded("sweep.patches", subcommand, "--help") & HEAVY
+
+
+def test_listing_architectures_loads_nothing_heavy() -> None:
+    listing = "from trainables.models.registry import ARCHITECTURES, get_architecture; get_architecture('unet')"
+    loaded = _loaded(listing, flag="-c")
+    assert "trainables" in loaded and not loaded & {*HEAVY, "numpy", "peft", "huggingface_hub"}
 
 
 def test_a_plan_builds_no_model(dataset: Path) -> None:

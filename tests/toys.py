@@ -37,21 +37,18 @@ class Toy(SegmentationModel):
 
     def raw_logits(self, inputs):
         return self.head(self.layers(inputs))
+""",
+            "trainables/models/architectures/toy.py": """
+from trainables.models.architecture import architecture
 
 
+@architecture(name="toy", title="Toy net", track="cnn", needs="none")
 def build(recipe, weights, channels, bands):
+    from trainables.models.toy import Toy
+
     return Toy(recipe.decoder_dropout, channels)
-"""
-        },
-        entries={
-            "ARCHITECTURES": (
-                (
-                    'Architecture(\n                name="unet",',
-                    'Architecture(name="toy", title="Toy net", track="cnn", needs="none", '
-                    'factory="trainables.models.toy:build"),\n            ',
-                ),
-            )
-        },
+""",
+        }
     ),
     "a loss": Toy(
         files={

@@ -73,7 +73,7 @@ def _one_column() -> Iterator[None]:
 
 def _architectures() -> str:
     """Return what ``--architectures`` takes, in lines as wide as the terminal; numbered names by the first and last."""
-    from trainables.models.builtin import ARCHITECTURES
+    from trainables.models.registry import ARCHITECTURES
 
     series: dict[str, list[str]] = {}
     for name in ARCHITECTURES:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.ray_tune.jobs import job_environment
-from trainables.models.families import FILE
+from trainables.models.own_names import FILE
 from trainables.models.own_source import CARRIED, carried, source_of
 from trainables.owners import scratch_folder
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from trainables.errors import RecipeError, WeightsError
 from trainables.models.weights import Weights
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 OWN = "own"
 """What ``needs`` begins with for an architecture that a user wrote."""
+Factory = Callable[["Recipe", "Weights", int, int], "SegmentationModel"]
+"""Called as ``factory(recipe, weights, channels, bands)``."""
+Function = TypeVar("Function", bound=Factory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,7 @@ class Architecture:
         title: What tables print.
         track: ``cnn`` or ``sam``; decides the shared recipe's batch size and what an epoch is estimated to cost.
         needs: The pretrained weights that it wants; see ``trainables.models.weights``.
-        factory: ``module:function`` that builds the model from a recipe, resolved weights, the number of channels and
-            that of the images' bands.
+        factory: Builds the model from a recipe, resolved weights, the number of channels and that of the images' bands.
         transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
         extra: The extra to install for it; empty for none.
@@ -43,7 +44,7 @@ class Architecture:
     title: str
     track: Literal["cnn", "sam"]
     needs: str
-    factory: str
+    factory: Factory
     transformer: bool = False
     fixed_encoder: bool = False
     extra: str = ""
@@ -131,11 +132,36 @@ class Architecture:
         self.require()
         if self.rgb_alone and bands != 3:
             raise RecipeError(f"architecture {self.name}: SAM's encoder takes three bands, and the images have {bands}")
-        module, _, function = self.factory.partition(":")
-        factory = getattr(import_module(module), function)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed if seed is None else seed)
-            return cast("SegmentationModel", factory(recipe, weights, channels, bands))
+            return self.factory(recipe, weights, channels, bands)
+
+
+REGISTERED: dict[str, Architecture] = {}
+"""The entries of the files that were imported so far; ``trainables.models.registry`` imports all of them."""
+
+
+def architecture(**about: Any) -> Callable[[Function], Function]:
+    """Register an architecture that the decorated function builds.
+
+    Args:
+        about: The attributes of ``Architecture``, but for ``factory``.
+
+    Returns:
+        A decorator that returns the function itself.
+
+    Raises:
+        ValueError: Another file has registered the name.
+    """
+
+    def register(factory: Function) -> Function:
+        entry = Architecture(factory=factory, **about)
+        if (other := REGISTERED.get(entry.name)) and other.factory.__module__ != factory.__module__:
+            raise ValueError(f"{entry.name} is registered by {other.factory.__module__} and {factory.__module__}")
+        REGISTERED[entry.name] = entry
+        return factory
+
+    return register
 
 
 @lru_cache

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainables.errors import RecipeError, nearest
 from trainables.models.architecture import OWN, Architecture
+from trainables.models.own_names import ENTRY_POINTS, FILE, absolute, file_and_function
+
+if TYPE_CHECKING:
+    from trainables.models.base import SegmentationModel
+    from trainables.models.weights import Weights
+    from trainables.recipe import Recipe
 
 SMP = "smp:"
-ENTRY_POINTS = "tilesweep.architectures"
-"""The group in which an installed package registers ``NAME = module:build``."""
-FILE = re.compile(r"(?P<file>.+\.py)(?::(?P<function>[A-Za-z_]\w*))?")
 TRANSFORMERS = ("mit_b", "tu-vit", "tu-swin", "tu-deit", "tu-beit", "tu-maxvit", "tu-eva", "tu-hiera", "tu-tiny_vit")
 """How the names of encoders begin that learn at a transformer's rate."""
+
+
+def _build_smp(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SegmentationModel:
+    from trainables.models.smp_family import build
+
+    return build(recipe, weights, channels, bands)
+
+
+def _build_own(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SegmentationModel:
+    from trainables.models.own import build
+
+    return build(recipe, weights, channels, bands)
 
 
 @lru_cache
@@ -42,7 +57,7 @@ def _smp_entry(name: str) -> Architecture:
         title=f"SMP {architecture} + {encoder}",
         track="cnn",
         needs="imagenet-resnet34" if encoder == "resnet34" else f"imagenet:{encoder}",
-        factory="trainables.models.smp_family:build",
+        factory=_build_smp,
         transformer=encoder.startswith(TRANSFORMERS),
     )
 
@@ -55,14 +70,8 @@ def file_architecture(name: str) -> Architecture:
     Raises:
         RecipeError: A relative name of a file that does not exist.
     """
-    matched = FILE.fullmatch(name)
-    assert matched is not None
-    path, function = Path(matched["file"]).expanduser(), matched["function"] or "build"
-    if not path.is_absolute():
-        if not path.is_file():
-            raise RecipeError(f"architecture {name!r}: there is no file {path}; see docs/your-architecture.md")
-        path = path.resolve()
-    return _file_entry(path, function)
+    path, function = file_and_function(name)
+    return _file_entry(absolute(path, name), function)
 
 
 def _file_entry(path: Path, function: str) -> Architecture:
@@ -71,7 +80,7 @@ def _file_entry(path: Path, function: str) -> Architecture:
         title=path.stem if function == "build" else f"{path.stem} {function}",
         track="cnn",
         needs=f"{OWN}:{path}:{function}",
-        factory="trainables.models.own:build",
+        factory=_build_own,
     )
 
 
@@ -84,9 +93,7 @@ def installed() -> dict[str, Architecture]:
 
 
 def _package_entry(name: str) -> Architecture:
-    return Architecture(
-        name=name, title=name, track="cnn", needs=f"{OWN}:{name}", factory="trainables.models.own:build"
-    )
+    return Architecture(name=name, title=name, track="cnn", needs=f"{OWN}:{name}", factory=_build_own)
 
 
 def described(name: str) -> Architecture:
@@ -96,8 +103,8 @@ def described(name: str) -> Architecture:
     """
     if name.startswith(SMP):
         return _smp_entry(name)
-    if matched := FILE.fullmatch(name):
-        return _file_entry(Path(matched["file"]), matched["function"] or "build")
+    if FILE.fullmatch(name):
+        return _file_entry(*file_and_function(name))
     return _package_entry(name)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.models.sam import SamConv, conv_on, kept_encoder
+from trainables.models.sam import SamConv
 from trainables.models.weights import Weights, load_tensors
-from trainables.recipe import Recipe
 
 PREFIX = "image_encoder."
 RENAMED = (
@@ -58,11 +57,6 @@ class MobileSamConv(SamConv):
         """Return the one map of normalised (B, 3, H, W) inputs, without gradients: (B, C, H/16, W/16)."""
         with torch.no_grad():
             return [self.encoder(inputs)]
-
-
-def build_mobile_sam_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> MobileSamConv:
-    """Build ``mobile_sam_conv``."""
-    return conv_on(MobileSamConv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 
 
 def build_encoder(weights: Weights, *, tiny: bool) -> MobileSamEncoder:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.errors import RecipeError
-from trainables.models.families import ENTRY_POINTS, FILE, file_architecture
+from trainables.models.own_names import ENTRY_POINTS, FILE, absolute, file_and_function
 from trainables.models.trust import require_trusted
 
 GUIDE = "see docs/your-architecture.md"
@@ -87,9 +87,10 @@ def source_of(name: str, *, moved: bool = True) -> OwnSource:
         RecipeError: There is no such file, or no package that registers the name.
     """
     if FILE.fullmatch(name):
-        path, _, function = file_architecture(name).name.rpartition(":")
-        here = Path.cwd() / Path(path).name
-        for place in (*_brought(Path(path)), Path(path), here) if moved else (Path(path),):
+        written, function = file_and_function(name)
+        path = absolute(written, name)
+        here = Path.cwd() / path.name
+        for place in (*_brought(path), path, here) if moved else (path,):
             if place.is_file():
                 return OwnSource(name=f"{path}:{function}", path=place, function=function)
         nor = f", nor {here}" if moved else ""

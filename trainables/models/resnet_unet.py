@@ -7,12 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.smp import TINY_ENCODER
 from trainables.models.unet import UpStage, double_conv
-from trainables.models.weights import Weights, fill
-from trainables.recipe import Recipe
 
 
 class ResNetUnet(SegmentationModel):
@@ -46,15 +42,3 @@ class ResNetUnet(SegmentationModel):
             x = up(self.dropout(x), skips.pop())
         result: Tensor = self.head(self.full(self.to_full(self.dropout(x))))
         return result
-
-
-def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> ResNetUnet:
-    """Build ``resnet34_unet``."""
-    from segmentation_models_pytorch.encoders import get_encoder
-
-    tiny = recipe.model_size == "tiny"
-    encoder = get_encoder(TINY_ENCODER if tiny else "resnet34", weights=None)
-    fill(encoder, weights)
-    take_bands(encoder, bands, weights)
-    widths = (32, 24, 16, 16, 8) if tiny else (256, 128, 64, 64, 32)
-    return ResNetUnet(encoder, widths, recipe.decoder_dropout, channels, bands)

@@ -221,22 +221,11 @@ def kept_encoder(recipe: Recipe, weights: Weights, build: BuildEncoder = build_e
     return keep((build, weights, tiny, seed, place), lambda: build(weights, tiny=tiny), seed=seed)
 
 
-def build_sam_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamConv:
-    """Build ``sam_vit_b_conv``: 1.3 million trainable parameters."""
-    return conv_on(SamConv, kept_encoder(recipe, weights), recipe, channels)
-
-
 def conv_on(model: type[Conv], encoder: nn.Module, recipe: Recipe, channels: int) -> Conv:
     """Put the convolutional decoder, of the same widths for all, on an encoder of SAM's kind."""
     tiny = recipe.model_size == "tiny"
     widths = (16, 16, 8, 8) if tiny else (192, 128, 64, 32)
     return model(encoder, 32 if tiny else 256, widths, recipe.decoder_dropout, channels)
-
-
-def build_sam_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamUnet:
-    """Build ``sam_vit_b_unet``: 5 to 10 million trainable parameters."""
-    tiny = recipe.model_size == "tiny"
-    return SamUnet(kept_encoder(recipe, weights), *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
 
 
 def unet_widths(*, tiny: bool) -> tuple[int, tuple[int, ...], tuple[int, ...]]:

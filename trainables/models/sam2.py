@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
-from trainables.models.sam import SamConv, conv_on, kept_encoder
+from trainables.models.sam import SamConv
 from trainables.models.weights import Weights, fill
-from trainables.recipe import Recipe
 
 PREFIX = "image_encoder."
 STRIDE = 32
@@ -31,11 +30,6 @@ class Sam2Conv(SamConv):
         with torch.no_grad():
             maps, _ = encoder.neck(encoder.trunk(inputs))
             return [maps[LEVEL]]
-
-
-def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> Sam2Conv:
-    """Build ``sam2_hiera_t_conv``."""
-    return conv_on(Sam2Conv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
 
 
 def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from trainables.models.sam import UnetOnSam, unet_widths
-from trainables.models.sam_encoder import build_encoder
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
+from torch import nn
+
+from trainables.models.sam import UnetOnSam
 
 RANK = 8
 SCALE = 8
@@ -28,13 +27,9 @@ class SamUnetLora(UnetOnSam):
         return self.in_encoder(name) and ADAPTER not in name
 
 
-def build_sam_unet_lora(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamUnetLora:
-    """Build ``sam_vit_b_unet_lora``; its encoder is never shared with another trial's."""
+def add_adapters(encoder: nn.Module) -> nn.Module:
+    """Return SAM's encoder with adapters beside its projections, in place."""
     from peft import LoraConfig, inject_adapter_in_model
 
-    tiny = recipe.model_size == "tiny"
-    encoder = build_encoder(weights, tiny=tiny)
     inject_adapter_in_model(LoraConfig(r=RANK, lora_alpha=SCALE, lora_dropout=0.0, target_modules=["qkv"]), encoder)
-    model = SamUnetLora(encoder, *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
-    model.unfreeze_encoder()
-    return model
+    return encoder

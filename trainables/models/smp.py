@@ -14,7 +14,7 @@ from trainables.recipe import Recipe
 
 TINY_ENCODER = "tu-test_efficientnet"
 """timm's 0.1-million-parameter encoder for tests, with the strides of a real one."""
-LITE0_MEAN = LITE0_STD = (0.5, 0.5, 0.5)
+LITE_MEAN = LITE_STD = (0.5, 0.5, 0.5)
 """What EfficientNet-Lite was trained with, unlike the other EfficientNets."""
 
 
@@ -46,16 +46,15 @@ class SmpModel(SegmentationModel):
         return result
 
 
-def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
-    """Build ``smp_unet_resnet34``: 24.4 million parameters."""
-    model = _unet("resnet34", recipe, channels)
+def fill_imagenet(model: Any, weights: Weights, bands: int) -> SmpModel:
+    """Return an SMP model, its encoder filled with ImageNet's weights if they have a file, for so many bands."""
     fill(model.encoder, weights)
     take_bands(model.encoder, bands, weights)
     return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD, bands=bands)
 
 
-def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
-    """Build ``smp_deeplabv3plus_resnet34``: 22.4 million parameters.
+def build_deeplabv3plus(encoder: str, recipe: Recipe, channels: int) -> Any:
+    """Build SMP's DeepLabV3+.
 
     Its own element-wise dropout of 0.5 inside the ASPP is off: dropout here means whole channels between decoder
     stages, in every architecture.
@@ -64,28 +63,27 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int
 
     tiny = recipe.model_size == "tiny"
     model = smp.DeepLabV3Plus(
-        TINY_ENCODER if tiny else "resnet34",
+        TINY_ENCODER if tiny else encoder,
         encoder_weights=None,
         classes=channels,
         decoder_channels=32 if tiny else 256,
         decoder_aspp_dropout=0.0,
     )
     model.decoder.aspp.append(nn.Dropout2d(recipe.decoder_dropout))
-    fill(model.encoder, weights)
-    take_bands(model.encoder, bands, weights)
-    return SmpModel(model, mean=IMAGENET_MEAN, std=IMAGENET_STD, bands=bands)
+    return model
 
 
-def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
-    """Build ``smp_unet_efficientnet_lite0``, whose ImageNet weights come from an installable package."""
-    model = _unet("tu-tf_efficientnet_lite0", recipe, channels)
+def build_unet_efficientnet_lite(encoder: str, recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
+    """Build a U-Net on one of timm's EfficientNet-Lite, filled from a package if the weights have a file."""
+    model = build_unet(encoder, recipe, channels)
     if weights.path:
-        _load_lite0(model.encoder, weights)
+        _load_lite(model.encoder, weights)
     take_bands(model.encoder, bands, weights)
-    return SmpModel(model, mean=LITE0_MEAN, std=LITE0_STD, bands=bands)
+    return SmpModel(model, mean=LITE_MEAN, std=LITE_STD, bands=bands)
 
 
-def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:
+def build_unet(encoder: str, recipe: Recipe, channels: int) -> Any:
+    """Build SMP's U-Net with dropout between its decoder's stages."""
     import segmentation_models_pytorch as smp
 
     tiny = recipe.model_size == "tiny"
@@ -101,7 +99,7 @@ def _unet(encoder: str, recipe: Recipe, channels: int) -> Any:
     return model
 
 
-def _load_lite0(encoder: nn.Module, weights: Weights) -> None:
+def _load_lite(encoder: nn.Module, weights: Weights) -> None:
     """Load the package's tensors, which stand in timm's order under other names; the classifier's are left over."""
     names = [name for name in encoder.state_dict() if not name.endswith("num_batches_tracked")]
     theirs = {name: value for name, value in load_tensors(weights).items() if not name.endswith("num_batches_tracked")}

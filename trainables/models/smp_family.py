@@ -167,9 +167,3 @@ def _leave_upsampling(head: Any) -> None:
     for name, part in head.named_children():
         if isinstance(part, nn.Upsample):
             setattr(head, name, nn.Identity())
-
-
-def build_segformer(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
-    """Build ``segformer_b0`` to ``segformer_b5``: logits at a quarter of the size."""
-    encoder = f"mit_{recipe.architecture.rpartition('_')[2]}"
-    return build_smp("Segformer", encoder, recipe, weights, channels, bands)

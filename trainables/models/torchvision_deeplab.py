@@ -7,11 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.dropout import without_dropout
-from trainables.models.weights import Weights, fill
-from trainables.recipe import Recipe
 
 AUXILIARY = 0.5
 """Weight of the auxiliary head's loss, as in torchvision's references."""
@@ -45,27 +41,16 @@ class TorchvisionDeepLab(SegmentationModel):
         return self.head(features["out"]), self.auxiliary_head(features["aux"])
 
 
-def build_deeplabv3_resnet50(recipe: Recipe, weights: Weights, channels: int, bands: int) -> TorchvisionDeepLab:
-    """Build ``torchvision_deeplabv3_resnet50``.
-
-    Its element-wise dropout after the ASPP becomes the recipe's, of whole channels; that of the auxiliary head is off.
-    """
+def full_parts(channels: int) -> tuple[nn.Module, Any, nn.Module]:
+    """Return the backbone, the head and the auxiliary head."""
     from torchvision.models.segmentation import deeplabv3_resnet50
 
-    if recipe.model_size == "tiny":
-        backbone, head, auxiliary_head = _tiny(channels)
-    else:
-        model = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=channels, aux_loss=True)
-        backbone, head, auxiliary_head = model.backbone, model.classifier, model.aux_classifier
-    fill(backbone, weights)
-    take_bands(backbone, bands, weights)
-    without_dropout(auxiliary_head)
-    head[0].project[3] = nn.Dropout2d(recipe.decoder_dropout)
-    return TorchvisionDeepLab(backbone, head, auxiliary_head, bands)
+    model = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=channels, aux_loss=True)
+    return model.backbone, model.classifier, model.aux_classifier
 
 
-def _tiny(channels: int) -> tuple[nn.Module, Any, nn.Module]:
-    """Return the same parts on a thin MobileNetV2."""
+def tiny_parts(channels: int) -> tuple[nn.Module, Any, nn.Module]:
+    """Return the same as ``full_parts``, on a thin MobileNetV2."""
     from torchvision.models import mobilenet_v2
     from torchvision.models._utils import IntermediateLayerGetter
     from torchvision.models.segmentation.deeplabv3 import ASPP

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
-from trainables.models.weights import Weights
-from trainables.recipe import Recipe
 
 BASE_WIDTH = {"full": 32, "tiny": 4}
 """Channels of the first stage; 32 gives 7.8 million parameters."""
@@ -81,13 +79,3 @@ class UNet(SegmentationModel):
             x = up(self.dropout(x), skips.pop())
         result: Tensor = self.head(x)
         return result
-
-
-def build_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> UNet:
-    """Build ``unet``; it has no pretrained weights to take."""
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands)
-
-
-def build_unet_bilinear(recipe: Recipe, weights: Weights, channels: int, bands: int) -> UNet:
-    """Build ``unet_bilinear``; it has no pretrained weights to take."""
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands, bilinear=True)

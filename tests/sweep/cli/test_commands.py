@@ -24,7 +24,7 @@ from sweep.completion.command import script
 from sweep.patches.command import COMMAND as PATCHES
 from tests.conftest import ROOT
 from trainables.invocation import call
-from trainables.models.builtin import ARCHITECTURES
+from trainables.models.registry import ARCHITECTURES
 
 SCREEN = 45
 """Lines of a terminal that shows a whole help."""

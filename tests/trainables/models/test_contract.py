@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pkgutil import iter_modules
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,8 @@ from torch import Tensor
 from docs.architectures import PAGE, full_size, row, trainable
 from tests.models import NAMES, TINY
 from trainables.errors import RecipeError, WeightsError
+from trainables.models import architectures
+from trainables.models.architecture import architecture
 from trainables.models.base import SegmentationModel, encoder_fingerprint
 from trainables.models.contract import CHECKS, ContractCheck, ModelUnderTest
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE, build_model, get_architecture
@@ -66,6 +70,19 @@ def test_the_grid_is_the_study_s_five() -> None:
         "sam_vit_b_conv",
         "sam_vit_b_unet",
     )
+
+
+def test_every_file_of_architectures_has_entries_whose_builders_stand_there() -> None:
+    modules = {one.name for one in iter_modules(architectures.__path__, f"{architectures.__name__}.")}
+    assert {entry.factory.__module__ for entry in ARCHITECTURES.values()} == modules
+
+
+def test_a_name_is_registered_by_one_file_alone() -> None:
+    def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SegmentationModel:
+        raise NotImplementedError
+
+    with pytest.raises(ValueError, match=r"unet is registered by trainables\.models\.architectures\.unet and "):
+        architecture(name="unet", title="another", track="cnn", needs="none")(build)
 
 
 @pytest.mark.parametrize(

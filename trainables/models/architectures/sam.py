@@ -1,0 +1,105 @@
+"""Decoders on SAM's encoders: ViT-B, MobileSAM's TinyViT and SAM 2's Hiera."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainables.models.architecture import architecture
+
+if TYPE_CHECKING:
+    from trainables.models.mobile_sam import MobileSamConv
+    from trainables.models.sam import SamConv, SamUnet
+    from trainables.models.sam2 import Sam2Conv
+    from trainables.models.sam_lora import SamUnetLora
+    from trainables.models.weights import Weights
+    from trainables.recipe import Recipe
+
+CONV_BYTES = {"full": 5_137_604, "tiny": 59_236}
+"""Of the convolutional decoder, the same on every encoder."""
+
+
+@architecture(
+    name="sam_vit_b_conv",
+    title="SAM ViT-B frozen + conv decoder",
+    track="sam",
+    needs="sam-vit-b",
+    fixed_encoder=True,
+    known_bytes=CONV_BYTES,
+)
+def build_sam_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamConv:
+    """Build 1.3 million trainable parameters."""
+    from trainables.models.sam import SamConv, conv_on, kept_encoder
+
+    return conv_on(SamConv, kept_encoder(recipe, weights), recipe, channels)
+
+
+@architecture(
+    name="sam_vit_b_unet",
+    title="SAM ViT-B frozen + U-Net decoder",
+    track="sam",
+    needs="sam-vit-b",
+    fixed_encoder=True,
+    known_bytes={"full": 25_093_940, "tiny": 99_044},
+)
+def build_sam_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamUnet:
+    """Build 5 to 10 million trainable parameters."""
+    from trainables.models.sam import SamUnet, kept_encoder, unet_widths
+
+    tiny = recipe.model_size == "tiny"
+    return SamUnet(kept_encoder(recipe, weights), *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
+
+
+@architecture(
+    name="mobile_sam_conv",
+    title="MobileSAM frozen + conv decoder",
+    track="sam",
+    needs="mobile-sam",
+    fixed_encoder=True,
+    known_bytes=CONV_BYTES,
+)
+def build_mobile_sam_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> MobileSamConv:
+    """Build the decoder of ``sam_vit_b_conv`` on TinyViT."""
+    from trainables.models.mobile_sam import MobileSamConv, build_encoder
+    from trainables.models.sam import conv_on, kept_encoder
+
+    return conv_on(MobileSamConv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
+
+
+@architecture(
+    name="sam_vit_b_unet_lora",
+    title="SAM ViT-B with LoRA + U-Net decoder",
+    track="sam",
+    needs="sam-vit-b",
+    known_bytes={"full": 26_273_588, "tiny": 148_196},
+    extra="lora",
+    packages=("peft",),
+)
+def build_sam_unet_lora(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SamUnetLora:
+    """Build the U-Net decoder on an encoder that is never shared with another trial's."""
+    from trainables.models.sam import unet_widths
+    from trainables.models.sam_encoder import build_encoder
+    from trainables.models.sam_lora import SamUnetLora, add_adapters
+
+    tiny = recipe.model_size == "tiny"
+    encoder = add_adapters(build_encoder(weights, tiny=tiny))
+    model = SamUnetLora(encoder, *unet_widths(tiny=tiny), recipe.decoder_dropout, channels)
+    model.unfreeze_encoder()
+    return model
+
+
+@architecture(
+    name="sam2_hiera_t_conv",
+    title="SAM 2 Hiera-T frozen + conv decoder",
+    track="sam",
+    needs="sam2-hiera-t",
+    fixed_encoder=True,
+    known_bytes=CONV_BYTES,
+    extra="sam2",
+    packages=("sam2",),
+)
+def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int, bands: int) -> Sam2Conv:
+    """Build the decoder of ``sam_vit_b_conv`` on one map of SAM 2's feature pyramid."""
+    from trainables.models.sam import conv_on, kept_encoder
+    from trainables.models.sam2 import Sam2Conv, build_encoder
+
+    return conv_on(Sam2Conv, kept_encoder(recipe, weights, build_encoder), recipe, channels)
