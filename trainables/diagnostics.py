@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.task import Task
+from trainables.wording import counted
 
 
 def epoch_block(
@@ -32,7 +33,7 @@ def epoch_block(
         classes = f"  class  {each}; pixel accuracy {_score(report.val_pixel_accuracy)}\n"
     scores = (
         f"  val    loss {report.val_loss:.4f}  IoU {report.val_iou:.4f}  F1 {report.val_f1:.4f}  "
-        f"({len(report.tile_iou)} tiles){best}\n"
+        f"({counted(len(report.tile_iou), 'tile')}){best}\n"
         f"{classes}"
         f"  tiles  {tiles}\n"
         f"  worst  {report.worst_tile} {_score(report.tile_iou[report.worst_tile])}\n"
@@ -41,8 +42,8 @@ def epoch_block(
     )
     return (
         f"epoch {report.epoch}/{recipe.max_epochs}  learning rate {report.learning_rate:g}{frozen}\n"
-        f"  train  loss {report.train_loss:.4f}  ({recipe.draws_per_epoch} draws, batch {recipe.batch_size}, "
-        f"{steps} steps)\n"
+        f"  train  loss {report.train_loss:.4f}  ({counted(recipe.draws_per_epoch, 'draw')}, batch "
+        f"{recipe.batch_size}, {counted(steps, 'step')})\n"
         f"{scores}"
         f"  memory {report.peak_memory_bytes / 2**30:.2f}{total} GiB  step {report.step_seconds * 1000:.0f} ms  "
         f"{report.images_per_second:.1f} images/s, {report.data_share or 0:.0%} of it waiting for views\n"

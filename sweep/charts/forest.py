@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from sweep.charts.svg import SERIES, Axis, shape
+from sweep.charts.svg import SERIES, Axis, Look, symbol
 
 WIDTH, LEFT, RIGHT = 360, 52, 48
 """Units, which are pixels on a phone: a wider place only makes it larger."""
@@ -26,14 +26,14 @@ class MeanLine:
         mean: In the axis's units.
         low: Lower end; None where it is not known.
         high: Upper end.
-        hollow: Drawn as an outline, to tell it from the one above.
+        look: How its point is drawn.
     """
 
     name: str
     mean: float
     low: float | None = None
     high: float | None = None
-    hollow: bool = False
+    look: Look = "filled"
 
     @property
     def text(self) -> str:
@@ -117,14 +117,13 @@ def _group(group: ForestGroup, name: Sequence[str], x: Axis, top: int) -> Markup
             )
         parts.append(
             Markup(
-                '<path class="{}" d="{}" transform="translate({},{})"><title>{}</title></path>'
+                '<g transform="translate({},{})"><title>{}</title>{}</g>'
                 '<text class="value" x="{}" y="{}" text-anchor="end">{:.3f}</text>'
             ).format(
-                "hollow" if line.hollow else "mark",
-                shape(group.number),
                 _at(x, line.mean),
                 middle,
                 f"{group.name}: {line.text}",
+                symbol(group.number, line.look),
                 WIDTH,
                 middle + 4,
                 line.mean,

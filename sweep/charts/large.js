@@ -1,6 +1,10 @@
 "use strict";
-// Pictures open large: what has the class "large" takes the place between the button and the words of the dialog.
-const large = document.getElementById("large");
+// Pictures open large: what has the class "large" takes the place between the button and the words of a dialog.
+const large = document.createElement("dialog");
+large.id = "large";
+large.setAttribute("aria-label", "Enlarged picture");
+large.innerHTML = '<button type="button">Close</button><div></div><p></p>';
+document.body.append(large);
 for (const picture of document.querySelectorAll(".large")) {
   const button = document.createElement("button");
   button.type = "button";

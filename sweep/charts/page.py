@@ -1,15 +1,50 @@
-"""What pages of one file share: style, script, a policy that nothing is loaded, and pictures inside the page."""
+"""What pages of one file share: style, script, templates, a policy that nothing is loaded, pictures inside the page."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import re
+from functools import cache
 from importlib.resources import files
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from sweep.charts.picture import style_sheet
+
+WORD = 32
+"""Characters that fit on a line of a phone."""
+_TYPED = re.compile(r"(python -m [^();,]*[^();,.\s]|(?<![\w-])--[a-z][a-z0-9-]*(?: \d+(?![\w.]\w))?)")
+"""A command, or a flag with its number."""
+
+
+@cache
+def page_templates(package: str) -> Environment:
+    """Return the templates of a package, in which ``commands`` sets what is typed apart from the sentence."""
+    environment = Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Markup:
+    """Set commands and flags apart; their words are never broken, as a browser does after a hyphen."""
+    return Markup("").join(_as_typed(part) if _TYPED.fullmatch(part) else part for part in _TYPED.split(text))
+
+
+def _as_typed(text: str) -> Markup:
+    """Return a command whose lines break between words, and a flag in one piece."""
+    words = text.split() if text.startswith("python") else [text]
+    pieces = (Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in words)
+    return Markup("<code>{}</code>").format(Markup(" ").join(pieces))
 
 
 def page_style() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -12,6 +13,7 @@ WIDTH, HEIGHT = 360, 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
 SERIES = 8
 """Colours and shapes that there are; a ninth series begins with the first."""
+Look = Literal["filled", "hollow", "ringed"]
 MANY_POINTS = 12
 """Beyond these a line is marked at some of its points only."""
 
@@ -132,11 +134,20 @@ def shape(number: int) -> str:
     return _SHAPES[number % SERIES]
 
 
-def marker(number: int) -> Markup:
-    """Return a series' colour and shape as a picture of 14 pixels, for legends."""
-    return Markup(
-        '<svg class="key s{}" width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true"><path d="{}"/></svg>'
-    ).format(number % SERIES, shape(number))
+def symbol(number: int, look: Look = "filled") -> Markup:
+    """Return a series' shape around the origin, drawn so that three measurements of one model can be told apart."""
+    if look == "filled":
+        return Markup('<path class="mark" d="{}"/>').format(shape(number))
+    outline = Markup('<path class="hollow" d="{}"/>').format(shape(number))
+    inside = Markup('<path class="mark core" d="{}" transform="scale(.5)"/>').format(shape(number))
+    return outline + inside if look == "ringed" else outline
+
+
+def marker(number: int, look: Look = "filled", *, coloured: bool = True) -> Markup:
+    """Return a series' shape as a picture of 14 pixels, for legends; without its colour where all models share it."""
+    return Markup('<svg class="key{}" width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true">{}</svg>').format(
+        f" s{number % SERIES}" if coloured else "", symbol(number, look)
+    )
 
 
 def chart(

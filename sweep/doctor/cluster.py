@@ -12,6 +12,7 @@ from sweep.doctor.running import as_finding
 from sweep.doctor.subject import Subject
 from sweep.records.lease import PRESUMED_DEAD_SECONDS
 from trainables.invocation import call
+from trainables.wording import counted
 
 CLUSTER_SECONDS = 60.0
 
@@ -32,7 +33,7 @@ def judge_cluster(
     """Judge what ``cluster_probe`` found; the folder is empty for a storage that every node reaches."""
     if found["fault"]:
         return [_refused(found, address)]
-    nodes = f"{found['nodes']} node{'' if found['nodes'] == 1 else 's'}"
+    nodes = counted(found["nodes"], "node")
     text = f"{address}: {nodes}, {found['cpus']:g} CPUs, {found['gpus']:g} GPUs; same Ray and Python"
     findings = [ok(text)]
     if wants_gpu and not found["gpus"]:

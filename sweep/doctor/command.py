@@ -88,7 +88,7 @@ def examine_architecture(name: str, options: DoctorOptions, output: Output) -> i
         output.events.emit("check", name=one.check.name, outcome=word, fault=one.fault, fix=one.fix)
     if any(one.failed for one in found):
         return MISTAKE
-    output.next(shlex.join([*words("phase1"), "--architectures", name]))
+    output.next(shlex.join([*words("study"), "--architectures", name]))
     return 0
 
 

@@ -14,6 +14,7 @@ from trainables.data.manifest import Manifest
 from trainables.data.remote import count_files, dataset_address, is_remote
 from trainables.errors import DataError, RecipeError
 from trainables.invocation import words
+from trainables.wording import counted
 
 SHOWN = 3
 """Faults that are told; ``patches check`` lists all of them."""
@@ -61,7 +62,7 @@ def _remote(root: Path) -> Finding:
     files = count_files(root, ("train", "val"))
     if not files:
         return fail(f"--patches {where}: holds no train or val split", "fix the URI")
-    return ok(f"{where}: {files} files of train and val, which a sweep fetches and checks")
+    return ok(f"{where}: {counted(files, 'file')} of train and val, which a sweep fetches and checks")
 
 
 def test_names(root: Path) -> list[str] | Finding:

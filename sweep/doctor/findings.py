@@ -17,6 +17,7 @@ from sweep.doctor.finding import Check, Finding
 from sweep.doctor.options import CheckupOptions
 from trainables.escaping import visible
 from trainables.invocation import words
+from trainables.wording import counted
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 OUTCOME_WIDTH, TOPIC_WIDTH = 6, 15
@@ -79,16 +80,16 @@ def lines(finding: Finding, topic: str, width: int) -> list[Text]:
 def summary(counts: Counter[str]) -> str:
     """Say in a line how it stands."""
     good = f"{counts['ok']} ok"
-    warnings = f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}"
+    warnings = counted(counts["warn"], "warning")
     if counts["fail"]:
         return f"{good}, {warnings}, {counts['fail']} failed: fix what failed, then look again"
     return f"{good}, {warnings}, nothing failed: a sweep can start"
 
 
 def _sweep(options: CheckupOptions) -> str:
-    from sweep.cli.options import SweepOptions
+    from sweep.cli.options import CommonOptions
 
-    return command("phase1", options, SweepOptions)
+    return command("study", options, CommonOptions)
 
 
 def command(module: str, options: CheckupOptions, taker: type[CheckupOptions] | type) -> str:

@@ -23,6 +23,7 @@ from trainables.invocation import command
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
+from trainables.wording import counted
 
 if TYPE_CHECKING:
     from sweep.export.production import Exported
@@ -173,12 +174,13 @@ def bands_in_words(metadata: dict[str, Any]) -> str:
 
 def _decision(metadata: dict[str, Any], calibration: Calibration) -> dict[str, str]:
     """Say how logits become a mask, and how good that is."""
-    which, count = "out-of-fold" if metadata["folds"] or metadata["refit"] else "val", len(metadata["val"]["tiles"])
+    which = "out-of-fold" if metadata["folds"] or metadata["refit"] else "val"
+    count = counted(len(metadata["val"]["tiles"]), "tile")
     at_half = f"{which} IoU {calibration.iou_at_half:.4f}"
     if calibration.threshold is None:
-        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half} ({count} tiles)"}
+        return {"classes": f"{', '.join(metadata['classes'])}: the largest logit decides; {at_half} ({count})"}
     best = f"best {calibration.threshold:.3f}: {calibration.iou:.4f}"
-    return {"threshold": f"0.5: {at_half}; {best} ({count} tiles)"}
+    return {"threshold": f"0.5: {at_half}; {best} ({count})"}
 
 
 COMMAND = Command(

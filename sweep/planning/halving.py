@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sweep.planning.policy import TO_THE_END, Curves, Decision, Policy, RungState, best_until
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,8 @@ class Halving(Policy):
             faults.append(f"--grace-period {self.grace_epochs}: must be at least 1 epoch")
         if self.grace_epochs > self.max_epochs:
             faults.append(
-                f"--grace-period {self.grace_epochs}: is beyond the maximum of {self.max_epochs} epochs; lower it, or "
-                f"raise --max-epochs"
+                f"--grace-period {self.grace_epochs}: is beyond the maximum of "
+                f"{counted(self.max_epochs, 'epoch')}; lower it, or raise --max-epochs"
             )
         if self.reduction_factor < 2:
             faults.append(f"--reduction-factor {self.reduction_factor}: must be at least 2")

@@ -260,7 +260,7 @@ def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> No
     if isinstance(data, str):
         output.results.print(f"gain on val    not known: {data}")
         return
-    unseen = f"{len(unseen_tiles(ensemble.best, data))} {'out-of-fold' if ensemble.best.folds else 'val'} tiles"
+    unseen = counted(len(unseen_tiles(ensemble.best, data)), f"{'out-of-fold' if ensemble.best.folds else 'val'} tile")
     output.console.print(f"measuring on {unseen} what the flags bring")
     gain = measure_gain(ensemble, options.threshold, data)
     output.results.print(f"gain on val    {gain}")
@@ -303,10 +303,10 @@ def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) ->
 
 def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
     facts = mapped.facts
-    said = f"{facts['windows']} windows in {duration(facts['seconds'])}"
+    said = f"{counted(facts['windows'], 'window')} in {duration(facts['seconds'])}"
     if "polygons" in facts:
-        dropped = f", {facts['dropped']} smaller ones dropped" if facts["dropped"] else ""
-        said += f"; {facts['polygons']} polygons, {facts['area_m2']:,.0f} m2{dropped}"
+        dropped = f", {counted(facts['dropped'], 'smaller one')} dropped" if facts["dropped"] else ""
+        said += f"; {counted(facts['polygons'], 'polygon')}, {facts['area_m2']:,.0f} m2{dropped}"
     names = ", ".join(file.name for file in mapped.files)
     output.results.print(visible(f"{one.name}: {names} ({said})"), soft_wrap=True)
     path = unsigned(one.path)

@@ -21,6 +21,7 @@ from trainables.errors import DataError, StorageError
 from trainables.held_out import unseen_tiles
 from trainables.losses.base import loss_of
 from trainables.scoring import score_split
+from trainables.wording import counted
 
 GAINS_FILE = "prediction_gains.json"
 """In the experiment's folder: what was measured once."""
@@ -51,7 +52,7 @@ class ValGain:
         which = "out-of-fold" if self.out_of_fold else "val"
         return (
             f"{which} IoU {np.mean(self.plain):.3f} -> {np.mean(self.chosen):.3f} "
-            f"({gain.mean:+.3f}{ends}, {len(self.plain)} tiles)"
+            f"({gain.mean:+.3f}{ends}, {counted(len(self.plain), 'tile')})"
         )
 
 

@@ -17,6 +17,7 @@ from sweep.ray_tune.local_ray import TOKEN_HINT, local_ray
 from sweep.ray_tune.ray_watch import Died, short_messages, watched_cluster
 from sweep.ray_tune.runtime_env import code_modules
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the live table is ours
@@ -100,7 +101,7 @@ def _tell_size(target: Target, console: Console) -> None:
     import ray
 
     count = sum(node["Alive"] for node in ray.nodes())
-    console.print(f"cluster        {target}: {count} node{'' if count == 1 else 's'}", soft_wrap=True)
+    console.print(f"cluster        {target}: {counted(count, 'node')}", soft_wrap=True)
 
 
 def _require_cpus(target: Target) -> None:

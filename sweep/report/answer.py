@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.cli.durations import duration
+from sweep.records.studies import StudyFolder
 from sweep.report.blocks import Charts
 from sweep.report.data import ReportData
-from sweep.report.numbers import count, score
+from sweep.report.numbers import score
 from sweep.report.picture import first_picture
 from sweep.report.tuning import tuning_headline, tuning_reasons
 from sweep.report.worth import worth_headline
 from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
+from sweep.sealed.next_step import has_no_test, resume_command
 from trainables.invocation import call
+from trainables.wording import counted
 
 QUESTIONS = {
     "phase1": "Which model?",
@@ -146,7 +149,7 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
         found.append(
             (
                 "Leak",
-                f"{count(leaks, 'pair')} of tiles in different splits show the same ground: no score can be trusted.",
+                f"{counted(leaks, 'pair')} of tiles in different splits show the same ground: no score can be trusted.",
             )
         )
     if not source.description["ended"]:
@@ -155,21 +158,23 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
             ("Unfinished", f"{done} of {source.plan.total} trials have finished; everything below may change.")
         )
     if failed := sum(row.status == "failed" for row in source.trials):
-        found.append(("Failures", f"{count(failed, 'trial')} failed; see below."))
+        found.append(("Failures", f"{counted(failed, 'trial')} failed; see below."))
     return found
 
 
 def _unknown(source: ReportData) -> list[str]:
     found = []
-    command = source.experiment.command
-    if not source.readings:
-        found.append(f"The score on the test tiles, which had no part in any choice ({command('score')}).")
+    study = StudyFolder.of(source.experiment)
+    resume = resume_command(source.experiment, source.description)
+    if not source.readings and not has_no_test(source.experiment, source.description):
+        scoring = resume if study else source.experiment.command("score")
+        found.append(f"The score on the test tiles, which had no part in any choice ({scoring}).")
     if not source.description["ended"]:
-        found.append(f"What the unfinished trials would reach ({command(source.phase, '--resume')}).")
+        found.append(f"What the unfinished trials would reach ({resume}).")
     if source.phase == "phase1" and source.rows and all(row.repeats == 1 and not row.folds for row in source.rows):
         found.append("How much another seed would change: each model was trained once (--repeats 3).")
-    if source.phase == "phase1" and not source.description["options"].get("recipes"):
+    if source.phase == "phase1" and "phase2" not in source.phases and not source.description["options"].get("recipes"):
         found.append(f"How good each model is with its own best recipe: here they share one ({call('phase2')}).")
-    if not source.board.scalings:
+    if not source.board.scalings and (source.phase == "phase3" or "phase3" not in source.phases):
         found.append(f"Whether more labelled tiles would help: all trainings saw the same number ({call('phase3')}).")
     return found

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from sweep.records.experiment import Experiment
+from sweep.records.studies import StudyFolder
 from sweep.report.answer import Answer, answer
 from sweep.report.blocks import Charts, Section
 from sweep.report.budget import budget_section
@@ -16,12 +18,12 @@ from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
 from sweep.report.gallery import galleries
 from sweep.report.heat import tile_heat
+from sweep.report.next_steps import next_steps
 from sweep.report.origin import origin, splits_in_words
 from sweep.report.ranking import leaderboard, test_readings
 from sweep.report.searches import hyperparameters, searches
 from sweep.results.classes import task_of
 from sweep.results.verdict import listing
-from sweep.sealed.next_step import next_command
 
 MOST_NAMES = 8
 MOST_REASONS = 2
@@ -85,10 +87,10 @@ class Page:
     """A whole report.
 
     Attributes:
-        title: Names the experiments.
+        title: Names the study, or the experiments.
         made: When, UTC.
         findings: A question and its answer for each phase, of several experiments; empty for a single one.
-        next_steps: Commands that follow, of several experiments.
+        next_steps: (what for, command) of what follows, of several experiments.
         compared: Experiments side by side; None for a single one.
         warnings: (what, in which experiments) of several experiments, for the first screen.
         chapters: One part per experiment, Phase 1 first.
@@ -98,7 +100,7 @@ class Page:
     title: str
     made: str
     findings: Sequence[PhaseAnswer]
-    next_steps: Sequence[str]
+    next_steps: Sequence[tuple[str, str]]
     compared: Section | None
     warnings: Sequence[tuple[str, str]]
     chapters: Sequence[Chapter]
@@ -113,18 +115,22 @@ def assemble(sources: Sequence[ReportData]) -> Page:
     """
     names = {row.architecture: row.title for source in sources for row in source.rows}
     numbered = {name: number for number, name in enumerate(names)}
-    sources = [replace(source, numbered=numbered) for source in sorted(sources, key=lambda one: one.phase)]
+    phases = [source.phase for source in sources]
+    sources = [replace(one, numbered=numbered, phases=phases) for one in sorted(sources, key=lambda one: one.phase)]
     several = len(sources) > 1
     chapters = [_chapter(source) for source in sources]
+    findings = _phase_answers(sources, chapters) if several else []
+    above = {number for one in findings if one.picture for number, _ in one.places}
+    chapters = [_without_picture(one) if number in above else one for number, one in enumerate(chapters)]
     where: dict[str, list[str]] = {}
     for chapter in chapters:
         for what, _ in chapter.answer.warnings:
             where.setdefault(what, []).append(chapter.name)
     return Page(
-        title=listing([source.experiment.name for source in sources], len(sources)),
+        title=_title([source.experiment for source in sources]),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        findings=_phase_answers(sources, chapters) if several else [],
-        next_steps=_next_steps(sources) if several else [],
+        findings=findings,
+        next_steps=next_steps(sources) if several else [],
         compared=comparison(sources) if several else None,
         warnings=[(what, listing(found, MOST_NAMES)) for what, found in where.items()],
         chapters=chapters,
@@ -151,11 +157,16 @@ def _phase_answers(sources: Sequence[ReportData], chapters: Sequence[Chapter]) -
     return found
 
 
-def _next_steps(sources: Sequence[ReportData]) -> list[str]:
-    """Return what is left to do for each experiment; what another one of them has done already is left out."""
-    steps = [next_command(one.experiment, one.description, one.trials, reported=True) for one in sources]
-    done = {source.experiment.command("status") for source in sources}
-    return list(dict.fromkeys(step for step in steps if step not in done))
+def _title(experiments: Sequence[Experiment]) -> str:
+    """Name a study whose experiments these are, or all experiments."""
+    studies = {study.name if (study := StudyFolder.of(one)) else "" for one in experiments}
+    names = [one.name for one in experiments]
+    return studies.pop() if len(names) > 1 and len(studies) == 1 and "" not in studies else listing(names, len(names))
+
+
+def _without_picture(chapter: Chapter) -> Chapter:
+    """Return a chapter whose picture is on the first screen already."""
+    return replace(chapter, answer=replace(chapter.answer, picture=None))
 
 
 def _chapter(source: ReportData) -> Chapter:

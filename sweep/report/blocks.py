@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from sweep.charts.svg import Look
+
 LINE = 44
 """Characters of a cell that stay on one line."""
 
@@ -107,10 +109,18 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A line of a legend."""
+    """A line of a legend.
 
-    number: int
+    Attributes:
+        label: What it says.
+        number: Colour and shape; None for how a point is drawn, whatever the model.
+        look: How.
+        architecture: What the page's filter hides it by; empty for never.
+    """
+
     label: str
+    number: int | None = None
+    look: Look = "filled"
     architecture: str = ""
 
 

@@ -78,8 +78,7 @@ def main(options: ReportOptions, output: Output) -> int:
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
 
     def read() -> list[ReportData]:
-        must_write = options.out is None
-        return [ReportData.read(one, must_write=must_write, experiments=len(experiments)) for one in experiments]
+        return [ReportData.read(one, must_write=options.out is None) for one in experiments]
 
     def write(page: Page) -> tuple[dict[str, str], int]:
         html = render_html(page)

@@ -11,7 +11,8 @@ from sweep.report.ranking import KEY, by_importance, is_alone_first, name_cell, 
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
 from sweep.results.contenders import Contender
 from sweep.results.standings import Standing, stand
-from sweep.results.verdict import headline, listing, verdict
+from sweep.results.verdict import TIE_MARK, headline, listing, verdict
+from trainables.wording import counted
 
 TOP = 30
 
@@ -25,9 +26,9 @@ def comparison(sources: Sequence[ReportData]) -> Section:
     owners, contenders = _owned(sources)
     standings = stand(contenders)
     together = [one for one in standings if len(_experiments(one, owners)) > 1]
-    lines = [_verdict(one, owners) for one in together if len(one.ranked) > 1]
+    lines = [line for one in together if len(one.ranked) > 1 for line in _verdict(one, owners)]
     lines += _apart(standings, owners)
-    blocks: list[Block] = [Text(lines=lines)] if lines else []
+    blocks: list[Block] = [Text(lines=lines, listed=True)] if lines else []
     blocks += [_table(one, owners) for one in together]
     return Section(slug="compared", title="The experiments side by side", blocks=blocks)
 
@@ -78,10 +79,15 @@ def _experiments(standing: Standing, owners: Owners) -> list[str]:
     return list(dict.fromkeys(owners[row.contender][1].experiment.name for row in standing.rows))
 
 
-def _verdict(standing: Standing, owners: Owners) -> str:
+def _verdict(standing: Standing, owners: Owners) -> list[str]:
+    """Say in short lines which is the best; how many are tied with it, whose names the table has."""
     named = replace(standing, rows=tuple(replace(row, title=name_in(row.contender, owners)) for row in standing.rows))
     said = headline(named, {name: name_in(name, owners) for name in owners})
-    return " ".join([said, *verdict(named, owners[named.ranked[0].contender][1].phase)])
+    lines = verdict(named, owners[named.ranked[0].contender][1].phase)
+    if standing.tied and standing.inconclusive is None:
+        tied = counted(len(standing.tied) - 1, "other")
+        lines[1] = f"{tied} cannot be distinguished from it: {TIE_MARK} behind the rank."
+    return [said, *lines]
 
 
 def _table(standing: Standing, owners: Owners) -> Table:

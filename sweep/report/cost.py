@@ -8,7 +8,8 @@ from sweep.cli.durations import duration
 from sweep.records.trial_result import TrialResult
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.numbers import count, number_cell, time_cell
+from sweep.report.numbers import number_cell, time_cell
+from trainables.wording import counted
 
 MOST_FAILURES = 20
 MOST_LOGS = 100
@@ -49,7 +50,7 @@ def cost(source: ReportData) -> Section | None:
     total = duration(sum(row.seconds or 0.0 for row in trained))
     gpus = source.description["provenance"]["gpus"]
     lines = [
-        f"{total} of training in all, on {count(len(gpus), 'GPU') if gpus and share else 'CPU cores'}: the sum over "
+        f"{total} of training in all, on {counted(len(gpus), 'GPU') if gpus and share else 'CPU cores'}: the sum over "
         f"all trials, also those that ran at the same time, including the final scoring on val.",
         energy(trained, share),
     ]

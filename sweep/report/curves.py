@@ -11,6 +11,7 @@ from sweep.report.blocks import Cell, Chart, Charts, Key, Row, Section, Table
 from sweep.report.data import CurvePoint, ReportData
 from sweep.report.numbers import number_cell, score_cell
 from sweep.results.rows import LeaderboardRow
+from trainables.wording import counted
 
 EXPLODED = 5.0
 """Times the median beyond which one loss would flatten all others: the axis is logarithmic then."""
@@ -100,7 +101,7 @@ def _chart(
         for row in rows
         for attempt in attempts[row.contender]
     ]
-    title = f"{label}, {rows[0].tiles} tiles" if source.phase == "phase3" else label
+    title = f"{label}, {counted(rows[0].tiles, 'tile')}" if source.phase == "phase3" else label
     said = f"{title} by epoch, one line per training; the table below has the ends."
     return Chart(title=title, svg=chart(label=said, x=x, y=y, series=series))
 

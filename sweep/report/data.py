@@ -21,6 +21,7 @@ from sweep.results.rows import LeaderboardRow
 from sweep.results.search_summary import GroupSummary, summarise
 from sweep.sealed.ledger import Ledger, Reading
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,28 +48,27 @@ class ReportData:
     Attributes:
         experiment: Whose.
         board: Its leaderboard.
-        experiments: How many experiments share the page.
+        phases: Of all experiments that share the page, one each.
         numbered: Architecture to the number of its colour and shape on the whole page; empty for the board's own.
     """
 
     experiment: Experiment
     board: Leaderboard
-    experiments: int = 1
+    phases: Sequence[str] = ("",)
     numbered: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, experiment: Experiment, *, must_write: bool = True, experiments: int = 1) -> ReportData:
+    def read(cls, experiment: Experiment, *, must_write: bool = True) -> ReportData:
         """Gather an experiment's records.
 
         Args:
             experiment: Whose.
             must_write: Fail where its tables cannot be written into it.
-            experiments: How many experiments share the page.
 
         Raises:
             TilesweepError: They are damaged, or from a newer version.
         """
-        return cls(experiment, Leaderboard(experiment, must_write=must_write), experiments)
+        return cls(experiment, Leaderboard(experiment, must_write=must_write))
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -123,7 +123,9 @@ class ReportData:
         """Return what a contender is called: its architecture's title, and what else it takes to tell it apart."""
         if self._titles[row.title] < 2:
             return row.title
-        return f"{row.title}, {row.tiles} tiles" if self.phase == "phase3" else f"{row.title} ({row.contender})"
+        return (
+            f"{row.title}, {counted(row.tiles, 'tile')}" if self.phase == "phase3" else f"{row.title} ({row.contender})"
+        )
 
     def epochs(self, attempts: set[str]) -> dict[str, list[CurvePoint]]:
         """Return the epochs of some trials, in order."""

@@ -16,12 +16,12 @@ from sweep.report.blocks import Gallery, Picture, Prediction, Section, TilePictu
 from sweep.report.data import ReportData
 from sweep.report.heat import hardest_first, ious_of
 from sweep.report.masks import Marks, Mask, MaskReader
-from sweep.report.numbers import count
 from sweep.results.classes import task_of
 from sweep.results.rows import LeaderboardRow
 from trainables.errors import ExperimentError
 from trainables.overlays import FALSE_ALARM, HIT, MISS
 from trainables.task import Task
+from trainables.wording import counted
 
 SIDE = 512
 """Pixels of a picture in the page."""
@@ -58,7 +58,7 @@ class _Files:
 
 def galleries(source: ReportData) -> Section | None:
     """Return the hardest tiles of val and test with all predictions; None before the first."""
-    tiles = max(1, MOST_TILES // source.experiments)
+    tiles = max(1, MOST_TILES // len(source.phases))
     found = [gallery for split in ("val", "test") if (gallery := _gallery(source, split, tiles))]
     return Section(slug="pictures", title="What they predict", blocks=found) if found else None
 
@@ -76,7 +76,7 @@ def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
     if any(not tile.given for tile in tiles):
         notes.append("Some pictures are missing, or were made by an earlier version: only what exists is shown.")
     caption = (
-        f"The hardest {len(tiles)} of {count(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
+        f"The hardest {len(tiles)} of {counted(total, f'{split} tile')}" if total > len(tiles) else f"All {split} tiles"
     )
     return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(masks.task), notes=notes)
 

@@ -36,8 +36,3 @@ def column_cell(column: Column, row: Any) -> Cell:
     if isinstance(value, int | float) and not isnan(value):
         return Cell(text=column.text(row), value=value)
     return Cell(text=column.text(row))
-
-
-def count(number: int, word: str) -> str:
-    """Return ``1 tile``, ``2 tiles``."""
-    return f"{number:,} {word}" + ("" if number == 1 else "s")

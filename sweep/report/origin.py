@@ -7,9 +7,9 @@ from typing import Any
 
 from sweep.report.blocks import Block, Cell, Facts, Row, Section, Table
 from sweep.report.data import ReportData
-from sweep.report.numbers import count
 from sweep.results.contenders import folds_in
 from trainables.data.imagery import RGB, Imagery
+from trainables.wording import counted
 
 
 def origin(source: ReportData) -> Section:
@@ -46,8 +46,8 @@ def splits_in_words(description: Mapping[str, Any]) -> str:
     """Say how many tiles were trained on and scored, and in how many folds."""
     data, folds = description["data"], description.get("folds")
     if folds:
-        return f"{count(len(data['train']), 'train and val tile')} in {folds} folds"
-    return f"{count(len(data['train']), 'train tile')}, {count(len(data['val']), 'val tile')}"
+        return f"{counted(len(data['train']), 'train and val tile')} in {folds} folds"
+    return f"{counted(len(data['train']), 'train tile')}, {counted(len(data['val']), 'val tile')}"
 
 
 def _machine(made: dict[str, Any]) -> str:

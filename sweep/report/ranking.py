@@ -8,9 +8,10 @@ from dataclasses import replace
 from sweep.charts.svg import Axis, interval
 from sweep.report.blocks import Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.numbers import column_cell, count, score, score_cell
+from sweep.report.numbers import column_cell, score, score_cell
 from sweep.results.columns import COLLAPSE_MARK, FOR_PEOPLE, LEAK_MARK, MAIN, LeaderboardColumn, filled
 from sweep.results.rows import LeaderboardRow
+from trainables.wording import counted
 
 TOP = 30
 """Rows that the page shows; leaderboard.csv holds all."""
@@ -62,7 +63,7 @@ def name_cell(source: ReportData, row: LeaderboardRow) -> Cell:
     """Return a contender's name with its marks, and below it how often it was trained and by which trial's recipe."""
     marks = f" {COLLAPSE_MARK}" * bool(row.collapsed) + f" {LEAK_MARK}" * bool(row.leaks)
     marks += f" [{row.unranked}]" if row.unranked else ""
-    facts = [count(len(row.attempts), "training")] if len(row.attempts) > 1 else []
+    facts = [counted(len(row.attempts), "training")] if len(row.attempts) > 1 else []
     if row.candidate not in ("", row.slug, row.contender, row.attempt):
         facts.append(f"recipe of {row.candidate}")
     return Cell(text=f"{source.label(row)}{marks}", below=", ".join(facts))
@@ -114,14 +115,14 @@ def test_readings(source: ReportData) -> Section | None:
     again = any(reading.reason for reading in source.readings)
     columns = ["model", "read at", "reading", "test IoU", "test F1", "worst tile's IoU", "weights (sha256)", "reason"]
     table = Table(
-        caption=f"Readings of the test split: {count(len(source.readings[-1].tiles), 'test tile')}, once per trial.",
+        caption=f"Readings of the test split: {counted(len(source.readings[-1].tiles), 'test tile')}, once per trial.",
         columns=columns if again else columns[:-1],
         rows=rows[:TOP] if again else [replace(row, cells=row.cells[:-1]) for row in rows[:TOP]],
         numeric=frozenset({"reading", "test IoU", "test F1", "worst tile's IoU"}),
         notes=[f"The first {TOP} of {len(rows):,}."] if len(rows) > TOP else [],
         key="test IoU",
     )
-    lines = count(source.ledger_lines, "line")
+    lines = counted(source.ledger_lines, "line")
     state = Text(
         lines=[
             f"The ledger's chain is whole: none of its {lines} was changed or removed. To check that the weights and "

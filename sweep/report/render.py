@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweep.charts.page import page_script, page_style, policy
+from sweep.charts.page import page_script, page_style, page_templates, policy
 from sweep.charts.svg import marker
 from sweep.report.answer import IOU, Answer
 from sweep.report.assemble import Page
 from sweep.report.blocks import Facts, Section, Table, Text
 from trainables.escaping import markdown_cell
-
-WORD = 32
-"""Characters that fit on a line of a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +39,7 @@ def render_html(page: Page, *, live: LiveState | None = None) -> str:
     style = page_style() + _asset("style.css")
     script = page_script(_asset("script.js") + (_asset("live.js") if live else ""))
     return (
-        _environment()
+        page_templates("sweep.report")
         .get_template("page.html")
         .render(
             page=page,
@@ -56,34 +50,6 @@ def render_html(page: Page, *, live: LiveState | None = None) -> str:
             marker=marker,
             iou=IOU,
         )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sweep.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["commands"] = _commands
-    return environment
-
-
-def _commands(text: str) -> Markup:
-    """Set commands apart from the sentence; their words are never broken, as a browser does after a hyphen."""
-    parts = re.split(r"(python -m [^();,]*[^();,.\s])", text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(
-            Markup(" ").join(
-                Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in part.split()
-            )
-        )
-        if part.startswith("python -m ")
-        else part
-        for part in parts
     )
 
 
@@ -98,7 +64,7 @@ def render_markdown(page: Page) -> str:
         lines += [f"# {markdown_cell(page.title)}", ""]
         for one in page.findings:
             lines += [f"**{one.question}** {markdown_cell(one.verdict)}", ""]
-        lines += [f"**What next?** `{command}`" for command in page.next_steps] + [""]
+        lines += ["**What next?**", "", *(f"- {what}: `{command}`" for what, command in page.next_steps), ""]
         lines += _section(page.compared)
     for chapter in page.chapters:
         lines += [f"# {markdown_cell(chapter.name)} on {markdown_cell(chapter.data)}", "", *_answer(chapter.answer)]
@@ -120,7 +86,12 @@ def _section(section: Section) -> list[str]:
     lines = []
     for block in section.blocks:
         if isinstance(block, Text):
-            lines += [text for line in block.lines for text in (markdown_cell(line), "")]
+            said = [markdown_cell(line) for line in block.lines]
+            lines += (
+                [*(f"- {line}" for line in said), ""]
+                if block.listed
+                else [text for line in said for text in (line, "")]
+            )
         elif isinstance(block, Table) and not block.folded:
             lines += [*_table(block), ""]
         elif isinstance(block, Facts):

@@ -45,7 +45,7 @@ if (filter) {
 // Tooltips at once instead of after the browser's pause.
 const tip = document.getElementById("tip");
 document.addEventListener("pointerover", (event) => {
-  const title = event.target.closest ? event.target.closest("svg.chart path")?.querySelector("title") : null;
+  const title = event.target.closest ? event.target.closest("svg.chart :has(> title)")?.querySelector("title") : null;
   tip.hidden = !title;
   if (!title) return;
   tip.textContent = title.textContent;

@@ -11,9 +11,10 @@ from sweep.charts.svg import SERIES, Axis, Mark, Series, chart, parallel
 from sweep.records.trial_result import TrialResult
 from sweep.report.blocks import Block, Cell, Chart, Charts, Key, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.numbers import column_cell, count, score
+from sweep.report.numbers import column_cell, score
 from sweep.results.search_summary import COLUMNS, GroupSummary, describe_recipe, epochs_saved, gain_notes
 from trainables.models.registry import described
+from trainables.wording import counted
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -54,7 +55,7 @@ def _architecture(summary: GroupSummary) -> str:
 def _label(summary: GroupSummary) -> str:
     """Return what a search is called: its model's name, and the number of tiles in a tuned Phase 3."""
     tiles = len(summary.study.template.tiles)
-    return described(_architecture(summary)).title + (f", {tiles} tiles" if tiles else "")
+    return described(_architecture(summary)).title + (f", {counted(tiles, 'tile')}" if tiles else "")
 
 
 def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
@@ -62,10 +63,10 @@ def _halving(source: ReportData, summaries: list[GroupSummary]) -> Section:
     trials = sum(len(one.rows) for one in summaries)
     if not source.plan.policy.ends_early:
         run = sum(one.epochs_run for one in summaries)
-        said = f"Halving was off, so no trial was stopped early. {count(run, 'epoch')} were trained."
+        said = f"Halving was off, so no trial was stopped early. {counted(run, 'epoch')} were trained."
     else:
         said = (
-            f"Successive halving (ASHA) stopped {stopped:,} of {count(trials, 'trial')} early. Epochs: "
+            f"Successive halving (ASHA) stopped {stopped:,} of {counted(trials, 'trial')} early. Epochs: "
             f"{epochs_saved(summaries)}."
         )
     table = Table(
@@ -102,7 +103,7 @@ def _importances(summaries: list[GroupSummary]) -> Table | Text:
         finished = [row for row, _ in _scored(one) if row.finished]
         shares = importances(dict(one.study.space), finished) if len(finished) >= FEWEST else {}
         known = known or bool(shares)
-        basis = f"{count(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
+        basis = f"{counted(len(finished), 'finished trial')}" + ("" if shares else ": too few, or all alike")
         rows.append(
             Row(
                 cells=[

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweep.report.numbers import count
 from sweep.results.gains import TuningGain
-from sweep.results.search_summary import describe_recipe
+from sweep.results.search_summary import GroupSummary, describe_recipe
 from sweep.results.verdict import listing
+from trainables.wording import counted
 
 MOST_NAMES = 4
 
@@ -52,19 +52,27 @@ def _reasons(one: TuningGain) -> list[str]:
     name, trainings = _name(one), one.summary.won
     if one.gain is None:
         return [f"{name} reaches a val IoU of {one.shared.text()} with the shared recipe, the best of those tried."]
-    again = f", means of {count(len(trainings), 'new training')} each" if len(trainings) > 1 else ""
+    again = f", means of {counted(len(trainings), 'new training')} each" if len(trainings) > 1 else ""
     if again and len(one.summary.shared) != len(trainings):
-        again = f", in {len(trainings)} and {count(len(one.summary.shared), 'training')}"
+        again = f", in {len(trainings)} and {counted(len(one.summary.shared), 'training')}"
     said = (
         f"{name} reaches a val IoU of {one.best.text()} with its best recipe, and {one.shared.text()} with the shared"
     )
     if one.gain.low is None:
-        tried = sum(row.finished for row in one.summary.rows)
-        sure = "" if one.summary.study.confirm else f" The best of {count(tried, 'trial')} is partly luck"
-        sure += ": --confirm 3 --repeats 3 trains the best three again with new seeds." if sure else ""
+        sure = "" if one.summary.study.confirm else _luck(one.summary)
     else:
         sure = f" The difference is {one.gain.text('+.3f')}, paired by tile."
     return [f"{said} recipe{again}.{sure}", f"Its best recipe: {describe_recipe(one.summary.best_values)}."]
+
+
+def _luck(summary: GroupSummary) -> str:
+    """Say how many trials the best one is the best of, and what would show how lucky it was."""
+    stopped = sum(row.status == "stopped" for row in summary.rows)
+    early = f", {stopped} of which {'was' if stopped == 1 else 'were'} stopped early," if stopped else ""
+    return (
+        f" The best of {counted(summary.tried, 'trial')}{early} is partly luck: --confirm 3 --repeats 3 trains the "
+        f"best three again with new seeds."
+    )
 
 
 def _name(one: TuningGain) -> str:

@@ -10,6 +10,7 @@ from sweep.charts.svg import HEIGHT, WIDTH, Axis, Mark, Series, chart
 from sweep.results.rows import LeaderboardRow, ScoredTrial
 from sweep.results.scaling import Scaling
 from sweep.results.statistics import Interval
+from trainables.wording import counted
 
 
 def model_numbers(rows: Sequence[LeaderboardRow]) -> dict[str, int]:
@@ -103,7 +104,8 @@ def _draws(dots: Sequence[tuple[ScoredTrial, float]], split: str, number: int) -
         number=number,
         joined=False,
         marks=[
-            Mark(x=row.tiles, y=iou, tip=f"{row.title}, {row.tiles} tiles: {split} IoU {iou:.3f}") for row, iou in dots
+            Mark(x=row.tiles, y=iou, tip=f"{row.title}, {counted(row.tiles, 'tile')}: {split} IoU {iou:.3f}")
+            for row, iou in dots
         ],
         architecture=dots[0][0].architecture,
     )

@@ -16,6 +16,7 @@ from sweep.results.leaderboard import Leaderboard
 from sweep.results.rows import LeaderboardRow, ScoredTrial
 from sweep.results.scaling import Scaling
 from trainables.escaping import markdown_cell
+from trainables.wording import counted
 
 CURVE_FILE = "budget_curve.parquet"
 SCHEMA = pa.schema(
@@ -79,7 +80,7 @@ def _markdown(trainings: Sequence[ScoredTrial], board: Leaderboard) -> str:
     drawn = {(row.tiles, row.draw): row for row in trainings}
     for (tiles, draw), row in sorted(drawn.items()):
         each = f" in each of {row.folds} folds" if row.folds else ""
-        lines.append(f"- {tiles} tiles{each}, draw {draw}: {markdown_cell(', '.join(row.tile_names))}")
+        lines.append(f"- {counted(tiles, 'tile')}{each}, draw {draw}: {markdown_cell(', '.join(row.tile_names))}")
     return "\n".join([*lines, ""])
 
 
@@ -136,7 +137,7 @@ def _column(budget: int, split: str) -> Column:
         return row.iou_on(split) if row.on(split).iou else _span(row, split)
 
     return Column(
-        heading=f"{budget} tiles",
+        heading=counted(budget, "tile"),
         value=value,
         write=lambda line: _span(line.rows[budget], split),
         right=True,

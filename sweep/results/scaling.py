@@ -12,6 +12,7 @@ from sweep.results.contenders import Contender, SplitScores
 from sweep.results.curve_families import NAMES, BudgetMeans, forecast
 from sweep.results.layout import Layout, Scores
 from sweep.results.statistics import Interval, mean_interval
+from trainables.wording import counted
 
 MIN_BUDGETS = 4
 """A curve has three parameters: with fewer budgets nothing is left over that could contradict it."""
@@ -47,11 +48,16 @@ class Scaling:
     withheld: str = ""
 
     @property
+    def is_worth_it(self) -> bool:
+        """Whether the forecast's whole interval is a gain."""
+        return self.gain is not None and self.gain.low is not None and self.gain.low >= WORTH
+
+    @property
     def worth(self) -> str | None:
         """Whether labelling more is worth it, and on what assumption; None where that cannot be said."""
         if self.gain is None or self.gain.low is None or self.gain.high is None:
             return None
-        if self.gain.low >= WORTH:
+        if self.is_worth_it:
             return f"labelling more is worth it, {ASSUMED}"
         if self.gain.high < WORTH:
             return f"labelling more is hardly worth it, {ASSUMED}"
@@ -65,9 +71,8 @@ class Scaling:
         if self.last_step is not None:
             step = f" From {self.tiles[-2]} to {most} tiles, val IoU changed by {self.last_step.text('+.3f')}."
         if self.gain is None or self.worth is None:
-            return (
-                f"{self.title}: more than {most} tiles may or may not help. No forecast is made: {self.withheld}.{step}"
-            )
+            beyond = f"more than {counted(most, 'tile')} may or may not help"
+            return f"{self.title}: {beyond}. No forecast is made: {self.withheld}.{step}"
         return (
             f"{self.title}: {self.worth}. Extrapolated, {2 * most} tiles instead of {most} would add "
             f"{self.gain.text('+.3f')} val IoU ({NAMES}, each weighted by its fit).{step}"

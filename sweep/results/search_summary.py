@@ -56,6 +56,11 @@ class GroupSummary:
         return self.won[0].candidate if self.won else None
 
     @property
+    def tried(self) -> int:
+        """Number of trials that the best one was chosen among: those that were stopped early had no luck."""
+        return sum(row.status in ("finished", "stopped") for row in self.rows)
+
+    @property
     def best_val_iou(self) -> float | None:
         """Val IoU of the best recipe, in [0, 1]: the mean of its trainings."""
         return fmean(row.final_iou for row in self.won) if self.won else None
@@ -81,9 +86,8 @@ class GroupSummary:
         """
         if self.gain is None:
             return ""
-        finished = sum(row.finished for row in self.rows)
         if not self.study.confirm:
-            note = f" (luckiest of {finished})" if self.gain > 0.0 else ""
+            note = f" (luckiest of {self.tried})" if self.gain > 0.0 else ""
         else:
             note = " (shared: 1 training)" if self.shared[0].role == "baseline" else ""
         return f"{self.gain:+.3f}{note}"

@@ -11,6 +11,7 @@ from sweep.results.power_words import REPEATS, unseen
 from sweep.results.rows import LeaderboardRow
 from sweep.results.standings import Standing
 from sweep.results.statistics import LEVEL, Inconclusive, coverage
+from trainables.wording import counted
 
 TIE_MARK = "="
 WELL = 0.93
@@ -181,7 +182,7 @@ def _shares(low: float, high: float) -> str:
 
 
 def _tiles(row: LeaderboardRow) -> str:
-    return f" on {row.tiles} tiles" if row.draw else ""
+    return f" on {counted(row.tiles, 'tile')}" if row.draw else ""
 
 
 def _iou(row: LeaderboardRow) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.records.experiment import Experiment
-from sweep.records.store import TEST_SCORES_FILE
+from sweep.records.store import TEST_SCORES_FILE, gather
 from sweep.records.studies import PHASES, StudyFolder
 from sweep.records.trial_result import TrialResult
 from sweep.records.trials import read_reports
@@ -78,13 +78,13 @@ def next_command(
     if not winners(trials):
         return _same_again(description)
     study = StudyFolder.of(experiment)
-    if study and not is_complete(study):
+    if study and not (has_all_scores(study) if reported else is_complete(study)):
         return study.command(*trusting(description))
     try:
         unscored = awaits_score(experiment, description, trials)
     except LedgerError:
         return experiment.command("score", "--verify")
-    if unscored and not (study and study.record.without_test) and not _lacks_test(description):
+    if unscored and not has_no_test(experiment, description):
         return experiment.command("score", *trusting(description))
     if not reported and not (study or _is_reported(experiment)):
         return experiment.command("report")
@@ -92,11 +92,13 @@ def next_command(
     return _next_phase(experiment, description) or export_command(best, description)
 
 
-def _lacks_test(description: Mapping[str, Any]) -> bool:
-    """Whether the dataset is on this machine and has no test split: its manifest says so, or there is no such folder.
+def has_no_test(experiment: Experiment, description: Mapping[str, Any]) -> bool:
+    """Whether there is no test split: its study found none, or the dataset is on this machine and has none.
 
-    A sweep asks, so that folder is not looked into.
+    A sweep asks, so the manifest, or whether there is such a folder, says so; that folder is not looked into.
     """
+    if (study := StudyFolder.of(experiment)) and study.record.without_test:
+        return True
     patches = Path(str(description["data"]["path"]))
     try:
         manifest = Manifest.read(patches) if patches.is_dir() else None
@@ -137,6 +139,19 @@ def _weights_of(experiment: Experiment, attempt: str) -> str:
     """
     reports = read_reports(experiment, attempt)
     return str(reports[-1].get("best_sha256", "")) if reports else ""
+
+
+def has_all_scores(study: StudyFolder) -> bool:
+    """Whether all phases of a study have ended, and their winners have read test where there is a test split."""
+    phases = [study.experiment(phase) for phase in PHASES]
+    if not all(one.has_ended for one in phases):
+        return False
+    try:
+        return bool(study.record.without_test) or not any(
+            awaits_score(one, one.description, gather(one).trials) for one in phases
+        )
+    except LedgerError:
+        return False
 
 
 def is_complete(study: StudyFolder) -> bool:

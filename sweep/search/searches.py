@@ -15,6 +15,7 @@ from search_spaces.profiles import Profile
 from sweep.search.recipes_tried import holds
 from trainables.errors import ExperimentError, RecipeError
 from trainables.recipe import Recipe
+from trainables.wording import counted
 
 
 def shared_recipes(names: Sequence[str], profile: Profile, *, seed: int, max_epochs: int | None) -> dict[str, Recipe]:
@@ -75,7 +76,7 @@ def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None
     for name, found in trials.items():
         if found < number:
             console.print(
-                f"{name}: its space holds {found} recipes, so {found} trials instead of {number}; a second training of "
-                f"the same recipe would only repeat the first",
+                f"{name}: its space holds {counted(found, 'recipe')}, so {counted(found, 'trial')} instead of "
+                f"{number}; a second training of the same recipe would only repeat the first",
                 soft_wrap=True,
             )

@@ -15,6 +15,7 @@ from sweep.planning.run import Run
 from trainables.data.imagery import RGB
 from trainables.invocation import command
 from trainables.task import Task
+from trainables.wording import counted
 
 
 def announce(run: Run, resources: Resources, packing: Packing | None, output: Output, *, again: bool) -> None:
@@ -77,7 +78,9 @@ def scenes_in_words(run: Run) -> list[str]:
     if folds := run.plan.folds:
         (name, size), *_ = Counter(run.scenes.of.values()).most_common(1)
         if size * folds > len(run.data.train) + folds - 1:
-            lines.append(f"{name} has {size} tiles, more than an equal fold holds, so its fold is larger than others")
+            lines.append(
+                f"{name} has {counted(size, 'tile')}, more than an equal fold holds, so its fold is larger than others"
+            )
         if not run.data.same_ground_checked:
             look = command("patches", "check", "--update", "--patches", str(run.patches))
             lines.append(f"nobody has looked whether two of them show the same ground; do so with {look}")

@@ -6,8 +6,6 @@ from sweep.cli.output import Output, say
 from sweep.records.studies import StudyFolder, StudyRecord
 from sweep.report.assemble import Page
 
-QUESTIONS = {"phase1": "which model", "phase2": "its own recipe", "phase3": "more labels"}
-
 REASONS = {"phase1": 2, "phase2": 1, "phase3": 1}
 """How many of a report's reasons are said here as well: of Phase 1 also what the winner reaches on test."""
 
@@ -25,8 +23,9 @@ def say_answer(study: StudyFolder, page: Page, record: StudyRecord, output: Outp
     for experiment, chapter in zip(study.begun, page.chapters, strict=True):
         phase = experiment.name.rpartition("-")[2]
         lines = list(dict.fromkeys([chapter.answer.verdict, *chapter.answer.reasons[: REASONS[phase]]]))
-        for label, line in zip([QUESTIONS[phase], *[""] * len(lines)], lines, strict=False):
-            say(console, label, line)
+        console.print(chapter.answer.question)
+        for line in lines:
+            say(console, "", line)
         output.events.emit("answer", phase=phase, text=" ".join(lines))
     if record.without_test:
         say(console, "no test", "the dataset has no test split, so all scores are of the val tiles that chose")

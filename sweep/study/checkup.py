@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sweep.cli.output import Output, say
-from sweep.doctor.findings import show_finding
+from sweep.doctor.findings import show_finding, summary
 from sweep.doctor.listing import CHECKS
 from sweep.doctor.options import CheckupOptions
 from sweep.doctor.running import run_checks
@@ -30,12 +32,10 @@ def is_fit(options: StudyOptions, output: Output) -> bool:
         "experiments": True,
     }
     checks = [check for check in CHECKS if not passed_over.get(check.name)]
-    failed = warned = 0
+    counts: Counter[str] = Counter()
     for check, findings in run_checks(checks, Subject(checkup)):
         for finding in findings:
-            failed += finding.outcome == "fail"
-            warned += finding.outcome == "warn"
+            counts[finding.outcome] += 1
             show_finding(finding, check, {"fail": output.results, "warn": output.console}.get(finding.outcome), output)
-    said = f"{failed} failed" if failed else "nothing failed"
-    say(output.results if failed else output.console, "doctor", f"{said} of {len(checks)} checks, {warned} warnings")
-    return not failed
+    say(output.results if counts["fail"] else output.console, "doctor", summary(counts))
+    return not counts["fail"]

@@ -11,6 +11,7 @@ from sweep.session.announcement import tiles_in_words
 from sweep.study.division import RESERVE, Costs, Sizes
 from sweep.study.outline import StudyOutline, sheet
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 
 def show_outline(
@@ -46,11 +47,11 @@ def budget_in_words(usual: Sizes, sizes: Sizes, phases: Sequence[str], budget: f
     lines = [f"{duration(budget)}, of which {RESERVE:.0%} stay free, for estimates are no better"]
     if "phase2" in phases:
         lines.append(
-            f"Phase 2 gets what the others leave: {sizes.trials} trials of each architecture, where the profile has "
-            f"{usual.trials}"
+            f"Phase 2 gets what the others leave: {counted(sizes.trials, 'trial')} of each architecture, where the "
+            f"profile has {usual.trials}"
         )
     if "phase3" in phases and sizes.draws < usual.draws:
-        lines.append(f"Phase 3 gets {sizes.draws} draws instead of {usual.draws}")
+        lines.append(f"Phase 3 gets {counted(sizes.draws, 'draw')} instead of {usual.draws}")
     return lines
 
 

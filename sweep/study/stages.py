@@ -135,8 +135,7 @@ def run_score(experiment: Experiment, options: StudyOptions, output: Output) -> 
 
 def write_report(study: StudyFolder) -> Page:
     """Write one page of all phases that have begun into the study's folder; returns what is on it."""
-    experiments = study.begun
-    page = assemble([ReportData.read(one, experiments=len(experiments)) for one in experiments])
+    page = assemble([ReportData.read(one) for one in study.begun])
     for text, ending in ((render_markdown(page), ".md"), (render_html(page), ".html")):
         study.storage.write(f"{study.name}/{STUDY_REPORT_STEM}{ending}", sealed(text.encode(), ending))
     return page

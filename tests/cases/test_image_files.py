@@ -123,7 +123,7 @@ def test_tile_and_mask_meet_where_the_labelling_tool_showed_the_picture_upright(
     split = _split_file(tmp_path / "split.toml", train=["e0"], val=["e1"], test=["e2"])
     arguments = ("make", "--src", tmp_path / "in", "--labels", tmp_path / "in", "--dst", tmp_path / "out")
     assert _run(*arguments, "--split", split, "--size", "128") == 0
-    assert "3 images were turned upright" in " ".join(capsys.readouterr().out.split())
+    assert "turned 3 images upright" in " ".join(capsys.readouterr().out.split())
     for part in ("train", "val", "test"):
         ((files,), _) = scan_split(tmp_path / "out", part, Task())
         red = (np.abs(files.tile.image.astype(int) - (230, 20, 20)) < 30).all(-1)

@@ -224,7 +224,7 @@ def test_an_opaque_alpha_channel_is_no_colour(tmp_path: Path) -> None:
     assert np.array_equal(classes(tmp_path / "b.png", Task(colours=((0, 0, 0), (200, 0, 0)))), disc())
     red[0, 0] = (200, 0, 0, 0)
     Image.fromarray(red).save(tmp_path / "c.png")
-    assert "1 pixels are transparent but hold a value" in fault(tmp_path / "c.png", "200,0,0")
+    assert "holds a value in 1 transparent pixel, so" in fault(tmp_path / "c.png", "200,0,0")
 
 
 def grey_png(path: Path, values: np.ndarray, bits: int) -> Path:

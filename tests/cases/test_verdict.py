@@ -175,7 +175,7 @@ def test_who_is_called_best_with_90_percent_is_best_in_90_of_100_cases(folds: in
 @pytest.mark.parametrize(
     ("best", "confirm", "shared", "text"),
     [
-        (0.62, 0, [], "+0.020 (luckiest of 3)"),
+        (0.62, 0, [], "+0.020 (luckiest of 4)"),
         (0.60, 0, [], "+0.000"),
         (0.62, 3, [0.58, 0.60], "+0.030"),
         (0.58, 3, [0.59, 0.61], "-0.020"),

@@ -23,7 +23,7 @@ def test_a_machine_is_looked_over_and_the_next_command_named(dataset: Path, tmp_
     assert not [check for check in checks if check["outcome"] != "ok" and not check["fix"]]
     failed = "fail" in outcomes.values()  # a machine without memory or room
     assert done.returncode == (2 if failed else 0) == events[-1]["exit_code"]
-    assert events[-1]["next"].split()[:3] == ["python", "-m", "sweep.doctor" if failed else "sweep.phase1"]
+    assert events[-1]["next"].split()[:3] == ["python", "-m", "sweep.doctor" if failed else "sweep.study"]
     assert not storage.exists(), "the doctor changes nothing"
 
 

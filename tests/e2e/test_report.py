@@ -307,9 +307,10 @@ def test_the_budget_curve_answers_whether_labelling_more_is_worth_it(copy: Calla
     )  # the headline: there is nothing else to compare
     assert "continues like the usual ones. Extrapolated, 24 tiles instead of 12 would add" in first
     section = html[html.index("What more tiles are worth</h2>") :]
-    assert section.count('stroke-dasharray="5 4"') == 1  # the fitted curves' mean
-    assert section.count('class="band"') == 2  # of the means as measured, and of the forecast
-    assert "<title>U-Net from scratch, 12 tiles: val IoU 0.7" in section
+    assert html.count('aria-label="val IoU by number of labelled tiles') == 1 == first.count('stroke-dasharray="5 4"')
+    assert first.count('class="band"') == 2  # of the means as measured, and of the forecast
+    assert "<title>U-Net from scratch, 12 tiles: val IoU 0.7" in first
+    assert "<svg" not in section[: section.index("</section>")].replace('<svg class="key', ""), "the table alone"
 
 
 def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., Path]) -> None:

@@ -48,7 +48,7 @@ def test_one_phase_then_an_interrupt_in_the_next(patches: Path, tmp_path: Path, 
     assert done.returncode == 0, done.stdout + done.stderr
     resume = f"python -m sweep.study --resume {NAME} --storage {storage}"
     assert done.stdout.splitlines()[-1].split(maxsplit=1) == ["next", resume]
-    assert "which model" in done.stdout and (storage / NAME / "report.html").exists()
+    assert "Which model?" in done.stdout and (storage / NAME / "report.html").exists()
     assert _readings(storage) == [(f"{NAME}-phase1", name) for name in ("smp_unet_resnet34", "unet")]
     assert not _study(storage).experiment("phase2").exists
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from trainables.errors import DataError
 from trainables.task import IGNORE, IGNORE_INDEX, Task, parse_value
+from trainables.wording import counted
 
 FIX_LEGEND = "name it in the task (colours or remap), or correct the mask"
 
@@ -122,6 +123,8 @@ def _from_colours(values: NDArray[np.uint8], task: Task, place: str) -> NDArray[
         code = int(found[targets < 0][0])
         count = int((targets[inverse] < 0).sum())
         colour = f"{code >> 16},{code >> 8 & 255},{code & 255}"
-        raise DataError(f"{place}: {count} pixels of colours outside the legend, such as {colour}; {FIX_LEGEND}")
+        raise DataError(
+            f"{place}: {counted(count, 'pixel')} of colours outside the legend, such as {colour}; {FIX_LEGEND}"
+        )
     result: NDArray[np.uint8] = targets[inverse].reshape(codes.shape).astype(np.uint8)
     return result

@@ -21,6 +21,7 @@ from trainables.data.manifest import Leak, Manifest, SplitOrigin
 from trainables.data.tiles import SPLITS, Tile
 from trainables.errors import DataError
 from trainables.task import Task
+from trainables.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Report:
         counts = "/".join(str(len(self.splits[split])) for split in SPLITS)
         sizes = sorted({tile.size for tile in tiles})
         return (
-            f"{len(tiles)} tiles ({counts} train/val/test) of {', '.join(sizes[:4])} pixels, "
+            f"{counted(len(tiles), 'tile')} ({counts} train/val/test) of {', '.join(sizes[:4])} pixels, "
             f"{self._shares([class_shares(tile, self.task) for tile in tiles])}"
         )
 

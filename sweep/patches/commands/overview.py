@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
-from sweep.patches.commands.shared import OVERVIEW_FILE, command, draw_overview_of, read_sound, title
+from sweep.patches.commands.shared import OVERVIEW_FILE, command, draw_overview_of, read_sound, title, train_words
 from sweep.patches.look.notes import Notes
 from sweep.patches.options import Overview
 from sweep.records.outputs import require_free
@@ -24,4 +24,4 @@ def overview(options: Overview, output: Output) -> None:
     name = title(report.manifest) if report.manifest else options.patches.resolve().name
     path = draw_overview_of(options.patches, name, report, notes, options.out, overwrite=options.overwrite)
     output.results.print(f"wrote {path}")
-    output.next(command("phase1", options.patches))
+    output.next(command(train_words(report), options.patches))

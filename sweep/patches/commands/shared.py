@@ -131,7 +131,7 @@ def title(manifest: Manifest) -> str:
 
 def train_words(report: Report) -> str:
     """Return the command that comes after a sound dataset; one without val tiles is divided into folds."""
-    return "phase1" if report.splits["val"] else "phase1 --folds 5"
+    return "study" if report.splits["val"] else "study --folds 5"
 
 
 def say_absent_splits(report: Report, output: Output) -> None:

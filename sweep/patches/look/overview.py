@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sweep.patches.checks.tiles import CheckedTile
 from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX, Colour, Task
+from trainables.wording import counted
 
 LEAST_SIDE, MOST_SIDE = 224, 384
 """Pixels of a tile in the picture: as many as it has, within these; of a tile of 1024 a roof of 20 is 8 pixels wide."""
@@ -64,7 +65,7 @@ def draw_overview(title: str, splits: Mapping[str, Sequence[CheckedTile]], task:
         pen.text((x + SWATCH + GAP, HEADER + y - 1), name, fill="black", font=small)
     for split, tiles in splits.items():
         part = f", the first {SHOWN} of them; the contact sheet shows more" if len(tiles) > SHOWN else ""
-        pen.text((GAP, top + 8), f"{split}: {len(tiles)} tiles{part}", fill="black", font=large)
+        pen.text((GAP, top + 8), f"{split}: {counted(len(tiles), 'tile')}{part}", fill="black", font=large)
         top += HEADER
         for number, files in enumerate(shown[split]):
             x, y = GAP + number % COLUMNS * cell, top + number // COLUMNS * (cell + CAPTION)

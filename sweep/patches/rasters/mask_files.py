@@ -16,6 +16,7 @@ from sweep.patches.rasters.reader import RasterFile, open_raster
 from trainables.data.masks import classify, count_values, has_legend
 from trainables.errors import DataError
 from trainables.task import Task
+from trainables.wording import counted
 
 MAX_TINT = 32
 """By how much the bands of a grey picture may differ after a lossy compression."""
@@ -107,8 +108,8 @@ def mask_pixels(raster: RasterFile, values: NDArray[Any]) -> MaskPixels:
         values, seen = values[..., :-1], values[..., -1]
         if hidden := int(((seen == 0) & (values != 0).any(-1)).sum()):
             raise DataError(
-                f"{raster.path}: {hidden} pixels are transparent but hold a value, so it is not clear which counts; "
-                f"save it without alpha"
+                f"{raster.path}: holds a value in {counted(hidden, 'transparent pixel')}, so it is not clear which "
+                f"counts; save it without alpha"
             )
         values = values[..., 0] if raster.bands == 2 else values
     return MaskPixels(raster, values)
@@ -135,7 +136,7 @@ def read_classes(raster: RasterFile, area: Area, task: Task, *, binarise: bool =
     if raster.lossy:
         raise DataError(f"{path}: is compressed as JPEG, which blurs indices and colours; export the masks as PNG")
     if raster.dtype != "uint8":
-        raise DataError(f"{path}: has 1 band(s) of {raster.dtype}, not 1 or 3 of uint8; save it as 8-bit indices")
+        raise DataError(f"{path}: has 1 band of {raster.dtype}, not 1 or 3 of uint8; save it as 8-bit indices")
     mask = mask_pixels(raster, raster.read(area))
     pixels = mask.colours() if raster.palette is not None and has_legend(task) else mask.pixels
     return classify(Image.fromarray(pixels), task, str(path), empty_is_fault=False)

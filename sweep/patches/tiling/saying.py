@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sweep.patches.tiling.plan import PlannedTile, TilePlan
 from trainables.data.tiles import SPLITS
+from trainables.wording import counted
 
 LISTED = 10
 """Tiles of one kind that are named; more are counted."""
@@ -84,8 +85,8 @@ def turned(plan: TilePlan) -> str:
     if not names:
         return ""
     return (
-        f"{len(names)} images were turned upright, as their EXIF orientation says ({', '.join(names[:3])}"
-        f"{', ...' if len(names) > 3 else ''}): their masks must show them upright, too"
+        f"turned {counted(len(names), 'image')} upright, as the EXIF orientation says ({', '.join(names[:3])}"
+        f"{', ...' if len(names) > 3 else ''}): masks must be upright, too"
     )
 
 

@@ -65,11 +65,12 @@ def test_a_forest_says_every_number_aloud_and_keeps_within_its_frame() -> None:
     val = MeanLine(name="val", mean=0.5, low=0.4, high=0.6)
     groups = [
         ForestGroup(name="A " * 80, number=0, architecture="a", lines=[val]),
-        ForestGroup(name="B", number=9, lines=[MeanLine(name="test", mean=0.3, hollow=True)]),
+        ForestGroup(name="B", number=9, lines=[MeanLine(name="test", mean=0.3, look="ringed")]),
     ]
     drawn = forest(label="IoU.", axis="IoU", groups=groups)
     assert "val 0.500 (0.400 to 0.600)" in drawn and "B: test 0.300." in drawn
     assert drawn.count('class="line"') == 1 and drawn.count('class="hollow"') == 1 == drawn.count('class="mark"')
+    assert drawn.count('class="mark core"') == 1, "a ring with a core, unlike an outline alone"
     assert '<g class="s0" data-architecture="a">' in drawn and '<g class="s1">' in drawn
     height = int(re.search(r'height="(\d+)"', drawn)[1])  # type: ignore[index]
     assert all(float(y) < height for y in re.findall(r"y=\"([\d.]+)\"", drawn))

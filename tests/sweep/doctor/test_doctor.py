@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from sweep.cli.marks import OnResume
-from sweep.cli.options import SweepOptions
+from sweep.cli.options import CommonOptions, SweepOptions
 from sweep.cli.output import Events, Output
 from sweep.doctor.finding import Check, Finding, fail, ok, warn
 from sweep.doctor.findings import command, lines, show_findings
@@ -115,7 +115,7 @@ def test_warnings_are_allowed_and_a_failure_is_a_mistake() -> None:
     fine = [(_check("disk"), [ok("much")]), (_check("weights"), [warn("none", "get some")])]
     code, text, _ = _told(fine)
     assert code == 0 and "1 ok, 1 warning, nothing failed: a sweep can start" in text
-    assert text.splitlines()[-1] == "next           python -m sweep.phase1 --profile demo"
+    assert text.splitlines()[-1] == "next           python -m sweep.study --profile demo"
     code, text, _ = _told([*fine, (_check("tiles"), [fail("gone", "bring them")])])
     assert code == 2 and "1 failed" in text
     assert text.splitlines()[-1] == "next           python -m sweep.doctor"
@@ -144,10 +144,10 @@ def test_a_text_is_wrapped_in_its_column_and_a_mend_stays_whole() -> None:
 
 def test_the_next_command_carries_what_the_doctor_was_told() -> None:
     options = CheckupOptions(profile="paper", storage="/data/my runs", architectures=("unet", "smp_unet_resnet34"))
-    assert command("phase1", options, SweepOptions) == (
-        "python -m sweep.phase1 --architectures unet,smp_unet_resnet34 --storage '/data/my runs'"
+    assert command("study", options, CommonOptions) == (
+        "python -m sweep.study --architectures unet,smp_unet_resnet34 --storage '/data/my runs'"
     )
-    assert command("phase1", CheckupOptions(offline=True), SweepOptions).endswith("--profile demo --offline")
+    assert command("study", CheckupOptions(offline=True), CommonOptions).endswith("--profile demo --offline")
 
 
 def test_the_flags_are_those_of_a_sweep() -> None:

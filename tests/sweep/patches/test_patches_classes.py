@@ -168,7 +168,7 @@ def test_make_refuses_flags_and_files_that_exclude_each_other(tmp_path: Path) ->
     _task_file(tmp_path / "task.json")
     tifffile.imwrite(tmp_path / "data/masks/a.tif", np.zeros((96, 96), np.uint16))
     (tmp_path / "data/masks/a.png").unlink()
-    _refused("a.tif: has 1 band(s) of uint16", *arguments)
+    _refused("a.tif: has 1 band of uint16", *arguments)
 
 
 def test_a_fault_names_the_dataset_and_not_the_folder_it_was_made_in(tmp_path: Path) -> None:

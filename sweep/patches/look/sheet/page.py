@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from sweep.charts.page import page_script, page_style, policy
+from sweep.charts.page import page_script, page_style, page_templates, policy
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.notes import Notes
@@ -60,7 +58,7 @@ def draw_sheet(
     total = len(all_tiles(report))
     script = page_script(_asset("script.js"))
     html = (
-        _environment()
+        page_templates("sweep.patches.look.sheet")
         .get_template("sheet.html")
         .render(
             title=title,
@@ -129,17 +127,6 @@ def _legend(report: Report) -> list[tuple[str, str]]:
         for index, colour in mask_colours(report.task).items()
         if index != IGNORE_INDEX or ignores
     ]
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("sweep.patches.look.sheet"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
 
 
 def _asset(name: str) -> str:

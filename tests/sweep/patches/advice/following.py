@@ -112,8 +112,8 @@ class Advice:
 
 
 def _run(words: Sequence[str], folder: Path, code: int) -> str:
-    if "phase1" in words:
-        done = run_here("phase1", *[one for one in words if one != "phase1"], "--plan", cwd=folder)  # trains nothing
+    if sweep := next((one for one in words if one in ("phase1", "study")), ""):
+        done = run_here(sweep, *[one for one in words if one != sweep], "--plan", cwd=folder)  # trains nothing
     else:
         done = run_here("patches", *words, cwd=folder)
     printed = done.stdout + done.stderr

@@ -88,7 +88,7 @@ OF_COMMANDS: Sequence[Advice] = (
     Advice(
         at="commands/shared.py",
         says="none in two splits",
-        template="phase1 --folds 5",
+        template="study --folds 5",
         build=five_without_val,
         typed="check",
         code=0,

@@ -1,0 +1,161 @@
+"""The page of a whole study: its name, its answers in short lines, and what follows from them."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.charts.page import page_templates
+from sweep.charts.svg import marker, symbol
+from sweep.cli.output import Events, Output
+from sweep.cli.terminal import Terminal
+from sweep.records.studies import PHASES, StudyFolder, StudyRecord
+from sweep.report.answer import QUESTIONS
+from sweep.report.assemble import Page, assemble
+from sweep.report.data import ReportData
+from sweep.report.next_steps import next_steps
+from sweep.report.picture import LOOKS, first_picture
+from sweep.report.render import render_html, render_markdown
+from sweep.report.tuning import tuning_reasons
+from sweep.results.gains import TuningGain
+from sweep.results.leaderboard import Leaderboard
+from sweep.results.search_summary import summaries_of
+from sweep.results.statistics import Interval
+from sweep.study.answer import say_answer
+from tests.cases.experiments import score_all, write_experiment
+from tests.rows import result_of
+from trainables.storage import Storage
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    """A study whose phases have ended and read test; its report has not been made."""
+    opened = Storage.open(str(tmp_path))
+    opened.create()
+    study = StudyFolder(opened, "mine")
+    study.save(StudyRecord(options={}, fingerprint="f"))
+    for number, phase in enumerate(PHASES):
+        val = {"unet": (0.3, 0.34, 0.32), "smp_unet_resnet34": (0.7, 0.74, 0.72 + number / 100)}
+        experiment = write_experiment(tmp_path, f"mine-{phase}", phase=phase, val=val)
+        score_all(experiment)
+        Leaderboard(experiment).write()
+    return study
+
+
+def _page(study: StudyFolder) -> Page:
+    return assemble([ReportData.read(one) for one in study.begun])
+
+
+def test_the_page_is_named_after_the_study(study: StudyFolder) -> None:
+    page = _page(study)
+    assert page.title == "mine" and "<title>mine · tilesweep</title>" in render_html(page)
+    other = write_experiment(Path(study.storage.address), "else")
+    assert assemble([ReportData.read(one) for one in (*study.begun[:1], other)]).title == "mine-phase1 and else"
+
+
+def test_the_last_step_of_a_study_leads_on_and_not_back_to_it(study: StudyFolder) -> None:
+    assert study.reported is None, "the page is made before it is there"
+    commands = [command for _, command in _page(study).next_steps]
+    storage = f"--storage {study.storage.address}"
+    assert commands == [
+        f"python -m sweep.predict area.tif --model mine-phase2 {storage} --out map",
+        f"python -m sweep.export --model mine-phase2 {storage}",
+    ]
+    (Path(study.storage.address) / "test_ledger.jsonl").unlink()
+    assert [command for _, command in _page(study).next_steps] == [study.command()], "not all phases have read test"
+
+
+def test_more_labels_are_advised_where_they_are_worth_it(study: StudyFolder) -> None:
+    sources = [ReportData.read(one) for one in study.begun]
+    worth: Any = type("Worth", (), {"is_worth_it": True})()
+    sources[-1].board.__dict__["scalings"] = [worth]
+    what, command = next_steps(sources)[-1]
+    patches = sources[-1].description["data"]["path"]
+    assert what.startswith("Label more tiles")
+    assert command == f"python -m sweep.study --patches {patches} --profile smoke"
+
+
+def test_what_another_phase_of_the_page_answers_is_not_unknown(study: StudyFolder) -> None:
+    page, alone = _page(study), assemble([ReportData.read(study.begun[0])])
+    first = " ".join(page.chapters[0].answer.unknown)
+    assert "its own best recipe" not in first and "more labelled tiles" not in first
+    assert "its own best recipe" in " ".join(alone.chapters[0].answer.unknown)
+
+
+def test_experiments_side_by_side_are_short_lines(study: StudyFolder) -> None:
+    compared = _page(study).compared
+    assert compared
+    lines = compared.blocks[0].lines  # type: ignore[union-attr]
+    assert len(lines) >= 3 and compared.blocks[0].listed  # type: ignore[union-attr]
+    assert all(line.count(" in mine-phase") <= 2 for line in lines), "names of all that are tied are in the table"
+    assert f"- {lines[1]}" in render_markdown(_page(study))
+
+
+def test_no_picture_is_on_the_page_twice(study: StudyFolder) -> None:
+    drawn = re.findall(r'<svg class="chart forest.*?</svg>', render_html(_page(study)), re.DOTALL)
+    assert len(drawn) == len(set(drawn)) == 3
+
+
+def test_val_shared_and_test_are_drawn_in_three_ways_and_the_legend_says_which(study: StudyFolder) -> None:
+    assert len({LOOKS["tuned"], LOOKS["shared"], LOOKS["test"]}) == 3
+    assert len({symbol(0, look) for look in ("filled", "hollow", "ringed")}) == 3
+    picture = first_picture(ReportData.read(study.begun[0]))
+    assert picture
+    assert [key.look for key in picture.legend] == ["filled", "ringed"], "val, and test"
+    assert " s0" not in marker(0, "ringed", coloured=False)
+
+
+def test_the_best_of_a_search_is_the_best_of_all_that_it_was_chosen_among() -> None:
+    plan: Any = type("Plan", (), {"name": "unet", "confirm": 0, "space": {}})
+    plan.template = type("Template", (), {"contest": "unet"})
+    rows = [
+        result_of("unet-0", 0.5, role="baseline", study="unet"),
+        result_of("unet-1", 0.6, role="search", study="unet"),
+        *(result_of(f"unet-{number}", status="stopped", role="search", study="unet") for number in range(2, 6)),
+    ]
+    (summary,) = summaries_of([plan], rows)
+    summary = replace(summary, won=[rows[1]])
+    mean = Interval(mean=0.5, low=None, high=None)
+    gain = TuningGain(summary=summary, best=mean, shared=mean, gain=mean)
+    assert "The best of 6 trials, 4 of which were stopped early, is partly luck" in tuning_reasons([gain])[0]
+    assert summary.gain_text.endswith("(luckiest of 6)")
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("twice (--repeats 3).", "twice (<code><span>--repeats 3</span></code>)."),
+        ("--confirm 3 --seed", "<code><span>--confirm 3</span></code> <code><span>--seed</span></code>"),
+        ("use --folds; a-b--c", "use <code><span>--folds</span></code>; a-b--c"),
+        (
+            "do python -m sweep.score a-b.",
+            "do <code><span>python</span> <span>-m</span> <span>sweep.score</span> <span>a-b</span></code>.",
+        ),
+        ("1 < 2", "1 &lt; 2"),
+    ],
+)
+def test_what_is_typed_is_never_broken_after_a_hyphen(text: str, html: str) -> None:
+    for package in ("sweep.report", "sweep.patches.look.sheet"):
+        assert page_templates(package).from_string("{{ text|commands }}").render(text=text) == html
+
+
+def test_pages_share_what_opens_pictures_large() -> None:
+    shared = files("sweep.charts").joinpath("page.css").read_text()
+    own = [files(package).joinpath("style.css").read_text() for package in ("sweep.report", "sweep.patches.look.sheet")]
+    rules = [set(re.findall(r"^[^{}@/\n]+\{[^{}]+\}", text, re.MULTILINE)) for text in (shared, *own)]
+    assert not rules[1] & rules[2] and not rules[0] & (rules[1] | rules[2])
+    assert ".zoom {" in shared and not any(".zoom {" in text or "dialog {" in text for text in own)
+
+
+def test_the_terminal_asks_the_reports_questions(study: StudyFolder) -> None:
+    said = io.StringIO()
+    output = Output(Terminal(file=io.StringIO()), Terminal(file=said), Events(None))
+    say_answer(study, _page(study), study.record, output)
+    lines = said.getvalue().splitlines()
+    assert [line for line in lines if line in QUESTIONS.values()] == list(QUESTIONS.values())
