@@ -51,5 +51,5 @@ ALL = CommandGroup(
         },
     },
     load=load,
-    begin="phase1 --profile smoke",
+    begin="study --profile demo",
 )

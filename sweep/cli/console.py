@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from sweep.cli.faults import SHOWN_FAULTS, the_rest
+from sweep.cli.help_page import show_help
 from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.marks import require_in_bounds
 from sweep.cli.mistakes import unknown_option
@@ -30,6 +31,7 @@ from sweep.cli.options import OutputOptions
 from sweep.cli.output import Events, Output
 from sweep.cli.terminal import Terminal
 from sweep.cli.usage import parse
+from sweep.cli.wrapping import wrapped
 from sweep.machine.home import provide_home
 from trainables.documents import SHOWN
 from trainables.errors import TilesweepError, nearest
@@ -39,11 +41,14 @@ from trainables.secrets import hide_secret
 
 MISTAKE = 2
 """Exit code after a user's mistake."""
+ERROR = "error: "
 
 
 def say_error(line: str) -> None:
-    """Write an error's line to stderr, what it quotes of files and options made printable."""
-    sys.stderr.write(f"error: {visible(' '.join(line.split()))}\n")
+    """Write an error's line to stderr, what it quotes of files and options made printable; wrapped on a terminal."""
+    text, console = f"{ERROR}{visible(' '.join(line.split()))}", Terminal(file=sys.stderr)
+    lines = wrapped(text, console.width, indent=len(ERROR)) if console.is_there else [text]
+    sys.stderr.write("".join(f"{one}\n" for one in lines))
 
 
 def _leave_stdout() -> None:
@@ -197,15 +202,11 @@ class CommandGroup:
             one for member in members for one in (member.commands() if isinstance(member, CommandGroup) else [member])
         ]
 
-    def overview(self) -> str:
-        """Return the list of commands."""
-        width = max(map(len, self.names())) + 2
-        lines = [self.about, ""]
-        for stage, commands in self.stages.items():
-            lines += [f"{stage}:", *(f"  {name:{width}}{purpose}" for name, purpose in commands.items())]
-        lines += ["", f"{self._call('NAME')} --help   a command's usual options, and examples; --help-all: all of them"]
-        lines += [f"begin with:  {self._call(*self.begin.split())}"]
-        return "\n".join(lines)
+    def show(self) -> None:
+        """Write the list of commands to standard output."""
+        every = f"{self._call('NAME')} --help: a command's usual options, and examples; --help-all: all of them"
+        sections = {stage: list(commands.items()) for stage, commands in self.stages.items()}
+        show_help(self.about, sections, ["", every, f"begin with: {self._call(*self.begin.split())}"])
 
     def _call(self, name: str, *arguments: str) -> str:
         return " ".join([call(f"{self.name} {name}".strip()), *arguments])
@@ -217,7 +218,7 @@ class CommandGroup:
         if first in self.names():
             self.load(first).run(words[1:])
         if first in ("-h", "--help", "--help-all"):
-            sys.stdout.write(self.overview() + "\n")
+            self.show()
             sys.exit(0)
         if first.startswith("-"):
             say_error(unknown_option(first, [], self._call("").strip()))

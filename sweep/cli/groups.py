@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,8 @@ COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
 _OF_NAME = {name: heading for heading, names in HEADINGS.items() for name in names.split()}
 _HELP = "-h, --help"
 _SAID_OF_GROUPS = "At most one argument can be overridden."
+_CHOICES = re.compile(r"\{([\w,.-]+)\}")
+"""Tyro's form of values to choose from."""
 
 
 class Headings:
@@ -50,21 +53,29 @@ class Headings:
         return (self._groups[heading],)
 
 
-def under_headings(text: str) -> str:
-    """Return tyro's help, as it is written to a file, with a light heading for each of its boxes, in our order."""
+def sections_of(text: str) -> dict[str, list[tuple[str, str]]]:
+    """Read tyro's help, as it is written to a file: heading -> (option, what it does), in our order."""
     lines = [line.rstrip() for line in text.replace(COMMA, ",").splitlines()]
     starts = [place for place, line in enumerate(lines[1:]) if _is_rule(line) and _SAID_OF_GROUPS not in lines[place]]
-    sections: dict[str, list[str]] = {}
+    sections: dict[str, list[tuple[str, str]]] = {}
     for start, end in pairwise([*starts, len(lines)]):
         body = [line for line in lines[start + 2 : end] if line and not _is_rule(line) and _SAID_OF_GROUPS not in line]
-        sections[lines[start].strip()] = [line for line in body if not line.strip().startswith(_HELP)]
+        sections[lines[start].strip()] = [row for row in _rows(body) if not row[0].startswith(_HELP)]
     order = list(HEADINGS)
     ordered = sorted(sections.items(), key=lambda one: order.index(one[0]) if one[0] in order else -1)
-    shown = [line for heading, body in ordered if body for line in (f"{heading}:", *body)]
-    before = lines[: starts[0] if starts else None]
-    if before and before[0].endswith("[-h] [OPTIONS]"):  # which says nothing
-        before = before[2:]
-    return "\n".join([*before, *shown]) + "\n"
+    return {heading: rows for heading, rows in ordered if rows}
+
+
+def _rows(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Read options: each begins behind two blanks, what it does stands further in, in one line or several."""
+    rows: list[list[str]] = []
+    for line in lines:
+        if line.startswith("   "):
+            rows[-1].append(line.strip())
+        else:
+            name, _, text = line.strip().partition("  ")
+            rows.append([_CHOICES.sub(lambda found: found[1].replace(",", "|"), name), text.strip()])
+    return [(name, " ".join(filter(None, texts)).removesuffix(" (default: )")) for name, *texts in rows]
 
 
 def _is_rule(line: str) -> bool:

@@ -6,9 +6,6 @@ import inspect
 import io
 import os
 import re
-import shutil
-import sys
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import MISSING, dataclass, fields
@@ -17,15 +14,16 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import tyro
 from tyro.conf import arg
 
-from sweep.cli.groups import COMMA, Headings, under_headings
+from sweep.cli.groups import COMMA, Headings, sections_of
+from sweep.cli.help_page import WIDEST, show_help
 from sweep.cli.marks import RARE, REFUSED, Bounds, OnResume, marked
 from sweep.cli.mistakes import mistakes
 from trainables.errors import ExperimentError
 from trainables.secrets import hide_secret
 
 Options = TypeVar("Options")
-WIDEST = 129
-"""Columns of a help."""
+MOST = 24
+"""Letters of a default that a help shows: of a checksum the first ones."""
 
 
 def parse(options: type[Options], words: Sequence[str], *, program: str, examples: Mapping[str, str]) -> Options:
@@ -45,25 +43,28 @@ def parse(options: type[Options], words: Sequence[str], *, program: str, example
         object.__setattr__(parsed, "typed", _typed(options, words))
         return parsed
     everything = "--help-all" in wanted
-    shown = _as_shown(options, everything)
-    about = describe(options, program, examples)
     said = io.StringIO()
     try:
         with redirect_stdout(said), _one_column():
-            return tyro.cli(shown, args=["--help"], prog=program, description=about, config=settings)
+            return tyro.cli(
+                _as_shown(options, everything), args=["--help"], prog=program, description="", config=settings
+            )
     finally:
-        sys.stdout.write(under_headings(said.getvalue()))
-        if "architectures" in {one.name for one in fields(options)}:  # type: ignore[arg-type]
-            sys.stdout.write(_architectures())
-        if not everything and rare(options):
-            sys.stdout.write("These are the usual options; --help-all shows all.\n")
+        usage = said.getvalue().partition("\n")[0]
+        show_help(
+            inspect.cleandoc(options.__doc__ or ""),
+            sections_of(said.getvalue()),
+            _closing(options, everything),
+            examples=[(f"{program} {words}".rstrip(), purpose) for words, purpose in examples.items()],
+            usage="" if usage.endswith("[-h] [OPTIONS]") else usage,  # which says nothing
+        )
 
 
 @contextmanager
 def _one_column() -> Iterator[None]:
-    """Keep tyro from putting headings side by side, as it does on terminals of twice 65 columns."""
+    """Keep tyro from wrapping, and from putting headings side by side, as it does on terminals of twice 65 columns."""
     before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(min(shutil.get_terminal_size().columns, WIDEST))
+    os.environ["COLUMNS"] = str(WIDEST)
     try:
         yield
     finally:
@@ -71,18 +72,22 @@ def _one_column() -> Iterator[None]:
         os.environ.update({} if before is None else {"COLUMNS": before})
 
 
+def _closing(options: type[Any], everything: bool) -> Iterator[str]:
+    if "architectures" in {one.name for one in fields(options)}:
+        yield _architectures()
+    if not everything and rare(options):
+        yield "These are the usual options; --help-all shows all."
+
+
 def _architectures() -> str:
-    """Return what ``--architectures`` takes, in lines as wide as the terminal; numbered names by the first and last."""
+    """Return what ``--architectures`` takes; numbered names by the first and last."""
     from trainables.models.registry import ARCHITECTURES
 
     series: dict[str, list[str]] = {}
     for name in ARCHITECTURES:
         series.setdefault(re.sub(r"(?<=[a-z])\d$", "", name), []).append(name)
     names = [one for found in series.values() for one in ([f"{found[0]} to {found[-1]}"] if found[2:] else found)]
-    said = f"architectures: {', '.join(names)}, smp:NETWORK/ENCODER, FILE.py:FUNCTION"
-    return (
-        textwrap.fill(said, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False) + "\n"
-    )
+    return f"architectures: {', '.join(names)}, smp:NETWORK/ENCODER, FILE.py:FUNCTION"
 
 
 def _unboxed(said: str) -> str:
@@ -116,20 +121,12 @@ def with_mark(options: type[Any], mark: str) -> set[str]:
     return {name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ())}
 
 
-def describe(options: type[Any], program: str, examples: Mapping[str, str]) -> str:
-    """Return what a command does, and examples."""
-    calls = {f"{program} {words}".rstrip(): purpose for words, purpose in examples.items()}
-    width = max(map(len, calls), default=0)
-    lines = inspect.cleandoc(options.__doc__ or "").splitlines()
-    lines += ["", "examples:", *(f"  {words:{width}}  {purpose}".rstrip() for words, purpose in calls.items())]
-    return "\n".join(lines)
-
-
 def _hint(notes: Sequence[str], plain: bool) -> Callable[[str], str]:
     """Return what makes the remark behind an option's purpose out of tyro's own: ``(default: 2)``."""
 
     def hint(default: str) -> str:
-        said = [*([] if plain else [f"default: {default}"]), *notes]
+        known = default if len(default) <= MOST else f"{default[:MOST]}..."
+        said = [*([] if plain else [f"default: {known}"]), *notes]
         return re.sub(r"(?<=\w),(?=\w)", COMMA, f"({'; '.join(said)})") if said else ""
 
     return hint
@@ -148,7 +145,7 @@ def _as_shown(options: type[Options], everything: bool) -> type[Options]:
             continue
         plain = one.default in (None, False, (), "") and one.default is not MISSING
         notes = remarks(options, one.name) if everything else []
-        remark = (arg(help_behavior_hint=_hint(notes, plain)),) if plain or notes else ()
+        remark = () if one.default is MISSING else (arg(help_behavior_hint=_hint(notes, plain)),)
         for mark in (*headings.of(one.name), *remark):
             hints[one.name] = Annotated[hints[one.name], mark]
         annotations[one.name] = hints[one.name]

@@ -1,10 +1,13 @@
-"""Sentences in lines: wrapped at blanks, never inside a word."""
+"""Sentences in lines: wrapped at blanks, never inside a word, nor inside a command that fits on a line."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rich.cells import cell_len
+
+_COMMAND = re.compile(r"((?:python -m sweep\.|tilesweep [a-z0-9 ]+--)[^();,]*[^();,.\s])")
 
 
 def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
@@ -21,7 +24,7 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     lines = []
     for part in text.split("\n"):
         line, blank = "", ""
-        for piece in re.findall(r" +|[^ ]+", part):
+        for piece in _pieces(part, width - indent):
             if piece.startswith(" "):
                 blank = piece
             elif line.strip() and cell_len(line) + cell_len(blank) + cell_len(piece) > width:
@@ -31,3 +34,12 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
                 line, blank = line + blank + piece, ""
         lines.append(line)
     return lines
+
+
+def _pieces(text: str, room: int) -> Iterator[str]:
+    """Split a line into blanks, words, and commands, which are pasted and so stay whole where they fit."""
+    for part in _COMMAND.split(text):
+        if _COMMAND.fullmatch(part) and cell_len(part) <= room:
+            yield part
+        else:
+            yield from re.findall(r" +|[^ ]+", part)

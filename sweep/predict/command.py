@@ -322,8 +322,8 @@ COMMAND = Command(
     options=PredictOptions,
     main=main,
     examples={
-        "city.tif --model phase1-demo --out map/": "masks by the experiment's best",
-        "city.tif --model phase1-demo --out map/ --polygons gpkg": "polygons, too",
+        "a.tif --model phase1-demo --out map/": "masks by the experiment's best",
+        "a.tif --model phase1-demo --out map/ --polygons gpkg": "polygons, too",
         "'images/*.png' --model best.safetensors --out masks/": "images, by a weights file",
     },
 )
