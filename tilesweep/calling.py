@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +14,9 @@ from sweep.cli.options import OutputOptions
 from sweep.cli.output import Events, Output
 from sweep.commands import ALL
 from trainables.errors import nearest
+
+OF_COMMANDS = ("json", "quiet", "plan")
+"""Options of commands alone: how they say things is decided here, and a plan has no results."""
 
 
 class NotedEvents(Events):
@@ -46,12 +50,13 @@ def call(name: str, options: Mapping[str, Any], *, quiet: bool) -> NotedEvents:
         TilesweepError: What the command would print as errors.
         KeyboardInterrupt: It was interrupted; nothing is lost.
     """
+    warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, where a notebook has no widgets
     command: Command | CommandGroup = ALL
     for word in name.split():
         assert isinstance(command, CommandGroup)
         command = command.load(word)
     assert isinstance(command, Command)
-    known = [one.name for one in fields(command.options) if one.name not in ("json", "quiet")]
+    known = [one.name for one in fields(command.options) if one.name not in OF_COMMANDS]
     for option in options:
         if option not in known:
             raise TypeError(f"there is no option {option!r}; {nearest(option, known)}")

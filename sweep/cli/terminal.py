@@ -17,6 +17,9 @@ from trainables.escaping import visible
 PIPE_WIDTH = 140
 """Characters per line where the output is no terminal: tables are not squeezed into a guess."""
 
+NOTEBOOK_WIDTH = 110
+"""Characters per line below a notebook's cell."""
+
 
 class Terminal(Console):
     """A console that wraps sentences at blanks, and to which no text can give an order.
@@ -26,6 +29,10 @@ class Terminal(Console):
 
     Args:
         options: As ``rich.console.Console`` takes them.
+
+    Attributes:
+        is_there: Whether it is a terminal.
+        in_notebook: Whether it is the output of a notebook's cell.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -34,6 +41,9 @@ class Terminal(Console):
         if not self.is_there:
             options = {"width": PIPE_WIDTH, "force_interactive": False, **options}
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        self.in_notebook, self.is_jupyter = self.is_jupyter and file is sys.stdout, False  # text, not a box per line
+        if self.in_notebook:
+            self.width = NOTEBOOK_WIDTH
 
     @property
     def encoding(self) -> str:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from rich.live import Live
 
 from sweep.cli.durations import duration
+from sweep.cli.live import LiveView, live_view
 from sweep.cli.tables import Fitted
 from sweep.observers.observer import Observer
 from sweep.observers.trial_table import MAX_RUNNING, TrialRow, TrialTable
@@ -52,7 +52,7 @@ class Progress(Observer):
         self._trials = TrialTable(total, concurrent, map(self._begin_row, known), share)
         for row in self._trials.rows.values():
             row.state = row.state if row.state in ENDED else "waiting"
-        self._live: Live | None = None
+        self._live: LiveView | None = None
         self._estimating = Throttle()
         self._remaining: float | None = None
         self._console = console
@@ -60,8 +60,8 @@ class Progress(Observer):
     def open(self) -> None:
         """Open the live table; a pipe and a terminal that cannot move its cursor get lines."""
         self._started = time.monotonic()
-        if self._console.is_interactive:
-            self._live = Live(console=self._console, refresh_per_second=2, get_renderable=self.table)
+        self._live = live_view(self._console, self.table)
+        if self._live:
             self._live.start()
 
     def begin(self, plan: TrialPlan) -> None:

@@ -89,6 +89,7 @@ def run_study(study: StudyFolder, record: StudyRecord, options: StudyOptions, ou
     resume = study.command(*(["--address", options.address] if options.address else []))
     try:
         with study.lease().held():
+            output.events.emit("study", name=study.name, address=study.address)
             run = StudyRun(study, record, options, output, time.monotonic())
             run.write(running=True)
             try:

@@ -12,7 +12,9 @@ from sweep.planning.plan import SweepPlan
 from sweep.records.experiment import Experiment
 from sweep.records.provenance import provenance
 from sweep.records.store import SCORES_SCHEMA, TEST_SCORES_FILE
+from sweep.records.studies import PHASES, StudyFolder, StudyRecord
 from sweep.records.trials import State, TrialPlan, TrialRecords
+from sweep.results.leaderboard import Leaderboard
 from sweep.sealed.ledger import Ledger, Reading
 from trainables.models.weights import Weights
 from trainables.storage import Storage
@@ -124,3 +126,17 @@ def score_all(experiment: Experiment, iou: float = 0.5) -> None:
             {"attempt": attempt, "tile": tile, "iou": iou, "f1": iou, "confusion": CONFUSION} for tile in reading.tiles
         ]
     experiment.write_table(TEST_SCORES_FILE, pa.Table.from_pylist(rows, schema=SCORES_SCHEMA))
+
+
+def write_study(storage: Path, name: str = "mine") -> StudyFolder:
+    """Write a study whose phases have ended and read test; its report has not been made."""
+    opened = Storage.open(str(storage))
+    opened.create()
+    study = StudyFolder(opened, name)
+    study.save(StudyRecord(options={}, fingerprint="f"))
+    for number, phase in enumerate(PHASES):
+        val = {"unet": (0.3, 0.34, 0.32), "smp_unet_resnet34": (0.7, 0.74, 0.72 + number / 100)}
+        experiment = write_experiment(storage, f"{name}-{phase}", phase=phase, val=val)
+        score_all(experiment)
+        Leaderboard(experiment).write()
+    return study

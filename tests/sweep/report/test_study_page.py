@@ -15,7 +15,7 @@ from sweep.charts.page import page_templates
 from sweep.charts.svg import marker, symbol
 from sweep.cli.output import Events, Output
 from sweep.cli.terminal import Terminal
-from sweep.records.studies import PHASES, StudyFolder, StudyRecord
+from sweep.records.studies import StudyFolder
 from sweep.report.answer import QUESTIONS
 from sweep.report.assemble import Page, assemble
 from sweep.report.data import ReportData
@@ -24,28 +24,16 @@ from sweep.report.picture import LOOKS, first_picture
 from sweep.report.render import render_html, render_markdown
 from sweep.report.tuning import tuning_reasons
 from sweep.results.gains import TuningGain
-from sweep.results.leaderboard import Leaderboard
 from sweep.results.search_summary import summaries_of
 from sweep.results.statistics import Interval
 from sweep.study.answer import say_answer
-from tests.cases.experiments import score_all, write_experiment
+from tests.cases.experiments import write_experiment, write_study
 from tests.rows import result_of
-from trainables.storage import Storage
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> StudyFolder:
-    """A study whose phases have ended and read test; its report has not been made."""
-    opened = Storage.open(str(tmp_path))
-    opened.create()
-    study = StudyFolder(opened, "mine")
-    study.save(StudyRecord(options={}, fingerprint="f"))
-    for number, phase in enumerate(PHASES):
-        val = {"unet": (0.3, 0.34, 0.32), "smp_unet_resnet34": (0.7, 0.74, 0.72 + number / 100)}
-        experiment = write_experiment(tmp_path, f"mine-{phase}", phase=phase, val=val)
-        score_all(experiment)
-        Leaderboard(experiment).write()
-    return study
+    return write_study(tmp_path)
 
 
 def _page(study: StudyFolder) -> Page:
