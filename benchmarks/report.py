@@ -21,7 +21,8 @@ import torch
 from rich.console import Console
 from rich.markdown import Markdown
 
-PAGE = Path(os.environ.get("BENCHMARK_PAGE") or Path(__file__).parents[1] / "docs" / "performance.md")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = Path(os.environ.get("BENCHMARK_PAGE") or DOCS / "maintainers" / "performance.md")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def stage(root: Path, target: Path) -> None:
     """
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(root / "docs", target / "docs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    waiting = [*root.glob("*.md"), *root.glob("docs/*.md")]
+    waiting = [*root.glob("*.md"), *root.glob("docs/**/*.md")]
     while waiting:
         page = waiting.pop()
         name = page.relative_to(root)

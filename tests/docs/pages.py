@@ -13,7 +13,7 @@ from sweep.commands import ALL
 from tests.commands import environment
 from tests.conftest import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 COMMANDS = ALL.commands()
 NAMES = sorted({command.name.split()[0] for command in COMMANDS})
 COMMAND = re.compile(

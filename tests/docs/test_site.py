@@ -31,8 +31,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_of_the_project_is_there(site: Path) -> None:
-    for page in (ROOT / "docs").glob("*.md"):
-        assert (site / "docs" / f"{page.stem}.html").is_file()
+    for page in (ROOT / "docs").glob("**/*.md"):
+        assert (site / page.relative_to(ROOT).with_suffix(".html")).is_file()
     assert (site / "index.html").is_file() and (site / "CONTRIBUTING.html").is_file()
     assert (site / "docs" / "report_demo.png").is_file()
 

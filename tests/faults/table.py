@@ -1,4 +1,4 @@
-"""The table of faults at the end of a run, as docs/reliability.md shows it."""
+"""The table of faults at the end of a run, as docs/maintainers/reliability.md shows it."""
 
 from __future__ import annotations
 
