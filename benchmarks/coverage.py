@@ -2,7 +2,7 @@
 
 Run with ``python -m benchmarks.coverage``. A cell of the table is 2,000 simulated studies of equal contenders and as
 many of unequal ones. Cells that are in ``coverage.csv`` already are not simulated again, so a run that was stopped
-continues; cells of an earlier state of the statistics are. docs/statistics.md shows the summary that is printed.
+continues; cells of an earlier state of the statistics are. docs/maintainers/statistics.md shows the summary.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from search_spaces.phase1 import shared_recipe
 from search_spaces.profiles import get_profile
 from trainables.recipe import Recipe
 
-OURS, TUNE, OPTUNA, LOOP = "tilesweep", "plain Ray Tune", "plain Optuna", "a process a trial"
+OURS, TUNE, OPTUNA, LOOP = "tilesweep", "plain Ray Tune", "plain Optuna", "a process per trial"
 ARCHITECTURES = ("unet", "smp_unet_resnet34")
 LEARNING_RATES = (3e-3, 1e-3, 3e-4)
 TILES = (24, 6, 1)  # the study's train and val; test is not read

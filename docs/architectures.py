@@ -1,4 +1,4 @@
-"""``python -m docs.architectures``: renew the table of architectures in ``docs/your-architecture.md``."""
+"""``python -m docs.architectures``: write docs/architectures.md, the table of architectures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ from trainables.models.sources import source
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
-PAGE = Path(__file__).with_name("your-architecture.md")
-HEAD = "| name | what | weights | trainable |\n|---|---|---|---|\n"
-ROWS = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
+PAGE = Path(__file__).with_name("architectures.md")
+HEAD = """<!-- written by python -m docs.architectures -->
+
+# Architectures
+
+Names for `--architectures`, with the number of parameters that are trained at full size for one class. Every other
+model of segmentation-models-pytorch goes by `smp:ARCHITECTURE/ENCODER`, such as `smp:UnetPlusPlus/efficientnet-b3` or
+`smp:FPN/tu-convnext_tiny`, with timm's encoders behind `tu-`. Weights are fetched on first use. SegFormer's are for
+non-commercial use; look up the licence of SMP's and timm's yourself. [Your own architecture](your-architecture.md).
+
+| name | what | weights | trainable |
+|---|---|---|---|
+"""
 
 
 def full_size(entry: Architecture) -> SegmentationModel:
@@ -43,11 +53,10 @@ def row(entry: Architecture) -> str:
 
 
 def renewed(page: str) -> str:
-    """Return the page with a line an architecture of the registry; one whose packages are missing keeps its line."""
+    """Return the page anew, a line per architecture; one whose packages are missing keeps its line of the old page."""
     kept = {name: line for line, name in re.findall(r"^(\| `([^`]+)` \|.*)$", page, re.MULTILINE)}
     lines = [kept.get(name, "") if entry.missing else row(entry) for name, entry in ARCHITECTURES.items()]
-    table = HEAD + "".join(f"{line}\n" for line in lines if line)
-    return ROWS.sub(lambda _: table, page, count=1)
+    return HEAD + "".join(f"{line}\n" for line in lines if line)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``python -m docs.layouts_table``: write the table of recognised layouts into docs/your-data.md."""
+"""``python -m docs.layouts_table``: write docs/layouts.md, the table of recognised layouts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from pathlib import Path
 
 from sweep.patches.layouts.registry import LAYOUTS
 
-PAGE = Path(__file__).parent / "your-data.md"
-BEGIN, END = "<!-- layouts: python -m docs.layouts_table -->", "<!-- end of layouts -->"
+PAGE = Path(__file__).parent / "layouts.md"
+HEAD = """<!-- written by python -m docs.layouts_table -->
+
+# Layouts that are recognised
+
+`python -m sweep.patches make --src DIR` reads these as they are published, the first that fits
+([your own data](your-data.md)).
+
+"""
 
 
 def table() -> str:
@@ -17,18 +24,10 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def with_table(page: str) -> str:
-    """Return a page with the table between the two marks.
-
-    Raises:
-        ValueError: It has not each mark once.
-    """
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"{BEGIN} and {END} must each be there once")
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+def page() -> str:
+    """Return the page."""
+    return f"{HEAD}{table()}\n"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -316,7 +316,7 @@ SCALARS = {one.shown.tensorboard: one.name for one in EPOCH_FIELDS if one.shown.
 
 
 def field_table() -> str:
-    """Return the table of fields as docs/watching.md has it; ``python -m trainables.report`` prints it."""
+    """Return the table of fields as docs/maintainers/events.md has it; ``python -m trainables.report`` prints it."""
     places = ("history.csv", "epochs.parquet", "`epoch` event", "trackers")
     lines = [
         f"| field | is | {' | '.join(places)} | Prometheus | TensorBoard |",

@@ -15,7 +15,7 @@ from sweep.machine.share import cpu_share, memory_limits
 from sweep.planning.disk import size
 
 BASE_BYTES = 1.5e9
-"""Ray, the driver and the tiles: measured, docs/doctor.md says how; likewise the next one."""
+"""Ray, the driver and the tiles: measured, docs/maintainers/training.md says how; likewise the next one."""
 TRIAL_BYTES = {"smoke": 0.9e9, "demo": 1.8e9, "paper": 4.0e9}
 """Main memory of a trial, by profile; the paper's is an assumption."""
 STORE_SHARE, STORE_CAP = 0.3, 10**10

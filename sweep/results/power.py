@@ -80,7 +80,7 @@ USUAL = Spread(
     training=0.015**2,
     origin=f"two contenders assumed to differ by 0.05 IoU from tile to tile, {SEEDS_ASSUMED}",
 )
-"""What a sweep is planned by where nothing has been measured: standard deviations as in docs/study.md."""
+"""What a sweep is planned by where nothing has been measured: standard deviations as docs/statistics.md states them."""
 
 
 def smallest_seen(design: Design, spread: Spread) -> float | None:

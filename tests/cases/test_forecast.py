@@ -23,7 +23,7 @@ def test_three_budgets_say_what_was_measured_and_forecast_nothing() -> None:
 
 
 def test_simulated_studies_are_judged_rightly() -> None:
-    """At small size; ``python -m benchmarks.forecast`` has the figures of docs/statistics.md."""
+    """At small size; ``python -m benchmarks.forecast`` has the figures of docs/maintainers/statistics.md."""
     records = {name: judged(name, BUDGETS, 3, 6, STUDIES) for name in SEEN}
     assert np.mean([one.wrong for one in records.values()]) <= 0.05
     assert np.mean([one.held for one in records.values() if one.shown]) >= 0.9

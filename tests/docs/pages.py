@@ -9,11 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs import architectures, layouts_table
 from sweep.commands import ALL
 from tests.commands import environment
 from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+MAINTAINERS = ROOT / "docs" / "maintainers"
+"""Pages for those who change or review tilesweep."""
+WRITTEN = (architectures.PAGE, layouts_table.PAGE)
+"""Pages that are written by code."""
 COMMANDS = ALL.commands()
 NAMES = sorted({command.name.split()[0] for command in COMMANDS})
 COMMAND = re.compile(
@@ -24,8 +29,15 @@ COMMAND = re.compile(
     re.MULTILINE,
 )
 """Either way of calling a command."""
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+"""Blocks that are no prose."""
 RUN = re.compile(r"<!-- (run|run in smoke) -->\n+((?:```(?:bash|python)\n.*?```)|(?:(?: {4}[^\n]*\n)+))", re.DOTALL)
 """Marks the block after it: run as it stands there, or in the smoke profile."""
+
+
+def name_of(page: Path) -> str:
+    """Return a page's path in the project, as tests are called."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def command_lines(text: str) -> list[tuple[str, list[str]]]:

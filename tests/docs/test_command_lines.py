@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweep.cli import usage
-from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines
+from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines, name_of
 from trainables.errors import TilesweepError
 
 FLAGS = {f"--{one.name.replace('_', '-')}" for command in COMMANDS for one in fields(command.options)}
@@ -24,7 +24,7 @@ OTHERS = {
 }
 """Flags that pages name by themselves: every command's own, Ray's, Docker's, Slurm's, and those of earlier versions."""
 LINES = [
-    pytest.param(name, arguments, id=f"{page.name}: {name} {' '.join(arguments)}")
+    pytest.param(name, arguments, id=f"{name_of(page)}: {name} {' '.join(arguments)}")
     for page in PAGES
     for name, arguments in command_lines(page.read_text(encoding="utf-8"))
 ]
@@ -61,7 +61,7 @@ def test_a_wrong_flag_would_be_found() -> None:
         parse(name, arguments)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_flag_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`(--[a-z][a-z0-9-]*)[^`]*`", page.read_text(encoding="utf-8"))
     assert not sorted(set(named) - FLAGS - OTHERS)

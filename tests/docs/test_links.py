@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.docs.pages import PAGES
+from tests.docs.pages import FENCE, PAGES, name_of
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SETTINGS = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
@@ -22,7 +21,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     dead = []
     for address in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
@@ -44,7 +43,7 @@ def listed(nav: list[dict[str, object]]) -> list[str]:
 def test_every_page_stands_in_the_navigation_once() -> None:
     pages = listed(SETTINGS["nav"])
     assert len(pages) == len(set(pages))
-    assert {page.relative_to(ROOT).as_posix() for page in PAGES} <= set(pages)
+    assert {name_of(page) for page in PAGES} <= set(pages)
     assert not [
         page
         for page in pages

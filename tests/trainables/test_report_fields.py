@@ -16,7 +16,7 @@ from trainables.task import Task
 
 
 def test_the_documentation_has_the_table() -> None:
-    assert field_table() in (ROOT / "docs/watching.md").read_text(), "python -m trainables.report prints it"
+    assert field_table() in (ROOT / "docs/maintainers/events.md").read_text(), "python -m trainables.report prints it"
 
 
 def test_files_have_their_columns_in_the_order_that_old_ones_have() -> None:
