@@ -1,4 +1,4 @@
-"""What a leaderboard's means hide: scores a class, from the confusion matrices that training and scoring left."""
+"""What a leaderboard's means hide: scores per class, from the confusion matrices of training and scoring."""
 
 from __future__ import annotations
 

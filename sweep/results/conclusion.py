@@ -43,7 +43,7 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
 
 
 def _emit(board: Leaderboard, output: Output) -> None:
-    """Tell programs the leaderboard, the answer in words, and what a reader has to know to trust it."""
+    """Emit the leaderboard, the answer in words, and what a reader has to know to trust it."""
     for row in board.rows:
         plain = row.to_dict()
         output.events.emit("leaderboard", **{name: plain[name] for name in EVENT_FIELDS})

@@ -1,4 +1,4 @@
-"""What a leaderboard ranks: a contender with all of its trainings, and their scores a tile."""
+"""What a leaderboard ranks: a contender with all of its trainings, and their scores per tile."""
 
 from __future__ import annotations
 

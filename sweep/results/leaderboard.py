@@ -1,4 +1,4 @@
-"""The leaderboard: a row a contender, with the study's columns and what chance may have done."""
+"""The leaderboard: a row per contender, with the study's columns and what may be chance."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Leaderboard:
     Attributes:
         experiment: Whose.
         trials: Every trial, but for those on all tiles.
-        refits: Trainings on all tiles, which nobody ranks or scores.
-        contenders: The contenders with their scores a tile.
+        refits: Trainings on all tiles, which are not ranked or scored.
+        contenders: The contenders with their scores per tile.
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
             finished training yet is there with its first trial.
@@ -168,13 +168,13 @@ class Leaderboard:
 
     @cached_property
     def class_rows(self) -> list[ClassRow]:
-        """The contenders' scores a class; none for a binary task."""
+        """The contenders' scores per class; none for a binary task."""
         read = {row.attempt for contender in self.contenders for row in contender.trainings if row.test_iou is not None}
         scores = {"val": self.scores["val"], "test": [one for one in self.scores["test"] if one.attempt in read]}
         return class_rows(task_of(self.experiment), self.rows, scores)
 
     def print_notes(self, console: Console) -> None:
-        """Show scores a class, the answer, the notes and where everything is."""
+        """Show scores per class, the answer, the notes and where everything is."""
         if self.class_rows:
             console.print(class_table(task_of(self.experiment), self.class_rows))
         for line in (*self.answer, *self.notes):

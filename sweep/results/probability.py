@@ -17,7 +17,7 @@ SCALES = (np.arange(15) + 0.5) / 15
 def probabilities_best(means: Floats, covariance: Floats, freedom: float, draws: int = DRAWS) -> Floats:
     """Draw true means that could have given these, and count who is first.
 
-    True means are taken to be normal around one that is common to all, by a spread that is not known: whoever leads by
+    True means are taken to be normal around one that is common to all, by a spread that is not known: one that leads by
     no more than luck explains is pulled back to the others, and the more contenders there are, the more one of them
     leads by luck. The spread comes from the share that luck has in what differs (Daniels, 1999, "A prior for the
     variance in hierarchical models"), of which large ones are held likelier here, so that little is said of equals.

@@ -68,7 +68,7 @@ class LeaderboardRow(ScoredTrial):
         val: Means over the val tiles.
         test: Means over the test tiles.
         rank: Among those of the same conditions, from 1; None without one.
-        tied: Whether it cannot be told from the first one; of that, whether there is such another one.
+        tied: Whether its difference to the first one may be zero; for the first one, whether another is tied with it.
         probability_best: How probable it is that it is the best, in [0, 1]; None where that cannot be known.
         difference: To the first one's val IoU; None for that.
     """

@@ -106,7 +106,7 @@ class GroupSummary:
 
     @property
     def epochs_without_halving(self) -> float | None:
-        """Estimated epochs of the same trials if none had been stopped; None where no finished trial tells.
+        """Estimated epochs of the same trials if none had been stopped; None where no trial has finished.
 
         A trial that was stopped would have run as long as, on average, the search's finished ones that ran longer than
         it did: most of them end by patience, long before their last epoch.

@@ -1,4 +1,4 @@
-"""Who can be told from whom: contenders are ranked together only where their numbers mean the same."""
+"""Which contenders differ: they are ranked together only where their numbers mean the same."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Standing:
         conditions: What they share.
         rows: Their lines, the best val IoU first; then those that predict a single class everywhere, whose IoU is no
             merit of a model; those that are not ranked at the end.
-        inconclusive: Why nobody of several can be called better than anybody; None where that is possible.
-        power: How small a difference can be seen; None where nobody is compared, or no tile says anything of others.
+        inconclusive: Why none of several can be called better than another; None where that is possible.
+        power: How small a difference can be seen; None where nothing is compared, or no tile says anything of others.
         scored: How many tiles a contender is scored on.
     """
 
@@ -73,7 +73,7 @@ class Standing:
 
     @property
     def tied(self) -> list[LeaderboardRow]:
-        """The first one and those that cannot be told from it, if there are any; else none."""
+        """The first one and those that are tied with it, if there are any; else none."""
         return [row for row in self.ranked if row.tied]
 
     @property

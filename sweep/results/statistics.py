@@ -1,4 +1,4 @@
-"""How sure a mean over tiles is, who is better than whom, and the probability of being best.
+"""How sure a mean over tiles is, which contenders differ, and the probability of being best.
 
 Tiles and trainings are both drawn at random, so a mean's variance has a part of the tiles and a part of the trainings.
 Tiles of one scene are alike: what was drawn is the scene. With folds each fold has tiles and a training of its own, and
@@ -28,7 +28,7 @@ CAUTION = 0.25
 """How far a mean's interval goes from Satterthwaite's width, which three trainings make too narrow, to Banerjee's,
 which is never too narrow: what holds the truth in 93 to 97 % of simulated cases."""
 HOPEFUL = 100
-"""Contenders, the highest means first, that may be the best one; of the others nobody can."""
+"""Contenders, the highest means first, that may be the best one; the others cannot."""
 LEAST_LEAD = 0.0005
 """IoU below which a lead would be written 0.000, and is none."""
 
@@ -40,7 +40,7 @@ in five is of a hard kind that few tiles may not show, and where none is."""
 
 
 class Inconclusive(StrEnum):
-    """Why nobody can be called better than anybody, whatever the scores are."""
+    """Why no contender can be called better than another, whatever the scores are."""
 
     ONE_TILE = "one tile"
     ONE_SCENE = "one scene"
@@ -84,7 +84,7 @@ class Comparison:
     Attributes:
         difference: Its mean less the winner's, paired by tile, with an interval that holds for all pairs of contenders
             at once (Bonferroni), since the same scores chose the winner; None for the winner.
-        tied: Whether it cannot be told from the winner; of the winner, whether there is such another one.
+        tied: Whether its difference to the winner may be zero; for the winner, whether another is tied with it.
         probability_best: How probable it is that its mean over all tiles and trainings is the highest one, in [0, 1];
             None where it has no rival or that cannot be known.
     """
@@ -97,7 +97,7 @@ class Comparison:
 def mean_interval(scores: Scores, bounds: tuple[float, float] = (0.0, 1.0), layout: Layout | None = None) -> Interval:
     """Return the mean of scores and its 95 % interval by Student's t.
 
-    With one training of all tiles the interval tells of other tiles, not of other seeds.
+    With one training of all tiles the interval is about other tiles, not other seeds.
 
     Args:
         scores: (trainings, tiles).
@@ -124,7 +124,7 @@ def half_width(scores: Floats, layout: Layout) -> Floats:
 
 
 def inconclusive(contenders: Sequence[Scores], layout: Layout | None = None) -> Inconclusive | None:
-    """Say why nobody can be called better than anybody; None where that is possible.
+    """Say why no contender can be called better than another; None where that is possible.
 
     How much another seed changes is never zero. With one training each it is unknown, so it is unknown whether a
     difference is the models' or the seeds'. A contender that was trained several times measures it for all, unless all
@@ -160,7 +160,7 @@ def compare(
         contenders: (trainings, tiles) each; the trainings may differ in number, the tiles may not.
         layout: Which tiles belong together; None where each stands alone.
         best: Which one is the winner; None for the highest mean.
-        decidable: False where nobody may be called better than anybody for a reason that the scores do not show.
+        decidable: False where none may be called better than another for a reason that the scores do not show.
         draws: How many the probabilities of being best are shares of.
 
     Returns:

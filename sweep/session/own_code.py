@@ -26,7 +26,7 @@ def require_named_code(architectures: Iterable[str]) -> None:
 
 
 def require_same_code(experiment: Experiment, plan: SweepPlan) -> None:
-    """Refuse to resume with other code than the sweep began with, or with code that nobody has allowed.
+    """Refuse to resume with other code than the sweep began with, or with code that was not allowed.
 
     Raises:
         ExperimentError: A file has changed since, or the record does not say what it was.

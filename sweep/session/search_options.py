@@ -37,14 +37,14 @@ class SearchOptions(SweepOptions):
     """Epochs of a full training; default: the profile's."""
 
     grace_period: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
-    """Epochs before a trial can be given up; default: the profile's."""
+    """Epochs before a trial can be stopped early; default: the profile's."""
 
     reduction_factor: Annotated[int | None, arg(metavar="N"), RARE, Bounds(2, 1_000), OnResume.FIXED] = None
     """One in this many trials passes each rung; default: the profile's."""
 
     halving: Annotated[HalvingName, RARE, OnResume.FIXED] = "auto"
-    """stop: ASHA; pause: trials wait at rungs and the best go on, which saves most one at a time; auto: pause when one
-    trial runs at a time, unless --warm-from is given, else stop; off: nobody is given up."""
+    """stop: ASHA; pause: trials wait at rungs and the best continue, which saves most one at a time; auto: pause when
+    one trial runs at a time, unless --warm-from is given, else stop; off: no trial is stopped early."""
 
     warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
     """Start ASHA's rungs with this experiment's curves of the same architectures."""
