@@ -83,7 +83,7 @@ class EventFiles:
 
 
 def _record(event: Event) -> bytes:
-    """Frame a message as the files' format wants: length, its checksum, content, its checksum."""
+    """Frame a message as the files' format is: length, its checksum, content, its checksum."""
     from tensorboardX.record_writer import masked_crc32c
 
     content = event.SerializeToString()

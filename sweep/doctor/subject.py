@@ -25,7 +25,7 @@ TORCH_SECONDS = 55.0
 
 
 class Once(Generic[Value]):
-    """A value that several checks want and that is made once, by the first of them; or the error instead."""
+    """A value that several checks need and that is made once, by the first of them; or the error instead."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
         self._make = make

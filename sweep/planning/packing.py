@@ -21,7 +21,7 @@ from trainables.recipe_fields import MEMORY, marked
 MARGIN_PERCENT = 10
 """Share of a GPU's memory that stays free: allocators fragment, and drivers keep some for themselves."""
 MOST_TRIALS = 8
-"""Trials a GPU at most, however small: they share its arithmetic, and each wants CPU cores for its views."""
+"""Trials per GPU at most, however small: they share its arithmetic, and each needs CPU cores for its views."""
 MEMORY_FIELDS = marked(FIELDS, MEMORY)
 """Recipe fields that decide how much memory a training takes."""
 

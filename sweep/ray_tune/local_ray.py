@@ -62,7 +62,7 @@ def local_ray(console: Console, arguments: dict[str, Any], died: Died | None = N
 
 @contextmanager
 def _bound_to_loopback() -> Iterator[None]:
-    """Let a Ray that is started in the block listen on the loopback alone, unless the user wants it otherwise."""
+    """Let a Ray that is started in the block listen on the loopback alone, unless the user says otherwise."""
     from ray._private import ray_constants
 
     before = os.environ.get(REACHABLE_VARIABLE), ray_constants.ENABLE_RAY_CLUSTER

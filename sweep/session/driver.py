@@ -65,7 +65,7 @@ def drive(
         output.end(INTERRUPTED)
 
     def after_ray() -> str:
-        return f"nothing is lost: then go on with {resume}" if experiment.exists else "no trial had begun"
+        return f"nothing is lost: then resume with {resume}" if experiment.exists else "no trial had begun"
 
     died = end_at_once(output, after_ray)
     try:

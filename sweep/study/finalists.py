@@ -1,4 +1,4 @@
-"""Which architectures go on from one phase to the next: by val IoU alone, as the leaderboard ranks them."""
+"""Which architectures continue from one phase to the next: by val IoU alone, as the leaderboard ranks them."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_search_that_loses_ray_and_then_its_driver_takes_the_same_decisions(
     assert "state-dump" not in out and "Traceback" not in out + err
     assert [one for one in below if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
-    process = start(*line.rpartition("go on with python -m sweep.")[2].split(), **audit.variables)
+    process = start(*line.rpartition("resume with python -m sweep.")[2].split(), **audit.variables)
     processes.append(process)
     _wait_until_printed(process, "unet-002  epoch 1/")
     process.kill()

@@ -63,7 +63,7 @@ def _fog(pixels: Tensor, views: Views) -> Tensor:
 def _where(
     pixels: Tensor, views: Views, wanted: Callable[[ViewParameters], bool], operation: Callable[[Tensor, Views], Tensor]
 ) -> Tensor:
-    """Carry an operation out on those views that want it."""
+    """Carry an operation out on those views that need it."""
     chosen = [index for index, view in enumerate(views) if wanted(view)]
     if not chosen:
         return pixels

@@ -25,7 +25,7 @@ def resolve(
     offline: bool = False,
     sha256: str = "",
 ) -> Weights:
-    """Find, and if allowed download, the weights that an architecture wants.
+    """Find, and if allowed download, the weights that an architecture needs.
 
     Args:
         needs: What it wants.
