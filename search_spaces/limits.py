@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainables.errors import ExperimentError
 
 MAX_TRIALS = 100_000
-"""Trials of one sweep, every repeat, draw and confirmation counted; ten times what docs/maintainers/scale.md measures."""
+"""Trials of one sweep, with repeats, draws and confirmations; ten times what docs/maintainers/scale.md measures."""
 MAX_REPEATS = 1_000
 """Repeats, draws, and recipes that are confirmed."""
 

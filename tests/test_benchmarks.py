@@ -105,7 +105,8 @@ def test_a_coverage_run_that_was_stopped_continues(tmp_path: Path, monkeypatch: 
 def test_the_committed_coverage_table_is_of_the_present_code_and_says_what_the_docs_show() -> None:
     found = coverage.read(coverage.TABLE)
     assert set(found) == set(coverage.CELLS), "python -m benchmarks.coverage has to run again"
-    assert all(line in (ROOT / "docs" / "maintainers" / "statistics.md").read_text() for line in coverage.summary(found))
+    page = (ROOT / "docs" / "maintainers" / "statistics.md").read_text()
+    assert all(line in page for line in coverage.summary(found))
     assert not any({coverage.SOLE, coverage.MISSED} & set(coverage.faults(*both)) for both in found.values())
 
 
