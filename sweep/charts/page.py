@@ -42,7 +42,8 @@ def _commands(text: str) -> Markup:
 
 def _as_typed(text: str) -> Markup:
     """Return a command whose lines break between words, and a flag in one piece."""
-    words = text.split() if text.startswith("python") else [text]
+    first, *others = re.split(r"(?<!python)(?<!python -m) ", text) if text.startswith("python") else [text]
+    words = [first, *others]
     pieces = (Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in words)
     return Markup("<code>{}</code>").format(Markup(" ").join(pieces))
 

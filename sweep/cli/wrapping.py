@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-_COMMAND = re.compile(r"((?:python -m sweep\.|tilesweep [a-z0-9 ]+--)[^();,]*[^();,.\s])")
+_COMMAND = re.compile(
+    r"((?:python -m sweep\.|tilesweep [a-z0-9 ]+--|pip install |apt-get install |ray start )[^();,]*[^();,.\s])"
+)
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is a command and nothing else."""
+    return bool(_COMMAND.fullmatch(text))
 
 
 def wrapped(text: str, width: int, indent: int = 0) -> list[str]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sweep.cli.console import MISTAKE
 from sweep.cli.output import Output
+from sweep.cli.wrapping import is_command, wrapped
 from sweep.doctor.finding import Check, Finding
 from sweep.doctor.options import CheckupOptions
 from trainables.escaping import visible
@@ -22,6 +23,7 @@ from trainables.wording import counted
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 OUTCOME_WIDTH, TOPIC_WIDTH = 6, 15
 INDENT = " " * (OUTCOME_WIDTH + TOPIC_WIDTH)
+FIX = "fix: "
 NARROWEST = 30
 """Characters that the text of a finding has at least."""
 
@@ -66,14 +68,18 @@ def show_finding(
 
 
 def lines(finding: Finding, topic: str, width: int) -> list[Text]:
-    """Lay a finding out: the text in a column, the fix on a line of its own that is not broken, to be pasted."""
+    """Lay a finding out: the text in a column, and the fix below; one that is a command is not broken, to be pasted."""
     column = max(NARROWEST, width - len(INDENT) - 1)
     parts = wrap(visible(finding.text), column, break_long_words=False, break_on_hyphens=False) or [""]
     head = Text(f"{finding.outcome:{OUTCOME_WIDTH}}", style=STYLES[finding.outcome])
     laid = [head.append(f"{topic:{TOPIC_WIDTH}}{parts[0]}", style="default not bold")]
     laid += [Text(INDENT + part) for part in parts[1:]]
     if finding.fix:
-        laid.append(Text(f"{INDENT}fix: ", style="dim").append(visible(finding.fix), style="default not dim"))
+        said = visible(finding.fix)
+        whole = is_command(said)
+        first, *others = [said] if whole else wrapped(said, column - len(FIX), indent=len(FIX))
+        laid.append(Text(f"{INDENT}{FIX}", style="dim").append(first, style="default not dim"))
+        laid += [Text(INDENT + line) for line in others]
     return laid
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.cli.durations import duration
+from sweep.records.lease import Lease
 from sweep.records.studies import StudyFolder
 from sweep.report.blocks import Charts
 from sweep.report.data import ReportData
@@ -18,6 +19,7 @@ from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
 from sweep.sealed.next_step import has_no_test, resume_command
+from sweep.sealed.study_steps import is_run
 from trainables.invocation import call
 from trainables.wording import counted
 
@@ -163,18 +165,24 @@ def _warnings(source: ReportData) -> list[tuple[str, str]]:
 
 
 def _unknown(source: ReportData) -> list[str]:
+    """Say what is open, with the command that answers it; of a study that runs without, as it is answered next."""
     found = []
     study = StudyFolder.of(source.experiment)
-    resume = resume_command(source.experiment, source.description)
+    runs = is_run(study) if study else Lease.of_driver(source.experiment.storage, source.experiment.name).in_use
+    resume = "" if runs else f" ({resume_command(source.experiment, source.description)})"
+
+    def by(command: str) -> str:
+        return resume if study else f" ({command})"
+
     if not source.readings and not has_no_test(source.experiment, source.description):
-        scoring = resume if study else source.experiment.command("score")
-        found.append(f"The score on the test tiles, which had no part in any choice ({scoring}).")
+        scoring = by(source.experiment.command("score"))
+        found.append(f"The score on the test tiles, which had no part in any choice{scoring}.")
     if not source.description["ended"]:
-        found.append(f"What the unfinished trials would reach ({resume}).")
+        found.append(f"What the unfinished trials will reach{resume}.")
     if source.phase == "phase1" and source.rows and all(row.repeats == 1 and not row.folds for row in source.rows):
         found.append("How much another seed would change: each model was trained once (--repeats 3).")
     if source.phase == "phase1" and "phase2" not in source.phases and not source.description["options"].get("recipes"):
-        found.append(f"How good each model is with its own best recipe: here they share one ({call('phase2')}).")
+        found.append(f"How good each model is with its own best recipe: here they share one{by(call('phase2'))}.")
     if not source.board.scalings and (source.phase == "phase3" or "phase3" not in source.phases):
-        found.append(f"Whether more labelled tiles would help: all trainings saw the same number ({call('phase3')}).")
+        found.append(f"Whether more labelled tiles would help: all trainings saw the same number{by(call('phase3'))}.")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from sweep.cli.options import StorageOptions
 from sweep.cli.output import LABEL_WIDTH, Output, say
 from sweep.records.experiment import Experiment
 from sweep.records.outputs import is_sealed, require_free, sealed, write_files
-from sweep.records.studies import StudyFolder
+from sweep.records.studies import STUDY_REPORT_STEM, StudyFolder
 from trainables.errors import ExperimentError
 from trainables.storage import Storage
 
@@ -37,7 +37,7 @@ class ReportOptions(StorageOptions):
     """Experiments, or a study; default: the experiment that changed last."""
 
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None
-    """Where to write; default: report.html in the experiment's folder, compared-A-B.html beside several."""
+    """Where to write; default: report.html in its folder, compared-A-B.html beside several experiments."""
 
     overwrite: bool = False
     """Replace files that are there and are not a report as this command wrote it."""
@@ -60,25 +60,25 @@ def main(options: ReportOptions, output: Output) -> int:
     from sweep.report.follow import follow
     from sweep.report.printing import require_printer, to_pdf
     from sweep.report.render import render_html, render_markdown
+    from sweep.report.subject import ReportSubject
     from sweep.sealed.next_step import next_command
 
     if options.out is not None and options.out.suffix.lower() not in (".html", ".htm"):
         raise ExperimentError(f"--out {options.out}: must end in .html; the Markdown is written beside it")
-    storage = Storage.open(options.storage)
-    asked = (one for name in options.names for one in _phases(storage, name))
-    names: list[str | None] = list(dict.fromkeys(asked)) or [None]
     if options.browse and not options.live:
         raise ExperimentError("--browse: opens the page of --live; say --live, too, or open report.html yourself")
-    if len(names) > MOST_EXPERIMENTS:
-        raise ExperimentError(f"{len(names)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
+    subject = ReportSubject(Storage.open(options.storage), options.names)
     browser = require_printer() if options.pdf else ""
-    experiments = [Experiment.find(storage, name) for name in names]
+    experiments = subject.experiments()
+    subject = subject if options.names else replace(subject, names=(experiments[0].name,))  # also when another begins
+    if len(experiments) > MOST_EXPERIMENTS:
+        raise ExperimentError(f"{len(experiments)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     endings = (".html", ".md", *((".pdf",) if browser else ()))
-    places = _Places.of(experiments, options.out, endings)
+    places = _Places.of(subject.study, experiments, options.out, endings)
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
 
     def read() -> list[ReportData]:
-        return [ReportData.read(one, must_write=options.out is None) for one in experiments]
+        return [ReportData.read(one, must_write=options.out is None) for one in subject.experiments()]
 
     def write(page: Page) -> tuple[dict[str, str], int]:
         html = render_html(page)
@@ -101,17 +101,11 @@ def main(options: ReportOptions, output: Output) -> int:
             text = f"not renewed in {source.experiment.address}, which cannot be written"
             say(output.results, "tables", text)
     if options.live:
-        follow(experiments, page, make, output, browse=options.browse)
+        follow(subject, page, make, output, browse=options.browse)
         sources = read()
     last = sources[-1]
     output.next(next_command(last.experiment, last.description, last.trials, reported=True))
     return 0
-
-
-def _phases(storage: Storage, name: str) -> list[str]:
-    """Return the names of a study's experiments; of an experiment, its own."""
-    study = StudyFolder.named(storage, name)
-    return [one.name for one in study.begun] if study and study.begun else [name]
 
 
 @dataclass(frozen=True)
@@ -129,17 +123,22 @@ class _Places:
     names: Mapping[str, str]
 
     @classmethod
-    def of(cls, experiments: Sequence[Experiment], out: Path | None, endings: Sequence[str]) -> _Places:
+    def of(
+        cls, study: StudyFolder | None, experiments: Sequence[Experiment], out: Path | None, endings: Sequence[str]
+    ) -> _Places:
         """Choose the places.
 
         Args:
-            experiments: What the report tells of.
-            out: Where the page goes, the others beside it; None is the experiment's folder.
+            study: What the report tells of, if that is a whole study.
+            experiments: What it tells of.
+            out: Where the page goes, the others beside it; None is the study's or the experiment's folder.
             endings: Of the files.
         """
         if out is not None:
             return cls({one: out if one == ".html" else out.with_suffix(one) for one in endings}, None, {})
-        if len(experiments) == 1:
+        if study:
+            storage, stem = study.storage.child(study.name), STUDY_REPORT_STEM
+        elif len(experiments) == 1:
             storage, stem = experiments[0].storage.child(experiments[0].name), "report"
         else:
             names = "-".join(experiment.name for experiment in experiments)

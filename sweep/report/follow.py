@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sweep.cli.output import Output, say
-from sweep.records.experiment import Experiment
 from sweep.report.assemble import Page
 from sweep.report.live import LivePage, served
 from sweep.report.render import LiveState, render_html
-from sweep.report.watching import mark, runs
+from sweep.report.subject import ReportSubject
+from sweep.report.watching import mark
 from trainables.errors import TilesweepError
 
 LOOK_SECONDS = 5.0
@@ -21,20 +21,18 @@ GRACE_SECONDS = 15.0
 """How long the last page waits for a browser to fetch it."""
 
 
-def follow(
-    experiments: Sequence[Experiment], first: Page, make: Callable[[], Page], output: Output, *, browse: bool
-) -> None:
-    """Serve the report while a process runs one of the experiments; Ctrl-C ends that alone.
+def follow(subject: ReportSubject, first: Page, make: Callable[[], Page], output: Output, *, browse: bool) -> None:
+    """Serve the report while a process runs what it tells of; Ctrl-C ends that alone.
 
     Args:
-        experiments: Whose report it is.
+        subject: What it tells of.
         first: The page as it is now.
         make: Makes it again, and writes it.
         output: Where to say the page's address, and why it is no longer refreshed.
         browse: Open the machine's browser.
     """
     console = output.results
-    if not runs(experiments):
+    if not subject.is_run():
         say(console, "live", "no process runs this sweep now, so there is nothing to refresh: the report is up to date")
         return
     live = LivePage()
@@ -50,22 +48,20 @@ def follow(
             output.events.emit("live", address=address)
             if browse:
                 webbrowser.open(address)
-            _refresh(experiments, make, show, output)
+            _refresh(subject, make, show, output)
             live.fetched.wait(GRACE_SECONDS)
             say(console, "live", "the sweep is not running any more: the report is final, and no longer refreshed")
     except KeyboardInterrupt:
         say(console, "live", "no longer refreshed; the report has the last state")
 
 
-def _refresh(
-    experiments: Sequence[Experiment], make: Callable[[], Page], show: Callable[..., None], output: Output
-) -> None:
+def _refresh(subject: ReportSubject, make: Callable[[], Page], show: Callable[..., None], output: Output) -> None:
     """Show a new page for every change; the last one when nobody runs the sweep any more."""
-    seen, pause = mark(experiments), LOOK_SECONDS
+    seen, pause = mark(subject.experiments()), LOOK_SECONDS
     running = True
     while running:
         time.sleep(pause)
-        running, now = runs(experiments), mark(experiments)
+        running, now = subject.is_run(), mark(subject.experiments())
         if now == seen and running:
             continue
         started = time.monotonic()

@@ -1,11 +1,10 @@
-"""What tells whether the records of a sweep have changed, and whether somebody still runs it."""
+"""What tells whether the records of a sweep have changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sweep.records.experiment import Experiment
-from sweep.records.lease import Lease
 from sweep.records.store import TEST_SCORES_FILE
 
 FILES = ("sweep.json", "trials.jsonl", TEST_SCORES_FILE)
@@ -28,8 +27,3 @@ def mark(experiments: Sequence[Experiment]) -> Mark:
             ),
         )
     )
-
-
-def runs(experiments: Sequence[Experiment]) -> bool:
-    """Return whether a process runs one of the experiments."""
-    return any(Lease.of_driver(one.storage, one.name).in_use for one in experiments)

@@ -134,12 +134,14 @@ def test_programs_get_an_event_a_finding() -> None:
     ]
 
 
-def test_a_text_is_wrapped_in_its_column_and_a_mend_stays_whole() -> None:
+def test_a_text_is_wrapped_in_its_column_and_a_command_stays_whole() -> None:
     fix = "python -m sweep.patches check --patches " + "x" * 90
     laid = [line.plain for line in lines(fail("word " * 30, fix), "tiles", 80)]
     assert laid[0].startswith("fail  tiles          word") and laid[1].startswith(" " * 21 + "word")
     assert max(map(len, laid[:-1])) < 80
     assert laid[-1] == " " * 21 + "fix: " + fix
+    laid = [line.plain for line in lines(warn("none", "run once online, or copy the cache " * 3 + "here"), "tiles", 80)]
+    assert max(map(len, laid)) < 80 and laid[1].startswith(" " * 21 + "fix: run") and laid[2].startswith(" " * 26)
 
 
 def test_the_next_command_carries_what_the_doctor_was_told() -> None:

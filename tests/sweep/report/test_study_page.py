@@ -22,12 +22,15 @@ from sweep.report.data import ReportData
 from sweep.report.next_steps import next_steps
 from sweep.report.picture import LOOKS, first_picture
 from sweep.report.render import render_html, render_markdown
+from sweep.report.subject import ReportSubject
 from sweep.report.tuning import tuning_reasons
 from sweep.results.gains import TuningGain
 from sweep.results.search_summary import summaries_of
 from sweep.results.statistics import Interval
+from sweep.sealed.next_step import is_complete
 from sweep.study.answer import say_answer
 from tests.cases.experiments import write_experiment, write_study
+from tests.commands import Run
 from tests.rows import result_of
 
 
@@ -123,7 +126,7 @@ def test_the_best_of_a_search_is_the_best_of_all_that_it_was_chosen_among() -> N
         ("use --folds; a-b--c", "use <code><span>--folds</span></code>; a-b--c"),
         (
             "do python -m sweep.score a-b.",
-            "do <code><span>python</span> <span>-m</span> <span>sweep.score</span> <span>a-b</span></code>.",
+            "do <code><span>python -m sweep.score</span> <span>a-b</span></code>.",
         ),
         ("1 < 2", "1 &lt; 2"),
     ],
@@ -139,6 +142,34 @@ def test_pages_share_what_opens_pictures_large() -> None:
     rules = [set(re.findall(r"^[^{}@/\n]+\{[^{}]+\}", text, re.MULTILINE)) for text in (shared, *own)]
     assert not rules[1] & rules[2] and not rules[0] & (rules[1] | rules[2])
     assert ".zoom {" in shared and not any(".zoom {" in text or "dialog {" in text for text in own)
+
+
+def test_a_study_is_run_between_its_phases_too_and_phases_that_begin_join(study: StudyFolder) -> None:
+    third = Path(study.experiment("phase3").address)
+    third.rename(third.with_name("away"))
+    subject = ReportSubject(study.storage, ("mine",))
+    assert [one.name for one in subject.experiments()] == ["mine-phase1", "mine-phase2"] and not subject.is_run()
+    with study.lease().held():
+        assert subject.is_run() and not ReportSubject(study.storage, ("mine-phase1",)).is_run()
+        third.with_name("away").rename(third)
+        assert len(subject.experiments()) == 3
+
+
+def test_while_a_study_runs_nobody_is_told_to_resume_it(study: StudyFolder) -> None:
+    first = study.experiment("phase1")
+    first.describe({**first.description, "ended": False})
+    with study.lease().held():
+        assert "--resume" not in " ".join(assemble([ReportData.read(first)]).chapters[0].answer.unknown)
+    unknown = assemble([ReportData.read(first)]).chapters[0].answer.unknown
+    assert [study.command() in line for line in unknown if "seed" not in line] == [True] * 3
+
+
+def test_the_report_of_a_study_is_in_its_folder(study: StudyFolder, here: Run) -> None:
+    assert not is_complete(study)
+    done = here("report", "mine", "--storage", study.storage.address)
+    assert done.returncode == 0, done.stderr
+    assert is_complete(study) and f"report         {study.report}" in done.stdout
+    assert not list(Path(study.storage.address).glob("compared-*"))
 
 
 def test_the_terminal_asks_the_reports_questions(study: StudyFolder) -> None:
