@@ -22,8 +22,9 @@ HEAD = """<!-- written by python -m docs.architectures -->
 
 Names for `--architectures`, with the number of parameters that are trained at full size for one class. Every other
 model of segmentation-models-pytorch goes by `smp:ARCHITECTURE/ENCODER`, such as `smp:UnetPlusPlus/efficientnet-b3` or
-`smp:FPN/tu-convnext_tiny`, with timm's encoders behind `tu-`. Weights are fetched on first use. SegFormer's are for
-non-commercial use; look up the licence of SMP's and timm's yourself. [Your own architecture](your-architecture.md).
+`smp:FPN/timm:convnext_tiny`, with timm's encoders behind `timm:`; `+lora` adapts a vision transformer. Weights are
+fetched on first use. SegFormer's are for non-commercial use, DINOv3's under Meta's own licence; look up the licence of
+SMP's and timm's yourself. [Your own architecture](your-architecture.md).
 
 | name | what | weights | trainable |
 |---|---|---|---|

@@ -23,6 +23,8 @@ MAX_CHOICES = 1_000
 """Choices of one field: more than a search ever tries."""
 TWO_STAGE_ONLY = ("frozen_epochs", "unfrozen_rate_factor")
 """Fields that do nothing for an architecture without an ImageNet encoder to freeze and unfreeze."""
+LORA_ONLY = ("lora_rank", "lora_alpha", "lora_targets")
+"""Fields that do nothing for an architecture without adapters."""
 
 
 def load_space(path: Path) -> Callable[[str], Space]:
@@ -129,6 +131,8 @@ def _faults(architecture: str, name: str, values: object, shared: Recipe) -> lis
         return [f"{name} cannot be searched: {why}"]
     if name in TWO_STAGE_ONLY and not get_architecture(architecture).two_stages:
         return [f"{name} does nothing without a pretrained encoder that is trained; leave it out"]
+    if name in LORA_ONLY and not get_architecture(architecture).lora:
+        return [f"{name} does nothing without LoRA; leave it out, or take an architecture that has it"]
     if type(values) not in (CategoricalDistribution, FloatDistribution, IntDistribution):
         return [
             f"{name} is {quoted(values)}; give a distribution such as FloatDistribution(1e-4, 1e-2, log=True), "

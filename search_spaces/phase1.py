@@ -13,9 +13,10 @@ from trainables.recipe import Recipe
 TRACKS: dict[str, dict[str, float | int]] = {
     "cnn": {"learning_rate": 1e-3, "batch_size": 4},
     "sam": {"learning_rate": 1e-4, "batch_size": 2},
+    "vit": {"learning_rate": 1e-3, "batch_size": 4},
     "transformer": {"learning_rate": 1e-4, "batch_size": 4},
 }
-"""The shared recipe's one exception: what differs between CNNs, trained transformers and models on SAM's encoder."""
+"""The shared recipe's exception: what differs between CNNs, trained transformers, and foundation models' decoders."""
 
 
 def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Recipe:
@@ -31,7 +32,10 @@ def shared_recipe(architecture: str, profile: Profile, *, seed: int = 42) -> Rec
     """
     entry = get_architecture(architecture)
     entry.require()
-    return Recipe.from_dict({"architecture": entry.name, **TRACKS[entry.pace], **profile.changes, "seed": seed})
+    changes: dict[str, str | int | float] = {**TRACKS[entry.pace], **profile.changes, **entry.changes}
+    if {"frozen_epochs"} <= entry.changes.keys() & profile.changes.keys():  # a short run has no long stage
+        changes["frozen_epochs"] = min(entry.changes["frozen_epochs"], int(profile.changes["frozen_epochs"]))
+    return Recipe.from_dict({"architecture": entry.name, **changes, "seed": seed})
 
 
 def require_distinct(architectures: Sequence[str]) -> None:

@@ -9,12 +9,24 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from trainables.augment.presets import PRESETS
 from trainables.models.registry import get_architecture
+from trainables.recipe import LORA_TARGETS
 
 Space = Mapping[str, BaseDistribution]
 """Recipe field to the values that are searched."""
 
-LEARNING_RATES = MappingProxyType({"cnn": (1e-4, 1e-2), "sam": (1e-5, 1e-3), "transformer": (1e-5, 1e-3)})
+LEARNING_RATES = MappingProxyType(
+    {"cnn": (1e-4, 1e-2), "sam": (1e-5, 1e-3), "vit": (1e-4, 1e-2), "transformer": (1e-5, 1e-3)}
+)
 """Bounds by pace: a decade below and above the shared recipe's."""
+
+ADAPTERS: Space = MappingProxyType(
+    {
+        "lora_rank": CategoricalDistribution((4, 8, 16, 32)),
+        "lora_alpha": FloatDistribution(4.0, 64.0, log=True),
+        "lora_targets": CategoricalDistribution(LORA_TARGETS),
+    }
+)
+"""Searched as well where an architecture has LoRA."""
 
 
 def space(architecture: str) -> Space:
@@ -26,10 +38,12 @@ def space(architecture: str) -> Space:
     Raises:
         RecipeError: Unknown architecture.
     """
-    low, high = LEARNING_RATES[get_architecture(architecture).pace]
+    entry = get_architecture(architecture)
+    low, high = LEARNING_RATES[entry.pace]
     return {
         "learning_rate": FloatDistribution(low, high, log=True),
         "augmentation": CategoricalDistribution(tuple(PRESETS)),
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
+        **(ADAPTERS if entry.lora else {}),
     }

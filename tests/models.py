@@ -18,8 +18,8 @@ from trainables.models.resolving import resolve
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
-LIKE_B0 = tuple(f"segformer_b{number}" for number in range(1, 6))
-"""Their tiny stand-in is that of ``segformer_b0``."""
+LIKE_OTHERS = (*(f"segformer_b{number}" for number in range(1, 6)), "dinov3_vit_b_dpt", "dinov3_vit_b_dpt_lora")
+"""Their tiny stand-in is that of ``segformer_b0``, or of the smaller DINOv3."""
 
 
 def skipped(name: str) -> Any:
@@ -30,7 +30,7 @@ def skipped(name: str) -> Any:
 
 NAMES = [skipped(name) for name in ARCHITECTURES]
 """All built-in architectures, for ``parametrize``."""
-TINY = [skipped(name) for name in ARCHITECTURES if name not in LIKE_B0]
+TINY = [skipped(name) for name in ARCHITECTURES if name not in LIKE_OTHERS]
 """Those whose tiny stand-ins differ."""
 
 

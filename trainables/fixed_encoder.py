@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.features import CachedEncoder, FeatureCache
 from trainables.models.base import SegmentationModel, encoder_fingerprint
-from trainables.models.sam import SamModel
+from trainables.models.encoder_decoder import OnFixedEncoder
 from trainables.precision import autocast
 from trainables.scoring import scale
 
@@ -22,7 +22,9 @@ class FixedEncoder:
         store: Keeps features of views that come again; None keeps nothing.
     """
 
-    def __init__(self, model: SamModel, device: torch.device, dtype: torch.dtype, store: FeatureCache | None) -> None:
+    def __init__(
+        self, model: OnFixedEncoder, device: torch.device, dtype: torch.dtype, store: FeatureCache | None
+    ) -> None:
         self._model = model
         self._device = device
         self._dtype = dtype
@@ -35,7 +37,7 @@ class FixedEncoder:
         cls, model: SegmentationModel, device: torch.device, dtype: torch.dtype, store: FeatureCache | None
     ) -> FixedEncoder | None:
         """Return a model's encoder; None where the training changes it."""
-        return cls(model, device, dtype, store) if isinstance(model, SamModel) else None
+        return cls(model, device, dtype, store) if isinstance(model, OnFixedEncoder) else None
 
     @property
     def keeps(self) -> bool:

@@ -43,6 +43,9 @@ MAX_FOLDS = 50
 """Models that a cross-validation trains side by side."""
 MAX_WAIT = 1_000_000
 """Of the numbers of epochs after which something happens, if ever."""
+LORA_TARGETS = ("qkv", "attention", "all")
+MAX_RANK = 256
+MAX_ALPHA = 1_024
 CLASS_WEIGHTS = ("none", "inverse_frequency")
 
 
@@ -81,6 +84,10 @@ class Recipe:
         frozen_epochs: Epochs with the pretrained encoder frozen, from 0 to 1,000,000. Permanently frozen encoders
             (SAM) and models without a pretrained encoder ignore it.
         unfrozen_rate_factor: The encoder's learning rate once unfrozen, as a share of ``learning_rate``, in (0, 1].
+        lora_rank: Rank of the adapters of an architecture with LoRA, from 1 to 256; others ignore it and the next two.
+        lora_alpha: What the adapters add is multiplied with ``lora_alpha / lora_rank``, in (0, 1024].
+        lora_targets: Beside which layers they are: an attention's projections to queries, keys and values (``qkv``),
+            its output's, too (``attention``), or every linear layer of the encoder (``all``).
         ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off. It begins
             smaller and rises: ``min(decay, (1 + n) / (10 + n))`` at update n.
         clip_norm: Largest gradient norm, in [0, 1e9]; 0 is off.
@@ -118,6 +125,9 @@ class Recipe:
     min_learning_rate: float = known(0.0, Between(0, 1), PLAIN)
     frozen_epochs: int = known(20, Between(0, MAX_WAIT), PLAIN)
     unfrozen_rate_factor: float = known(0.1, Range(0, 1, low_open=True), PLAIN)
+    lora_rank: int = known(8, Between(1, MAX_RANK), MEMORY)
+    lora_alpha: float = known(8.0, Range(0, MAX_ALPHA, low_open=True), PLAIN)
+    lora_targets: str = known("qkv", Choices(LORA_TARGETS), MEMORY)
     ema_decay: float = known(0.0, Range(0, 1, high_open=True), MEMORY | COLUMN)
     clip_norm: float = known(0.0, Between(0, 1e9), PLAIN)
     precision: str = known("auto", Choices(PRECISIONS), MEMORY)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainables.errors import ExperimentError
 from trainables.models.base import SegmentationModel
+from trainables.models.lora import merged
 from trainables.models.registry import get_architecture
 from trainables.recipe import Recipe
 from trainables.windows import GRID
@@ -46,7 +47,7 @@ class ExportNetwork(nn.Module):
 def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile], asked: int | None) -> int | None:
     """Return the side in pixels that the exported network is fixed at; None where it takes any multiple of 32.
 
-    SAM interpolates its position embeddings to the size that it sees, so a graph of it has one size: that of the views
+    Foundation models fit their positions to the size that they see, so a graph of one has one size: that of the views
     that it was trained on, the crop or the smaller tile. So has one of an encoder that pads by its input's size, as
     TensorFlow does: with free sides, torch traced EfficientNet-Lite0 for minutes without an end.
     """
@@ -54,7 +55,7 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
         return asked
     from timm.layers import Conv2dSame
 
-    bound = get_architecture(recipe.architecture).track == "sam" or any(
+    bound = get_architecture(recipe.architecture).track != "cnn" or any(
         isinstance(module, Conv2dSame) for module in model.modules()
     )
     if not bound and recipe.crop_size >= GRID * FEWEST_CELLS:
@@ -67,13 +68,13 @@ def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
     """Trace a model into a graph whose batch is free, and also its height and width unless a side is given.
 
     Args:
-        model: In evaluation mode, on the CPU; gradients are switched off in it.
+        model: In evaluation mode, on the CPU; gradients are switched off in it. LoRA's adapters are merged.
         side: Fixed side in pixels, a multiple of 32, or None.
 
     Raises:
         ExperimentError: torch cannot trace it.
     """
-    network = ExportNetwork(model).eval().requires_grad_(False)
+    network = ExportNetwork(merged(model)).eval().requires_grad_(False)
     dim = torch.export.Dim
     free = {0: dim("batch", min=1, max=MOST_IMAGES)}
     if side is None:

@@ -22,8 +22,8 @@ def require_bands(architectures: Sequence[str], data: TuningData) -> None:
         return
     others = ",".join(name for name in architectures if name not in alone) or "unet"
     raise RecipeError(
-        f"{data.name}: its tiles have {imagery.summary}, and SAM's encoder takes three; leave {', '.join(alone)} out "
-        f"with --architectures {others}, or make the tiles with --bands 1,2,3"
+        f"{data.name}: its tiles have {imagery.summary}, and encoders of foundation models take three; leave "
+        f"{', '.join(alone)} out with --architectures {others}, or make the tiles with --bands 1,2,3"
     )
 
 

@@ -29,8 +29,9 @@ def swept(tmp_path_factory: pytest.TempPathFactory, run: Run, here: Run) -> Path
     refused = here("phase1", *SMOKE, "--patches", patches, *storage)
     assert_refused(
         refused,
-        "nir: its tiles have 4 bands of uint16 (red, green, blue, nir), and SAM's encoder takes three; leave "
-        "sam_vit_b_conv, sam_vit_b_unet out with --architectures unet,smp_unet_resnet34,smp_deeplabv3plus_resnet34, or",
+        "nir: its tiles have 4 bands of uint16 (red, green, blue, nir), and encoders of foundation models take "
+        "three; leave sam_vit_b_conv, sam_vit_b_unet out with "
+        "--architectures unet,smp_unet_resnet34,smp_deeplabv3plus_resnet34, or",
     )
     advised = re.findall(r"--architectures \S+(?=, or)", refused.stderr)
     plan = here("phase1", *SMOKE, *advised[0].split(), "--patches", patches, "--plan", *storage)

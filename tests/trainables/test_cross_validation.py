@@ -22,8 +22,8 @@ from trainables.epochs import Training
 from trainables.errors import DataError, ExperimentError
 from trainables.metrics import SplitScore
 from trainables.models.base import SegmentationModel, encoder_fingerprint
+from trainables.models.encoder_decoder import OnFixedEncoder
 from trainables.models.fold_ensemble import FoldEnsemble, mean_logits
-from trainables.models.sam import SamModel
 from trainables.scoring import forward_on
 from trainables.training import Trainer
 
@@ -170,7 +170,7 @@ def test_one_file_holds_all_folds_and_predicts_their_mean_probability(
     assert torch.allclose(got, torch.stack(each).mean(0), atol=1e-5)
     assert not torch.allclose(each[0], each[1], atol=1e-3)
     assert model.portable_state_dict().keys() == crossed.best_state.keys()
-    if isinstance(model.members[0], SamModel):
+    if isinstance(model.members[0], OnFixedEncoder):
         assert not any(".encoder." in name for name in crossed.best_state)
 
 
@@ -181,13 +181,13 @@ def test_members_that_share_an_encoder_ask_it_once(data: TuningData, monkeypatch
     ]
     assert all(one.encoder is members[0].encoder for one, _ in pairwise(members))
     calls = []
-    encode = SamModel.encode_prepared
+    encode = OnFixedEncoder.encode_prepared
 
-    def count(model: SamModel, inputs: torch.Tensor) -> list[torch.Tensor]:
+    def count(model: OnFixedEncoder, inputs: torch.Tensor) -> list[torch.Tensor]:
         calls.append(1)
         return encode(model, inputs)
 
-    monkeypatch.setattr(SamModel, "encode_prepared", count)
+    monkeypatch.setattr(OnFixedEncoder, "encode_prepared", count)
     FoldEnsemble(members)(torch.rand(1, 3, 64, 64))
     assert len(calls) == 1
 

@@ -30,11 +30,14 @@ class Architecture:
     Attributes:
         name: What users type; for a file, its absolute path and function.
         title: What tables print.
-        track: ``cnn`` or ``sam``; decides the shared recipe's batch size and what an epoch is estimated to cost.
+        track: ``cnn``, ``sam`` or ``vit`` (another foundation model's); decides the shared recipe's learning rate and
+            batch size, and what an epoch is estimated to cost.
         needs: The pretrained weights that it wants; see ``trainables.models.weights``.
         factory: Builds the model from a recipe, resolved weights, the number of channels and that of the images' bands.
         transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
+        lora: Low-rank adapters in its encoder are trained, and not the encoder itself.
+        changes: What its shared recipe has of its own.
         extra: The extra to install for it; empty for none.
         packages: The packages of that extra.
         known_bytes: ``checkpoint_bytes`` where they are known without building the model.
@@ -42,14 +45,21 @@ class Architecture:
 
     name: str
     title: str
-    track: Literal["cnn", "sam"]
+    track: Literal["cnn", "sam", "vit"]
     needs: str
     factory: Factory
     transformer: bool = False
     fixed_encoder: bool = False
+    lora: bool = False
+    changes: Mapping[str, int | float] = field(default_factory=dict, hash=False)
     extra: str = ""
     packages: tuple[str, ...] = ()
     known_bytes: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.lora:
+            object.__setattr__(self, "extra", "lora")
+            object.__setattr__(self, "packages", ("peft",))
 
     @property
     def own(self) -> bool:
@@ -66,14 +76,14 @@ class Architecture:
         return re.sub(r"[^A-Za-z0-9_.-]", "_", re.sub(r"[:/]", "-", name)).lstrip(".-") or OWN
 
     @property
-    def pace(self) -> Literal["cnn", "sam", "transformer"]:
+    def pace(self) -> Literal["cnn", "sam", "vit", "transformer"]:
         """Which learning rates suit it."""
         return "transformer" if self.transformer else self.track
 
     @property
     def rgb_alone(self) -> bool:
         """Whether its encoder takes three bands and no others."""
-        return self.track == "sam"
+        return self.track != "cnn"
 
     @property
     def two_stages(self) -> bool:
@@ -131,7 +141,7 @@ class Architecture:
             raise WeightsError(f"{weights.path}: a tiny stand-in of {self.name} takes no pretrained weights")
         self.require()
         if self.rgb_alone and bands != 3:
-            raise RecipeError(f"architecture {self.name}: SAM's encoder takes three bands, and the images have {bands}")
+            raise RecipeError(f"architecture {self.name}: its encoder takes three bands, and the images have {bands}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed if seed is None else seed)
             return self.factory(recipe, weights, channels, bands)

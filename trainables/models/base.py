@@ -78,7 +78,7 @@ class SegmentationModel(nn.Module):
         """
         height, width = images.shape[-2:]
         inputs = self.prepare(images)
-        return tuple(_enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
+        return tuple(enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise (B, N, H, W) in [0, 1] and pad it to multiples of the model's stride."""
@@ -95,7 +95,7 @@ class SegmentationModel(nn.Module):
         Returns:
             (B, C, H, W) float.
         """
-        return _enlarge(self.raw_logits(inputs), inputs)
+        return enlarge(self.raw_logits(inputs), inputs)
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
         """Segment normalised inputs at whatever size the network predicts at; what a subclass implements.
@@ -184,7 +184,7 @@ class SegmentationModel(nn.Module):
             raise RuntimeError(f"missing tensors: {sorted(missing)}; left over: {sorted(result.unexpected_keys)}")
 
 
-def _enlarge(logits: Tensor, inputs: Tensor) -> Tensor:
+def enlarge(logits: Tensor, inputs: Tensor) -> Tensor:
     """Bring logits to the size of their inputs: before the loss and the argmax, or classes get blocky edges."""
     if logits.shape[-2:] == inputs.shape[-2:]:
         return logits

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from trainables.models.weights import Weights
+    from trainables.recipe import Recipe
+
+
+class BuildEncoder(Protocol):
+    """Builds an encoder."""
+
+    __module__: str
+    __qualname__: str
+
+    def __call__(self, weights: Weights, *, tiny: bool) -> nn.Module:
+        """Build it from resolved weights, or its tiny stand-in."""
+        ...
+
 
 _KEPT: dict[Hashable, nn.Module] = {}
 """At most one entry. Trials share the module, which none of them changes."""
@@ -28,6 +43,24 @@ def keep(key: Hashable, build: Callable[[], nn.Module], *, seed: int) -> nn.Modu
             torch.manual_seed(seed)
             _KEPT[key] = build()
     return _KEPT[key]
+
+
+def kept_encoder(recipe: Recipe, weights: Weights, build: BuildEncoder, name: str = "") -> nn.Module:
+    """Return the encoder that a trial before this one used, if it is the same, and else build it.
+
+    Args:
+        recipe: Uses ``model_size``, and ``seed`` where the weights are random.
+        weights: Resolved weights.
+        build: Builds it.
+        name: Distinguishes encoders that the same function builds.
+    """
+    import torch
+
+    tiny = recipe.model_size == "tiny"
+    seed = 0 if weights.path else recipe.seed  # a file's encoder is the same whatever the seed
+    place = str(torch.get_default_device())  # models are also built on the meta device, which holds no numbers
+    key = (build.__module__, build.__qualname__, name, weights, tiny, seed, place)
+    return keep(key, lambda: build(weights, tiny=tiny), seed=seed)
 
 
 def release() -> None:

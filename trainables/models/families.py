@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from trainables.errors import RecipeError, nearest
 from trainables.models.architecture import OWN, Architecture
 from trainables.models.own_names import ENTRY_POINTS, FILE, absolute, file_and_function
+from trainables.models.smp_names import LORA, SMP, canonical, parts_of
 
 if TYPE_CHECKING:
     from trainables.models.base import SegmentationModel
     from trainables.models.weights import Weights
     from trainables.recipe import Recipe
 
-SMP = "smp:"
 TRANSFORMERS = ("mit_b", "tu-vit", "tu-swin", "tu-deit", "tu-beit", "tu-maxvit", "tu-eva", "tu-hiera", "tu-tiny_vit")
 """How the names of encoders begin that learn at a transformer's rate."""
 
@@ -34,31 +34,39 @@ def _build_own(recipe: Recipe, weights: Weights, channels: int, bands: int) -> S
 
 @lru_cache
 def smp_architecture(name: str) -> Architecture:
-    """Return the entry of ``smp:ARCHITECTURE/ENCODER``.
+    """Return the entry of ``smp:ARCHITECTURE/ENCODER``, ``timm:NAME`` being an encoder, too.
 
     Raises:
-        RecipeError: SMP has no such architecture or encoder.
+        RecipeError: SMP has no such architecture or encoder, or the encoder cannot be adapted by LoRA.
     """
     from trainables.models.smp_family import check_names
 
-    architecture, slash, encoder = name.removeprefix(SMP).partition("/")
-    if not slash or not architecture or not encoder:
+    architecture, encoder, lora = parts_of(canonical(name))
+    if not architecture or not encoder:
         raise RecipeError(
             f"architecture {name!r}: give smp:ARCHITECTURE/ENCODER; like smp:UnetPlusPlus/efficientnet-b3"
         )
     check_names(name, architecture, encoder)
-    return _smp_entry(name)
+    entry = _smp_entry(canonical(name))
+    if lora and not entry.transformer:
+        raise RecipeError(
+            f"architecture {name}: LoRA adapts the attention of a vision transformer, and {encoder} has none; leave "
+            f"{LORA} out"
+        )
+    return entry
 
 
 def _smp_entry(name: str) -> Architecture:
-    architecture, _, encoder = name.removeprefix(SMP).partition("/")
+    architecture, encoder, lora = parts_of(name)
     return Architecture(
         name=name,
-        title=f"SMP {architecture} + {encoder}",
+        title=f"SMP {architecture} + {encoder}{' with LoRA' * lora}",
         track="cnn",
         needs="imagenet-resnet34" if encoder == "resnet34" else f"imagenet:{encoder}",
         factory=_build_smp,
         transformer=encoder.startswith(TRANSFORMERS),
+        lora=lora,
+        changes={"frozen_epochs": 0} if lora else {},
     )
 
 
@@ -102,7 +110,7 @@ def described(name: str) -> Architecture:
     Nothing is imported and no file is looked for, so that tables can be made of anybody's records.
     """
     if name.startswith(SMP):
-        return _smp_entry(name)
+        return _smp_entry(canonical(name))
     if FILE.fullmatch(name):
         return _file_entry(*file_and_function(name))
     return _package_entry(name)

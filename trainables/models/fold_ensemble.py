@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-from trainables.models.base import SegmentationModel
-from trainables.models.sam import SamModel
+from trainables.models.base import SegmentationModel, enlarge
+from trainables.models.encoder_decoder import OnFixedEncoder
 
 LEAST = -80.0
 """Logarithm of the smallest probability: graphs in ONNX add the numbers themselves, which float32 has down to e^-87."""
@@ -55,9 +55,10 @@ class FoldEnsemble(SegmentationModel):
         """
         members = self.members
         first = members[0]
-        if isinstance(first, SamModel) and all(one.encoder is first.encoder for one in members):
+        if isinstance(first, OnFixedEncoder) and all(one.encoder is first.encoder for one in members):
             features = first.encode_prepared(inputs)
-            return mean_logits(one.decode(inputs, features) for one in members if isinstance(one, SamModel))
+            fixed = (one for one in members if isinstance(one, OnFixedEncoder))
+            return mean_logits(enlarge(one.decode(inputs, features), inputs) for one in fixed)
         return mean_logits(member.logits(inputs) for member in members)
 
     def complete_state_dict(self) -> dict[str, Tensor]:

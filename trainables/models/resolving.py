@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from trainables.errors import WeightsError
-from trainables.models.sources import SAM_SHA256, source
+from trainables.models.sources import SAM_SHA256, hub_sha256, source
 from trainables.models.weights import Mode, Needs, Weights, how_to_get, load_tensors
 
 SAM_WIDTHS = {768: "ViT-B", 1024: "ViT-L", 1280: "ViT-H"}
@@ -62,7 +62,7 @@ def resolve(
     found = Weights(kind=kind, needs=needs, path=str(path.resolve()), sha256=_digest(path))
     if is_sam:
         _check_sam(found)
-    expected = sam_sha256 if is_sam else sha256 or origin.sha256
+    expected = sam_sha256 if is_sam else sha256 or origin.sha256 or hub_sha256(path)
     if not found.sha256.startswith(expected.lower()):
         raise found.wrong(f"checksum is {found.sha256[:12]}..., expected {expected[:12]}...")
     return found
@@ -75,7 +75,7 @@ def resolve_all(needs: Mapping[str, Needs], find: Callable[[Needs], Weights]) ->
         Architecture name to weights.
 
     Raises:
-        WeightsError: One error that lists everything that is missing and how to get it.
+        WeightsError: One error that lists everything that is missing and how to get it, a line each.
     """
     resolved: dict[Needs, Weights] = {}
     faults: list[str] = []
@@ -84,9 +84,9 @@ def resolve_all(needs: Mapping[str, Needs], find: Callable[[Needs], Weights]) ->
             resolved[need] = find(need)
         except WeightsError as error:
             users = ", ".join(name for name, wanted in needs.items() if wanted == need)
-            faults.append(f"{error} (for {users})")
+            faults += [f"--weights: {fault} (for {users})" for fault in error.faults]
     if faults:
-        raise WeightsError("--weights: " + " | ".join(faults) + " | or start with --weights random")
+        raise WeightsError([*faults, "--weights: bring what is missing here, or start with --weights random"])
     return {name: resolved[need] for name, need in needs.items()}
 
 

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.base import SegmentationModel
-from trainables.models.encoder_cache import keep
-from trainables.models.sam_encoder import PATCH, build_encoder, encode
+from trainables.models.encoder_decoder import EncoderDecoder, OnFixedEncoder
+from trainables.models.lora import Adapted
+from trainables.models.sam_encoder import PATCH, encode
 from trainables.models.unet import double_conv
-from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 SAM_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 SAM_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
-BuildEncoder = Callable[..., nn.Module]
-"""Takes resolved weights and ``tiny``, whether the stand-in is wanted."""
 SKIP_BLOCKS = (3, 6, 9, 12)
 """The ViT blocks whose outputs are skips, counted from 1."""
 
 
-class SamBase(SegmentationModel):
+class SamBase(EncoderDecoder):
     """A decoder on a SAM encoder.
 
     A subclass implements ``decode`` and sets ``taps``.
@@ -44,57 +41,13 @@ class SamBase(SegmentationModel):
         super().__init__(mean=mean, std=std, stride=self.stride)
         self.encoder: nn.Module = encoder
 
-    def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to (B, C, H, W); H and W are multiples of the stride."""
-        return self.decode(inputs, self.encode_prepared(inputs))
-
     def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
         """Return the features of normalised (B, 3, H, W) inputs: each (B, C, H/16, W/16)."""
         return encode(self.encoder, inputs, self.taps)
 
-    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Map normalised (B, 3, H, W) inputs and their features to (B, C, H, W)."""
-        raise NotImplementedError
 
-
-class SamModel(SamBase):
-    """A decoder on a fixed SAM encoder, which no gradient enters, and whose features can be kept."""
-
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__(encoder)
-        self.fix_encoder()
-
-    def forward(self, images: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
-        """Segment a batch.
-
-        Args:
-            images: (B, 3, H, W) float in [0, 1].
-            features: What ``encode`` made of the same images; None encodes them.
-
-        Returns:
-            (B, C, H, W) float logits.
-        """
-        if features is None:
-            return super().forward(images)
-        height, width = images.shape[-2:]
-        return self.decode(self.prepare(images), features)[..., :height, :width]
-
-    def encode(self, images: Tensor) -> list[Tensor]:
-        """Return what the decoder needs of the encoder.
-
-        Args:
-            images: (B, 3, H, W) float in [0, 1].
-
-        Returns:
-            The neck's features, or the tapped blocks' outputs: each (B, C, H/16, W/16).
-        """
-        return self.encode_prepared(self.prepare(images))
-
-    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
-        """Return the features of normalised (B, 3, H, W) inputs without gradients: each (B, C, H/16, W/16)."""
-        # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.
-        with torch.no_grad():
-            return super().encode_prepared(inputs)
+class SamModel(OnFixedEncoder, SamBase):
+    """A decoder on a fixed SAM encoder."""
 
 
 def _upsample(x: Tensor) -> Tensor:
@@ -204,21 +157,11 @@ class SamUnet(UnetOnSam, SamModel):
     """The U-Net decoder on a fixed encoder."""
 
 
+class SamUnetLora(Adapted, UnetOnSam):
+    """The U-Net decoder on an adapted encoder."""
+
+
 Conv = TypeVar("Conv", bound=SamConv)
-
-
-def kept_encoder(recipe: Recipe, weights: Weights, build: BuildEncoder = build_encoder) -> nn.Module:
-    """Return the encoder that a trial before this one used, if it is the same, and else build it.
-
-    Args:
-        recipe: Uses ``model_size``, and ``seed`` where the weights are random.
-        weights: Resolved weights.
-        build: Builds it.
-    """
-    tiny = recipe.model_size == "tiny"
-    seed = 0 if weights.path else recipe.seed  # a file's encoder is the same whatever the seed
-    place = str(torch.get_default_device())  # models are also built on the meta device, which holds no numbers
-    return keep((build, weights, tiny, seed, place), lambda: build(weights, tiny=tiny), seed=seed)
 
 
 def conv_on(model: type[Conv], encoder: nn.Module, recipe: Recipe, channels: int) -> Conv:

@@ -8,7 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainables.models.bands import take_bands
-from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD, SegmentationModel
+from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
+from trainables.models.encoder_decoder import EncoderDecoder, OnFixedEncoder
+from trainables.models.lora import Adapted
 from trainables.models.weights import Weights, fill, load_tensors
 from trainables.recipe import Recipe
 
@@ -18,7 +20,7 @@ LITE_MEAN = LITE_STD = (0.5, 0.5, 0.5)
 """What EfficientNet-Lite was trained with, unlike the other EfficientNets."""
 
 
-class SmpModel(SegmentationModel):
+class SmpModel(EncoderDecoder):
     """An SMP model as a ``SegmentationModel``.
 
     Args:
@@ -37,13 +39,49 @@ class SmpModel(SegmentationModel):
         self.decoder = model.decoder
         self.head = model.segmentation_head
 
-    def raw_logits(self, inputs: Tensor) -> Tensor:
-        """Map (B, N, H, W) to (B, C, h, w); H and W are multiples of the stride."""
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return what the encoder gives, each (B, C, h, w); of a ViT the class tokens, too, each (B, 1, C)."""
         features = self.encoder(inputs)
-        # A ViT's encoder returns its prefix tokens, too.
-        x = self.decoder(*features) if isinstance(features, tuple) else self.decoder(features)
-        result: Tensor = self.head(x)
+        if not isinstance(features, tuple):
+            return list(features)
+        maps, tokens = features
+        return [*maps, *(some[:, :1] for some in tokens if some is not None)]  # no decoder reads another token
+
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map what ``encode_prepared`` gives to (B, C, h, w)."""
+        result: Tensor = self.head(self.decoder(*self._arguments(list(features))))
         return result
+
+    def _arguments(self, features: list[Tensor]) -> tuple[list[Any], ...]:
+        """Return what the decoder takes: the maps, and of a ViT its class tokens or as many None."""
+        if not hasattr(self.encoder, "has_prefix_tokens"):
+            return (features,)
+        maps = features[: len(self.encoder.out_channels)]  # type: ignore[arg-type]
+        return maps, features[len(maps) :] or [None] * len(maps)
+
+
+class FixedPyramid(OnFixedEncoder, SmpModel):
+    """A decoder on a fixed encoder whose maps begin at a quarter of the size.
+
+    SMP puts the image itself and an empty map before them, which would only fill the room for kept features.
+    """
+
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the maps at 1/4, 1/8, ... of the size, without gradients: each (B, C, h, w)."""
+        return super().encode_prepared(inputs)[2:]
+
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map them to (B, C, h, w)."""
+        batch, _, height, width = inputs.shape
+        return super().decode(inputs, [inputs, inputs.new_empty(batch, 0, height // 2, width // 2), *features])
+
+
+class FixedVit(OnFixedEncoder, SmpModel):
+    """A decoder on a fixed ViT."""
+
+
+class AdaptedVit(Adapted, SmpModel):
+    """A decoder on an adapted ViT."""
 
 
 def fill_imagenet(model: Any, weights: Weights, bands: int) -> SmpModel:

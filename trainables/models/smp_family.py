@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,12 +13,17 @@ from trainables.errors import RecipeError, nearest
 from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.dropout import Dropped, drop_between, without_dropout
-from trainables.models.smp import TINY_ENCODER, SmpModel
+from trainables.models.lora import add_adapters, base_of
+from trainables.models.smp import TINY_ENCODER, AdaptedVit, SmpModel
+from trainables.models.smp_names import parts_of
 from trainables.models.sources import reason_of
 from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
 
 TINY_VIT = "tu-test_vit"
+TINY_HIERA = "tu-sam2_hiera_tiny"
+TINY_HIERA_OPTIONS = {"embed_dim": 8, "num_heads": 1, "stages": (1, 1, 2, 1), "global_att_blocks": (3,)}
+"""A stand-in with both a pyramid and attention."""
 TINY_CHANNELS = (32, 24, 16, 16, 8)
 TINY: dict[str, dict[str, Any]] = {
     "Unet": {"decoder_channels": TINY_CHANNELS},
@@ -33,6 +39,7 @@ TINY: dict[str, dict[str, Any]] = {
     "DPT": {"decoder_intermediate_channels": (16, 16, 16, 16), "decoder_fusion_channels": 16},
 }
 """Widths of the tiny stand-ins' decoders."""
+SMALLEST_SIDE = 32
 SMALLEST = {"PAN": 128}
 """Where a decoder halves the smallest features further, what sides must be a multiple of."""
 HALF = (0.5, 0.5, 0.5)
@@ -76,67 +83,115 @@ def _guess(model: str) -> str:
 
 def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build the model that ``smp:ARCHITECTURE/ENCODER`` names."""
-    architecture, _, encoder = recipe.architecture.partition(":")[2].partition("/")
-    return build_smp(architecture, encoder, recipe, weights, channels, bands)
+    architecture, encoder, lora = parts_of(recipe.architecture)
+    return build_smp(architecture, encoder, recipe, weights, channels, bands, lora=lora)
 
 
-def build_smp(architecture: str, encoder: str, recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
+def build_smp(
+    architecture: str,
+    encoder: str,
+    recipe: Recipe,
+    weights: Weights,
+    channels: int,
+    bands: int,
+    *,
+    lora: bool = False,
+    stand_in: str = "",
+) -> SmpModel:
     """Build an SMP model.
 
     Args:
         architecture: Name of an SMP class: ``UnetPlusPlus``.
         encoder: Name of an SMP encoder; ``tu-NAME`` is timm's.
-        recipe: Uses ``decoder_dropout`` and ``model_size``.
+        recipe: Uses ``decoder_dropout``, ``model_size`` and, with adapters, what is theirs.
         weights: Resolved weights of the encoder.
         channels: Logits per pixel.
         bands: Bands of the images.
+        lora: Train adapters in the encoder instead of the encoder.
+        stand_in: The tiny size's encoder; empty for the usual one.
 
     Raises:
-        RecipeError: SMP does not combine the two.
+        RecipeError: SMP does not combine the two, or adapters are wanted in an encoder without attention.
         WeightsError: The file does not fit the encoder.
     """
     import segmentation_models_pytorch as smp
 
     options: dict[str, Any] = {}
     if recipe.model_size == "tiny":
-        encoder = TINY_VIT if architecture == "DPT" else TINY_ENCODER
         options = dict(TINY.get(architecture, {}))
+        if lora and architecture != "DPT":
+            encoder, options = TINY_HIERA, options | TINY_HIERA_OPTIONS
+        else:
+            encoder = stand_in or (TINY_VIT if architecture == "DPT" else TINY_ENCODER)
     if architecture == "DPT":
         options |= {"dynamic_img_size": True, "num_classes": 0}  # position embeddings of any size, no classifier
-    tensors = load_tensors(weights) if weights.path else None
     if encoder.startswith("tu-"):
         options["in_channels"] = bands  # timm itself widens pretrained weights, of several first convolutions, too
-    if encoder.startswith("tu-") and tensors is not None:
-        # timm itself maps its names to those of a model that returns features.
-        options["pretrained_cfg_overlay"] = {"state_dict": dict(tensors)}
-    try:
-        model = getattr(smp, architecture)(
-            encoder,
-            encoder_weights=True if "pretrained_cfg_overlay" in options else None,
-            classes=channels,
-            **options,
-        )
-    except (RuntimeError, KeyError) as error:
-        if tensors is None:
-            raise
-        raise weights.wrong(f"does not fit the encoder {encoder} ({reason_of(error)})") from error
-    except (ValueError, NotImplementedError, TypeError) as error:
-        raise RecipeError(
-            f"architecture smp:{architecture}/{encoder}: SMP does not combine them ({reason_of(error)}); take another "
-            f"encoder"
-        ) from error
-    if tensors is not None and not encoder.startswith("tu-"):
-        _load(model.encoder, weights, tensors)
+        options |= overlay(weights)
+    options["encoder_weights"] = True if "pretrained_cfg_overlay" in options else None
+
+    def build() -> Any:
+        return getattr(smp, architecture)(encoder, classes=channels, **options)
+
+    with fitting(weights, architecture, encoder):
+        model = base_of(recipe, build) if lora else build()
+    if weights.path and not encoder.startswith("tu-"):
+        _load(model.encoder, weights, load_tensors(weights))
     if not encoder.startswith("tu-"):
         take_bands(model.encoder, bands, weights)
     without_dropout(model)
-    _leave_upsampling(model.segmentation_head)
+    leave_upsampling(model.segmentation_head)
     if not drop_between(model.decoder, recipe.decoder_dropout):
         model.decoder = Dropped(model.decoder, recipe.decoder_dropout)
+    if lora:
+        add_adapters(model.encoder, recipe)
     mean, std = normalisation(encoder)
-    least = SMALLEST.get(architecture, 32)
-    stride = math.lcm(least, int(getattr(model.encoder, "output_stride", 32)))
-    return SmpModel(model, mean=mean, std=std, stride=stride, bands=bands)
+    stride = _stride(architecture, int(getattr(model.encoder, "output_stride", 32)))
+    return (AdaptedVit if lora else SmpModel)(model, mean=mean, std=std, stride=stride, bands=bands)
+
+
+def _stride(architecture: str, encoder: int) -> int:
+    """Return what sides must be a multiple of, with an encoder's stride in pixels."""
+    if architecture == "DPT" and SMALLEST_SIDE % encoder:
+        return 2 * encoder  # DPT halves the features once more
+    return math.lcm(SMALLEST.get(architecture, SMALLEST_SIDE), encoder)
+
+
+def overlay(weights: Weights) -> dict[str, Any]:
+    """Return what makes timm take its tensors from a file; it maps their names to those of a model of features."""
+    return {"pretrained_cfg_overlay": {"state_dict": dict(load_tensors(weights))}} if weights.path else {}
+
+
+@contextmanager
+def fitting(weights: Weights, architecture: str, encoder: str) -> Iterator[None]:
+    """Say in a line what keeps the block from building an SMP model.
+
+    Raises:
+        RecipeError: SMP does not combine the two.
+        WeightsError: The file does not fit the encoder.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        if not weights.path:
+            raise
+        raise weights.wrong(f"does not fit the encoder {encoder} ({reason_of(error)})") from error
+    except (ValueError, NotImplementedError, TypeError, AttributeError) as error:
+        raise RecipeError(
+            f"architecture smp:{architecture}/{encoder}: {_why_not(architecture, encoder, error)}"
+        ) from error
+
+
+def _why_not(architecture: str, encoder: str, error: Exception) -> str:
+    reason = reason_of(error)
+    if "downsampling pattern" in reason:
+        return (
+            f"{architecture} needs features at 1/4, 1/8, 1/16 and 1/32 of the size, and {encoder} has others, as plain "
+            f"vision transformers have; take smp:DPT/{encoder}, or an encoder with a pyramid such as tu-convnext_tiny"
+        )
+    if "output_stride" in reason:
+        return f"{architecture} dilates its encoder, which {encoder} cannot; take Unet, FPN or UPerNet"
+    return f"SMP does not combine them ({reason}); take another encoder"
 
 
 def normalisation(encoder: str) -> tuple[Sequence[float], Sequence[float]]:
@@ -159,7 +214,7 @@ def _load(encoder: nn.Module, weights: Weights, tensors: dict[str, Tensor]) -> N
         raise weights.wrong(f"does not fit the encoder ({reason_of(error)})") from error
 
 
-def _leave_upsampling(head: Any) -> None:
+def leave_upsampling(head: Any) -> None:
     """Switch a head's own upsampling off: logits are brought to full size in one place, for all models."""
     if hasattr(head, "upsampling_factor"):
         head.upsampling_factor = 1

