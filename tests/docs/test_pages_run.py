@@ -21,7 +21,7 @@ MARKED = {name_of(page): marked_blocks(page.read_text(encoding="utf-8")) for pag
 )
 def test_a_page_s_blocks_work_one_after_the_other(name: str, tmp_path: Path) -> None:
     if name in HEAVY:
-        run_block("python -m sweep.patches synthesize --dst patches --tiles 24,6,6 --size 128", tmp_path)
+        run_block("python -m sweep.patches synthesize --dst patches --counts 24,6,6 --size 128", tmp_path)
     else:
         (tmp_path / "patches").symlink_to(ROOT / "patches")
     for block in MARKED[name]:
