@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from search_spaces.grids import GRIDS, STUDY
 from trainables.errors import RecipeError, nearest
 from trainables.models.registry import GRID_OF_FIVE
 
@@ -30,6 +31,7 @@ class Profile:
         reduction_factor: One in this many trials passes each rung.
         draws: Draws of each tile budget in Phase 3.
         needs_gpu: Explain instead of starting when there is no GPU.
+        stand_ins: Tiny models stand in for the real ones, for which this size has no time.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Profile:
     search_epochs: int | None = None
     changes: Changes = field(default_factory=lambda: MappingProxyType({}))
     needs_gpu: bool = False
+    stand_ins: bool = False
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -53,8 +56,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             Profile(
                 name="paper",
                 summary="the study's own numbers: whole tiles, 400 draws per epoch, up to 60 epochs; needs GPUs",
-                architectures=GRID_OF_FIVE,
-                search=("smp_unet_resnet34", "smp_deeplabv3plus_resnet34", "sam_vit_b_unet"),
+                architectures=GRIDS[STUDY].architectures,
+                search=GRIDS[STUDY].search,
                 weights="pretrained",
                 trials_each=30,
                 grace_epochs=6,
@@ -111,12 +114,33 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 )
 
 
-def get_profile(name: str) -> Profile:
+def get_profile(name: str, grid: str = STUDY, *, pretrained: bool = False) -> Profile:
     """Look a profile up.
 
+    Args:
+        name: Its name.
+        grid: Which architectures it compares, of ``GRIDS``. Another grid than the study's is of large models: a profile
+            that needs no real weights has tiny stand-ins of them.
+        pretrained: Its runs start from real weights whatever it usually does, so they have no stand-ins.
+
     Raises:
-        RecipeError: No such profile; the nearest name is suggested.
+        RecipeError: No such profile or grid; the nearest name is suggested.
     """
     if name not in PROFILES:
         raise RecipeError(f"--profile {name!r} does not exist; {nearest(name, PROFILES)}")
-    return PROFILES[name]
+    if grid not in GRIDS:
+        raise RecipeError(f"--grid {grid!r} does not exist; {nearest(grid, GRIDS)}")
+    profile = PROFILES[name]
+    if grid == STUDY:
+        return profile
+    stands_in = profile.weights == "available" and not pretrained
+    changes = {**profile.changes, **({"model_size": "tiny"} if stands_in else {})}
+    chosen = GRIDS[grid]
+    most = len(profile.search)
+    return replace(
+        profile,
+        architectures=chosen.architectures,
+        search=chosen.search[:most],
+        changes=changes,
+        stand_ins=stands_in,
+    )

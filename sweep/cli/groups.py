@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -17,8 +17,8 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "tiles and splits": "size grid tiles_per_source overlap min_foreground negatives nudge split shares counts "
         "split_origin subset val_share",
         "dataset": "dst title origin licence gsd no_leak_check dry_run force",
-        "data and models": "patches profile architectures recipes folds group_by pool_val refit allow_leak repeats "
-        "seed weights sam_checkpoint sam_sha256 offline trust_code",
+        "data and models": "patches profile grid architectures recipes folds group_by pool_val refit allow_leak "
+        "repeats seed weights sam_checkpoint sam_sha256 offline trust_code",
         "search": "trials space max_epochs grace_period reduction_factor halving warm_from sampler optuna_storage "
         "confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",
@@ -30,7 +30,6 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 """Heading to names of options, in the order of a help; what is in none of them is under ``options``, which is first."""
 COMMA = "\N{SINGLE LOW-9 QUOTATION MARK}"
 """Stands for a comma within a word, where tyro would else break the line."""
-_OF_NAME = {name: heading for heading, names in HEADINGS.items() for name in names.split()}
 _HELP = "-h, --help"
 _SAID_OF_GROUPS = "At most one argument can be overridden."
 _CHOICES = re.compile(r"\{([\w,.-]+)\}")
@@ -38,14 +37,21 @@ _CHOICES = re.compile(r"\{([\w,.-]+)\}")
 
 
 class Headings:
-    """Puts options under headings; tyro knows them as groups of options that exclude each other."""
+    """Puts options under headings; tyro knows them as groups of options that exclude each other.
 
-    def __init__(self) -> None:
+    Args:
+        names: Of all options of the command: one that is named under two headings is where more of the others are.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
         self._groups: dict[str, Any] = {}
+        crowds = {heading: set(listed.split()) & set(names) for heading, listed in HEADINGS.items()}
+        fewest_first = sorted(crowds.items(), key=lambda one: len(one[1]))
+        self._of_name = {name: heading for heading, crowd in fewest_first for name in crowd}
 
     def of(self, name: str) -> tuple[Any, ...]:
         """Return the remark that puts an option under its heading; none for ``options``."""
-        heading = _OF_NAME.get(name)
+        heading = self._of_name.get(name)
         if heading is None:
             return ()
         if heading not in self._groups:

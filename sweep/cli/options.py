@@ -87,7 +87,7 @@ class RecipeOptions:
     """Recipes other than the shared one."""
 
     recipes: Annotated[Path | None, arg(metavar="FILE"), OnResume.FIXED] = None
-    """TOML tables of recipe fields by architecture, as in Phase 2's best_recipes.toml."""
+    """Recipe fields by architecture, as in Phase 2's best_recipes.toml."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +100,11 @@ class TrainingOptions:
     patches: Annotated[Path, arg(metavar="DIR|URI"), OnResume.MAY_CHANGE] = Path("patches")
     """The dataset: {train,val,test}/{images,masks}/; s3:// and gs://, too."""
 
+    grid: Annotated[Literal["study", "modern"], OnResume.FIXED] = "study"
+    """Which architectures: the study's, or those of today."""
+
     architectures: Annotated[Names, OnResume.FIXED] = ()
-    """Which ones; default: the profile's."""
+    """Which ones; default: the grid's."""
 
 
 @dataclass(frozen=True, kw_only=True)

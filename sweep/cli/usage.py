@@ -138,7 +138,7 @@ def _as_shown(options: type[Options], everything: bool) -> type[Options]:
     hidden = with_mark(options, REFUSED) | (set() if everything else rare(options))
     suppress: Any = tyro.conf.Suppress
     annotations: dict[str, Any] = {}
-    headings = Headings()
+    headings = Headings([one.name for one in fields(options)])  # type: ignore[arg-type]
     for one in fields(options):  # type: ignore[arg-type]
         if one.name in hidden:
             annotations[one.name] = suppress[hints[one.name]]

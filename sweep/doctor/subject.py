@@ -69,7 +69,7 @@ class Subject:
     """
 
     def __init__(self, options: CheckupOptions) -> None:
-        self.profile = get_profile(options.profile)
+        self.profile = get_profile(options.profile, options.grid)
         names = options.architectures or self.profile.architectures
         trust_typed(options.architectures)
         self.architectures = tuple(get_architecture(name).name for name in names)

@@ -47,15 +47,15 @@ def design(options: Phase1Options, output: Output) -> Phase:
         TilesweepError: Options that make no sense.
     """
     from search_spaces.phase1 import grid
-    from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import SweepPlan
     from sweep.records.trials import TrialPlan
+    from sweep.session.resolve import profile_of
     from sweep.session.session import Phase
     from trainables.models.registry import get_architecture
     from trainables.recipe import Recipe
 
-    profile = get_profile(options.profile)
+    profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
     names = tuple(get_architecture(name).name for name in asked)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase2Options(SearchOptions):
-    """Search each architecture's recipe with Optuna: its own study, its own rungs, the same number of trials."""
+    """Search each architecture's recipe with Optuna: own study, own rungs, the same number of trials."""
 
     confirm: Annotated[int, arg(metavar="K"), Bounds(0, MAX_REPEATS), OnResume.FIXED] = 0
-    """Train the K best recipes of each architecture again, without ASHA; that decides."""
+    """Train each architecture's K best recipes again, without ASHA; that decides."""
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 3
     """Trainings of each confirmed recipe, with seeds that the search has not used."""
@@ -49,16 +49,15 @@ def design(options: Phase2Options, output: Output) -> Phase:
     Raises:
         TilesweepError: Options that make no sense.
     """
-    from search_spaces.profiles import get_profile
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes, trials_each
-    from sweep.session.resolve import policy_of
+    from sweep.session.resolve import policy_of, profile_of
     from sweep.session.session import Phase
     from trainables.models.registry import get_architecture
 
-    profile = get_profile(options.profile)
+    profile = profile_of(options)
     recipes = shared_recipes(
         options.architectures or profile.search, profile, seed=options.seed, max_epochs=options.max_epochs
     )

@@ -61,13 +61,12 @@ def design(options: Phase3Options, output: Output) -> Phase:
     Raises:
         TilesweepError: Options that make no sense.
     """
-    from search_spaces.profiles import get_profile
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.planning.policy import NoHalving
     from sweep.records.trials import TrialPlan
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes
-    from sweep.session.resolve import policy_of
+    from sweep.session.resolve import policy_of, profile_of
     from sweep.session.session import Phase
     from trainables.data.budgets import draw_tiles
     from trainables.data.folds import draw_folds
@@ -75,7 +74,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
 
     if options.trials is not None:
         raise ExperimentError("--trials: belongs to Phase 2; --tune N gives the trials at each budget")
-    profile = get_profile(options.profile)
+    profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.search
     shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)

@@ -44,6 +44,8 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
     say(console, "data", f"{data.name}{kind}: {tiles_in_words(run)}{task}")
     for line in scenes_in_words(run):
         say(console, "scenes", line)
+    for line in stand_ins_in_words(run):
+        say(console, "models", line)
     say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
     for note in run.crop_notes:
         say(console, "crops", note)
@@ -68,6 +70,12 @@ def tiles_in_words(run: Run) -> str:
         return f"{len(data.train)} train and {len(data.val)} val tiles"
     sizes = ", ".join(str(len(fold.val)) for fold in folds)
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
+
+
+def stand_ins_in_words(run: Run) -> list[str]:
+    """Say in a line where models are not the real ones."""
+    said = "tiny stand-ins with random weights, to see how a run works; --weights pretrained trains the real models"
+    return [said] if run.profile.stand_ins else []
 
 
 def scenes_in_words(run: Run) -> list[str]:

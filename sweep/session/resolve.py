@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from search_spaces.profiles import Profile
+from search_spaces.profiles import Profile, get_profile
 from sweep.cli.marks import TrackedBy, flag, marked
 from sweep.cli.options import CommonOptions, SweepOptions
 from sweep.observers import tracking
@@ -136,6 +136,15 @@ def policy_of(options: SearchOptions, profile: Profile) -> Policy:
         "warm_from": warm_from or "",
     }
     return make_policy(name, settings)
+
+
+def profile_of(options: CommonOptions) -> Profile:
+    """Return the profile that options name, with the architectures of their grid.
+
+    Raises:
+        RecipeError: There is no such profile.
+    """
+    return get_profile(options.profile, options.grid, pretrained=options.weights == "pretrained")
 
 
 def wants_pretrained(options: SweepOptions, profile: Profile) -> bool:

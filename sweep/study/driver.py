@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from search_spaces.profiles import get_profile
 from sweep.cli.durations import duration
 from sweep.cli.interrupts import INTERRUPTED, end_on_signals
 from sweep.cli.output import Output, say
@@ -20,6 +19,7 @@ from sweep.records.studies import PHASES, StudyFolder, StudyRecord, phases_until
 from sweep.records.winners import winners
 from sweep.sealed.next_step import awaits_score, export_command, trusting
 from sweep.sealed.test_tiles import NoTestError
+from sweep.session.resolve import profile_of
 from sweep.session.stored_options import to_store
 from sweep.study.answer import say_answer
 from sweep.study.division import Sizes, divide
@@ -193,7 +193,7 @@ def _finalists(study: StudyFolder, phase: str, options: StudyOptions) -> Finalis
     if experiment.exists:
         return Finalists(names=tuple(read_plan(experiment).architectures))
     if phase == "phase2":
-        return to_search(study.experiment("phase1"), get_profile(options.profile))
+        return to_search(study.experiment("phase1"), profile_of(options))
     return to_curve(study.experiment("phase2"))
 
 

