@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
 
 PROGRAM = "tilesweep"
 """The script that an installation brings: ``tilesweep phase1`` is ``python -m sweep.phase1``."""
+
+COMMANDS = re.compile(
+    r"((?:python -m sweep\b|tilesweep [a-z0-9 ]+--|pip install |apt-get install |ray start )"
+    r"(?:[^();,]|,(?=\S))*[^();,.\s])"
+)
+"""Commands in a sentence: one ends at its punctuation."""
 
 
 def words(name: str = "") -> list[str]:

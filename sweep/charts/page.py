@@ -14,16 +14,19 @@ from markupsafe import Markup
 from PIL import Image
 
 from sweep.charts.picture import style_sheet
+from trainables.invocation import COMMANDS
 
-WORD = 32
-"""Characters that fit on a line of a phone."""
-_TYPED = re.compile(r"(python -m [^();,]*[^();,.\s]|(?<![\w-])--[a-z][a-z0-9-]*(?: \d+(?![\w.]\w))?)")
-"""A command, or a flag with its number."""
+WORD, NAME = 32, 20
+"""Characters that fit on a line of a phone, and beside others in a table."""
+_APART = re.compile(
+    rf"{COMMANDS.pattern}|((?<![\w-])--[a-z][a-z0-9-]*(?: \d+(?![\w.]\w))?)|((?<![\w-])\w+(?:-\w+)+(?![\w-]))"
+)
+"""A command; a flag with its number; a word with a hyphen, such as a model's name."""
 
 
 @cache
 def page_templates(package: str) -> Environment:
-    """Return the templates of a package, in which ``commands`` sets what is typed apart from the sentence."""
+    """Return the templates of a package, in which ``words`` sets what is typed apart and keeps words whole."""
     environment = Environment(
         loader=PackageLoader(package),
         autoescape=True,
@@ -31,21 +34,28 @@ def page_templates(package: str) -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["commands"] = _commands
+    environment.filters["words"] = _words
     return environment
 
 
-def _commands(text: str) -> Markup:
-    """Set commands and flags apart; their words are never broken, as a browser does after a hyphen."""
-    return Markup("").join(_as_typed(part) if _TYPED.fullmatch(part) else part for part in _TYPED.split(text))
+def _words(text: str) -> Markup:
+    """Set commands and flags apart; no word is broken after a hyphen, as a browser does, where it fits on a line."""
+    found, end = Markup(), 0
+    for one in _APART.finditer(text):
+        command, flag, name = one.groups()
+        found += text[end : one.start()] + (_whole(name, NAME) if name else _as_typed(command, flag))
+        end = one.end()
+    return found + text[end:]
 
 
-def _as_typed(text: str) -> Markup:
-    """Return a command whose lines break between words, and a flag in one piece."""
-    first, *others = re.split(r"(?<!python)(?<!python -m) ", text) if text.startswith("python") else [text]
-    words = [first, *others]
-    pieces = (Markup("<span>{}</span>" if len(word) <= WORD else "{}").format(word) for word in words)
-    return Markup("<code>{}</code>").format(Markup(" ").join(pieces))
+def _as_typed(command: str | None, flag: str | None) -> Markup:
+    """Return a command whose lines break between words, or a flag in one piece."""
+    words = re.split(r"(?<!python)(?<!python -m) ", command) if command else [flag or ""]
+    return Markup("<code>{}</code>").format(Markup(" ").join(_whole(word, WORD) for word in words))
+
+
+def _whole(word: str, most: int) -> Markup:
+    return Markup('<span class="whole">{}</span>' if len(word) <= most else "{}").format(word)
 
 
 def page_style() -> str:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-_COMMAND = re.compile(
-    r"((?:python -m sweep\.|tilesweep [a-z0-9 ]+--|pip install |apt-get install |ray start )[^();,]*[^();,.\s])"
-)
+from trainables.invocation import COMMANDS
 
 
 def is_command(text: str) -> bool:
     """Whether a text is a command and nothing else."""
-    return bool(_COMMAND.fullmatch(text))
+    return bool(COMMANDS.fullmatch(text))
 
 
 def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
@@ -45,8 +43,8 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
 
 def _pieces(text: str, room: int) -> Iterator[str]:
     """Split a line into blanks, words, and commands, which are pasted and so stay whole where they fit."""
-    for part in _COMMAND.split(text):
-        if _COMMAND.fullmatch(part) and cell_len(part) <= room:
+    for part in COMMANDS.split(text):
+        if COMMANDS.fullmatch(part) and cell_len(part) <= room:
             yield part
         else:
             yield from re.findall(r" +|[^ ]+", part)

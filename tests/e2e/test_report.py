@@ -230,7 +230,7 @@ def test_one_trial_and_one_tile_need_no_interval(copy: Callable[..., Path]) -> N
     lines[-1]["final_tiles"] = {tile: {**score, "confusion": [[50, 10], [10, 30]]}}  # not a single class everywhere
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     html = write_report(folder.parent, NAME)
-    assert "U-Net from scratch reaches a val IoU of 0." in html and "no other model to compare it with" in html
+    assert "from scratch reaches a val IoU of 0." in html and "no other model to compare it with" in html
     assert "a single val tile" in html
 
 
