@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from sweep.cli.terminal import Terminal
@@ -88,9 +89,12 @@ class Output:
         self.afterwards: float | None = None
 
     def next(self, command: str) -> None:
-        """Say which command comes next, ready to be pasted."""
+        """Say which command comes next, ready to be pasted: on a line of its own where it fits only there."""
         self.next_command = command
-        self.results.print(f"{'next':{LABEL_WIDTH}}{command}", soft_wrap=True)
+        line = f"{'next':{LABEL_WIDTH}}{command}"
+        wraps = isinstance(self.results, Terminal) and self.results.is_there
+        whole = not wraps or cell_len(line) <= self.results.width
+        self.results.print(line if whole else f"next\n{command}", soft_wrap=True)
 
     def resume(self, command: str) -> None:
         """Say which command resumes what has been stopped."""

@@ -20,7 +20,7 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
 
     Args:
         text: Its own line ends and the blanks between its words stay.
-        width: Cells of a line; a word that is longer than that gets a line of its own and is not broken.
+        width: Cells of a line; a word that is longer gets a line of its own, with less before it, and is not broken.
         indent: Blanks before every line but the first.
 
     Returns:
@@ -34,7 +34,7 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
                 blank = piece
             elif line.strip() and cell_len(line) + cell_len(blank) + cell_len(piece) > width:
                 lines.append(line)
-                line, blank = " " * indent + piece, ""
+                line, blank = " " * min(indent, max(0, width - cell_len(piece))) + piece, ""
             else:
                 line, blank = line + blank + piece, ""
         lines.append(line)

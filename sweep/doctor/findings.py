@@ -79,7 +79,7 @@ def lines(finding: Finding, topic: str, width: int) -> list[Text]:
         whole = is_command(said)
         first, *others = [said] if whole else wrapped(said, column - len(FIX), indent=len(FIX))
         laid.append(Text(f"{INDENT}{FIX}", style="dim").append(first, style="default not dim"))
-        laid += [Text(INDENT + line) for line in others]
+        laid += [Text(" " * min(len(INDENT), max(0, width - len(line))) + line) for line in others]
     return laid
 
 

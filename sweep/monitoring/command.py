@@ -51,7 +51,6 @@ def main(options: MonitoringOptions, output: Output) -> int:
         f"wrote          {out}: {', '.join(files)}\n"
         f"Grafana        GF_PATHS_PROVISIONING={provisioning} grafana server --homepath /usr/share/grafana\n"
         f"               or import grafana/dashboards/tilesweep.json",
-        soft_wrap=True,
     )
     output.events.emit("monitoring", path=str(out), files=list(files))
     output.next(shlex.join(["prometheus", f"--config.file={out / 'prometheus.yml'}"]))

@@ -13,7 +13,7 @@ from sweep.cli.console import Command
 from sweep.cli.durations import duration
 from sweep.cli.marks import RARE, Bounds
 from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import SHOWN, replace_or_skip
 from sweep.records.provenance import typed_command
@@ -183,7 +183,7 @@ def _say_hidden(counts: dict[str, int], output: Output) -> None:
     """Say which files of folders are not read."""
     for folder, count in counts.items():
         text = f"{counted(count, 'file')} in {folder} whose names begin with a dot"
-        output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
+        say(output.results, "skipped", visible(text))
         output.events.emit("skipped", input=folder, text=text)
 
 
@@ -206,7 +206,7 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
             if not job.is_done(one, record):
                 record.require_free(one)
                 if warning := job.warning(one):
-                    output.results.print(f"warning        {visible(warning)}", soft_wrap=True)
+                    say(output.results, "warning", visible(warning))
                     output.events.emit("warning", input=unsigned(one.path), text=warning)
         except TilesweepError as error:
             (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
@@ -216,14 +216,14 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
         raise ExperimentError(faults or skipped)
     for fault in skipped:
         text = fault.removesuffix(f"; {replace_or_skip()}")
-        output.results.print(f"skipped        {visible(text)}", soft_wrap=True)
+        say(output.results, "skipped", visible(text))
         output.events.emit("skipped", text=text)
     return usable
 
 
 def _say_models(ensemble: Ensemble, output: Output) -> None:
     for label in ensemble.labels:
-        output.console.print(f"model          {label}", soft_wrap=True)
+        say(output.console, "model", label)
     batch, symmetries = ensemble.batch_size, ", eight symmetries each" if ensemble.tta else ""
     output.console.print(
         f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}"
@@ -248,7 +248,7 @@ def _say_scale(chosen: tuple[float, float] | None, imagery: Imagery, output: Out
         text = f"{shown} become 0 to 255, as in the tiles that were trained on"
     else:
         return
-    output.console.print(f"values         {text}", markup=False, soft_wrap=True)
+    say(output.console, "values", text)
 
 
 def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> None:
@@ -276,7 +276,7 @@ def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> No
 def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
     """Predict one raster after the other; those that another command predicts now come last."""
     for name in record.begin():
-        output.console.print(f"removed        {visible(name)}, made in another way", soft_wrap=True)
+        say(output.console, "removed", f"{visible(name)}, made in another way")
     try:
         elsewhere = [one for one in inputs if not _map(job, one, record, output, wait=False)]
         for one in elsewhere:
@@ -286,7 +286,7 @@ def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> N
         output.results.print("interrupted; what is finished is kept")
         output.next(typed_command())
         raise
-    output.results.print(f"results        {job.out}", soft_wrap=True)
+    say(output.results, "results", str(job.out))
 
 
 def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) -> bool:
@@ -295,7 +295,7 @@ def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) ->
         if not ours:
             return False
         if job.is_done(one, record):
-            output.console.print(f"{visible(one.name)}: is there already", soft_wrap=True)
+            output.console.print(f"{visible(one.name)}: is there already")
         else:
             _say_mapped(one, job.map(one, record), output)
     return True
@@ -308,12 +308,12 @@ def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
         dropped = f", {counted(facts['dropped'], 'smaller one')} dropped" if facts["dropped"] else ""
         said += f"; {counted(facts['polygons'], 'polygon')}, {facts['area_m2']:,.0f} m2{dropped}"
     names = ", ".join(file.name for file in mapped.files)
-    output.results.print(visible(f"{one.name}: {names} ({said})"), soft_wrap=True)
+    output.results.print(visible(f"{one.name}: {names} ({said})"))
     path = unsigned(one.path)
     if bad := mapped.bad:
         more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""
         text = f"{path}: damaged and left out: {'; '.join(bad[:SHOWN])}{more}"
-        output.results.print(f"warning        {visible(text)}", soft_wrap=True)
+        say(output.results, "warning", visible(text))
     output.events.emit("predicted", input=path, files=[str(file) for file in mapped.files], **mapped.facts)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sweep.cli.output import say
 from sweep.ray_tune.address import Target, could_not_join, prepare_to_join, silent_core
 from sweep.ray_tune.local_ray import TOKEN_HINT, local_ray
 from sweep.ray_tune.ray_watch import Died, short_messages, watched_cluster
@@ -101,7 +102,7 @@ def _tell_size(target: Target, console: Console) -> None:
     import ray
 
     count = sum(node["Alive"] for node in ray.nodes())
-    console.print(f"cluster        {target}: {counted(count, 'node')}", soft_wrap=True)
+    say(console, "cluster", f"{target}: {counted(count, 'node')}")
 
 
 def _require_cpus(target: Target) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sweep.cli.output import say
 from sweep.planning.plan import SweepPlan
 from trainables.errors import ExperimentError, StorageError
 from trainables.models.node_weights import upload
@@ -71,7 +72,7 @@ def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str |
     if storage.is_local and not training_nodes():
         return None
     for path in upload((trial.weights for trial in plan.known()), storage):
-        console.print(f"weights        {path} copied to the storage, for all nodes", soft_wrap=True)
+        say(console, "weights", f"{path} copied to the storage, for all nodes")
     return storage.address
 
 

@@ -12,7 +12,7 @@ from tyro.conf import arg
 
 from sweep.cli.console import Command
 from sweep.cli.options import StorageOptions
-from sweep.cli.output import LABEL_WIDTH, Output, say
+from sweep.cli.output import Output, say
 from sweep.records.experiment import Experiment
 from sweep.records.outputs import is_sealed, require_free, sealed, write_files
 from sweep.records.studies import STUDY_REPORT_STEM, StudyFolder
@@ -180,16 +180,16 @@ class _Places:
 def _say(page: Page, written: Mapping[str, str], size: int, output: Output) -> None:
     """Print the answer, and where the page is."""
     for chapter in page.chapters:
-        output.results.print(f"{chapter.name}: {chapter.answer.verdict}", highlight=False)
-        for what, why in chapter.answer.warnings:
-            output.results.print(f"  {what}: {why}", highlight=False)
+        output.results.print(f"{chapter.name}: {chapter.answer.verdict}")
         output.events.emit("answer", text=chapter.answer.verdict)
+    for what, why in dict.fromkeys(one for chapter in page.chapters for one in chapter.answer.warnings):
+        say(output.results, "warning", f"{what}: {why}")
     shown = f"{written['.html']} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"
     say(output.results, "report", shown)
-    output.results.print(f"markdown       {written['.md']}", highlight=False, soft_wrap=True)
+    say(output.results, "markdown", written[".md"])
     printed = {"pdf": written[".pdf"]} if ".pdf" in written else {}
     for name, place in printed.items():
-        output.results.print(f"{name:{LABEL_WIDTH}}{place}", highlight=False, soft_wrap=True)
+        say(output.results, name, place)
     output.events.emit("report", path=written[".html"], markdown=written[".md"], bytes=size, **printed)
 
 

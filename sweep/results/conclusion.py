@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.records.experiment import Experiment
 from sweep.results.budget_curve import print_curve, write_curve
 from sweep.results.columns import EVENT_FIELDS
@@ -30,12 +30,12 @@ def conclude(experiment: Experiment, board: Leaderboard, output: Output) -> None
         print_curve(board.rows, console)
         board.print_notes(console)
         for plot in plots:
-            console.print(f"plot           {plot}", highlight=False, soft_wrap=True)
+            say(console, "plot", str(plot))
     else:
         board.print(console)
     if summaries:
         for path in write_best_recipes(experiment, summaries):
-            console.print(f"best recipes   {path}", highlight=False, soft_wrap=True)
+            say(console, "best recipes", str(path))
         from sweep.search.journal import dashboard_command
 
         command = dashboard_command(experiment, description["optuna_storage"])

@@ -9,6 +9,7 @@ from functools import cached_property
 import pyarrow as pa
 from rich.console import Console
 
+from sweep.cli.output import say
 from sweep.cli.tables import Sheet
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather, read_test_scores, write_tables
@@ -179,7 +180,7 @@ class Leaderboard:
             console.print(class_table(task_of(self.experiment), self.class_rows))
         for line in (*self.answer, *self.notes):
             console.print(line, highlight=False)
-        console.print(f"results        {self.experiment.address}", highlight=False, soft_wrap=True)
+        say(console, "results", self.experiment.address)
 
     def write(self) -> None:
         """Write ``leaderboard.{md,csv,parquet}`` and the comparison of predictions into the experiment."""

@@ -12,7 +12,7 @@ from tyro.conf import arg
 from sweep.cli.console import Command
 from sweep.cli.counting import WindowProgress
 from sweep.cli.options import AddressOptions, DeviceOptions, Names, RecipeOptions, StorageOptions, TrustOptions
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.ray_tune.cluster import joins, ray_cluster
 from sweep.ray_tune.ray_watch import end_at_once
 from sweep.records.experiment import Experiment
@@ -87,7 +87,7 @@ def score(options: ScoreOptions, output: Output) -> None:
     board = Leaderboard(experiment)
     board.write()
     conclude(experiment, board, output)
-    output.results.print(f"ledger         {ledger.address}", soft_wrap=True)
+    say(output.results, "ledger", ledger.address)
     output.next(next_command(experiment, description, board.trials))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.cli.tables import Sheet, columns_of
 from sweep.records.experiment import Experiment, is_name
 from sweep.records.store import ScoreRow, read_test_scores, scored_attempts, scores_sha256
@@ -253,12 +253,12 @@ def show_audit(checks: Sequence[AuditResult], ledger: Ledger, output: Output) ->
         )
     output.results.print(Sheet(f"{ledger.address}: {len(checks)} readings", columns, rows))
     for note in ledger.notes():
-        output.results.print(f"note           {note.time}: {note.text}", soft_wrap=True)
+        say(output.results, "note", f"{note.time}: {note.text}")
         output.events.emit("note", text=f"{note.time}: {note.text}")
     wrong = sum(not check.matches for check in checks)
     verdict = (
         f"{wrong} of {len(checks)} readings do not match what is on disk" if wrong else "all match what is on disk"
     )
     output.results.print(f"the chain is whole; {verdict}")
-    output.results.print(f"last line      {ledger.last_hash}", soft_wrap=True)
+    say(output.results, "last line", ledger.last_hash)
     return 1 if wrong else 0

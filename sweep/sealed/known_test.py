@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.records.experiment import Experiment
 from sweep.sealed.ledger import Ledger, Note, Reading
 from trainables.data.tiles import TileFiles, TuningData
@@ -83,7 +83,7 @@ def _readings(storage: Storage, output: Output) -> list[Reading]:
 
 def _note(storage: Storage, experiment: str, text: str, output: Output) -> None:
     """Write a note unless it is there, and say it in any case."""
-    output.results.print(f"warning        {text}; the ledger notes it", soft_wrap=True)
+    say(output.results, "warning", f"{text}; the ledger notes it")
     output.events.emit("warning", text=text)
     ledger = Ledger(storage)
     if text in {note.text for note in ledger.notes()}:
@@ -93,7 +93,7 @@ def _note(storage: Storage, experiment: str, text: str, output: Output) -> None:
         with ledger.locked(timeout=WAIT_SECONDS):
             ledger.append([Note(experiment=experiment, time=now, text=text)])
     except (LedgerError, StorageError) as error:
-        output.results.print(f"warning        could not be noted: {error}", soft_wrap=True)
+        say(output.results, "warning", f"could not be noted: {error}")
 
 
 def _some(names: list[str]) -> str:

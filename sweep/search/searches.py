@@ -78,5 +78,4 @@ def say_limits(number: int, trials: Mapping[str, int], console: Console) -> None
             console.print(
                 f"{name}: its space holds {counted(found, 'recipe')}, so {counted(found, 'trial')} instead of "
                 f"{number}; a second training of the same recipe would only repeat the first",
-                soft_wrap=True,
             )

@@ -56,7 +56,7 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         console.print(line)
     if not data.leaks_checked:
         look = command("patches", "check", "--patches", str(run.patches))
-        console.print(f"leaks          never looked for; do so with {look}", soft_wrap=True)
+        say(console, "leaks", f"never looked for; do so with {look}")
     if data.imagery != RGB:
         say(console, "bands", bands_in_words(data.imagery))
     if absent := data.absent_classes:
@@ -67,7 +67,7 @@ def tiles_in_words(run: Run) -> str:
     """Say how many tiles are trained on and scored, and how they are divided."""
     data, folds = run.data, run.plan.known()[0].folds
     if not folds:
-        return f"{len(data.train)} train and {len(data.val)} val tiles"
+        return f"{len(data.train)} train and {counted(len(data.val), 'val tile')}"
     sizes = ", ".join(str(len(fold.val)) for fold in folds)
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
 

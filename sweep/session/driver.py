@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sweep.cli.interrupts import INTERRUPTED, Interrupt, interruptible
-from sweep.cli.output import Output
+from sweep.cli.output import Output, say
 from sweep.planning.disk import require_room, sweep_bytes
 from sweep.planning.packing import Packing, Probe, share_gpus
 from sweep.planning.resources import Resources, require_gpu
@@ -132,7 +132,7 @@ def _describe(
     described = {**before, **packed, "stopped": ""}
     if before.get("stopped") or (packing and packing != run.packing):
         experiment.describe(described)
-    console.print(f"found {experiment.address} unfinished; going on with it", soft_wrap=True)
+    console.print(f"found {experiment.address} unfinished; resuming it")
     return described
 
 
@@ -142,7 +142,7 @@ def _finish(
     """Write the leaderboard, say what came out, and write how the sweep ended; returns its last description."""
     if experiment.describe_again(described):
         said = f"{experiment.path(DESCRIPTION_FILE)}: was gone or damaged; written again"
-        output.results.print(f"warning        {said}", soft_wrap=True)
+        say(output.results, "warning", said)
     board = Leaderboard(experiment)
     board.write()
     if end.complete or end.limit:

@@ -51,12 +51,12 @@ def show_plan(
     lines = [("data", tiles_in_words(run)), *(("models", line) for line in stand_ins_in_words(run))]
     lines += [] if data.imagery == RGB else [("bands", bands_in_words(data.imagery))]
     for name, text in [*lines, *(("scenes", line) for line in scenes_in_words(run))]:
-        console.print(f"{name}: {text}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{name}: {text}")
     if refits := [trial.contender or trial.contest for trial in plan.refits]:
         said = "at last once more on all tiles, for the median of the folds' best epochs"
-        console.print(f"refit: {', '.join(refits)}, {said}", soft_wrap=True, highlight=False)
+        console.print(f"refit: {', '.join(refits)}, {said}")
     for note in run.crop_notes:
-        console.print(f"crops: {note}", soft_wrap=True)
+        console.print(f"crops: {note}")
     at_most, expected = estimator.sweep(plan, resources, worst_case=True), estimator.sweep(plan, resources)
     worst = duration(at_most)
     usual = f"; about {duration(expected)} as halving usually goes" if plan.policy.ends_early else ""
@@ -64,7 +64,7 @@ def show_plan(
     storage = run.experiment.storage
     power = foresee(plan, describe(run, {}), storage)
     if power:
-        console.print(foreseen(power, run.phase, len(data.val)), soft_wrap=True, highlight=False)
+        console.print(foreseen(power, run.phase, len(data.val)))
     free = storage.free_bytes()
     room = "" if free is None else f", {size(free)} are free"
     needed = sweep_bytes(plan, data, resources.concurrent)

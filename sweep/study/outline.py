@@ -173,7 +173,7 @@ class StudyOutline:
         architectures = counted(len(plan.architectures), "architecture")
         budgets = counted(len({trial.train_tiles(len(self.third.data.train)) for trial in plan.trials}), "number")
         return {
-            "phase1": f"which architecture: {architectures} under one shared recipe",
+            "phase1": f"which of {architectures}, under one shared recipe",
             "phase2": f"its own recipe: the best, at most {architectures}, {counted(sizes.trials, 'trial')} each",
             "phase3": f"more labels: the winner on {budgets} of tiles, {counted(sizes.draws, 'draw')} each",
         }[phase]

@@ -44,7 +44,7 @@ def budget_in_words(usual: Sizes, sizes: Sizes, phases: Sequence[str], budget: f
     """Say how the time is divided, a line each."""
     if budget is None:
         return []
-    lines = [f"{duration(budget)}, of which {RESERVE:.0%} stay free, for estimates are no better"]
+    lines = [f"{duration(budget)}, of which {RESERVE:.0%} stay free, since estimates are not exact"]
     if "phase2" in phases:
         lines.append(
             f"Phase 2 gets what the others leave: {counted(sizes.trials, 'trial')} of each architecture, where the "

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from sweep.cli.counting import WindowProgress
+from sweep.cli.output import Events, Output
 from sweep.cli.tables import Column, Sheet
 from sweep.cli.terminal import PIPE_WIDTH, Terminal
 from sweep.observers.progress import Progress
 from tests.cases.experiments import write_experiment
 from tests.cases.screens import FakeTerminal, Screen, printed, run_on
-from tests.commands import environment
+from tests.commands import environment, run_process
 from tests.conftest import ROOT
+from tests.rasters import draw_photos
 from tests.reports import epoch_of, plan_of
 from trainables.recipe import Recipe
 
@@ -59,6 +61,46 @@ def xterm(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("LANG", "C.UTF-8")
     return monkeypatch
+
+
+PASTED = {
+    "sweep/cli/help_page.py",  # lays out its lines itself
+    "sweep/cli/output.py",
+    "sweep/completion/command.py",
+    "sweep/doctor/findings.py",
+    "sweep/results/conclusion.py",
+    "sweep/session/announcement.py",
+}
+"""Where lines are printed that no terminal may wrap: commands, and what is laid out already."""
+
+
+def test_only_what_is_pasted_is_left_to_the_terminal_to_wrap() -> None:
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "sweep").rglob("*.py")}
+    assert {name for name, text in sources.items() if "soft_wrap=True" in text} - {"sweep/cli/terminal.py"} == PASTED
+
+
+def test_no_sentence_of_a_command_is_broken_in_a_word(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", 12)
+    made = ("make", "--src", tmp_path / "photos", "--dst", tmp_path / "tiles", "--size", 64, "--force")
+    for words in (made, ("check", "--patches", tmp_path / "tiles")):
+        screen = Screen(80, 24)
+        assert run_on(screen, "sweep.patches", *map(str, words)) == 0
+        piped = run_process("patches", *words).stdout
+        shown = " ".join(" ".join(screen.everything).split())
+        path = str(tmp_path)  # which may be longer than a line
+        sentences = [" ".join(line.split()) for line in piped.splitlines() if path not in line]
+        assert sentences and not [one for one in sentences if one not in shown]
+
+
+def test_a_command_that_fits_on_a_line_of_its_own_gets_one() -> None:
+    command = "python -m sweep.status study-demo-phase2 --storage /tmp/face-demo/r --watch"
+    stream = FakeTerminal()
+    output = Output(Terminal(file=stream), Terminal(file=stream, width=80), Events(None))
+    output.next(command)
+    assert stream.getvalue().splitlines() == ["next", command]
+    piped = io.StringIO()
+    Output(Terminal(file=piped), Terminal(file=piped), Events(None)).next(command)
+    assert piped.getvalue() == f"next           {command}\n"
 
 
 @pytest.mark.parametrize("trials", [3, 12, 40])

@@ -56,7 +56,7 @@ def test_a_terminated_sweep_says_how_to_go_on_and_does(
     assert another.returncode == 2 and "is another sweep" in another.stderr and "--resume" in another.stderr
     resumed = run("phase1", *sweep)  # as the command does: test_watching uses that
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert "unfinished; going on with it" in resumed.stdout
+    assert "unfinished; resuming it" in resumed.stdout
     rows = {row["attempt"]: row for row in pq.read_table(experiment / "trials.parquet").to_pylist()}
     assert len(rows) == 8 and {row["status"] for row in rows.values()} == {"finished"}
     for attempt, row in finished.items():

@@ -30,7 +30,7 @@ def say_found(folder: Path, found: SourceSet, output: Output) -> None:
     if len(found.notes) > SHOWN_NOTES:
         lines.append(f"and {len(found.notes) - SHOWN_NOTES} more that were left out; --json lists them")
     for line in lines:
-        output.console.print(line, markup=False, soft_wrap=True)
+        output.console.print(line)
     output.events.emit(
         "layout",
         path=str(folder),
@@ -47,7 +47,7 @@ def say_work(folder: Path, plan: TilePlan, output: Output) -> None:
     counts = ", ".join(f"{split} {count}" for split, count in plan.counts.items())
     total = counted(sum(plan.counts.values()), "tile")
     line = f"{folder}: {total} of up to {plan.tiling.size} pixels: {counts}; split {plan.division.how}"
-    output.console.print(line, markup=False, soft_wrap=True)
+    output.console.print(line)
 
 
 def say_pairs(found: SourceSet, plan: TilePlan, output: Output) -> None:

@@ -110,7 +110,7 @@ def _show_faults(root: Path, faults: tuple[str, ...], output: Output) -> None:
     title = f"{root}: {len(faults)} faults"
     output.results.print(Sheet(title, columns_of("file", "fault", "fix"), rows[:SHOWN_FAULTS]))
     if rest := the_rest(faults):
-        output.results.print(rest, soft_wrap=True)
+        output.results.print(rest)
 
 
 def _old_manifest(root: Path) -> Manifest | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sweep.cli.counting import CountedItems, Watch
-from sweep.cli.output import LABEL_WIDTH, Output
+from sweep.cli.output import LABEL_WIDTH, Output, say
 from sweep.cli.tables import Column, Sheet
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.leaks import find_leaks
@@ -75,14 +75,14 @@ def describe(options: Describe, output: Output) -> None:
     _say_scenes(report, output)
     resolution = resolution_of(report.manifest)
     ground = resolution.words if resolution else "metres per pixel are not known"
-    output.results.print(f"{'ground':{LABEL_WIDTH}}{ground}", soft_wrap=True)
+    say(output.results, "ground", ground)
     _say_empty(looks, output)
     _say_twins(report.splits, output, watch)
     say_suspicions(suspicious_masks(report, watch, notes), output, rest=command("patches sheet", root))
     if not report.task.binary:
         line = f'class_weights = "{",".join(f"{weight:.4g}" for weight in weights)}"'
-        output.results.print(f"{'for a recipe':{LABEL_WIDTH}}{line}", soft_wrap=True)
-    output.results.print(f"{'picture':{LABEL_WIDTH}}{path}", soft_wrap=True)
+        say(output.results, "for a recipe", line)
+    say(output.results, "picture", str(path))
     for split, look in looks.items():
         shares = dict(zip(report.task.classes, look.shares.tolist(), strict=True))
         output.events.emit(
@@ -150,7 +150,7 @@ def _say_empty(looks: Mapping[str, SplitLook], output: Output) -> None:
     names = [name for look in looks.values() for name in look.empty]
     more = f" and {len(names) - MOST_EMPTY} more; --json lists all" if len(names) > MOST_EMPTY else ""
     shown = f": {', '.join(names[:MOST_EMPTY])}{more}" if names else ""
-    output.results.print(f"{'empty tiles':{LABEL_WIDTH}}{len(names) or 'none'}{shown}", markup=False, soft_wrap=True)
+    say(output.results, "empty tiles", f"{len(names) or 'none'}{shown}")
 
 
 def _balance_table(looks: Mapping[str, SplitLook], weights: Sequence[float], task: Task) -> Sheet:
@@ -191,7 +191,7 @@ def _say_scenes(report: Report, output: Output) -> None:
     """Count the tiles of every scene."""
     names = {split: [files.name for files in tiles] for split, tiles in report.splits.items()}
     scenes = scenes_of([name for found in names.values() for name in found], report.scenes.of, None, ())
-    output.results.print(f"{'scenes':{LABEL_WIDTH}}{report.scenes.origin}", markup=False, soft_wrap=True)
+    say(output.results, "scenes", report.scenes.origin)
     counts = {split: Counter(scenes.of[name] for name in found) for split, found in names.items()}
     total = sum(counts.values(), Counter())
     if len(total) == total.total():
@@ -217,7 +217,7 @@ def _say_twins(splits: Mapping[str, Sequence[CheckedTile]], output: Output, watc
     twins = find_leaks({"all": tiles}, {}, watch)
     output.results.print(f"{'near-duplicates':{LABEL_WIDTH}} {len(twins) or 'none'}")
     for twin in twins[:MOST_TWINS]:
-        output.results.print(f"  {twin}", markup=False, soft_wrap=True)
+        output.results.print(f"  {twin}")
     if len(twins) > MOST_TWINS:
         output.results.print(f"  and {len(twins) - MOST_TWINS} more; --json lists all")
     for twin in twins:

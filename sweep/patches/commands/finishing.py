@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweep.cli.counting import Watch
-from sweep.cli.output import LABEL_WIDTH, Output
+from sweep.cli.output import Output, say
 from sweep.patches.checks.checking import Report
 from sweep.patches.commands.shared import OVERVIEW_FILE, command, draw_overview_of, emit_dataset, show_leaks, title
 from sweep.patches.commands.suspicions import SHEET_FILE, emit_suspicions, said_of, write_sheet
@@ -30,9 +30,9 @@ def say_made(root: Path, report: Report, odd: Sequence[Suspicion], output: Outpu
     """Say what was made, what the contact sheet shows, and what to do with it."""
     emit_suspicions(odd, output)
     output.results.print(f"{root}: {report.summary()}")
-    output.results.print(f"{'overview':{LABEL_WIDTH}}{root / OVERVIEW_FILE}", soft_wrap=True)
+    say(output.results, "overview", str(root / OVERVIEW_FILE))
     sheet = said_of(odd, root / SHEET_FILE)
-    output.results.print(f"{'contact sheet':{LABEL_WIDTH}}{sheet}", markup=False, soft_wrap=True)
+    say(output.results, "contact sheet", str(sheet))
     emit_dataset(root, report, output)
     if report.leaks:
         show_leaks(root, report.leaks, output)

@@ -111,5 +111,5 @@ def _say_what_is_odd(plan: TilePlan, output: Output) -> None:
     """Say what was chosen for the user, padded and left out."""
     lines = [line for line in (*sentences(plan), turned(plan)) if line]
     for line in lines:
-        output.console.print(line, markup=False, soft_wrap=True)
+        output.console.print(line)
     output.events.emit("tiles", split_origin=plan.division.origin, size=plan.tiling.size, lines=lines, **plan.counts)

@@ -32,6 +32,6 @@ def sheet(options: SheetOptions, output: Output) -> None:
     name = title(report.manifest) if report.manifest else root.resolve().name
     drawn = write_sheet(path, name, report, found, watch, notes, flag=flag, overwrite=options.overwrite)
     say_suspicions(found, output, rest=str(path))
-    output.results.print(f"wrote {path}: {drawn.shown:,} of {drawn.tiles:,} tiles", markup=False, soft_wrap=True)
+    output.results.print(f"wrote {path}: {drawn.shown:,} of {drawn.tiles:,} tiles")
     output.events.emit("sheet", path=str(path), shown=drawn.shown, tiles=drawn.tiles)
     output.next(command(train_words(report), root))

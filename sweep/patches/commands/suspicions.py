@@ -68,7 +68,7 @@ def say_suspicions(found: Sequence[Suspicion], output: Output, *, rest: str) -> 
     rows = [(one.mask, one.kind, one.why) for one in found[:SHOWN]]
     output.results.print(Sheet(line, columns_of("mask", "kind", "why"), rows))
     if len(found) > SHOWN:
-        output.results.print(f"and {len(found) - SHOWN} more: see {rest}", markup=False, soft_wrap=True)
+        output.results.print(f"and {len(found) - SHOWN} more: see {rest}")
 
 
 def said_of(found: Sequence[Suspicion], path: Path) -> str:
