@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from search_spaces.limits import require_few
 from search_spaces.profiles import Profile
 from trainables.errors import RecipeError
 from trainables.models.registry import get_architecture
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 TRACKS: dict[str, dict[str, float | int]] = {
@@ -74,3 +75,22 @@ def grid(profile: Profile, architectures: Sequence[str] = (), *, seed: int = 42,
     require_distinct(names)
     require_few(len(names) * repeats, f"{len(names)} architectures x {repeats:,} repeats")
     return [shared_recipe(name, profile, seed=seed + repeat) for repeat in range(repeats) for name in names]
+
+
+def shortened(recipes: Sequence[Recipe], weights: Mapping[str, Weights], profile: Profile) -> list[Recipe]:
+    """Give what has random weights for lack of real ones the few epochs of the profile, if others have real ones.
+
+    Args:
+        recipes: Those that ask for other epochs than the profile's keep theirs.
+        weights: Architecture to what its encoder starts from.
+        profile: Has ``random_epochs``.
+    """
+    few, usual = profile.random_epochs, profile.changes.get("max_epochs")
+    if few is None or not any(one.path for one in weights.values()):
+        return list(recipes)
+    return [
+        recipe.replace(max_epochs=few)
+        if weights[recipe.architecture].kind == "random" and recipe.max_epochs == usual
+        else recipe
+        for recipe in recipes
+    ]

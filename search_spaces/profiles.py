@@ -31,6 +31,8 @@ class Profile:
         reduction_factor: One in this many trials passes each rung.
         draws: Draws of each tile budget in Phase 3.
         needs_gpu: Explain instead of starting when there is no GPU.
+        random_epochs: In Phase 1, epochs of what has random weights for lack of real ones, while others have real ones;
+            None is as many as they.
         stand_ins: Tiny models stand in for the real ones, for which this size has no time.
     """
 
@@ -46,6 +48,7 @@ class Profile:
     search_epochs: int | None = None
     changes: Changes = field(default_factory=lambda: MappingProxyType({}))
     needs_gpu: bool = False
+    random_epochs: int | None = None
     stand_ins: bool = False
 
 
@@ -68,10 +71,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             Profile(
                 name="demo",
                 summary="the real architectures on 256-pixel crops for a few steps; minutes on two CPU cores",
-                architectures=(*GRID_OF_FIVE, "smp_unet_efficientnet_lite0"),
+                architectures=(*GRID_OF_FIVE, *(f"smp_unet_efficientnet_lite{size}" for size in range(3))),
                 search=("smp_unet_efficientnet_lite0", "unet"),
                 weights="available",
                 trials_each=6,
+                random_epochs=2,
                 grace_epochs=1,
                 reduction_factor=2,
                 draws=2,

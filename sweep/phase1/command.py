@@ -46,7 +46,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
     Raises:
         TilesweepError: Options that make no sense.
     """
-    from search_spaces.phase1 import grid
+    from search_spaces.phase1 import grid, shortened
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import SweepPlan
     from sweep.records.trials import TrialPlan
@@ -72,6 +72,9 @@ def design(options: Phase1Options, output: Output) -> Phase:
     attempts = {attempt_of(number, recipe): recipe for number, recipe in enumerate(recipes)}
 
     def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
+        planned = list(attempts.values())
+        if options.weights is None:
+            planned = shortened(planned, weights, profile)
         return SweepPlan(
             trials=tuple(
                 TrialPlan(
@@ -82,7 +85,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
                     weights=weights[recipe.architecture],
                     folds=folds,
                 )
-                for name, recipe in attempts.items()
+                for name, recipe in zip(attempts, planned, strict=True)
             )
         )
 

@@ -44,7 +44,7 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
     say(console, "data", f"{data.name}{kind}: {tiles_in_words(run)}{task}")
     for line in scenes_in_words(run):
         say(console, "scenes", line)
-    for line in stand_ins_in_words(run):
+    for line in models_in_words(run):
         say(console, "models", line)
     say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
     for note in run.crop_notes:
@@ -72,10 +72,19 @@ def tiles_in_words(run: Run) -> str:
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
 
 
-def stand_ins_in_words(run: Run) -> list[str]:
-    """Say in a line where models are not the real ones."""
+def models_in_words(run: Run) -> list[str]:
+    """Say in a line where models are not the real ones, or train less than others for lack of real weights."""
     said = "tiny stand-ins with random weights, to see how a run works; --weights pretrained trains the real models"
-    return [said] if run.profile.stand_ins else []
+    few = run.profile.random_epochs
+    epochs = {trial.recipe.max_epochs for trial in run.plan.trials}
+    short = [one for one in run.plan.trials if one.weights.kind == "random" and one.recipe.max_epochs == few]
+    lines = [said] if run.profile.stand_ins else []
+    if few is not None and short and max(epochs) > few:
+        lines.append(
+            f"{counted(len(short), 'row')} with random weights for lack of real ones: {few} epochs instead of "
+            f"{max(epochs)}; --weights pretrained fetches the real ones"
+        )
+    return lines
 
 
 def scenes_in_words(run: Run) -> list[str]:

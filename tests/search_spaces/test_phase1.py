@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from search_spaces.phase1 import grid, shared_recipe
+from search_spaces.phase1 import grid, shared_recipe, shortened
 from search_spaces.profiles import PROFILES, get_profile
 from trainables.errors import RecipeError
 from trainables.models.registry import GRID_OF_FIVE
+from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
 
@@ -21,10 +22,33 @@ def test_the_paper_profile_is_the_study_s_recipe_for_five_architectures() -> Non
         assert same == Recipe()
 
 
-def test_demo_adds_a_row_that_is_pretrained_without_a_hub() -> None:
-    assert get_profile("demo").architectures == (*GRID_OF_FIVE, "smp_unet_efficientnet_lite0")
+def test_demo_adds_rows_that_are_pretrained_without_a_hub() -> None:
+    assert get_profile("demo").architectures == (
+        *GRID_OF_FIVE,
+        *(f"smp_unet_efficientnet_lite{size}" for size in range(3)),
+    )
     assert {recipe.crop_size for recipe in grid(get_profile("demo"))} == {256}
     assert {recipe.model_size for recipe in grid(get_profile("demo"))} == {"full"}
+
+
+def _weights(real: bool) -> dict[str, Weights]:
+    random = Weights(kind="random", needs="sam-vit-b")
+    lite = Weights(kind="imagenet", needs="imagenet-efficientnet-lite0", path="/a/file") if real else random
+    return {"unet": Weights(kind="none"), "sam_vit_b_conv": random, "smp_unet_efficientnet_lite0": lite}
+
+
+@pytest.mark.parametrize(
+    ("profile", "real", "epochs"),
+    [("demo", True, [5, 2, 5]), ("demo", False, [5, 5, 5]), ("paper", True, [60, 60, 60])],
+)
+def test_random_rows_are_short_where_others_have_real_weights(profile: str, real: bool, epochs: list[int]) -> None:
+    recipes = grid(get_profile(profile), tuple(_weights(real)))
+    assert [one.max_epochs for one in shortened(recipes, _weights(real), get_profile(profile))] == epochs
+
+
+def test_epochs_that_a_recipe_asks_for_are_kept() -> None:
+    recipes = [one.replace(max_epochs=7) for one in grid(get_profile("demo"), tuple(_weights(True)))]
+    assert shortened(recipes, _weights(True), get_profile("demo")) == recipes
 
 
 def test_smoke_is_tiny() -> None:

