@@ -69,10 +69,10 @@ def main(options: ReportOptions, output: Output) -> int:
         raise ExperimentError("--browse: opens the page of --live; say --live, too, or open report.html yourself")
     subject = ReportSubject(Storage.open(options.storage), options.names)
     browser = require_printer() if options.pdf else ""
+    if (count := len(subject.named())) > MOST_EXPERIMENTS:
+        raise ExperimentError(f"{count} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     experiments = subject.experiments()
     subject = subject if options.names else replace(subject, names=(experiments[0].name,))  # also when another begins
-    if len(experiments) > MOST_EXPERIMENTS:
-        raise ExperimentError(f"{len(experiments)} experiments: one page shows up to {MOST_EXPERIMENTS}; name fewer")
     endings = (".html", ".md", *((".pdf",) if browser else ()))
     places = _Places.of(subject.study, experiments, options.out, endings)
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done

@@ -37,7 +37,7 @@ class MaskReader:
     def shares(self, mask: Mask) -> str:
         """Say how much of it each class takes, the commonest first."""
         if self.task.binary:
-            return f"{float((mask == 1).mean()):.0%} of it"
+            return f"{self.task.classes[1]} {float((mask == 1).mean()):.1%}"
         counts = np.bincount(mask.reshape(-1), minlength=256)[: len(self.task.classes)]
         order = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
         return ", ".join(f"{self.task.classes[index]} {counts[index] / mask.size:.0%}" for index in order)

@@ -28,14 +28,18 @@ class ReportSubject:
         """The study that it is the report of; None for single experiments, and for several studies."""
         return StudyFolder.named(self.storage, self.names[0]) if len(self.names) == 1 else None
 
+    def named(self) -> list[str]:
+        """Return the names of its experiments, those of studies as far as they have begun."""
+        return list(dict.fromkeys(one for name in self.names for one in self._phases(name)))
+
     def experiments(self) -> list[Experiment]:
         """Return those that are there now.
 
         Raises:
             ExperimentError: A name is nobody's; the nearest one is suggested.
         """
-        names: list[str | None] = list(dict.fromkeys(one for name in self.names for one in self._phases(name)))
-        return [Experiment.find(self.storage, name) for name in names or [None]]
+        names: list[str | None] = [*self.named()] or [None]
+        return [Experiment.find(self.storage, name) for name in names]
 
     def is_run(self) -> bool:
         """Return whether a process runs one of them at this moment."""

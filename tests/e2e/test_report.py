@@ -343,7 +343,10 @@ def test_a_search_shows_what_mattered_and_what_was_stopped(copy: Callable[..., P
     section = html[html.index("Hyperparameters</h2>") : html.index("Cost</h2>")]
     shares = [int(share) for share in re.findall(r">(\d+)%</span></td>", section)]
     assert len(shares) == 3 and shares[0] == max(shares)  # the learning rate's
-    assert section.count('class="mark"') == 3 * 20 and section.count('class="hollow"') == 3 * 10
+    assert (
+        len(re.findall(r'class="mark" d="[^"]*" transform', section)) == 3 * 20
+        and section.count('class="hollow"') == 3 * 10
+    )
     assert section.count('class="thread s0') == 30
 
 
