@@ -82,6 +82,9 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
         states = Counter(row.status for row in source.trials)
         if states["failed"] and states["failed"] == len(source.trials):
             return "No answer: every training failed.", ["The section on failures says why."]
+        if any(one.ranked for one in source.board.standings):  # of Phase 3, on fewer tiles
+            most = source.board.standings[0].conditions.tiles
+            return f"No answer yet: no model has finished training on the most tiles, {most}.", []
         return "No answer yet: no model has finished training.", []
     best, standing = ranked[0], source.board.standings[0]
     names = {row.contender: source.label(row) for row in ranked}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from dataclasses import replace
 from importlib.resources import files
@@ -146,6 +147,17 @@ def test_pages_share_what_opens_pictures_large() -> None:
     rules = [set(re.findall(r"^[^{}@/\n]+\{[^{}]+\}", text, re.MULTILINE)) for text in (shared, *own)]
     assert not rules[1] & rules[2] and not rules[0] & (rules[1] | rules[2])
     assert ".zoom {" in shared and not any(".zoom {" in text or "dialog {" in text for text in own)
+
+
+def test_an_answer_waits_for_the_most_tiles_and_says_so(tmp_path: Path) -> None:
+    third = write_experiment(tmp_path, "c", phase="phase3", ended=False, states={"smp_unet_resnet34": "running"})
+    fewer = {"unet": {"tiles": ["a"], "draw": 1, "contender": "unet-1tiles"}}
+    lines = [json.loads(line) for line in third.read("trials.jsonl").splitlines()]
+    third.write(
+        "trials.jsonl", "".join(f"{json.dumps({**one, **fewer.get(one['attempt'], {})})}\n" for one in lines).encode()
+    )
+    said = assemble([ReportData.read(third)]).chapters[0].answer.verdict
+    assert said == "No answer yet: no model has finished training on the most tiles, 2."
 
 
 def test_a_study_is_run_between_its_phases_too_and_phases_that_begin_join(study: StudyFolder) -> None:
