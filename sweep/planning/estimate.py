@@ -26,19 +26,36 @@ STARTUP_SECONDS = 15.0
 TRAIN_SECONDS_PER_MEGAPIXEL = {
     # "cuda" follows from the published minutes an epoch on a T4 (1 for CNNs, 4 for SAM in fp32; 400 draws of 1 Mpx).
     # "cpu" is core-seconds on a 2-core AVX-512 machine, demo profile.
-    "cuda": {"cnn": 0.15, "sam": 0.6, "vit": 0.2},
-    "cpu": {"cnn": 11.0, "sam": 22.0, "vit": 11.0},
+    "cuda": {"cnn": 0.15, "sam": 0.6, "vit": 0.6},
+    "cpu": {"cnn": 11.0, "sam": 22.0, "vit": 28.0},
 }
 CPU_COST = {
     "unet": 1.05,
     "smp_unet_resnet34": 0.65,
     "smp_deeplabv3plus_resnet34": 0.5,
     "smp_unet_efficientnet_lite0": 0.35,
+    "smp_unet_efficientnet_lite1": 0.45,
+    "smp_unet_efficientnet_lite2": 0.52,
+    "convnext_tiny_upernet": 2.4,
+    "dinov3_vit_s_dpt_lora": 1.07,
+    "dinov3_vit_b_dpt": 1.2,
+    "dinov3_vit_b_dpt_lora": 1.5,
+    "sam2_hiera_t_unet": 0.39,
     "sam_vit_b_conv": 0.4,
     "sam_vit_b_unet": 0.57,
 }
-"""Of what its track takes on a CPU: trainings of the demo on two idle cores; 1 where nothing was measured."""
-ENCODER_SHARE = {"sam_vit_b_conv": 0.63, "sam_vit_b_unet": 0.52, "mobile_sam_conv": 0.13}
+"""Of what its track takes on a CPU: trainings of the demo on two idle cores, by operations where the demo has others or
+stand-ins; 1 where nothing is known."""
+TINY_SHARE = 0.1
+"""What a tiny stand-in takes of the real model's time, at most: it has 0.5 to 6 % of the operations, but small ones."""
+ENCODER_SHARE = {
+    "sam_vit_b_conv": 0.63,
+    "sam_vit_b_unet": 0.52,
+    "mobile_sam_conv": 0.13,
+    "dinov3_vit_s_dpt": 0.07,
+    "dinov3_vit_b_dpt": 0.2,
+    "sam2_hiera_t_unet": 0.23,
+}
 """Share of a training step that a fixed encoder takes, which folds share; by operations (``benchmarks.folds``)."""
 
 
@@ -59,15 +76,13 @@ class Estimator:
     def trial(self, recipe: Recipe, folds: int = 0) -> float:
         """Estimate a full training, in seconds of one GPU or one CPU core.
 
-        Tiny models are counted as full ones; the estimate is meant to tell minutes from days.
-
         Args:
             recipe: What is trained.
             folds: Of its cross-validation; 0 for none. Each trains as long as a training alone, but for what a fixed
                 encoder makes of the views that folds share; each tile is scored once per epoch.
         """
         track = get_architecture(recipe.architecture).track
-        train = self._rate(recipe.architecture)
+        train = self._rate(recipe)
         view = recipe.crop_size**2 / 1e6
         whole = self._whole(recipe)
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
@@ -84,7 +99,7 @@ class Estimator:
 
     def scoring(self, recipe: Recipe) -> float:
         """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core."""
-        rate = self._rate(recipe.architecture) * PREDICT_SHARE[get_architecture(recipe.architecture).track]
+        rate = self._rate(recipe) * PREDICT_SHARE[get_architecture(recipe.architecture).track]
         return self._whole(recipe) * rate * self.factors.get(recipe.architecture, 1.0)
 
     def _whole(self, recipe: Recipe) -> float:
@@ -92,10 +107,12 @@ class Estimator:
         val = self.data.val
         return whole_pixels(recipe, len(val), sum(tile.mask.size for tile in val)) / 1e6
 
-    def _rate(self, architecture: str) -> float:
+    def _rate(self, recipe: Recipe) -> float:
         """Return the seconds of training on a megapixel."""
-        rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(architecture).track]
-        return rate * CPU_COST.get(architecture, 1.0) if self.device == "cpu" else rate
+        rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(recipe.architecture).track]
+        if self.device == "cpu":
+            rate *= CPU_COST.get(recipe.architecture, 1.0)
+        return rate * TINY_SHARE if recipe.model_size == "tiny" else rate
 
     def calibrated(self, trials: Iterable[TrialResult], resources: Resources) -> Estimator:
         """Return an estimator that knows how long trials took.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainables.models.registry import described
 from trainables.recipe import Recipe
 
-PREDICT_SHARE = {"cnn": 0.3, "sam": 0.8, "vit": 0.6}
+PREDICT_SHARE = {"cnn": 0.3, "sam": 0.8, "vit": 0.4}
 """Cost of predicting a pixel over training on it; a frozen encoder costs the same in both."""
 
 

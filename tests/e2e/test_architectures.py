@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import Run, assert_refused
 from tests.conftest import ROOT
+from tests.models import LIKE_OTHERS
 from trainables.models.registry import ARCHITECTURES, get_architecture
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,10 @@ BUILT_IN = [
     "segformer_b0",
     "mobile_sam_conv",
     "sam_vit_b_unet_lora",
+    "convnext_tiny_upernet",
+    "dinov3_vit_s_dpt",
+    "dinov3_vit_s_dpt_lora",
+    "sam2_hiera_t_unet",
     *(["sam2_hiera_t_conv"] if find_spec("sam2") else []),
 ]
 FAMILIES = ["smp:UnetPlusPlus/efficientnet-b3", "my_models.py:build"]
@@ -113,7 +118,8 @@ def test_one_that_breaks_is_refused_before_any_trial(folder: Path, run: Run) -> 
 
 
 def test_every_built_in_beyond_the_grid_was_tried() -> None:
-    known = {name for name in ARCHITECTURES if not name.startswith("segformer_b") or name == "segformer_b0"}
-    grid = {"unet", "smp_unet_resnet34", "smp_deeplabv3plus_resnet34", "smp_unet_efficientnet_lite0"}
+    known = {name for name in ARCHITECTURES if name not in LIKE_OTHERS}
+    grid = {"unet", "smp_unet_resnet34", "smp_deeplabv3plus_resnet34"}
+    grid |= {f"smp_unet_efficientnet_lite{size}" for size in range(3)}
     grid |= {"sam_vit_b_conv", "sam_vit_b_unet", "sam2_hiera_t_conv"}
     assert known - grid <= set(NAMES), ROOT
