@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from search_spaces.grids import STUDY
 from search_spaces.profiles import Profile, get_profile
 from sweep.cli.marks import typed
 from sweep.cli.options import SweepOptions
@@ -206,7 +207,10 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
         raise ExperimentError(f"--refit: {experiment.name} {WITHOUT_FOLDS}")
     trust(options, ())
     require_same_code(experiment, plan)
-    profile = get_profile(description["profile"])
+    begun = description["options"]
+    profile = get_profile(
+        description["profile"], begun.get("grid", STUDY), pretrained=begun.get("weights") == "pretrained"
+    )
     packing = None if options.gpus_per_trial else packing_of(experiment)  # auto that is given again measures again
     path = options.patches if "patches" in typed(options) else Path(description["data"]["path"])
     options = replace(with_stored(options, experiment), patches=path)
