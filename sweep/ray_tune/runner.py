@@ -27,6 +27,7 @@ from sweep.ray_tune.callback import ObserverCallback
 from sweep.ray_tune.gauges import TrialGauges
 from sweep.ray_tune.scheduler import PolicyScheduler
 from sweep.ray_tune.searcher import RoundRobin, attempt_of
+from sweep.ray_tune.silent_reporter import SilentReporter
 from sweep.ray_tune.stopper import SweepStopper
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import PlannedTrials, TrialGroup
@@ -202,6 +203,7 @@ def run_trials(
                 name=experiment.name,
                 storage_path=str(scratch),
                 verbose=0,
+                progress_reporter=SilentReporter(),
                 stop=stopper,
                 callbacks=[callback],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own states

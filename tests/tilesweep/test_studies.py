@@ -85,6 +85,8 @@ def test_the_whole_question_is_answered_in_a_notebook(tmp_path: Path) -> None:
     outputs = _run(tmp_path, IMAGE, code, "found")
     said = _printed(outputs[1])
     assert "Which model?" in said and "(96, 128) ('background', 'foreground')" in said
-    assert len([one for one in outputs[1] if one.output_type == "display_data"]) == 3, "a table per phase"
+    tables = [one.data["text/plain"] for one in outputs[1] if one.output_type == "display_data"]
+    assert len(tables) == 3 and all("trials done" in one for one in tables), "a table per phase, and none of Ray's"
+    assert "in all         about" in said, "the plan is still there"
     assert "Would more labels help?" in outputs[2][0].data["text/html"]
     assert (tmp_path / "ray_results/study-smoke/report.html").exists()
