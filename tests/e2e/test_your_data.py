@@ -26,7 +26,7 @@ def _noise(seed: int, height: int, width: int) -> Image.Image:
 def _write_dubai(root: Path) -> None:
     """Two parts a scene, with masks in stripes of all colours; those of tile2 and tile4 have palettes."""
     indices = (np.arange(544 * 509) // 400 % len(LEGEND)).reshape(544, 509).astype(np.uint8)
-    for scene in (1, 2, 4, 5, 7):
+    for scene in (1, 2, 4, 5, 6, 7):
         for kind in ("images", "masks"):
             (root / f"tile{scene}" / kind).mkdir(parents=True)
         for part in (1, 2):
@@ -87,8 +87,8 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
         for block in blocks:
             said += run_block(block, tmp_path)
     counts = {
-        "roofs": (6, 2),
-        "land_use": (6, 2),
+        "roofs": (8, 2),
+        "land_use": (8, 2),
         "yard_roofs": (2, 1),
         "yard_classes": (2, 1),
         "yard_footprints": (2, 1),
@@ -103,5 +103,5 @@ def test_every_block_works_as_it_stands_there(tmp_path: Path) -> None:
     assert read["land_use"].task.remap == {}
     assert set(np.unique(read["yard_classes"].train[0].mask)) == {0, 1, 2}
     assert int(read["yard_footprints"].train[0].mask.sum()) == pytest.approx(100 * 100, rel=0.01)
-    assert 'class_weights = "' in said and "sound." in said and "scenes: 5 from folders" in said
+    assert 'class_weights = "' in said and "sound." in said and "scenes: 6 from folders" in said
     assert (tmp_path / "land_use" / "description.svg").exists()
