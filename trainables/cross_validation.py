@@ -20,7 +20,9 @@ from trainables.memory import random_state, set_random_state
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import SegmentationModel
 from trainables.models.fold_ensemble import member_name
+from trainables.models.probe_names import is_probe
 from trainables.models.weights import Weights
+from trainables.probing import ProbeRefit, ProbeTrainer
 from trainables.recipe import Recipe
 from trainables.refit import Refit
 from trainables.report import EpochReport
@@ -74,7 +76,7 @@ class CrossValidation:
         self._folds = tuple(fold.val for fold in folds)
         self._order = {tile.name: place for place, tile in enumerate(data.val)}
         self._trainers = [
-            Trainer(
+            trainer_of(recipe)(
                 recipe,
                 fold.of(data),
                 device,
@@ -88,7 +90,11 @@ class CrossValidation:
         ]
         self._shared: SharedViews | None = None
         encoder = self._trainers[0].fixed_encoder
-        if encoder is not None and all(encoder.same_as(trainer.fixed_encoder) for trainer in self._trainers):
+        if (
+            self._trainers[0].takes_steps
+            and encoder is not None
+            and all(encoder.same_as(trainer.fixed_encoder) for trainer in self._trainers)
+        ):
             own = [[tile.name for tile in fold.of(data).train] for fold in folds]
             self._shared = SharedViews(
                 data.train, own, recipe, device, encoder, colours=data.imagery.has_colours, workers=workers
@@ -262,12 +268,21 @@ def start_training(
     rates: Sequence[float] = (),
     **how: Any,
 ) -> Training:
-    """Return a ``CrossValidation``, a ``Refit`` where there are rates, else a ``Trainer``; the arguments are theirs."""
+    """Return a ``CrossValidation``, a ``Refit`` where there are rates, else a ``Trainer``; the arguments are theirs.
+
+    A probe has its own kinds of the last two.
+    """
     if folds:
         return CrossValidation(recipe, data, folds, device, weights, **how)
     if rates:
-        return Refit(recipe, data, rates, device, weights, **how)
-    return Trainer(recipe, data, device, weights, **how)
+        refit = ProbeRefit if is_probe(recipe.architecture) else Refit
+        return refit(recipe, data, rates, device, weights, **how)
+    return trainer_of(recipe)(recipe, data, device, weights, **how)
+
+
+def trainer_of(recipe: Recipe) -> type[Trainer]:
+    """Return the kind of training of a single model that a recipe asks for."""
+    return ProbeTrainer if is_probe(recipe.architecture) else Trainer
 
 
 def fold_seed(seed: int, number: int) -> int:

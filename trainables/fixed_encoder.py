@@ -30,7 +30,9 @@ class FixedEncoder:
         self._dtype = dtype
         self._kept: CachedEncoder | None = None
         if store is not None and store.enabled:
-            self._kept = CachedEncoder(self.encode, f"{encoder_fingerprint(model)} {model.taps} {dtype}", device, store)
+            self._kept = CachedEncoder(
+                self.encode, f"{encoder_fingerprint(model)} {model.features_key} {dtype}", device, store
+            )
 
     @classmethod
     def of(

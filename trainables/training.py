@@ -61,9 +61,14 @@ class Trainer:
         compiled: Whether ``torch.compile`` translates the training step.
         seed: Seeds initial weights, draws and dropout; None is the recipe's.
 
+    Attributes:
+        takes_steps: Whether an epoch consists of optimizer steps.
+
     Raises:
         DataError: No val tile has a pixel that counts in its window.
     """
+
+    takes_steps = True
 
     def __init__(
         self,

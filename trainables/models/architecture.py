@@ -38,6 +38,7 @@ class Architecture:
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
         lora: Low-rank adapters in its encoder are trained, and not the encoder itself.
         changes: What its shared recipe has of its own.
+        probe: Nothing is trained by gradients: a classifier of pixels is fitted to the fixed encoder's features.
         extra: The extra to install for it; empty for none.
         packages: The packages of that extra.
         known_bytes: ``checkpoint_bytes`` where they are known without building the model.
@@ -52,6 +53,7 @@ class Architecture:
     fixed_encoder: bool = False
     lora: bool = False
     changes: Mapping[str, int | float] = field(default_factory=dict, hash=False)
+    probe: bool = False
     extra: str = ""
     packages: tuple[str, ...] = ()
     known_bytes: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -77,7 +79,7 @@ class Architecture:
 
     @property
     def pace(self) -> Literal["cnn", "sam", "vit", "transformer"]:
-        """Which learning rates suit it."""
+        """Which learning rates suit it; a probe has none."""
         return "transformer" if self.transformer else self.track
 
     @property

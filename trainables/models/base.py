@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -111,6 +111,39 @@ class SegmentationModel(nn.Module):
     def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return what ``raw_logits`` does, then the auxiliary outputs: each (B, C, h, w) of any size."""
         return (self.raw_logits(inputs),)
+
+    @classmethod
+    def feature_maps(cls, encoder: nn.Module, inputs: Tensor) -> list[Tensor]:
+        """Return all that an encoder of this kind of model makes of images, for a probe: the finest maps first.
+
+        Args:
+            encoder: Of a model of this class.
+            inputs: (B, N, H, W) float, normalised, H and W multiples of the model's stride.
+
+        Returns:
+            (B, C, h, w) each, smaller than the inputs.
+
+        Raises:
+            TypeError: The encoder returns something else.
+        """
+        found: object = encoder(inputs)
+        while isinstance(found, tuple) and found and isinstance(found[0], list | tuple):
+            found = found[0]  # a vision transformer's come with its prefix tokens
+        if isinstance(found, Tensor):
+            found = [found]
+        several = (
+            found.values() if isinstance(found, Mapping) else found if isinstance(found, list | tuple) else [found]
+        )
+        maps = [one for one in several if isinstance(one, Tensor) and one.ndim == 4 and one.shape[1]]
+        smaller = [one for one in maps if one.shape[-1] < inputs.shape[-1]]
+        if not smaller:
+            raise TypeError(f"it returns {type(found).__name__}")
+        return sorted(smaller, key=lambda one: -one.shape[-1])
+
+    @classmethod
+    def feature_maps_key(cls) -> str:
+        """Return a text that is the same for classes whose ``feature_maps`` do the same."""
+        return cls.feature_maps.__qualname__
 
     def in_encoder(self, name: str) -> bool:
         """Whether a parameter or buffer, named as in the state dict, is the encoder's."""

@@ -22,6 +22,11 @@ class EncoderDecoder(SegmentationModel):
 
     taps: tuple[int, ...] = ()
 
+    @property
+    def features_key(self) -> str:
+        """What decides the features besides the encoder's weights and the image."""
+        return str(self.taps)
+
     def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map normalised (B, N, H, W) to (B, C, h, w); H and W are multiples of the stride."""
         return self.decode(inputs, self.encode_prepared(inputs))

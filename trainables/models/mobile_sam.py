@@ -58,6 +58,16 @@ class MobileSamConv(SamConv):
         with torch.no_grad():
             return [self.encoder(inputs)]
 
+    @classmethod
+    def feature_maps(cls, encoder: nn.Module, inputs: Tensor) -> list[Tensor]:
+        """Return the one map: (B, C, H/16, W/16)."""
+        return [encoder(inputs)]
+
+    @classmethod
+    def feature_maps_key(cls) -> str:
+        """Return the name of the class: its encoder is of another kind than SAM's ViT."""
+        return cls.__qualname__
+
 
 def build_encoder(weights: Weights, *, tiny: bool) -> MobileSamEncoder:
     """Build MobileSAM's encoder, or a tiny stand-in of the same structure.

@@ -45,6 +45,16 @@ class SamBase(EncoderDecoder):
         """Return the features of normalised (B, 3, H, W) inputs: each (B, C, H/16, W/16)."""
         return encode(self.encoder, inputs, self.taps)
 
+    @classmethod
+    def feature_maps(cls, encoder: nn.Module, inputs: Tensor) -> list[Tensor]:
+        """Return the blocks' outputs that are a decoder's skips: each (B, C, H/16, W/16)."""
+        return encode(encoder, inputs, SKIP_BLOCKS)
+
+    @classmethod
+    def feature_maps_key(cls) -> str:
+        """Return what a decoder on the same blocks calls its features."""
+        return str(SKIP_BLOCKS)
+
 
 class SamModel(OnFixedEncoder, SamBase):
     """A decoder on a fixed SAM encoder."""

@@ -31,6 +31,17 @@ class Sam2Conv(SamConv):
             maps, _ = encoder.neck(encoder.trunk(inputs))
             return [maps[LEVEL]]
 
+    @classmethod
+    def feature_maps(cls, encoder: nn.Module, inputs: Tensor) -> list[Tensor]:
+        """Return all maps of the pyramid, the finest first."""
+        parts = cast("Any", encoder)
+        return list(parts.neck(parts.trunk(inputs))[0])
+
+    @classmethod
+    def feature_maps_key(cls) -> str:
+        """Return the name of the class: its encoder is of another kind than SAM's ViT."""
+        return cls.__qualname__
+
 
 def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:
     """Build Hiera-tiny with its feature pyramid as SAM 2.1 has them, or a tiny stand-in of the same structure.

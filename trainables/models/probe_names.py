@@ -1,0 +1,29 @@
+"""What architectures that are probes are called: ``probe:ARCHITECTURE``, ``probe:ridge/ARCHITECTURE``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+PROBE = "probe:"
+Method = Literal["ridge", "density"]
+METHODS: tuple[Method, ...] = ("ridge", "density")
+"""How a probe may classify a pixel; one that names none takes what is best for train scenes that were left out."""
+
+
+def is_probe(name: str) -> bool:
+    """Whether an architecture's name is a probe's."""
+    return name.startswith(PROBE)
+
+
+def host_of(name: str) -> str:
+    """Return the architecture whose encoder a probe stands on."""
+    rest = name.removeprefix(PROBE)
+    method, slash, host = rest.partition("/")
+    return host if slash and method in METHODS else rest
+
+
+def methods_of(name: str) -> tuple[Method, ...]:
+    """Return the methods that a probe tries."""
+    first = name.removeprefix(PROBE).partition("/")[0]
+    named = tuple(method for method in METHODS if method == first)
+    return named or METHODS
