@@ -12,6 +12,7 @@ from trainables.augment.presets import PRESETS
 from trainables.documents import quoted
 from trainables.errors import RecipeError, nearest
 from trainables.losses.registry import LOSSES
+from trainables.models.probe_names import is_probe
 from trainables.recipe_fields import (
     COLUMN,
     COMPARABLE,
@@ -191,8 +192,17 @@ class Recipe:
         return json.dumps(self.to_dict(), indent=2)
 
 
+PROBE_FIELDS = ("architecture", "crop_size", "draws_per_epoch", "max_epochs", "precision", "validation_crop", "seed")
+"""What decides a probe."""
 FIELDS = fields_of(Recipe)
 """What is known of each field."""
+
+
+def decided_by(recipe: Recipe, field: str) -> Any:
+    """Return a field's value; None where it decides nothing: a probe has no optimizer, loss or augmentation."""
+    if is_probe(recipe.architecture) and field not in PROBE_FIELDS:
+        return None
+    return getattr(recipe, field)
 
 
 def _check_type(name: str, value: object, annotation: str) -> None:

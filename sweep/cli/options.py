@@ -91,6 +91,14 @@ class RecipeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProbeOptions:
+    """Whether there are probes beside what is trained."""
+
+    no_probes: Annotated[bool, RARE, OnResume.FIXED] = False
+    """Leave out the probe on each encoder: a classifier of pixels in closed form, the floor for what is trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """What is trained on what."""
 

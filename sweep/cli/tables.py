@@ -46,6 +46,7 @@ class Column:
         least: Characters down to which it may be wrapped at blanks; 0 for a column that is not wrapped. No word is
             broken, so its longest word is a bound, too.
         common: Where all rows show the same, that is said once above the table.
+        gaps: For ``common``, a row may have nothing to show.
     """
 
     heading: str
@@ -57,6 +58,7 @@ class Column:
     priority: int = ALWAYS
     least: int = 0
     common: bool = False
+    gaps: bool = False
 
     def text(self, row: Any) -> str:
         """Return a row's cell."""
@@ -98,8 +100,9 @@ class Sheet:
         if self._title:
             yield Text("\n".join(wrapped(visible(self._title), width)), style="italic", overflow="fold")
         if self._common:
-            same = ", ".join(f"{one.column.heading} {_flat(one.cells[0])}" for one in self._common)
-            yield _sentence(f"the same in all rows: {same}", width)
+            same = ", ".join(f"{one.column.heading} {_flat(max(one.cells))}" for one in self._common)
+            where = "all rows" if all(min(one.cells) for one in self._common) else "all rows that have a value"
+            yield _sentence(f"the same in {where}: {same}", width)
         shown, widths = _choose(self._drawn, width)
         if widths:
             yield self._table(shown, widths, HEAD_ASCII if options.ascii_only else SIMPLE_HEAD)
@@ -166,7 +169,8 @@ class _Drawn:
 
     @property
     def is_common(self) -> bool:
-        return self.column.common and len(self.cells) > 1 and bool(self.cells[0]) and len(set(self.cells)) == 1
+        shown = {cell for cell in self.cells if cell or not self.column.gaps}
+        return self.column.common and len(self.cells) > 1 and len(shown) == 1 and shown != {""}
 
     @property
     def is_empty(self) -> bool:

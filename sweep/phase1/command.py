@@ -11,7 +11,7 @@ from tyro.conf import arg
 from search_spaces.limits import MAX_REPEATS
 from sweep.cli.console import Command
 from sweep.cli.marks import Bounds, OnResume
-from sweep.cli.options import RecipeOptions, SweepOptions
+from sweep.cli.options import ProbeOptions, RecipeOptions, SweepOptions
 from sweep.cli.output import Output
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase1Options(SweepOptions, RecipeOptions):
+class Phase1Options(SweepOptions, RecipeOptions, ProbeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
@@ -47,6 +47,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
         TilesweepError: Options that make no sense.
     """
     from search_spaces.phase1 import grid, shortened
+    from search_spaces.probes import probes_of
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import SweepPlan
     from sweep.records.trials import TrialPlan
@@ -59,6 +60,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
     names = tuple(get_architecture(name).name for name in asked)
+    names += () if options.no_probes else probes_of(names)
     recipes = [
         recipe.replace(**changes.get(recipe.architecture, {}))
         for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)

@@ -49,6 +49,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
     Raises:
         TilesweepError: Options that make no sense.
     """
+    from search_spaces.probes import refuse_probes
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
@@ -58,6 +59,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
     from trainables.models.registry import get_architecture
 
     profile = profile_of(options)
+    refuse_probes(options.architectures)
     recipes = shared_recipes(
         options.architectures or profile.search, profile, seed=options.seed, max_epochs=options.max_epochs
     )

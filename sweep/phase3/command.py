@@ -12,7 +12,7 @@ from search_spaces.limits import MAX_REPEATS, MAX_TRIALS, require_few
 from search_spaces.phase3 import TILE_BUDGETS, Condition, conditions, fitting_budgets
 from sweep.cli.console import Command
 from sweep.cli.marks import REFUSED, Bounds, OnResume, typed
-from sweep.cli.options import Numbers, RecipeOptions
+from sweep.cli.options import Numbers, ProbeOptions, RecipeOptions
 from sweep.cli.output import Output
 from sweep.session.search_options import SearchOptions
 
@@ -29,7 +29,7 @@ MAX_TILES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase3Options(RecipeOptions, SearchOptions):
+class Phase3Options(RecipeOptions, ProbeOptions, SearchOptions):
     """Train each architecture's best known recipe on fewer and fewer tiles; val and test never shrink."""
 
     trials: Annotated[int | None, arg(metavar="N"), REFUSED, Bounds(1, MAX_TRIALS), OnResume.FIXED] = None
@@ -61,6 +61,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
     Raises:
         TilesweepError: Options that make no sense.
     """
+    from search_spaces.probes import probes_of, without_probes
     from search_spaces.recipes import read_recipes
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.planning.policy import NoHalving
@@ -77,17 +78,19 @@ def design(options: Phase3Options, output: Output) -> Phase:
     profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.search
+    asked += () if options.no_probes else probes_of(asked)
     shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
     recipes = {name: recipe.replace(**changes.get(name, {})) for name, recipe in shared.items()}
     names = tuple(recipes)
-    spaces = make_spaces(recipes, options.space)
+    searched = without_probes(names)
+    spaces = make_spaces({name: recipes[name] for name in searched}, options.space)
     trials = limited_trials(options.tune, spaces, recipes)
     say_limits(options.tune, trials, output.console)
     policy = policy_of(options, profile) if options.tune else NoHalving()
     draws = profile.draws if options.draws is None else options.draws
     if options.tune:
-        count = len(names) * len(options.tiles) * (options.tune + draws - 1)
-        require_few(count, f"--tune {options.tune:,} for {len(names)} architectures x {len(options.tiles)} budgets")
+        count = len(searched) * len(options.tiles) * (options.tune + draws - 1)
+        require_few(count, f"--tune {options.tune:,} for {len(searched)} architectures x {len(options.tiles)} budgets")
     conditions(names, options.tiles, draws)  # refuses too many before the data is read
 
     def build(data: TuningData, weights: Mapping[str, Weights], folds: tuple[Fold, ...]) -> SweepPlan:
@@ -117,7 +120,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
         if not options.tune:
             return SweepPlan(trials=tuple(trial(one, one.attempt) for one in grid))
         studies = []
-        for first in (one for one in grid if one.draw == 1):
+        for first in (one for one in grid if one.draw == 1 and one.architecture in searched):
             name = first.contender
             finals = [one for one in grid if one.draw > 1 and replace(one, draw=1) == first]
             studies.append(
@@ -128,7 +131,8 @@ def design(options: Phase3Options, output: Output) -> Phase:
                     finals=tuple(trial(one, one.attempt, name) for one in finals),
                 )
             )
-        return SweepPlan(studies=tuple(studies), policy=policy, sampler=options.sampler)
+        fitted = tuple(trial(one, one.attempt) for one in grid if one.architecture not in searched)
+        return SweepPlan(trials=fitted, studies=tuple(studies), policy=policy, sampler=options.sampler)
 
     return Phase(name="phase3", profile=profile, architectures=names, build=build)
 

@@ -16,8 +16,9 @@ from sweep.planning.shares import PREDICT_SHARE, whole_pixels
 from sweep.records.trial_result import TrialResult
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
+from trainables.models.probe_names import host_of
 from trainables.models.registry import get_architecture
-from trainables.recipe import Recipe
+from trainables.recipe import Recipe, decided_by
 from trainables.wording import counted
 
 STARTUP_SECONDS = 15.0
@@ -48,6 +49,8 @@ CPU_COST = {
 stand-ins; 1 where nothing is known."""
 TINY_SHARE = 0.1
 """What a tiny stand-in takes of the real model's time, at most: it has 0.5 to 6 % of the operations, but small ones."""
+FIT_SECONDS = {"cuda": 4.0, "cpu": 10.0}
+"""Of a probe, once the features are there."""
 ENCODER_SHARE = {
     "sam_vit_b_conv": 0.63,
     "sam_vit_b_unet": 0.52,
@@ -81,12 +84,15 @@ class Estimator:
             folds: Of its cross-validation; 0 for none. Each trains as long as a training alone, but for what a fixed
                 encoder makes of the views that folds share; each tile is scored once per epoch.
         """
-        track = get_architecture(recipe.architecture).track
+        entry = get_architecture(recipe.architecture)
         train = self._rate(recipe)
         view = recipe.crop_size**2 / 1e6
         whole = self._whole(recipe)
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
-        predict = train * PREDICT_SHARE[track]
+        predict = train * PREDICT_SHARE[entry.track]
+        if entry.probe:
+            each = max(recipe.draws_per_epoch, len(self.data.train)) * view * predict + FIT_SECONDS[self.device]
+            return (max(1, folds) * each + (window + whole) * predict) * self.factors.get(recipe.architecture, 1.0)
         seconds = (
             recipe.max_epochs * (_steps(recipe, folds) * recipe.draws_per_epoch * view * train + window * predict)
             + whole * predict
@@ -111,7 +117,7 @@ class Estimator:
         """Return the seconds of training on a megapixel."""
         rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(recipe.architecture).track]
         if self.device == "cpu":
-            rate *= CPU_COST.get(recipe.architecture, 1.0)
+            rate *= CPU_COST.get(host_of(recipe.architecture), 1.0)
         return rate * TINY_SHARE if recipe.model_size == "tiny" else rate
 
     def calibrated(self, trials: Iterable[TrialResult], resources: Resources) -> Estimator:
@@ -180,11 +186,12 @@ def _trials_table(trials: tuple[TrialPlan, ...], resources: Resources, estimator
         number = field != "augmentation"
         return Column(
             heading=heading,
-            value=lambda trial: getattr(trial.recipe, field),
+            value=lambda trial: decided_by(trial.recipe, field),
             format=format,
             right=number,
             priority=4,
             common=True,
+            gaps=True,
         )
 
     columns = [

@@ -15,6 +15,7 @@ from sweep.report.numbers import score
 from sweep.report.picture import first_picture
 from sweep.report.tuning import tuning_headline, tuning_reasons
 from sweep.report.worth import worth_headline
+from sweep.results.floor import floor_lines
 from sweep.results.rows import LeaderboardRow
 from sweep.results.statistics import Inconclusive
 from sweep.results.verdict import headline, listing, verdict
@@ -100,7 +101,11 @@ def _verdict(source: ReportData) -> tuple[str, list[str]]:
         ]
     if source.board.scalings:
         return worth_headline(source.board.scalings), [*([compared] if len(ranked) > 1 else []), *reasons]
-    reasons = [compared, *reasons]
+    reasons = [
+        compared,
+        *floor_lines(source.board.over_probes, {one.contender: source.label(one) for one in ranked}),
+        *reasons,
+    ]
     name = names[best.contender]
     if len(source.rows) == 1:
         return (

@@ -14,6 +14,7 @@ from sweep.cli.tables import ALWAYS, Column
 from sweep.results.rows import LeaderboardRow, mean_of
 from sweep.results.statistics import Interval
 from sweep.results.verdict import TIE_MARK, share
+from trainables.recipe import decided_by
 
 MODEL_WIDTH = 24
 """Characters down to which the models' names are wrapped before another column leaves."""
@@ -96,10 +97,11 @@ def _recipe(heading: str, name: str, *, short: str = "", right: bool = True, **m
         heading=heading,
         short=short,
         fields=(name,),
-        value=lambda row: getattr(row.recipe, name),
+        value=lambda row: decided_by(row.recipe, name),
         right=right,
         priority=10,
         common=True,
+        gaps=True,
         **more,
     )
 
@@ -193,6 +195,7 @@ COLUMNS: tuple[LeaderboardColumn, ...] = (
         priority=9,
     ),
     _mean("to the best", "difference", lambda row: row.difference, format="+.3f", priority=MAIN),
+    _mean("to its probe", "over_probe", lambda row: row.over_probe, format="+.3f", priority=MAIN),
     _flag("trainings", lambda row: len(row.attempts)),
     _flag("tied", lambda row: "yes" if row.tied else "no"),
     _flag("collapsed", lambda row: row.collapsed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from sweep.results.classes import ClassRow, class_rows, class_table, task_of
 from sweep.results.columns import AGAIN_MARK, COLUMNS, FOR_PEOPLE, LEAK_MARK, filled
 from sweep.results.contenders import Readings, read_contenders
 from sweep.results.figures import write_comparison
+from sweep.results.floor import floor_lines, over_probes
 from sweep.results.refits import refit_notes
 from sweep.results.rows import LeaderboardRow
 from sweep.results.scaling import Scaling, scalings
@@ -34,6 +36,7 @@ class Leaderboard:
         trials: Every trial, but for those on all tiles.
         refits: Trainings on all tiles, which are not ranked or scored.
         contenders: The contenders with their scores per tile.
+        over_probes: Trained contenders beside the probes of their encoders.
         standings: The contenders that may be ranked together; those of the largest tile budget first.
         rows: All of their rows in that order, with test scores where the ledger has a reading; a contender that has no
             finished training yet is there with its first trial.
@@ -65,7 +68,12 @@ class Leaderboard:
             self.written = False
         self.scores = {"val": gathered.val_scores, "test": test_scores}
         self.contenders = read_contenders(experiment.description, self.trials, gathered.val_scores, readings)
-        self.standings: list[Standing] = stand(self.contenders)
+        self.over_probes = over_probes(self.contenders)
+        gaps = {one.contender: one.difference for one in self.over_probes}
+        self.standings: list[Standing] = [
+            replace(one, rows=tuple(replace(row, over_probe=gaps.get(row.contender)) for row in one.rows))
+            for one in stand(self.contenders)
+        ]
         self.rows: list[LeaderboardRow] = [row for standing in self.standings for row in standing.rows]
 
     @property
@@ -95,6 +103,8 @@ class Leaderboard:
             if not (curve and len(standing.rows) == 1 and standing.ranked and not standing.inconclusive)
             for line in verdict(standing, phase)
         ]
+        if not curve:
+            lines += floor_lines(self.over_probes)
         return lines + [scaling.sentence for scaling in self.scalings]
 
     @cached_property

@@ -71,6 +71,7 @@ class LeaderboardRow(ScoredTrial):
         tied: Whether its difference to the first one may be zero; for the first one, whether another is tied with it.
         probability_best: How probable it is that it is the best, in [0, 1]; None where that cannot be known.
         difference: To the first one's val IoU; None for that.
+        over_probe: To the val IoU of the probe on the same encoder; None where there is none.
     """
 
     attempts: tuple[str, ...]
@@ -86,6 +87,7 @@ class LeaderboardRow(ScoredTrial):
     tied: bool = False
     probability_best: float | None = None
     difference: Interval | None = None
+    over_probe: Interval | None = None
 
     def on(self, split: str) -> Means:
         """Return the means on ``val`` or ``test``."""
@@ -94,7 +96,7 @@ class LeaderboardRow(ScoredTrial):
     def to_dict(self) -> dict[str, Any]:
         """Return the row of ``leaderboard.parquet``: an interval is ``NAME``, ``NAME_low`` and ``NAME_high``."""
         plain = super().to_dict()
-        intervals = {"difference": plain.pop("difference")}
+        intervals = {name: plain.pop(name) for name in ("difference", "over_probe")}
         for split in ("val", "test"):
             means = plain.pop(split)
             intervals |= {f"{split}_iou": means.iou, f"{split}_f1": means.f1}

@@ -19,6 +19,7 @@ from sweep.sealed.ledger import Ledger
 from trainables.data.manifest import Manifest
 from trainables.errors import DataError, ExperimentError, LedgerError
 from trainables.invocation import command
+from trainables.models.probe_names import is_probe
 from trainables.models.trust import FLAG, trusts
 
 FOLLOWING = {"phase1": "phase2", "phase2": "phase3"}
@@ -191,12 +192,16 @@ def _subject(description: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def tied_at_the_top(experiment: Experiment) -> list[str]:
-    """Return the architectures that the leaderboard cannot tell from its best one, and that; the best one first."""
+    """Return the trained architectures that the leaderboard cannot tell from its best one; the best one first.
+
+    Where a probe is better than all that is trained, the best of these.
+    """
     if not experiment.has(LEADERBOARD_FILE):
         return []
     rows = experiment.read_table(LEADERBOARD_FILE).to_pylist()
-    chosen = [row["architecture"] for row in rows if row["rank"] == 1 or (row["rank"] is not None and row["tied"])]
-    return list(dict.fromkeys(chosen))
+    ranked = [row for row in rows if row["rank"] is not None and not is_probe(row["architecture"])]
+    chosen = [row["architecture"] for row in ranked if row["rank"] == 1 or row["tied"]]
+    return list(dict.fromkeys(chosen or [row["architecture"] for row in ranked[:1]]))
 
 
 def export_command(experiment: Experiment, description: Mapping[str, Any]) -> str:

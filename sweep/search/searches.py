@@ -14,6 +14,7 @@ from search_spaces.phase2 import Space
 from search_spaces.profiles import Profile
 from sweep.search.recipes_tried import holds
 from trainables.errors import ExperimentError, RecipeError
+from trainables.models.probe_names import is_probe
 from trainables.recipe import Recipe
 from trainables.wording import counted
 
@@ -29,7 +30,10 @@ def shared_recipes(names: Sequence[str], profile: Profile, *, seed: int, max_epo
         raise RecipeError(f"--max-epochs {max_epochs}: must be at least 1")
     epochs = max_epochs or profile.search_epochs
     recipes = [shared_recipe(name, profile, seed=seed) for name in names]
-    return {one.architecture: one.replace(max_epochs=epochs or one.max_epochs) for one in recipes}
+    return {
+        one.architecture: one if is_probe(one.architecture) else one.replace(max_epochs=epochs or one.max_epochs)
+        for one in recipes
+    }
 
 
 def make_spaces(recipes: Mapping[str, Recipe], file: Path | None) -> dict[str, Space]:

@@ -9,14 +9,14 @@ from tyro.conf import arg
 
 from search_spaces.limits import MAX_REPEATS
 from sweep.cli.marks import RARE, Bounds, OnResume, marked
-from sweep.cli.options import CommonOptions
+from sweep.cli.options import CommonOptions, ProbeOptions
 
 OWN = {"name", "resume", "plan", "refit"}
 """Options of a sweep that the study uses itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyOptions(CommonOptions):
+class StudyOptions(CommonOptions, ProbeOptions):
     """Answer the whole question: which architecture, how good with its own recipe, would more labels help.
 
     Phases 1, 2 and 3, the winners of each scored once, and one report; it is resumed as one.

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from search_spaces.probes import without_probes
 from sweep.cli.durations import duration
 from sweep.cli.output import Events, Output
 from sweep.cli.tables import Column, Sheet
@@ -97,12 +98,13 @@ class StudyOutline:
         silent = Terminal(quiet=True)
         unsaid = Output(silent, silent, Events(None))
         given: dict[str, Any] = {**for_phase(options), "plan": True}
-        one = Phase1Options(**given, repeats=options.repeats)
+        one = Phase1Options(**given, repeats=options.repeats, no_probes=options.no_probes)
         first = plan_sweep(design_phase1(one, unsaid), one)
-        compared = [trial.recipe.architecture for trial in first.plan.trials]
+        compared = without_probes(trial.recipe.architecture for trial in first.plan.trials)
         searched = searched or assumed(profile, list(dict.fromkeys(compared)))
         two = Phase2Options(**{**given, "architectures": tuple(searched)})
-        three = Phase3Options(**{**given, "architectures": tuple(curved or searched[:1])})
+        curves = {"architectures": tuple(curved or searched[:1]), "no_probes": options.no_probes}
+        three = Phase3Options(**{**given, **curves})
         return cls(
             options=options,
             usual=Sizes(trials=profile.trials_each, draws=profile.draws),

@@ -94,14 +94,14 @@ def run_phase(
         return main(kind(**for_phase(options, resumed=True), **limit, resume=experiment.name), output)
     given: dict[str, Any] = {**for_phase(options), **limit, "name": experiment.name}
     if phase == "phase1":
-        return main(kind(**given | {"repeats": options.repeats}), output)
+        return main(kind(**given | {"repeats": options.repeats, "no_probes": options.no_probes}), output)
     assert sizes
     given["architectures"] = architectures
     if phase == "phase2":
         given |= {"trials": sizes.trials * len(architectures), "refit": options.refit}
         return main(kind(**given), output)
     with _recipes(study.experiment("phase2")) as recipes:
-        return main(kind(**given | {"draws": sizes.draws, "recipes": recipes}), output)
+        return main(kind(**given | {"draws": sizes.draws, "recipes": recipes, "no_probes": options.no_probes}), output)
 
 
 @contextmanager

@@ -137,6 +137,7 @@ def _probe_entry(name: str, host: Architecture) -> Architecture:
         factory=_build_probe,
         fixed_encoder=True,
         probe=True,
+        changes={"max_epochs": 1},  # which fits it
         extra=host.extra,
         packages=host.packages,
     )
