@@ -45,7 +45,7 @@ def decide(scores: Tensor, samples: Samples, unit: Tensor) -> Decision:
 def _decide_binary(scores: Tensor, samples: Samples) -> Decision:
     places = torch.linspace(0, len(scores) - 1, THRESHOLDS + 2, device=scores.device).long()[1:-1]
     tried = torch.unique(scores.sort().values[places])
-    above = torch.bucketize(scores, tried, right=True)  # how many thresholds a score reaches
+    above = torch.bucketize(scores.contiguous(), tried, right=True)  # how many thresholds a score reaches
     truth = samples.classes == 1
     hits = _reached(above, samples, truth, len(tried))
     total = _by_group(samples.weights * truth, samples)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,8 +78,7 @@ def draw_samples(
     Returns:
         On the device of the features.
     """
-    random = np.random.default_rng([seed, len(tiles)])
-    chosen = _choose(tiles, window, max(windows, len(tiles)), random)
+    chosen = _choose(tiles, window, max(windows, len(tiles)), seed)
     generator = torch.Generator().manual_seed(seed)
     groups, grouped_by = _groups(tiles, scenes)
     found: list[tuple[Tensor, ...]] = []
@@ -127,8 +127,11 @@ def at_places(maps: Sequence[Tensor], places: Tensor, shape: Sequence[int]) -> T
     return torch.cat([part[0, :, 0] for part in parts]).T.contiguous()
 
 
-def _choose(tiles: Sequence[Tile], window: int, most: int, random: np.random.Generator) -> list[_Window]:
-    """Return windows in which a pixel counts, of each tile in turn until there are enough."""
+def _choose(tiles: Sequence[Tile], window: int, most: int, seed: int) -> list[_Window]:
+    """Return windows in which a pixel counts, of each tile in turn until there are enough.
+
+    In what order those of a tile come does not depend on the others, so that features are kept for other budgets.
+    """
     queues: list[list[_Window]] = []
     for number, tile in enumerate(tiles):
         image = torch.tensor(tile.image).permute(2, 0, 1)
@@ -145,6 +148,7 @@ def _choose(tiles: Sequence[Tile], window: int, most: int, random: np.random.Gen
             for cut, part in zip(cut_windows(image, *sides), masks, strict=True)
             if bool((part != IGNORE_INDEX).any())
         ]
+        random = np.random.default_rng([seed, zlib.crc32(tile.name.encode())])
         queues.append([found[place] for place in random.permutation(len(found))])
     chosen: list[_Window] = []
     for turn in range(max(map(len, queues))):
@@ -176,9 +180,10 @@ def _groups(tiles: Sequence[Tile], scenes: Mapping[str, str]) -> tuple[list[int]
     names = [tile.name for tile in tiles]
     if len(names) == 1:
         return None, "parts of the only tile"
-    of = dict(scenes) if all(name in scenes for name in names) else guess_scenes(names)
+    known = scenes if all(name in scenes for name in names) else guess_scenes(names)
+    of = {name: known.get(name, name) for name in names}
     grouped_by = "scenes"
-    if len({of[name] for name in names}) == 1:
+    if len(set(of.values())) == 1:
         of, grouped_by = {name: name for name in names}, "tiles"
     sizes: dict[str, int] = {}
     for name in names:
