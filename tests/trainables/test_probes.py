@@ -19,7 +19,7 @@ from trainables.errors import RecipeError
 from trainables.features import FeatureCache
 from trainables.models.base import encoder_fingerprint
 from trainables.models.probe import ProbeModel
-from trainables.models.registry import build_model, described, get_architecture
+from trainables.models.registry import ARCHITECTURES, build_model, described, get_architecture
 from trainables.models.weights import Weights
 from trainables.probes.deciding import decide
 from trainables.probes.density import fit_density
@@ -297,3 +297,19 @@ def test_an_encoder_without_maps_of_features_is_refused(tmp_path: Path) -> None:
     trust_typed([f"{file}:build"])
     with pytest.raises(RecipeError, match="gives no maps of features"):
         build_model(TINY.replace(architecture=f"probe:{file}:build"), Weights(kind="none"))
+
+
+WITH_ENCODER = [name for name, entry in ARCHITECTURES.items() if entry.needs != "none" and not entry.missing]
+
+
+@pytest.mark.parametrize("host", [*WITH_ENCODER, "smp:UPerNet/tu-convnext_tiny", "smp:Segformer/mit_b0"])
+def test_every_encoder_can_be_probed(host: str) -> None:
+    entry = get_architecture(f"probe:{host}")
+    recipe = TINY.replace(architecture=entry.name)
+    model = build_model(recipe, Weights(kind="random", needs=entry.needs), 3).eval()
+    assert isinstance(model, ProbeModel)
+    assert not any(value.requires_grad for value in model.encoder.parameters())
+    with torch.no_grad():
+        assert model(torch.rand(2, 3, 96, 64)).shape == (2, 3, 96, 64)
+    assert len(model.ridge.parts) > 1 and entry.title.startswith("Probe on ")
+    assert entry.checkpoint_bytes("tiny") < 2_000_000

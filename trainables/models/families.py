@@ -128,10 +128,9 @@ def probe_architecture(name: str) -> Architecture:
 
 def _probe_entry(name: str, host: Architecture) -> Architecture:
     methods = methods_of(name)
-    encoder = re.split(r" frozen| with | \+ ", host.title)[0] if host.track != "cnn" else host.title.split(" + ")[-1]
     return Architecture(
         name=f"{PROBE}{methods[0]}/{host.name}" if len(methods) == 1 else PROBE + host.name,
-        title=f"{'Probe' if len(methods) > 1 else f'{methods[0].capitalize()} probe'} on {encoder}",
+        title=f"{'Probe' if len(methods) > 1 else f'{methods[0].capitalize()} probe'} on {_encoder_of(host)}",
         track=host.track,
         needs=host.needs,
         factory=_build_probe,
@@ -141,6 +140,14 @@ def _probe_entry(name: str, host: Architecture) -> Architecture:
         extra=host.extra,
         packages=host.packages,
     )
+
+
+def _encoder_of(host: Architecture) -> str:
+    """Return what a title calls the encoder: the part that the weights are named after, else the last one."""
+    parts = re.split(r" frozen| with | \+ |, ", host.title)
+    weights = re.sub(r"[^a-z0-9]", "", host.needs.lower())
+    named = [part for part in parts if re.sub(r"[^a-z0-9]", "", part.lower())[:4] in weights]
+    return (named or host.title.split(" + ")[-1:])[0]
 
 
 def described(name: str) -> Architecture:
