@@ -21,7 +21,7 @@ assumption from what such processes usually hold; not measured for this project.
 
 
 def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: int) -> float:
-    """Train two short epochs and score one whole val tile here; compare with the estimate.
+    """Train two short epochs, or fit a probe, and score one whole val tile here; compare with the estimate.
 
     Args:
         trial: What to train; as if its encoder were never frozen, which is the dearer case.
@@ -34,26 +34,31 @@ def measured_factor(trial: TrialPlan, data: TuningData, device: str, threads: in
     """
     import torch
 
+    from trainables.cross_validation import trainer_of
     from trainables.losses.base import loss_of
+    from trainables.models.probe_names import is_probe
     from trainables.scoring import forward_on, score_split
-    from trainables.training import Trainer
 
     torch.set_num_threads(threads)
     recipe = trial.recipe
+    probe = is_probe(recipe.architecture)
     short = recipe.replace(draws_per_epoch=2 * recipe.batch_size, frozen_epochs=0, max_epochs=2, patience=2)
-    trainer = Trainer(short, data, torch.device(device), trial.weights, workers=threads)
-    trainer.train_epoch()  # the first steps also allocate and choose kernels
+    trainer = trainer_of(recipe)(recipe if probe else short, data, torch.device(device), trial.weights, workers=threads)
     result = trainer.train_epoch()
-    steps = -(-recipe.draws_per_epoch // recipe.batch_size)
-    validation = result.seconds - result.step_seconds * trainer.steps_per_epoch
+    if probe:
+        epochs = result.seconds
+    else:
+        result = trainer.train_epoch()  # the first steps also allocate and choose kernels
+        steps = -(-recipe.draws_per_epoch // recipe.batch_size)
+        validation = result.seconds - result.step_seconds * trainer.steps_per_epoch
+        epochs = recipe.max_epochs * (steps * result.step_seconds + validation)
     started = time.perf_counter()
     forward = forward_on(trainer.model, trainer.device, trainer.dtype)
     loss = loss_of(recipe, data.task, data.train, trainer.device)
     score_split(trainer.model, forward, data.val[:1], recipe, loss, batch_size=recipe.batch_size)
     final = (time.perf_counter() - started) * len(data.val)
-    seconds = recipe.max_epochs * (steps * result.step_seconds + validation) + final
     cores = threads if device == "cpu" else 1
-    return seconds * cores / Estimator(data=data, device=device).trial(recipe)
+    return (epochs + final) * cores / Estimator(data=data, device=device).trial(recipe)
 
 
 def memory_needs(trials: Sequence[TrialPlan], data: TuningData, device: str = "cuda") -> MemoryNeeds:
