@@ -18,7 +18,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "split_origin subset val_share",
         "dataset": "dst title origin licence gsd no_leak_check dry_run force",
         "data and models": "patches profile grid architectures recipes folds group_by pool_val refit allow_leak "
-        "repeats seed weights sam_checkpoint sam_sha256 offline trust_code",
+        "repeats no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
         "search": "trials space max_epochs grace_period reduction_factor halving warm_from sampler optuna_storage "
         "confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",

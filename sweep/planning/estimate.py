@@ -49,7 +49,7 @@ CPU_COST = {
 stand-ins; 1 where nothing is known."""
 TINY_SHARE = 0.1
 """What a tiny stand-in takes of the real model's time, at most: it has 0.5 to 6 % of the operations, but small ones."""
-FIT_SECONDS = {"cuda": 4.0, "cpu": 10.0}
+FIT_SECONDS = {"cuda": 2.0, "cpu": 4.0}
 """Of a probe, once the features are there."""
 ENCODER_SHARE = {
     "sam_vit_b_conv": 0.63,

@@ -64,6 +64,7 @@ SHARED_FLAGS = {
     "group_by": ("patches make", "patches check", *RUNS),
     "trust_code": (*RUNS, "score", "predict", "export"),
     "repeats": ("phase1", "phase2", "study"),
+    "no_probes": ("phase1", "phase3", "study"),
     "refit": (*RUNS, "predict", "export"),
     **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *RUNS)),
 }
