@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sweep.results.contenders import Contender
 from sweep.results.standings import Conditions
-from sweep.results.statistics import Inconclusive, Interval, inconclusive, mean_interval
+from sweep.results.statistics import Interval, mean_interval
 from trainables.models.registry import described
 
 
@@ -51,18 +51,12 @@ def over_probes(contenders: Iterable[Contender]) -> list[OverProbe]:
         if entry.probe or probe is None or one.val is None or probe.val is None or one.val.tiles != probe.val.tiles:
             continue
         paired = one.val.iou - probe.val.iou.mean(0, keepdims=True)
-        few = inconclusive([one.val.iou, probe.val.iou], one.val.layout) in (
-            Inconclusive.ONE_TILE,
-            Inconclusive.ONE_SCENE,
-        )
         found.append(
             OverProbe(
                 contender=one.row.contender,
                 title=one.row.title,
                 probe=probe.row.title,
-                difference=Interval(mean=float(paired.mean()))
-                if few
-                else mean_interval(paired, (-1.0, 1.0), one.val.layout),
+                difference=mean_interval(paired, (-1.0, 1.0), one.val.layout),
             )
         )
     return found

@@ -49,7 +49,7 @@ def test_what_is_said_names_those_that_are_not_better() -> None:
 
 
 def test_a_single_scene_says_nothing() -> None:
-    found = over_probes(_three(Layout.of(["s"] * 6, [None] * 6, other_scenes=0)))
+    found = over_probes(_three(Layout.of(["s"] * 6, [None] * 6, other_scenes=2)))
     assert not any(one.better for one in found)
     assert "a single scene cannot say" in floor_lines(found)[-1]
 
