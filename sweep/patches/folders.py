@@ -93,4 +93,4 @@ def write_tile(
     values = mask.astype(np.uint8)
     if task.binary and not task.ignores_pixels:
         values = values * np.uint8(255)
-    Image.fromarray(values).save(root / split / "masks" / f"{name}.png", optimize=True)
+    Image.fromarray(values).save(root / split / "masks" / f"{name}.png")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sweep.patches.checks.movements import RATIO, find_movement, flipped
 from sweep.patches.checks.views import TileView
 
-MAX_INDEXED = 500_000
-"""Descriptors of an index, of 512 bytes each; where tiles have more, the strongest of each tile are taken."""
+MAX_INDEXED = 300_000
+"""Descriptors of an index, of 512 bytes each, which FLANN copies; where tiles have more, the strongest of each tile are taken."""
 MAX_ASKED = 400
 """Descriptors of a tile that are looked up."""
 NEIGHBOURS = 8
