@@ -33,6 +33,7 @@ class Profile:
         needs_gpu: Explain instead of starting when there is no GPU.
         random_epochs: In Phase 1, epochs of what has random weights for lack of real ones, while others have real ones;
             None is as many as they.
+        probes: Phases 1 and 3 have a probe on each encoder.
         stand_ins: Tiny models stand in for the real ones, for which this size has no time.
     """
 
@@ -50,6 +51,7 @@ class Profile:
     needs_gpu: bool = False
     random_epochs: int | None = None
     stand_ins: bool = False
+    probes: bool = True
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -96,6 +98,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 architectures=GRID_OF_FIVE,
                 search=("smp_unet_resnet34", "unet"),
                 weights="available",
+                probes=False,  # of encoders with a few random numbers
                 trials_each=4,
                 search_epochs=4,
                 grace_epochs=1,

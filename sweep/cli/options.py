@@ -95,7 +95,7 @@ class ProbeOptions:
     """Whether there are probes beside what is trained."""
 
     no_probes: Annotated[bool, RARE, OnResume.FIXED] = False
-    """Leave out the probe on each encoder: a classifier of pixels in closed form, the floor for what is trained."""
+    """Leave out the probe on each encoder, the floor for what is trained; the smoke profile has none anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
     names = tuple(get_architecture(name).name for name in asked)
-    names += () if options.no_probes else probes_of(names)
+    names += probes_of(names) if profile.probes and not options.no_probes else ()
     recipes = [
         recipe.replace(**changes.get(recipe.architecture, {}))
         for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)

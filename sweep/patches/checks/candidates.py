@@ -12,7 +12,7 @@ from sweep.patches.checks.movements import RATIO, find_movement, flipped
 from sweep.patches.checks.views import TileView
 
 MAX_INDEXED = 300_000
-"""Descriptors of an index, of 512 bytes each, which FLANN copies; where tiles have more, the strongest of each tile are taken."""
+"""Descriptors of an index, of 512 bytes each, which FLANN copies; of tiles that have more the strongest are taken."""
 MAX_ASKED = 400
 """Descriptors of a tile that are looked up."""
 NEIGHBOURS = 8
