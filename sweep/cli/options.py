@@ -142,7 +142,7 @@ class CommonOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOption
     pool_val: Annotated[bool, RARE, OnResume.FIXED] = False
     """With --folds: divide a val split that the dataset's publisher fixed, too."""
 
-    refit: Annotated[bool, OnResume.MAY_CHANGE] = False
+    refit: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False
     """With --folds: at last train each contender on all tiles, too."""
 
     allow_leak: Annotated[bool, RARE, OnResume.MAY_CHANGE] = False

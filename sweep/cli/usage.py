@@ -87,7 +87,7 @@ def _architectures() -> str:
     for name in ARCHITECTURES:
         series.setdefault(re.sub(r"(?<=[a-z])\d$", "", name), []).append(name)
     names = [one for found in series.values() for one in ([f"{found[0]} to {found[-1]}"] if found[2:] else found)]
-    return f"architectures: {', '.join(names)}, smp:NETWORK/ENCODER, FILE.py:FUNCTION"
+    return f"architectures: {', '.join(names)}, smp:NETWORK/ENCODER, probe:NAME, FILE.py:FUNCTION"
 
 
 def _unboxed(said: str) -> str:

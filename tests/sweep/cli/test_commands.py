@@ -248,8 +248,8 @@ def test_a_help_names_what_architectures_takes(name: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         COMMANDS[name].run(["--help"])
     said = " ".join(capsys.readouterr().out.partition("architectures: ")[2].split())
-    assert all(one in said or one.startswith("segformer_b") for one in ARCHITECTURES)
-    assert "segformer_b0 to segformer_b5" in said and "smp:NETWORK/ENCODER, FILE.py:FUNCTION" in said
+    assert all(one in said or one.startswith(("segformer_b", "smp_unet_efficientnet_lite")) for one in ARCHITECTURES)
+    assert "segformer_b0 to segformer_b5" in said and "smp:NETWORK/ENCODER, probe:NAME, FILE.py:FUNCTION" in said
 
 
 def test_what_a_command_refuses_is_in_no_help(capsys: pytest.CaptureFixture[str]) -> None:
