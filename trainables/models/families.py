@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from trainables.errors import RecipeError, nearest
 from trainables.models.architecture import OWN, Architecture
 from trainables.models.own_names import ENTRY_POINTS, FILE, absolute, file_and_function
-from trainables.models.probe_names import PROBE, host_of, is_probe, methods_of
 from trainables.models.smp_names import LORA, SMP, canonical, parts_of
 
 if TYPE_CHECKING:
@@ -30,12 +28,6 @@ def _build_smp(recipe: Recipe, weights: Weights, channels: int, bands: int) -> S
 
 def _build_own(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SegmentationModel:
     from trainables.models.own import build
-
-    return build(recipe, weights, channels, bands)
-
-
-def _build_probe(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SegmentationModel:
-    from trainables.models.probe import build
 
     return build(recipe, weights, channels, bands)
 
@@ -112,53 +104,11 @@ def _package_entry(name: str) -> Architecture:
     return Architecture(name=name, title=name, track="cnn", needs=f"{OWN}:{name}", factory=_build_own)
 
 
-def probe_architecture(name: str) -> Architecture:
-    """Return the entry of ``probe:ARCHITECTURE``, or of one that names its method: ``probe:ridge/ARCHITECTURE``.
-
-    Raises:
-        RecipeError: There is no such architecture, or it has no encoder that others trained or will not train.
-    """
-    from trainables.models.registry import get_architecture
-
-    host = get_architecture(host_of(name))
-    if host.needs == "none" or is_probe(host.name):
-        raise RecipeError(f"architecture {name!r}: {host.name} has no encoder to probe; name one that has")
-    return _probe_entry(name, host)
-
-
-def _probe_entry(name: str, host: Architecture) -> Architecture:
-    methods = methods_of(name)
-    return Architecture(
-        name=f"{PROBE}{methods[0]}/{host.name}" if len(methods) == 1 else PROBE + host.name,
-        title=f"{'Probe' if len(methods) > 1 else f'{methods[0].capitalize()} probe'} on {_encoder_of(host)}",
-        track=host.track,
-        needs=host.needs,
-        factory=_build_probe,
-        fixed_encoder=True,
-        probe=True,
-        changes={"max_epochs": 1},  # which fits it
-        extra=host.extra,
-        packages=host.packages,
-    )
-
-
-def _encoder_of(host: Architecture) -> str:
-    """Return what a title calls the encoder: the part that the weights are named after, else the last one."""
-    parts = re.split(r" frozen| with | \+ |, ", host.title)
-    weights = re.sub(r"[^a-z0-9]", "", host.needs.lower())
-    named = [part for part in parts if re.sub(r"[^a-z0-9]", "", part.lower())[:4] in weights]
-    return (named or host.title.split(" + ")[-1:])[0]
-
-
 def described(name: str) -> Architecture:
     """Return what a record's name of an architecture that is not built in says, without a look whether it exists.
 
     Nothing is imported and no file is looked for, so that tables can be made of anybody's records.
     """
-    if is_probe(name):
-        from trainables.models.registry import described as described_host
-
-        return _probe_entry(name, described_host(host_of(name)))
     if name.startswith(SMP):
         return _smp_entry(canonical(name))
     if FILE.fullmatch(name):
@@ -172,8 +122,6 @@ def find(name: str) -> Architecture | None:
     Raises:
         RecipeError: The name follows a pattern, but what it names does not exist.
     """
-    if is_probe(name):
-        return probe_architecture(name)
     if name.startswith(SMP):
         return smp_architecture(name)
     if FILE.fullmatch(name):

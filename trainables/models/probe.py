@@ -14,7 +14,6 @@ from trainables.models.architecture import Architecture
 from trainables.models.base import SegmentationModel
 from trainables.models.encoder_cache import keep
 from trainables.models.encoder_decoder import OnFixedEncoder
-from trainables.models.probe_names import host_of
 from trainables.models.weights import Weights
 from trainables.probes.density import DIRECTIONS, PROTOTYPES, UNUSED, Density
 from trainables.probes.ridge import Ridge
@@ -146,15 +145,12 @@ def _host(host: Architecture, recipe: Recipe, weights: Weights, bands: int) -> S
     return cast("SegmentationModel", keep(key, build_host, seed=recipe.seed))
 
 
-def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> ProbeModel:
+def build(host: Architecture, recipe: Recipe, weights: Weights, channels: int, bands: int) -> ProbeModel:
     """Build the probe of an architecture's encoder, which is the one that a trial of that architecture begins with.
 
     Raises:
         RecipeError: It has no encoder, or one that gives no feature maps.
     """
-    from trainables.models.registry import get_architecture
-
-    host = get_architecture(host_of(recipe.architecture))
     model = _host(host, recipe.replace(architecture=host.name), weights, bands)
     if model.encoder is None:
         raise RecipeError(f"architecture {recipe.architecture}: {host.name} has no encoder of its own to probe")

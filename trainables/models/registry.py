@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from trainables.models import architectures, families
 from trainables.models.architecture import REGISTERED, Architecture
+from trainables.models.probe_entry import probe_entry, require_encoder
+from trainables.models.probe_names import host_of, is_probe
 from trainables.models.trust import require_trusted, trust_hashes
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -52,13 +54,17 @@ def get_architecture(name: str) -> Architecture:
 
     Args:
         name: A built-in's; ``smp:ARCHITECTURE/ENCODER``; a Python file, ``my_models.py:build``, whose name is absolute
-            in the entry; or an installed package's.
+            in the entry; an installed package's; or ``probe:`` and any of these.
 
     Raises:
         RecipeError: No such name; the nearest one is suggested.
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
+    if is_probe(name):
+        host = get_architecture(host_of(name))
+        require_encoder(name, host)
+        return probe_entry(name, host)
     if (found := families.find(name)) is None:
         raise families.unknown(name, tuple(ARCHITECTURES))
     return found
@@ -66,6 +72,8 @@ def get_architecture(name: str) -> Architecture:
 
 def described(name: str) -> Architecture:
     """Return what a record's name of an architecture says, for tables: nothing is imported or looked for."""
+    if is_probe(name):
+        return probe_entry(name, described(host_of(name)))
     return ARCHITECTURES[name] if name in ARCHITECTURES else families.described(name)
 
 
@@ -79,7 +87,7 @@ def source_sha256(name: str) -> str:
         return ""
     from trainables.models.own_source import source_of
 
-    return source_of(name).sha256
+    return source_of(host_of(name)).sha256
 
 
 def trust_typed(names: Iterable[str]) -> None:
@@ -96,7 +104,8 @@ def trust_typed(names: Iterable[str]) -> None:
     for name in names:
         entry = get_architecture(name)
         if entry.own:
-            trust_hashes({entry.name: source_of(entry.name, moved=False).sha256})
+            code = source_of(host_of(entry.name), moved=False)
+            trust_hashes({code.name: code.sha256})
 
 
 def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
@@ -110,7 +119,7 @@ def trusted_hashes(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in dict.fromkeys(names):
         if described(name).own:
-            code = source_of(name)
+            code = source_of(host_of(name))
             require_trusted(code.name, code.sha256, code.path)
             found[code.name] = code.sha256
     return found

@@ -18,7 +18,7 @@ TEMPERATURES = tuple(10.0 ** (power / 10) for power in range(-30, 21))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class ProbeDecision:
     """What is added to scores before the largest, or a positive one, wins.
 
     Attributes:
@@ -31,7 +31,7 @@ class Decision:
     iou: float
 
 
-def decide(scores: Tensor, samples: Samples, unit: Tensor) -> Decision:
+def decide(scores: Tensor, samples: Samples, unit: Tensor) -> ProbeDecision:
     """Choose the offset with the highest IoU.
 
     Args:
@@ -42,7 +42,7 @@ def decide(scores: Tensor, samples: Samples, unit: Tensor) -> Decision:
     return _decide_binary(scores[:, 0], samples) if scores.shape[1] == 1 else _decide_classes(scores, samples, unit)
 
 
-def _decide_binary(scores: Tensor, samples: Samples) -> Decision:
+def _decide_binary(scores: Tensor, samples: Samples) -> ProbeDecision:
     places = torch.linspace(0, len(scores) - 1, THRESHOLDS + 2, device=scores.device).long()[1:-1]
     tried = torch.unique(scores.sort().values[places])
     above = torch.bucketize(scores.contiguous(), tried, right=True)  # how many thresholds a score reaches
@@ -54,7 +54,7 @@ def _decide_binary(scores: Tensor, samples: Samples) -> Decision:
     ious = (hits / union.clamp(min=1e-9))[shown].mean(0) if bool(shown.any()) else torch.zeros(len(tried))
     best = (ious == ious.max()).nonzero().flatten()
     threshold = tried[best[len(best) // 2]]  # the middle of several that are as good
-    return Decision(offset=-threshold[None], iou=float(ious.max()))
+    return ProbeDecision(offset=-threshold[None], iou=float(ious.max()))
 
 
 def _reached(above: Tensor, samples: Samples, chosen: Tensor, thresholds: int) -> Tensor:
@@ -64,10 +64,10 @@ def _reached(above: Tensor, samples: Samples, chosen: Tensor, thresholds: int) -
     return counts.view(-1, thresholds + 1).flip(1).cumsum(1).flip(1)[:, 1:]
 
 
-def _decide_classes(scores: Tensor, samples: Samples, unit: Tensor) -> Decision:
+def _decide_classes(scores: Tensor, samples: Samples, unit: Tensor) -> ProbeDecision:
     ious = [_mean_iou((scores + share * unit).argmax(1), samples, scores.shape[1]) for share in SHIFTS]
     share = max(range(len(SHIFTS)), key=ious.__getitem__)
-    return Decision(offset=SHIFTS[share] * unit, iou=ious[share])
+    return ProbeDecision(offset=SHIFTS[share] * unit, iou=ious[share])
 
 
 def _mean_iou(predicted: Tensor, samples: Samples, classes: int) -> float:

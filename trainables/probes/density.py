@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.probes.deciding import Decision, calibrate, decide
+from trainables.probes.deciding import ProbeDecision, calibrate, decide
 from trainables.probes.samples import Samples
 
 DIRECTIONS = 32
@@ -43,7 +43,7 @@ class Density:
     bias: Tensor
     prototypes: Tensor
     log_weights: Tensor
-    decision: Decision
+    decision: ProbeDecision
     temperature: float
     loss: float
     used: int
@@ -73,7 +73,7 @@ def fit_density(samples: Samples, channels: int, *, seed: int) -> Density:
     frequencies = samples.weights.new_zeros(classes).index_add_(0, samples.classes, samples.weights)
     unit = (frequencies / frequencies.sum()).clamp(min=1e-6).log()
     groups = [(samples.groups == number) for number in range(samples.number_of_groups)]
-    best: tuple[Decision, int, float, Tensor] | None = None
+    best: tuple[ProbeDecision, int, float, Tensor] | None = None
     for count in PROTOTYPES:
         placed = [_place(directions, samples, ~left, classes, count, seed) for left in groups]
         for sharpness in SHARPNESS:

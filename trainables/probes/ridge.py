@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.probes.deciding import Decision, calibrate, decide
+from trainables.probes.deciding import ProbeDecision, calibrate, decide
 from trainables.probes.samples import Samples
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -29,7 +29,7 @@ class Ridge:
 
     weight: Tensor
     bias: Tensor
-    decision: Decision
+    decision: ProbeDecision
     temperature: float
     loss: float
     penalty: float
@@ -59,7 +59,7 @@ def fit_ridge(samples: Samples, channels: int) -> Ridge:
     gram, cross = sum(one[0] for one in moments), sum(one[1] for one in moments)
     assert isinstance(gram, Tensor) and isinstance(cross, Tensor)
     frequencies = (samples.weights @ targets) / total
-    best: tuple[Decision, float, Tensor] | None = None
+    best: tuple[ProbeDecision, float, Tensor] | None = None
     for penalty in PENALTIES:
         scores = targets.new_empty(targets.shape)
         for rows, (own_gram, own_cross) in zip(groups, moments, strict=True):
