@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import tempfile
-import time
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import run_module
 from benchmarks.report import Report
 from benchmarks.tiling import write_rasters
 from sweep.rasters.gdal import quiet_gdal
@@ -43,7 +41,7 @@ def _write(folder: Path, count: int, side: int, masks: bool) -> None:
 
 def run(count: int, side: int, size: int, *, outlines: bool) -> None:
     """Measure the command in a process of its own."""
-    report = Report(name="make")
+    report = Report(name="make of outlines" if outlines else "make")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # In a process of its own: Linux counts the most memory of this one as that of the next one that it starts.
@@ -55,18 +53,12 @@ def run(count: int, side: int, size: int, *, outlines: bool) -> None:
             write_outlines(folder / "roofs.geojson", side)
             given[1] = folder / "in" / "images"
             given += ["--labels", folder / "roofs.geojson"]
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "sweep.patches", "make", *map(str, given)]
-        process = os.posix_spawn(sys.executable, command, os.environ)
-        _, status, used = os.wait4(process, 0)  # of this process alone: the writer's memory is not its
-        if status:
-            raise SystemExit(f"{' '.join(command)}: ended with {os.waitstatus_to_exitcode(status)}")
-        took = time.perf_counter() - began
+        used = run_module("sweep.patches", "make", *given, log=folder / "log")
         tiles = len(list((folder / "out").glob("*/images/*")))
         what = f"{count} raster{'s' * (count > 1)} of {side} x {side} with {'outlines' if outlines else 'masks'}"
         what += f" into {tiles} tiles of {size}"
-        report.note(f"{what}: seconds, CPU seconds", [took, used.ru_utime + used.ru_stime])
-        report.note(f"{what}: most memory, in MiB", used.ru_maxrss / 1024)
+        report.note(f"{what}: seconds, CPU seconds", [used.seconds, used.cpu_seconds])
+        report.note(f"{what}: most memory, in MiB", used.most_mib)
     report.write()
 
 

@@ -10,11 +10,7 @@ drawn tiles.
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.processes import run_module
 from benchmarks.report import Report
 from sweep.patches.checks.checking import check
 from sweep.patches.folders import write_tile
@@ -88,13 +85,9 @@ def time_sheet(count: int, report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "tiles"
         draw_dataset(root, count)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "sweep.patches", "sheet", "--patches", root], check=True)
-        took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        report.note(f"sheet of {count} tiles of {SIDE} px: seconds, CPU seconds", [took, cpu])
-        report.note(f"sheet of {count} tiles: most memory, in MiB", after.ru_maxrss / 1024)
+        used = run_module("sweep.patches", "sheet", "--patches", root, log=Path(folder) / "log")
+        report.note(f"sheet of {count} tiles of {SIDE} px: seconds, CPU seconds", [used.seconds, used.cpu_seconds])
+        report.note(f"sheet of {count} tiles: most memory, in MiB", used.most_mib)
         report.note(f"sheet of {count} tiles: MiB of the file", (root / "contact_sheet.html").stat().st_size / 2**20)
 
 
