@@ -49,14 +49,18 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
 
     Foundation models fit their positions to the size that they see, so a graph of one has one size: that of the views
     that it was trained on, the crop or the smaller tile. So has one of an encoder that pads by its input's size, as
-    TensorFlow does: with free sides, torch traced EfficientNet-Lite0 for minutes without an end.
+    TensorFlow does: with free sides, torch traced EfficientNet-Lite0 for minutes without an end. And so has one of a
+    decoder that averages over parts of the image, as UPerNet's does: ONNX has no such operation for free sides.
     """
     if asked is not None:
         return asked
     from timm.layers import Conv2dSame
+    from torch.nn import AdaptiveAvgPool2d
 
     bound = get_architecture(recipe.architecture).track != "cnn" or any(
-        isinstance(module, Conv2dSame) for module in model.modules()
+        isinstance(module, Conv2dSame)
+        or (isinstance(module, AdaptiveAvgPool2d) and module.output_size not in (1, (1, 1)))
+        for module in model.modules()
     )
     if not bound and recipe.crop_size >= GRID * FEWEST_CELLS:
         return None

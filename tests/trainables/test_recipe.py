@@ -90,6 +90,8 @@ def test_every_field_says_what_is_known_of_it() -> None:
         "crop_size",
         "draws_per_epoch",
         "batch_size",
+        "lora_rank",
+        "lora_targets",
         "ema_decay",
         "precision",
         "model_size",
