@@ -81,13 +81,17 @@ def floor_lines(found: Sequence[OverProbe], names: Mapping[str, str] | None = No
 
     better = [said(one) for one in found if one.better]
     others = [said(one) for one in found if not one.better]
-    trained = f"of {len(found)} trained models" if len(found) > 1 else "of the one trained model"
+    known = all(one.difference.low is not None for one in found)
+    what = "better than the probe on its own encoder, which takes no training"
+    if len(found) == 1:
+        why = "" if known else "; a single scene cannot say"
+        return [f"{(better + others)[0]} is {'' if better else 'not '}{what}{why}."]
     lines = [
-        f"{len(better) or 'None'} {trained} {'is' if len(better) < 2 else 'are'} better than the probe on its own "
-        f"encoder, which takes no training{': ' if better else ''}{', '.join(better)}."
+        f"{len(better) or 'None'} of {len(found)} trained models {'is' if len(better) < 2 else 'are'} {what}"
+        f"{': ' if better else ''}{', '.join(better)}."
     ]
     if others:
-        unknown = all(one.difference.low is None for one in found)
-        why = "a single scene cannot say" if unknown else "by more than chance"
-        lines.append(f"Not better {'(' + why + ')' if unknown else why}: {', '.join(others)}.")
+        lines.append(
+            f"Not better {'by more than chance' if known else '(a single scene cannot say)'}: {', '.join(others)}."
+        )
     return lines

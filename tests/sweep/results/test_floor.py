@@ -62,3 +62,5 @@ def test_several_trainings_widen_the_interval() -> None:
     ]
     (found,) = over_probes(both)
     assert found.difference.mean == pytest.approx(0.1 + NOISE.mean()) and not found.better
+    (line,) = floor_lines([found])
+    assert line.startswith("UNSURE (+0.1") and "is not better than the probe on its own encoder" in line
