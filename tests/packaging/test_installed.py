@@ -42,10 +42,11 @@ def test_the_script_runs_the_same_commands(installed: Installed, write_dataset: 
     write_dataset(tmp_path / "patches")
     flags = ("--profile", "smoke", "--architectures", "unet", "--plan")
     done = installed.script("phase1", *flags, cwd=tmp_path)
-    assert done.returncode == 0 and done.stdout.endswith(f"next           tilesweep study {' '.join(flags[:-1])}\n")
+    assert done.returncode == 0 and done.stdout.endswith(f"next           tilesweep phase1 {' '.join(flags[:-1])}\n")
     same = installed("-m", "sweep.phase1", *flags, cwd=tmp_path).stdout.replace("python -m sweep.", "tilesweep ")
     assert [line for line in done.stdout.splitlines() if "free" not in line] == [
         line for line in same.splitlines() if "free" not in line
     ]
     checked = installed.script("patches", "check", cwd=tmp_path)
-    assert checked.returncode == 0 and "next           tilesweep " in checked.stdout, checked.stdout + checked.stderr
+    said = checked.stdout + checked.stderr
+    assert checked.returncode == 0 and "next           tilesweep study" in checked.stdout, said
