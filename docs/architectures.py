@@ -54,7 +54,7 @@ def row(entry: Architecture) -> str:
 
 
 def renewed(page: str) -> str:
-    """Return the page anew, a line per architecture; one whose packages are missing keeps its line of the old page."""
+    """Return the page again, a line per architecture; one whose packages are missing keeps its line of the old page."""
     kept = {name: line for line, name in re.findall(r"^(\| `([^`]+)` \|.*)$", page, re.MULTILINE)}
     lines = [kept.get(name, "") if entry.missing else row(entry) for name, entry in ARCHITECTURES.items()]
     return HEAD + "".join(f"{line}\n" for line in lines if line)

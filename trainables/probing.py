@@ -39,6 +39,7 @@ class ProbeTrainer(Trainer):
         samples = draw_samples(
             self._data.train,
             self._data.scenes,
+            self._data.task,
             self._levels,
             window=self.recipe.crop_size,
             windows=self.recipe.draws_per_epoch,
@@ -46,13 +47,12 @@ class ProbeTrainer(Trainer):
         )
         fitted = best_probe(samples, self.recipe.architecture, model.offset.numel(), seed=self._seed)
         model.take(fitted)
-        self._used = (fitted.weight.numel() + fitted.bias.numel()) if isinstance(fitted, Ridge) else _numbers(fitted)
         self.memory.news += self._describe(samples, fitted)
         seconds = time.perf_counter() - started
         val: SplitScore = self.validate()
         return Measured(
             val=val,
-            train_loss=fitted.loss,
+            train_loss=fitted.decision.loss,
             learning_rate=0.0,
             step_seconds=seconds,
             data_seconds=0.0,
@@ -72,7 +72,7 @@ class ProbeTrainer(Trainer):
         lines = [
             f"fitted {fitted.summary}, threshold and temperature, by leaving out "
             f"{samples.number_of_groups} groups of {samples.grouped_by} of train: IoU of their pixels "
-            f"{fitted.decision.iou:.3f}; {counted(len(samples.classes), 'pixel')}, {sum(samples.depths)} features"
+            f"{fitted.decision.iou:.3f}; {counted(len(samples.classes), 'pixel')}, {samples.features.shape[1]} features"
         ]
         if absent := self._data.absent_classes:
             lines.append(f"no train tile shows {', '.join(absent)}: never predicted")
@@ -91,13 +91,11 @@ class ProbeTrainer(Trainer):
     @property
     def trainable_parameters(self) -> int:
         """Numbers that were fitted."""
-        return self._used
-
-    _used = 0
+        return cast("ProbeModel", self.model).fitted_numbers
 
 
 class ProbeRefit(ProbeTrainer, Refit):
-    """Fits a probe to all tiles, once a cross-validation has scored it."""
+    """Fits a probe to all tiles, after a cross-validation has scored it."""
 
 
 def best_probe(samples: Samples, architecture: str, channels: int, *, seed: int) -> Ridge | Density:
@@ -108,7 +106,3 @@ def best_probe(samples: Samples, architecture: str, channels: int, *, seed: int)
     if "density" in methods_of(architecture):
         fitted.append(fit_density(samples, channels, seed=seed))
     return max(fitted, key=lambda one: one.decision.iou)
-
-
-def _numbers(fitted: Density) -> int:
-    return sum(one.numel() for one in (fitted.weight, fitted.bias, fitted.prototypes, fitted.log_weights))

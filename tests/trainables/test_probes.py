@@ -119,7 +119,7 @@ def test_the_model_computes_what_was_fitted(method: str) -> None:
         scaled = scale(image, CPU)
         return model.levels(scaled, model.encode(scaled))
 
-    samples = draw_samples(_tiles(3), {}, levels, window=64, windows=9, seed=1)
+    samples = draw_samples(_tiles(3), {}, Task(), levels, window=64, windows=9, seed=1)
     fitted = fit_ridge(samples, 1) if method == "ridge" else fit_density(samples, 1, seed=1)
     model.take(fitted)
     image = torch.tensor(_tiles(1)[0].image).permute(2, 0, 1)[None, :, :64, :64]
@@ -128,7 +128,7 @@ def test_the_model_computes_what_was_fitted(method: str) -> None:
     if not isinstance(fitted, type(fit_ridge(samples, 1))):
         each = torch.einsum("nr,ckr->nck", F.normalize(linear, dim=1), fitted.prototypes) + fitted.log_weights
         linear = (each.logsumexp(-1)[:, 1] - each.logsumexp(-1)[:, 0])[:, None]
-    wanted = (linear[:, 0] + fitted.decision.offset) / fitted.temperature
+    wanted = (linear[:, 0] + fitted.decision.offset) / fitted.decision.temperature
     with torch.no_grad():
         found = model(scale(image, CPU)).flatten()
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
@@ -144,7 +144,6 @@ def _samples(count: int = 300, depth: int = 4) -> Samples:
         weights=torch.rand(count, generator=generator) + 1,
         groups=torch.arange(count) % 3,
         grouped_by="scenes",
-        depths=(depth,),
     )
 
 
@@ -202,7 +201,9 @@ def test_rare_classes_are_drawn_and_weights_make_up_for_it() -> None:
     mask = np.zeros((128, 128), dtype=np.uint8)
     mask[:4, :4], mask[64:, :] = 1, IGNORE_INDEX
     tile = Tile(name="a", image=np.zeros((128, 128, 3), dtype=np.uint8), mask=mask)
-    samples = draw_samples([tile], {}, lambda image: [torch.zeros(1, 2**11, 4, 4)], window=128, windows=1, seed=0)
+    samples = draw_samples(
+        [tile], {}, Task(ignores=True), lambda image: [torch.zeros(1, 2**11, 4, 4)], window=128, windows=1, seed=0
+    )
     assert len(samples.classes) < 17_000
     assert int((samples.classes == 1).sum()) == 16
     assert float(samples.weights[samples.classes == 1].sum()) == 16
@@ -213,7 +214,7 @@ def test_rare_classes_are_drawn_and_weights_make_up_for_it() -> None:
 def test_tiles_of_one_scene_are_left_out_one_by_one() -> None:
     tiles = _tiles(7)
     levels = lambda image: [image[:, :, ::4, ::4].float()]  # noqa: E731
-    one = draw_samples(tiles, {tile.name: "same" for tile in tiles}, levels, window=64, windows=7, seed=0)
+    one = draw_samples(tiles, {tile.name: "same" for tile in tiles}, Task(), levels, window=64, windows=7, seed=0)
     assert one.grouped_by == "tiles" and one.number_of_groups == 5
 
 
@@ -222,7 +223,7 @@ def test_it_resumes_and_comes_back_from_its_file(tmp_path: Path) -> None:
     training.train_epoch()
     again = start_training(TINY, _data(), (), CPU, RANDOM)
     again.load_state_dict(training.state_dict())
-    assert again.finished
+    assert again.finished and again.trainable_parameters == training.trainable_parameters > 100
     assert again.finish()[0].iou == training.finish()[0].iou
     best = BestWeights(
         recipe=TINY,

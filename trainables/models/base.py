@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -79,6 +80,16 @@ class SegmentationModel(nn.Module):
         height, width = images.shape[-2:]
         inputs = self.prepare(images)
         return tuple(enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What a model that takes the same inputs is made with: the arguments of this class."""
+        return {
+            "mean": self.mean.flatten().tolist(),
+            "std": self.std.flatten().tolist(),
+            "stride": self.stride,
+            "bands": self.mean.numel(),
+        }
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise (B, N, H, W) in [0, 1] and pad it to multiples of the model's stride."""

@@ -30,12 +30,7 @@ class FoldEnsemble(SegmentationModel):
 
     def __init__(self, members: Sequence[SegmentationModel]) -> None:
         first = members[0]
-        super().__init__(
-            mean=first.mean.flatten().tolist(),
-            std=first.std.flatten().tolist(),
-            stride=first.stride,
-            bands=first.mean.numel(),
-        )
+        super().__init__(**first.preparation)
         for number, member in enumerate(members):
             self.add_module(member_name(number), member)
 

@@ -33,12 +33,7 @@ class ProbeModel(OnFixedEncoder):
     """
 
     def __init__(self, host: SegmentationModel, depths: Sequence[int], channels: int) -> None:
-        super().__init__(
-            mean=host.mean.flatten().tolist(),
-            std=host.std.flatten().tolist(),
-            stride=host.stride,
-            bands=host.mean.numel(),
-        )
+        super().__init__(**host.preparation)
         assert host.encoder is not None
         self.encoder: nn.Module = host.encoder
         self._kind = type(host)
@@ -56,6 +51,12 @@ class ProbeModel(OnFixedEncoder):
     def _look(self) -> None:
         """Note what was loaded: a graph takes one way, and does not ask a tensor which."""
         self._density = not self.takes_density.is_meta and bool(self.takes_density > 0)
+
+    @property
+    def fitted_numbers(self) -> int:
+        """How many numbers were fitted, of the way that is taken."""
+        density = [*self.directions.parameters(), self.prototypes, self.log_weights]
+        return sum(one.numel() for one in (density if self._density else self.ridge.parameters()))
 
     @property
     def features_key(self) -> str:
@@ -96,7 +97,7 @@ class ProbeModel(OnFixedEncoder):
         """Take over what was fitted to samples of ``levels``."""
         self.takes_density.fill_(float(isinstance(fitted, Density)))
         self.offset.copy_(fitted.decision.offset)
-        self.temperature.fill_(fitted.temperature)
+        self.temperature.fill_(fitted.decision.temperature)
         if isinstance(fitted, Density):
             self.directions.take(fitted.weight, fitted.bias)
             self.prototypes.copy_(fitted.prototypes)

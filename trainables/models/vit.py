@@ -82,16 +82,9 @@ def _dpt(kind: type[SmpModel], name: str, encoder: Any, recipe: Recipe, channels
 
 
 def build_fixed_unet(encoder: str, recipe: Recipe, weights: Weights, channels: int) -> SmpModel:
-    """Build a U-Net decoder on the maps at 1/4, 1/8 and 1/16 of a Hiera that is never trained, and that trials share.
+    """Build a U-Net decoder on the maps at 1/4, 1/8 and 1/16 of a Hiera that is never trained.
 
-    Args:
-        encoder: timm's name.
-        recipe: Uses ``seed``, ``decoder_dropout`` and ``model_size``.
-        weights: Resolved weights of the encoder.
-        channels: Logits per pixel.
-
-    Raises:
-        WeightsError: The file does not fit the encoder.
+    Arguments and errors are those of ``build_fixed_dpt``.
     """
     from segmentation_models_pytorch.base import SegmentationHead
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +26,14 @@ class ProbeDecision:
         offset: (C,) float, C the task's channels.
         iou: IoU of the pixels that were left out, in [0, 1]: the mean over groups, so that each scene counts the same;
             in a binary task of groups that show foreground, else also over the classes that a group shows.
+        temperature: What scores with the offset are divided by to be logits, more than 0; 1 before ``calibrated``.
+        loss: Mean cross-entropy of the pixels that were left out, in nats; NaN before.
     """
 
     offset: Tensor
     iou: float
+    temperature: float = 1.0
+    loss: float = math.nan
 
 
 def decide(scores: Tensor, samples: Samples, unit: Tensor) -> ProbeDecision:
@@ -87,16 +92,17 @@ def _by_group(values: Tensor, samples: Samples) -> Tensor:
     return empty.index_add_(0, samples.groups, values.double())
 
 
-def calibrate(logits: Tensor, samples: Samples) -> tuple[float, float]:
-    """Return the temperature by which to divide logits, and the mean cross-entropy in nats with it, which is the least.
+def calibrated(decision: ProbeDecision, scores: Tensor, samples: Samples) -> ProbeDecision:
+    """Return a decision with the temperature of the least cross-entropy.
 
     Args:
-        logits: (n, C) float of pixels that were left out, offset included.
+        decision: What was decided of the scores.
+        scores: (n, C) float of pixels that were left out.
         samples: Those pixels.
     """
-    losses = [_loss(logits / one, samples) for one in TEMPERATURES]
+    losses = [_loss((scores + decision.offset) / one, samples) for one in TEMPERATURES]
     chosen = min(range(len(losses)), key=losses.__getitem__)
-    return TEMPERATURES[chosen], losses[chosen]
+    return replace(decision, temperature=TEMPERATURES[chosen], loss=losses[chosen])
 
 
 def _loss(logits: Tensor, samples: Samples) -> float:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.probes.deciding import ProbeDecision, calibrate, decide
+from trainables.probes.deciding import ProbeDecision, calibrated, decide
 from trainables.probes.samples import Samples
 
 DIRECTIONS = 32
@@ -32,9 +32,7 @@ class Density:
         bias: (R,) float32.
         prototypes: (classes, K, R) float32 unit vectors, times the sharpness.
         log_weights: (classes, K) float32 logarithm of each prototype's share of its class's pixels.
-        decision: What is added to scores.
-        temperature: What their sum is divided by to be logits.
-        loss: Mean cross-entropy of the pixels that were left out, in nats.
+        decision: How scores become logits.
         used: Prototypes per class.
         sharpness: The one that was chosen.
     """
@@ -44,8 +42,6 @@ class Density:
     prototypes: Tensor
     log_weights: Tensor
     decision: ProbeDecision
-    temperature: float
-    loss: float
     used: int
     sharpness: float
 
@@ -85,7 +81,6 @@ def fit_density(samples: Samples, channels: int, *, seed: int) -> Density:
                 best = decision, count, sharpness, scores
     assert best is not None
     decision, count, sharpness, scores = best
-    temperature, loss = calibrate(scores + decision.offset, samples)
     everything = torch.ones_like(samples.groups, dtype=torch.bool)
     centres, logs = _place(directions, samples, everything, classes, count, seed)
     return Density(
@@ -93,9 +88,7 @@ def fit_density(samples: Samples, channels: int, *, seed: int) -> Density:
         bias=bias,
         prototypes=F.pad(sharpness * centres, (0, 0, 0, PROTOTYPES[-1] - count)),
         log_weights=F.pad(logs, (0, PROTOTYPES[-1] - count), value=UNUSED),
-        decision=decision,
-        temperature=temperature,
-        loss=loss,
+        decision=calibrated(decision, scores, samples),
         used=count,
         sharpness=sharpness,
     )
@@ -103,11 +96,9 @@ def fit_density(samples: Samples, channels: int, *, seed: int) -> Density:
 
 def _whitening(samples: Samples, seed: int) -> tuple[Tensor, Tensor]:
     """Return the (R, D) projection to whitened principal directions of the standardised features, and its bias."""
-    total = samples.weights.sum()
-    mean = (samples.weights @ samples.features) / total
-    spread = ((samples.weights @ (samples.features - mean).square()) / total).sqrt().clamp(min=1e-6)
+    mean, spread = samples.statistics
     standard = (samples.features - mean) / spread
-    covariance = (standard * samples.weights[:, None]).T @ standard / total
+    covariance = (standard * samples.weights[:, None]).T @ standard / samples.weights.sum()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         count = min(DIRECTIONS, len(covariance))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.probes.deciding import ProbeDecision, calibrate, decide
+from trainables.probes.deciding import ProbeDecision, calibrated, decide
 from trainables.probes.samples import Samples
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -21,17 +21,13 @@ class Ridge:
     Attributes:
         weight: (C, D) float32, C the task's channels.
         bias: (C,) float32.
-        decision: What is added to scores.
-        temperature: What their sum is divided by to be logits.
-        loss: Mean cross-entropy of the pixels that were left out, in nats.
+        decision: How scores become logits.
         penalty: The one that was chosen.
     """
 
     weight: Tensor
     bias: Tensor
     decision: ProbeDecision
-    temperature: float
-    loss: float
     penalty: float
 
     @property
@@ -50,15 +46,13 @@ def fit_ridge(samples: Samples, channels: int) -> Ridge:
     Source: Hoerl and Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems".
     """
     targets = _targets(samples.classes, channels)
-    total = samples.weights.sum()
-    mean = (samples.weights @ samples.features) / total
-    spread = ((samples.weights @ (samples.features - mean).square()) / total).sqrt().clamp(min=1e-6)
+    mean, spread = samples.statistics
     standard = torch.cat([(samples.features - mean) / spread, torch.ones_like(samples.features[:, :1])], dim=1)
     groups = [(samples.groups == number).nonzero().flatten() for number in range(samples.number_of_groups)]
     moments = [_moments(standard[one], targets[one], samples.weights[one]) for one in groups]
     gram, cross = sum(one[0] for one in moments), sum(one[1] for one in moments)
     assert isinstance(gram, Tensor) and isinstance(cross, Tensor)
-    frequencies = (samples.weights @ targets) / total
+    frequencies = (samples.weights @ targets) / samples.weights.sum()
     best: tuple[ProbeDecision, float, Tensor] | None = None
     for penalty in PENALTIES:
         scores = targets.new_empty(targets.shape)
@@ -69,15 +63,12 @@ def fit_ridge(samples: Samples, channels: int) -> Ridge:
             best = decision, penalty, scores
     assert best is not None
     decision, penalty, scores = best
-    temperature, loss = calibrate(scores + decision.offset, samples)
     solution = _solve(gram, cross, penalty).float()
     weight = (solution[:-1] / spread[:, None]).T
     return Ridge(
         weight=weight,
         bias=solution[-1] - weight @ mean,
-        decision=decision,
-        temperature=temperature,
-        loss=loss,
+        decision=calibrated(decision, scores, samples),
         penalty=penalty,
     )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.data.folds import split_folds
 from trainables.data.scenes import guess_scenes
 from trainables.data.tiles import Tile
-from trainables.task import IGNORE_INDEX
+from trainables.task import IGNORE_INDEX, Task
 from trainables.windows import Side, cut_windows
 
 MOST_NUMBERS = 2**24
@@ -39,7 +42,6 @@ class Samples:
         weights: (n,) float32: for how many pixels each stands, at least 1.
         groups: (n,) int64 number of each pixel's group; groups are left out one by one.
         grouped_by: What a group is made of, for people: ``scenes``, ``tiles`` or ``parts of the only tile``.
-        depths: Features of each level; their sum is D.
     """
 
     features: Tensor
@@ -47,23 +49,30 @@ class Samples:
     weights: Tensor
     groups: Tensor
     grouped_by: str
-    depths: tuple[int, ...]
 
     @property
     def number_of_groups(self) -> int:
         """How many groups there are."""
         return int(self.groups.max()) + 1
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Window:
-    tile: int
-    image: Tensor
-    mask: Tensor
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """(D,) mean and (D,) standard deviation, at least 1e-6, of each feature over all that the pixels stand for."""
+        total = self.weights.sum()
+        mean = (self.weights @ self.features) / total
+        spread = ((self.weights @ (self.features - mean).square()) / total).sqrt().clamp(min=1e-6)
+        return mean, spread
 
 
 def draw_samples(
-    tiles: Sequence[Tile], scenes: Mapping[str, str], levels: Levels, *, window: int, windows: int, seed: int
+    tiles: Sequence[Tile],
+    scenes: Mapping[str, str],
+    task: Task,
+    levels: Levels,
+    *,
+    window: int,
+    windows: int,
+    seed: int,
 ) -> Samples:
     """Draw pixels of train tiles, of each class in a window as many as there is room for.
 
@@ -72,6 +81,7 @@ def draw_samples(
     Args:
         tiles: Train tiles; some pixel of each counts.
         scenes: Tile name to scene, where it is known.
+        task: What the masks mean.
         levels: Makes the features.
         window: Side of a window in pixels, a multiple of 32.
         windows: Most windows that are looked at, at least 1 per tile: those of all tiles in turn.
@@ -82,19 +92,18 @@ def draw_samples(
     """
     chosen = _choose(tiles, window, max(windows, len(tiles)), seed)
     generator = torch.Generator().manual_seed(seed)
-    groups, grouped_by = _groups(tiles, scenes)
+    groups, grouped_by = _groups(tiles, scenes, task, seed)
     found: list[tuple[Tensor, ...]] = []
-    depths: tuple[int, ...] = ()
-    for one in chosen:
-        maps = levels(one.image[None])
-        depths = tuple(level.shape[1] for level in maps)
-        most = max(LEAST_PIXELS, MOST_NUMBERS // sum(depths)) // len(chosen) + 1
-        places, weights = _draw(one.mask, most, generator)
-        rows = places // one.mask.shape[1]
-        group = rows * BANDS // one.mask.shape[0] if groups is None else torch.full_like(places, groups[one.tile])
-        features = at_places(maps, places, one.mask.shape)
+    for tile, number in chosen:
+        image, mask = (next(islice(part, number, None)) for part in _windows(tile, window))
+        maps = levels(image[None])
+        most = max(LEAST_PIXELS, MOST_NUMBERS // sum(level.shape[1] for level in maps)) // len(chosen) + 1
+        places, weights = _draw(mask[0], most, generator)
+        rows = places // mask.shape[2]
+        group = torch.full_like(places, groups[tile.name]) if groups else rows * BANDS // mask.shape[1]
+        features = at_places(maps, places, mask.shape[1:])
         device = features.device
-        classes = one.mask.flatten()[places].long()
+        classes = mask.flatten()[places].long()
         found.append((features, *(value.to(device) for value in (classes, weights, group))))
     features, classes, weights, group = (torch.cat(parts) for parts in zip(*found, strict=True))
     _, group = torch.unique(group, return_inverse=True)  # a group of which no pixel was drawn is none
@@ -104,7 +113,6 @@ def draw_samples(
         weights=weights,
         groups=group,
         grouped_by=grouped_by,
-        depths=depths,
     )
 
 
@@ -129,30 +137,27 @@ def at_places(maps: Sequence[Tensor], places: Tensor, shape: Sequence[int]) -> T
     return torch.cat([part[0, :, 0] for part in parts]).T.contiguous()
 
 
-def _choose(tiles: Sequence[Tile], window: int, most: int, seed: int) -> list[_Window]:
-    """Return windows in which a pixel counts, of each tile in turn until there are enough.
+def _windows(tile: Tile, window: int) -> tuple[Iterator[Tensor], Iterator[Tensor]]:
+    """Return a tile's windows, (N, S, S) each, and their masks, (1, S, S); pixels beyond the tile do not count."""
+    image, mask = torch.tensor(tile.image).permute(2, 0, 1), torch.tensor(tile.mask)
+    rows, columns = (Side.of(length, window) for length in tile.shape)
+    down, right = (side.starts[-1] + side.window - side.length for side in (rows, columns))
+    padded = F.pad(mask, (0, right, 0, down), value=IGNORE_INDEX)
+    return cut_windows(image, rows, columns), cut_windows(padded[None], *(Side.of(one, window) for one in padded.shape))
+
+
+def _choose(tiles: Sequence[Tile], window: int, most: int, seed: int) -> list[tuple[Tile, int]]:
+    """Return windows in which a pixel counts, by tile and number, of each tile in turn until there are enough.
 
     In what order those of a tile come does not depend on the others, so that features are kept for other budgets.
     """
-    queues: list[list[_Window]] = []
-    for number, tile in enumerate(tiles):
-        image = torch.tensor(tile.image).permute(2, 0, 1)
-        sides = [Side.of(length, window) for length in tile.shape]
-        rows, columns = (side.starts[-1] + side.window - side.length for side in sides)
-        mask = F.pad(torch.tensor(tile.mask), (0, columns, 0, rows), value=IGNORE_INDEX)
-        masks = [
-            mask[top : top + sides[0].window, left : left + sides[1].window]
-            for top in sides[0].starts
-            for left in sides[1].starts
-        ]
-        found = [
-            _Window(tile=number, image=cut, mask=part)
-            for cut, part in zip(cut_windows(image, *sides), masks, strict=True)
-            if bool((part != IGNORE_INDEX).any())
-        ]
+    queues: list[list[tuple[Tile, int]]] = []
+    for tile in tiles:
+        _, masks = _windows(tile, window)
+        found = [(tile, number) for number, mask in enumerate(masks) if bool((mask != IGNORE_INDEX).any())]
         random = np.random.default_rng([seed, zlib.crc32(tile.name.encode())])
         queues.append([found[place] for place in random.permutation(len(found))])
-    chosen: list[_Window] = []
+    chosen: list[tuple[Tile, int]] = []
     for turn in range(max(map(len, queues))):
         chosen += [queue[turn] for queue in queues if turn < len(queue)][: most - len(chosen)]
     return chosen
@@ -177,22 +182,14 @@ def _draw(mask: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, 
     return torch.cat(places), torch.cat(weights)
 
 
-def _groups(tiles: Sequence[Tile], scenes: Mapping[str, str]) -> tuple[list[int] | None, str]:
-    """Return each tile's group, and what groups are made of; None where a single tile has to be divided."""
+def _groups(tiles: Sequence[Tile], scenes: Mapping[str, str], task: Task, seed: int) -> tuple[dict[str, int], str]:
+    """Return each tile's group, and what groups are made of; no group where a single tile has to be divided."""
     names = [tile.name for tile in tiles]
     if len(names) == 1:
-        return None, "parts of the only tile"
+        return {}, "parts of the only tile"
     known = scenes if all(name in scenes for name in names) else guess_scenes(names)
-    of = {name: known.get(name, name) for name in names}
-    grouped_by = "scenes"
+    of, grouped_by = {name: known.get(name, name) for name in names}, "scenes"
     if len(set(of.values())) == 1:
         of, grouped_by = {name: name for name in names}, "tiles"
-    sizes: dict[str, int] = {}
-    for name in names:
-        sizes[of[name]] = sizes.get(of[name], 0) + 1
-    filled = [0] * min(MOST_GROUPS, len(sizes))
-    group_of = {}
-    for scene in sorted(sizes, key=lambda one: (-sizes[one], one)):  # large ones first, each where there are fewest
-        group_of[scene] = filled.index(min(filled))
-        filled[group_of[scene]] += sizes[scene]
-    return [group_of[of[name]] for name in names], grouped_by
+    folds = split_folds(tiles, of, min(MOST_GROUPS, len(set(of.values()))), seed, task)
+    return {name: number for number, fold in enumerate(folds) for name in fold.val}, grouped_by
