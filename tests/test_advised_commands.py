@@ -38,7 +38,7 @@ OUR_CALLS = {
     "sweep/records/provenance.py": "--porcelain",
     "sweep/report/printing.py": "--no-sandbox",
     "sweep/session/announcement.py": "--logdir",
-    "sweep/predict/georeference.py": "--transform --crs",
+    "sweep/rasters/georeference.py": "--transform --crs",
 }
 """What is never advised alone: parts of calls of other programs, and of style sheets."""
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")

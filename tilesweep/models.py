@@ -13,7 +13,7 @@ from trainables.errors import DataError, ExperimentError
 from trainables.storage import DEFAULT_STORAGE, Storage
 
 if TYPE_CHECKING:
-    from sweep.predict.ensemble import Ensemble
+    from sweep.results.ensemble import Ensemble
 
 MOST_SIDE = 2**15
 """Pixels of an array's side; ``python -m sweep.predict`` takes rasters of any size."""
@@ -58,7 +58,7 @@ def load(
     Raises:
         tilesweep.Error: There is no such model, or its file is damaged.
     """
-    from sweep.predict.ensemble import Ensemble
+    from sweep.results.ensemble import Ensemble
     from sweep.results.trained_models import find_models
 
     chosen = find_models(Storage.open(str(storage)), str(model), count=ensemble, fold=fold, refit=refit)

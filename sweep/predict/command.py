@@ -27,11 +27,11 @@ from trainables.storage import Storage
 from trainables.wording import counted
 
 if TYPE_CHECKING:
-    from sweep.predict.ensemble import Ensemble
-    from sweep.predict.inputs import Input
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
+    from sweep.rasters.inputs import Input
     from sweep.records.experiment import Experiment
+    from sweep.results.ensemble import Ensemble
     from trainables.data.imagery import Imagery
 
 
@@ -109,9 +109,9 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
 def main(options: PredictOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
-    from sweep.predict.extra import require_geo
-    from sweep.predict.inputs import find_inputs, hidden_files
     from sweep.predict.settings import MapSettings
+    from sweep.rasters.extra import require_geo
+    from sweep.rasters.inputs import find_inputs, hidden_files
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
 
@@ -133,9 +133,9 @@ def main(options: PredictOptions, output: Output) -> int:
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
     from sweep.cli.counting import WindowProgress
-    from sweep.predict.ensemble import Ensemble
     from sweep.predict.job import Job
     from sweep.predict.record import Record
+    from sweep.results.ensemble import Ensemble
 
     note_inputs(storage, [one.path for one in inputs], options.model, output)
     if options.trust_code:

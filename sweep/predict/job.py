@@ -10,9 +10,6 @@ from typing import Any
 
 from sweep.cli.counting import WindowProgress
 from sweep.predict.cover import Cover
-from sweep.predict.ensemble import Ensemble
-from sweep.predict.georeference import require_transform, side_of_pixel
-from sweep.predict.inputs import Input
 from sweep.predict.mapper import PROBABILITY_STEPS, Mapper
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
@@ -22,7 +19,10 @@ from sweep.predict.settings import MapSettings
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
 from sweep.rasters.gdal import gdal
+from sweep.rasters.georeference import require_transform, side_of_pixel
+from sweep.rasters.inputs import Input
 from sweep.rasters.raster import Raster, open_raster
+from sweep.results.ensemble import Ensemble
 from trainables.data.imagery import Imagery
 from trainables.errors import ExperimentError
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.predict.extra import require_geo
-from sweep.predict.georeference import Georeference, require_georeference
-from sweep.predict.outlines import FOREGROUND, Outlines, mean_probabilities, read_outlines
-from sweep.predict.vectors import DRIVERS, Polygons, write_vectors
+from sweep.rasters.extra import require_geo
 from sweep.rasters.gdal import CACHE_BYTES
+from sweep.rasters.georeference import Georeference, require_georeference
+from sweep.rasters.outlines import FOREGROUND, Outlines, mean_probabilities, read_outlines
+from sweep.rasters.vectors import DRIVERS, Polygons, write_vectors
 from trainables.errors import ExperimentError
 from trainables.task import Task
 

@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from sweep.predict.inputs import Input
 from sweep.predict.parts import write_faults
 from sweep.rasters.files import Stamp
+from sweep.rasters.inputs import Input
 from sweep.records.outputs import require_free, require_no_tiles
 from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError

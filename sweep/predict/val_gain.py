@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from sweep.predict.ensemble import Ensemble
 from sweep.records.experiment import Experiment
+from sweep.results.ensemble import Ensemble
 from sweep.results.statistics import Interval, mean_interval
 from trainables.calibration import logit
 from trainables.data.tiles import TuningData

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from sweep.cli.console import open_output
 from sweep.predict.command import PredictOptions, main
-from sweep.predict.ensemble import Ensemble
 from sweep.results import trained_models as chosen
+from sweep.results.ensemble import Ensemble
 from trainables.data.imagery import RGB
 from trainables.task import Task
 

@@ -19,11 +19,11 @@ from PIL import Image
 
 from sweep.predict import job
 from sweep.predict.cover import Cover
-from sweep.predict.inputs import find_inputs, hidden_files, result_name
 from sweep.predict.parts import Parts
 from sweep.predict.record import Record
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, file_of, stamp
+from sweep.rasters.inputs import find_inputs, hidden_files, result_name
 from tests.cases.stub_model import names, predict, redness
 from tests.rasters import write_tif
 from trainables.errors import ExperimentError

@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.charts.tile_pictures import MOST_TILES, TilePictures, side_of_many, tile_pictures
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.overview import SHOWN, small_tile
-from sweep.patches.look.sheet.pictures import MOST_TILES, TilePictures, side_of_many, tile_pictures
 from sweep.patches.look.shift import Shift, best_shift
 from trainables.data.tiles import SPLITS, Tile, TileFiles, list_split
 from trainables.task import Task

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sweep.charts.tile_pictures import IGNORED, OUTLINE
 from sweep.patches.checks.tiles import CheckedTile
 from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX, Colour, Task
@@ -22,8 +23,6 @@ COLUMNS = 5
 SHOWN = 30
 """Tiles of a split; the contact sheet shows more."""
 HEADER, CAPTION, GAP, SWATCH = 40, 18, 6, 14
-OUTLINE = (255, 40, 200)
-IGNORED: Colour = (128, 128, 128)
 ReadTile = Callable[[CheckedTile], Tile]
 CHOOSING = 500_000
 """Pixels of a page by which its palette is chosen."""

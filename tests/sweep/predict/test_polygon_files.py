@@ -17,9 +17,9 @@ import rasterio
 import shapely
 from affine import Affine
 
-from sweep.predict import extra
 from sweep.predict.polygons import PolygonOptions, ground_under, write_polygons
-from sweep.predict.vectors import DRIVERS, Polygons, write_vectors
+from sweep.rasters import extra
+from sweep.rasters.vectors import DRIVERS, Polygons, write_vectors
 from tests.conftest import ROOT
 from tests.sweep.predict.polygons import NORTH_UP, RECTANGLE, UTM, write_raster
 from trainables.errors import ExperimentError, StorageError

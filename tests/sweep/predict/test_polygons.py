@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.features import rasterize
 
-from sweep.predict import outlines
 from sweep.predict.polygons import PolygonSummary
+from sweep.rasters import outlines
 from tests.sweep.predict.polygons import DONUT, NORTH_UP, RECTANGLE, SPHERE, UTM, Written
 
 

@@ -20,10 +20,10 @@ from rasterio.enums import ColorInterp
 from torch import Tensor
 
 from sweep.predict.cover import Cover
-from sweep.predict.georeference import side_of_pixel
 from sweep.predict.mapper import NODATA, Mapper, Part
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
+from sweep.rasters.georeference import side_of_pixel
 from sweep.rasters.raster import Raster, open_raster
 from trainables.errors import TilesweepError
 from trainables.task import Task

@@ -113,7 +113,7 @@ def test_a_raster_that_does_not_fit_is_refused_in_a_line(best: Path, here: Run, 
 
 
 def test_models_of_other_bands_are_no_ensemble(best: Path, tmp_path: Path, dataset: Path) -> None:
-    from sweep.predict.ensemble import Ensemble
+    from sweep.results.ensemble import Ensemble
     from sweep.results.trained_models import find_models
     from trainables.errors import ExperimentError
     from trainables.storage import Storage

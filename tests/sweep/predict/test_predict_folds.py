@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sweep.predict.ensemble import Ensemble
 from sweep.predict.val_gain import measure_gain, val_data
+from sweep.results.ensemble import Ensemble
 from sweep.results.trained_models import TrainedModel
 from tests.cases.experiments import write_experiment
 from tests.commands import assert_refused, run_here

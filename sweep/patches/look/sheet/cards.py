@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.charts.tile_pictures import MOST_TILES, TilePictures, tile_pictures
 from sweep.cli.counting import Watch
 from sweep.machine.threads import in_threads
 from sweep.patches.checks.checking import Report, class_shares
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.sheet.pictures import MOST_TILES, TilePictures, tile_pictures
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
 from trainables.task import IGNORE_INDEX
 

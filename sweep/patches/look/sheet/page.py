@@ -10,11 +10,11 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from sweep.charts.page import page_script, page_style, page_templates, policy
+from sweep.charts.tile_pictures import MOST_TILES, mask_colours
 from sweep.cli.counting import Watch, unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.notes import Notes
 from sweep.patches.look.sheet.cards import BUDGET, Card, draw_cards
-from sweep.patches.look.sheet.pictures import MOST_TILES, mask_colours
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles
 from sweep.patches.look.suspicion.registry import CHECKS
 from trainables.data.imagery import band_list

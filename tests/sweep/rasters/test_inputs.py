@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.predict.inputs import find_inputs
+from sweep.rasters.inputs import find_inputs
 from trainables.errors import TilesweepError
 
 

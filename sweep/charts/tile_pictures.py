@@ -1,4 +1,4 @@
-"""A tile in the contact sheet: its image, and over it the mask as outlines and as filled areas."""
+"""A tile in a page: its image, and over it a mask as outlines and as filled areas."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.charts.page import drawing, photo
-from sweep.patches.look.overview import IGNORED, OUTLINE
 from trainables.data.tiles import Tile
 from trainables.task import IGNORE_INDEX, Colour, Task
 
+OUTLINE: Colour = (255, 40, 200)
+"""Of a binary mask without a colour of its own."""
+IGNORED: Colour = (128, 128, 128)
 OPAQUE, TINT = 255, 130
 """How much of the image an outline and a filled area hide, of 255."""
 QUALITY = 55

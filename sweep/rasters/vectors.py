@@ -1,4 +1,4 @@
-"""Polygons into a vector file: streamed through Arrow into GDAL, complete or not there at all."""
+"""Areas into a vector file: streamed through Arrow into GDAL, complete or not there at all."""
 
 from __future__ import annotations
 
@@ -80,10 +80,38 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
     Raises:
         StorageError: The file cannot be written, or the disk is full.
     """
+    schema = SCHEMA.append(CLASS_FIELD) if classes else SCHEMA
+    rows = (batch.to_arrow(schema) for batch in batches)
+    write_layer(rows, schema, path, crs=crs, layer=LAYER, flag="--polygons")
+
+
+def write_layer(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    path: Path,
+    *,
+    crs: str,
+    layer: str,
+    flag: str = "--out",
+    geometry_type: str = "Polygon",
+) -> None:
+    """Write rows with a geometry as one layer of a vector file.
+
+    Args:
+        batches: Rows of ``schema``, taken one batch at a time; what they raise comes through.
+        schema: Has the column ``GEOMETRY``, of WKB.
+        path: Ends in one of ``DRIVERS``; replaced if it is there.
+        crs: The geometries' CRS as WKT; empty where nobody knows it, in a GeoPackage. GeoJSON is converted to WGS 84.
+        layer: Its name.
+        flag: What the user gave the path to, for errors.
+        geometry_type: Of all of them, as OGC names it: ``Polygon``, ``Point``.
+
+    Raises:
+        StorageError: The file cannot be written, or the disk is full.
+    """
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
     from pyogrio.raw import write_arrow
 
-    schema = SCHEMA.append(CLASS_FIELD) if classes else SCHEMA
     failure: list[BaseException] = []
     written = 0
 
@@ -91,8 +119,8 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
         nonlocal written
         try:
             for batch in batches:
-                written += len(batch.areas_m2)
-                yield batch.to_arrow(schema)
+                written += batch.num_rows
+                yield batch
         except BaseException as error:  # Arrow's C interface would keep its text only
             failure.append(error)
             raise
@@ -103,16 +131,16 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
         write_arrow(
             pa.RecordBatchReader.from_batches(schema, rows()),
             temporary,
-            layer=LAYER,
+            layer=layer,
             driver=DRIVERS[path.suffix],
             geometry_name=GEOMETRY,
-            geometry_type="Polygon",
-            crs=crs,
+            geometry_type=geometry_type,
+            crs=crs or None,
             layer_options=OPTIONS[path.suffix],
         )
         if failure:
             raise failure[0]
-        _require_complete(temporary, written)
+        _require_complete(temporary, written, layer)
         temporary.replace(path)
     except Exception as error:
         if failure:
@@ -120,16 +148,14 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
         if not isinstance(error, OSError | DataSourceError | DataLayerError | FeatureError | GeometryError):
             raise
         said = str(error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(
-            f"--polygons {path}: cannot be written ({said[0]}); make room or name another file"
-        ) from error
+        raise StorageError(f"{flag} {path}: cannot be written ({said[0]}); make room or name another file") from error
     finally:
         for litter in (temporary, temporary.with_name(f"{temporary.name}-journal")):
             with suppress(OSError):
                 litter.unlink()
 
 
-def _require_complete(path: Path, number: int) -> None:
+def _require_complete(path: Path, number: int, layer: str) -> None:
     """Look at what GDAL writes last, as it does not tell of a disk that is full by then.
 
     Raises:
@@ -138,7 +164,7 @@ def _require_complete(path: Path, number: int) -> None:
     if path.suffix == ".geojson":
         complete = _ending(path, len(GEOJSON_END)) == GEOJSON_END
     else:
-        complete = _counts(path) == {number}
+        complete = _counts(path, layer) == {number}
     if not complete:
         raise OSError("the disk is full")
 
@@ -149,14 +175,14 @@ def _ending(path: Path, length: int) -> bytes:
         return file.read()
 
 
-def _counts(path: Path) -> set[int]:
+def _counts(path: Path, layer: str) -> set[int]:
     """Return how many features a GeoPackage has by its table, its spatial index and its contents: one number."""
     import sqlite3
 
     queries = (
-        f"SELECT count(*) FROM {LAYER}",
-        f"SELECT count(*) FROM rtree_{LAYER}_{GEOMETRY}_rowid",
-        f"SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = '{LAYER}'",
+        f"SELECT count(*) FROM {layer}",
+        f"SELECT count(*) FROM rtree_{layer}_{GEOMETRY}_rowid",
+        f"SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = '{layer}'",
     )
     try:
         with closing(sqlite3.connect(path)) as database:

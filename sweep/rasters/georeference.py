@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.predict.outlines import Outlines, transformed
 from sweep.rasters.addresses import is_remote
+from sweep.rasters.outlines import Outlines, transformed
 from trainables.errors import ExperimentError
 
 LONGEST_EDGE_M = 1000.0
