@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -32,6 +32,7 @@ class Progress(Observer):
         afterwards: Seconds of what follows the sweep in a study; None outside one.
         measured: Whether that is by measured times; else it is as much slower as this sweep is than expected.
         share: Of a full training that a search's trial usually runs.
+        costs: Architecture to the estimated cost of a full training.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Progress(Observer):
         afterwards: float | None = None,
         measured: bool = False,
         share: float = 1.0,
+        costs: Mapping[str, float] | None = None,
     ) -> None:
         self._scoring = scoring or (lambda recipe: 0.0)
         self._expected, self._afterwards, self._measured = expected, afterwards, measured
-        self._trials = TrialTable(total, concurrent, map(self._begin_row, known), share)
+        self._trials = TrialTable(total, concurrent, map(self._begin_row, known), share, costs)
         for row in self._trials.rows.values():
             row.state = row.state if row.state in ENDED else "waiting"
         self._live: LiveView | None = None

@@ -110,15 +110,25 @@ class TrialTable:
         concurrent: Trials side by side, at least 1.
         rows: Those that are known.
         share: Of a full training that a search's trial usually runs, before it is known of trials that ended.
+        costs: Architecture to the estimated cost of a full training, its scoring included, in any unit: those that have
+            not begun are expected to cost as much next to those that have. Without an architecture's, its epochs count.
 
     Attributes:
         total: As above.
         rows: Attempt to row.
     """
 
-    def __init__(self, total: int, concurrent: int, rows: Iterable[TrialRow] = (), share: float = 1.0) -> None:
+    def __init__(
+        self,
+        total: int,
+        concurrent: int,
+        rows: Iterable[TrialRow] = (),
+        share: float = 1.0,
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
         self.total = total
         self._share = share
+        self._costs = costs or {}
         self.rows = {row.attempt: row for row in rows}
         self._concurrent = concurrent
 
@@ -138,27 +148,41 @@ class TrialTable:
     def remaining_seconds(self, now: float | None = None) -> float | None:
         """Estimate the time to the end from the epochs seen so far; None before the first one.
 
-        A trial that has begun is taken to run to its last epoch and to score the val tiles, one that is planned
-        likewise and at the mean pace of the others; a search's coming trials are taken to cost what its ended ones did.
+        A trial that has begun is taken to run to its last epoch and to score the val tiles. One that is planned is
+        taken to cost what others of its architecture do; without such, as much more or less than the others as it was
+        estimated to. A search's coming trials are taken to cost what its ended ones did.
 
         Args:
             now: By the monotonic clock: what running trials have done since they were last heard of is over.
         """
-        paces = [row.pace for row in self.rows.values() if row.epochs_timed]
-        if not paces:
+        rows, scoring = list(self.rows.values()), self._scoring()
+        begun = [row for row in rows if row.epochs_timed]
+        if not begun:
             return None
-        usual, scoring = fmean(paces), self._scoring()
+        costs = self._costs if all(row.architecture in self._costs for row in rows) else {}
+
+        def whole(row: TrialRow) -> float:
+            if row.state == "finished":
+                return row.time
+            return row.pace * (row.max_epochs + scoring.get(row.architecture, row.scoring))
+
+        def cost(row: TrialRow) -> float:
+            return costs.get(row.architecture) or row.max_epochs + scoring.get(row.architecture, row.scoring)
+
+        def expected(row: TrialRow) -> float:
+            like = [other for other in begun if other.architecture == row.architecture] or begun
+            return cost(row) * sum(map(whole, like)) / sum(map(cost, like))
 
         def left(row: TrialRow) -> float:
-            epochs = row.max_epochs - row.epoch + scoring.get(row.architecture, row.scoring)
-            begun = now - row.since if now is not None and row.since is not None and row.state == "running" else 0.0
-            return max(0.0, epochs * (row.pace if row.epochs_timed else usual) - begun)
+            over = now - row.since if now is not None and row.since is not None and row.state == "running" else 0.0
+            done = row.pace * row.epoch if row.epochs_timed else 0.0
+            return max(0.0, (whole(row) if row.epochs_timed else expected(row)) - done - over)
 
         unfinished = ("waiting", *SHOWN_ALWAYS)
-        remaining = [left(row) for row in self.rows.values() if row.state in unfinished]
-        ended = [row.time for row in self.rows.values() if row.state in ENDED and row.epochs_timed]
-        longest = max(row.max_epochs + scoring.get(row.architecture, row.scoring) for row in self.rows.values()) * usual
-        remaining += [fmean(ended) if ended else self._share * longest] * (self.total - len(self.rows))
+        remaining = [left(row) for row in rows if row.state in unfinished]
+        ended = [row.time for row in rows if row.state in ENDED and row.epochs_timed]
+        coming = fmean(ended) if ended else self._share * max(map(expected, rows))
+        remaining += [coming] * (self.total - len(rows))
         return max([sum(remaining) / self._concurrent, *remaining], default=0.0)
 
     def _scoring(self) -> dict[str, float]:

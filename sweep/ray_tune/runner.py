@@ -95,16 +95,18 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
     pixels = sum(tile.mask.size for tile in val)
     known = records.all()
     resumed = any(record.state != "waiting" for record in known)
+    estimator = Estimator(data=run.data, device=resources.device)
     return Progress(
         run.plan.total,
         resources.concurrent,
         known,
         output.console,
         scoring=lambda recipe: scoring_in_epochs(recipe, len(val), pixels),
-        expected=None if resumed else Estimator(data=run.data, device=resources.device).sweep(run.plan, resources),
+        expected=None if resumed else estimator.sweep(run.plan, resources),
         afterwards=output.afterwards,
         measured=run.phase != "phase1",  # a study sizes what follows by the times of Phase 1
         share=_usual_share(run.plan),
+        costs=estimator.costs(run.plan),
     )
 
 

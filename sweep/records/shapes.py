@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from typing_extensions import TypedDict
 
 from search_spaces.limits import MAX_REPEATS, MAX_TRIALS
@@ -165,6 +165,7 @@ class DescriptionShape(TypedDict):
     options: NotRequired[dict[str, Any]]
     optuna_storage: NotRequired[str | None]
     packing: NotRequired[dict[str, Any] | None]
+    costs: NotRequired[dict[str, Annotated[float, Gt(0)]]]
     code: NotRequired[dict[str, str]]
     provenance: NotRequired[ProvenanceShape]
 

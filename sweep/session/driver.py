@@ -12,6 +12,7 @@ from rich.console import Console
 from sweep.cli.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.cli.output import Output, say
 from sweep.planning.disk import require_room, sweep_bytes
+from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing, Probe, share_gpus
 from sweep.planning.resources import Resources, require_gpu
 from sweep.planning.run import Run
@@ -73,7 +74,7 @@ def drive(
             resources, packing = _provide(run, whole, output, probe)
             if joins(run.request.address):
                 run = _for_nodes(run, output.console)
-            described = _describe(run, packing, description, output.console)
+            described = _describe(run, resources, packing, description, output.console)
             with interruptible(at_once) as interrupt:
                 announce(run, resources, packing, output, again=description is None)
                 try:
@@ -118,13 +119,14 @@ def _for_nodes(run: Run, console: Console) -> Run:
 
 
 def _describe(
-    run: Run, packing: Packing | None, description: dict[str, Any] | None, console: Console
+    run: Run, resources: Resources, packing: Packing | None, description: dict[str, Any] | None, console: Console
 ) -> dict[str, Any]:
     """Write what a new experiment is, or what has changed of one that is resumed; returns the description."""
     experiment = run.experiment
     packed = {"packing": packing.to_dict()} if packing else {}
     if description is not None:
-        described = {**description, **packed}
+        costs = Estimator(data=run.data, device=resources.device).costs(run.plan)
+        described = {**description, **packed, "costs": costs}
         experiment.describe(described)
         return described
     record_leaks(experiment, run.data)

@@ -204,7 +204,7 @@ def _table(
     total = planned_total(description["plan"])
     under_way: set[State | Literal["broken off"]] = {"running", "broken off"}
     concurrent = sum(row.state in under_way for row in rows)  # a resume is taken to have as many
-    return TrialTable(max(total, len(rows)), max(1, concurrent), rows)
+    return TrialTable(max(total, len(rows)), max(1, concurrent), rows, costs=description.get("costs"))
 
 
 def planned_total(plan: Mapping[str, Any]) -> int:

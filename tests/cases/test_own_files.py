@@ -158,6 +158,8 @@ FIELDS: list[tuple[str, Any]] = [
     ("format", "x"),
     ("format", -1),
     ("packing", 5),
+    ("costs", {"unet": 0}),
+    ("costs", {"unet": "much"}),
 ]
 
 
@@ -171,7 +173,7 @@ def test_a_wrong_field_of_the_description_is_one_line(
     _assert_short(caught.value)
 
 
-OPTIONAL = ("options", "optuna_storage", "code", "provenance", "id")
+OPTIONAL = ("options", "optuna_storage", "code", "provenance", "id", "costs")
 
 
 @pytest.mark.parametrize("place", OPTIONAL)

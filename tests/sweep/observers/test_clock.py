@@ -112,3 +112,29 @@ def test_the_coming_trials_of_a_search_are_expected_to_be_stopped_as_usual() -> 
     rows = [_row(1, epoch=2, epochs_timed=2, seconds=20.0)]
     assert TrialTable(4, 1, rows).remaining_seconds() == pytest.approx(40.0 + 3 * 60.0)
     assert TrialTable(4, 1, rows, share=0.5).remaining_seconds() == pytest.approx(40.0 + 3 * 30.0)
+
+
+def test_what_has_not_begun_takes_as_much_longer_than_the_others_as_it_was_estimated_to() -> None:
+    """A probe of one epoch took 6 s, scoring included, where 4 were estimated: a training of 40 will take 60."""
+    probe = TrialRow("p", "g", "probe:unet", 1, "finished", epoch=1, epochs_timed=1, seconds=4.0)
+    probe.finish(0.4, 2.0)
+    training = _row(1, "waiting")
+    costs = {"probe:unet": 4.0, "unet": 40.0}
+    assert TrialTable(2, 1, [probe, training], costs=costs).remaining_seconds() == pytest.approx(60.0)
+    training.state, training.epoch, training.epochs_timed, training.seconds = "running", 1, 1, 5.0
+    assert TrialTable(2, 1, [probe, training], costs=costs).remaining_seconds() == pytest.approx(3 * 5 + 2 * 5)
+
+
+def test_an_architecture_that_was_timed_speaks_for_its_own_and_not_for_others() -> None:
+    slow = _row(1, "finished", epoch=4, epochs_timed=4, seconds=400.0)
+    fast = TrialRow("f", "g", "quick", 4, "finished", epoch=4, epochs_timed=4, seconds=4.0)
+    waiting = TrialRow("w", "g", "quick", 4, "waiting")
+    costs = {"unet": 10.0, "quick": 10.0}
+    assert TrialTable(3, 1, [slow, fast, waiting], costs=costs).remaining_seconds() == pytest.approx(4.0)
+
+
+def test_a_search_learns_from_an_early_stopped_training_what_a_full_one_takes() -> None:
+    """Two of four epochs took 20 s: one that is planned is taken to run four, and to score as long as two."""
+    stopped = _row(1, "stopped", epoch=2, epochs_timed=2, seconds=20.0)
+    waiting = _row(2, "waiting")
+    assert TrialTable(2, 1, [stopped, waiting], costs={"unet": 7.0}).remaining_seconds() == pytest.approx(60.0)
