@@ -38,7 +38,7 @@ def follow(subject: ReportSubject, first: Page, make: Callable[[], Page], output
     live = LivePage()
 
     def show(page: Page, *, final: bool) -> None:
-        state = LiveState(version=live.version + 1, final=final)
+        state = LiveState(version=live.version + 1, final=final, resume=subject.resume_command() if final else "")
         live.show(render_html(page, live=state).encode(), final=final)
 
     show(first, final=False)
@@ -50,7 +50,10 @@ def follow(subject: ReportSubject, first: Page, make: Callable[[], Page], output
                 webbrowser.open(address)
             _refresh(subject, make, show, output)
             live.fetched.wait(GRACE_SECONDS)
-            say(console, "live", "the sweep is not running any more: the report is final, and no longer refreshed")
+            ending = (
+                "was interrupted: the report has" if subject.resume_command() else "is not running any more: this is"
+            )
+            say(console, "live", f"the sweep {ending} its last state, and is no longer refreshed")
     except KeyboardInterrupt:
         say(console, "live", "no longer refreshed; the report has the last state")
 

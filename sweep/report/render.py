@@ -23,10 +23,12 @@ class LiveState:
     Attributes:
         version: Of its content.
         final: Whether it will not change any more.
+        resume: The command that resumes what was interrupted; empty where all has ended, or runs.
     """
 
     version: int
     final: bool
+    resume: str = ""
 
 
 def render_html(page: Page, *, live: LiveState | None = None) -> str:

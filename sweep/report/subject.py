@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sweep.records.experiment import Experiment
 from sweep.records.lease import Lease
 from sweep.records.studies import StudyFolder
+from sweep.sealed.next_step import is_done, resume_command
+from sweep.sealed.study_steps import is_run
 from trainables.storage import Storage
 
 
@@ -42,12 +44,26 @@ class ReportSubject:
         return [Experiment.find(self.storage, name) for name in names]
 
     def is_run(self) -> bool:
-        """Return whether a process runs one of them at this moment."""
-        studies = [study for name in self.names if (study := StudyFolder.named(self.storage, name))]
-        leases = [study.lease() for study in studies]
-        leases += [Lease.of_driver(one.storage, one.name) for one in self.experiments()]
-        return any(lease.in_use for lease in leases)
+        """Return whether a process runs one of them at this moment, or is still to score it as a step of its study."""
+        experiments = self.experiments()
+        leases = [Lease.of_driver(one.storage, one.name) for one in experiments]
+        leases += [study.lease() for name in self.names if (study := StudyFolder.named(self.storage, name))]
+        return any(lease.in_use for lease in leases) or any(map(_is_to_be_scored, experiments))
+
+    def resume_command(self) -> str:
+        """Return the command that resumes what was interrupted; empty where nothing was."""
+        for one in self.experiments():
+            study = StudyFolder.of(one)
+            if not (is_done(study, one) if study else one.has_ended):
+                return resume_command(one, one.description)
+        return ""
 
     def _phases(self, name: str) -> list[str]:
         study = StudyFolder.named(self.storage, name)
         return [one.name for one in study.begun] if study and study.begun else [name]
+
+
+def _is_to_be_scored(experiment: Experiment) -> bool:
+    """Whether the study of an experiment runs, and has not scored it yet."""
+    study = StudyFolder.of(experiment)
+    return bool(study and is_run(study) and not is_done(study, experiment))

@@ -144,13 +144,16 @@ def _weights_of(experiment: Experiment, attempt: str) -> str:
 
 def has_all_scores(study: StudyFolder) -> bool:
     """Whether all phases of a study have ended, and their winners have read test where there is a test split."""
-    phases = [study.experiment(phase) for phase in PHASES]
-    if not all(one.has_ended for one in phases):
+    return all(is_done(study, study.experiment(phase)) for phase in PHASES)
+
+
+def is_done(study: StudyFolder, phase: Experiment) -> bool:
+    """Whether a phase of a study has ended, and its winners have read test where there is a test split."""
+    if not phase.has_ended:
         return False
     try:
-        return bool(study.record.without_test) or not any(
-            awaits_score(one, one.description, gather(one).trials) for one in phases
-        )
+        without = study.record.without_test
+        return bool(without) or not awaits_score(phase, phase.description, gather(phase).trials)
     except LedgerError:
         return False
 

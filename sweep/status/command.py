@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -68,40 +69,82 @@ def main(options: StatusOptions, output: Output) -> int:
         raise ExperimentError(f"--watch {options.watch:g}: must be more than 0 seconds")
     storage = Storage.open(options.storage)
     study = StudyFolder.named(storage, options.name) if options.name else None
+    if study and not study.begun:
+        say(output.results, "study", study.address)
+        say_steps(study, output)
+        output.next(study.command())
+        return 0
+    watched = Watched.study(study) if study else Watched.experiment(Experiment.find(storage, options.name))
     if study:
-        begun = show_study(study, output)
-        if begun is None:
-            return 0
-        watcher = SnapshotReader(begun)
-    else:
-        watcher = SnapshotReader(Experiment.find(storage, options.name))
+        say(output.results, "study", study.address)
+        say_steps(study, output)
     feed = Feed(output.events)
-    snapshot = watcher.look()
+    snapshot = watched.look()
     feed.tell(snapshot)
     if options.watch is None:
         show(snapshot, output.results)
     else:
-        snapshot = watch(watcher, feed, snapshot, options.watch, output)
-    whole = "" if study is None or is_run(study) or is_complete(study) else study.command()
-    output.next(whole or snapshot.next_command or f"{snapshot.experiment.command('status')} --watch")
+        snapshot = watch(watched, feed, snapshot, options.watch, output)
+    output.next(watched.next_command(snapshot))
     return 0
 
 
-def show_study(study: StudyFolder, output: Output) -> Experiment | None:
-    """Say in which step a study is; returns the experiment that began last, None where none has."""
-    say(output.results, "study", study.address)
+def say_steps(study: StudyFolder, output: Output) -> None:
+    """Say in which step a study is."""
     states = step_states(study)
     for step, state in states.items():
         say(output.results, step, state)
     output.events.emit("study", name=study.name, steps=states, running=is_run(study))
-    if not study.begun:
-        output.next(study.command())
-        return None
-    return study.begun[-1]
 
 
-def watch(watcher: SnapshotReader, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:
-    """Look again and again until nobody runs the sweep; a terminal shows one screen, else what is new is printed.
+@dataclass(frozen=True)
+class Watched:
+    """What is looked at: an experiment, or a study, of which the phase that began last is shown.
+
+    Attributes:
+        reader: Returns the reader of what is shown now.
+        of: The study; None for an experiment.
+    """
+
+    reader: Callable[[], SnapshotReader]
+    of: StudyFolder | None = None
+
+    @classmethod
+    def experiment(cls, experiment: Experiment) -> Watched:
+        """Look at one experiment."""
+        reader = SnapshotReader(experiment)
+        return cls(lambda: reader)
+
+    @classmethod
+    def study(cls, study: StudyFolder) -> Watched:
+        """Look at a study that has begun."""
+        readers: dict[str, SnapshotReader] = {}
+
+        def reader() -> SnapshotReader:
+            last = study.begun[-1]
+            return readers.setdefault(last.name, SnapshotReader(last))
+
+        return cls(reader, study)
+
+    def look(self) -> Snapshot:
+        """Read everything that is shown."""
+        return self.reader().look()
+
+    def is_run(self, snapshot: Snapshot) -> bool:
+        """Whether there may be news: a study also runs while it scores and reports."""
+        return snapshot.state == "running" or bool(self.of and is_run(self.of))
+
+    def next_command(self, snapshot: Snapshot) -> str:
+        """Return what to do next: to watch while it runs."""
+        if self.of is None:
+            return snapshot.next_command or f"{snapshot.experiment.command('status')} --watch"
+        if self.is_run(snapshot):
+            return f"{self.of.status_command()} --watch"
+        return snapshot.next_command if is_complete(self.of) else self.of.command()
+
+
+def watch(watched: Watched, feed: Feed, snapshot: Snapshot, seconds: float, output: Output) -> Snapshot:
+    """Look again and again until nobody runs it; a terminal shows one screen, else what is new is printed.
 
     Returns:
         The last look.
@@ -109,14 +152,14 @@ def watch(watcher: SnapshotReader, feed: Feed, snapshot: Snapshot, seconds: floa
     console = output.results
 
     def looks() -> Snapshot:
-        found = watcher.look()
+        found = watched.look()
         feed.tell(found)
         return found
 
     if not console.is_interactive:
         show(snapshot, console)
         shown = snapshot.gist
-        while snapshot.state == "running":
+        while watched.is_run(snapshot):
             time.sleep(seconds)
             snapshot = looks()
             if snapshot.gist != shown:
@@ -124,7 +167,7 @@ def watch(watcher: SnapshotReader, feed: Feed, snapshot: Snapshot, seconds: floa
                 shown = snapshot.gist
         return snapshot
     with Live(screen(snapshot), console=console, auto_refresh=False) as live:
-        while snapshot.state == "running":
+        while watched.is_run(snapshot):
             time.sleep(seconds)
             snapshot = looks()
             live.update(screen(snapshot), refresh=True)

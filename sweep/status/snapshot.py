@@ -96,7 +96,11 @@ class Snapshot:
     @property
     def gist(self) -> tuple[object, ...]:
         """What makes two looks differ, but for the time."""
-        return (self.state, *((row.attempt, row.state, row.epoch) for row in self.trials.rows.values()))
+        return (
+            self.experiment.name,
+            self.state,
+            *((row.attempt, row.state, row.epoch) for row in self.trials.rows.values()),
+        )
 
     @property
     def stopped_by(self) -> str:

@@ -173,7 +173,7 @@ def test_a_wrong_field_of_the_description_is_one_line(
     _assert_short(caught.value)
 
 
-OPTIONAL = ("options", "optuna_storage", "code", "provenance", "id", "costs")
+OPTIONAL = ("options", "optuna_storage", "code", "provenance", "id")
 
 
 @pytest.mark.parametrize("place", OPTIONAL)

@@ -18,12 +18,16 @@ import pytest
 from sweep.cli.output import Events, Output
 from sweep.cli.terminal import Terminal
 from sweep.records.lease import Lease
+from sweep.records.studies import StudyFolder, StudyRecord
 from sweep.report import follow
 from sweep.report.command import ReportOptions, main
+from sweep.report.subject import ReportSubject
+from tests.cases.experiments import score_all, write_experiment
 from tests.cases.test_collapsed import MIXED, end
 from tests.commands import CHROMIUM, needs_chromium, start, wait_for
 from tests.sweep.status.made import NAME, Made
 from trainables.errors import ExperimentError
+from trainables.storage import Storage
 
 
 class Followed:
@@ -174,3 +178,25 @@ def test_a_browser_shows_what_is_new_and_keeps_the_readers_place(followed: Follo
         time.sleep(0.1)
         browser.close()
     assert not faults
+
+
+def test_a_sweep_that_was_interrupted_says_how_to_resume(followed: Followed) -> None:
+    address = followed.begin()
+    followed._ended.set()  # its driver is gone, and has not said that it ended
+    looks = iter(lambda: get(address)[1], None)
+    content = next(one for one in looks if "This page follows the sweep." not in one)  # the last look ends the command
+    assert "Interrupted; nothing is lost. Resume it with <code>python -m sweep.phase1 --resume" in content
+    assert "this page is final" not in content and "data-final" in content
+
+
+def test_the_page_of_a_phase_is_final_when_its_study_has_scored_it(tmp_path: Path) -> None:
+    study = StudyFolder(Storage.open(str(tmp_path)), "mine")
+    study.storage.create()
+    study.save(StudyRecord(options={}, fingerprint="f"))
+    first = write_experiment(tmp_path, "mine-phase1")
+    subject = ReportSubject(study.storage, ["mine-phase1"])
+    assert not subject.is_run() and subject.resume_command().startswith("python -m sweep.study --resume mine")
+    with study.lease().held():
+        assert subject.is_run(), "it ended, and its study is about to score it"
+        score_all(first)
+        assert not subject.is_run() and not subject.resume_command()

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -322,3 +323,31 @@ def test_the_report_of_a_study_is_that_of_its_experiments(tmp_path: Path, here: 
     done = here("report", "mine", "--storage", tmp_path, "--out", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
     assert all(f"mine-{phase}" in (tmp_path / "page.md").read_text() for phase in PHASES[:2]) and study.begun
+
+
+def test_a_study_that_runs_leads_to_watching_it(tmp_path: Path) -> None:
+    study = _begin(tmp_path)
+    write_experiment(tmp_path, "mine-phase1")
+    with study.lease().held():
+        _, output = _status(study)
+    words = output.next_command
+    assert _valid(words) == "python -m sweep.status mine" and words.endswith(" --watch")
+
+
+def test_watching_a_study_ends_with_it_and_not_with_a_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = _begin(tmp_path)
+    write_experiment(tmp_path, "mine-phase1")
+    output, looks = open_output(), iter(range(100))
+
+    def sleep(seconds: float) -> None:
+        if next(looks) == 1:
+            write_experiment(tmp_path, "mine-phase2", phase="phase2")
+            stack.close()
+
+    monkeypatch.setattr("sweep.status.command.time.sleep", sleep)
+    with ExitStack() as stack, output.results.capture() as said:
+        stack.enter_context(study.lease().held())
+        assert status(StatusOptions(name="mine", storage=study.storage.address, watch=1.0), output) == 0
+    shown = [line for line in said.get().splitlines() if line.startswith("experiment")]
+    assert [line.rpartition("/")[2] for line in shown] == ["mine-phase1", "mine-phase2"]
+    assert _valid(output.next_command) == "python -m sweep.study --resume mine"
