@@ -26,6 +26,8 @@ from trainables.wording import counted
 SIDE = 512
 """Pixels of a picture in the page."""
 MOST_COLUMNS, MOST_TILES = 6, 3
+MOST_LOOKED_AT = 12
+"""Tiles whose truth is read to find those that show foreground."""
 
 Pixels = NDArray[np.uint8]
 Read = TypeVar("Read")
@@ -67,12 +69,17 @@ def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
     masks = MaskReader(task_of(source.experiment))
     rows = [row for row in source.rows if ious_of(source, row, split)][:MOST_COLUMNS]
     scores = [ious_of(source, row, split) for row in rows]
-    order = hardest_first(scores)[:most]
-    tiles = [tile for name, mean in order if (tile := _tile(source, masks, rows, split, name, mean))]
+    order = hardest_first(scores)
+    chosen, passed = _with_foreground(source, masks, rows, split, order, most)
+    tiles = [tile for name, mean in chosen if (tile := _tile(source, masks, rows, split, name, mean))]
     if not tiles:
         return None
     total = len({tile for one in scores for tile in one})
     notes = []
+    if passed:
+        notes.append(
+            f"{counted(passed, 'harder tile')} without foreground left out: there, all that is predicted is false."
+        )
     if any(not tile.given for tile in tiles):
         notes.append("Some pictures are missing, or were made by an earlier version: only what exists is shown.")
     caption = (
@@ -81,13 +88,42 @@ def _gallery(source: ReportData, split: str, most: int) -> Gallery | None:
     return Gallery(caption=f"{caption}, hardest first", tiles=tiles, legend=_legend(masks.task), notes=notes)
 
 
+def _with_foreground(
+    source: ReportData,
+    masks: MaskReader,
+    rows: list[LeaderboardRow],
+    split: str,
+    order: list[tuple[str, float]],
+    most: int,
+) -> tuple[list[tuple[str, float]], int]:
+    """Choose the hardest tiles that show foreground, and others only where there are too few of these.
+
+    Returns:
+        The tiles with their mean IoU; and how many that are harder than the last one were passed over.
+    """
+    showing: list[tuple[str, float]] = []
+    bare: list[tuple[str, float]] = []
+    for one in order[:MOST_LOOKED_AT]:
+        truth = _truth([_Files(source, row.attempts[0], split) for row in rows], masks, one[0])
+        (bare if truth is not None and not masks.shows_foreground(truth) else showing).append(one)
+        if len(showing) == most:
+            break
+    chosen = (showing + bare)[:most]
+    last = order.index(chosen[-1]) if chosen else 0
+    return chosen, sum(order.index(one) < last for one in bare if one not in chosen)
+
+
+def _truth(files: list[_Files], masks: MaskReader, name: str) -> Mask | None:
+    truths = (one.mask("truth", f"{name}.png", masks) for one in files)
+    return next((found for found in truths if found is not None), None)
+
+
 def _tile(
     source: ReportData, masks: MaskReader, rows: list[LeaderboardRow], split: str, name: str, mean: float
 ) -> TilePictures | None:
     files = [_Files(source, row.attempts[0], split) for row in rows]
     image = next((found for one in files if (found := one.picture("images", f"{name}.jpg"))), None)
-    truths = (one.mask("truth", f"{name}.png", masks) for one in files)
-    truth = next((found for found in truths if found is not None), None)
+    truth = _truth(files, masks, name)
     predictions = []
     for row, own in zip(rows, files, strict=True):
         iou = source.tile_scores[split].get(own.attempt, {}).get(name)

@@ -34,6 +34,10 @@ class MaskReader:
         picture = mask_picture(mask, self.task)
         return picture if self.task == Task() else picture.convert("RGB")
 
+    def shows_foreground(self, mask: Mask) -> bool:
+        """Whether a pixel of it is of the foreground; of several classes, any that counts is."""
+        return bool((mask == 1).any() if self.task.binary else (mask != IGNORE_INDEX).any())
+
     def shares(self, mask: Mask) -> str:
         """Say how much of it each class takes, the commonest first."""
         if self.task.binary:
