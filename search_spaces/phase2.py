@@ -8,6 +8,7 @@ from types import MappingProxyType
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from trainables.augment.presets import PRESETS
+from trainables.models.probe_names import learns_unlabelled
 from trainables.models.registry import get_architecture
 from trainables.recipe import LORA_TARGETS
 
@@ -27,6 +28,13 @@ ADAPTERS: Space = MappingProxyType(
     }
 )
 """Searched as well where an architecture has LoRA."""
+CONSISTENCY: Space = MappingProxyType(
+    {
+        "consistency_weight": FloatDistribution(0.1, 3.0, log=True),
+        "consistency_threshold": FloatDistribution(0.6, 0.98),
+    }
+)
+"""Searched as well where an architecture learns from unlabelled images, too."""
 
 
 def space(architecture: str) -> Space:
@@ -46,4 +54,5 @@ def space(architecture: str) -> Space:
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
         **(ADAPTERS if entry.lora else {}),
+        **(CONSISTENCY if learns_unlabelled(entry.name) else {}),
     }

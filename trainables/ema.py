@@ -39,6 +39,11 @@ class WeightAverage:
         torch._foreach_lerp_(list(self._average.values()), list(self._tensors.values()), 1 - kept)
         self._updates += 1
 
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Name to average: not the model's memory, and changed in place by each update."""
+        return self._average
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the model for the length of the block, then the trained weights back."""

@@ -47,6 +47,7 @@ MAX_WAIT = 1_000_000
 LORA_TARGETS = ("qkv", "attention", "all")
 MAX_RANK = 256
 MAX_ALPHA = 1_024
+MAX_CONSISTENCY = 100
 CLASS_WEIGHTS = ("none", "inverse_frequency")
 
 
@@ -91,6 +92,16 @@ class Recipe:
             its output's, too (``attention``), or every linear layer of the encoder (``all``).
         ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off. It begins
             smaller and rises: ``min(decay, (1 + n) / (10 + n))`` at update n.
+        consistency_weight: Of the loss on unlabelled images, in [0, 100]; 0 is off. The average of the weights labels
+            a weak view of each, and the model learns these labels on a strong view of it.
+        consistency_threshold: Probability from which on a pixel of that has a label, in [0, 1).
+        consistency_ramp: Share of ``max_epochs`` over which the weight rises, in [0, 1].
+        weak_augmentation: Preset of the views that are labelled so.
+        strong_augmentation: Preset by which those views change into those that are trained on.
+        foreground_draws: Share of sample draws whose crop has a pixel of a class other than the first in its middle,
+            where the tile shows one, in [0, 1].
+        deep_supervision: Weight of the loss on logits at half the size, in [0, 1]; each smaller size has half of the
+            one before. 0 is off; architectures without a decoder of stages ignore it.
         clip_norm: Largest gradient norm, in [0, 1e9]; 0 is off.
         precision: Arithmetic of the forward pass; ``auto`` is bf16 or fp16 on CUDA and fp32 on the CPU.
         validation_crop: Side in pixels of the centred window of each val tile that is scored every epoch;
@@ -130,6 +141,13 @@ class Recipe:
     lora_alpha: float = known(8.0, Range(0, MAX_ALPHA, low_open=True), PLAIN)
     lora_targets: str = known("qkv", Choices(LORA_TARGETS), MEMORY)
     ema_decay: float = known(0.0, Range(0, 1, high_open=True), MEMORY | COLUMN)
+    consistency_weight: float = known(0.0, Range(0, MAX_CONSISTENCY), MEMORY)
+    consistency_threshold: float = known(0.9, Range(0, 1, high_open=True), PLAIN)
+    consistency_ramp: float = known(0.4, Range(0, 1), PLAIN)
+    weak_augmentation: str = known("LIGHT", Choices(PRESETS), PLAIN)
+    strong_augmentation: str = known("HEAVY", Choices(PRESETS), PLAIN)
+    foreground_draws: float = known(0.0, Range(0, 1), PLAIN)
+    deep_supervision: float = known(0.0, Range(0, 1), MEMORY)
     clip_norm: float = known(0.0, Between(0, 1e9), PLAIN)
     precision: str = known("auto", Choices(PRECISIONS), MEMORY)
     validation_crop: int = known(
@@ -145,6 +163,11 @@ class Recipe:
             if fault := FIELDS[field.name].values.fault(value):
                 raise RecipeError(f"recipe field {field.name} is {quoted(value)}; {fault}")
         _ = self.given_class_weights
+        if self.consistency_weight and not self.ema_decay:
+            raise RecipeError(
+                f"recipe field consistency_weight is {self.consistency_weight:g} while ema_decay is 0; unlabelled "
+                "images are labelled by the average of the weights: give ema_decay, such as 0.99"
+            )
 
     @property
     def given_class_weights(self) -> tuple[float, ...]:

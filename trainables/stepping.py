@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trainables.consistency import Consistency
 from trainables.data.batches import Batch
+from trainables.data.unlabelled_views import UnlabelledBatch
 from trainables.ema import WeightAverage
 from trainables.fixed_encoder import FixedEncoder
 from trainables.memory import MemoryLadder, random_state, set_random_state
@@ -31,6 +33,7 @@ class Stepper:
         memory: What is done where memory does not suffice.
         average: Follows the weights; None for none.
         encoder: Makes the features of batches that bring none; None where the model is to make its own.
+        consistency: What unlabelled views add; None for nothing.
         compiled: Whether ``torch.compile`` translates the forward pass.
     """
 
@@ -46,6 +49,7 @@ class Stepper:
         *,
         average: WeightAverage | None = None,
         encoder: FixedEncoder | None = None,
+        consistency: Consistency | None = None,
         compiled: bool = False,
     ) -> None:
         self._model = model
@@ -57,6 +61,7 @@ class Stepper:
         self._memory = memory
         self._average = average
         self._encoder = encoder
+        self._consistency = consistency
         run = model.forward_with_auxiliary if model.auxiliary else model
         self._run = torch.compile(run) if compiled else run
         self._scaler = self._make_scaler()
@@ -68,15 +73,16 @@ class Stepper:
         """Take one optimizer step, and take it again with less memory for as long as that runs out.
 
         Returns:
-            Scalar mean loss, still on the device.
+            Scalar mean loss of the labelled views, still on the device.
 
         Raises:
             InfeasibleError: It does not fit into the device's memory.
         """
+        unlabelled = self._consistency.next() if self._consistency else None
         while True:
             random = random_state(self._device)
             try:
-                return self._try(batch)
+                return self._try(batch, unlabelled)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             # The error is gone by now, and with it all that its frames held.
@@ -89,7 +95,7 @@ class Stepper:
             self._scaler = self._make_scaler()
             self._scaler.load_state_dict(scaler)
 
-    def _try(self, batch: Batch) -> Tensor:
+    def _try(self, batch: Batch, unlabelled: UnlabelledBatch | None) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         images, masks = batch.to(self._device)
         features = list(batch.features)
@@ -105,6 +111,8 @@ class Stepper:
             loss = self._loss_of(found, some_masks) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
+        if self._consistency and unlabelled:
+            self._agree(self._consistency, unlabelled, parts)
         if self._clip_norm:
             self._scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
@@ -114,12 +122,27 @@ class Stepper:
             self._average.update()
         return total
 
-    def _loss_of(self, found: Tensor | tuple[Tensor, ...], masks: Tensor) -> Tensor:
-        """Return the loss of logits, with that of auxiliary ones where there are any."""
+    def _agree(self, consistency: Consistency, batch: UnlabelledBatch, parts: int) -> None:
+        """Add the gradients of unlabelled views."""
+        images, labels = consistency.views(batch, parts)
+        for some_images, some_labels in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+            with autocast(self._device, self._dtype):
+                found = self._run(some_images.float().div_(255))
+            loss = consistency.weighed(self._loss_of(found, some_labels, consistency.loss), some_labels)
+            torch.autograd.backward(self._scaler.scale(loss * (len(some_images) / len(images))))
+
+    def _loss_of(
+        self, found: Tensor | tuple[Tensor, ...], masks: Tensor, of: Callable[[Tensor, Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Return the loss of logits, with that of auxiliary ones where there are any; ``of`` is another loss."""
+        of = of or self._loss
         if isinstance(found, Tensor):
-            return self._loss(found, masks)
-        losses = torch.stack([self._loss(logits, masks) for logits in found])
-        total: Tensor = losses[0] + self._model.auxiliary * losses[1:].sum()
+            return of(found, masks)
+        losses = torch.stack([of(logits, masks) for logits in found])
+        others = losses[1:]
+        if (falls := self._model.auxiliary_falls) != 1:
+            others = others * torch.tensor([falls**place for place in range(len(others))], device=others.device)
+        total: Tensor = losses[0] + self._model.auxiliary * others.sum()
         return total
 
     def state_dict(self) -> dict[str, Any]:

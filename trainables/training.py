@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from trainables.consistency import Consistency
 from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
@@ -120,6 +121,11 @@ class Trainer:
         self._schedule = self._make_schedule()
         trained = {k: v for k, v in self.model.portable_state_dict().items() if v.is_floating_point()}
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
+        self._consistency: Consistency | None = None
+        if recipe.consistency_weight and self._average:
+            self._consistency = Consistency(
+                recipe, data, self.model, self._average, self._seed, device, self.dtype, workers=workers
+            )
         self._stepper = Stepper(
             self.model,
             self._loss,
@@ -130,6 +136,7 @@ class Trainer:
             self.memory,
             average=self._average,
             encoder=encoder if encodes_once else None,
+            consistency=self._consistency,
             compiled=compiled,
         )
 
@@ -179,6 +186,8 @@ class Trainer:
             self._start_second_stage()
         torch.manual_seed(self._seed * 1_000_003 + self.epoch)  # dropout: the same after a resume
         self.model.train()
+        if self._consistency:
+            self._consistency.begin_epoch(self.epoch)
         self._total = torch.zeros((), device=self.device)
         self._steps, self._stepping, self._waited = 0, 0.0, 0.0
 
@@ -213,6 +222,8 @@ class Trainer:
         stepping = self._stepping + validating - stepped
         if not math.isfinite(train_loss):
             raise DivergedError(f"train loss is {train_loss} in epoch {self.epoch} at learning rate {rate:g}")
+        if self._consistency:
+            self.memory.news.append(self._consistency.summary)
         with self._averaged():
             val = self.validate()
         return Measured(

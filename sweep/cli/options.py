@@ -133,6 +133,9 @@ class WeightsOptions:
 class CommonOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOptions, TrainingOptions, TrustOptions):
     """What every sweep understands, and a study of several."""
 
+    unlabelled: Annotated[Path | None, arg(metavar="DIR"), OnResume.MAY_CHANGE] = None
+    """Images without labels: each architecture is also trained with them."""
+
     folds: Annotated[int | None, arg(metavar="K"), Bounds(2, MAX_FOLDS), OnResume.FIXED] = None
     """Cross-validate with K folds of whole scenes; default: the val split."""
 

@@ -49,6 +49,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
     from search_spaces.phase1 import grid, shortened
     from search_spaces.probes import probes_of
     from search_spaces.recipes import read_recipes
+    from search_spaces.unlabelled import changes_of, with_unlabelled
     from sweep.planning.plan import SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.session.resolve import profile_of
@@ -59,10 +60,10 @@ def design(options: Phase1Options, output: Output) -> Phase:
     profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
-    names = tuple(get_architecture(name).name for name in asked)
+    names = with_unlabelled(asked, given=options.unlabelled is not None)
     names += probes_of(names) if profile.probes and not options.no_probes else ()
     recipes = [
-        recipe.replace(**changes.get(recipe.architecture, {}))
+        recipe.replace(**changes_of(recipe.architecture, changes))
         for recipe in grid(profile, names, seed=options.seed, repeats=options.repeats)
     ]
 

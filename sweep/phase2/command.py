@@ -50,6 +50,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
         TilesweepError: Options that make no sense.
     """
     from search_spaces.probes import refuse_probes
+    from search_spaces.unlabelled import with_unlabelled
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
@@ -60,9 +61,8 @@ def design(options: Phase2Options, output: Output) -> Phase:
 
     profile = profile_of(options)
     refuse_probes(options.architectures)
-    recipes = shared_recipes(
-        options.architectures or profile.search, profile, seed=options.seed, max_epochs=options.max_epochs
-    )
+    asked = with_unlabelled(options.architectures or profile.search, given=options.unlabelled is not None)
+    recipes = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
     names = tuple(recipes)
     slugs = {name: get_architecture(name).slug for name in names}
     spaces = make_spaces(recipes, options.space)

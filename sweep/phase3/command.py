@@ -63,6 +63,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
     """
     from search_spaces.probes import probes_of, without_probes
     from search_spaces.recipes import read_recipes
+    from search_spaces.unlabelled import changes_of, with_unlabelled
     from sweep.planning.plan import StudyPlan, SweepPlan
     from sweep.planning.policy import NoHalving
     from sweep.records.trials import TrialPlan
@@ -78,9 +79,10 @@ def design(options: Phase3Options, output: Output) -> Phase:
     profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.search
+    asked = with_unlabelled(asked, given=options.unlabelled is not None)
     asked += probes_of(asked) if profile.probes and not options.no_probes else ()
     shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
-    recipes = {name: recipe.replace(**changes.get(name, {})) for name, recipe in shared.items()}
+    recipes = {name: recipe.replace(**changes_of(name, changes)) for name, recipe in shared.items()}
     names = tuple(recipes)
     searched = without_probes(names)
     spaces = make_spaces({name: recipes[name] for name in searched}, options.space)

@@ -49,6 +49,8 @@ CPU_COST = {
 stand-ins; 1 where nothing is known."""
 TINY_SHARE = 0.1
 """What a tiny stand-in takes of the real model's time, at most: it has 0.5 to 6 % of the operations, but small ones."""
+UNLABELLED_COST = 4 / 3
+"""Of a step on labelled views, what as many unlabelled ones add: another forward pass labels them first."""
 FIT_SECONDS = {"cuda": 2.0, "cpu": 4.0}
 """Of a probe, once the features are there."""
 ENCODER_SHARE = {
@@ -93,9 +95,9 @@ class Estimator:
         if entry.probe:
             each = max(recipe.draws_per_epoch, len(self.data.train)) * view * predict + FIT_SECONDS[self.device]
             return (max(1, folds) * each + (window + whole) * predict) * self.factors.get(recipe.architecture, 1.0)
+        step = _steps(recipe, folds) + (UNLABELLED_COST * max(1, folds) if recipe.consistency_weight else 0)
         seconds = (
-            recipe.max_epochs * (_steps(recipe, folds) * recipe.draws_per_epoch * view * train + window * predict)
-            + whole * predict
+            recipe.max_epochs * (step * recipe.draws_per_epoch * view * train + window * predict) + whole * predict
         )
         return seconds * self.factors.get(recipe.architecture, 1.0)
 
@@ -168,7 +170,7 @@ def _steps(recipe: Recipe, folds: int) -> float:
     """Return what the training steps of all folds cost over those of one training."""
     if not folds:
         return 1.0
-    encoder = ENCODER_SHARE.get(recipe.architecture, 0.0)
+    encoder = ENCODER_SHARE.get(host_of(recipe.architecture), 0.0)
     return encoder * folds / (folds - 1) + (1 - encoder) * folds
 
 

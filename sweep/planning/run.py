@@ -13,6 +13,7 @@ from sweep.planning.packing import Packing
 from sweep.planning.plan import SweepPlan
 from sweep.planning.policy import Curves
 from sweep.planning.resources import ResourceRequest
+from sweep.rasters.unlabelled import UnlabelledImages
 from sweep.records.experiment import Experiment
 from trainables.data.scenes import Scenes
 from trainables.data.tiles import TuningData
@@ -27,7 +28,8 @@ class Run:
         phase: ``phase1``, ``phase2`` or ``phase3``.
         profile: How big the sweep is.
         plan: What is trained.
-        data: Train and val tiles; of a cross-validation all of them as both.
+        data: Train and val tiles; of a cross-validation all of them as both; windows of unlabelled images.
+        unlabelled: What these images are; None for none.
         scenes: Of every tile; None where an earlier version began the sweep.
         patches: Folder or address of the dataset.
         request: What is asked of the machine or the cluster.
@@ -50,6 +52,7 @@ class Run:
     profile: Profile
     plan: SweepPlan
     data: TuningData
+    unlabelled: UnlabelledImages | None = None
     scenes: Scenes | None = None
     patches: Path = Path("patches")
     request: ResourceRequest = field(default_factory=ResourceRequest)

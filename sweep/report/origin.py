@@ -32,6 +32,7 @@ def origin(source: ReportData) -> Section:
         ("Bands", "" if imagery == RGB else imagery.summary),
         ("Data sheet", "; ".join(f"{name}: {text}" for name, text in data.get("sheet", {}).items())),
         ("Data fingerprint", f"{data['fingerprint']} (sha256 of train and val tiles)"),
+        ("Unlabelled images", _unlabelled(data.get("unlabelled"))),
         ("Metric", data.get("metric", "IoU and F1 per whole tile, then the mean over tiles")),
         ("Machine", _machine(made)),
         ("Versions", ", ".join(f"{name} {number}" for name, number in made.get("packages", {}).items())),
@@ -40,6 +41,13 @@ def origin(source: ReportData) -> Section:
     known = Facts(items=[(term, text) for term, text in facts if text])
     blocks: list[Block] = [known, _weights(source), _tiles(description)]
     return Section(slug="origin", title="How it was made", blocks=blocks)
+
+
+def _unlabelled(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    windows = f"{counted(len(found['used']), 'window')} of {counted(found['images'], 'image')}"
+    return f"{windows}, from {found['path']}; {found['sha256']} (sha256 of their pixels)"
 
 
 def splits_in_words(description: Mapping[str, Any]) -> str:

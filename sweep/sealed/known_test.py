@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sweep.cli.output import Output, say
+from sweep.rasters.held_out import pixels_sha256
 from sweep.records.experiment import Experiment
 from sweep.sealed.ledger import Ledger, Note, Reading
 from trainables.data.tiles import TileFiles, TuningData
@@ -22,13 +20,6 @@ WAIT_SECONDS = 5.0
 """For a scoring job that holds the ledger: a note is no reason to wait for it."""
 SHOWN = 3
 """Tiles that a note names."""
-
-
-def pixels_sha256(image: NDArray[np.uint8]) -> str:
-    """Return the hex sha256 of a decoded (H, W, 3) uint8 image and its size."""
-    digest = hashlib.sha256("x".join(map(str, image.shape)).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
 
 
 def tile_hashes(files: Iterable[TileFiles], root: Path) -> dict[str, Any]:

@@ -39,11 +39,14 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         task=data.task.to_dict(),
         imagery=data.imagery.to_dict(),
         crop_notes=list(run.crop_notes),
+        unlabelled=run.unlabelled and run.unlabelled.to_dict(),
     )
     say(console, "experiment", run.experiment.address)
     say(console, "data", f"{data.name}{kind}: {tiles_in_words(run)}{task}")
     for line in scenes_in_words(run):
         say(console, "scenes", line)
+    for line in unlabelled_in_words(run):
+        say(console, "unlabelled", line)
     for line in models_in_words(run):
         say(console, "models", line)
     say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
@@ -70,6 +73,11 @@ def tiles_in_words(run: Run) -> str:
         return f"{len(data.train)} train and {counted(len(data.val), 'val tile')}"
     sizes = ", ".join(str(len(fold.val)) for fold in folds)
     return f"{len(data.train)} train and val tiles in {len(folds)} folds of {sizes}, by scene"
+
+
+def unlabelled_in_words(run: Run) -> list[str]:
+    """Say which unlabelled images there are, and what is to be known of them, a line each."""
+    return [run.unlabelled.summary, *run.unlabelled.notes] if run.unlabelled else []
 
 
 def models_in_words(run: Run) -> list[str]:

@@ -38,6 +38,7 @@ def describe(run: Run, stored: dict[str, Any]) -> dict[str, Any]:
             "train": [tile.name for tile in data.train],
             "val": [tile.name for tile in data.val],
             "val_pixels": sum(tile.mask.size for tile in data.val),
+            "unlabelled": run.unlabelled and run.unlabelled.to_dict(),
         },
         "folds": run.plan.folds,
         "scenes": run.scenes and describe_scenes(run.scenes),

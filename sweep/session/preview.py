@@ -21,7 +21,7 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.results.foresight import foresee
 from sweep.results.power_words import foreseen, power_fields
-from sweep.session.announcement import models_in_words, scenes_in_words, tiles_in_words
+from sweep.session.announcement import models_in_words, scenes_in_words, tiles_in_words, unlabelled_in_words
 from sweep.session.description import describe
 from trainables.data.imagery import RGB
 
@@ -48,7 +48,8 @@ def show_plan(
         estimator = _measured(estimator, plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
-    lines = [("data", tiles_in_words(run)), *(("models", line) for line in models_in_words(run))]
+    lines = [("data", tiles_in_words(run)), *(("unlabelled", line) for line in unlabelled_in_words(run))]
+    lines += [("models", line) for line in models_in_words(run)]
     lines += [] if data.imagery == RGB else [("bands", bands_in_words(data.imagery))]
     for name, text in [*lines, *(("scenes", line) for line in scenes_in_words(run))]:
         console.print(f"{name}: {text}")
@@ -85,6 +86,7 @@ def show_plan(
         "disk_bytes_free": free,
         "weights_missing": missing,
         "crop_notes": list(run.crop_notes),
+        "unlabelled": run.unlabelled and run.unlabelled.to_dict(),
         "power": power_fields(power, run.phase, len(data.val)) if power else None,
         "refits": len(plan.refits),
         "folds": [list(fold.val) for fold in plan.known()[0].folds],

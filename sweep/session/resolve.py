@@ -16,6 +16,7 @@ from sweep.planning.policies import POLICIES, make_policy
 from sweep.planning.policy import Policy
 from sweep.planning.resources import ResourceRequest, read_share
 from sweep.planning.run import Run
+from sweep.rasters.unlabelled import UnlabelledImages
 from sweep.ray_tune.allocation import one_at_a_time
 from sweep.records.experiment import Experiment
 from sweep.session.search_options import SearchOptions
@@ -37,6 +38,7 @@ def resolve(
     profile: Profile,
     plan: SweepPlan,
     data: TuningData,
+    unlabelled: UnlabelledImages | None = None,
     scenes: Scenes | None = None,
     crop_notes: Sequence[str] = (),
 ) -> Run:
@@ -47,6 +49,7 @@ def resolve(
         profile=profile,
         plan=plan,
         data=data,
+        unlabelled=unlabelled,
         scenes=scenes,
         patches=options.patches,
         request=request_of(options),

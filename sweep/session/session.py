@@ -16,6 +16,7 @@ from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.planning.resources import AUTO, require_gpu
 from sweep.planning.run import Run
+from sweep.rasters.unlabelled import UnlabelledImages
 from sweep.ray_tune.allocation import here
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.jobs import require_lasting
@@ -40,6 +41,7 @@ from sweep.session.resolve import (
     with_warm_curves,
 )
 from sweep.session.stored_options import require_unchanged, to_store, with_stored
+from sweep.session.unlabelled import find_unlabelled, require_same_images, require_unlabelled
 from trainables.data.folds import Fold
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -75,6 +77,7 @@ class _Prepared:
         asked: The plan before its crops were fitted to the tiles.
         plan: The plan.
         division: The tiles.
+        unlabelled: Images without labels; None for none.
         notes: What became of crops that tiles are too small for, a line each.
     """
 
@@ -82,6 +85,7 @@ class _Prepared:
     asked: SweepPlan
     plan: SweepPlan
     division: Division
+    unlabelled: UnlabelledImages | None
     notes: tuple[str, ...]
 
     @classmethod
@@ -107,9 +111,14 @@ class _Prepared:
         built = phase.build(data, weights_of(phase.architectures, options, phase.profile), division.folds)
         asked = replace(built, refit=options.refit)
         plan = fit_crops(asked, data)
+        images = None
+        if options.unlabelled is not None:
+            images = find_unlabelled(options.unlabelled, options.patches, data, plan, Storage.open(options.storage))
+            division = replace(division, data=replace(data, unlabelled=images.tiles))
+        require_unlabelled(plan, images)
         require_trainable(plan, data)
         notes = tuple(crop_notes(asked, plan, data))
-        return cls(phase=phase, asked=asked, plan=plan, division=division, notes=notes)
+        return cls(phase=phase, asked=asked, plan=plan, division=division, unlabelled=images, notes=notes)
 
     def run(self, options: SweepOptions, experiment: Experiment) -> Run:
         """Return the sweep under a name."""
@@ -120,6 +129,7 @@ class _Prepared:
             profile=self.phase.profile,
             plan=self.plan,
             data=self.division.data,
+            unlabelled=self.unlabelled,
             scenes=self.division.scenes,
             crop_notes=self.notes,
         )
@@ -162,6 +172,7 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     if experiment.exists:
         experiment.require_own(trusted=options.trust_owner)
         require_same(experiment, prepared.asked, plan, prepared.division.data, url)
+        require_same_images(experiment.name, experiment.description["data"], prepared.unlabelled)
         require_same_code(experiment, plan)
         options = with_stored(options, experiment)
         require_trackers(options)
@@ -223,6 +234,11 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
     data = pool(data) if plan.folds else data
     require_same_crops(experiment.name, plan, data, padded="crop_notes" in description)
     require_no_leak(data, path, allowed=options.allow_leak)
+    images = None
+    if options.unlabelled is not None:
+        images = find_unlabelled(options.unlabelled, path, data, plan, experiment.storage)
+        data = replace(data, unlabelled=images.tiles)
+    require_same_images(experiment.name, description["data"], images)
     url = optuna_url_of(options) or description["optuna_storage"]
     if url and HIDDEN in url:
         raise ExperimentError(f"--optuna-storage: passwords are not stored; give the whole URL of {url} again")
@@ -233,6 +249,7 @@ def resume_sweep(options: SweepOptions, name: str, output: Output) -> int:
         profile=profile,
         plan=plan,
         data=data,
+        unlabelled=images,
         scenes=scenes_in(description),
         crop_notes=description.get("crop_notes", ()),
     )

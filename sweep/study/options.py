@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from tyro.conf import arg
 from search_spaces.limits import MAX_REPEATS
 from sweep.cli.marks import RARE, Bounds, OnResume, marked
 from sweep.cli.options import CommonOptions, ProbeOptions
+from trainables.models.probe_names import learns_unlabelled
 
 OWN = {"name", "resume", "plan", "refit"}
 """Options of a sweep that the study uses itself."""
@@ -58,3 +60,9 @@ def for_phase(options: StudyOptions, *, resumed: bool = False) -> dict[str, Any]
     marks = marked(CommonOptions, OnResume)
     names = [one.name for one in fields(CommonOptions) if one.name not in OWN and marks[one.name] is not fixed]
     return {name: getattr(options, name) for name in names}
+
+
+def of_these(options: StudyOptions, architectures: Sequence[str]) -> dict[str, Any]:
+    """Return what a phase gets that trains these architectures alone: unlabelled images for those that want them."""
+    wanted = any(map(learns_unlabelled, architectures))
+    return {"architectures": tuple(architectures), "unlabelled": options.unlabelled if wanted else None}

@@ -32,7 +32,7 @@ from sweep.session.resolve import profile_of, request_of
 from sweep.session.session import plan_sweep
 from sweep.study.division import Costs, Sizes
 from sweep.study.finalists import assumed
-from sweep.study.options import StudyOptions, for_phase
+from sweep.study.options import StudyOptions, for_phase, of_these
 from trainables.recipe import Recipe
 from trainables.wording import counted
 
@@ -102,8 +102,8 @@ class StudyOutline:
         first = plan_sweep(design_phase1(one, unsaid), one)
         compared = without_probes(trial.recipe.architecture for trial in first.plan.trials)
         searched = searched or assumed(profile, list(dict.fromkeys(compared)))
-        two = Phase2Options(**{**given, "architectures": tuple(searched)})
-        curves = {"architectures": tuple(curved or searched[:1]), "no_probes": options.no_probes}
+        two = Phase2Options(**{**given, **of_these(options, searched)})
+        curves = {**of_these(options, curved or searched[:1]), "no_probes": options.no_probes}
         three = Phase3Options(**{**given, **curves})
         return cls(
             options=options,

@@ -28,7 +28,7 @@ from sweep.score.command import ScoreOptions
 from sweep.score.command import main as score
 from sweep.sealed.next_step import RECIPES_FILE
 from sweep.study.division import Sizes
-from sweep.study.options import StudyOptions, for_phase
+from sweep.study.options import StudyOptions, for_phase, of_these
 
 RUN: Mapping[str, tuple[type[SweepOptions], Callable[[Any, Output], int]]] = {
     "phase1": (Phase1Options, phase1),
@@ -91,12 +91,15 @@ def run_phase(
     kind, main = RUN[phase]
     limit: dict[str, Any] = {} if seconds is None else {"time": f"{max(1.0, seconds):.0f}s"}
     if experiment.exists:
-        return main(kind(**for_phase(options, resumed=True), **limit, resume=experiment.name), output)
+        again = for_phase(options, resumed=True)
+        if not experiment.description["data"].get("unlabelled"):
+            again["unlabelled"] = None  # of another phase
+        return main(kind(**again, **limit, resume=experiment.name), output)
     given: dict[str, Any] = {**for_phase(options), **limit, "name": experiment.name}
     if phase == "phase1":
         return main(kind(**given | {"repeats": options.repeats, "no_probes": options.no_probes}), output)
     assert sizes
-    given["architectures"] = architectures
+    given |= of_these(options, architectures)
     if phase == "phase2":
         given |= {"trials": sizes.trials * len(architectures), "refit": options.refit}
         return main(kind(**given), output)

@@ -128,6 +128,7 @@ class TuningData:
         published_split: Whether the manifest says that whoever published the tiles divided them into train and val.
         task: What the masks mean.
         imagery: What the images hold.
+        unlabelled: Windows of images without labels; their masks are 0, and 255 where the image holds nothing.
     """
 
     train: tuple[Tile, ...]
@@ -144,6 +145,7 @@ class TuningData:
     published_split: bool = False
     task: Task = field(default_factory=Task)
     imagery: Imagery = field(default_factory=Imagery)
+    unlabelled: tuple[Tile, ...] = ()
 
     @classmethod
     def read(cls, root: Path) -> TuningData:

@@ -39,7 +39,14 @@ class Loss(Protocol):
         ...
 
 
-def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.device | None = None) -> Loss:
+def loss_of(
+    recipe: Recipe,
+    task: Task,
+    train: Sequence[Tile],
+    device: torch.device | None = None,
+    *,
+    partial: bool = False,
+) -> Loss:
     """Return the loss that a recipe names.
 
     Its builder is called with the recipe, the task, ``class_weights`` ((C,) float32 on the device; None weights all the
@@ -50,6 +57,7 @@ def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.dev
         task: What the masks mean.
         train: The train tiles that the training sees; inverse frequencies are theirs.
         device: Where logits will be; None is the CPU.
+        partial: Whether masks have pixels that do not count, whatever the task and the tiles say.
 
     Raises:
         RecipeError: As many weights as there are classes were not given.
@@ -58,4 +66,5 @@ def loss_of(recipe: Recipe, task: Task, train: Sequence[Tile], device: torch.dev
     tensor = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
     module, _, function = LOSSES[recipe.loss].partition(":")
     build = getattr(import_module(module), function)
-    return cast("Loss", build(recipe, task, class_weights=tensor, padded=bool(smaller_than(train, recipe.crop_size))))
+    padded = partial or bool(smaller_than(train, recipe.crop_size))
+    return cast("Loss", build(recipe, task, class_weights=tensor, padded=padded))

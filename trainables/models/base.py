@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.models.bands import RGB_BANDS, statistics_of_bands
+from trainables.models.stage_heads import FALLS, StageHeads
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -32,6 +33,7 @@ class SegmentationModel(nn.Module):
         encoder_prefix: What the names of its tensors begin with in the state dict.
         encoder_is_fixed: Nothing in the encoder is ever trained; it is left out of checkpoints.
         auxiliary: Weight of each auxiliary output's loss, at least 0; 0 means that there are none.
+        auxiliary_falls: What the weight of each further one is multiplied with once more, in (0, 1].
         mean: (1, N, 1, 1) float buffer, N the bands of the images: subtracted from the input in [0, 1].
         std: (1, N, 1, 1) float buffer, what the difference is divided by.
         stride: What heights and widths are padded to a multiple of.
@@ -51,6 +53,8 @@ class SegmentationModel(nn.Module):
         self.encoder = None
         self.encoder_is_fixed = False
         self.auxiliary = 0.0
+        self.auxiliary_falls = 1.0
+        self.stage_heads: StageHeads | None = None
         self.stride = stride
         self._encoder_frozen = False
 
@@ -121,7 +125,22 @@ class SegmentationModel(nn.Module):
 
     def raw_logits_with_auxiliary(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return what ``raw_logits`` does, then the auxiliary outputs: each (B, C, h, w) of any size."""
-        return (self.raw_logits(inputs),)
+        if self.stage_heads is None:
+            return (self.raw_logits(inputs),)
+        return self.stage_heads.logits(self.raw_logits, inputs)
+
+    def supervise(self, stages: Sequence[nn.Module], widths: Sequence[int], channels: int, weight: float) -> None:
+        """Have auxiliary outputs of a decoder's stages, see ``StageHeads``; a weight of 0 has none.
+
+        Args:
+            stages: The coarsest first.
+            widths: Channels of each.
+            channels: Logits per pixel.
+            weight: Of the loss at half the size.
+        """
+        if weight:
+            self.stage_heads = StageHeads(stages, widths, channels)
+            self.auxiliary, self.auxiliary_falls = weight, FALLS
 
     @classmethod
     def feature_maps(cls, encoder: nn.Module, inputs: Tensor) -> list[Tensor]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from trainables.models import architectures, families
 from trainables.models.architecture import REGISTERED, Architecture
 from trainables.models.probe_entry import probe_entry, require_encoder
-from trainables.models.probe_names import host_of, is_probe
+from trainables.models.probe_names import UNLABELLED, host_of, is_probe, learns_unlabelled
 from trainables.models.trust import require_trusted, trust_hashes
+from trainables.models.unlabelled_entry import require_trained, unlabelled_entry
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
@@ -54,13 +55,17 @@ def get_architecture(name: str) -> Architecture:
 
     Args:
         name: A built-in's; ``smp:ARCHITECTURE/ENCODER``; a Python file, ``my_models.py:build``, whose name is absolute
-            in the entry; an installed package's; or ``probe:`` and any of these.
+            in the entry; an installed package's; ``probe:`` and any of these, or any of these and ``+unlabelled``.
 
     Raises:
         RecipeError: No such name; the nearest one is suggested.
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
+    if learns_unlabelled(name):
+        host = get_architecture(name.removesuffix(UNLABELLED))
+        require_trained(name, host)
+        return unlabelled_entry(host)
     if is_probe(name):
         host = get_architecture(host_of(name))
         require_encoder(name, host)
@@ -72,6 +77,8 @@ def get_architecture(name: str) -> Architecture:
 
 def described(name: str) -> Architecture:
     """Return what a record's name of an architecture says, for tables: nothing is imported or looked for."""
+    if learns_unlabelled(name):
+        return unlabelled_entry(described(name.removesuffix(UNLABELLED)))
     if is_probe(name):
         return probe_entry(name, described(host_of(name)))
     return ARCHITECTURES[name] if name in ARCHITECTURES else families.described(name)
