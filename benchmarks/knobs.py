@@ -9,13 +9,13 @@ four, and is scored on the whole tiles of the fifth with its weights of the last
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, stdev
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from trainables.training import Trainer
 CONSOLE = Console(width=120, highlight=False)
 CPU = torch.device("cpu")
 ARCHITECTURE = "smp_unet_efficientnet_lite0"
+SEED = 42
 PLAIN = "shared recipe"
 AVERAGE = "moving average"
 
@@ -56,29 +57,27 @@ class Comparison:
     pairs: tuple[tuple[str, str], ...]
 
 
-AVERAGED = MappingProxyType({"ema_decay": 0.99})
-COMPARISONS: Mapping[str, Comparison] = MappingProxyType(
-    {
-        "unlabelled": Comparison(
-            labelled=5,
-            ways={
-                PLAIN: {},
-                AVERAGE: AVERAGED,
-                "mean teacher": {**AVERAGED, "consistency_weight": 1.0},
-            },
-            pairs=(("mean teacher", AVERAGE), ("mean teacher", PLAIN), (AVERAGE, PLAIN)),
-        ),
-        "lessons": Comparison(
-            labelled=0,
-            ways={
-                PLAIN: {},
-                "a third of draws on foreground": {"foreground_draws": 0.33},
-                "deep supervision": {"deep_supervision": 0.5},
-            },
-            pairs=(("a third of draws on foreground", PLAIN), ("deep supervision", PLAIN)),
-        ),
-    }
-)
+AVERAGED = {"ema_decay": 0.99}
+COMPARISONS: Mapping[str, Comparison] = {
+    "unlabelled": Comparison(
+        labelled=5,
+        ways={
+            PLAIN: {},
+            AVERAGE: AVERAGED,
+            "mean teacher": {**AVERAGED, "consistency_weight": 1.0},
+        },
+        pairs=(("mean teacher", AVERAGE), ("mean teacher", PLAIN), (AVERAGE, PLAIN)),
+    ),
+    "lessons": Comparison(
+        labelled=0,
+        ways={
+            PLAIN: {},
+            "a third of draws on foreground": {"foreground_draws": 0.33},
+            "deep supervision": {"deep_supervision": 0.5},
+        },
+        pairs=(("a third of draws on foreground", PLAIN), ("deep supervision", PLAIN)),
+    ),
+}
 
 
 def without_labels(tile: Tile) -> Tile:
@@ -86,20 +85,56 @@ def without_labels(tile: Tile) -> Tile:
     return replace(tile, mask=np.zeros_like(tile.mask))
 
 
-def trained(recipe: Recipe, data: TuningData) -> tuple[float, float]:
-    """Train for all epochs; return the mean IoU of whole val tiles with the last weights, and the seconds."""
-    started = time.perf_counter()
-    weights = resolve(get_architecture(recipe.architecture).needs, "available")
-    trainer = Trainer(recipe.replace(patience=recipe.max_epochs), data, CPU, weights)
-    for _ in range(recipe.max_epochs):
-        trainer.train_epoch()
-    for line in trainer.memory_news()[-1:]:
-        CONSOLE.print(line)
-    trainer._keep()  # whatever val says, so that it has no part in the score
-    iou = trainer.finish()[0].iou
-    del trainer
-    gc.collect()
-    return iou, time.perf_counter() - started
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training.
+
+    Attributes:
+        patches: The dataset.
+        labelled: Train tiles that keep their labels; 0 for all.
+        draws: How many folds there are.
+        number: Which of them is left out, from 0.
+        way: Name of the way.
+        recipe: Without what the way has of its own.
+        changes: That.
+    """
+
+    patches: Path
+    labelled: int
+    draws: int
+    number: int
+    way: str
+    recipe: Recipe
+    changes: Mapping[str, Any]
+
+    def data(self) -> TuningData:
+        """Read the tiles of this training."""
+        pooled, folds = divided(TuningData.read(self.patches), self.draws, SEED)
+        data = folds[self.number].of(pooled)
+        if not self.labelled:
+            return data
+        drawn = draw_tiles(data.train, (self.labelled,), self.number + 1, SEED, data.task)
+        few = drawn[self.number][self.labelled]
+        rest = tuple(without_labels(tile) for tile in data.train if tile.name not in few)
+        return replace(data.only(few), unlabelled=rest)
+
+    def run(self) -> tuple[float, float, str]:
+        """Train for all epochs.
+
+        Returns:
+            Mean IoU of whole val tiles with the last weights, the CPU's seconds, and what the log says last.
+        """
+        torch.set_num_threads(1)
+        started = time.process_time()
+        weights = resolve(get_architecture(self.recipe.architecture).needs, "available")
+        recipe = self.recipe.replace(seed=SEED + self.number, patience=self.recipe.max_epochs, **self.changes)
+        trainer = Trainer(recipe, self.data(), CPU, weights, workers=1)
+        for _ in range(recipe.max_epochs):
+            trainer.train_epoch()
+        trainer._keep()  # whatever val says, so that it has no part in the score
+        iou = trainer.finish()[0].iou
+        said = (trainer.memory_news() or [""])[-1]
+        return iou, time.process_time() - started, said
 
 
 def paired(differences: list[float]) -> str:
@@ -118,34 +153,41 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5, help="trainings of each way, of as many folds")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--profile", default="demo")
+    parser.add_argument("--processes", type=int, default=2, help="trainings side by side, of one thread each")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a recipe field, in all ways")
     parser.add_argument("--ways", help="only these, with commas")
     arguments = parser.parse_args()
     chosen = COMPARISONS[arguments.what]
     ways = {name: one for name, one in chosen.ways.items() if not arguments.ways or name in arguments.ways.split(",")}
-    pooled, folds = divided(TuningData.read(arguments.patches), arguments.draws, 42)
     base = shared_recipe(ARCHITECTURE, get_profile(arguments.profile)).replace(max_epochs=arguments.epochs)
     for one in arguments.set:
         field, _, text = one.partition("=")
         base = base.replace(**{field: type(getattr(base, field))(text)})
+    jobs = [
+        Job(
+            patches=arguments.patches,
+            labelled=chosen.labelled,
+            draws=arguments.draws,
+            number=number,
+            way=name,
+            recipe=base,
+            changes=dict(changes),
+        )
+        for number in range(arguments.draws)
+        for name, changes in ways.items()
+    ]
     scores: dict[str, list[float]] = {name: [] for name in ways}
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for number, fold in enumerate(folds):
-        data = fold.of(pooled)
-        if chosen.labelled:
-            few = draw_tiles(data.train, (chosen.labelled,), number + 1, 42, data.task)[number][chosen.labelled]
-            rest = tuple(without_labels(tile) for tile in data.train if tile.name not in few)
-            data = replace(data.only(few), unlabelled=rest)
-        for name, changes in ways.items():
-            iou, seconds = trained(base.replace(seed=base.seed + number, **changes), data)
-            scores[name].append(iou)
-            times[name].append(seconds)
-            CONSOLE.print(f"draw {number + 1}, {name}: IoU {iou:.3f}, {seconds:.0f} s")
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+        for job, (iou, seconds, said) in zip(jobs, pool.map(Job.run, jobs), strict=True):
+            scores[job.way].append(iou)
+            times[job.way].append(seconds)
+            CONSOLE.print(f"draw {job.number + 1}, {job.way}: IoU {iou:.3f}, {seconds:.0f} s of CPU {said}")
     report = Report(name=f"knobs-{arguments.what}")
     baseline = PLAIN if PLAIN in ways else next(iter(ways))
     title = f"IoU of whole tiles, {arguments.draws} draws"
     report.add(Section(title=title, unit="IoU", values=scores, baseline=baseline, more_is_better=True))
-    report.add(Section(title="a training", unit="s", values=times, baseline=baseline))
+    report.add(Section(title="a training", unit="s of CPU", values=times, baseline=baseline))
     for one, other in chosen.pairs:
         if one in ways and other in ways:
             found = [a - b for a, b in zip(scores[one], scores[other], strict=True)]

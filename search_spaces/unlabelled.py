@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from search_spaces.recipes import Changes
@@ -11,12 +12,15 @@ from trainables.models.probe_names import UNLABELLED, host_of, learns_unlabelled
 from trainables.models.registry import get_architecture
 
 
-def with_unlabelled(architectures: Sequence[str], *, given: bool) -> tuple[str, ...]:
+def with_unlabelled(
+    architectures: Sequence[str], *, given: bool, changes: Changes = MappingProxyType({})
+) -> tuple[str, ...]:
     """Add to architectures the same that learn from unlabelled images, too, unless such are named already.
 
     Args:
         architectures: Names in the registry.
         given: Whether there are unlabelled images.
+        changes: Of a recipe file; who learns from such images by it needs no second recipe.
 
     Returns:
         Names in the registry.
@@ -35,7 +39,8 @@ def with_unlabelled(architectures: Sequence[str], *, given: bool) -> tuple[str, 
     trained = [name for name in names if not get_architecture(name).probe]
     if not trained:
         raise RecipeError("--unlabelled: only probes are named, which are fitted to labels alone; leave it out")
-    return (*names, *(name + UNLABELLED for name in trained))
+    plain = [name for name in trained if not changes.get(name, {}).get("consistency_weight")]
+    return (*names, *(name + UNLABELLED for name in plain))
 
 
 def changes_of(name: str, changes: Changes) -> Mapping[str, Any]:

@@ -92,8 +92,8 @@ class Recipe:
             its output's, too (``attention``), or every linear layer of the encoder (``all``).
         ema_decay: Decay a step of the exponential moving average of the weights, in [0, 1); 0 is off. It begins
             smaller and rises: ``min(decay, (1 + n) / (10 + n))`` at update n.
-        consistency_weight: Of the loss on unlabelled images, in [0, 100]; 0 is off. The average of the weights labels
-            a weak view of each, and the model learns these labels on a strong view of it.
+        consistency_weight: Of the loss on unlabelled images, in [0, 100]; 0 is off. The average of the weights, which
+            ``ema_decay`` makes, labels a weak view of each, and the model learns these labels on a strong view of it.
         consistency_threshold: Probability from which on a pixel of that has a label, in [0, 1).
         consistency_ramp: Share of ``max_epochs`` over which the weight rises, in [0, 1].
         weak_augmentation: Preset of the views that are labelled so.
@@ -163,11 +163,6 @@ class Recipe:
             if fault := FIELDS[field.name].values.fault(value):
                 raise RecipeError(f"recipe field {field.name} is {quoted(value)}; {fault}")
         _ = self.given_class_weights
-        if self.consistency_weight and not self.ema_decay:
-            raise RecipeError(
-                f"recipe field consistency_weight is {self.consistency_weight:g} while ema_decay is 0; unlabelled "
-                "images are labelled by the average of the weights: give ema_decay, such as 0.99"
-            )
 
     @property
     def given_class_weights(self) -> tuple[float, ...]:
@@ -188,6 +183,20 @@ class Recipe:
                 f"{' or '.join(CLASS_WEIGHTS)}, or a number per class that is at least 0, such as 0.5,1.5,3"
             )
         return weights
+
+    def require_average(self) -> None:
+        """Refuse unlabelled images without the average of the weights that labels them.
+
+        Fields are checked one by one when a recipe is made, as a file may give some of them; this is for the whole.
+
+        Raises:
+            RecipeError: As said.
+        """
+        if self.consistency_weight and not self.ema_decay:
+            raise RecipeError(
+                f"recipe of {self.architecture}: consistency_weight is {self.consistency_weight:g} while ema_decay is "
+                "0; the average of the weights labels unlabelled images: give ema_decay, such as 0.99"
+            )
 
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some fields changed, validated again."""

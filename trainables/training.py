@@ -66,7 +66,8 @@ class Trainer:
         takes_steps: Whether an epoch consists of optimizer steps.
 
     Raises:
-        DataError: No val tile has a pixel that counts in its window.
+        DataError: No val tile has a pixel that counts in its window, or there are no unlabelled images to learn from.
+        RecipeError: Nothing would label these.
     """
 
     takes_steps = True
@@ -121,6 +122,7 @@ class Trainer:
         self._schedule = self._make_schedule()
         trained = {k: v for k, v in self.model.portable_state_dict().items() if v.is_floating_point()}
         self._average = WeightAverage(trained, recipe.ema_decay) if recipe.ema_decay else None
+        recipe.require_average()
         self._consistency: Consistency | None = None
         if recipe.consistency_weight and self._average:
             self._consistency = Consistency(

@@ -60,7 +60,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
     profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.architectures
-    names = with_unlabelled(asked, given=options.unlabelled is not None)
+    names = with_unlabelled(asked, given=options.unlabelled is not None, changes=changes)
     names += probes_of(names) if profile.probes and not options.no_probes else ()
     recipes = [
         recipe.replace(**changes_of(recipe.architecture, changes))

@@ -79,7 +79,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
     profile = profile_of(options)
     changes = read_recipes(options.recipes) if options.recipes else {}
     asked = options.architectures or tuple(changes) or profile.search
-    asked = with_unlabelled(asked, given=options.unlabelled is not None)
+    asked = with_unlabelled(asked, given=options.unlabelled is not None, changes=changes)
     asked += probes_of(asked) if profile.probes and not options.no_probes else ()
     shared = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
     recipes = {name: recipe.replace(**changes_of(name, changes)) for name, recipe in shared.items()}

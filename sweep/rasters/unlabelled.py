@@ -15,6 +15,7 @@ import numpy as np
 
 from sweep.machine.threads import in_threads
 from sweep.rasters.bands import kinds_of
+from sweep.rasters.gdal import gdal
 from sweep.rasters.ground import metres_per_pixel, place_in
 from sweep.rasters.held_out import HeldOut
 from sweep.rasters.orientation import UPRIGHT
@@ -147,11 +148,12 @@ def read_unlabelled(
         DataError: What is wrong with the images, all at once.
     """
     paths = list_images(folder)
-    images = list(in_threads(lambda path: _look(path, imagery, held_out, side), paths))
-    if faults := [fault for image in images for fault in image.faults]:
-        raise DataError(faults)
-    windows = [window for image in images for window in image.windows]
-    tiles, empty = _draw(windows, imagery, most_bytes)
+    with gdal():  # here as well, since what silences it is the process's
+        images = list(in_threads(lambda path: _look(path, imagery, held_out, side), paths))
+        if faults := [fault for image in images for fault in image.faults]:
+            raise DataError(faults)
+        windows = [window for image in images for window in image.windows]
+        tiles, empty = _draw(windows, imagery, most_bytes)
     hidden = sum(image.held_out for image in images)
     if not tiles:
         raise DataError(
@@ -205,7 +207,7 @@ def _look(path: Path, imagery: Imagery, held_out: HeldOut, side: int) -> _Image:
 
 def _said(error: TilesweepError) -> tuple[str, ...]:
     """Return an error's lines, without advice that is for the flags of other commands."""
-    return tuple(f"--unlabelled {_ADVICE.sub('; convert it', line)}" for line in str(error).splitlines())
+    return tuple(f"--unlabelled {_ADVICE.sub('; convert it', line)}" for line in error.faults)
 
 
 def _draw(windows: Sequence[_Window], imagery: Imagery, room: int) -> tuple[tuple[Tile, ...], int]:

@@ -59,11 +59,13 @@ def find_unlabelled(
 
 
 def require_unlabelled(plan: SweepPlan, images: UnlabelledImages | None) -> None:
-    """Refuse recipes that learn from unlabelled images where there are none.
+    """Refuse recipes that learn from unlabelled images where there are none, or without what labels them.
 
     Raises:
         RecipeError: As said; names the first one.
     """
+    for trial in plan.known():
+        trial.recipe.require_average()
     if images is not None:
         return
     for recipe in (trial.recipe for trial in plan.known()):

@@ -197,7 +197,7 @@ def test_a_refit_learns_from_them_too(data: TuningData) -> None:
 
 
 def test_a_recipe_without_an_average_or_images_is_refused(data: TuningData) -> None:
-    with pytest.raises(RecipeError, match="ema_decay is 0; unlabelled images are labelled by the average"):
-        WITH.replace(ema_decay=0.0)
+    with pytest.raises(RecipeError, match="while ema_decay is 0; the average of the weights labels"):
+        Trainer(WITH.replace(ema_decay=0.0), data, CPU)
     with pytest.raises(DataError, match="give --unlabelled DIR, or set it to 0"):
         Trainer(WITH, replace(data, unlabelled=()), CPU)

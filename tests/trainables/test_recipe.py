@@ -93,6 +93,8 @@ def test_every_field_says_what_is_known_of_it() -> None:
         "lora_rank",
         "lora_targets",
         "ema_decay",
+        "consistency_weight",
+        "deep_supervision",
         "precision",
         "model_size",
     )

@@ -76,7 +76,7 @@ OWN_FLAGS = {
     ("patches synthesize",): "kind",
     ("patches check",): "update",
     ("doctor",): "architecture model_size constraints",
-    RUNS: """folds pool_val allow_leak name resume trust_owner plan budget max_concurrent
+    RUNS: """unlabelled folds pool_val allow_leak name resume trust_owner plan budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS: "measure time",
     ("study",): "until",
