@@ -55,7 +55,7 @@ class StorageOptions(OutputOptions):
     """Where experiments are."""
 
     storage: Annotated[str, arg(metavar="DIR|URI"), OnResume.THIS_RUN] = DEFAULT_STORAGE
-    """Folder or URI (s3://, gs://) that holds experiments."""
+    """Folder or URI (s3://, gs://) of experiments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ class CommonOptions(WeightsOptions, AddressOptions, DeviceOptions, StorageOption
     """Trials side by side at most; 1 on Colab."""
 
     gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), OnResume.MAY_CHANGE] = None
-    """Share of a GPU per trial; default 1 where there are GPUs; auto measures what fits."""
+    """Share of a GPU per trial; default: 1, if any; auto measures what fits."""
 
     max_failures: Annotated[int, arg(metavar="N"), RARE, Bounds(0, 1_000), OnResume.MAY_CHANGE] = 2
     """How often a trial that crashed is started again, from its last epoch."""

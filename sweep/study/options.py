@@ -37,7 +37,7 @@ class StudyOptions(CommonOptions, ProbeOptions):
     """With --folds: at last train the architectures of Phase 2 on all tiles, too."""
 
     gpus_per_trial: Annotated[str | None, arg(metavar="1|0.5|0|auto"), RARE, OnResume.MAY_CHANGE] = None
-    """Share of a GPU per trial; default 1 where there are GPUs; auto measures what fits."""
+    """Share of a GPU per trial; default: 1, if any; auto measures what fits."""
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
     """Trainings of each architecture in Phase 1, each with a seed of its own; with one, all of them tie."""
