@@ -22,8 +22,8 @@ from benchmarks.processes import run_module
 from benchmarks.report import Report
 from sweep.patches.checks.checking import check
 from sweep.patches.folders import write_tile
-from sweep.patches.look.shift import SURE, best_shift
 from sweep.patches.synthetic import draw_scene
+from sweep.rasters.shift import SURE, best_shift
 from trainables.data.tiles import SPLITS, Tile
 from trainables.task import IGNORE_INDEX, Task
 

@@ -44,6 +44,7 @@ ALL = CommandGroup(
         },
         "use": {
             "predict": "masks and polygons of images and rasters of any size",
+            "audit": "labels that are probably wrong, and how right a map is",
             "export": "one file for onnxruntime, PyTorch or tilesweep elsewhere",
         },
         "shell": {

@@ -32,7 +32,7 @@ def test_ray_is_imported_in_its_room_alone() -> None:
     assert not house.ray_users(GRAPH)
 
 
-@pytest.mark.parametrize("command", ["export", "patches", "predict", "report", "status"])
+@pytest.mark.parametrize("command", ["audit", "export", "patches", "predict", "report", "status"])
 def test_what_reads_results_never_needs_ray(command: str) -> None:
     start = f"sweep.{command}.command"
     assert start in GRAPH and "ray" not in house.reached(GRAPH, start)
@@ -119,6 +119,11 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 @pytest.mark.parametrize("subcommand", ["make", "import-pets", "synthesize", "check", "overview", "sheet", "describe"])
 def test_help_of_a_patches_subcommand_loads_nothing_heavy(subcommand: str) -> None:
     assert not _loaded("sweep.patches", subcommand, "--help") & HEAVY
+
+
+@pytest.mark.parametrize("subcommand", ["map"])
+def test_help_of_an_audit_loads_nothing_heavy(subcommand: str) -> None:
+    assert not _loaded("sweep.audit", subcommand, "--help") & HEAVY
 
 
 def test_listing_architectures_loads_nothing_heavy() -> None:

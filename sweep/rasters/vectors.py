@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -128,16 +129,18 @@ def write_layer(
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrow(
-            pa.RecordBatchReader.from_batches(schema, rows()),
-            temporary,
-            layer=layer,
-            driver=DRIVERS[path.suffix],
-            geometry_name=GEOMETRY,
-            geometry_type=geometry_type,
-            crs=crs or None,
-            layer_options=OPTIONS[path.suffix],
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="'crs' was not provided")  # nobody knows it
+            write_arrow(
+                pa.RecordBatchReader.from_batches(schema, rows()),
+                temporary,
+                layer=layer,
+                driver=DRIVERS[path.suffix],
+                geometry_name=GEOMETRY,
+                geometry_type=geometry_type,
+                crs=crs or None,
+                layer_options=OPTIONS[path.suffix],
+            )
         if failure:
             raise failure[0]
         _require_complete(temporary, written, layer)

@@ -59,6 +59,7 @@ REFUSED: dict[str, list[str]] = {
     "report": ["nothing"],
     "predict": ["nothing.tif", "--model", "nothing", "--out", "out"],
     "export": ["--model", "nothing"],
+    "audit map": ["nothing.tif"],
     "patches check": ["--patches", "nowhere"],
     "patches overview": ["--patches", "nowhere"],
     "patches sheet": ["--patches", "nowhere"],

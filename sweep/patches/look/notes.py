@@ -14,7 +14,7 @@ from sweep.charts.tile_pictures import MOST_TILES, TilePictures, side_of_many, t
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.overview import SHOWN, small_tile
-from sweep.patches.look.shift import Shift, best_shift
+from sweep.rasters.shift import Shift, best_shift
 from trainables.data.tiles import SPLITS, Tile, TileFiles, list_split
 from trainables.task import Task
 

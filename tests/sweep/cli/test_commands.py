@@ -34,7 +34,7 @@ RUNS = (*SWEEPS, "study")
 MADE = ("patches make", "patches import-pets", "patches synthesize")
 SHARED_FLAGS = {
     "grid": ("patches make", "doctor", *RUNS),
-    "storage": ("doctor", *RUNS, "status", "score", "report", "predict", "export"),
+    "storage": ("doctor", *RUNS, "status", "score", "report", "predict", "export", "audit map"),
     "patches": (
         "patches check",
         "patches overview",
@@ -49,16 +49,25 @@ SHARED_FLAGS = {
     "device": (*RUNS, "score", "predict"),
     "address": ("doctor", *RUNS, "score"),
     "recipes": ("phase1", "phase3", "score"),
-    "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS),
+    "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS, "audit map"),
     "src": ("patches make", "patches import-pets"),
     "dst": MADE,
     "force": MADE,
     "size": ("doctor", *MADE, "export"),
     "counts": ("patches import-pets", "patches synthesize"),
-    "classes": ("doctor", "patches make"),
+    "classes": ("doctor", "patches make", "audit map"),
     **dict.fromkeys(("bands", "scale"), ("patches make", "predict")),
     **dict.fromkeys(("task", "split_origin", "no_leak_check"), ("patches make", "patches check")),
-    "out": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
+    "out": (
+        "patches overview",
+        "patches sheet",
+        "patches describe",
+        "monitoring",
+        "report",
+        "predict",
+        "export",
+        "audit map",
+    ),
     "overwrite": ("patches overview", "patches sheet", "patches describe", "monitoring", "report", "predict", "export"),
     **dict.fromkeys(("model", "fold"), ("predict", "export")),
     "group_by": ("patches make", "patches check", *RUNS),
@@ -90,6 +99,7 @@ OWN_FLAGS = {
     ("report",): "browse live pdf",
     ("predict",): "ensemble tta threshold probability polygons min_area simplify batch_size skip_bad",
     ("export",): "format opset",
+    ("audit map",): "sample image filled",
 }
 """Commands -> the flags that they alone take."""
 
@@ -148,7 +158,7 @@ def test_the_set_of_flags_is_as_promised() -> None:
 def test_a_flag_takes_the_same_everywhere() -> None:
     differing = {flag: forms for flag, forms in _flags().items() if len(set(forms.values())) > 1}
     del differing["grid"]  # of tiles, or of architectures
-    del differing["classes"]  # which ones, or how many
+    del differing["classes"]  # which ones, how many, or their names
     del differing["budget"]  # of training in a sweep; of everything in a study
     del differing["bands"], differing["scale"]  # of all images of a dataset, also all and percentiles; of one raster
     assert set(differing) == {"out", "patches"}  # a file or a folder; and only what is left unchanged may be remote

@@ -10,8 +10,8 @@ from sweep.cli.counting import Watch
 from sweep.machine.threads import in_threads
 from sweep.patches.checks.checking import Report
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.shift import LEAST_SHIFT, REACH, RESAMPLES, SURE
 from sweep.patches.look.suspicion.finding import Suspicion, all_tiles, suspicion
+from sweep.rasters.shift import LEAST_SHIFT, REACH, RESAMPLES, SURE
 
 
 class Shifted:

@@ -15,10 +15,10 @@ from sweep.cli.counting import unwatched
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.tiles import CheckedTile
 from sweep.patches.look.notes import Notes
-from sweep.patches.look.shift import _part, best_shift
 from sweep.patches.look.suspicion.finding import MaskCheck, Suspicion
 from sweep.patches.look.suspicion.registry import CHECKS, suspicious_masks
 from sweep.patches.splits.scenes import KnownScenes
+from sweep.rasters.shift import _part, best_shift
 from trainables.data.imagery import Imagery
 from trainables.data.manifest import Leak, Manifest
 from trainables.data.tiles import SPLITS, Tile

@@ -1,0 +1,1 @@
+"""``sweep.audit``: labels that are probably wrong, and how right a map is."""

@@ -1,0 +1,1 @@
+"""The page on which a person labels the points of a sample: one HTML file."""
