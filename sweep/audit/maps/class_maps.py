@@ -118,7 +118,8 @@ class ClassMaps:
             return np.ones(bottom - top)
         rows = np.arange(top, bottom) + 0.5
         middles = np.stack([np.full_like(rows, (left + right) / 2), rows], axis=1)
-        return np.abs(np.linalg.det(self.ground.metres_per_pixel(middles)))
+        areas: NDArray[np.float64] = np.abs(np.linalg.det(self.ground.metres_per_pixel(middles)))
+        return areas
 
     def locate(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (N, 2) coordinates of (N, 2) columns and rows in the map's CRS.

@@ -152,14 +152,7 @@ class Estimator:
             return PairedTest(
                 first=0, second=0, neither=0, differing=share, difference=0.0, low=-share, high=share, probability=1.0
             )
-        first, second = (
-            int(
-                self._count(
-                    lambda point, label, own=number: point.stratum == DIFFER and point.values[own] == label
-                ).sum()
-            )
-            for number in (0, 1)
-        )
+        first, second = (self._right_alone(number) for number in (0, 1))
         points, share = float(self._drawn[place]), float(self._weights[place])
         lead = estimate_difference(first, second, points, self._pixels[place])
         test = binomtest(first, first + second).pvalue if first + second else 1.0
@@ -173,6 +166,10 @@ class Estimator:
             high=share * lead[2],
             probability=float(test),
         )
+
+    def _right_alone(self, number: int) -> int:
+        """Return at how many points where the maps differ one of them is right."""
+        return int(self._count(lambda point, label: point.stratum == DIFFER and point.values[number] == label).sum())
 
     def _count(self, counts: Right) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Return (strata,) the points of each stratum that count."""

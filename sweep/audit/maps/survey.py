@@ -71,7 +71,7 @@ def survey(maps: ClassMaps, name: str, watch: Watch = unwatched) -> MapSurvey:
     for number, block in enumerate(watch("reading the map", map(maps.read, places), len(places))):
         ground = maps.row_areas(places[number])
         for values in block.values:
-            checksum = zlib.crc32(np.ascontiguousarray(values), checksum)
+            checksum = zlib.crc32(values.tobytes(), checksum)
         strata = block.strata
         by_row = _by_row(strata, STRATA)
         empty += int((strata == NOTHING).sum())
