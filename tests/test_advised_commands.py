@@ -26,7 +26,7 @@ KNOWN = {*set().union(*COMMANDS.values()), *HELP, "--version"}
 FOREIGN = {
     "ray start": "--head --num-cpus",
     "docker run": "--shm-size --ulimit",
-    "rio ": "--dst-crs --format --crs --transform",
+    "rio ": "--dst-crs --format --crs --transform --like --resampling",
     "grafana server": "--homepath",
 }
 """The flags that messages advise for other programs, by the program's name."""

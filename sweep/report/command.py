@@ -14,6 +14,7 @@ from sweep.cli.console import Command
 from sweep.cli.options import StorageOptions
 from sweep.cli.output import Output, say
 from sweep.records.experiment import Experiment
+from sweep.records.map_audits import read_map_audit
 from sweep.records.outputs import is_sealed, require_free, sealed, write_files
 from sweep.records.studies import STUDY_REPORT_STEM, StudyFolder
 from trainables.errors import ExperimentError
@@ -38,6 +39,9 @@ class ReportOptions(StorageOptions):
 
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None
     """Where to write; default: report.html in its folder, compared-A-B.html beside several experiments."""
+
+    audit: Annotated[Path | None, arg(metavar="FILE.json")] = None
+    """How right a map is: accuracy.json of sweep.audit map; default: what is kept with the experiment."""
 
     overwrite: bool = False
     """Replace files that are there and are not a report as this command wrote it."""
@@ -77,8 +81,11 @@ def main(options: ReportOptions, output: Output) -> int:
     places = _Places.of(subject.study, experiments, options.out, endings)
     places.require_free(overwrite=options.overwrite)  # before the work, and again when it is done
 
+    audit = read_map_audit(options.audit) if options.audit else None
+
     def read() -> list[ReportData]:
-        return [ReportData.read(one, must_write=options.out is None) for one in subject.experiments()]
+        found = [ReportData.read(one, must_write=options.out is None) for one in subject.experiments()]
+        return [replace(found[0], given_audit=audit), *found[1:]]
 
     def write(page: Page) -> tuple[dict[str, str], int]:
         html = render_html(page)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
+from sweep.records.map_audits import MAP_AUDIT_FILE, MapAudit, parse_map_audit
 from sweep.records.store import EPOCHS_FILE
 from sweep.records.trial_result import TrialResult
 from sweep.results.budget_chart import model_numbers
@@ -50,12 +51,14 @@ class ReportData:
         board: Its leaderboard.
         phases: Of all experiments that share the page, one each.
         numbered: Architecture to the number of its colour and shape on the whole page; empty for the board's own.
+        given_audit: How right a map is, where the user named a file; None looks beside the experiment.
     """
 
     experiment: Experiment
     board: Leaderboard
     phases: Sequence[str] = ("",)
     numbered: Mapping[str, int] = field(default_factory=dict)
+    given_audit: MapAudit | None = None
 
     @classmethod
     def read(cls, experiment: Experiment, *, must_write: bool = True) -> ReportData:
@@ -74,6 +77,18 @@ class ReportData:
     def description(self) -> dict[str, Any]:
         """What the sweep was when it began."""
         return self.experiment.description
+
+    @cached_property
+    def map_audit(self) -> MapAudit | None:
+        """How right a map by its model is; None where nobody has looked.
+
+        Raises:
+            ExperimentError: What is beside it is damaged.
+        """
+        if self.given_audit is not None:
+            return self.given_audit
+        content = self.experiment.find_file(MAP_AUDIT_FILE)
+        return parse_map_audit(content, self.experiment.path(MAP_AUDIT_FILE)) if content is not None else None
 
     @cached_property
     def plan(self) -> SweepPlan:

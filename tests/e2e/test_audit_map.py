@@ -14,6 +14,7 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from tests.commands import Run, assert_refused
+from tests.shared_sweeps import SharedSweep
 from tests.sweep.audit.maps.maps import UTM, fill, halves, write_map
 
 NAMES = ("background", "foreground")
@@ -295,3 +296,43 @@ def test_json_has_the_results_for_programs(area_map: Path, here: Run) -> None:
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["event"] for one in events] == ["map_audit", "end"]
     assert events[0]["maps"][0]["overall"]["low"] < events[0]["maps"][0]["overall"]["value"]
+
+
+def test_the_report_takes_the_result_in(scored: SharedSweep, tmp_path: Path, here: Run) -> None:
+    storage = ("--storage", scored.copy(tmp_path / "r"))
+    random = np.random.default_rng(1)
+    image = write_map(tmp_path / "area.tif", random.integers(0, 255, (3, 96, 128), dtype=np.uint8), **UTM)
+    predicted = here("predict", image, "--model", "phase1-smoke", "--out", tmp_path / "map", *storage)
+    assert predicted.returncode == 0, predicted.stderr
+    words = ("audit", "map", tmp_path / "map" / "area_mask.tif", "--sample", 20, *storage)
+    assert here(*words).returncode == 0
+    folder = tmp_path / "map" / "area_mask_audit"
+    assert "data:image/webp" in (folder / "sheet.html").read_text(encoding="utf-8")  # of what the map was made of
+    fill(folder, _truth)
+    done = here(*words)
+    assert done.returncode == 0 and "kept with" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].startswith("next           python -m sweep.report phase1-smoke")
+    for more in ((), ("--audit", folder / "accuracy.json")):
+        report = here("report", "phase1-smoke", *storage, *more)
+        assert report.returncode == 0, report.stderr
+        page = (tmp_path / "r" / "phase1-smoke" / "report.html").read_text(encoding="utf-8")
+        assert "How right is the map?" in page and "area_mask.tif is right on" in page
+        assert "producer&#39;s accuracy" in page
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read (No such file or directory); name the accuracy.json that sweep.audit map writes"),
+        ("{}", "is no accuracy.json of sweep.audit map, or damaged"),
+        ('{"format": 99}', "written by a newer tilesweep; update tilesweep"),
+    ],
+)
+def test_a_report_refuses_what_is_no_result(
+    scored: SharedSweep, tmp_path: Path, here: Run, content: str | None, said: str
+) -> None:
+    path = tmp_path / "accuracy.json"
+    if content is not None:
+        path.write_text(content)
+    done = here("report", "phase1-smoke", "--storage", scored.storage, "--audit", path, "--out", tmp_path / "r.html")
+    assert_refused(done, "accuracy.json:", said)

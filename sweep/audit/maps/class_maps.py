@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +169,6 @@ def _require_one_grid(first: Raster, second: Raster) -> None:
     else:
         what = f"another {'transform' if one[2] != other[2] else 'CRS'} than {against}"
     raise DataError(
-        f"{name}: has {what}; two maps are compared pixel by pixel: warp one first, such as rio warp {name} "
-        f"{Path(name).stem}_warped.tif --like {against} --resampling nearest"
+        f"{name}: has {what}; two maps are compared pixel by pixel: warp one first, such as rio warp {quote(name)} "
+        f"{quote(Path(name).stem + '_warped.tif')} --like {quote(against)} --resampling nearest"
     )

@@ -96,7 +96,7 @@ OWN_FLAGS = {
     ("status",): "watch",
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
-    ("report",): "browse live pdf",
+    ("report",): "audit browse live pdf",
     ("predict",): "ensemble tta threshold probability polygons min_area simplify batch_size skip_bad",
     ("export",): "format opset",
     ("audit map",): "sample image filled",
