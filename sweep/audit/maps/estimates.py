@@ -78,7 +78,7 @@ Right = Callable[[SamplePoint, int], bool]
 """Takes a point and its label."""
 
 
-class Estimator:
+class MapEstimator:
     """Computes estimates of a sample with labels.
 
     Args:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.audit.maps.class_maps import DIFFER
-from sweep.audit.maps.estimates import Estimator, MapAccuracy, PairedTest
+from sweep.audit.maps.estimates import MapEstimator, MapAccuracy, PairedTest
 from sweep.audit.maps.filling import Filled
 from sweep.audit.maps.intervals import LEVEL
 from sweep.audit.maps.sample import MapSample
@@ -26,7 +26,7 @@ def audit_of(sample: MapSample, filled: Filled) -> MapAudit:
     Raises:
         ExperimentError: A stratum has no point of which one can tell.
     """
-    estimator = Estimator(sample, filled.labels)
+    estimator = MapEstimator(sample, filled.labels)
     if empty := estimator.empty_strata:
         raise ExperimentError(
             f"no point of {', '.join(stratum_name(one, sample) for one in empty)} has a label but ?: nothing is known "
