@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sweep.audit.maps.class_maps import DIFFER
-from sweep.audit.maps.estimates import MapEstimator, MapAccuracy, PairedTest
+from sweep.audit.maps.estimates import MapAccuracy, MapEstimator, PairedTest
 from sweep.audit.maps.filling import Filled
 from sweep.audit.maps.intervals import LEVEL
 from sweep.audit.maps.sample import MapSample
