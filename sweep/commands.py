@@ -42,6 +42,9 @@ ALL = CommandGroup(
             "score": "read the test split, once per attempt, and keep the ledger",
             "report": "one page with everything that came out",
         },
+        "label": {
+            "next": "which unlabelled tiles to label next, ready for a labelling program",
+        },
         "use": {
             "predict": "masks and polygons of images and rasters of any size",
             "audit": "labels that are probably wrong, and how right a map is",

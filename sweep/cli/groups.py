@@ -16,7 +16,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "classes bands scale",
         "tiles and splits": "size grid tiles_per_source overlap min_foreground negatives nudge split shares counts "
         "split_origin subset val_share",
-        "dataset": "dst title origin licence gsd no_leak_check dry_run force",
+        "dataset": "dst add take_prelabels title origin licence gsd no_leak_check dry_run force",
         "data and models": "patches unlabelled profile grid architectures recipes folds group_by pool_val refit "
         "allow_leak repeats no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
         "search": "trials space max_epochs grace_period reduction_factor halving warm_from sampler optuna_storage "

@@ -40,6 +40,12 @@ class Make(OutputOptions):
     dst: Annotated[Path, arg(metavar="DIR")] = Path("patches")
     """Where the dataset goes."""
 
+    add: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Write this dataset's next version: its tiles as they are, and the new ones in train unless --split says."""
+
+    take_prelabels: Annotated[bool, RARE] = False
+    """Take labels that are as the model wrote them (sweep.next), without anybody having saved them."""
+
     split: Annotated[str, arg(metavar="auto|austin|FILE")] = "auto"
     """As published, else by scene; the study's; or a file as make writes it, split.toml."""
 

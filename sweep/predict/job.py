@@ -19,17 +19,11 @@ from sweep.predict.settings import MapSettings
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
 from sweep.rasters.gdal import gdal
-from sweep.rasters.georeference import require_transform, side_of_pixel
 from sweep.rasters.inputs import Input
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.raster import Raster
 from sweep.results.ensemble import Ensemble
-from trainables.data.imagery import Imagery
+from sweep.results.model_rasters import open_for_model, size_warning
 from trainables.errors import ExperimentError
-
-MOST = 255
-"""Largest value of a byte."""
-FAR = 1.5
-"""Pixels so many times larger or smaller than the training data's are warned about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +66,10 @@ class Job:
         Raises:
             ExperimentError: It cannot be used as it is.
         """
-        settings, imagery = self.settings, self.ensemble.best.imagery
-        with open_raster(
-            one.path,
-            bands=settings.bands,
-            wanted=imagery.bands,
-            scale=(settings.scale,) if settings.scale else imagery.scale,
-            fill=self.ensemble.fill,
-            skip_bad=self.skip_bad,
-            skip_flag="--skip-bad",
+        settings = self.settings
+        with open_for_model(
+            one.path, self.ensemble, bands=settings.bands, scale=settings.scale, skip_bad=self.skip_bad
         ) as raster:
-            require_transform(raster.dataset, unsigned(one.path))
-            _require_unscaled(raster, one.path, settings, imagery)
             if options := settings.polygon_options(one.name):
                 ground_under(raster.dataset, unsigned(one.path), options)
             yield raster
@@ -106,14 +92,7 @@ class Job:
             ExperimentError: It cannot be used as it is.
         """
         with self.open(one) as raster:
-            here, there = side_of_pixel(raster.dataset, one.path), self.ensemble.metres_per_pixel
-        if here is None or there is None or 1 / FAR < here / there < FAR:
-            return ""
-        return (
-            f"{one.path}: {here:.3g} m per pixel, but the model was trained at {there:.3g} m; what it looks for is "
-            f"{max(here / there, there / here):.2g} times {'smaller' if here > there else 'larger'} here: resample the "
-            f"raster first (gdalwarp -tr)"
-        )
+            return size_warning(one.path, raster, self.ensemble)
 
     def map(self, one: Input, record: Record) -> Mapped:
         """Predict a raster and write its map; resumes after the parts that an earlier run finished.
@@ -194,19 +173,3 @@ class Job:
             return files, {}
         found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)
         return [*files, options.path], {"polygons": found.number, "dropped": found.dropped, "area_m2": found.area_m2}
-
-
-def _require_unscaled(raster: Raster, path: str, settings: MapSettings, imagery: Imagery) -> None:
-    """Refuse bytes where the model's tiles came from larger values: by their scale nearly all would be black.
-
-    Raises:
-        ExperimentError: As said.
-    """
-    if settings.scale is not None or imagery.scale is None or raster.dtype != "uint8":
-        return
-    low, high = max(imagery.scale, key=lambda one: one[1])
-    if high > MOST:
-        raise ExperimentError(
-            f"{unsigned(path)}: its bands are uint8, but the model's tiles were made of values from {low:g} to "
-            f"{high:g}; take a raster of such values, or say --scale 0,255 if its bytes were scaled like the tiles"
-        )

@@ -1,4 +1,4 @@
-"""What ``sweep.predict`` is to predict: files, folders, globs and addresses, each with a name for its results."""
+"""Rasters that a user names: files, folders, globs and addresses, each with a name for its results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_QUERY = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A raster to predict.
+    """A raster that was named.
 
     Attributes:
         path: A file, or an address that GDAL opens (``https://``, ``s3://``, ``/vsi...``).
@@ -47,13 +47,8 @@ def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
     Raises:
         ExperimentError: Something is missing or empty, two rasters have one name, or results would become inputs.
     """
-    paths: list[str] = []
-    for one in inputs:
-        paths += [one] if is_remote(one) else _files(one, out)
-    if not paths:
-        raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF")
     found: dict[str, Input] = {}
-    for path in dict.fromkeys(paths):
+    for path in list_inputs(inputs, out):
         name = result_name(path)
         if name in found:
             raise ExperimentError(
@@ -62,6 +57,20 @@ def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
             )
         found[name] = Input(path=path, name=name)
     return list(found.values())
+
+
+def list_inputs(inputs: Iterable[str], out: Path) -> list[str]:
+    """Return the paths and addresses of all rasters that the user named, each once.
+
+    Raises:
+        ExperimentError: Something is missing or empty, or results would become inputs.
+    """
+    paths: list[str] = []
+    for one in inputs:
+        paths += [one] if is_remote(one) else _files(one, out)
+    if not paths:
+        raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF")
+    return list(dict.fromkeys(paths))
 
 
 def result_name(path: str) -> str:

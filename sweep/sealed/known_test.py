@@ -31,6 +31,17 @@ def tile_hashes(files: Iterable[TileFiles], root: Path) -> dict[str, Any]:
     }
 
 
+def scored_tiles(storage: Storage, output: Output) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what is known of the test tiles that were scored, none of which is opened.
+
+    Returns:
+        Entries ``SIZE SHA256`` of their files, and hashes of their pixels as ``pixels_sha256`` gives them.
+    """
+    readings = _readings(storage, output)
+    files = frozenset(entry for reading in readings for entry in reading.test_files.values())
+    return files, frozenset(digest for reading in readings for digest in reading.test_pixels.values())
+
+
 def note_sweep(experiment: Experiment, data: TuningData, output: Output) -> None:
     """Say, on the screen and in the ledger, that a sweep trains or validates on test tiles of its storage."""
     readings = _readings(experiment.storage, output)

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sweep.cli.usage import parse
 from sweep.commands import ALL
@@ -75,6 +76,10 @@ AFTER = {
     "score": ("--verify", "--patches", "{tiles}"),
     "report": ("phase1-smoke",),
     "export": (*MODEL, "--patches", "{tiles}", "--out", "{out}.pt2", "--format", "torch"),
+    "next": (
+        "{photos}",
+        *("--model", "phase1-smoke/smp_unet_resnet34", "--patches", "{tiles}", "--out", "{out}"),
+    ),
     "predict": (
         "{tiles}/val/images",
         *("--model", "phase1-smoke/smp_unet_resnet34", "--out", "{out}"),
@@ -85,7 +90,10 @@ AFTER = {
 @pytest.mark.parametrize("name", AFTER)
 def test_what_comes_after_a_sweep_leads_on(name: str, scored: SharedSweep, tmp_path: Path, here: Run) -> None:
     storage = scored.copy(tmp_path / "r")
-    places = {"tiles": scored.folder / "tiles", "out": tmp_path / "out"}
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (128, 128), (90, 120, 60)).save(photos / "p.png")
+    places = {"tiles": scored.folder / "tiles", "out": tmp_path / "out", "photos": photos}
     line = next_of(here, name, *(one.format(**places) for one in AFTER[name]), "--storage", storage)
     assert typed(line) != name
     if name == "export":

@@ -57,6 +57,7 @@ REFUSED: dict[str, list[str]] = {
     "status": ["nothing"],
     "score": ["nothing"],
     "report": ["nothing"],
+    "next": ["nothing.tif", "--model", "nothing", "--out", "out"],
     "predict": ["nothing.tif", "--model", "nothing", "--out", "out"],
     "export": ["--model", "nothing"],
     "audit map": ["nothing.tif"],

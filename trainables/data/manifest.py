@@ -54,6 +54,14 @@ class _Leak(TypedDict):
     how: str
 
 
+class _Version(TypedDict):
+    version: str
+    manifest_sha256: str
+    tiles: dict[str, int]
+    added: list[str]
+    chosen_by: str
+
+
 class _Values(TypedDict):
     """What the file holds."""
 
@@ -72,6 +80,26 @@ class _Values(TypedDict):
     split_origin: NotRequired[SplitOrigin | None]
     task: NotRequired[dict[str, object]]
     imagery: NotRequired[dict[str, object]]
+    history: NotRequired[list[_Version]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetVersion:
+    """A dataset as it was, and what the next version has in addition.
+
+    Attributes:
+        version: Its name.
+        manifest_sha256: Hex digest of its manifest.
+        tiles: Split to how many tiles it had.
+        added: Names of the tiles that came next.
+        chosen_by: The strategy that chose them; empty where a person did, or nobody has said.
+    """
+
+    version: str
+    manifest_sha256: str
+    tiles: Mapping[str, int]
+    added: tuple[str, ...]
+    chosen_by: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +144,7 @@ class Manifest:
         split_origin: Who divided the tiles; None where nobody has said.
         task: What the masks mean.
         imagery: What the images hold; 8-bit RGB is not written down.
+        history: The versions before this one, the first first; empty for the first one, and not written down then.
     """
 
     name: str
@@ -132,6 +161,7 @@ class Manifest:
     split_origin: SplitOrigin | None = None
     task: Task = field(default_factory=Task)
     imagery: Imagery = field(default_factory=Imagery)
+    history: tuple[DatasetVersion, ...] = ()
 
     @property
     def sheet(self) -> dict[str, str]:
@@ -158,6 +188,8 @@ class Manifest:
         values = {"format": FORMAT, **asdict(self), "task": self.task.to_dict(), "imagery": self.imagery.to_dict()}
         if self.imagery == Imagery():
             del values["imagery"]
+        if not self.history:
+            del values["history"]
         text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
         (root / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -188,6 +220,9 @@ class Manifest:
         for pairs in ("leaks", "same_ground"):
             if values.get(pairs) is not None:
                 values[pairs] = tuple(Leak(**pair) for pair in values[pairs])
+        values["history"] = tuple(
+            DatasetVersion(**{**step, "added": tuple(step["added"])}) for step in values.get("history", ())
+        )
         if "task" in values:
             values["task"] = _read(Task, path, values["task"])
         if "imagery" in values:
@@ -209,6 +244,8 @@ def _require_plain(values: Mapping[str, Any]) -> None:
         DamagedError: A path that leads out of the dataset, a text that no terminal shows, a number that is none.
     """
     texts = [(name, values[name]) for name in ("name", "origin", "licence", "version")]
+    texts += [(name, step[name]) for step in values.get("history", ()) for name in ("version", "chosen_by")]
+    texts += [("history", name) for step in values.get("history", ()) for name in step["added"]]
     texts += [("splits", name) for split in values["splits"].values() for name in split]
     texts += [("scene", entry["scene"]) for entry in values["files"].values() if "scene" in entry]
     for name, text in texts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output
 from sweep.patches.checks.checking import describe
+from sweep.patches.commands.add import add
 from sweep.patches.commands.announcing import say_found, say_pairs, say_work
 from sweep.patches.commands.finishing import finish, say_made
 from sweep.patches.commands.shared import (
@@ -49,7 +50,7 @@ def make(options: Make, output: Output) -> None:
     parse_shares(options.shares)
     forget_headers()
     with gdal():  # once for all files
-        _make(options, nudges, output)
+        (_make if options.add is None else add)(options, nudges, output)
 
 
 def _make(options: Make, nudges: Nudges, output: Output) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from sweep.patches.adding.prelabels import without_untouched
 from sweep.patches.labels.formats import open_labels
 from sweep.patches.labels.labelled import only_labelled
 from sweep.patches.labels.names import LabelNames
@@ -27,8 +28,12 @@ LABEL_FILES = ("file of labels", "files of labels")
 """What sources with labels have in place of masks."""
 
 
-def open_sources(options: Make) -> SourceSet:
+def open_sources(options: Make, meaning: Task | None = None) -> SourceSet:
     """Return the images of ``--src`` with their masks or labels.
+
+    Args:
+        options: What is asked for.
+        meaning: What labels and several classes mean, unless ``--task`` or ``--classes`` says.
 
     Raises:
         DataError: Flags that do not go together, or everything that is wrong with the files' names.
@@ -53,7 +58,8 @@ def open_sources(options: Make) -> SourceSet:
         if finding.task_faults and not (task or options.foreground):
             raise DataError(finding.task_faults)
     if finding.labels:
-        labelled = _labels(choices, name, finding, names_of(options, task or finding.task))
+        finding = without_untouched(finding, take=options.take_prelabels)
+        labelled = _labels(choices, name, finding, names_of(options, task or meaning or finding.task))
         return only_labelled(labelled, options.extent, options.crs)
     if choices.flag and not (options.crs and options.extent):
         raise DataError(f"{choices.flag}: is about a file with polygons; name it by --labels")
@@ -62,6 +68,8 @@ def open_sources(options: Make) -> SourceSet:
             f"--classes {options.classes}: chooses labels by their names, and these are masks; leave it out, and name "
             f"their values by --task FILE"
         )
+    if task is None and meaning is not None and not meaning.binary and not options.foreground:
+        task = meaning
     truth, task = _masks(options, finding, task)
     found = SourceSet(layout=name, sources=finding.sources, truth=truth, task=task, notes=finding.notes)
     return only_labelled(found, options.extent, options.crs)

@@ -116,7 +116,13 @@ class SourceImages:
         return read if self.holes else truth
 
 
-def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str, watch: Watch = unwatched) -> SourceImages:
+def look_at_images(
+    sources: Sequence[SourceRaster],
+    bands: str,
+    scale: str,
+    watch: Watch = unwatched,
+    imagery: Imagery | None = None,
+) -> SourceImages:
     """Decide how the images of a dataset are read.
 
     Args:
@@ -124,11 +130,14 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str, watc
         bands: What ``--bands`` says.
         scale: What ``--scale`` says.
         watch: Shows how many images are looked at.
+        imagery: What the tiles of the dataset hold that these are added to; None for a new dataset.
 
     Raises:
         DataError: Flags of another form, or everything that is wrong with the images.
     """
     wanted, rule = parse_bands(bands), parse_scale(scale)
+    if imagery is not None and not wanted and imagery.bands != COLOURS:
+        wanted = tuple(range(1, len(imagery.bands) + 1))
     headers = of_each(
         {source.name: source.image for source in sources},
         open_raster,
@@ -147,7 +156,9 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str, watc
             bands=names, scale=scales, stored="uint16" if {"uint16"} <= stored <= {"uint8", "uint16"} else "uint8"
         )
         reading, notes = replace(reading, imagery=imagery), [*notes, said]
-    files = of_each(headers, lambda header: as_image(header, reading))
+    files = of_each(headers, lambda header: as_image(header, _as_in(header, reading, imagery)))
+    if imagery is not None:
+        reading = replace(reading, imagery=imagery)
     holes = of_each(files, has_holes, lambda images: watch("looking for pixels without data", images, len(files)))
     names_of_holes = [name for name, found in holes.items() if found]
     if names_of_holes:
@@ -156,6 +167,31 @@ def look_at_images(sources: Sequence[SourceRaster], bands: str, scale: str, watc
             f"masked): these are ignored, 255 in the masks ({_listed(names_of_holes)})"
         )
     return SourceImages(reading=reading, files=files, holes=frozenset(names_of_holes), notes=tuple(notes))
+
+
+def _as_in(header: RasterFile, reading: ImageReading, imagery: Imagery | None) -> ImageReading:
+    """Return how an image is read so that its tiles are like those of a dataset.
+
+    Raises:
+        DataError: It has other bands, or values of another kind.
+    """
+    if imagery is None:
+        return reading
+    if len(imagery.bands) != len(reading.imagery.bands):
+        raise DataError(
+            f"{header.path}: has {header.words}, and the dataset's tiles have {len(imagery.bands)} bands "
+            f"({', '.join(imagery.bands)}); give images of these, or say which they are by --bands"
+        )
+    if header.dtype == "uint8" and imagery.stored != "uint8":
+        raise DataError(
+            f"{header.path}: has {header.words}, and the dataset's tiles hold {imagery.stored}; give images of such "
+            f"values"
+        )
+    if header.dtype == "uint8":  # bytes that were scaled before they were labelled
+        return replace(reading, imagery=replace(imagery, scale=None))
+    if reading.imagery.scale is not None and imagery.stored == "uint8":
+        return replace(reading, imagery=replace(imagery, scale=reading.imagery.scale))
+    return replace(reading, imagery=imagery)
 
 
 def has_holes(image: ImageFile) -> bool:

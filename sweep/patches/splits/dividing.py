@@ -46,6 +46,8 @@ def known_division(sources: Mapping[str, SourceRaster], options: Make) -> SplitC
         DataError: What is wrong with the file.
     """
     published = {name: published_split(source) for name, source in sources.items()}
+    if options.split == AUTO and options.add is not None:
+        return _whole({"train": list(sources)}, "chosen", "all into train, where tiles are added")
     if options.split == AUTO:
         if len(kept := {split for split in published.values() if split}) > 1 and "train" in kept:
             names = {split: [name for name, its in published.items() if its == split] for split in SPLITS}

@@ -92,7 +92,9 @@ class TilePlan:
         return split_toml(self.division.parts, comments)
 
 
-def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = unwatched) -> TilePlan:
+def plan_tiles(
+    found: SourceSet, options: Make, nudges: Nudges, watch: Watch = unwatched, *, imagery: Imagery | None = None
+) -> TilePlan:
     """Choose the tiles of a dataset and their splits; reads the truth, and of images the headers.
 
     Args:
@@ -100,6 +102,7 @@ def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = u
         options: How to cut and divide them.
         nudges: Source to pixels right and down from where its one tile would be cut.
         watch: Shows how many sources are read.
+        imagery: What the tiles of the dataset hold that these are added to; None for a new dataset.
 
     Raises:
         DataError: Everything that is wrong, all at once.
@@ -109,7 +112,7 @@ def plan_tiles(found: SourceSet, options: Make, nudges: Nudges, watch: Watch = u
     names = list(found.sources)
     if division:
         names = list(dict.fromkeys(part.source for parts in division.parts.values() for part in parts))
-    looked_at = look_at_images([found.sources[name] for name in names], options.bands, options.scale, watch)
+    looked_at = look_at_images([found.sources[name] for name in names], options.bands, options.scale, watch, imagery)
     found = replace(found, truth=looked_at.ignoring(found.truth), task=looked_at.task(found.task))
     images = looked_at.files
     wanted = division.splits if division else len(shares)

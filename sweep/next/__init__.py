@@ -1,0 +1,1 @@
+"""``python -m sweep.next``: which unlabelled tiles are worth labelling next."""

@@ -1,0 +1,1 @@
+"""The contact sheet of chosen tiles: one HTML file with nothing outside of it."""

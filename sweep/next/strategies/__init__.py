@@ -1,0 +1,1 @@
+"""Ways to choose what is labelled next, behind one seam."""
