@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sweep.next.windows import CandidateWindow, Unlabelled
 from sweep.rasters.addresses import is_remote
-from sweep.sealed.known_test import pixels_sha256
+from sweep.rasters.held_out import pixels_sha256
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import SPLITS
 from trainables.errors import DataError

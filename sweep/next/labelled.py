@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sweep.cli.output import Output, say
 from sweep.next.known import TEST, KnownTiles
 from sweep.next.looking import Looker
+from sweep.rasters.held_out import pixels_sha256
 from sweep.results.ensemble import Ensemble
-from sweep.sealed.known_test import pixels_sha256, scored_tiles
+from sweep.sealed.known_test import scored_tiles
 from trainables.class_balance import count_classes
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
