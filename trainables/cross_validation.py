@@ -165,6 +165,11 @@ class CrossValidation:
         return self._trainers[0].trainable_parameters
 
     @property
+    def fitted(self) -> str | None:
+        """How the folds' probes classify pixels, each way once; None for what is trained."""
+        return " and ".join(sorted({one.fitted for one in self._trainers if one.fitted})) or None
+
+    @property
     def peak_memory_bytes(self) -> int:
         """Most memory that all folds together held so far."""
         return self._trainers[0].peak_memory_bytes

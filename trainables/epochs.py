@@ -129,6 +129,10 @@ class Training(Protocol):
         """Numbers that the training of a model changes."""
 
     @property
+    def fitted(self) -> str | None:
+        """How a probe classifies pixels; None for what is trained."""
+
+    @property
     def peak_memory_bytes(self) -> int:
         """Most memory held so far: the GPU's, on the CPU the process's."""
 

@@ -89,6 +89,11 @@ class ProbeTrainer(Trainer):
         return 1
 
     @property
+    def fitted(self) -> str | None:
+        """The method that was best for scenes that were left out."""
+        return cast("ProbeModel", self.model).method
+
+    @property
     def trainable_parameters(self) -> int:
         """Numbers that were fitted."""
         return cast("ProbeModel", self.model).fitted_numbers

@@ -167,6 +167,7 @@ class FinalReport:
     final_seconds: Annotated[float, Shown("Time that scoring whole tiles took", "s")]
     final_tiles: Annotated[dict[str, dict[str, Any]], Shown("IoU, F1 and confusion matrix per whole val tile")]
     trainable_parameters: Annotated[int | None, Shown("Numbers that the training changes")] = None
+    fitted: Annotated[str | None, Shown("How a probe classifies pixels: ridge, density, or both in folds")] = None
 
     @classmethod
     def of(cls, val: SplitScore, **measured: Any) -> FinalReport:
@@ -229,6 +230,7 @@ class TrialSummary:
     ]
     collapsed: Annotated[str | None, Shown("The class that it predicts everywhere on val, of several that are there")]
     trainable_parameters: Annotated[int | None, Shown("Numbers that the training changes")]
+    fitted: Annotated[str | None, Shown("How a probe classifies pixels; null for what is trained")]
     seconds: Annotated[float | None, Shown("Time of all epochs and of the final scores", "s")]
     peak_memory_bytes: Annotated[int | None, Shown("Most memory held", "bytes")]
     gpu_joules: Annotated[
@@ -262,6 +264,7 @@ class TrialSummary:
             val_frequency_weighted_iou=pooled.frequency_weighted_iou if pooled else None,
             collapsed=None if only is None else task.classes[only],
             trainable_parameters=last.get("trainable_parameters"),
+            fitted=last.get("fitted"),
             seconds=sum(report.get("seconds", 0.0) + report.get("final_seconds", 0.0) for report in reports) or None,
             peak_memory_bytes=measured.get("peak_memory_bytes"),
             gpu_joules=sum(report.get("gpu_joules") or 0.0 for report in reports) or None,

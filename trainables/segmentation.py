@@ -234,6 +234,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             best_sha256=self._best_sha256,
             final_seconds=time.perf_counter() - started,
             trainable_parameters=trainer.trainable_parameters,
+            fitted=trainer.fitted,
         )
 
     def _save(self) -> None:

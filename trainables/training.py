@@ -306,6 +306,11 @@ class Trainer:
         return sum(parameter.numel() for name, parameter in named if not self.model.is_fixed(name))
 
     @property
+    def fitted(self) -> str | None:
+        """None: it is trained."""
+        return None
+
+    @property
     def peak_memory_bytes(self) -> int:
         """Most memory held so far: the GPU's, on the CPU the process's."""
         if self.device.type == "cuda":

@@ -109,6 +109,8 @@ def _recipe(heading: str, name: str, *, short: str = "", right: bool = True, **m
 def name_of(row: LeaderboardRow) -> str:
     """Return a contender's name with what is particular about it."""
     name = row.title
+    if row.fitted and row.fitted not in name.lower():
+        name += f" ({row.fitted})"
     if row.contender != row.slug:
         name += f" ({row.contender})"
     elif row.candidate not in ("", row.slug):

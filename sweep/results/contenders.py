@@ -217,14 +217,15 @@ def _means(scores: SplitScores | None) -> Means:
     return Means(iou=interval(scores.iou), f1=None if scores.f1 is None else interval(scores.f1))
 
 
-def _typical(finished: Sequence[TrialResult]) -> dict[str, float]:
-    """Return what a training of several took; a mean time, and an epoch that one of them had."""
+def _typical(finished: Sequence[TrialResult]) -> dict[str, Any]:
+    """Return what a training of several took, and each way that probes took; a mean time, an epoch that one had."""
     if len(finished) < 2:
         return {}
     return {
         "seconds": fmean(one.seconds or 0.0 for one in finished),
         "epochs": median_low(one.epochs for one in finished),
         "best_epoch": median_low(one.best_epoch or 0 for one in finished),
+        "fitted": " and ".join(sorted({one.fitted for one in finished if one.fitted})) or None,
     }
 
 

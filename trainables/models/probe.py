@@ -59,6 +59,11 @@ class ProbeModel(OnFixedEncoder):
         return sum(one.numel() for one in (density if self._density else self.ridge.parameters()))
 
     @property
+    def method(self) -> str:
+        """How a pixel is classified."""
+        return "density" if self._density else "ridge"
+
+    @property
     def features_key(self) -> str:
         """What the maps are: those of the host's kind of encoder."""
         return self._kind.feature_maps_key()
