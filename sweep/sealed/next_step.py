@@ -19,7 +19,7 @@ from sweep.sealed.ledger import Ledger
 from trainables.data.manifest import Manifest
 from trainables.errors import DataError, ExperimentError, LedgerError
 from trainables.invocation import command
-from trainables.models.probe_names import is_probe
+from trainables.models.probe_names import is_probe, learns_unlabelled
 from trainables.models.trust import FLAG, trusts
 
 FOLLOWING = {"phase1": "phase2", "phase2": "phase3"}
@@ -184,6 +184,8 @@ def _next_phase(experiment: Experiment, description: Mapping[str, Any]) -> str:
     words = ["--profile", description["profile"], "--patches", description["data"]["path"], *trusting(description)]
     if chosen := tied_at_the_top(experiment):
         words += ["--architectures", ",".join(chosen)]
+    if any(map(learns_unlabelled, chosen)):
+        words += ["--unlabelled", description["data"]["unlabelled"]["path"]]
     recipes = RECIPES_FILE if description["phase"] == "phase2" and experiment.has(RECIPES_FILE) else ""
     if recipes and experiment.storage.is_local:
         words += ["--recipes", experiment.path(recipes)]

@@ -71,13 +71,13 @@ def require_unlabelled(plan: SweepPlan, images: UnlabelledImages | None) -> None
     for recipe in (trial.recipe for trial in plan.known()):
         if recipe.consistency_weight:
             raise RecipeError(
-                f"recipe of {recipe.architecture}: consistency_weight is {recipe.consistency_weight:g}, which wants "
+                f"recipe of {recipe.architecture}: consistency_weight is {recipe.consistency_weight:g}, which needs "
                 "unlabelled images; give --unlabelled DIR, or set it to 0"
             )
     for study in plan.studies:
         if "consistency_weight" in study.space:
             raise RecipeError(
-                f"space of {study.name}: searches consistency_weight, which wants unlabelled images; give "
+                f"space of {study.name}: searches consistency_weight, which needs unlabelled images; give "
                 "--unlabelled DIR, or leave it out"
             )
 

@@ -52,11 +52,14 @@ def test_with_and_without_stand_side_by_side_and_a_resume_repeats_every_step(
     assert log.count("of pixels labelled by the average of the weights") == 2
     recorded = json.loads((tmp_path / "whole/phase1-smoke/sweep.json").read_text())["data"]["unlabelled"]
     assert recorded["images"] == 4 and len(recorded["used"]) == 4 and len(recorded["sha256"]) == 64
+    scored = run("score", "phase1-smoke", "--storage", tmp_path / "whole")
+    assert scored.returncode == 0, scored.stdout + scored.stderr
     report = run("report", "phase1-smoke", "--storage", tmp_path / "whole")
     page = next((tmp_path / "whole").rglob("report*.md")).read_text()
     assert report.returncode == 0 and recorded["sha256"] in page
-    scored = run("score", "phase1-smoke", "--storage", tmp_path / "whole")
-    assert scored.returncode == 0, scored.stdout + scored.stderr
+    follows = report.stdout + scored.stdout
+    following = [line for line in follows.splitlines() if "sweep.phase2" in line]
+    assert following and all(f"--unlabelled {extra}" in line for line in following if "+unlabelled" in line)
     model = ("--model", "phase1-smoke/unet_unlabelled", "--storage", tmp_path / "whole")
     assert run("predict", extra, *model, "--out", tmp_path / "maps").returncode == 0
     assert run("export", *model, "--out", tmp_path / "unet.onnx").returncode == 0
@@ -128,7 +131,7 @@ def test_what_cannot_be_meant_is_refused_in_a_line(here: Run, scenes: Path, extr
     recipes = tmp_path / "recipes.toml"
     recipes.write_text("[unet]\nema_decay = 0.9\nconsistency_weight = 0.5\n")
     knob = here("phase1", *words, "--recipes", recipes)
-    assert_refused(knob, "recipe of unet: consistency_weight is 0.5, which wants unlabelled images")
+    assert_refused(knob, "recipe of unet: consistency_weight is 0.5, which needs unlabelled images")
     assert "1 trial" in here("phase1", *words, "--recipes", recipes, "--unlabelled", extra, "--plan").stdout
     recipes.write_text("[unet]\nconsistency_weight = 0.5\n")
     assert_refused(here("phase1", *words, "--recipes", recipes, "--unlabelled", extra), "give ema_decay, such as 0.99")
