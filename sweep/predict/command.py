@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from trainables.data.imagery import Imagery
 
 
+MOSAIC = "mosaic"
+"""What the results of several rasters as one are called after."""
+
+
 def _pair(parts: list[str]) -> tuple[float, float]:
     low, high = map(float, parts)
     return low, high
@@ -96,6 +100,12 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
     """Windows a forward pass; default: what suits the device."""
 
+    mosaic: bool = False
+    """Predict all inputs as one: they are on one grid, and windows see across their borders; results: mosaic_..."""
+
+    on_top: Annotated[Literal["last", "first"], arg(metavar="last|first"), RARE] = "last"
+    """With --mosaic: which of two rasters that overlap is seen, by the order of the inputs."""
+
     skip_bad: Annotated[bool, RARE] = False
     """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""
 
@@ -111,7 +121,7 @@ def main(options: PredictOptions, output: Output) -> int:
     # Here, so that --help answers without loading torch and rasterio.
     from sweep.predict.settings import MapSettings
     from sweep.rasters.extra import require_geo
-    from sweep.rasters.inputs import find_inputs, hidden_files
+    from sweep.rasters.inputs import Input, find_inputs, list_inputs, hidden_files
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
 
@@ -125,10 +135,13 @@ def main(options: PredictOptions, output: Output) -> int:
         polygons=options.polygons,
         min_area=options.min_area,
         simplify=options.simplify,
-        bands=options.bands,
+        bands=() if options.mosaic else options.bands,  # a mosaic has those that were chosen of each raster
         scale=options.scale,
     )
-    inputs = find_inputs(options.inputs, options.out)
+    if options.mosaic:
+        inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
+    else:
+        inputs = find_inputs(options.inputs, options.out)
     storage = Storage.open(options.storage)
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
@@ -159,6 +172,8 @@ def main(options: PredictOptions, output: Output) -> int:
     with WindowProgress(output.console) as progress:
         job = Job(ensemble=ensemble, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
         _say_hidden(hidden_files(options.inputs), output)
+        if options.mosaic:
+            inputs = [_put_together(job, inputs, options, output)]
         inputs = _check(job, inputs, record, output)
         _say_models(ensemble, output)
         _say_scale(settings.scale, ensemble.best.imagery, output)
@@ -177,6 +192,25 @@ def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     if options.patches is None:
         return command("export", "--help")
     return command("export", "--model", options.model, "--patches", str(options.patches))
+
+
+def _put_together(job: Job, inputs: list[Input], options: PredictOptions, output: Output) -> Input:
+    """Write the mosaic of all inputs; says which files of its grid are missing, before anything is predicted."""
+    from sweep.predict.parts import write_faults
+    from sweep.rasters.inputs import Input
+    from sweep.rasters.mosaic import Mosaic, missing_in_words
+
+    wanted = job.ensemble.best.imagery.bands
+    mosaic = Mosaic.of([one.path for one in inputs], wanted, options.bands, options.on_top)
+    path = options.out / f"{MOSAIC}.vrt"
+    with write_faults(path):
+        mosaic.write(path, overwrite=options.overwrite)
+    files = counted(len(mosaic.sources), "file")
+    say(output.results, "mosaic", f"{files}, {mosaic.width:,} x {mosaic.height:,} pixels: {path}")
+    if missing := missing_in_words(mosaic):
+        say(output.results, "missing", visible(missing))
+    output.events.emit("mosaic", files=len(mosaic.sources), missing=list(mosaic.missing), path=str(path))
+    return Input(path=str(path), name=MOSAIC)
 
 
 def _say_hidden(counts: dict[str, int], output: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -42,14 +43,19 @@ class Input:
 
 
 def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
-    """List the rasters that the user named.
+    """List the rasters that the user named; those that share a name are called after their folders, too.
 
     Raises:
         ExperimentError: Something is missing or empty, two rasters have one name, or results would become inputs.
     """
+    paths = list_inputs(inputs, out)
+    counts = Counter(map(result_name, paths))
     found: dict[str, Input] = {}
-    for path in list_inputs(inputs, out):
+    for path in paths:
+>>>>>>> 4a4d080 (predict --mosaic: several rasters on one grid are predicted as one; files of one name keep their folder's)
         name = result_name(path)
+        if counts[name] > 1 and not is_remote(path):
+            name = f"{same_name(Path(path).resolve().parent.name)}-{name}"
         if name in found:
             raise ExperimentError(
                 f"{unsigned(path)}: its results would be called like those of {unsigned(found[name].path)}; predict it "

@@ -95,6 +95,44 @@ def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Pre
     ]  # fmt: skip
 
 
+def test_a_mosaic_of_files_is_predicted_as_the_one_raster_that_it_shows(predict: Predict, tmp_path: Path) -> None:
+    """To the last pixel, also beside the files' borders, and with whole polygons across them."""
+    image, tiles, outs = scene(400, 600), tmp_path / "tiles", {"whole": tmp_path / "w", "mosaic": tmp_path / "m"}
+    whole = write_tif(tmp_path / "in" / "mosaic.tif", image, transform=HERE)
+    for top in range(0, 400, 100):
+        for left in range(0, 600, 200):
+            place = HERE @ Affine.translation(left, top)
+            write_tif(tiles / f"t{top}" / f"{left}.tif", image[top : top + 100, left : left + 200], transform=place)
+    flags = ("--probability", "--polygons", "gpkg")
+    predict(whole, "--out", outs["whole"], *flags)
+    said = predict(tiles / "*" / "*.tif", "--mosaic", "--out", outs["mosaic"], *flags)
+    assert "mosaic         12 files, 600 x 400 pixels" in said and "without a file" not in said
+    for layer in ("mask", "probability"):
+        pixels = []
+        for out in outs.values():
+            with rasterio.open(out / f"mosaic_{layer}.tif") as file:
+                pixels.append((file.read(1).tolist(), file.transform, file.crs, file.bounds))
+        assert pixels[0] == pixels[1]
+    found = [pyogrio.raw.read(out / "mosaic_polygons.gpkg")[2:] for out in outs.values()]
+    assert found[0][0].tolist() == found[1][0].tolist()
+    assert "mosaic: is there already" in predict(tiles / "*" / "*.tif", "--mosaic", "--out", outs["mosaic"], *flags)
+    (tiles / "t100" / "200.tif").unlink()
+    said = predict(tiles / "*" / "*.tif", "--mosaic", "--out", outs["mosaic"], *flags)
+    assert "1 cell of the grid of 12 without a file: row 2, column 2" in said and "mosaic: mosaic_mask.tif" in said
+    with rasterio.open(outs["mosaic"] / "mosaic_mask.tif") as file:
+        again = file.read(1)
+    assert (again[100:200, 200:400] == 255).all() and (np.delete(again, np.s_[100:200], axis=0) != 255).all()
+
+
+def test_files_of_one_name_in_two_folders_keep_their_folders(predict: Predict, tmp_path: Path) -> None:
+    for folder in ("north", "south"):
+        write_tif(tmp_path / folder / "a.tif", scene(100, 100))
+    write_tif(tmp_path / "south" / "b.tif", scene(100, 100))
+    predict(tmp_path / "north", tmp_path / "south", "--out", tmp_path / "out")
+    masks = sorted(path.name for path in (tmp_path / "out").glob("*_mask.tif"))
+    assert masks == ["b_mask.tif", "north-a_mask.tif", "south-a_mask.tif"]
+
+
 def test_what_is_there_is_not_predicted_again_and_never_mixed(predict: Predict, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     for name in ("a", "b"):
