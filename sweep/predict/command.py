@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,10 +10,10 @@ import tyro
 from tyro.conf import arg
 
 from sweep.cli.console import Command
-from sweep.cli.durations import duration
 from sweep.cli.marks import RARE, Bounds
 from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
 from sweep.cli.output import Output, say
+from sweep.predict.saying import made_in_words
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import SHOWN, replace_or_skip
 from sweep.records.provenance import typed_command
@@ -29,6 +29,7 @@ from trainables.wording import counted
 if TYPE_CHECKING:
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
+    from sweep.predict.settings import MapSettings
     from sweep.rasters.inputs import Input
     from sweep.records.experiment import Experiment
     from sweep.results.ensemble import Ensemble
@@ -55,14 +56,17 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     A raster with a place on earth becomes a GeoTIFF, and polygons if asked for; any other image a PNG.
     """
 
-    inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
+    inputs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="[INPUT [INPUT ...]]")] = ()
     """Images, GeoTIFFs of any size, folders, globs, or addresses that GDAL opens."""
 
-    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")]
+    model: Annotated[str, arg(metavar="NAME[/TRIAL]|FILE")] = ""
     """An experiment (its best by val IoU), one of its trials, or a weights file, FILE.safetensors."""
 
     out: Annotated[Path, arg(metavar="DIR")]
     """Where results go."""
+
+    from_map: Annotated[Path | None, arg(name="from", metavar="MAP")] = None
+    """Instead of INPUT and --model: the --out of an earlier prediction, for polygons or a --threshold of their own."""
 
     fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
     """Only the K-th fold's model; default: the mean of all folds' models."""
@@ -90,6 +94,9 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
 
     simplify: Annotated[float, arg(metavar="METRES"), RARE] = 0.0
     """Let polygons' edges move by this much to get rid of corners."""
+
+    regularise: bool = False
+    """Make rectangles of polygons that nearly are ones; --simplify acts on the others."""
 
     bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
     """Which bands the model sees, from 1, such as 3,2,1; default: those of its tiles' names, as the file says."""
@@ -135,9 +142,16 @@ def main(options: PredictOptions, output: Output) -> int:
         polygons=options.polygons,
         min_area=options.min_area,
         simplify=options.simplify,
+        regularise=options.regularise,
         bands=() if options.mosaic else options.bands,  # a mosaic has those that were chosen of each raster
         scale=options.scale,
     )
+    if options.from_map is not None:
+        return _again(options.from_map, settings, options, output)
+    if not options.inputs:
+        raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF, or a finished map by --from")
+    if not options.model:
+        raise ExperimentError("--model: is required; name an experiment, one of its trials, or a weights file")
     if options.mosaic:
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
     else:
@@ -181,6 +195,30 @@ def main(options: PredictOptions, output: Output) -> int:
             _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
     output.next(_export(ensemble.experiment, options))
+    return 0
+
+
+NEEDS_PREDICTION = (
+    *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
+    *("on_top", "skip_bad", "patches"),
+)
+"""Options that decide what a model sees and says."""
+
+
+def _again(folder: Path, settings: MapSettings, options: PredictOptions, output: Output) -> int:
+    """Make polygons of a map that is there.
+
+    Raises:
+        ExperimentError: An option needs a new prediction.
+    """
+    from sweep.predict.again import make_again
+
+    defaults = {one.name: one.default for one in fields(PredictOptions)}
+    for name in NEEDS_PREDICTION:
+        if getattr(options, name) != defaults[name]:
+            shown = "INPUT" if name == "inputs" else f"--{name.replace('_', '-')}"
+            raise ExperimentError(f"{shown}: needs a new prediction; leave it out, or leave out --from")
+    make_again(folder, options.out, settings, output, overwrite=options.overwrite)
     return 0
 
 
@@ -336,13 +374,7 @@ def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) ->
 
 
 def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
-    facts = mapped.facts
-    said = f"{counted(facts['windows'], 'window')} in {duration(facts['seconds'])}"
-    if "polygons" in facts:
-        dropped = f", {counted(facts['dropped'], 'smaller one')} dropped" if facts["dropped"] else ""
-        said += f"; {counted(facts['polygons'], 'polygon')}, {facts['area_m2']:,.0f} m2{dropped}"
-    names = ", ".join(file.name for file in mapped.files)
-    output.results.print(visible(f"{one.name}: {names} ({said})"))
+    output.results.print(made_in_words(one.name, mapped.files, mapped.facts))
     path = unsigned(one.path)
     if bad := mapped.bad:
         more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""

@@ -172,4 +172,4 @@ class Job:
         if (options := settings.polygon_options(name, out)) is None:
             return files, {}
         found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)
-        return [*files, options.path], {"polygons": found.number, "dropped": found.dropped, "area_m2": found.area_m2}
+        return [*files, options.path], found.facts

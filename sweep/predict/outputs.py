@@ -39,7 +39,7 @@ def write_geotiff(parts: Parts, layer: str, raster: Raster, task: Task, path: Pa
     Raises:
         StorageError: It cannot be written.
     """
-    _copy(parts.layer(layer, raster, task), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
+    copy_raster(parts.layer(layer, raster, task), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
 
 
 def write_picture(parts: Parts, layer: str, raster: Raster, task: Task, path: Path) -> None:
@@ -47,10 +47,15 @@ def write_picture(parts: Parts, layer: str, raster: Raster, task: Task, path: Pa
 
     Grey: 255 is foreground, or a probability of 1. A mask of classes has their indices, under a palette.
     """
-    _copy(parts.layer(layer, raster, task, picture=True), path, "PNG", {})
+    copy_raster(parts.layer(layer, raster, task, picture=True), path, "PNG", {})
 
 
-def _copy(source: Path, path: Path, driver: str, options: Mapping[str, Any]) -> None:
+def copy_raster(source: Path, path: Path, driver: str, options: Mapping[str, Any]) -> None:
+    """Copy a raster into another format, whole or not at all.
+
+    Raises:
+        StorageError: It cannot be written, or the disk is full.
+    """
     from rasterio import shutil
     from rasterio.errors import RasterioError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.predict.shapes import regularised, simplified
 from sweep.rasters.extra import require_geo
 from sweep.rasters.gdal import CACHE_BYTES
 from sweep.rasters.georeference import Georeference, require_georeference
@@ -29,11 +31,13 @@ class PolygonOptions:
         min_area_m2: Holes smaller than this are filled, then polygons smaller than this are dropped; 0 keeps all.
         simplify_m: Douglas-Peucker tolerance in metres on the ground; 0 keeps the pixels' outlines. Each polygon is
             simplified by itself, so neighbours may come to overlap by up to this.
+        regularise: Polygons that are nearly rectangles become ones; the others are simplified, where that is wanted.
     """
 
     path: Path
     min_area_m2: float = 0.0
     simplify_m: float = 0.0
+    regularise: bool = False
 
     def __post_init__(self) -> None:
         if self.path.suffix not in DRIVERS:
@@ -51,15 +55,23 @@ class PolygonSummary:
         number: Polygons in the file.
         dropped: Polygons that were smaller than ``min_area_m2``.
         area_m2: Total area of those in the file.
+        rectangles: Those that became one.
     """
 
     number: int = 0
     dropped: int = 0
     area_m2: float = 0.0
+    rectangles: int = 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record and programs are told of it."""
+        found = {"polygons": self.number, "dropped": self.dropped, "area_m2": self.area_m2}
+        return {**found, "rectangles": self.rectangles} if self.rectangles else found
 
 
 def write_polygons(
-    mask: Path, probability: Path, options: PolygonOptions, *, scale: float = 0.005, task: Task | None = None
+    mask: Path, probability: Path | None, options: PolygonOptions, *, scale: float = 0.005, task: Task | None = None
 ) -> PolygonSummary:
     """Outline the foreground of a mask, or each of its classes, and write the polygons.
 
@@ -69,7 +81,7 @@ def write_polygons(
 
     Args:
         mask: Raster with band 1 of uint8 class indices.
-        probability: Raster on the same grid; band 1 is uint8 or uint16.
+        probability: Raster on the same grid; band 1 is uint8 or uint16. None leaves ``mean_probability`` null.
         options: What to write, and where.
         scale: Probability of one unit of the band.
         task: What the mask's values mean; None is binary. Polygons of classes say theirs as ``class``.
@@ -82,15 +94,21 @@ def write_polygons(
     require_geo()
     import rasterio
 
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), _open(mask) as mask_raster, _open(probability) as probability_raster:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), ExitStack() as opened:
+        mask_raster = opened.enter_context(_open(mask))
+        probability_raster = opened.enter_context(_open(probability)) if probability else None
         ground = ground_under(mask_raster, mask, options)
-        if (mask_raster.shape, mask_raster.transform) != (probability_raster.shape, probability_raster.transform):
+        if probability_raster and _grid(mask_raster) != _grid(probability_raster):
             raise ExperimentError(f"{probability}: is on another grid than {mask}; write both from one prediction")
         summary = PolygonSummary()
         names = {FOREGROUND: ""} if task is None or task.binary else dict(enumerate(task.classes))
         batches = _batches(mask_raster, names, probability_raster, ground, options, scale, summary)
         write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt(), classes=len(names) > 1)
     return summary
+
+
+def _grid(dataset: Any) -> tuple[object, ...]:
+    return dataset.shape, dataset.transform
 
 
 def _open(path: Path) -> Any:
@@ -130,13 +148,14 @@ def _batches(
 ) -> Iterator[Polygons]:
     """Yield what is written, and count it."""
     for value, found in read_outlines(mask, names):
-        probabilities = mean_probabilities(found, probability, scale)
+        probabilities = mean_probabilities(found, probability, scale) if probability else np.full(len(found), np.nan)
         outlines, areas, large = _filter(found, ground.ring_areas(found), options.min_area_m2)
         summary.dropped += int((~large).sum())
         if not len(outlines):
             continue
-        if options.simplify_m:
-            outlines = _simplify(outlines, ground, options.simplify_m)
+        if options.regularise or options.simplify_m:
+            outlines, rectangles = _shaped(outlines, ground, options)
+            summary.rectangles += rectangles
             areas = _polygon_areas(outlines, ground.ring_areas(outlines))
         yield Polygons(
             first_id=summary.number + 1,
@@ -147,6 +166,19 @@ def _batches(
         )
         summary.number += len(outlines)
         summary.area_m2 += float(areas.sum())
+
+
+def _shaped(outlines: Outlines, ground: Georeference, options: PolygonOptions) -> tuple[Outlines, int]:
+    """Make rectangles, simplify what does not become one; returns the polygons in their order, and how many became."""
+    if not options.regularise:
+        return simplified(outlines, ground, options.simplify_m), 0
+    shaped, nearly = regularised(outlines, ground)
+    if options.simplify_m and not nearly.all():
+        geometries = shaped.geometries()
+        rest = Outlines.of(geometries[~nearly])
+        geometries[~nearly] = simplified(rest, ground, options.simplify_m).geometries()
+        shaped = Outlines.of(geometries)
+    return shaped, int(nearly.sum())
 
 
 def _polygon_areas(outlines: Outlines, ring_areas: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,27 +197,6 @@ def _filter(
     large = areas >= least
     kept &= large[outlines.polygon_of_ring]
     return (outlines if kept.all() else outlines.select(kept)), areas[large], large
-
-
-def _simplify(outlines: Outlines, ground: Georeference, tolerance: float) -> Outlines:
-    """Simplify each polygon on a local plane in metres; one that would not stay valid is left as it is."""
-    import shapely
-
-    before = outlines.geometries()
-    low_x, low_y, high_x, high_y = shapely.bounds(before).T
-    centres = np.stack(((low_x + high_x) / 2, (low_y + high_y) / 2), axis=1)
-    plane = ground.metres_per_pixel(centres)
-
-    owner = outlines.polygon_of_vertex
-    local = np.einsum("nij,nj->ni", plane[owner], outlines.vertices - centres[owner])
-    on_plane = Outlines(vertices=local, rings=outlines.rings, polygons=outlines.polygons).geometries()
-    simple = Outlines.of(shapely.simplify(on_plane, tolerance, preserve_topology=True))
-
-    owner = simple.polygon_of_vertex
-    back = np.einsum("nij,nj->ni", np.linalg.inv(plane)[owner], simple.vertices) + centres[owner]
-    # What is left of a ring are some of its vertices, which are pixel corners: whole numbers.
-    after = Outlines(vertices=np.rint(back), rings=simple.rings, polygons=simple.polygons).geometries()
-    return Outlines.of(np.where(shapely.is_valid(after) & ~shapely.is_empty(after), after, before))
 
 
 def _located(outlines: Outlines, ground: Georeference) -> Any:

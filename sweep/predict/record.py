@@ -201,23 +201,8 @@ class Record:
                 return None
             state = _state(self._path)
         if self._known[0] != state:
-            self._known = state, self._parse()
+            self._known = state, read_document(self._path)
         return self._known[1]
-
-    def _parse(self) -> Document:
-        try:
-            with write_faults(self._path):
-                data = read_bounded(self._path)
-            found = parse_json(data, dict[str, object]).get("format")
-            if isinstance(found, int) and found > FORMAT:
-                raise ExperimentError(f"{self._path}: written by a newer tilesweep; update tilesweep")
-            document = parse_json(data, Document)
-            for name, entry in document["inputs"].items():
-                if odd := [file for file in entry["files"] if not _is_result(name, file)]:
-                    raise DamagedError(f"lists {odd[0]!r:.60}, which is no result of {name!r:.60}")
-        except DamagedError as error:
-            raise ExperimentError(f"{self._path}: damaged ({error}); delete it, or choose another --out") from error
-        return document
 
     def _remove(self, name: str, entry: FinishedRaster, keep: Sequence[str] = ()) -> list[str]:
         """Delete a raster's results; returns their names."""
@@ -236,6 +221,28 @@ class Record:
         with write_faults(self._path):
             temporary.write_text(text + "\n", encoding="utf-8")
             temporary.replace(self._path)
+
+
+def read_document(path: Path) -> Document:
+    """Read a record.
+
+    Raises:
+        ExperimentError: It is damaged, or of a newer version.
+        StorageError: It cannot be read.
+    """
+    try:
+        with write_faults(path):
+            data = read_bounded(path)
+        found = parse_json(data, dict[str, object]).get("format")
+        if isinstance(found, int) and found > FORMAT:
+            raise ExperimentError(f"{path}: written by a newer tilesweep; update tilesweep")
+        document = parse_json(data, Document)
+        for name, entry in document["inputs"].items():
+            if odd := [file for file in entry["files"] if not _is_result(name, file)]:
+                raise DamagedError(f"lists {odd[0]!r:.60}, which is no result of {name!r:.60}")
+    except DamagedError as error:
+        raise ExperimentError(f"{path}: damaged ({error}); delete it, or choose another --out") from error
+    return document
 
 
 def _state(path: Path) -> tuple[int, int, int]:

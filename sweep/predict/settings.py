@@ -21,6 +21,7 @@ class MapSettings:
         polygons: Write polygons, too, in this format.
         min_area: Square metres below which a polygon is dropped and a hole filled.
         simplify: Metres by which a polygon's edge may move.
+        regularise: Polygons that are nearly rectangles become ones.
         bands: Numbers of the bands that the model sees, from 1; empty takes those of its tiles' names.
         scale: The values that become 0 and 255; None for those of the model's tiles.
 
@@ -33,6 +34,7 @@ class MapSettings:
     polygons: Literal["gpkg", "geojson"] | None = None
     min_area: float = 0.0
     simplify: float = 0.0
+    regularise: bool = False
     bands: tuple[int, ...] = ()
     scale: tuple[float, float] | None = None
 
@@ -42,6 +44,8 @@ class MapSettings:
         for flag, value in (("--min-area", self.min_area), ("--simplify", self.simplify)):
             if value and self.polygons is None:
                 raise ExperimentError(f"{flag} {value:g}: acts on polygons; add --polygons gpkg")
+        if self.regularise and self.polygons is None:
+            raise ExperimentError("--regularise: acts on polygons; add --polygons gpkg")
         self.polygon_options("any")  # refuses values outside their range
         if self.scale is not None and not -math.inf < self.scale[0] < self.scale[1] < math.inf:
             low, high = self.scale
@@ -52,4 +56,6 @@ class MapSettings:
         if self.polygons is None:
             return None
         path = out / f"{name}_polygons.{self.polygons}"
-        return PolygonOptions(path=path, min_area_m2=self.min_area, simplify_m=self.simplify)
+        return PolygonOptions(
+            path=path, min_area_m2=self.min_area, simplify_m=self.simplify, regularise=self.regularise
+        )

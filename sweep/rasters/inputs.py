@@ -52,7 +52,6 @@ def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
     counts = Counter(map(result_name, paths))
     found: dict[str, Input] = {}
     for path in paths:
->>>>>>> 4a4d080 (predict --mosaic: several rasters on one grid are predicted as one; files of one name keep their folder's)
         name = result_name(path)
         if counts[name] > 1 and not is_remote(path):
             name = f"{same_name(Path(path).resolve().parent.name)}-{name}"

@@ -111,7 +111,7 @@ OWN_FLAGS = {
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
     ("report",): "audit browse live pdf",
-    ("predict",): "tta threshold probability polygons min_area simplify mosaic on_top",
+    ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top",
     ("export",): "format opset",
     ("audit map",): "sample image filled",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -357,3 +358,55 @@ def test_small_batches_and_strips_give_the_same(tmp_path: Path, monkeypatch: pyt
     assert large.summary.area_m2 == pytest.approx(small.summary.area_m2)
     for name, values in large.fields.items():
         assert list(small.fields[name]) == pytest.approx(list(values)), name
+
+
+def test_rotated_rectangles_have_their_corners_back(tmp_path: Path) -> None:
+    """As pixels draw them: half of the corners are within a quarter pixel of the true one, nearly all within one."""
+    random, errors, four = np.random.default_rng(0), [], []
+    for number in range(40):
+        width, height = random.uniform(12, 60, 2)
+        true = shapely.affinity.rotate(
+            shapely.box(-width / 2, -height / 2, width / 2, height / 2), random.uniform(0, 90)
+        )
+        true = shapely.affinity.translate(true, *random.uniform(50, 51, 2))
+        mask = rasterize([(true, 1)], (100, 100)).astype(np.uint8)
+        (tmp_path / str(number)).mkdir()
+        written = Written(tmp_path / str(number), mask, regularise=True)
+        (found,) = written.geometries
+        corners = np.array([~NORTH_UP @ corner for corner in found.exterior.coords])[:-1]
+        four.append(len(corners) == 4)
+        errors += [np.linalg.norm(corners - corner, axis=1).min() for corner in np.array(true.exterior.coords)[:-1]]
+        assert found.area == pytest.approx(0.25 * mask.sum(), rel=1e-6), "as large as its pixels"
+    assert np.mean(four) >= 0.95
+    assert np.median(errors) < 0.25 and np.quantile(errors, 0.95) < 1.0
+
+
+def test_what_is_no_rectangle_stays_or_is_simplified(tmp_path: Path) -> None:
+    corner = np.zeros((60, 60), np.uint8)
+    corner[10:50, 10:22] = corner[38:50, 10:50] = 1
+    disc = np.hypot(*np.indices((60, 60)) - 30) < 20
+    for number, mask in enumerate((corner, DONUT)):
+        (tmp_path / str(number)).mkdir()
+        written = Written(tmp_path / str(number), mask, regularise=True, min_area_m2=2.0)
+        plain = Written(tmp_path / str(number), mask, min_area_m2=2.0)
+        assert written.geometries[0].equals(plain.geometries[0]) and written.summary.rectangles == 0
+    slim = Written(tmp_path, disc.astype(np.uint8), regularise=True, simplify_m=1.0)
+    assert slim.summary.rectangles == 0 and len(slim.geometries[0].exterior.coords) < 20
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:4326"])
+def test_angles_are_right_on_the_ground_and_not_in_the_raster(tmp_path: Path, crs: str) -> None:
+    """At 60 degrees north a degree of longitude is half as long as one of latitude."""
+    steps = 1e-5 if crs == "EPSG:4326" else 1.0
+    place = Affine(steps, 0, 15 if steps < 1 else 1_670_000, 0, -steps, 60 if steps < 1 else 8_400_000)
+    wide = 2.0 if crs == "EPSG:4326" else 1.0  # pixels per metre along a row, next to those along a column
+    true = shapely.affinity.rotate(shapely.box(-20, -8, 20, 8), 30)
+    drawn = shapely.affinity.translate(shapely.affinity.scale(true, wide, 1, origin=(0, 0)), 80, 50)
+    mask = rasterize([(drawn, 1)], (100, 160)).astype(np.uint8)
+    (found,) = Written(tmp_path, mask, transform=place, crs=crs, regularise=True).geometries
+    corners = np.array([~place @ corner for corner in found.exterior.coords])
+    sides = np.diff(corners, axis=0) / (wide, 1)
+    assert len(sides) == 4
+    for one, other in itertools.pairwise(sides):
+        cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+        assert abs(cosine) < 0.01
