@@ -128,7 +128,7 @@ def main(options: PredictOptions, output: Output) -> int:
     # Here, so that --help answers without loading torch and rasterio.
     from sweep.predict.settings import MapSettings
     from sweep.rasters.extra import require_geo
-    from sweep.rasters.inputs import Input, find_inputs, list_inputs, hidden_files
+    from sweep.rasters.inputs import Input, find_inputs, hidden_files, list_inputs
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
 

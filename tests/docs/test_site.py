@@ -15,13 +15,12 @@ from sweep.cli.usage import with_mark
 from sweep.commands import ALL
 from tests.commands import CHROMIUM, needs_chromium
 from tests.conftest import ROOT
+from tests.sweep.cli.test_commands import RENAMED
 
 pytestmark = pytest.mark.packaging
 
 pytest.importorskip("zensical", reason="needs the dev extra: pip install '.[dev]'")
 
-RENAMED = {"from_map": "from"}
-"""Fields whose flag is a word that Python keeps for itself."""
 COMMANDS = ALL.commands()
 
 
