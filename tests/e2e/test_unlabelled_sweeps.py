@@ -39,7 +39,7 @@ def test_with_and_without_stand_side_by_side_and_a_resume_repeats_every_step(
     words = (*SMOKE, "--patches", scenes, "--unlabelled", extra)
     whole = run("phase1", *words, "--storage", tmp_path / "whole")
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    assert "4 images in" in whole.stdout and "unlabelled images too" in whole.stdout
+    assert "4 images in" in whole.stdout and "+ unlabelled" in whole.stdout
     storage = ("--storage", tmp_path / "parts")
     stopped = run("phase1", *words, "--budget", "0.00001cpu-hours", "--max-concurrent", "1", *storage)
     assert stopped.returncode == 0 and "stopped by --budget" in stopped.stdout

@@ -44,7 +44,7 @@ def test_it_is_the_same_model_with_another_recipe(name: str) -> None:
     one, same = (build_model(recipe, nothing).state_dict() for recipe in (plain, other))
     assert one.keys() == same.keys() and all(one[key].equal(same[key]) for key in one)
     entry = get_architecture(f"{name}+unlabelled")
-    assert described(entry.name) == entry and entry.title.endswith(", unlabelled images too")
+    assert described(entry.name) == entry and entry.title.endswith(" + unlabelled")
     assert entry.slug.endswith("_unlabelled") and entry.needs == get_architecture(name).needs
 
 

@@ -29,7 +29,7 @@ def unlabelled_entry(host: Architecture) -> Architecture:
     return replace(
         host,
         name=host.name + UNLABELLED,
-        title=f"{host.title}, unlabelled images too",
+        title=f"{host.title} + unlabelled",
         factory=partial(_build, host),
         changes={**host.changes, "consistency_weight": WEIGHT, "ema_decay": DECAY},
     )
