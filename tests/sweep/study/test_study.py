@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -93,6 +94,19 @@ def test_the_plan_is_of_real_phases_and_every_architecture_gets_the_same(patches
     assert costs.search(20) > costs.search(10)
     only = outline.costs(PHASES[:1])
     assert only.search(90) == only.curve(3) == 0.0
+
+
+def test_unlabelled_images_go_where_an_architecture_learns_from_them(patches: Path, tmp_path: Path) -> None:
+    extra = tmp_path / "extra"
+    (patches / "train/images").rename(extra)
+    shutil.copytree(extra, patches / "train/images")
+    console = open_output().console
+    learning = {"searched": ("unet", "unet+unlabelled"), "curved": ("unet",)}
+    outline = StudyOutline.of(_options(patches, unlabelled=extra), console, **learning)
+    names = ("smp_unet_resnet34", "smp_unet_resnet34+unlabelled", "unet", "unet+unlabelled")
+    assert tuple(outline.first.plan.architectures) == names
+    assert outline.second.plan.architectures == ["unet", "unet+unlabelled"] and outline.second.unlabelled
+    assert outline.third.plan.architectures == ["unet"] and outline.third.unlabelled is None
 
 
 def test_measured_times_replace_assumed_ones(patches: Path, tmp_path: Path) -> None:
