@@ -16,16 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.processes import run_module
 from benchmarks.report import Report
 from sweep.patches.checks.checking import check
 from sweep.patches.folders import write_tile
 from sweep.patches.synthetic import draw_scene
-from sweep.rasters.shift import SURE, best_shift
+from sweep.rasters.shift import SURE, best_shift, moved
 from trainables.data.tiles import SPLITS, Tile
-from trainables.task import IGNORE_INDEX, Task
+from trainables.task import Task
 
 SHIFT = 8
 SHARE = 0.1
@@ -34,16 +33,6 @@ RIGHT = 3.0
 """Pixels within which the shift that is reported must be the planted one."""
 SIDE, TURNS = 512, 8
 """Pixels of a drawn tile, and how often each scene is used: turned and mirrored."""
-
-
-def moved(mask: NDArray[np.uint8], right: int, down: int) -> NDArray[np.uint8]:
-    """Move a mask; what is moved in does not count."""
-    height, width = mask.shape
-    result = np.full_like(mask, IGNORE_INDEX)
-    result[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = mask[
-        max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
-    ]
-    return result
 
 
 def plant(tiles: Sequence[Tile], report: Report, name: str) -> None:

@@ -121,7 +121,7 @@ def test_help_of_a_patches_subcommand_loads_nothing_heavy(subcommand: str) -> No
     assert not _loaded("sweep.patches", subcommand, "--help") & HEAVY
 
 
-@pytest.mark.parametrize("subcommand", ["map"])
+@pytest.mark.parametrize("subcommand", ["labels", "map"])
 def test_help_of_an_audit_loads_nothing_heavy(subcommand: str) -> None:
     assert not _loaded("sweep.audit", subcommand, "--help") & HEAVY
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from sweep.audit.options import MapOptions
+from sweep.audit.options import LabelOptions, MapOptions
 from sweep.cli.console import Command, CommandGroup
 from sweep.cli.options import OutputOptions
 from sweep.cli.output import Output
@@ -27,6 +27,15 @@ def _command(name: str, options: type[OutputOptions], module: str, examples: Map
 
 
 SUBCOMMANDS = {
+    "labels": _command(
+        "labels",
+        LabelOptions,
+        "masks.running",
+        {
+            "--patches my_tiles/": "by probes, a fold of scenes left out each time",
+            "--patches my_tiles/ --model phase1-paper": "by the folds of a sweep's best",
+        },
+    ),
     "map": _command(
         "map",
         MapOptions,
@@ -43,10 +52,13 @@ COMMAND = CommandGroup(
     name="audit",
     about="Which labels are probably wrong, and how right is a map?",
     stages={
+        "before": {
+            "labels": "objects that are missing or invented, other classes, shifted masks",
+        },
         "after": {
             "map": "how right a map is, from a sample of its pixels that you label",
         },
     },
     load=SUBCOMMANDS.__getitem__,
-    begin="map --help",
+    begin="labels --patches patches",
 )

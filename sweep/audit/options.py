@@ -10,8 +10,35 @@ import tyro
 from tyro.conf import arg
 
 from sweep.cli.marks import RARE, Bounds, OnResume
-from sweep.cli.options import Names, StorageOptions
+from sweep.cli.options import DeviceOptions, Names, StorageOptions, TrustOptions
 from trainables.recipe import MAX_SEED
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(DeviceOptions, StorageOptions, TrustOptions):
+    """Find labels that are probably wrong, by models that have not seen them; test is never read.
+
+    - Looked for: objects that nobody labelled, labels without an object, other classes, masks that are shifted.
+    - Without --model, a probe is fitted for each of five folds of whole scenes: minutes on a CPU.
+    """
+
+    patches: Annotated[Path, arg(metavar="DIR|URI")] = Path("patches")
+    """The dataset; its train and val tiles are looked at."""
+
+    model: Annotated[str | None, arg(metavar="NAME[/TRIAL]|FILE")] = None
+    """An experiment with --folds, or one of its trials: each tile is predicted by the fold that left it out."""
+
+    group_by: Annotated[str | None, arg(metavar="PATTERN"), RARE, OnResume.FIXED] = None
+    """A regular expression on tile names that gives their scene; default: the manifest."""
+
+    seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED), OnResume.FIXED] = 42
+    """Decides between equal divisions into folds, and which pixels a probe is fitted to."""
+
+    out: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Where page, table and outlines go; default: DATASET_label_audit beside the dataset."""
+
+    overwrite: bool = False
+    """Replace files there that another program wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,16 @@ def best_shift(tile: Tile) -> Shift | None:
     return Shift(right=int(right), down=int(down), sure=float(min(same.mean(), away.mean())))
 
 
+def moved(mask: NDArray[np.uint8], right: int, down: int) -> NDArray[np.uint8]:
+    """Move a mask; what is moved in does not count."""
+    height, width = mask.shape
+    result = np.full_like(mask, IGNORE_INDEX)
+    result[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = mask[
+        max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
+    ]
+    return result
+
+
 def _part(tile: Tile) -> Tile:
     """Return the square of a large tile in which outlines are the longest: it tells as much in less time."""
     height, width = tile.mask.shape

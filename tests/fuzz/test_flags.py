@@ -60,6 +60,7 @@ REFUSED: dict[str, list[str]] = {
     "next": ["nothing.tif", "--model", "nothing", "--out", "out"],
     "predict": ["nothing.tif", "--model", "nothing", "--out", "out"],
     "export": ["--model", "nothing"],
+    "audit labels": ["--patches", "nowhere"],
     "audit map": ["nothing.tif"],
     "patches check": ["--patches", "nowhere"],
     "patches overview": ["--patches", "nowhere"],

@@ -32,9 +32,10 @@ SCREEN = 45
 SWEEPS = ("phase1", "phase2", "phase3")
 RUNS = (*SWEEPS, "study")
 MADE = ("patches make", "patches import-pets", "patches synthesize")
+AUDITS = ("audit labels", "audit map")
 SHARED_FLAGS = {
     "grid": ("patches make", "doctor", *RUNS),
-    "storage": ("doctor", *RUNS, "status", "score", "report", "next", "predict", "export", "audit map"),
+    "storage": ("doctor", *RUNS, "status", "score", "report", "next", "predict", "export", *AUDITS),
     "patches": (
         "patches check",
         "patches overview",
@@ -46,11 +47,12 @@ SHARED_FLAGS = {
         "next",
         "predict",
         "export",
+        "audit labels",
     ),
-    "device": (*RUNS, "score", "next", "predict"),
+    "device": (*RUNS, "score", "next", "predict", "audit labels"),
     "address": ("doctor", *RUNS, "score"),
     "recipes": ("phase1", "phase3", "score"),
-    "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS, "next", "audit map"),
+    "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS, "next", *AUDITS),
     "src": ("patches make", "patches import-pets"),
     "dst": MADE,
     "force": MADE,
@@ -69,7 +71,7 @@ SHARED_FLAGS = {
         "next",
         "predict",
         "export",
-        "audit map",
+        *AUDITS,
     ),
     "overwrite": (
         "patches overview",
@@ -80,10 +82,12 @@ SHARED_FLAGS = {
         "next",
         "predict",
         "export",
+        "audit labels",
     ),
-    **dict.fromkeys(("model", "fold"), ("next", "predict", "export")),
-    "group_by": ("patches make", "patches check", *RUNS),
-    "trust_code": (*RUNS, "score", "next", "predict", "export"),
+    "model": ("next", "predict", "export", "audit labels"),
+    "fold": ("next", "predict", "export"),
+    "group_by": ("patches make", "patches check", *RUNS, "audit labels"),
+    "trust_code": (*RUNS, "score", "next", "predict", "export", "audit labels"),
     "repeats": ("phase1", "phase2", "study"),
     "no_probes": ("phase1", "phase3", "study"),
     "refit": (*RUNS, "predict", "export"),

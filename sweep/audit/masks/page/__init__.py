@@ -1,0 +1,1 @@
+"""The page of labels that are probably wrong: one HTML file."""
