@@ -97,7 +97,7 @@ def by_folds_of(chosen: TrainedModel, data: TuningData, device: str) -> list[Hel
     model, best = chosen.load()
     if best.refit:
         raise ExperimentError(
-            f"--model {chosen.name}: was trained on all tiles, so it knows their labels; name its folds"
+            f"--model {chosen.name}: was trained on all tiles, so it knows their labels; name the experiment alone"
         )
     if best.data_fingerprint != data.fingerprint:
         raise DataError(
@@ -143,7 +143,8 @@ class ProbeFolds:
         names = [tile.name for tile in tiles]
         if len(names) < 2:
             raise DataError(
-                f"{data.name}: has {counted(len(names), 'labelled tile')}; a label is checked by others' labels"
+                f"{data.name}: has {counted(len(names), 'labelled tile')}, and a label is checked by those of others; "
+                "add tiles"
             )
         scenes = dict(scenes_of(names, data.scenes, group_by, data.same_ground).of)
         count = len(set(scenes.values()))

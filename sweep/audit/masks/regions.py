@@ -18,6 +18,8 @@ OPENING = 3
 """Pixels of the square by which a region is opened: what is thinner is an outline drawn less exactly."""
 LEAST_SHARE = 8
 """A region has at least so small a part of a usual object's pixels."""
+LEAST_SCORE = 0.15
+"""Of a finding: weaker ones are mostly the model's own errors, see ``python -m benchmarks.labels``."""
 LEAST_PIXELS, MOST_USUAL = 25, 4096
 """A region's least pixels, and the most that a usual object is taken to have."""
 
@@ -82,6 +84,8 @@ class RegionFinder:
                 whole = min(_touched(*one, rows, columns, region) for one in objects)
                 share = min(1.0, pixels / max(whole, 1))
                 score = max(0.0, margin) * share * float(1 - np.exp(-pixels / self.usual))
+                if score < LEAST_SCORE:
+                    continue
                 probable = float(probabilities[other][rows, columns][region].mean())
                 yield self._finding(
                     tile, label, other, score, (top, left, top + height, left + width), region, share, probable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import DataError, ExperimentError
-from trainables.invocation import command
+from trainables.invocation import call
 from trainables.models.trust import trust_everything
 from trainables.storage import Storage
 from trainables.wording import counted
@@ -113,7 +114,7 @@ def _write(
     output.events.emit("label_audit", tiles=len(audit.tiles), findings=len(audit.findings), **paths)
     for rank, one in enumerate(audit.findings, start=1):
         output.events.emit("finding", rank=rank, split=splits[one.tile], **_plain(one))
-    output.next(command("patches check", "--patches", str(options.patches), "--update"))
+    output.next(f"{call('patches check')} --patches {shlex.quote(str(options.patches))} --update")
 
 
 def _plain(finding: Any) -> dict[str, Any]:

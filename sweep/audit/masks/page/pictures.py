@@ -48,7 +48,7 @@ def finding_pictures(tile: Tile, predicted: NDArray[np.uint8], finding: LabelFin
     factor = SHOWN / max(image.shape[:2])
     size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
     large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA)
-    drawn = np.ascontiguousarray(large)
+    drawn = np.asarray(large, np.uint8).copy()
     if finding.labelled:
         region = np.zeros(tile.mask.shape, np.uint8)
         top, left, bottom, right = finding.box
