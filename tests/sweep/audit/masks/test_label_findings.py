@@ -99,7 +99,7 @@ def test_a_shifted_mask_is_found_by_its_outlines_and_the_prediction_bears_witnes
     found = audit([*sound(3), (tile("moved", truth, shifted), probabilities(truth))])
     first = found.findings[0]
     assert (first.tile, first.kind) == ("moved", SHIFTED) and first.score > 0.9
-    assert "8 px further left" in first.reason and "so by the prediction" in first.reason
+    assert "8 px further left" in first.reason and "so it does the prediction" in first.reason
     assert len([one for one in found.findings if one.tile == "moved"]) == 1  # its objects are where they belong
 
 
