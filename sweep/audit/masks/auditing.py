@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sweep.audit.masks.confident import Thresholds
 from sweep.audit.masks.finding import LabelFinding, TileVerdict
-from sweep.audit.masks.predicting import HeldOut, KeptProbabilities, Probabilities
+from sweep.audit.masks.predicting import KeptProbabilities, Probabilities, UnseenTiles
 from sweep.audit.masks.regions import RegionFinder, UsualSize, ranked, share_wrong
 from sweep.audit.masks.shifts import back_in_place, find_shift
 from sweep.cli.counting import Watch, unwatched
@@ -37,7 +37,7 @@ class LabelAudit:
     predicted: dict[str, NDArray[np.uint8]]
 
 
-def audit_labels(held_out: Iterable[HeldOut], task: Task, tiles: int, watch: Watch = unwatched) -> LabelAudit:
+def audit_labels(held_out: Iterable[UnseenTiles], task: Task, tiles: int, watch: Watch = unwatched) -> LabelAudit:
     """Compare labels with out-of-fold predictions.
 
     Args:

@@ -37,7 +37,7 @@ Probabilities = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut:
+class UnseenTiles:
     """Some tiles, and a model that has not seen them.
 
     Attributes:
@@ -87,7 +87,7 @@ class KeptProbabilities:
         return found
 
 
-def by_folds_of(chosen: TrainedModel, data: TuningData, device: str) -> list[HeldOut]:
+def by_folds_of(chosen: TrainedModel, data: TuningData, device: str) -> list[UnseenTiles]:
     """Return the tiles that each fold of a trained model has left out; of a single model, the val tiles.
 
     Raises:
@@ -107,7 +107,7 @@ def by_folds_of(chosen: TrainedModel, data: TuningData, device: str) -> list[Hel
     place = choose_device(device)
     window = best.recipe.crop_size
     return [
-        HeldOut(
+        UnseenTiles(
             tiles=unseen_tiles(told, data),
             forward=within_memory(ready(one, best.recipe, place)),
             window=window,
@@ -156,7 +156,7 @@ class ProbeFolds:
         folds = split_folds(tiles, scenes, min(MOST_FOLDS, count), seed, data.task)
         return cls(data=pooled.only(names, val=names), folds=folds, origin=origin)
 
-    def fit(self, seed: int, device: str) -> Iterator[HeldOut]:
+    def fit(self, seed: int, device: str) -> Iterator[UnseenTiles]:
         """Fit a probe for each fold, one after the other, and yield the tiles that it has not seen."""
         place, recipe = choose_device(device), probe_recipe(self.data.train, seed)
         weights = resolve(get_architecture(PROBE).needs, "available", offline=True)
@@ -164,7 +164,7 @@ class ProbeFolds:
             own = fold.of(self.data)
             trainer = trainer_of(recipe)(recipe, own, place, weights, seed=fold_seed(seed, number))
             trainer.train_epoch()
-            yield HeldOut(
+            yield UnseenTiles(
                 tiles=own.val,
                 forward=within_memory(ready(trainer.model, recipe, place)),
                 window=recipe.crop_size,

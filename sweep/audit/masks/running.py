@@ -11,7 +11,7 @@ from sweep.audit.masks.auditing import LabelAudit, audit_labels
 from sweep.audit.masks.files import findings_csv, write_findings
 from sweep.audit.masks.page.drawing import draw_label_page, headline
 from sweep.audit.masks.page.pictures import FindingPictures, finding_pictures
-from sweep.audit.masks.predicting import PROBE, HeldOut, ProbeFolds, by_folds_of
+from sweep.audit.masks.predicting import PROBE, ProbeFolds, UnseenTiles, by_folds_of
 from sweep.audit.options import LabelOptions
 from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output, say
@@ -48,7 +48,7 @@ def main(options: LabelOptions, output: Output) -> int:
     if options.model is None:
         folds = ProbeFolds.of(data, options.group_by, options.seed)
         origin = f"a probe on ImageNet features, in {folds.origin}"
-        held_out: Iterable[HeldOut] = folds.fit(options.seed, options.device)
+        held_out: Iterable[UnseenTiles] = folds.fit(options.seed, options.device)
         tiles = folds.data.train
         say(output.console, "model", f"{PROBE}, fitted for each of {folds.origin}")
     else:
@@ -76,7 +76,7 @@ def _folder(options: LabelOptions) -> Path:
     return options.patches.parent / f"{place.name}_label_audit"
 
 
-def _say_model(chosen: TrainedModel, held_out: Iterable[HeldOut], data: TuningData, output: Output) -> None:
+def _say_model(chosen: TrainedModel, held_out: Iterable[UnseenTiles], data: TuningData, output: Output) -> None:
     """Say whose predictions are taken, and which tiles nobody can look at."""
     seen = len(data.train) + len(data.val) - sum(len(one.tiles) for one in held_out)
     say(output.console, "model", chosen.name)

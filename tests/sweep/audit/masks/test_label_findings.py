@@ -16,7 +16,7 @@ from sweep.audit.masks.auditing import LabelAudit, audit_labels
 from sweep.audit.masks.confident import NOBODY, Thresholds
 from sweep.audit.masks.files import findings_csv, write_findings
 from sweep.audit.masks.finding import CONFUSED, INVENTED, MISSING, SHIFTED
-from sweep.audit.masks.predicting import HeldOut, KeptProbabilities
+from sweep.audit.masks.predicting import KeptProbabilities, UnseenTiles
 from sweep.rasters.shift import moved
 from trainables.data.tiles import Tile
 from trainables.task import Task
@@ -48,7 +48,7 @@ def probabilities(truth: NDArray[np.uint8], classes: int = 2) -> NDArray[np.floa
     return (np.stack(found) * 0.9 + 0.1 / classes).astype(np.float32)
 
 
-class Told(HeldOut):
+class Told(UnseenTiles):
     """Tiles with predictions that are known."""
 
     def __init__(self, pairs: list[tuple[Tile, NDArray[np.float32]]]) -> None:
