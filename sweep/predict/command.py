@@ -104,6 +104,15 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     scale: Annotated[Scale, RARE] = None
     """The values that are black and white, for rasters that do not hold bytes; default: those of the model's tiles."""
 
+    nodata: Annotated[float | None, arg(metavar="VALUE"), RARE] = None
+    """Take pixels with this value in every band for nothing, such as 0 for a black collar."""
+
+    ignore_alpha: Annotated[bool, RARE] = False
+    """Transparency hides nothing: what is tagged as alpha may be near infrared."""
+
+    clip: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Predict inside the polygons of a vector file alone, whatever its CRS."""
+
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
     """Windows a forward pass; default: what suits the device."""
 
@@ -129,6 +138,7 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.predict.settings import MapSettings
     from sweep.rasters.extra import require_geo
     from sweep.rasters.inputs import Input, find_inputs, hidden_files, list_inputs
+    from sweep.rasters.validity import Area, Validity
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
 
@@ -153,9 +163,12 @@ def main(options: PredictOptions, output: Output) -> int:
     if not options.model:
         raise ExperimentError("--model: is required; name an experiment, one of its trials, or a weights file")
     if options.mosaic:
+        _require_files_alone(options)
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
     else:
         inputs = find_inputs(options.inputs, options.out)
+    area = None if options.clip is None else Area.read(options.clip)
+    validity = Validity(nodata=options.nodata, ignore_alpha=options.ignore_alpha, area=area)
     storage = Storage.open(options.storage)
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
@@ -180,11 +193,19 @@ def main(options: PredictOptions, output: Output) -> int:
             "fold": ensemble.fold,
             "tta": ensemble.tta,
             **asdict(settings),
+            **validity.settings,
         },
         overwrite=options.overwrite,
     )
     with WindowProgress(output.console) as progress:
-        job = Job(ensemble=ensemble, settings=settings, out=options.out, skip_bad=options.skip_bad, progress=progress)
+        job = Job(
+            ensemble=ensemble,
+            settings=settings,
+            out=options.out,
+            skip_bad=options.skip_bad,
+            progress=progress,
+            validity=validity,
+        )
         _say_hidden(hidden_files(options.inputs), output)
         if options.mosaic:
             inputs = [_put_together(job, inputs, options, output)]
@@ -200,7 +221,7 @@ def main(options: PredictOptions, output: Output) -> int:
 
 NEEDS_PREDICTION = (
     *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
-    *("on_top", "skip_bad", "patches"),
+    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip"),
 )
 """Options that decide what a model sees and says."""
 
@@ -230,6 +251,23 @@ def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     if options.patches is None:
         return command("export", "--help")
     return command("export", "--model", options.model, "--patches", str(options.patches))
+
+
+def _require_files_alone(options: PredictOptions) -> None:
+    """Refuse what would hide a file of a mosaic behind another one's nothing.
+
+    Raises:
+        ExperimentError: As said.
+    """
+    if options.nodata is not None:
+        raise ExperimentError(
+            f"--nodata {options.nodata:g}: with --mosaic, each file says for itself what is nothing; write it into "
+            f"them: rio edit-info --nodata {options.nodata:g} FILE"
+        )
+    if options.ignore_alpha:
+        raise ExperimentError(
+            "--ignore-alpha: with --mosaic, leave alpha out of the files first: gdal_translate -b 1 -b 2 -b 3"
+        )
 
 
 def _put_together(job: Job, inputs: list[Input], options: PredictOptions, output: Output) -> Input:
@@ -269,9 +307,11 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
         ExperimentError: Some cannot be used, all of them listed at once.
     """
     from sweep.rasters.files import UnreadableError
+    from sweep.rasters.validity import OutsideError
 
     faults: list[str] = []
     skipped: list[str] = []
+    outside: list[str] = []
     usable: list[Input] = []
     for one in inputs:
         try:
@@ -280,12 +320,18 @@ def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> lis
                 if warning := job.warning(one):
                     say(output.results, "warning", visible(warning))
                     output.events.emit("warning", input=unsigned(one.path), text=warning)
+        except OutsideError as error:
+            outside += error.faults
         except TilesweepError as error:
             (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
         else:
             usable.append(one)
     if faults or not usable:
-        raise ExperimentError(faults or skipped)
+        raise ExperimentError(faults or skipped or outside)
+    if outside:
+        text = f"{counted(len(outside), 'raster')} of which --clip shows nothing"
+        say(output.results, "skipped", text)
+        output.events.emit("skipped", text=text)
     for fault in skipped:
         text = fault.removesuffix(f"; {replace_or_skip()}")
         say(output.results, "skipped", visible(text))

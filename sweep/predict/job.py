@@ -21,8 +21,9 @@ from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_sk
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
 from sweep.rasters.raster import Raster
+from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble
-from sweep.results.model_rasters import open_for_model, size_warning
+from sweep.results.model_rasters import alpha_warning, open_for_model, size_warning
 from trainables.errors import ExperimentError
 
 
@@ -51,6 +52,7 @@ class Job:
         out: Folder of the results.
         skip_bad: Leave damaged blocks out.
         progress: Is told of every window.
+        validity: What of a raster is taken for nothing beside what the file says.
     """
 
     ensemble: Ensemble
@@ -58,6 +60,7 @@ class Job:
     out: Path
     skip_bad: bool
     progress: WindowProgress
+    validity: Validity = BY_FILE
 
     @contextmanager
     def open(self, one: Input) -> Iterator[Raster]:
@@ -68,7 +71,12 @@ class Job:
         """
         settings = self.settings
         with open_for_model(
-            one.path, self.ensemble, bands=settings.bands, scale=settings.scale, skip_bad=self.skip_bad
+            one.path,
+            self.ensemble,
+            bands=settings.bands,
+            scale=settings.scale,
+            skip_bad=self.skip_bad,
+            validity=self.validity,
         ) as raster:
             if options := settings.polygon_options(one.name):
                 ground_under(raster.dataset, unsigned(one.path), options)
@@ -92,7 +100,9 @@ class Job:
             ExperimentError: It cannot be used as it is.
         """
         with self.open(one) as raster:
-            return size_warning(one.path, raster, self.ensemble)
+            return "; ".join(
+                filter(None, (size_warning(one.path, raster, self.ensemble), alpha_warning(one.path, raster)))
+            )
 
     def map(self, one: Input, record: Record) -> Mapped:
         """Predict a raster and write its map; resumes after the parts that an earlier run finished.
@@ -128,6 +138,7 @@ class Job:
             "fold": self.ensemble.fold,
             "tta": self.ensemble.tta,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
+            **self.validity.settings,
         }
 
     def _predict(self, name: str, raster: Raster, cover: Cover, parts: Parts) -> list[str]:

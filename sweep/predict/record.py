@@ -192,7 +192,9 @@ class Record:
         return {} if before is None or self._differences(before) else before["inputs"]
 
     def _differences(self, before: Document) -> list[str]:
-        return [name for name in self._settings if self._settings[name] != before["settings"].get(name)]
+        """Return the settings that differ; one that an earlier version did not know was not set."""
+        now, then = self._settings, before["settings"]
+        return [name for name in {**now, **then} if (now.get(name) or None) != (then.get(name) or None)]
 
     def _read(self) -> Document | None:
         """Return the record as it is now; None where there is none."""

@@ -17,6 +17,7 @@ from sweep.rasters.damage import Damage
 from sweep.rasters.files import missing_sources, open_dataset, replace_or_skip, require_one_picture, require_sources
 from sweep.rasters.gdal import gdal
 from sweep.rasters.orientation import UPRIGHT, Orientation, Span, orientation_of
+from sweep.rasters.validity import BY_FILE, ClippedArea, Validity
 from trainables.data.imagery import COLOURS, Scale, to_bytes
 from trainables.errors import DataError
 
@@ -30,8 +31,9 @@ class Pixels:
     """A part of a raster.
 
     Attributes:
-        image: (C, H, W) uint8; what is not valid has the colour that the model takes for nothing.
-        valid: (H, W) bool, False where the raster has no data, is transparent, or could not be read.
+        image: (C, H, W) uint8; what holds nothing has the colour that the model takes for nothing.
+        valid: (H, W) bool, False where the raster has no data, is transparent, could not be read, or is outside the
+            area that is wanted; what is there is in ``image`` all the same.
     """
 
     image: NDArray[np.uint8]
@@ -54,6 +56,8 @@ class Raster:
         damage: What of it could not be read, and what is done about that.
         palette: (N, 4) uint8 colours and alpha of the values of a raster of indices; None for none.
         orientation: How its pixels are turned before anyone sees them.
+        validity: What of it is taken for nothing beside what the file says.
+        area: Outside of which everything is; None for everywhere.
     """
 
     path: str
@@ -64,6 +68,8 @@ class Raster:
     damage: Damage
     palette: NDArray[np.uint8] | None = None
     orientation: Orientation = UPRIGHT
+    validity: Validity = BY_FILE
+    area: ClippedArea | None = None
 
     @property
     def bad(self) -> dict[str, None]:
@@ -106,11 +112,11 @@ class Raster:
         Raises:
             DataError: A block is damaged, and ``skip_bad`` is not set.
         """
-        values, valid = self.values(rows, columns)
+        values, known = self._upright(rows, columns)
         image = _bytes(values, self.scale)
-        if not valid.all():
-            image = np.where(valid, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
-        return Pixels(image=np.ascontiguousarray(image), valid=valid)
+        if not known.all():
+            image = np.where(known, image, np.array(self.fill, dtype=np.uint8)[:, None, None])
+        return Pixels(image=np.ascontiguousarray(image), valid=self._in_area(known, rows, columns))
 
     def valid(self, rows: Span, columns: Span) -> NDArray[np.bool_]:
         """Return which pixels of a part hold anything, (H, W) bool; values are read only where they decide that.
@@ -121,12 +127,14 @@ class Raster:
         import rasterio
         from rasterio.errors import RasterioError
 
-        if self.palette is not None or self._stored_type.kind == "f" or self.damage.lost_from is not None:
+        by_value = self.palette is not None or self._stored_type.kind == "f" or self.validity.nodata is not None
+        if by_value or self.damage.lost_from is not None:
             return self.values(rows, columns)[1]
         stored = self.orientation.stored(rows, columns, *self._stored_shape)
         try:
             with rasterio.Env():
-                return np.ascontiguousarray(self.orientation.upright(self._known(*stored)))
+                known = np.ascontiguousarray(self.orientation.upright(self._known(*stored)))
+                return self._in_area(known, rows, columns)
         except RasterioError:
             return self.values(rows, columns)[1]
 
@@ -136,18 +144,30 @@ class Raster:
 
     @property
     def _alpha_is_data(self) -> bool:
-        """Whether what the file calls alpha was asked for as a band: then it hides nothing."""
+        """Whether what the file calls alpha was asked for as a band, or is to be ignored: then it hides nothing."""
+        from rasterio.enums import MaskFlags
+
+        if self.validity.ignore_alpha and all(MaskFlags.alpha in one for one in self._flags):
+            return True
         return any(self.dataset.colorinterp[band - 1].name == "alpha" for band in self.bands)
 
     def values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read a part of it as the file holds it, upright, a palette's values as its colours.
 
         Returns:
-            (C, H, W) values, and (H, W) bool: which pixels hold any.
+            (C, H, W) values, and (H, W) bool: which pixels hold any, and are in the area that is wanted.
 
         Raises:
             DataError: A block is damaged, and ``skip_bad`` is not set.
         """
+        values, known = self._upright(rows, columns)
+        return values, self._in_area(known, rows, columns)
+
+    def _in_area(self, known: NDArray[np.bool_], rows: Span, columns: Span) -> NDArray[np.bool_]:
+        return known & self.area.inside(rows, columns) if self.area else known
+
+    def _upright(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return what ``values`` does, wherever the area is."""
         import rasterio
         from rasterio.errors import RasterioError
 
@@ -160,6 +180,7 @@ class Raster:
                     values, valid = self._values(rows, columns)
                 except RasterioError as error:
                     values, valid = self._salvage(rows, columns, error)
+        valid = valid & ~self.validity.nothing(values)
         values, valid = self._coloured(values, valid)
         return np.ascontiguousarray(self.orientation.upright(values)), self.orientation.upright(valid).copy()
 
@@ -314,6 +335,7 @@ def open_raster(
     skip_flag: str = "",
     raw: bool = False,
     drivers: Sequence[str] = (),
+    validity: Validity = BY_FILE,
 ) -> Iterator[Raster]:
     """Open a raster for the duration of the block.
 
@@ -327,6 +349,7 @@ def open_raster(
         skip_flag: The flag that errors advise, which sets ``skip_bad``.
         raw: Whether all its bands are read as they are: whatever they hold, and a palette's indices.
         drivers: GDAL's names of the formats that are opened; empty for all.
+        validity: What of it is taken for nothing beside what the file says.
 
     Raises:
         UnreadableError: It cannot be opened, or files that it shows are missing.
@@ -351,6 +374,8 @@ def open_raster(
                 damage=Damage(path=path, skip_bad=skip_bad, skip_flag=skip_flag, found=missing),
                 palette=None if bands or raw else palette_of(dataset),
                 orientation=orientation_of(dataset),
+                validity=validity,
+                area=validity.area.on(dataset, name) if validity.area else None,
             )
         except BaseException:
             dataset.close()

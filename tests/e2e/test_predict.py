@@ -13,10 +13,12 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 import tyro
 from affine import Affine
 from numpy.typing import NDArray
@@ -122,6 +124,36 @@ def test_a_mosaic_of_files_is_predicted_as_the_one_raster_that_it_shows(predict:
     with rasterio.open(outs["mosaic"] / "mosaic_mask.tif") as file:
         again = file.read(1)
     assert (again[100:200, 200:400] == 255).all() and (np.delete(again, np.s_[100:200], axis=0) != 255).all()
+
+
+def test_a_clipped_map_is_the_whole_map_inside_of_the_area(predict: Predict, tmp_path: Path) -> None:
+    """At its edge, too: windows see what is outside."""
+    raster = write_tif(tmp_path / "in" / "city.tif", scene(300, 400), transform=HERE)
+    predict(raster, "--out", tmp_path / "whole")
+    with rasterio.open(tmp_path / "whole" / "city_mask.tif") as file:
+        whole = file.read(1)
+    write_tif(tmp_path / "in" / "far.tif", scene(100, 100), transform=HERE @ Affine.translation(9000, 0))
+    corners = [HERE @ one for one in ((100, 50), (300, 50), (300, 250), (100, 250))]
+    area = tmp_path / "area.gpkg"
+    geopandas.GeoDataFrame(geometry=[shapely.Polygon(corners)], crs="EPSG:32633").to_crs(3857).to_file(area)
+    said = predict(tmp_path / "in", "--out", tmp_path / "out", "--clip", area)
+    assert "1 raster of which --clip shows nothing" in said and "city: city_mask.tif" in said
+    with rasterio.open(tmp_path / "out" / "city_mask.tif") as file:
+        found = file.read(1)
+    assert np.array_equal(found[50:250, 100:300], whole[50:250, 100:300])
+    found[50:250, 100:300] = 255
+    assert (found == 255).all()
+    with pytest.raises(TilesweepError, match=r"made otherwise \(clip\)"):
+        predict(raster, "--out", tmp_path / "out")
+    with pytest.raises(TilesweepError, match="nothing of it is on"):
+        predict(tmp_path / "in" / "far.tif", "--out", tmp_path / "far", "--clip", area)
+
+
+def test_what_would_hide_a_file_of_a_mosaic_is_refused(predict: Predict, tmp_path: Path) -> None:
+    raster = write_tif(tmp_path / "a.tif", scene(100, 100))
+    for flags, fix in ((("--nodata", 0), "rio edit-info --nodata 0"), (("--ignore-alpha",), "gdal_translate")):
+        with pytest.raises(TilesweepError, match=fix):
+            predict(raster, "--mosaic", "--out", tmp_path / "out", *flags)
 
 
 def again(map_: Path, out: Path, *flags: object) -> list[str]:

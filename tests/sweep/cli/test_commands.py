@@ -115,7 +115,8 @@ OWN_FLAGS = {
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
     ("report",): "audit browse live pdf",
-    ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top",
+    ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top nodata clip "
+    "ignore_alpha",
     ("export",): "format opset",
     ("audit map",): "sample image filled",
 }
