@@ -138,7 +138,7 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.predict.settings import MapSettings
     from sweep.rasters.extra import require_geo
     from sweep.rasters.inputs import Input, find_inputs, hidden_files, list_inputs
-    from sweep.rasters.validity import Area, Validity
+    from sweep.rasters.validity import ClipArea, Validity
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
 
@@ -167,7 +167,7 @@ def main(options: PredictOptions, output: Output) -> int:
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
     else:
         inputs = find_inputs(options.inputs, options.out)
-    area = None if options.clip is None else Area.read(options.clip)
+    area = None if options.clip is None else ClipArea.read(options.clip)
     validity = Validity(nodata=options.nodata, ignore_alpha=options.ignore_alpha, area=area)
     storage = Storage.open(options.storage)
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)

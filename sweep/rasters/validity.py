@@ -24,7 +24,7 @@ class OutsideError(DataError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Area:
+class ClipArea:
     """Where a map is wanted.
 
     Attributes:
@@ -40,7 +40,7 @@ class Area:
     digest: str
 
     @classmethod
-    def read(cls, path: Path, flag: str = "--clip") -> Area:
+    def read(cls, path: Path, flag: str = "--clip") -> ClipArea:
         """Read a vector file: GeoPackage, GeoJSON, Shapefile, or what else GDAL opens.
 
         Raises:
@@ -144,7 +144,7 @@ class Validity:
 
     nodata: float | None = None
     ignore_alpha: bool = False
-    area: Area | None = None
+    area: ClipArea | None = None
 
     def __post_init__(self) -> None:
         if self.nodata is not None and not math.isfinite(self.nodata):

@@ -14,7 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from sweep.rasters.raster import Raster, open_raster
-from sweep.rasters.validity import Area, Validity
+from sweep.rasters.validity import ClipArea, Validity
 from tests.rasters import write_tif
 from trainables.errors import DataError
 
@@ -74,7 +74,7 @@ def test_an_area_of_any_crs_and_format_has_the_pixels_whose_centre_is_in_it(
         shapely.box(500_010, 5_299_970, 500_030, 5_299_990.2),
         shapely.box(500_040, 5_299_990, 500_060, 5_300_010),
     )
-    area = Area.read(outlines(tmp_path / f"area.{ending}", *shapes, to=to))
+    area = ClipArea.read(outlines(tmp_path / f"area.{ending}", *shapes, to=to))
     path = write_tif(tmp_path / "a.tif", IMAGE, transform=HERE)
     expected = np.zeros((80, 100), bool)
     expected[20:60, 20:60] = True
@@ -84,7 +84,7 @@ def test_an_area_of_any_crs_and_format_has_the_pixels_whose_centre_is_in_it(
 
 
 def test_an_area_that_misses_the_raster_says_where_both_are(tmp_path: Path) -> None:
-    area = Area.read(outlines(tmp_path / "area.gpkg", shapely.box(0, 0, 10, 10)))
+    area = ClipArea.read(outlines(tmp_path / "area.gpkg", shapely.box(0, 0, 10, 10)))
     path = write_tif(tmp_path / "a.tif", IMAGE, transform=HERE)
     with (
         pytest.raises(
@@ -105,7 +105,7 @@ def test_what_is_no_area_is_refused_in_a_line(tmp_path: Path) -> None:
     for path, said in ((lines, "holds no polygon"), (bare, "has no CRS"), (text, "cannot be read as outlines"),
                        (tmp_path / "nothing.gpkg", "no such file")):  # fmt: skip
         with pytest.raises(DataError, match=said) as caught:
-            Area.read(path)
+            ClipArea.read(path)
         assert "\n" not in str(caught.value)
 
 
@@ -129,7 +129,7 @@ def test_a_picture_that_is_tagged_as_alpha_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_clipped_raster_of_no_place_is_refused(tmp_path: Path) -> None:
-    area = Area.read(outlines(tmp_path / "area.gpkg", shapely.box(0, 0, 10, 10)))
+    area = ClipArea.read(outlines(tmp_path / "area.gpkg", shapely.box(0, 0, 10, 10)))
     with rasterio.open(
         tmp_path / "a.tif", "w", driver="GTiff", width=20, height=20, count=3, dtype="uint8", transform=HERE
     ) as file:
