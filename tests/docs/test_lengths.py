@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.docs.pages import FENCE, MAINTAINERS, PAGES, WRITTEN, name_of
 
 USERS = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page not in WRITTEN)]
-MOST_WORDS, MOST_LINES = 13_400, 120
+MOST_WORDS, MOST_LINES = 14_800, 120
 PLAIN = [page for page in PAGES if page.name != "CHANGELOG.md" and page not in WRITTEN]
 ODD = re.compile(
     r"\bmend(s|ed|ing)?\b|\bgo(es)? on\b|\bwent on\b|\blies? in\b|\btold\b|\b(give|gives|given|gave) up\b|\bwants?\b"
