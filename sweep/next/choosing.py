@@ -25,12 +25,15 @@ from sweep.next.folder import (
 from sweep.next.labelled import LabelledSet, open_labelled
 from sweep.next.options import NextOptions
 from sweep.next.place import replacing, require_ours
+from sweep.next.replay.curves import CHANCE
+from sweep.next.replay.record import read_replay
 from sweep.next.scan import Looked, Survey, WindowReading, look_at_all, said_dropped, survey_rasters
 from sweep.next.scenes import held_out_scenes, scenes_of_rasters
-from sweep.next.strategies.registry import DEFAULT, get_strategy
+from sweep.next.strategies.registry import DEFAULT, STRATEGIES, get_strategy
 from sweep.next.strategies.strategy import Strategy
 from sweep.next.table import ChosenRow, ranking_columns
 from sweep.next.windows import called_apart, find_unlabelled
+from sweep.rasters.addresses import is_remote
 from sweep.rasters.extra import require_geo
 from sweep.results.ensemble import Ensemble
 from sweep.results.trained_models import find_models
@@ -64,7 +67,7 @@ def choose_windows(options: NextOptions, output: Output) -> None:
     ensemble = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=False)
     labelled = open_labelled(ensemble, options.patches, storage, output)
     rasters = called_apart(rasters, labelled.known.names)
-    strategy = strategy or _default(output)
+    strategy = strategy or _default(labelled, output)
     reading = WindowReading(
         bands=options.bands,
         scale=options.scale,
@@ -87,8 +90,22 @@ def _require_size(size: int | None) -> None:
         raise ExperimentError(f"--size {size}: must be a multiple of {SIDE_MULTIPLE} from {MIN_SIDE} to {MAX_SIDE}")
 
 
-def _default(output: Output) -> Strategy:
-    return DEFAULT
+def _default(labelled: LabelledSet, output: Output) -> Strategy:
+    """Return the strategy that a replay found best on the dataset, else the usual one; says which and why.
+
+    Raises:
+        ExperimentError: The replay's record is damaged.
+    """
+    found = read_replay(labelled.place) if labelled.place and not is_remote(str(labelled.place)) else None
+    if found is None or found["strategy"] not in STRATEGIES:
+        text = f"{DEFAULT.name} is not proven on this dataset; --replay --patches DIR measures it"
+        say(output.console, "replay", text)
+        return DEFAULT
+    if labelled.data is None or found["fingerprint"] != labelled.data.fingerprint:
+        say(output.console, "replay", "was on other tiles than the dataset now has; --replay measures it again")
+    if found["strategy"] == CHANCE:
+        say(output.results, "replay", "no better than random here: chosen by chance, unless --strategy says otherwise")
+    return STRATEGIES[found["strategy"]]
 
 
 def _say_survey(survey: Survey, ensemble: Ensemble, reading: WindowReading, strategy: Strategy, output: Output) -> None:

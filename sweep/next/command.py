@@ -10,9 +10,14 @@ from sweep.next.options import NextOptions
 def main(options: NextOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
-    from sweep.next.choosing import choose_windows
+    if options.replay:
+        from sweep.next.replay.replaying import replay_strategies
 
-    choose_windows(options, output)
+        replay_strategies(options, output)
+    else:
+        from sweep.next.choosing import choose_windows
+
+        choose_windows(options, output)
     return 0
 
 
@@ -21,7 +26,8 @@ COMMAND = Command(
     options=NextOptions,
     main=main,
     examples={
-        "incoming --model study-phase2 --count 10": "ten tiles to label, with the model's outlines to correct",
-        "ortho.tif --model phase1-demo --strategy diverse --size 512": "windows of a large raster",
+        "photos --model phase1-demo": "ten tiles to label",
+        "map.tif --model phase1-demo --size 512": "windows of a raster",
+        "--replay --patches tiles/": "which strategy beats chance?",
     },
 )

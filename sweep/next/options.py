@@ -13,6 +13,8 @@ from sweep.cli.marks import RARE, Bounds
 from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
 from trainables.recipe import MAX_FOLDS, MAX_SEED
 
+REPLAYED = (5, 8, 12, 16, 24)
+"""Numbers of labelled tiles of a replay."""
 MAX_COUNT = 1_000
 """Windows that one choice has at most."""
 
@@ -74,6 +76,21 @@ class NextOptions(DeviceOptions, StorageOptions, TrustOptions):
 
     seed: Annotated[int, arg(metavar="N"), RARE, Bounds(0, MAX_SEED)] = 0
     """Decides what is left to chance."""
+
+    replay: bool = False
+    """Measure the strategies on --patches instead: hide its labels, and uncover those that each one chooses."""
+
+    draws: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 1_000)] = None
+    """With --replay: how many first draws of tiles each strategy begins with; default: 10."""
+
+    tiles: Annotated[Numbers, arg(metavar="N,N,..."), RARE, Bounds(2, 100_000)] = REPLAYED
+    """With --replay: numbers of labelled tiles; the first ones are drawn by chance."""
+
+    folds: Annotated[int | None, arg(metavar="K"), RARE, Bounds(2, MAX_FOLDS)] = None
+    """With --replay: score all tiles by folds of whole scenes; default: the val split."""
+
+    architecture: Annotated[str | None, arg(metavar="NAME"), RARE] = None
+    """With --replay: whose frozen encoder probes stand on; default: smp_unet_efficientnet_lite0."""
 
     overwrite: bool = False
     """Replace an earlier choice in --out that nobody has worked on."""

@@ -23,12 +23,16 @@ class Ridge:
         bias: (C,) float32.
         decision: How scores become logits.
         penalty: The one that was chosen.
+        left_out_weights: (G, C, D) float32 of the regressions with that penalty that left out a group each.
+        left_out_biases: (G, C) float32 of the same.
     """
 
     weight: Tensor
     bias: Tensor
     decision: ProbeDecision
     penalty: float
+    left_out_weights: Tensor
+    left_out_biases: Tensor
 
     @property
     def summary(self) -> str:
@@ -53,24 +57,33 @@ def fit_ridge(samples: Samples, channels: int) -> Ridge:
     gram, cross = sum(one[0] for one in moments), sum(one[1] for one in moments)
     assert isinstance(gram, Tensor) and isinstance(cross, Tensor)
     frequencies = (samples.weights @ targets) / samples.weights.sum()
-    best: tuple[ProbeDecision, float, Tensor] | None = None
+    best: tuple[ProbeDecision, float, Tensor, list[Tensor]] | None = None
     for penalty in PENALTIES:
         scores = targets.new_empty(targets.shape)
-        for rows, (own_gram, own_cross) in zip(groups, moments, strict=True):
-            scores[rows] = standard[rows] @ _solve(gram - own_gram, cross - own_cross, penalty).float()
+        solutions = [_solve(gram - own_gram, cross - own_cross, penalty).float() for own_gram, own_cross in moments]
+        for rows, solution in zip(groups, solutions, strict=True):
+            scores[rows] = standard[rows] @ solution
         decision = decide(scores, samples, -frequencies)
         if best is None or decision.iou > best[0].iou:
-            best = decision, penalty, scores
+            best = decision, penalty, scores, solutions
     assert best is not None
-    decision, penalty, scores = best
-    solution = _solve(gram, cross, penalty).float()
-    weight = (solution[:-1] / spread[:, None]).T
+    decision, penalty, scores, solutions = best
+    weight, bias = _unstandardised(_solve(gram, cross, penalty).float(), mean, spread)
+    without = [_unstandardised(solution, mean, spread) for solution in solutions]
     return Ridge(
         weight=weight,
-        bias=solution[-1] - weight @ mean,
+        bias=bias,
         decision=calibrated(decision, scores, samples),
         penalty=penalty,
+        left_out_weights=torch.stack([one for one, _ in without]),
+        left_out_biases=torch.stack([one for _, one in without]),
     )
+
+
+def _unstandardised(solution: Tensor, mean: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (C, D) weights and (C,) biases of features as they are, of a (D + 1, C) solution for standardised ones."""
+    weight = (solution[:-1] / spread[:, None]).T
+    return weight, solution[-1] - weight @ mean
 
 
 def _targets(classes: Tensor, channels: int) -> Tensor:

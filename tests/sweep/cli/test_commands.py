@@ -52,6 +52,9 @@ SHARED_FLAGS = {
     "device": (*RUNS, "score", "next", "predict", "audit labels"),
     "address": ("doctor", *RUNS, "score"),
     "recipes": ("phase1", "phase3", "score"),
+    **dict.fromkeys(("tiles", "draws"), ("phase3", "next")),
+    "folds": (*RUNS, "next"),
+    "architecture": ("doctor", "next"),
     "seed": ("patches make", "patches import-pets", "patches synthesize", *RUNS, "next", *AUDITS),
     "src": ("patches make", "patches import-pets"),
     "dst": MADE,
@@ -98,19 +101,19 @@ OWN_FLAGS = {
     ("patches make",): """images masks mask_suffix dry_run split shares tiles_per_source overlap min_foreground
         negatives nudge foreground labels layer class_attribute extent crs title origin licence gsd add
         take_prelabels""",
-    ("next",): "count strategy",
+    ("next",): "count strategy replay",
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",
-    ("doctor",): "architecture model_size constraints",
-    RUNS: """unlabelled folds pool_val allow_leak name resume trust_owner plan budget max_concurrent
+    ("doctor",): "model_size constraints",
+    RUNS: """unlabelled pool_val allow_leak name resume trust_owner plan budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS: "measure time",
     ("study",): "until",
     SWEEPS[1:]: """trials space max_epochs grace_period reduction_factor halving sampler warm_from
         optuna_storage""",
     ("phase2",): "confirm",
-    ("phase3",): "tiles draws tune",
+    ("phase3",): "tune",
     ("status",): "watch",
     ("monitoring",): "ray_temp prometheus",
     ("score",): "attempts again verify",
