@@ -170,8 +170,9 @@ def _say_missing(sample: MapSample, filled: Filled, folder: Path, output: Output
     """Say how much is left to label, and where."""
     done, total = len(filled.labels), len(sample.points)
     say(output.results, "labelled", f"{done} of {total} points; without a label: {filled.missing_words()}")
-    say(output.results, "page", f"{folder / PAGE_FILE}: open it in a browser, label, save; or fill the column label of")
-    say(output.results, "", f"{folder / CSV_FILE} or {folder / GPKG_FILE} (QGIS); ? where one cannot tell")
+    say(output.results, "page", f"{folder / PAGE_FILE}: open it in a browser, label, save")
+    tables = f"{folder / CSV_FILE}, or of {folder / GPKG_FILE}"
+    say(output.results, "or fill", f"the column label of {tables}; ? where one cannot tell")
     output.events.emit(
         "sample",
         folder=str(folder),

@@ -12,6 +12,7 @@ from sweep.audit.maps import class_maps
 from sweep.audit.maps.class_maps import DIFFER, open_class_maps
 from sweep.audit.maps.drawing import allocate, draw
 from sweep.audit.maps.survey import survey
+from sweep.rasters.raster import Raster
 from tests.sweep.audit.maps.maps import DEGREES, UTM, halves, write_map
 
 
@@ -105,3 +106,21 @@ def test_a_changed_pixel_changes_the_digest(tmp_path: Path) -> None:
         with open_class_maps([str(write_map(tmp_path / "map.tif", values, **UTM))]) as maps:
             digests.append(survey(maps, "map").digest)
     assert digests[0] != digests[1]
+
+
+def test_no_more_than_a_block_of_a_map_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_maps, "SIDE", 32)
+    path = write_map(tmp_path / "map.tif", halves(), **UTM)
+    largest = 0
+    values = Raster.values
+
+    def measured(raster: Raster, rows: tuple[int, int], columns: tuple[int, int]) -> object:
+        nonlocal largest
+        largest = max(largest, (rows[1] - rows[0]) * (columns[1] - columns[0]))
+        return values(raster, rows, columns)
+
+    monkeypatch.setattr(Raster, "values", measured)
+    with open_class_maps([str(path)]) as maps:
+        found = survey(maps, "map")
+        draw(maps, found, allocate(found, 100), 1)
+    assert largest == 32 * 32
