@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweep.audit.masks.page.drawing import draw_label_page
+from sweep.audit.masks.page.pictures import finding_pictures
 from tests.commands import Run, needs_chromium
 from tests.sweep.audit.maps.maps import UTM, halves, write_map
+from tests.sweep.audit.masks.test_label_findings import audit, probabilities, squares, tile
 
 pytest.importorskip("playwright", reason="needs the dev extra: pip install '.[dev]'")
 
@@ -72,3 +75,24 @@ def test_labels_outlive_the_page(page: Page) -> None:
 def test_the_page_is_accessible_and_no_wider_than_the_screen(page: Page) -> None:
     assert not Axe().run(page).response["violations"]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_labels_is_accessible_and_no_wider_than_the_screen(
+    width: int, browser: Browser, tmp_path: Path
+) -> None:
+    truth = squares(3)
+    mask = np.where(np.arange(len(truth)) < 96, truth, 0).astype(np.uint8)
+    tiles = [
+        (tile(f"t{number}", squares(number), squares(number)), probabilities(squares(number))) for number in (1, 2)
+    ]
+    found = audit([*tiles, (tile("wrong", truth, mask), probabilities(truth))])
+    assert found.findings
+    pictures = [finding_pictures(tile("wrong", truth, mask), found.predicted["wrong"], one) for one in found.findings]
+    where = dict.fromkeys(("t1", "t2", "wrong"), "train")
+    path = tmp_path / "labels.html"
+    path.write_text(draw_label_page("tiles", found, pictures, where, "a probe"), encoding="utf-8")
+    shown = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    shown.goto(path.as_uri())
+    assert not Axe().run(shown).response["violations"]
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
