@@ -122,7 +122,8 @@ def drawn(count: int) -> TuningData:
 def measure(data: TuningData, report: Report, name: str, seed: int) -> None:
     """Plant, look, and note how many of the first findings are right."""
     tiles, planted = plant((*data.train, *data.val), seed)
-    folds = ProbeFolds.of(replace(data, train=tuple(tiles), val=()), None, seed)
+    task = replace(data.task, ignores=True)  # what is moved in does not count
+    folds = ProbeFolds.of(replace(data, train=tuple(tiles), val=(), task=task), None, seed)
     found = audit_labels(folds.fit(seed, "auto"), data.task, len(tiles)).findings
     numbers = {tile.name: number for number, tile in enumerate(tiles)}
     right = [is_right(one, numbers[one.tile], planted) for one in found]

@@ -14,6 +14,8 @@ from trainables.task import IGNORE_INDEX
 
 DISAGREES = 0.5
 """By what a score is multiplied where the prediction fits better elsewhere."""
+UNSURE = 0.75
+"""By what it is multiplied where the image's edges are less sure than ``SURE``."""
 HALF_SURE = 0.4
 """Of a place that the image's edges find in fewer resamples than ``SURE``, where the prediction finds it, too."""
 STEP, NEAR = 4, 6.0
@@ -45,7 +47,7 @@ def find_shift(tile: Tile, probabilities: NDArray[np.float32]) -> tuple[LabelFin
         kind=SHIFTED,
         reason=f"outlines fit the image {shift.words}, in {shift.sure:.0%} of resamples; {said} the prediction of a "
         f"model that has not seen the tile",
-        score=shift.sure * (1.0 if agrees else DISAGREES) if shift.sure >= SURE else (1 + shift.sure) / 2,
+        score=shift.sure * (DISAGREES if not agrees else 1.0 if shift.sure >= SURE else UNSURE),
         box=(0, 0, height, width),
         pixels=int((tile.mask != there)[there != IGNORE_INDEX].sum()),
         region=np.ones((height, width), bool),
