@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-QUOTED = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+QUOTED = re.findall(r"^- `([^`]+)`", PAGE, re.MULTILINE)
 LEAST_LETTERS = 14
 LEAST_SHARE = 0.3
 """Of a message's letters that one text of the code has to bring: names, numbers and hints fill the rest."""
