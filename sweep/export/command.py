@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -67,12 +67,17 @@ class ExportOptions(StorageOptions, TrustOptions):
     """Fix the input's height and width, a multiple of 32; default: any multiple of 32, for SAM and Lite0 the
     size trained on."""
 
+    for_program: Annotated[Literal["deepness"] | None, arg(name="for", metavar="deepness")] = None
+    """ONNX as a program reads it that has rules of its own: the QGIS plugin Deepness."""
+
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
     """Where the dataset is now; default: where it was when the sweep ran."""
 
 
 def main(options: ExportOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
+    if options.for_program and options.format != "onnx":
+        raise ExperimentError(f"--for {options.for_program}: reads ONNX; leave --format {options.format} out")
     opset = check_format(options.format, options.opset)
     _check_size(options.size)
     _check_out(options.out, options)
@@ -93,9 +98,19 @@ def main(options: ExportOptions, output: Output) -> int:
         "model",
         f"{model_label(chosen.name, chosen.fold, 0)}; the file is compared with it on whole tiles",
     )
-    exported = produce(chosen, data, out, name=options.format, size=options.size, opset=opset)
+    exported = produce(
+        chosen,
+        data,
+        out,
+        name=options.format,
+        size=options.size,
+        opset=opset,
+        deepness=bool(options.for_program),
+    )
     _say(exported, out, options.format, output)
-    if options.format == "onnx":
+    if options.for_program:
+        say(output.results, "in QGIS", f"Deepness: choose {out} as the model; all settings are read from it")
+    elif options.format == "onnx":
         use = shlex.join(["python", "examples/use_exported.py", str(out), "image.npy", "mask.npy"])
         say(output.results, "without us", f"{use} runs it with onnxruntime and numpy alone")
     output.next(_predict(chosen, out, patches, options))
@@ -152,8 +167,9 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     opset = f", opset {metadata['opset']}" if metadata["opset"] else ""
     lines = {
         "written": f"{out} ({exported.bytes / 1e6:.1f} MB, {name}{opset})",
-        "input": f"image: uint8 {bands_in_words(metadata)}, {sides}; windows of {metadata['windows']['side']}",
-        "output": f"logits: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
+        "input": f"image: {metadata['input']['dtype']} {bands_in_words(metadata)}, {sides}; windows of "
+        f"{metadata['windows']['side']}",
+        "output": f"{metadata['output']['name']}: float32 (batch, {metadata['output']['shape'][1]}, height, width)",
         **_decision(metadata, calibration),
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on the same tiles",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "

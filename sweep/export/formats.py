@@ -63,7 +63,14 @@ def check_format(name: Format, opset: int | None) -> int | None:
 
 
 def prepare(
-    name: Format, model: SegmentationModel, best: BestWeights, *, side: int | None, opset: int | None
+    name: Format,
+    model: SegmentationModel,
+    best: BestWeights,
+    *,
+    side: int | None,
+    opset: int | None,
+    deepness: bool = False,
+    metres: float | None = None,
 ) -> ExportedFile:
     """Bring a model into a format; for graphs this is the long part.
 
@@ -73,7 +80,14 @@ def prepare(
         best: What its weights file says of itself.
         side: Fixed side of the input in pixels, or None.
         opset: ONNX operator set; None for another format.
+        deepness: ONNX as the QGIS plugin Deepness reads it; ``side`` is not None.
+        metres: Per pixel of the tiles that were trained on; None where that is not known.
     """
+    if deepness:
+        from sweep.export.deepness_file import DeepnessFile
+
+        assert side is not None and opset is not None
+        return DeepnessFile(model, side, opset, metres)
     module = import_module(f"sweep.export.{name}_file")
     if name == "safetensors":
         file: ExportedFile = module.SafetensorsFile(model, best)

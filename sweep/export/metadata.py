@@ -27,12 +27,18 @@ THRESHOLD = 0.5
 
 
 def describe(
-    chosen: TrainedModel, best: BestWeights, data: TuningData, *, side: int | None, opset: int | None
+    chosen: TrainedModel,
+    best: BestWeights,
+    data: TuningData,
+    *,
+    side: int | None,
+    opset: int | None,
+    deepness: bool = False,
 ) -> dict[str, Any]:
     """Return all that is known before the file is compared with its model."""
     height, width = ("height", "width") if side is None else (side, side)
     task = best.task
-    return {
+    found: dict[str, Any] = {
         "format": FORMAT,
         "name": chosen.name,
         "architecture": best.recipe.architecture,
@@ -84,6 +90,11 @@ def describe(
         "opset": opset,
         "versions": {"tilesweep": __version__, "torch": version("torch")} | _onnx_version(opset),
     }
+    if deepness:
+        found["input"] |= {"dtype": "float32", "meaning": f"{_meaning(best.imagery)}, divided by 255"}
+        meaning = "probability of the foreground" if task.binary else "a probability per class: the largest decides"
+        found["output"] |= {"name": "probabilities", "meaning": meaning}
+    return found
 
 
 def _meaning(imagery: Imagery) -> str:

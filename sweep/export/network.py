@@ -44,6 +44,25 @@ class ExportNetwork(nn.Module):
         return self.model.logits((image.float() / 255 - self.model.mean) / self.model.std)
 
 
+class DeepnessNetwork(nn.Module):
+    """A model as the QGIS plugin Deepness calls one: numbers from 0 to 1 in, probabilities out.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+    """
+
+    def __init__(self, model: SegmentationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, N, S, S) float32 in [0, 1] to (B, C, S, S) float32 probabilities: of the foreground, or per class."""
+        # Tiles that were scaled to bytes held whole numbers.
+        whole = (image * 255).round() / 255
+        logits = self.model.logits((whole - self.model.mean) / self.model.std)
+        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
 def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile], asked: int | None) -> int | None:
     """Return the side in pixels that the exported network is fixed at; None where it takes any multiple of 32.
 
@@ -68,17 +87,19 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
     return min(recipe.crop_size, int(smallest))
 
 
-def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
+def capture(model: SegmentationModel, side: int | None, *, deepness: bool = False) -> ExportedProgram:
     """Trace a model into a graph whose batch is free, and also its height and width unless a side is given.
 
     Args:
         model: In evaluation mode, on the CPU; gradients are switched off in it. LoRA's adapters are merged.
         side: Fixed side in pixels, a multiple of 32, or None.
+        deepness: As ``DeepnessNetwork``.
 
     Raises:
         ExperimentError: torch cannot trace it.
     """
-    network = ExportNetwork(merged(model)).eval().requires_grad_(False)
+    kind = DeepnessNetwork if deepness else ExportNetwork
+    network = kind(merged(model)).eval().requires_grad_(False)
     dim = torch.export.Dim
     free = {0: dim("batch", min=1, max=MOST_IMAGES)}
     if side is None:
@@ -87,6 +108,7 @@ def capture(model: SegmentationModel, side: int | None) -> ExportedProgram:
         }
     # Two images of unequal sides: a size of one, or two equal ones, would be taken for constants.
     example = torch.zeros(2, model.mean.numel(), side or 2 * GRID, side or 3 * GRID, dtype=torch.uint8)
+    example = example.float() if deepness else example
     try:
         return torch.export.export(network, (example,), dynamic_shapes={INPUT: free})
     except Exception as error:  # torch raises many kinds, of its own and whatever the model's code does

@@ -26,18 +26,26 @@ class OnnxFile:
         model: In evaluation mode, on the CPU.
         side: Fixed side of the input in pixels, or None.
         opset: The operator set.
+        deepness: As ``DeepnessNetwork``.
 
     Raises:
         ExperimentError: The graph cannot be brought into that operator set.
     """
 
-    def __init__(self, model: SegmentationModel, side: int | None, opset: int) -> None:
-        program = capture(model, side)
+    output = OUTPUT
+
+    def __init__(self, model: SegmentationModel, side: int | None, opset: int, *, deepness: bool = False) -> None:
+        program = capture(model, side, deepness=deepness)
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with redirect_stdout(StringIO()):  # its progress
             exported = torch.onnx.export(
-                program, dynamo=True, opset_version=opset, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+                program,
+                dynamo=True,
+                opset_version=opset,
+                input_names=[INPUT],
+                output_names=[self.output],
+                verbose=False,
             )
         assert exported is not None
         self._proto = exported.model_proto
@@ -62,23 +70,32 @@ class OnnxFile:
         """Write the file; the metadata as JSON under ``tilesweep``, and what people look for under keys of its own."""
         import onnx
 
-        texts = {"tilesweep": json.dumps(metadata), **(_plain(metadata) if metadata else {})}
+        texts = {"tilesweep": json.dumps(metadata), **(self.texts(metadata) if metadata else {})}
         onnx.helper.set_model_props(self._proto, texts)
         self._proto.producer_name = "tilesweep"
         onnx.save(self._proto, path)
 
+    def texts(self, metadata: Mapping[str, Any]) -> dict[str, str]:
+        """Return some of the metadata as plain texts, which viewers such as Netron list."""
+        return _plain(metadata)
+
     def open(self, path: Path) -> Forward:
         """Open the file in onnxruntime on the CPU."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = open_session(path)
 
         def forward(images: Tensor) -> Tensor:
             return torch.from_numpy(session.run([OUTPUT], {INPUT: images.contiguous().numpy()})[0])
 
         return forward
+
+
+def open_session(path: Path) -> Any:
+    """Open a file in onnxruntime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, str]:

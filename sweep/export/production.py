@@ -16,6 +16,7 @@ from sweep.export.formats import ExportedFile, Format, prepare
 from sweep.export.metadata import describe, measured
 from sweep.export.network import choose_side
 from sweep.export.parity import Parity, compare, predict
+from sweep.results.ensemble import metres_in
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration, counts_for
 from trainables.data.tiles import TuningData
@@ -69,7 +70,14 @@ def _unwritable(out: Path, error: OSError) -> ExperimentError:
 
 
 def produce(
-    chosen: TrainedModel, data: TuningData, out: Path, *, name: Format, size: int | None, opset: int | None
+    chosen: TrainedModel,
+    data: TuningData,
+    out: Path,
+    *,
+    name: Format,
+    size: int | None,
+    opset: int | None,
+    deepness: bool = False,
 ) -> Exported:
     """Export a model, compare the file with it on whole tiles, and only then give it its name.
 
@@ -84,6 +92,7 @@ def produce(
         name: The format.
         size: Fixed side of the input in pixels; None leaves the choice to the architecture.
         opset: ONNX operator set; None for another format.
+        deepness: ONNX as the QGIS plugin Deepness reads it: of a fixed side.
 
     Raises:
         ExperimentError: The file cannot be written, or differs from the model.
@@ -100,7 +109,12 @@ def produce(
         recipe = best.recipe
         side = choose_side(model, recipe, (*data.train, *data.val), size)
         reference = forward_on(model, torch.device("cpu"), torch.float32)
-        file = prepare(name, model, best, side=side, opset=opset)
+        if deepness:
+            from sweep.export.deepness_file import clamped
+
+            side, reference = side or recipe.crop_size, clamped(reference)
+        metres = metres_in(data.sheet)
+        file = prepare(name, model, best, side=side, opset=opset, deepness=deepness, metres=metres)
         tested = _write(file, path, {}, out)
         logits = partial(predict, window=side or recipe.crop_size, fixed=side is not None, batch_size=recipe.batch_size)
         counts = counts_for(best.task)
@@ -118,7 +132,7 @@ def produce(
                 for tile, predicted in zip(left_out, logits(forward, left_out), strict=True):
                     counts.add(predicted, tile.mask)
         calibration = counts.result()
-        metadata = describe(chosen, best, data, side=side, opset=opset)
+        metadata = describe(chosen, best, data, side=side, opset=opset, deepness=deepness)
         metadata |= measured(calibration, parity, told, unseen_tiles(told, data), refit=best.refit)
         square = side or min(recipe.crop_size, NOISE_SIDE)
         shape = (2, len(best.imagery.bands), square, square)

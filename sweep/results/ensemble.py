@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -129,12 +130,16 @@ class Ensemble:
     @property
     def metres_per_pixel(self) -> float | None:
         """Of the tiles that they were trained on; None where nobody has said."""
-        sheet = self.experiment.description["data"].get("sheet", {}) if self.experiment else {}
-        try:
-            metres = float(sheet["metres a pixel"])
-        except (KeyError, TypeError, ValueError):  # a sheet is free text
-            return None
-        return metres if 0 < metres < math.inf else None
+        return metres_in(self.experiment.description["data"].get("sheet", {}) if self.experiment else {})
+
+
+def metres_in(sheet: Mapping[str, Any]) -> float | None:
+    """Return what a dataset's sheet says of its metres per pixel; None where nobody has said, as it is free text."""
+    try:
+        metres = float(sheet["metres a pixel"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return metres if 0 < metres < math.inf else None
 
 
 def _forwards(loaded: Sequence[Loaded], device: torch.device, *, tta: bool) -> tuple[Forward, Forward]:

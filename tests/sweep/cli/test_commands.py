@@ -120,13 +120,13 @@ OWN_FLAGS = {
     ("report",): "audit browse live pdf",
     ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top nodata clip "
     "ignore_alpha",
-    ("export",): "format opset",
+    ("export",): "format opset for_program",
     ("audit map",): "sample image filled",
 }
 """Commands -> the flags that they alone take."""
 
 
-RENAMED = {"from_map": "from"}
+RENAMED = {"from_map": "from", "for_program": "for"}
 """Fields whose flag is a word that Python keeps for itself."""
 COMMANDS = {one.name: one for one in ALL.commands()}
 
