@@ -37,6 +37,7 @@ def test_ratios_say_how_many_times_better() -> None:
         ("gpu", ["--small"]),
         ("leaks", ["--count", "30"]),
         ("make", ["--count", "3", "--side", "600", "--size", "256"]),
+        ("next", ["--windows", "12"]),
     ],
 )
 def test_a_benchmark_writes_its_figures(name: str, arguments: list[str], tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_benchmark_writes_its_figures(name: str, arguments: list[str], tmp_pat
     before, _, figures = page.read_text().partition(" -->\n")
     assert before.startswith("# Page\n\nprose\n") and "old" not in figures
     assert f"`python -m benchmarks.{name} {' '.join(arguments)}`" in figures and "torch 2" in figures
-    measured = "\n- " if name in ("leaks", "make") else "|---|--:|--:|--:|--:|"
+    measured = "\n- " if name in ("leaks", "make", "next") else "|---|--:|--:|--:|--:|"
     assert measured in figures and figures.endswith("\n## Next\n")
 
 

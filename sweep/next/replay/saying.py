@@ -18,6 +18,8 @@ def curves_sheet(title: str, budgets: Sequence[int], curves: Sequence[StrategyCu
     columns.append(
         Column(
             heading=f"{budgets[half]} are worth",
+            short="worth",
+            least=1,
             value=lambda curve: _worth(curve, half, budgets),
             right=True,
             priority=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 
 from sweep.next.replay.curves import (
     CHANCE,
@@ -25,6 +27,7 @@ from sweep.next.replay.pixels import Directions, TilePixels
 from sweep.next.replay.record import REPLAY_FILE, read_replay
 from sweep.next.replay.replaying import fitting_budgets
 from sweep.next.replay.running import Replay, run_replay
+from sweep.next.replay.saying import curves_sheet
 from sweep.next.replay.student import ProbeStudent
 from sweep.next.strategies.registry import STRATEGIES
 from sweep.next.strategies.strategy import Pool
@@ -196,6 +199,16 @@ def test_the_command_replays_shows_and_keeps(patches: Path, tmp_path: Path) -> N
     assert record is not None and record["budgets"] == [3, 4, 5] and record["draws"] == 3
     assert record["curves"][0]["name"] == CHANCE
     assert ("no better than random here" in done.stdout) == (record["strategy"] == CHANCE)
+
+
+def test_the_table_of_five_budgets_fits_eighty_columns() -> None:
+    random = np.random.default_rng(0)
+    ious = {name: random.random((4, 5, 3)) for name in STRATEGIES}
+    curves = curves_of(Replay(budgets=(5, 8, 12, 16, 24), ious=ious))
+    screen = Console(width=80, file=io.StringIO(), record=True)
+    screen.print(curves_sheet("title", (5, 8, 12, 16, 24), curves))
+    text = screen.export_text()
+    assert "left out" not in text and "worth" in text and all(name in text for name in STRATEGIES)
 
 
 def test_folds_score_every_tile(patches: Path) -> None:
