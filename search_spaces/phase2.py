@@ -35,13 +35,16 @@ CONSISTENCY: Space = MappingProxyType(
     }
 )
 """Searched as well where an architecture learns from unlabelled images, too."""
+EXTRA_KNOBS: Space = MappingProxyType({"foreground_draws": CategoricalDistribution((0.0, 0.33, 0.67))})
+"""Searched as well where they are asked for: knobs that the shared recipe leaves off."""
 
 
-def space(architecture: str) -> Space:
+def space(architecture: str, *, extra: bool = False) -> Space:
     """Return what is searched for an architecture.
 
     Args:
         architecture: A name in the registry.
+        extra: Also ``EXTRA_KNOBS``.
 
     Raises:
         RecipeError: Unknown architecture.
@@ -54,5 +57,6 @@ def space(architecture: str) -> Space:
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
         **(ADAPTERS if entry.lora else {}),
+        **(EXTRA_KNOBS if extra else {}),
         **(CONSISTENCY if learns_unlabelled(entry.name) else {}),
     }

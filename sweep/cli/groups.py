@@ -19,8 +19,8 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "dataset": "dst add take_prelabels title origin licence gsd no_leak_check dry_run force",
         "data and models": "patches unlabelled profile grid architectures recipes folds group_by pool_val refit "
         "allow_leak repeats no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
-        "search": "trials space max_epochs grace_period reduction_factor halving warm_from sampler optuna_storage "
-        "confirm tiles draws tune",
+        "search": "trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from sampler "
+        "optuna_storage confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",
         "machine": "storage address device max_concurrent gpus_per_trial max_failures compile batch_size",
         "watching": "tensorboard overlays_every mlflow wandb profile_trace",

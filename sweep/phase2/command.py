@@ -65,7 +65,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
     recipes = shared_recipes(asked, profile, seed=options.seed, max_epochs=options.max_epochs)
     names = tuple(recipes)
     slugs = {name: get_architecture(name).slug for name in names}
-    spaces = make_spaces(recipes, options.space)
+    spaces = make_spaces(recipes, options.space, extra=options.extra_knobs)
     number = trials_each(names, profile, options.trials)
     require_few(
         len(names) * (number + options.confirm * options.repeats),

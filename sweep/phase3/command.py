@@ -85,7 +85,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
     recipes = {name: recipe.replace(**changes_of(name, changes)) for name, recipe in shared.items()}
     names = tuple(recipes)
     searched = without_probes(names)
-    spaces = make_spaces({name: recipes[name] for name in searched}, options.space)
+    spaces = make_spaces({name: recipes[name] for name in searched}, options.space, extra=options.extra_knobs)
     trials = limited_trials(options.tune, spaces, recipes)
     say_limits(options.tune, trials, output.console)
     policy = policy_of(options, profile) if options.tune else NoHalving()

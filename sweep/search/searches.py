@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -36,14 +37,20 @@ def shared_recipes(names: Sequence[str], profile: Profile, *, seed: int, max_epo
     }
 
 
-def make_spaces(recipes: Mapping[str, Recipe], file: Path | None) -> dict[str, Space]:
-    """Return each architecture's space: the user's own, or Phase 2's.
+def make_spaces(recipes: Mapping[str, Recipe], file: Path | None, *, extra: bool = False) -> dict[str, Space]:
+    """Return each architecture's space: the user's own, or Phase 2's, maybe with its extra knobs.
 
     Raises:
         SpaceError: All faults at once.
+        ExperimentError: Extra knobs, and a space of the user's own.
     """
+    if file and extra:
+        raise ExperimentError(
+            f"--extra-knobs: adds to tilesweep's own space; leave it out, and add {', '.join(phase2.EXTRA_KNOBS)} "
+            f"in {file}"
+        )
     origin = f"--space {file}" if file else "search_spaces/phase2.py"
-    space = load_space(file) if file else phase2.space
+    space = load_space(file) if file else partial(phase2.space, extra=extra)
     spaces = {name: space(name) for name in recipes}
     check_spaces(spaces, recipes, origin)
     return {name: include_shared(found, recipes[name]) for name, found in spaces.items()}

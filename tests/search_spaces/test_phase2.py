@@ -16,6 +16,7 @@ from search_spaces.phase2 import space
 from search_spaces.phase3 import conditions
 from search_spaces.profiles import PROFILES, get_profile
 from search_spaces.recipes import read_recipes, write_recipes
+from sweep.search.searches import make_spaces
 from tests.models import NAMES, TINY
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import ExperimentError, RecipeError, SpaceError
@@ -39,14 +40,25 @@ def _data() -> TuningData:
     return TuningData(train=(tile,), val=(tile,), name="d", synthetic=True, fingerprint="f")
 
 
+def test_knobs_that_are_off_are_searched_only_when_asked_for_and_the_shared_recipe_s_value_is_among_them() -> None:
+    assert space("unet", extra=True).keys() - space("unet").keys() == {"foreground_draws"}
+    recipes = {"unet": shared_recipe("unet", get_profile("smoke"))}
+    (found,) = make_spaces(recipes, None, extra=True).values()
+    assert recipes["unet"].foreground_draws == 0.0 and 0.0 in _ends(found["foreground_draws"])
+    with pytest.raises(ExperimentError, match=r"--extra-knobs: adds to .*; leave it out, and add foreground_draws in"):
+        make_spaces(recipes, Path("mine.py"), extra=True)
+
+
 @pytest.mark.parametrize("architecture", TINY)
 def test_every_knob_changes_the_training(architecture: str) -> None:
     data = _data()
     base = shared_recipe(architecture, get_profile("smoke"))
+    if get_architecture(architecture).lora:  # a stand-in's layers add a hundred-thousandth of what they compute
+        base = base.replace(learning_rate=0.03)
     # The last two are not searched by themselves, but often in a space of one's own.
     own = {"weight_decay": FloatDistribution(1e-6, 1e-1), "ema_decay": FloatDistribution(0.0, 0.99)}
-    knobs = {**space(architecture), **own}
-    assert len(knobs) == (9 if get_architecture(architecture).lora else 6)
+    knobs = {**space(architecture, extra=True), **own}
+    assert len(knobs) == (10 if get_architecture(architecture).lora else 7)
 
     def curve(recipe: Recipe) -> tuple[float, ...]:
         trainer = Trainer(recipe, data, torch.device("cpu"), workers=1)

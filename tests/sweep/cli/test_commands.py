@@ -110,7 +110,7 @@ OWN_FLAGS = {
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS: "measure time",
     ("study",): "until",
-    SWEEPS[1:]: """trials space max_epochs grace_period reduction_factor halving sampler warm_from
+    SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving sampler warm_from
         optuna_storage""",
     ("phase2",): "confirm",
     ("phase3",): "tune",
