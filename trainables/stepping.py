@@ -62,6 +62,7 @@ class Stepper:
         self._average = average
         self._encoder = encoder
         self._consistency = consistency
+        self._unlabelled: UnlabelledBatch | None = None
         run = model.forward_with_auxiliary if model.auxiliary else model
         self._run = torch.compile(run) if compiled else run
         self._scaler = self._make_scaler()
@@ -78,11 +79,11 @@ class Stepper:
         Raises:
             InfeasibleError: It does not fit into the device's memory.
         """
-        unlabelled = self._consistency.next() if self._consistency else None
+        self._unlabelled = self._consistency.next() if self._consistency else None
         while True:
             random = random_state(self._device)
             try:
-                return self._try(batch, unlabelled)
+                return self._try(batch)
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             # The error is gone by now, and with it all that its frames held.
@@ -95,7 +96,7 @@ class Stepper:
             self._scaler = self._make_scaler()
             self._scaler.load_state_dict(scaler)
 
-    def _try(self, batch: Batch, unlabelled: UnlabelledBatch | None) -> Tensor:
+    def _try(self, batch: Batch) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         images, masks = batch.to(self._device)
         features = list(batch.features)
@@ -111,8 +112,8 @@ class Stepper:
             loss = self._loss_of(found, some_masks) * (len(some_images) / len(images))
             torch.autograd.backward(self._scaler.scale(loss))
             total += loss.detach()
-        if self._consistency and unlabelled:
-            self._agree(self._consistency, unlabelled, parts)
+        if self._consistency and self._unlabelled:
+            self._agree(self._consistency, self._unlabelled, parts)
         if self._clip_norm:
             self._scaler.unscale_(self._optimizer)
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
