@@ -117,15 +117,15 @@ def build_unet_efficientnet_lite(encoder: str, recipe: Recipe, weights: Weights,
     if weights.path:
         _load_lite(model.encoder, weights)
     take_bands(model.encoder, bands, weights)
-    found = SmpModel(model, mean=LITE_MEAN, std=LITE_STD, bands=bands)
-    supervise_unet(found, recipe, channels)
-    return found
+    return supervise_unet(SmpModel(model, mean=LITE_MEAN, std=LITE_STD, bands=bands), recipe, channels)
 
 
-def supervise_unet(model: SmpModel, recipe: Recipe, channels: int) -> None:
+def supervise_unet(model: SmpModel, recipe: Recipe, channels: int) -> SmpModel:
     """Give SMP's U-Net auxiliary outputs at the sizes of its decoder's blocks, if the recipe asks for them."""
     blocks: list[Any] = list(model.decoder.blocks)
-    model.supervise(blocks, [block.conv2[0].out_channels for block in blocks], channels, recipe.deep_supervision)
+    widths = [getattr(block, "stage", block).conv2[0].out_channels for block in blocks]  # one may be in a ``Dropped``
+    model.supervise(blocks, widths, channels, recipe.deep_supervision)
+    return model
 
 
 def build_unet(encoder: str, recipe: Recipe, channels: int) -> Any:

@@ -14,7 +14,7 @@ from trainables.models.bands import take_bands
 from trainables.models.base import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.dropout import Dropped, drop_between, without_dropout
 from trainables.models.lora import add_adapters, base_of
-from trainables.models.smp import TINY_ENCODER, AdaptedVit, SmpModel
+from trainables.models.smp import TINY_ENCODER, AdaptedVit, SmpModel, supervise_unet
 from trainables.models.smp_names import parts_of
 from trainables.models.sources import reason_of
 from trainables.models.weights import Weights, load_tensors
@@ -147,7 +147,8 @@ def build_smp(
         add_adapters(model.encoder, recipe)
     mean, std = normalisation(encoder)
     stride = _stride(architecture, int(getattr(model.encoder, "output_stride", 32)))
-    return (AdaptedVit if lora else SmpModel)(model, mean=mean, std=std, stride=stride, bands=bands)
+    found = (AdaptedVit if lora else SmpModel)(model, mean=mean, std=std, stride=stride, bands=bands)
+    return supervise_unet(found, recipe, channels) if architecture == "Unet" else found
 
 
 def _stride(architecture: str, encoder: int) -> int:

@@ -52,11 +52,21 @@ class UNet(SegmentationModel):
         channels: Logits per pixel.
         bands: Bands of the images.
         bilinear: Upsample bilinearly instead of by transposed convolutions, which can leave a checkerboard.
+        supervision: Weight of the loss on logits at half the size, see ``StageHeads``; 0 has none.
 
     Source: Ronneberger et al. 2015, with padded convolutions.
     """
 
-    def __init__(self, base: int, dropout: float, channels: int, bands: int, *, bilinear: bool = False) -> None:
+    def __init__(
+        self,
+        base: int,
+        dropout: float,
+        channels: int,
+        bands: int,
+        *,
+        bilinear: bool = False,
+        supervision: float = 0.0,
+    ) -> None:
         super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=2**STAGES, bands=bands)
         widths = [base * 2**stage for stage in range(STAGES + 1)]
         self.down = nn.ModuleList(
@@ -68,6 +78,7 @@ class UNet(SegmentationModel):
         )
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(base, channels, 1)
+        self.supervise(list(self.up), widths[-2::-1], channels, supervision)
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map (B, N, H, W) to (B, C, H, W); H and W are multiples of 16."""

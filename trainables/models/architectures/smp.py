@@ -24,9 +24,10 @@ LITE_BYTES = (20_958_868, 24_064_268, 27_025_228)
 )
 def build_unet_resnet34(recipe: Recipe, weights: Weights, channels: int, bands: int) -> SmpModel:
     """Build 24.4 million parameters."""
-    from trainables.models.smp import build_unet, fill_imagenet
+    from trainables.models.smp import build_unet, fill_imagenet, supervise_unet
 
-    return fill_imagenet(build_unet("resnet34", recipe, channels), weights, bands)
+    model = fill_imagenet(build_unet("resnet34", recipe, channels), weights, bands)
+    return supervise_unet(model, recipe, channels)
 
 
 @architecture(

@@ -23,7 +23,9 @@ def build_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> U
     """Build the study's U-Net, with transposed convolutions."""
     from trainables.models.unet import BASE_WIDTH, UNet
 
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands)
+    return UNet(
+        BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands, supervision=recipe.deep_supervision
+    )
 
 
 @architecture(
@@ -37,4 +39,11 @@ def build_unet_bilinear(recipe: Recipe, weights: Weights, channels: int, bands: 
     """Build the U-Net that upsamples without a checkerboard."""
     from trainables.models.unet import BASE_WIDTH, UNet
 
-    return UNet(BASE_WIDTH[recipe.model_size], recipe.decoder_dropout, channels, bands, bilinear=True)
+    return UNet(
+        BASE_WIDTH[recipe.model_size],
+        recipe.decoder_dropout,
+        channels,
+        bands,
+        bilinear=True,
+        supervision=recipe.deep_supervision,
+    )
