@@ -41,11 +41,17 @@ def _data() -> TuningData:
 
 
 def test_knobs_that_are_off_are_searched_only_when_asked_for_and_the_shared_recipe_s_value_is_among_them() -> None:
-    assert space("unet", extra=True).keys() - space("unet").keys() == {"foreground_draws"}
+    both = {"foreground_draws", "deep_supervision"}
+    for staged in ("unet", "smp_unet_resnet34", "smp_unet_efficientnet_lite0", "smp:Unet/resnet18"):
+        assert space(staged, extra=True).keys() - space(staged).keys() == both
+    for other in ("smp_deeplabv3plus_resnet34", "sam_vit_b_conv", "smp:FPN/resnet18"):
+        assert space(other, extra=True).keys() - space(other).keys() == {"foreground_draws"}
     recipes = {"unet": shared_recipe("unet", get_profile("smoke"))}
     (found,) = make_spaces(recipes, None, extra=True).values()
     assert recipes["unet"].foreground_draws == 0.0 and 0.0 in _ends(found["foreground_draws"])
-    with pytest.raises(ExperimentError, match=r"--extra-knobs: adds to .*; leave it out, and add foreground_draws in"):
+    with pytest.raises(
+        ExperimentError, match=r"--extra-knobs: adds to .*; leave it out, and add foreground_draws, deep_supervision in"
+    ):
         make_spaces(recipes, Path("mine.py"), extra=True)
 
 
@@ -58,7 +64,8 @@ def test_every_knob_changes_the_training(architecture: str) -> None:
     # The last two are not searched by themselves, but often in a space of one's own.
     own = {"weight_decay": FloatDistribution(1e-6, 1e-1), "ema_decay": FloatDistribution(0.0, 0.99)}
     knobs = {**space(architecture, extra=True), **own}
-    assert len(knobs) == (10 if get_architecture(architecture).lora else 7)
+    entry = get_architecture(architecture)
+    assert len(knobs) == (10 if entry.lora else 8 if entry.staged else 7)
 
     def curve(recipe: Recipe) -> tuple[float, ...]:
         trainer = Trainer(recipe, data, torch.device("cpu"), workers=1)

@@ -37,6 +37,7 @@ class Architecture:
         transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.
         lora: Low-rank adapters in its encoder are trained, and not the encoder itself.
+        staged: Its decoder has stages whose logits deep supervision can train.
         changes: What its shared recipe has of its own.
         probe: Nothing is trained by gradients: a classifier of pixels is fitted to the fixed encoder's features.
         extra: The extra to install for it; empty for none.
@@ -52,6 +53,7 @@ class Architecture:
     transformer: bool = False
     fixed_encoder: bool = False
     lora: bool = False
+    staged: bool = False
     changes: Mapping[str, int | float] = field(default_factory=dict, hash=False)
     probe: bool = False
     extra: str = ""

@@ -66,6 +66,7 @@ def _smp_entry(name: str) -> Architecture:
         factory=_build_smp,
         transformer=encoder.startswith(TRANSFORMERS),
         lora=lora,
+        staged=architecture == "Unet",
         changes={"frozen_epochs": 0} if lora else {},
     )
 

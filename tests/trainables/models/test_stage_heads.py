@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.models.registry import build_model
+from trainables.models.registry import build_model, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 
@@ -26,10 +26,11 @@ def test_smaller_sizes_have_logits_of_their_own_and_the_largest_is_what_it_was(n
     inputs = deep.prepare(images)
     sizes = [tuple(one.shape) for one in deep.raw_logits_with_auxiliary(inputs)]
     assert sizes == [(2, 4, 64, 96), (2, 4, 32, 48), (2, 4, 16, 24), (2, 4, 8, 12)]
-    assert (deep.auxiliary, deep.auxiliary_falls) == (0.5, 0.5)
+    assert (deep.auxiliary, deep.auxiliary_falls) == (0.5, 0.5) and get_architecture(name).staged
 
 
 @pytest.mark.parametrize("name", ["smp_deeplabv3plus_resnet34", "sam_vit_b_conv", "smp:FPN/resnet18"])
 def test_a_decoder_without_such_stages_ignores_it(name: str) -> None:
     plain, deep = (build_model(_recipe(name, weight), RANDOM) for weight in (0.0, 0.5))
     assert plain.state_dict().keys() == deep.state_dict().keys() and deep.auxiliary == 0
+    assert not get_architecture(name).staged

@@ -19,6 +19,7 @@ LITE_BYTES = (20_958_868, 24_064_268, 27_025_228)
     name="smp_unet_resnet34",
     title="SMP U-Net + ResNet34",
     track="cnn",
+    staged=True,
     needs="imagenet-resnet34",
     known_bytes={"full": 97_821_876, "tiny": 654_148},
 )
@@ -56,6 +57,7 @@ for size, full in enumerate(LITE_BYTES):
         name=f"smp_unet_efficientnet_lite{size}",
         title=f"SMP U-Net + EfficientNet-Lite{size}",
         track="cnn",
+        staged=True,
         needs=f"imagenet-efficientnet-lite{size}",
         known_bytes={"full": full, "tiny": 654_148},
     )(build_unet_efficientnet_lite)

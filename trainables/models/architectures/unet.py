@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     name="unet",
     title="U-Net from scratch",
     track="cnn",
+    staged=True,
     needs="none",
     known_bytes={"full": 31_075_860, "tiny": 491_460},
 )
@@ -32,6 +33,7 @@ def build_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> U
     name="unet_bilinear",
     title="U-Net from scratch, bilinear upsampling",
     track="cnn",
+    staged=True,
     needs="none",
     known_bytes={"full": 34_557_460, "tiny": 545_860},
 )
