@@ -1,9 +1,9 @@
 """What recipe knobs bring on real tiles, each beside the same trainings without it.
 
 Run with ``python -m benchmarks.knobs unlabelled --patches DIR`` (the mean teacher, with five labelled tiles) or
-``python -m benchmarks.knobs lessons --patches DIR`` (deep supervision, draws on foreground, with all train tiles); some
-fifteen minutes each on two CPU cores. The labelled tiles are divided into five folds by scene. A training sees those of
-four, and is scored on the whole tiles of the fifth with its weights of the last epoch.
+``python -m benchmarks.knobs stages --patches DIR`` (deep supervision, with all train tiles); some fifteen minutes each
+on two CPU cores. The labelled tiles are divided into five folds by scene. A training sees those of four, and is scored
+on the whole tiles of the fifth with its weights of the last epoch.
 """
 
 from __future__ import annotations
@@ -68,14 +68,13 @@ COMPARISONS: Mapping[str, Comparison] = {
         },
         pairs=(("mean teacher", AVERAGE), ("mean teacher", PLAIN), (AVERAGE, PLAIN)),
     ),
-    "lessons": Comparison(
+    "stages": Comparison(
         labelled=0,
         ways={
             PLAIN: {},
-            "a third of draws on foreground": {"foreground_draws": 0.33},
             "deep supervision": {"deep_supervision": 0.5},
         },
-        pairs=(("a third of draws on foreground", PLAIN), ("deep supervision", PLAIN)),
+        pairs=(("deep supervision", PLAIN),),
     ),
 }
 

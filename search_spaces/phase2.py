@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from trainables.augment.presets import PRESETS
 from trainables.models.probe_names import learns_unlabelled
-from trainables.models.registry import Architecture, get_architecture
+from trainables.models.registry import get_architecture
 from trainables.recipe import LORA_TARGETS
 
 Space = Mapping[str, BaseDistribution]
@@ -35,13 +35,8 @@ CONSISTENCY: Space = MappingProxyType(
     }
 )
 """Searched as well where an architecture learns from unlabelled images, too."""
-EXTRA_KNOBS: Space = MappingProxyType(
-    {
-        "foreground_draws": CategoricalDistribution((0.0, 0.33, 0.67)),
-        "deep_supervision": CategoricalDistribution((0.0, 0.25, 0.5)),
-    }
-)
-"""Searched as well where they are asked for: knobs that the shared recipe leaves off."""
+EXTRA_KNOBS: Space = MappingProxyType({"deep_supervision": CategoricalDistribution((0.0, 0.25, 0.5))})
+"""Searched as well where they are asked for, and a decoder has stages: knobs that the shared recipe leaves off."""
 
 
 def space(architecture: str, *, extra: bool = False) -> Space:
@@ -49,7 +44,7 @@ def space(architecture: str, *, extra: bool = False) -> Space:
 
     Args:
         architecture: A name in the registry.
-        extra: Also those of ``EXTRA_KNOBS`` that it has.
+        extra: Also ``EXTRA_KNOBS``, if it has them.
 
     Raises:
         RecipeError: Unknown architecture.
@@ -62,10 +57,6 @@ def space(architecture: str, *, extra: bool = False) -> Space:
         "decoder_dropout": FloatDistribution(0.0, 0.6),
         "bce_weight": FloatDistribution(0.1, 0.9),
         **(ADAPTERS if entry.lora else {}),
-        **(_extra_knobs(entry) if extra else {}),
+        **(EXTRA_KNOBS if extra and entry.staged else {}),
         **(CONSISTENCY if learns_unlabelled(entry.name) else {}),
     }
-
-
-def _extra_knobs(entry: Architecture) -> Space:
-    return {name: values for name, values in EXTRA_KNOBS.items() if entry.staged or name != "deep_supervision"}

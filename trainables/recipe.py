@@ -98,8 +98,6 @@ class Recipe:
         consistency_ramp: Share of ``max_epochs`` over which the weight rises, in [0, 1].
         weak_augmentation: Preset of the views that are labelled so.
         strong_augmentation: Preset by which those views change into those that are trained on.
-        foreground_draws: Share of sample draws whose crop has a pixel of a class other than the first in its middle,
-            where the tile shows one, in [0, 1].
         deep_supervision: Weight of the loss on logits at half the size, in [0, 1]; each smaller size has half of the
             one before. 0 is off; architectures without a decoder of stages ignore it.
         clip_norm: Largest gradient norm, in [0, 1e9]; 0 is off.
@@ -146,7 +144,6 @@ class Recipe:
     consistency_ramp: float = known(0.4, Range(0, 1), PLAIN)
     weak_augmentation: str = known("LIGHT", Choices(PRESETS), PLAIN)
     strong_augmentation: str = known("HEAVY", Choices(PRESETS), PLAIN)
-    foreground_draws: float = known(0.0, Range(0, 1), PLAIN)
     deep_supervision: float = known(0.0, Range(0, 1), MEMORY)
     clip_norm: float = known(0.0, Between(0, 1e9), PLAIN)
     precision: str = known("auto", Choices(PRECISIONS), MEMORY)

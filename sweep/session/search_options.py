@@ -34,7 +34,7 @@ class SearchOptions(SweepOptions):
     """Python file with a function space(architecture) of your own; it is run."""
 
     extra_knobs: Annotated[bool, RARE, OnResume.FIXED] = False
-    """Also search what the shared recipe leaves off: the share of views drawn on foreground, deep supervision."""
+    """Also search what the shared recipe leaves off: deep supervision of U-Nets."""
 
     max_epochs: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, MAX_EPOCHS), OnResume.FIXED] = None
     """Epochs of a full training; default: the profile's."""

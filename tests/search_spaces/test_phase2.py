@@ -41,17 +41,14 @@ def _data() -> TuningData:
 
 
 def test_knobs_that_are_off_are_searched_only_when_asked_for_and_the_shared_recipe_s_value_is_among_them() -> None:
-    both = {"foreground_draws", "deep_supervision"}
     for staged in ("unet", "smp_unet_resnet34", "smp_unet_efficientnet_lite0", "smp:Unet/resnet18"):
-        assert space(staged, extra=True).keys() - space(staged).keys() == both
+        assert space(staged, extra=True).keys() - space(staged).keys() == {"deep_supervision"}
     for other in ("smp_deeplabv3plus_resnet34", "sam_vit_b_conv", "smp:FPN/resnet18"):
-        assert space(other, extra=True).keys() - space(other).keys() == {"foreground_draws"}
+        assert space(other, extra=True) == space(other)
     recipes = {"unet": shared_recipe("unet", get_profile("smoke"))}
     (found,) = make_spaces(recipes, None, extra=True).values()
-    assert recipes["unet"].foreground_draws == 0.0 and 0.0 in _ends(found["foreground_draws"])
-    with pytest.raises(
-        ExperimentError, match=r"--extra-knobs: adds to .*; leave it out, and add foreground_draws, deep_supervision in"
-    ):
+    assert recipes["unet"].deep_supervision == 0.0 and 0.0 in _ends(found["deep_supervision"])
+    with pytest.raises(ExperimentError, match=r"--extra-knobs: adds to .*; leave it out, and add deep_supervision in"):
         make_spaces(recipes, Path("mine.py"), extra=True)
 
 
@@ -65,7 +62,7 @@ def test_every_knob_changes_the_training(architecture: str) -> None:
     own = {"weight_decay": FloatDistribution(1e-6, 1e-1), "ema_decay": FloatDistribution(0.0, 0.99)}
     knobs = {**space(architecture, extra=True), **own}
     entry = get_architecture(architecture)
-    assert len(knobs) == (10 if entry.lora else 8 if entry.staged else 7)
+    assert len(knobs) == (9 if entry.lora else 7 if entry.staged else 6)
 
     def curve(recipe: Recipe) -> tuple[float, ...]:
         trainer = Trainer(recipe, data, torch.device("cpu"), workers=1)

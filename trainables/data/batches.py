@@ -17,13 +17,11 @@ from torch import Tensor
 from trainables.augment.device import augment_batch
 from trainables.augment.host import augment
 from trainables.augment.parameters import Sampler, ViewParameters
-from trainables.data.crops import around_foreground, pad
+from trainables.data.crops import pad
 from trainables.data.tiles import Tile
 from trainables.recipe import Recipe
 
 CPU = torch.device("cpu")
-FOREGROUND = 1
-"""Tells the random numbers of a draw that decide about its foreground from those that decide the rest."""
 View = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -87,8 +85,7 @@ class Batches:
 
     Args:
         tiles: The train tiles that the trial may see.
-        recipe: Uses ``augmentation``, ``crop_size``, ``draws_per_epoch``, ``batch_size``, ``foreground_draws`` and
-            ``seed``.
+        recipe: Uses ``augmentation``, ``crop_size``, ``draws_per_epoch``, ``batch_size`` and ``seed``.
         device: Where the views are augmented: the CPU, or the GPU that trains on them.
         workers: Threads, at least 1. Their number does not change the views.
         colours: Whether the tiles' first three bands are red, green and blue, on which alone what is about colour acts.
@@ -125,10 +122,6 @@ class Batches:
         height, width = tile.mask.shape
         crop = self._recipe.crop_size
         top, left = (int(random.integers(max(0, side - crop) + 1)) for side in (height, width))
-        if self._recipe.foreground_draws:
-            random_here = np.random.default_rng([self._recipe.seed, epoch, index, FOREGROUND])
-            if random_here.random() < self._recipe.foreground_draws:
-                top, left = around_foreground(tile.mask, crop, random_here) or (top, left)
         window = (slice(top, top + crop), slice(left, left + crop))
         if not hasattr(self._local, "sampler"):
             self._local.sampler = Sampler(self._recipe.augmentation)  # it holds random state: one a thread

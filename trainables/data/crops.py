@@ -68,28 +68,3 @@ def pad(image: NDArray[np.uint8], mask: NDArray[np.uint8], crop: int) -> tuple[N
     uncounted = np.full((crop, crop), IGNORE_INDEX, dtype=np.uint8)
     uncounted[:height, :width] = mask
     return np.asarray(larger, dtype=np.uint8).reshape(crop, crop, -1), uncounted  # OpenCV drops a single band's axis
-
-
-def around_foreground(mask: NDArray[np.uint8], crop: int, random: np.random.Generator) -> tuple[int, int] | None:
-    """Choose a crop with a pixel of the foreground in its middle, as far as the tile reaches.
-
-    Each class that the tile shows, but the first, is equally likely, then each of its pixels. Source: nnU-Net (Isensee
-    et al. 2021), which does so for a third of a batch.
-
-    Args:
-        mask: (H, W) uint8.
-        crop: Side of the crop in pixels.
-        random: Decides.
-
-    Returns:
-        Its first row and column; None where the tile shows the first class alone.
-    """
-    counts = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
-    classes = np.flatnonzero(counts[1:IGNORE_INDEX]) + 1
-    if not classes.size:
-        return None
-    chosen = int(random.choice(classes))
-    place = int(np.flatnonzero(mask == chosen)[random.integers(counts[chosen])])
-    middle = divmod(place, mask.shape[1])
-    top, left = (min(max(at - crop // 2, 0), max(0, side - crop)) for at, side in zip(middle, mask.shape, strict=True))
-    return top, left

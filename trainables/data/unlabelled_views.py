@@ -58,7 +58,7 @@ class UnlabelledViews:
         self._seed = int(np.random.SeedSequence([seed, STREAM]).generate_state(1)[0])
         self._crop = recipe.crop_size
         self._sampler = Sampler(recipe.strong_augmentation)
-        weak = recipe.replace(augmentation=recipe.weak_augmentation, seed=self._seed, foreground_draws=0.0)
+        weak = recipe.replace(augmentation=recipe.weak_augmentation, seed=self._seed)
         self._batches = Batches(tiles, weak, device, workers=workers, colours=colours)
 
     def epoch(self, epoch: int) -> Iterator[UnlabelledBatch]:
