@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
-import numpy as np
 import pytest
 
 from benchmarks.labels import drawn, is_right, plant
 from sweep.audit.masks.auditing import LabelAudit, audit_labels
 from sweep.audit.masks.predicting import ProbeFolds
-from tests.sweep.audit.masks.test_label_findings import audit
 from trainables.data.tiles import TuningData
 from trainables.task import Task
 
@@ -25,18 +22,6 @@ def _right(found: LabelAudit, data: TuningData, seed: int) -> int:
     _, planted = plant(data.train, seed)
     assert len(found.findings) >= FIRST
     return sum(is_right(one, numbers[one.tile], planted) for one in found.findings[:FIRST])
-
-
-def test_most_of_the_first_are_planted_by_a_mediocre_model() -> None:
-    data, random = drawn(TILES), np.random.default_rng(0)
-    tiles, _ = plant(data.train, 3)
-    pairs = []
-    for truth, tile in zip(data.train, tiles, strict=True):
-        unsure = cv2.GaussianBlur(random.normal(0, 3, truth.mask.shape), (0, 0), 8)  # patches that are wrong
-        soft = cv2.GaussianBlur(truth.mask.astype(np.float32), (0, 0), 3)
-        foreground = np.clip(soft * 0.8 + 0.1 + unsure, 0.02, 0.98).astype(np.float32)
-        pairs.append((tile, np.stack([1 - foreground, foreground])))
-    assert _right(audit(pairs, IGNORES), data, 3) >= LEAST
 
 
 @pytest.mark.slow
