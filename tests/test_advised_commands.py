@@ -14,10 +14,11 @@ import pytest
 from sweep.cli.usage import REFUSED, with_mark
 from sweep.commands import ALL
 from tests.conftest import ROOT
+from tests.sweep.cli.test_commands import RENAMED
 from tests.sweep.patches.advice.messages import texts_of
 
 COMMANDS = {
-    one.name: {f"--{field.name.replace('_', '-')}" for field in fields(one.options)}
+    one.name: {f"--{RENAMED.get(field.name, field.name).replace('_', '-')}" for field in fields(one.options)}
     - {f"--{name.replace('_', '-')}" for name in with_mark(one.options, REFUSED)}
     for one in ALL.commands()
 }
@@ -26,7 +27,7 @@ KNOWN = {*set().union(*COMMANDS.values()), *HELP, "--version"}
 FOREIGN = {
     "ray start": "--head --num-cpus",
     "docker run": "--shm-size --ulimit",
-    "rio ": "--dst-crs --format --crs --transform --like --resampling",
+    "rio ": "--dst-crs --format --crs --transform --like --resampling --nodata",
     "grafana server": "--homepath",
 }
 """The flags that messages advise for other programs, by the program's name."""

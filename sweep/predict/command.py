@@ -161,7 +161,7 @@ def main(options: PredictOptions, output: Output) -> int:
     if not options.inputs:
         raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF, or a finished map by --from")
     if not options.model:
-        raise ExperimentError("--model: is required; name an experiment, one of its trials, or a weights file")
+        raise ExperimentError("--model: is missing; give --model NAME[/TRIAL]|FILE")
     if options.mosaic:
         _require_files_alone(options)
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
+from sweep.report.new_labels import new_labels
 from sweep.report.ranking import KEY, by_importance, is_alone_first, name_cell, ranking_cell
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
 from sweep.results.contenders import Contender
@@ -27,6 +28,7 @@ def comparison(sources: Sequence[ReportData]) -> Section:
     standings = stand(contenders)
     together = [one for one in standings if len(_experiments(one, owners)) > 1]
     lines = [line for one in together if len(one.ranked) > 1 for line in _verdict(one, owners)]
+    lines += [line for one in new_labels(sources) for line in one.lines]
     lines += _apart(standings, owners)
     blocks: list[Block] = [Text(lines=lines, listed=True)] if lines else []
     blocks += [_table(one, owners) for one in together]
@@ -38,6 +40,8 @@ def across(sources: Sequence[ReportData]) -> str:
     owners, contenders = _owned(sources)
     standing = stand(contenders)[0]
     if len(_experiments(standing, owners)) < 2 or len(standing.ranked) < 2:
+        if brought := new_labels(sources):
+            return " ".join(brought[0].lines[:2])
         return f"{len(sources)} experiments that cannot be ranked together; each has its own answer below."
     return headline(standing, {name: name_in(name, owners) for name in owners})
 

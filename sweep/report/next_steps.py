@@ -22,7 +22,7 @@ def next_steps(sources: Sequence[ReportData]) -> list[tuple[str, str]]:
     best = _best(sources)
     if left != [export_command(best.experiment, best.description)]:
         return [("Continue", step) for step in left]
-    return [*_uses(best), *_more_labels(sources)]
+    return [*_uses(best), *_more_labels(sources), *_labelling(best)]
 
 
 def _best(sources: Sequence[ReportData]) -> ReportData:
@@ -46,3 +46,13 @@ def _more_labels(sources: Sequence[ReportData]) -> list[tuple[str, str]]:
         return []
     words = ["--patches", str(found[-1].description["data"]["path"]), "--profile", found[-1].description["profile"]]
     return [("Label more tiles, add them to the dataset, and ask again", command("study", *words))]
+
+
+def _labelling(best: ReportData) -> list[tuple[str, str]]:
+    """Say how to find out which tiles to label next, and which labels are wrong."""
+    words = ["--model", best.experiment.name, *trusting(best.description), *best.experiment.storage_words]
+    patches = str(best.description["data"]["path"])
+    return [
+        ("Choose the ten images to label next", command("next", "images/", *words, "--count", "10")),
+        ("Find labels that are probably wrong", command("audit", "labels", "--patches", patches)),
+    ]

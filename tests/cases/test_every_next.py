@@ -19,8 +19,8 @@ from trainables.invocation import call
 COMMANDS = {one.name: one for one in ALL.commands()}
 WITHOUT = {"completion"}
 """Its output is written into a file that a shell reads."""
-SHOWN_ELSEWHERE = {"patches import-pets"}
-"""Needs a download; it ends as the others that make a dataset do."""
+SHOWN_ELSEWHERE = {"patches import-pets", "audit map", "audit labels"}
+"""The first needs a download, and ends as the others that make a dataset do; audits have tests of their own."""
 
 
 @pytest.fixture

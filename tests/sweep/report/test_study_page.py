@@ -58,6 +58,8 @@ def test_the_last_step_of_a_study_leads_on_and_not_back_to_it(study: StudyFolder
     assert commands == [
         f"python -m sweep.predict area.tif --model mine-phase2 {storage} --out map",
         f"python -m sweep.export --model mine-phase2 {storage}",
+        f"python -m sweep.next images/ --model mine-phase2 {storage} --count 10",
+        f"python -m sweep.audit labels --patches {study.storage.address}/patches",
     ]
     (Path(study.storage.address) / "test_ledger.jsonl").unlink()
     assert [command for _, command in _page(study).next_steps] == [study.command()], "not all phases have read test"
@@ -67,7 +69,7 @@ def test_more_labels_are_advised_where_they_are_worth_it(study: StudyFolder) -> 
     sources = [ReportData.read(one) for one in study.begun]
     worth: Any = type("Worth", (), {"is_worth_it": True})()
     sources[-1].board.__dict__["scalings"] = [worth]
-    what, command = next_steps(sources)[-1]
+    what, command = next_steps(sources)[2]
     patches = sources[-1].description["data"]["path"]
     assert what.startswith("Label more tiles")
     assert command == f"python -m sweep.study --patches {patches} --profile smoke"
