@@ -14,11 +14,11 @@ import pytest
 from sweep.cli.usage import REFUSED, with_mark
 from sweep.commands import ALL
 from tests.conftest import ROOT
-from tests.sweep.cli.test_commands import RENAMED
+from tests.flags import flag_of
 from tests.sweep.patches.advice.messages import texts_of
 
 COMMANDS = {
-    one.name: {f"--{RENAMED.get(field.name, field.name).replace('_', '-')}" for field in fields(one.options)}
+    one.name: {flag_of(field.name) for field in fields(one.options)}
     - {f"--{name.replace('_', '-')}" for name in with_mark(one.options, REFUSED)}
     for one in ALL.commands()
 }

@@ -12,9 +12,10 @@ import pytest
 
 from sweep.cli import usage
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines, name_of
+from tests.flags import flag_of
 from trainables.errors import TilesweepError
 
-FLAGS = {f"--{one.name.replace('_', '-')}" for command in COMMANDS for one in fields(command.options)}
+FLAGS = {flag_of(one.name) for command in COMMANDS for one in fields(command.options)}
 OTHERS = {
     *("--help", "--help-all", "--small"),
     *("--head", "--num-cpus", "--port", "--dashboard-port", "--dashboard-agent-listen-port", "--node-manager-port"),

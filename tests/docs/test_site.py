@@ -15,7 +15,7 @@ from sweep.cli.usage import with_mark
 from sweep.commands import ALL
 from tests.commands import CHROMIUM, needs_chromium
 from tests.conftest import ROOT
-from tests.sweep.cli.test_commands import RENAMED
+from tests.flags import RENAMED
 
 pytestmark = pytest.mark.packaging
 

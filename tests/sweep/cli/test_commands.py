@@ -23,6 +23,7 @@ from sweep.commands import ALL
 from sweep.completion.command import script
 from sweep.patches.command import COMMAND as PATCHES
 from tests.conftest import ROOT
+from tests.flags import flag_of
 from trainables.invocation import call
 from trainables.models.registry import ARCHITECTURES
 
@@ -126,8 +127,6 @@ OWN_FLAGS = {
 """Commands -> the flags that they alone take."""
 
 
-RENAMED = {"from_map": "from", "for_program": "for"}
-"""Fields whose flag is a word that Python keeps for itself."""
 COMMANDS = {one.name: one for one in ALL.commands()}
 
 
@@ -255,7 +254,7 @@ def test_help_all_shows_every_flag(name: str, capsys: pytest.CaptureFixture[str]
     text = capsys.readouterr().out
     refused = with_mark(COMMANDS[name].options, REFUSED)
     for flag, commands in _flags().items():
-        shown = re.search(rf"--{RENAMED.get(flag, flag).replace('_', '-')}(?![\w-])", text)
+        shown = re.search(rf"{flag_of(flag)}(?![\w-])", text)
         assert name not in commands or (shown is None) == (flag in refused)
 
 
