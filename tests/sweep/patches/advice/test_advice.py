@@ -9,12 +9,13 @@ import pytest
 
 from tests.sweep.patches.advice.following import Advice
 from tests.sweep.patches.advice.messages import advising, names_a_flag, texts_of
+from tests.sweep.patches.advice.of_adding import OF_ADDING
 from tests.sweep.patches.advice.of_commands import OF_COMMANDS
 from tests.sweep.patches.advice.of_labels import OF_LABELS
 from tests.sweep.patches.advice.of_layouts import OF_LAYOUTS
 from tests.sweep.patches.advice.of_masks import OF_MASKS
 
-ROWS = (*OF_MASKS, *OF_LABELS, *OF_LAYOUTS, *OF_COMMANDS)
+ROWS = (*OF_MASKS, *OF_LABELS, *OF_LAYOUTS, *OF_COMMANDS, *OF_ADDING)
 NO_ADVICE = {
     "labels/matching.py": "of which %d are not in --src",
     "labels/names.py": "are left out, as --classes says",
