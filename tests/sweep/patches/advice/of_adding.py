@@ -61,8 +61,11 @@ OF_ADDING = (
     Advice(
         at="adding/earlier.py",
         says="give --task with the classes of the dataset",
-        build=lambda folder: base(folder, blocks(0, 1, 2), task=("ground", "roof", "road")),
-        typed=ADD,
+        build=lambda folder: (
+            base(folder, blocks(0, 1, 2), task=("ground", "roof", "road")),
+            write(folder / "other.json", {"classes": ["ground", "roof"]}),
+        ),
+        typed=f"{ADD} --task other.json",
         places={"--task": "task.json"},
     ),
     Advice(
