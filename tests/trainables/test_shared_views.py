@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ RECIPE = SMALL.replace(
     architecture="sam_vit_b_conv", draws_per_epoch=40, batch_size=4, decoder_dropout=0.5, validation_crop=64
 )
 OWN = [[f"t{other}" for other in range(5) if other != number] for number in range(5)]
+
+
+ROUNDING = 1e-3
+"""How an encoder rounds depends on the CPU and on how many views it sees at once, and Adam makes whole steps of that
+where a gradient is next to nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +85,28 @@ def test_five_folds_encode_a_quarter_more_views_than_one_split(data: TuningData)
     assert max(counts) <= RECIPE.batch_size
 
 
+def _state(training: Trainer) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in training.model.portable_state_dict().items()}
+
+
+def _apart(one: Mapping[str, Tensor], other: Mapping[str, Tensor], begin: Mapping[str, Tensor]) -> float:
+    """Return how far apart two trainings ended, as a share of how far the first one went."""
+    assert one.keys() == other.keys()
+    apart, way = (
+        sum(float((one[name].double() - to[name].double()).square().sum()) for name in one) for to in (other, begin)
+    )
+    return float((apart / way) ** 0.5)
+
+
 def test_views_that_come_again_are_read_once_from_where_they_are_kept(data: TuningData, tmp_path: Path) -> None:
     recipe = RECIPE.replace(augmentation="LIGHT", crop_size=96, validation_crop=96)
     crossed = CrossValidation(recipe, data, FOLDS, CPU, features=FeatureCache(tmp_path))
+    begun = [_state(one) for one in crossed._trainers]
     assert sum(_encoded(crossed)) <= 8 * len(data.train) + len(data.val)
     plain = CrossValidation(recipe, data, FOLDS, CPU)
     plain.train_epoch()
-    for kept, again in zip(crossed._trainers, plain._trainers, strict=True):
-        for name, tensor in kept.model.portable_state_dict().items():
-            torch.testing.assert_close(tensor, again.model.portable_state_dict()[name], rtol=1e-3, atol=1e-5)
+    for begin, kept, again in zip(begun, crossed._trainers, plain._trainers, strict=True):
+        assert _apart(_state(kept), _state(again), begin) < ROUNDING
 
 
 def test_each_fold_is_the_training_that_it_would_be_alone_on_its_draws(data: TuningData) -> None:
@@ -96,7 +115,10 @@ def test_each_fold_is_the_training_that_it_would_be_alone_on_its_draws(data: Tun
     report = crossed.train_epoch()
     shared = _shared(crossed)
     for number, fold in enumerate(FOLDS):
-        alone = Trainer(RECIPE, fold.of(data), CPU, seed=fold_seed(RECIPE.seed, number))
+        alone, other = (
+            Trainer(RECIPE, fold.of(data), CPU, seed=fold_seed(RECIPE.seed, one)) for one in (number, number + 1)
+        )
+        begin, elsewhere = _state(alone), _state(other)
         alone.begin_epoch()
         drawn = shared.draws(1)[number]
         for batch in shared._batches.of(1, [drawn[start : start + 4] for start in range(0, 40, 4)]):
@@ -104,9 +126,9 @@ def test_each_fold_is_the_training_that_it_would_be_alone_on_its_draws(data: Tun
         measured = alone.end_epoch()
         name = fold.val[0]
         assert report.tile_iou[name] == pytest.approx(measured.val.tiles[0].iou, abs=1e-3)
-        for key, tensor in alone.model.portable_state_dict().items():
-            here = crossed._trainers[number].model.portable_state_dict()[key]
-            torch.testing.assert_close(tensor, here, rtol=1e-3, atol=1e-5)
+        here = _state(crossed._trainers[number])
+        assert _apart(_state(alone), here, begin) < ROUNDING
+        assert _apart(elsewhere, here, begin) > 1.0, "another seed's would be found"
 
 
 def test_folds_of_a_trained_encoder_draw_views_of_their_own(data: TuningData) -> None:
