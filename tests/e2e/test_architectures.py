@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     where = ("--profile", "smoke", "--patches", "roads", "--name", "all")
     swept = run("phase1", *where, "--architectures", ",".join(NAMES), cwd=folder)
     assert swept.returncode == 0, swept.stdout + swept.stderr
-    scored = run("score", "all", cwd=folder)
+    scored = run("score", "all", "--trust-code", cwd=folder)
     assert scored.returncode == 0, scored.stderr
     return folder
 
@@ -70,7 +70,7 @@ def test_all_of_them_are_in_the_leaderboard_and_the_report(folder: Path, run: Ru
 @pytest.mark.parametrize("name", NAMES)
 def test_it_predicts_what_it_was_scored_on(folder: Path, run: Run, name: str, tmp_path: Path) -> None:
     trial = f"all/{_slug(name)}"
-    done = run("predict", "roads/test/images", "--model", trial, "--out", tmp_path, cwd=folder)
+    done = run("predict", "roads/test/images", "--model", trial, "--out", tmp_path, "--trust-code", cwd=folder)
     assert done.returncode == 0, done.stderr
     for kept in (folder / "ray_results" / trial / "predictions" / "test" / "masks").iterdir():
         made = tmp_path / f"{kept.stem}_mask.png"
@@ -82,7 +82,7 @@ def test_it_predicts_what_it_was_scored_on(folder: Path, run: Run, name: str, tm
 @pytest.mark.parametrize("name", NAMES)
 def test_it_exports(folder: Path, run: Run, name: str, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
-    done = run("export", "--model", f"all/{_slug(name)}", "--out", out, cwd=folder)
+    done = run("export", "--model", f"all/{_slug(name)}", "--out", out, "--trust-code", cwd=folder)
     assert done.returncode == 0 and "0 of " in done.stdout, done.stdout + done.stderr
 
 
@@ -93,7 +93,18 @@ def test_phases_2_and_3_take_them(folder: Path, run: Run) -> None:
     assert second.returncode == 0, second.stdout + second.stderr
     recipes = folder / "ray_results" / "search" / "best_recipes.toml"
     third = run(
-        "phase3", *where, "--tiles", "2,5", "--draws", "1", "--recipes", recipes, "--name", "budgets", cwd=folder
+        "phase3",
+        *where,
+        "--tiles",
+        "2,5",
+        "--draws",
+        "1",
+        "--recipes",
+        recipes,
+        "--name",
+        "budgets",
+        "--trust-code",
+        cwd=folder,
     )
     assert third.returncode == 0, third.stdout + third.stderr
     again = run("phase3", "--resume", "budgets", cwd=folder)
@@ -104,7 +115,8 @@ def test_a_file_that_changed_is_refused(folder: Path, run: Run, tmp_path: Path) 
     file = folder / "my_models.py"
     try:
         file.write_text(OWN + "\n# changed\n")
-        done = run("predict", "roads/test/images", "--model", "all/my_models-build", "--out", tmp_path, cwd=folder)
+        words = ("--model", "all/my_models-build", "--out", tmp_path, "--trust-code")
+        done = run("predict", "roads/test/images", *words, cwd=folder)
         assert_refused(done, "has changed since these weights were trained")
     finally:
         file.write_text(OWN)
