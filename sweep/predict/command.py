@@ -215,6 +215,9 @@ def main(options: PredictOptions, output: Output) -> int:
         if options.ensemble > 1 or options.tta or options.threshold != 0.5:
             _say_gain(ensemble, options, output)
         _map_all(job, inputs, record, output)
+    masks = [mask for one in inputs if (mask := options.out / f"{one.name}_mask.tif").is_file()]
+    if masks:
+        say(output.results, "how right", command("audit", "map", str(masks[0])))
     output.next(_export(ensemble.experiment, options))
     return 0
 

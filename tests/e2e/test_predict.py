@@ -81,6 +81,7 @@ def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Pre
     raster = write_tif(tmp_path / "in" / "city.tif", scene(400, 600), transform=HERE @ Affine.rotation(15))
     said = predict(raster, "--out", tmp_path / "out", "--probability", "--polygons", "gpkg")
     assert "city: city_mask.tif, city_probability.tif, city_polygons.gpkg" in said and "m2" in said
+    assert f"how right      python -m sweep.audit map {tmp_path / 'out' / 'city_mask.tif'}" in said
     with rasterio.open(tmp_path / "out" / "city_mask.tif") as mask, rasterio.open(raster) as before:
         assert (mask.crs, mask.shape) == (before.crs, before.shape) and mask.transform.almost_equals(before.transform)
         found = mask.read(1)
