@@ -117,7 +117,7 @@ def test_a_file_that_changed_is_refused(folder: Path, run: Run, tmp_path: Path) 
         file.write_text(OWN + "\n# changed\n")
         words = ("--model", "all/my_models-build", "--out", tmp_path, "--trust-code")
         done = run("predict", "roads/test/images", *words, cwd=folder)
-        assert_refused(done, "has changed since these weights were trained")
+        assert_refused(done, "is not the file that these weights were trained with; bring that one back")
     finally:
         file.write_text(OWN)
 
