@@ -99,7 +99,7 @@ def test_a_search_that_loses_ray_and_then_its_driver_takes_the_same_decisions(
     words = (*SEARCH, "--patches", searched.patches, "--storage", tmp_path / "results")
     process = start("phase2", *words, stderr=subprocess.PIPE, **audit.variables)
     processes.append(process)
-    _wait_until_printed(process, "unet-001  epoch 1/")
+    _wait_until_printed(process, "unet-000  epoch 1/")  # early: a machine may do the rest in four seconds
     below = psutil.Process(process.pid).children(recursive=True)
     assert _listening(process.pid) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, "no network reaches Ray"
     (core,) = [child for child in psutil.Process(process.pid).children() if child.name() == victim]
