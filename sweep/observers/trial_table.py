@@ -15,6 +15,7 @@ from rich.text import Text
 from sweep.cli.durations import duration
 from sweep.cli.tables import Column, Sheet
 from sweep.records.trials import ENDED, State, TrialRecord
+from trainables.models.probe_names import is_probe
 
 MAX_ROWS = 12
 """Trials of a sweep each of which has a line of its own."""
@@ -110,8 +111,8 @@ class TrialTable:
         concurrent: Trials side by side, at least 1.
         rows: Those that are known.
         share: Of a full training that a search's trial usually runs, before it is known of trials that ended.
-        costs: Architecture to the estimated cost of a full training, its scoring included, in any unit: those that have
-            not begun are expected to cost as much next to those that have. Without an architecture's, its epochs count.
+        costs: Architecture to the estimated seconds of a full training, its scoring included: those that have not begun
+            are expected to cost as much next to those that have. Without an architecture's, its epochs count.
 
     Attributes:
         total: As above.
@@ -170,7 +171,11 @@ class TrialTable:
             return costs.get(row.architecture) or row.max_epochs + scoring.get(row.architecture, row.scoring)
 
         def expected(row: TrialRow) -> float:
-            like = [other for other in begun if other.architecture == row.architecture] or begun
+            like = [other for other in begun if other.architecture == row.architecture]
+            like = like or [other for other in begun if is_probe(other.architecture) == is_probe(row.architecture)]
+            if costs and not like:  # how fast a probe is fitted says nothing of trainings
+                return cost(row)
+            like = like or begun
             return cost(row) * sum(map(whole, like)) / sum(map(cost, like))
 
         def left(row: TrialRow) -> float:

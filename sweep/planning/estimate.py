@@ -105,12 +105,13 @@ class Estimator:
         """Estimate a planned trial's full training, as ``trial`` does."""
         return self.trial(trial.recipe, len(trial.folds))
 
-    def costs(self, plan: SweepPlan) -> dict[str, float]:
-        """Return each architecture's mean estimate of a full training, as ``trial`` does; for telling what is left."""
+    def costs(self, plan: SweepPlan, resources: Resources) -> dict[str, float]:
+        """Return the seconds that a full training of each architecture takes, estimated; for telling what is left."""
+        cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         found: dict[str, list[float]] = {}
         for trial in plan.known():
             found.setdefault(trial.recipe.architecture, []).append(self.planned(trial))
-        return {name: fmean(seconds) for name, seconds in found.items()}
+        return {name: fmean(seconds) / cores for name, seconds in found.items()}
 
     def scoring(self, recipe: Recipe) -> float:
         """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core."""

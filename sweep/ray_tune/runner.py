@@ -106,7 +106,7 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
         afterwards=output.afterwards,
         measured=run.phase != "phase1",  # a study sizes what follows by the times of Phase 1
         share=_usual_share(run.plan),
-        costs=estimator.costs(run.plan),
+        costs=estimator.costs(run.plan, resources),
     )
 
 

@@ -125,7 +125,7 @@ def _describe(
     experiment = run.experiment
     packed = {"packing": packing.to_dict()} if packing else {}
     if description is not None:
-        costs = Estimator(data=run.data, device=resources.device).costs(run.plan)
+        costs = Estimator(data=run.data, device=resources.device).costs(run.plan, resources)
         described = {**description, **packed, "costs": costs}
         experiment.describe(described)
         return described

@@ -115,12 +115,16 @@ def test_the_coming_trials_of_a_search_are_expected_to_be_stopped_as_usual() -> 
 
 
 def test_what_has_not_begun_takes_as_much_longer_than_the_others_as_it_was_estimated_to() -> None:
-    """A probe of one epoch took 6 s, scoring included, where 4 were estimated: a training of 40 will take 60."""
+    """A probe took 6 s where 4 were estimated: another one of 8 will take 12; a training, what was estimated."""
     probe = TrialRow("p", "g", "probe:unet", 1, "finished", epoch=1, epochs_timed=1, seconds=4.0)
     probe.finish(0.4, 2.0)
     training = _row(1, "waiting")
     costs = {"probe:unet": 4.0, "unet": 40.0}
-    assert TrialTable(2, 1, [probe, training], costs=costs).remaining_seconds() == pytest.approx(60.0)
+    assert TrialTable(2, 1, [probe, training], costs=costs).remaining_seconds() == pytest.approx(40.0)
+    other = TrialRow("q", "g", "probe:other", 1, "waiting")
+    assert TrialTable(2, 1, [probe, other], costs={**costs, "probe:other": 8.0}).remaining_seconds() == pytest.approx(
+        12.0
+    )
     training.state, training.epoch, training.epochs_timed, training.seconds = "running", 1, 1, 5.0
     assert TrialTable(2, 1, [probe, training], costs=costs).remaining_seconds() == pytest.approx(3 * 5 + 2 * 5)
 
