@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sweep.cli.marks import flag as flag_of
 from sweep.cli.usage import REFUSED, with_mark
 from sweep.commands import ALL
 from tests.conftest import ROOT
-from tests.flags import flag_of
 from tests.sweep.patches.advice.messages import texts_of
 
 COMMANDS = {

@@ -70,9 +70,13 @@ def _marked(options: Any, kind: Any) -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
+RENAMED = {"from_map": "from", "for_program": "for"}
+"""Options whose flag is a word that Python keeps for itself."""
+
+
 def flag(name: str) -> str:
     """Return an option as it is typed: ``--max-failures``."""
-    return f"--{name.replace('_', '-')}"
+    return f"--{RENAMED.get(name, name).replace('_', '-')}"
 
 
 def typed(options: Any) -> frozenset[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sweep.cli.marks import flag
 from sweep.cli.output import Output, say
 from sweep.predict.mapper import NODATA, PROBABILITY_STEPS
 from sweep.predict.outputs import GEOTIFF, RESAMPLING, copy_raster
@@ -27,6 +28,11 @@ from trainables.escaping import visible
 from trainables.task import Task
 
 STRIP_ROWS = 512
+NEEDS_PREDICTION = (
+    *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
+    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip"),
+)
+"""Options that decide what a model sees and says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +105,7 @@ class FinishedMap:
                     )
 
     def inputs(self) -> Iterator[Input]:
-        """Yield what is made anew."""
+        """Yield what is made again."""
         for name in self.names:
             if not self.mask(name).is_file():
                 raise ExperimentError(f"{self.mask(name)}: is not there any more; predict it again")
@@ -161,6 +167,22 @@ def _threshold(probability: Path, threshold: float, mask: Path) -> None:
             copy_raster(temporary, mask, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING["mask"]})
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def require_no_prediction(options: Any) -> None:
+    """Refuse options that decide what a model sees and says.
+
+    Args:
+        options: The command's, a dataclass.
+
+    Raises:
+        ExperimentError: One is not at its default.
+    """
+    defaults = {one.name: one.default for one in fields(options)}
+    for name in NEEDS_PREDICTION:
+        if getattr(options, name) != defaults[name]:
+            shown = "INPUT" if name == "inputs" else flag(name)
+            raise ExperimentError(f"{shown}: needs a new prediction; leave it out, or leave out --from")
 
 
 def make_again(folder: Path, out: Path, settings: MapSettings, output: Output, *, overwrite: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,15 +29,10 @@ from trainables.wording import counted
 if TYPE_CHECKING:
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
-    from sweep.predict.settings import MapSettings
     from sweep.rasters.inputs import Input
     from sweep.records.experiment import Experiment
     from sweep.results.ensemble import Ensemble
     from trainables.data.imagery import Imagery
-
-
-MOSAIC = "mosaic"
-"""What the results of several rasters as one are called after."""
 
 
 def _pair(parts: list[str]) -> tuple[float, float]:
@@ -135,9 +130,12 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
 def main(options: PredictOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
+    from sweep.predict.again import make_again, require_no_prediction
     from sweep.predict.settings import MapSettings
+    from sweep.predict.together import MOSAIC, put_together, require_files_alone
     from sweep.rasters.extra import require_geo
     from sweep.rasters.inputs import Input, find_inputs, hidden_files, list_inputs
+    from sweep.rasters.mosaic import Mosaic
     from sweep.rasters.validity import ClipArea, Validity
     from sweep.results.trained_models import find_models
     from sweep.sealed.known_test import note_inputs
@@ -157,13 +155,15 @@ def main(options: PredictOptions, output: Output) -> int:
         scale=options.scale,
     )
     if options.from_map is not None:
-        return _again(options.from_map, settings, options, output)
+        require_no_prediction(options)
+        make_again(options.from_map, options.out, settings, output, overwrite=options.overwrite)
+        return 0
     if not options.inputs:
         raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF, or a finished map by --from")
     if not options.model:
         raise ExperimentError("--model: is missing; give --model NAME[/TRIAL]|FILE")
     if options.mosaic:
-        _require_files_alone(options)
+        require_files_alone(nodata=options.nodata, ignore_alpha=options.ignore_alpha)
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
     else:
         inputs = find_inputs(options.inputs, options.out)
@@ -208,7 +208,8 @@ def main(options: PredictOptions, output: Output) -> int:
         )
         _say_hidden(hidden_files(options.inputs), output)
         if options.mosaic:
-            inputs = [_put_together(job, inputs, options, output)]
+            mosaic = Mosaic.of([one.path for one in inputs], ensemble.best.imagery.bands, options.bands, options.on_top)
+            inputs = [put_together(mosaic, options.out, output, overwrite=options.overwrite)]
         inputs = _check(job, inputs, record, output)
         _say_models(ensemble, output)
         _say_scale(settings.scale, ensemble.best.imagery, output)
@@ -222,30 +223,6 @@ def main(options: PredictOptions, output: Output) -> int:
     return 0
 
 
-NEEDS_PREDICTION = (
-    *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
-    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip"),
-)
-"""Options that decide what a model sees and says."""
-
-
-def _again(folder: Path, settings: MapSettings, options: PredictOptions, output: Output) -> int:
-    """Make polygons of a map that is there.
-
-    Raises:
-        ExperimentError: An option needs a new prediction.
-    """
-    from sweep.predict.again import make_again
-
-    defaults = {one.name: one.default for one in fields(PredictOptions)}
-    for name in NEEDS_PREDICTION:
-        if getattr(options, name) != defaults[name]:
-            shown = "INPUT" if name == "inputs" else f"--{name.replace('_', '-')}"
-            raise ExperimentError(f"{shown}: needs a new prediction; leave it out, or leave out --from")
-    make_again(folder, options.out, settings, output, overwrite=options.overwrite)
-    return 0
-
-
 def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     """Return the command that makes one file of the model for other programs; a weights file takes its tiles, too."""
     if experiment:
@@ -254,42 +231,6 @@ def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     if options.patches is None:
         return command("export", "--help")
     return command("export", "--model", options.model, "--patches", str(options.patches))
-
-
-def _require_files_alone(options: PredictOptions) -> None:
-    """Refuse what would hide a file of a mosaic behind another one's nothing.
-
-    Raises:
-        ExperimentError: As said.
-    """
-    if options.nodata is not None:
-        raise ExperimentError(
-            f"--nodata {options.nodata:g}: with --mosaic, each file says for itself what is nothing; write it into "
-            f"them: rio edit-info --nodata {options.nodata:g} FILE"
-        )
-    if options.ignore_alpha:
-        raise ExperimentError(
-            "--ignore-alpha: with --mosaic, leave alpha out of the files first: gdal_translate -b 1 -b 2 -b 3"
-        )
-
-
-def _put_together(job: Job, inputs: list[Input], options: PredictOptions, output: Output) -> Input:
-    """Write the mosaic of all inputs; says which files of its grid are missing, before anything is predicted."""
-    from sweep.predict.parts import write_faults
-    from sweep.rasters.inputs import Input
-    from sweep.rasters.mosaic import Mosaic, missing_in_words
-
-    wanted = job.ensemble.best.imagery.bands
-    mosaic = Mosaic.of([one.path for one in inputs], wanted, options.bands, options.on_top)
-    path = options.out / f"{MOSAIC}.vrt"
-    with write_faults(path):
-        mosaic.write(path, overwrite=options.overwrite)
-    files = counted(len(mosaic.sources), "file")
-    say(output.results, "mosaic", f"{files}, {mosaic.width:,} x {mosaic.height:,} pixels: {path}")
-    if missing := missing_in_words(mosaic):
-        say(output.results, "missing", visible(missing))
-    output.events.emit("mosaic", files=len(mosaic.sources), missing=list(mosaic.missing), path=str(path))
-    return Input(path=str(path), name=MOSAIC)
 
 
 def _say_hidden(counts: dict[str, int], output: Output) -> None:

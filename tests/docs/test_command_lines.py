@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sweep.cli import usage
+from sweep.cli.marks import flag as flag_of
 from tests.docs.pages import COMMANDS, NAMES, PAGES, command_lines, name_of
-from tests.flags import flag_of
 from trainables.errors import TilesweepError
 
 FLAGS = {flag_of(one.name) for command in COMMANDS for one in fields(command.options)}

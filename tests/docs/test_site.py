@@ -10,12 +10,11 @@ import pytest
 
 from docs.generator import help_of, make
 from sweep.cli.console import Command
-from sweep.cli.marks import REFUSED
+from sweep.cli.marks import REFUSED, RENAMED
 from sweep.cli.usage import with_mark
 from sweep.commands import ALL
 from tests.commands import CHROMIUM, needs_chromium
 from tests.conftest import ROOT
-from tests.flags import RENAMED
 
 pytestmark = pytest.mark.packaging
 

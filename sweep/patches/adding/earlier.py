@@ -99,7 +99,7 @@ class EarlierDataset:
 
         Args:
             destination: The next version's folder.
-            task: What masks will mean; where that is not what they mean now, they are written anew.
+            task: What masks will mean; where that is not what they mean now, they are written again.
 
         Raises:
             DataError: A mask is damaged.

@@ -18,12 +18,12 @@ import pytest
 from sweep import __version__
 from sweep.cli.groups import HEADINGS
 from sweep.cli.marks import REFUSED
+from sweep.cli.marks import flag as flag_of
 from sweep.cli.usage import parse, rare, with_mark
 from sweep.commands import ALL
 from sweep.completion.command import script
 from sweep.patches.command import COMMAND as PATCHES
 from tests.conftest import ROOT
-from tests.flags import flag_of
 from trainables.invocation import call
 from trainables.models.registry import ARCHITECTURES
 
