@@ -64,14 +64,14 @@ class _Timed(SegmentationTrainable):
 
     def _make_trainer(self) -> Trainer:
         trainer = super()._make_trainer()
-        step = trainer._step
+        step = trainer.take_step
         self.began_at = 0.0
 
-        def first(batch: Any) -> Any:
+        def first(batch: Any, **more: Any) -> None:
             self.began_at = self.began_at or time.time()
-            return step(batch)
+            step(batch, **more)
 
-        trainer._step = first  # type: ignore[method-assign]
+        trainer.take_step = first  # type: ignore[method-assign]
         return trainer
 
     def step(self) -> dict[str, Any]:

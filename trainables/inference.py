@@ -10,7 +10,7 @@ from torch import Tensor
 from trainables.errors import InfeasibleError
 from trainables.models.base import SegmentationModel
 from trainables.models.fold_ensemble import mean_logits
-from trainables.precision import choose_dtype
+from trainables.precision import choose_dtype, computes_bf16
 from trainables.recipe import Recipe
 from trainables.scoring import Forward, forward_on
 
@@ -28,11 +28,17 @@ def ready(model: SegmentationModel, recipe: Recipe, device: torch.device) -> For
 
     Args:
         model: Is moved, and put into evaluation mode.
-        recipe: What trained it: its precision is the arithmetic.
+        recipe: What trained it: its precision is the arithmetic, see ``prediction_dtype``.
         device: Where to predict.
     """
     model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return forward_on(model, device, choose_dtype(recipe.precision, device))
+    return forward_on(model, device, prediction_dtype(recipe, device))
+
+
+def prediction_dtype(recipe: Recipe, device: torch.device) -> torch.dtype:
+    """Return the arithmetic of predictions: that of the training, but float32 on a CPU that has to emulate bfloat16."""
+    dtype = choose_dtype(recipe.precision, device)
+    return torch.float32 if device.type == "cpu" and dtype is torch.bfloat16 and not computes_bf16() else dtype
 
 
 def default_batch(window: int, device: torch.device) -> int:

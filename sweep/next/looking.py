@@ -15,9 +15,10 @@ from torch import Tensor
 from sweep.results.ensemble import Ensemble
 from trainables.errors import ExperimentError
 from trainables.held_out import fold_models
+from trainables.inference import prediction_dtype
 from trainables.models.base import SegmentationModel, enlarge
 from trainables.models.encoder_decoder import EncoderDecoder, OnFixedEncoder
-from trainables.precision import autocast, choose_dtype
+from trainables.precision import autocast
 from trainables.scoring import scale
 from trainables.windows import Side, cut_windows
 
@@ -52,7 +53,7 @@ class Looker:
     def __init__(self, ensemble: Ensemble) -> None:
         self._members = [member for one in ensemble.loaded for member, _ in fold_models(*one)]
         self._device = ensemble.device
-        self._dtype = choose_dtype(ensemble.best.recipe.precision, ensemble.device)
+        self._dtype = prediction_dtype(ensemble.best.recipe, ensemble.device)
         self._window = ensemble.window
         self._batch = ensemble.batch_size
         self._name = ensemble.names[0]

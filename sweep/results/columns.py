@@ -199,6 +199,7 @@ COLUMNS: tuple[LeaderboardColumn, ...] = (
     _mean("to the best", "difference", lambda row: row.difference, format="+.3f", priority=MAIN),
     _mean("to its probe", "over_probe", lambda row: row.over_probe, format="+.3f", priority=MAIN),
     _flag("trainings", lambda row: len(row.attempts)),
+    _flag("precision", lambda row: row.recipe.precision),
     _flag("tied", lambda row: "yes" if row.tied else "no"),
     _flag("collapsed", lambda row: row.collapsed),
 )  # fmt: skip

@@ -123,6 +123,9 @@ class Leaderboard:
         random = dict.fromkeys(row.title for row in self.rows if row.weights == "random")
         if random:
             notes.append(f"Started from random weights instead of pretrained ones: {', '.join(random)}.")
+        halved = dict.fromkeys(row.title for row in self.rows if row.recipe.precision == "bf16")
+        if halved:
+            notes.append(f"Trained in bf16 (sweep.json says what was measured): {', '.join(halved)}.")
         if folds := max((row.folds for row in self.rows), default=0):
             notes.append(
                 f"Val IoU and F1 are out-of-fold: each tile is scored by the one of {folds} models that has not seen "

@@ -14,12 +14,15 @@ from sweep.cli.output import Output, say
 from sweep.planning.disk import require_room, sweep_bytes
 from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing, Probe, share_gpus
+from sweep.planning.precision import Precisions, SpeedProbe, choose_precisions
 from sweep.planning.resources import Resources, require_gpu
 from sweep.planning.run import Run
+from sweep.planning.speeds import KnownSpeeds
 from sweep.ray_tune.allocation import cluster_for
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.ray_tune.ray_watch import end_at_once
+from sweep.ray_tune.speed_probe import speeds_on_ray
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.lease import Lease, TakenError
 from sweep.records.leftovers import remove_leases
@@ -40,11 +43,16 @@ INTERRUPTION = "interrupted"
 
 
 def drive(
-    run: Run, output: Output, description: dict[str, Any] | None = None, *, probe: Probe = probe_on_cluster
+    run: Run,
+    output: Output,
+    description: dict[str, Any] | None = None,
+    *,
+    probe: Probe = probe_on_cluster,
+    speed_probe: SpeedProbe = speeds_on_ray,
 ) -> int:
     """Run what is left of a sweep, alone in its folder, and say what came out or how to resume it.
 
-    A resumed one has its description already.
+    A resumed one has its description already, and in its plan the precisions that it began with.
 
     Returns:
         As ``run_sweep``.
@@ -74,6 +82,9 @@ def drive(
             resources, packing = _provide(run, whole, output, probe)
             if joins(run.request.address):
                 run = _for_nodes(run, output.console)
+            if description is not None and (precisions := _measure(run, resources, output.console, speed_probe)):
+                run = replace(run, plan=precisions.applied(run.plan))
+                description = {**description, "plan": run.plan.to_dict(), "precision": precisions.to_dict()}
             described = _describe(run, resources, packing, description, output.console)
             with interruptible(at_once) as interrupt:
                 announce(run, resources, packing, output, again=description is None)
@@ -107,6 +118,20 @@ def _provide(run: Run, whole: Resources, output: Output, probe: Probe) -> tuple[
     require_room(run.experiment, sweep_bytes(run.plan, run.data, resources.concurrent))
     note_sweep(run.experiment, run.data, output)
     return resources, packing
+
+
+def _measure(run: Run, resources: Resources, console: Console, probe: SpeedProbe) -> Precisions | None:
+    """Decide what ``precision = auto`` means on this machine's CPU; None where nothing is to be decided.
+
+    Nodes of a running cluster may differ in what they compute fast.
+    """
+    from trainables.precision import computes_bf16, cpu_fingerprint
+
+    if resources.device != "cpu" or joins(run.request.address) or not computes_bf16():
+        return None
+    known = KnownSpeeds(cpu_fingerprint())
+    found = choose_precisions(run.plan, run.data, resources, console, probe=probe, known=known)
+    return found if found.speeds else None
 
 
 def _for_nodes(run: Run, console: Console) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sweep.planning.crops import require_same_crops
 from sweep.planning.packing import Packing
 from sweep.planning.plan import SweepPlan, read_plan, space_differences
+from sweep.planning.precision import Precisions
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather
 from sweep.sealed.next_step import next_command, resume_command
@@ -69,3 +70,12 @@ def packing_of(experiment: Experiment) -> Packing | None:
     """
     saved = experiment.description.get("packing")
     return None if saved is None else Packing.from_dict(saved)
+
+
+def precisions_of(experiment: Experiment) -> Precisions:
+    """Return what ``precision = auto`` came to when an experiment began; nothing where nothing was measured.
+
+    Raises:
+        ExperimentError: It is damaged.
+    """
+    return Precisions.from_dict(experiment.description.get("precision") or {})

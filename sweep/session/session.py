@@ -14,6 +14,7 @@ from sweep.cli.output import Output
 from sweep.planning.bands import require_bands
 from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
 from sweep.planning.plan import SweepPlan, read_plan
+from sweep.planning.precision import Precisions
 from sweep.planning.resources import AUTO, require_gpu
 from sweep.planning.run import Run
 from sweep.rasters.unlabelled import UnlabelledImages
@@ -26,7 +27,7 @@ from sweep.records.trials import WITHOUT_FOLDS
 from sweep.session.checks import check_flags, require_folder, require_trainable, trust
 from sweep.session.description import describe
 from sweep.session.driver import drive
-from sweep.session.existing import free_name, next_step, packing_of, require_same
+from sweep.session.existing import free_name, next_step, packing_of, precisions_of, require_same
 from sweep.session.folds import Division, divide, pool, scenes_in
 from sweep.session.leaks import require_no_leak
 from sweep.session.own_code import require_named_code, require_same_code
@@ -120,6 +121,10 @@ class _Prepared:
         notes = tuple(crop_notes(asked, plan, data))
         return cls(phase=phase, asked=asked, plan=plan, division=division, unlabelled=images, notes=notes)
 
+    def with_precisions(self, precisions: Precisions) -> _Prepared:
+        """Return the same with the precisions that it once began with."""
+        return replace(self, asked=precisions.applied(self.asked), plan=precisions.applied(self.plan))
+
     def run(self, options: SweepOptions, experiment: Experiment) -> Run:
         """Return the sweep under a name."""
         return resolve(
@@ -171,6 +176,8 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     url = optuna_url_of(options)
     if experiment.exists:
         experiment.require_own(trusted=options.trust_owner)
+        prepared = prepared.with_precisions(precisions_of(experiment))
+        plan = prepared.plan
         require_same(experiment, prepared.asked, plan, prepared.division.data, url)
         require_same_images(experiment.name, experiment.description["data"], prepared.unlabelled)
         require_same_code(experiment, plan)

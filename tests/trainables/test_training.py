@@ -107,6 +107,20 @@ def test_a_resumed_training_takes_the_same_steps(data: TuningData, architecture:
     assert resumed.best.iou == unbroken.best.iou
 
 
+@pytest.mark.parametrize("architecture", ["unet", "smp_unet_resnet34", "sam_vit_b_conv"])
+def test_a_resumed_training_takes_the_same_steps_in_bf16_too(data: TuningData, architecture: str) -> None:
+    recipe = SMALL.replace(architecture=architecture, precision="bf16", batch_size=2)
+    unbroken = Trainer(recipe, data, CPU)
+    expected = [unbroken.train_epoch() for _ in range(3)]
+    broken = Trainer(recipe, data, CPU)
+    broken.train_epoch()
+    resumed = Trainer(recipe, data, CPU)
+    resumed.load_state_dict(parse_state(dump_state(broken.state_dict()), "saved"))
+    for wanted in expected[1:]:
+        got = resumed.train_epoch()
+        assert (got.train_loss, got.val_loss, got.tile_iou) == (wanted.train_loss, wanted.val_loss, wanted.tile_iou)
+
+
 def test_the_frozen_stage_is_followed_by_the_second_also_across_a_resume(data: TuningData) -> None:
     recipe, weights = _lite0(frozen_epochs=2, unfrozen_rate_factor=0.1, plateau_patience=0)
     trainer = Trainer(recipe, data, CPU, weights)
