@@ -41,7 +41,7 @@ def _data() -> TuningData:
 
 
 def test_knobs_that_are_off_are_searched_only_when_asked_for_and_the_shared_recipe_s_value_is_among_them() -> None:
-    for staged in ("unet", "smp_unet_resnet34", "smp_unet_efficientnet_lite0", "smp:Unet/resnet18"):
+    for staged in ("unet", "resnet34_unet", "smp_unet_resnet34", "smp:Unet/resnet18", "sam2_hiera_t_unet"):
         assert space(staged, extra=True).keys() - space(staged).keys() == {"deep_supervision"}
     for other in ("smp_deeplabv3plus_resnet34", "sam_vit_b_conv", "smp:FPN/resnet18"):
         assert space(other, extra=True) == space(other)

@@ -81,9 +81,14 @@ class SegmentationModel(nn.Module):
         Returns:
             (B, C, H, W) float logits each: the main ones first.
         """
-        height, width = images.shape[-2:]
         inputs = self.prepare(images)
-        return tuple(enlarge(one, inputs)[..., :height, :width] for one in self.raw_logits_with_auxiliary(inputs))
+        return self._cut(self.raw_logits_with_auxiliary(inputs), inputs, images)
+
+    @staticmethod
+    def _cut(logits: Sequence[Tensor], inputs: Tensor, images: Tensor) -> tuple[Tensor, ...]:
+        """Bring logits to the size of their inputs, and cut off what was padded to the images."""
+        height, width = images.shape[-2:]
+        return tuple(enlarge(one, inputs)[..., :height, :width] for one in logits)
 
     @property
     def preparation(self) -> dict[str, Any]:

@@ -66,6 +66,24 @@ class OnFixedEncoder(EncoderDecoder):
         inputs = self.prepare(images)
         return enlarge(self.decode(inputs, features), inputs)[..., :height, :width]
 
+    def forward_with_auxiliary(self, images: Tensor, features: Sequence[Tensor] | None = None) -> tuple[Tensor, ...]:
+        """Segment a batch as ``forward`` does, the outputs included that only the training loss looks at.
+
+        Args:
+            images: (B, N, H, W) float in [0, 1].
+            features: What ``encode`` made of the same images; None encodes them.
+
+        Returns:
+            (B, C, H, W) float logits each: the main ones first.
+        """
+        if features is None:
+            return super().forward_with_auxiliary(images)
+        if self.stage_heads is None:
+            return (self(images, features),)
+        inputs = self.prepare(images)
+        found = self.stage_heads.logits(lambda prepared: self.decode(prepared, features), inputs)
+        return self._cut(found, inputs, images)
+
     def encode(self, images: Tensor) -> list[Tensor]:
         """Return what the decoder needs of the encoder for (B, N, H, W) float images in [0, 1], each (B, ...)."""
         return self.encode_prepared(self.prepare(images))

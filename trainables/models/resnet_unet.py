@@ -20,9 +20,19 @@ class ResNetUnet(SegmentationModel):
         dropout: Probability that a channel is dropped between decoder stages.
         channels: Logits per pixel.
         bands: Bands of the images.
+        supervision: Weight of the loss on logits at half the size, see ``StageHeads``; 0 has none.
     """
 
-    def __init__(self, encoder: Any, widths: tuple[int, ...], dropout: float, channels: int, bands: int) -> None:
+    def __init__(
+        self,
+        encoder: Any,
+        widths: tuple[int, ...],
+        dropout: float,
+        channels: int,
+        bands: int,
+        *,
+        supervision: float = 0.0,
+    ) -> None:
         super().__init__(mean=IMAGENET_MEAN, std=IMAGENET_STD, stride=32, bands=bands)
         self.encoder: nn.Module = encoder
         *skips, bottom = encoder.out_channels[1:]
@@ -34,6 +44,7 @@ class ResNetUnet(SegmentationModel):
         self.full = double_conv(widths[-1], widths[-1])
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(widths[-1], channels, 1)
+        self.supervise([*self.up, self.full], widths, channels, supervision)
 
     def raw_logits(self, inputs: Tensor) -> Tensor:
         """Map (B, N, H, W) to (B, C, H, W); H and W are multiples of 32."""

@@ -10,7 +10,7 @@ from torch import nn
 from trainables.models.dropout import drop_between, without_dropout
 from trainables.models.encoder_cache import kept_encoder
 from trainables.models.lora import add_adapters, base_of
-from trainables.models.smp import AdaptedVit, FixedPyramid, FixedVit, SmpModel
+from trainables.models.smp import AdaptedVit, FixedPyramid, FixedVit, SmpModel, supervise_unet
 from trainables.models.smp_family import TINY, TINY_HIERA_OPTIONS, fitting, leave_upsampling, normalisation, overlay
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
@@ -108,7 +108,7 @@ def build_fixed_unet(encoder: str, recipe: Recipe, weights: Weights, channels: i
     initialize_decoder(decoder)
     initialize_head(head)
     parts = SimpleNamespace(encoder=kept, decoder=decoder, segmentation_head=head)
-    return _finished(FixedPyramid, f"tu-{encoder}", parts, recipe)
+    return supervise_unet(_finished(FixedPyramid, f"tu-{encoder}", parts, recipe), recipe, channels)
 
 
 def _finished(kind: type[SmpModel], encoder: str, parts: Any, recipe: Recipe) -> SmpModel:

@@ -146,6 +146,24 @@ def test_the_file_gives_the_model_s_logits_and_describes_itself(
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_model_trained_with_deep_supervision_is_exported_without_what_only_its_loss_looked_at(
+    name: str, patches: Path, tmp_path: Path
+) -> None:
+    file = write_best(tmp_path / "deep.safetensors", patches, "unet", deep_supervision=0.5)
+    out = export(file, patches, tmp_path / f"model{ENDINGS[name]}", name)  # type: ignore[arg-type]
+    model, best = load_best(file)
+    images = noise(2, 3, 64, 96)
+    with torch.no_grad():
+        expected = model(images.float() / 255)
+    assert model.auxiliary == best.recipe.deep_supervision == 0.5 and expected.std() > 1e-3
+    torch.testing.assert_close(RUN[name](out, images), expected, atol=1e-4, rtol=0)
+    if name == "onnx":
+        graph = onnx.load(out).graph
+        assert [one.name for one in graph.output] == ["logits"]
+        assert not [one.name for one in graph.initializer if "stage_heads" in one.name]
+
+
 def test_the_val_iou_is_the_score_of_the_trial(trained: Callable[[str], Path], patches: Path, tmp_path: Path) -> None:
     out = export(trained("smp_unet_resnet34"), patches, tmp_path / "m.safetensors", "safetensors")
     model, best = load_best(trained("smp_unet_resnet34"))

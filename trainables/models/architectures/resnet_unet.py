@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     title="ResNet34 U-Net, transposed convolutions",
     track="cnn",
     needs="imagenet-resnet34",
+    staged=True,
     known_bytes={"full": 97_883_508, "tiny": 660_932},
 )
 def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int, bands: int) -> ResNetUnet:
@@ -33,4 +34,5 @@ def build_resnet34_unet(recipe: Recipe, weights: Weights, channels: int, bands: 
     fill(encoder, weights)
     take_bands(encoder, bands, weights)
     widths = (32, 24, 16, 16, 8) if tiny else (256, 128, 64, 64, 32)
-    return ResNetUnet(encoder, widths, recipe.decoder_dropout, channels, bands)
+    dropout, supervision = recipe.decoder_dropout, recipe.deep_supervision
+    return ResNetUnet(encoder, widths, dropout, channels, bands, supervision=supervision)

@@ -117,6 +117,7 @@ def build_sam2_hiera_t_conv(recipe: Recipe, weights: Weights, channels: int, ban
     track="sam",
     needs=f"imagenet:tu-{HIERA_T}",
     fixed_encoder=True,
+    staged=True,
     known_bytes={"full": 10_449_092, "tiny": 192_388},
     changes={"learning_rate": 1e-3, "batch_size": 4},
 )
