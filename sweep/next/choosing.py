@@ -22,6 +22,7 @@ from sweep.next.folder import (
     is_plain,
     labels_folder,
 )
+from sweep.next.keeping import keep_chosen
 from sweep.next.labelled import LabelledSet, open_labelled
 from sweep.next.options import NextOptions
 from sweep.next.place import replacing, require_ours
@@ -82,6 +83,7 @@ def choose_windows(options: NextOptions, output: Output) -> None:
     _say_looked(looked, options.count, output)
     order = strategy.choose(looked.pool, min(options.count, len(looked.windows)), np.random.default_rng(options.seed))
     rows, placed = _write(options, ensemble, labelled, reading, survey, looked, strategy, order.tolist(), output)
+    keep_chosen(options, rows, strategy, len(looked.windows), ensemble, labelled, output)
     _say_chosen(options, rows, placed, ensemble, labelled, output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -98,7 +99,7 @@ def _try(folder: Path) -> None:
     """
     while not folder.exists():
         folder = folder.parent
-    path = folder / f".tilesweep-{os.getpid()}"
+    path = folder / f".tilesweep-{secrets.token_hex(8)}"  # process ids come again, and threads share theirs
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.bind(str(path))

@@ -6,12 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.records.experiment import Experiment
+from sweep.records.labelling import (
+    LABEL_AUDIT_FILE,
+    NEXT_FILE,
+    LabelAuditRecord,
+    NextRecord,
+    parse_labelling,
+    read_label_audit,
+)
 from sweep.records.map_audits import MAP_AUDIT_FILE, MapAudit, parse_map_audit
 from sweep.records.store import EPOCHS_FILE
 from sweep.records.trial_result import TrialResult
@@ -89,6 +98,29 @@ class ReportData:
             return self.given_audit
         content = self.experiment.find_file(MAP_AUDIT_FILE)
         return parse_map_audit(content, self.experiment.path(MAP_AUDIT_FILE)) if content is not None else None
+
+    @cached_property
+    def label_audit(self) -> LabelAuditRecord | None:
+        """Which labels are probably wrong, by its model, else as found beside its dataset; None where nobody looked.
+
+        Raises:
+            ExperimentError: The record is damaged.
+        """
+        content = self.experiment.find_file(LABEL_AUDIT_FILE)
+        if content is not None:
+            return parse_labelling(content, LabelAuditRecord, self.experiment.path(LABEL_AUDIT_FILE))
+        patches = str(self.description["data"]["path"])
+        return None if "://" in patches else read_label_audit(Path(patches))
+
+    @cached_property
+    def next_tiles(self) -> NextRecord | None:
+        """Which tiles to label next, by its model; None where nobody asked.
+
+        Raises:
+            ExperimentError: The record is damaged.
+        """
+        content = self.experiment.find_file(NEXT_FILE)
+        return parse_labelling(content, NextRecord, self.experiment.path(NEXT_FILE)) if content is not None else None
 
     @cached_property
     def plan(self) -> SweepPlan:

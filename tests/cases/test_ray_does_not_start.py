@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pwd
+import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,17 @@ def test_processes_of_ray_get_a_tmpdir_whose_sockets_fit(tmp_path: Path, monkeyp
 def test_a_tmpdir_that_will_do_is_ray_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/var/tmp")
     assert choose_folder() == RayFolder(path=Path("/var/tmp/ray"))
+
+
+def test_what_another_process_of_the_same_number_left_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name) / "ray"
+        folder.mkdir()
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(folder / f".tilesweep-{os.getpid()}"))
+            monkeypatch.setenv("RAY_TMPDIR", name)
+            assert choose_folder() == RayFolder(path=folder)
+            assert [one.name for one in folder.iterdir()] == [f".tilesweep-{os.getpid()}"]
 
 
 def test_a_ray_tmpdir_that_will_not_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.commands import Run, assert_refused
 from tests.conftest import WriteDataset
 from tests.shared_sweeps import SharedSweep, link_test_folder
 
-FILES = {"label_audit.html", "findings.csv", "findings.gpkg"}
+FILES = {"label_audit.html", "label_audit.json", "findings.csv", "findings.gpkg"}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,10 @@ def test_the_folds_of_a_sweep_predict_what_they_left_out(tiles: Path, run: Run, 
     audit = ("audit", "labels", "--model", "phase1-smoke", *storage)
     done = here(*audit, "--patches", tiles, "--out", tmp_path / "audit")
     assert done.returncode == 0 and "not looked at" not in done.stdout, done.stdout + done.stderr
+    assert "so that its report shows it" in " ".join(done.stdout.split())
+    assert here("report", "phase1-smoke", *storage).returncode == 0
+    page = (tmp_path / "r" / "phase1-smoke" / "report.html").read_text(encoding="utf-8")
+    assert "What to label next" in page and "Labels that are probably wrong, the surest first" in page
     mask = tiles.parent / "other" / "train" / "masks" / "t1.png"
     mask.parent.parent.parent.mkdir()
     for split in ("train", "val"):
@@ -78,7 +82,8 @@ def test_the_folds_of_a_sweep_predict_what_they_left_out(tiles: Path, run: Run, 
 
 
 def test_a_model_without_folds_looks_at_val_alone_and_says_so(scored: SharedSweep, here: Run, tmp_path: Path) -> None:
-    words = ("--model", "phase1-smoke", "--patches", scored.folder / "tiles", "--storage", scored.storage)
+    storage = ("--storage", scored.copy(tmp_path / "r"))
+    words = ("--model", "phase1-smoke", "--patches", scored.folder / "tiles", *storage)
     done = here("audit", "labels", *words, "--out", tmp_path / "audit")
     assert done.returncode == 0, done.stdout + done.stderr
     said = " ".join(done.stdout.split())

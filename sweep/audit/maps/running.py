@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +26,11 @@ from sweep.cli.marks import typed
 from sweep.cli.output import Output, say
 from sweep.rasters.addresses import is_remote, unsigned
 from sweep.rasters.extra import require_geo
-from sweep.records.experiment import Experiment
+from sweep.records.labelling import keep_with
 from sweep.records.map_audits import ACCURACY_FILE, MAP_AUDIT_FILE
 from sweep.records.outputs import require_no_tiles, sealed, write_files
 from sweep.records.provenance import typed_command
-from trainables.errors import ExperimentError, StorageError
-from trainables.storage import Storage
+from trainables.errors import ExperimentError
 
 PAGE_FILE = "sheet.html"
 
@@ -194,18 +192,8 @@ def _estimate(options: MapOptions, sample: MapSample, filled: Filled, folder: Pa
     say(output.results, "results", str(path))
     emit_audit(audit, str(path), output)
     names = list(dict.fromkeys(filter(None, (origin_of(one).experiment for one in options.maps))))
-    told = [one for name in names if (one := _keep_with(options.storage, name, content))]
+    told = [one for name in names if (one := keep_with(options.storage, name, MAP_AUDIT_FILE, content))]
     for experiment in told:
         say(output.results, "kept with", f"{experiment.address}, so that its report shows it")
     if told:
         output.next(told[0].command("report"))
-
-
-def _keep_with(storage: str, name: str, content: bytes) -> Experiment | None:
-    """Write the results beside the experiment whose model made the map; returns it, None where that cannot be done."""
-    with suppress(ExperimentError, StorageError):
-        experiment = Experiment(Storage.open(storage), name)
-        if experiment.exists:
-            experiment.write(MAP_AUDIT_FILE, sealed(content, ".json"))
-            return experiment
-    return None

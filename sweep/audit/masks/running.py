@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,14 @@ from sweep.cli.counting import CountedItems
 from sweep.cli.output import Output, say
 from sweep.cli.tables import Column, Sheet
 from sweep.rasters.extra import require_geo
+from sweep.records.labelling import (
+    FORMAT,
+    LABEL_AUDIT_FILE,
+    MOST_KEPT,
+    LabelAuditRecord,
+    audit_folder,
+    keep_with,
+)
 from sweep.records.outputs import require_free, require_no_tiles, sealed, write_files
 from sweep.results.trained_models import TrainedModel, find_models
 from trainables.data.manifest import Manifest
@@ -29,7 +40,7 @@ from trainables.storage import Storage
 from trainables.wording import counted
 
 PAGE_FILE, TABLE_FILE, OUTLINES_FILE = "label_audit.html", "findings.csv", "findings.gpkg"
-FILES = {PAGE_FILE: ".html", TABLE_FILE: None, OUTLINES_FILE: None}
+FILES = {PAGE_FILE: ".html", LABEL_AUDIT_FILE: ".json", TABLE_FILE: None, OUTLINES_FILE: None}
 """Files, and how they are sealed: what a person has added to one without a seal is not replaced unasked."""
 MOST_SHOWN, LISTED = 200, 20
 """Findings on the page, and in the terminal."""
@@ -45,6 +56,7 @@ def main(options: LabelOptions, output: Output) -> int:
     data = TuningData.read(options.patches)
     if options.trust_code:
         trust_everything()
+    experiment = None
     if options.model is None:
         folds = ProbeFolds.of(data, options.group_by, options.seed)
         origin = f"a probe on ImageNet features, in {folds.origin}"
@@ -54,13 +66,14 @@ def main(options: LabelOptions, output: Output) -> int:
     else:
         (chosen,) = find_models(Storage.open(options.storage), options.model)
         held_out = by_folds_of(chosen, data, options.device)
+        experiment = chosen.experiment.name if chosen.experiment else None
         tiles = tuple(tile for one in held_out for tile in one.tiles)
         origin = f"{chosen.name}, {'the fold that left it out' if len(held_out) > 1 else 'which was not trained on it'}"
         _say_model(chosen, held_out, data, output)
     if not tiles:
         raise DataError(f"{options.patches}: no tile is new to the model; sweep with --folds 5, or leave --model out")
     audit = audit_labels(held_out, data.task, len(tiles), CountedItems(output.console))
-    _write(options, folder, data, tiles, audit, origin, output)
+    _write(options, folder, data, tiles, audit, origin, experiment, output)
     return 0
 
 
@@ -72,8 +85,7 @@ def _folder(options: LabelOptions) -> Path:
         return options.out
     if "://" in str(options.patches) or str(options.patches).startswith(("s3:/", "gs:/")):
         return Path("label_audit")
-    place = options.patches.resolve()
-    return options.patches.parent / f"{place.name}_label_audit"
+    return audit_folder(options.patches)
 
 
 def _say_model(chosen: TrainedModel, held_out: Iterable[UnseenTiles], data: TuningData, output: Output) -> None:
@@ -92,6 +104,7 @@ def _write(
     tiles: Iterable[Tile],
     audit: LabelAudit,
     origin: str,
+    experiment: str | None,
     output: Output,
 ) -> None:
     """Write page, table and outlines, and say what was found."""
@@ -101,7 +114,8 @@ def _write(
     by_name = {tile.name: tile for tile in tiles}
     pictures = _pictures(audit, by_name, output)
     page = draw_label_page(data.name, audit, pictures, where, origin)
-    contents = {folder / PAGE_FILE: sealed(page.encode(), ".html")}
+    record = json.dumps(_record(options, folder, data, audit, splits, origin)).encode()
+    contents = {folder / PAGE_FILE: sealed(page.encode(), ".html"), folder / LABEL_AUDIT_FILE: sealed(record, ".json")}
     write_files(contents, overwrite=options.overwrite)
     table = folder / TABLE_FILE
     table.write_text(findings_csv(audit.findings, splits), encoding="utf-8")
@@ -114,7 +128,29 @@ def _write(
     output.events.emit("label_audit", tiles=len(audit.tiles), findings=len(audit.findings), **paths)
     for rank, one in enumerate(audit.findings, start=1):
         output.events.emit("finding", rank=rank, split=splits[one.tile], **_plain(one))
+    if experiment is not None and (kept := keep_with(options.storage, experiment, LABEL_AUDIT_FILE, record)):
+        say(output.results, "kept with", f"{kept.address}, so that its report shows it")
     output.next(f"{call('patches check')} --patches {shlex.quote(str(options.patches))} --update")
+
+
+def _record(
+    options: LabelOptions, folder: Path, data: TuningData, audit: LabelAudit, splits: dict[str, str], origin: str
+) -> LabelAuditRecord:
+    """Return what the report shows of it."""
+    first = audit.findings[:MOST_KEPT]
+    return {
+        "format": FORMAT,
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "fingerprint": data.fingerprint,
+        "model": origin,
+        "tiles": len(audit.tiles),
+        "kinds": dict(Counter(one.kind for one in audit.findings)),
+        "first": [
+            {"tile": one.tile, "split": splits[one.tile], "kind": one.kind, "score": one.score, "reason": one.reason}
+            for one in first
+        ],
+        "page": str((folder / PAGE_FILE).resolve()),
+    }
 
 
 def _plain(finding: Any) -> dict[str, Any]:
