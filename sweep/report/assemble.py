@@ -18,7 +18,7 @@ from sweep.report.curves import learning_curves
 from sweep.report.data import ReportData
 from sweep.report.gallery import galleries
 from sweep.report.heat import tile_heat
-from sweep.report.labelling import labelling
+from sweep.report.labelling import label_next, wrong_labels
 from sweep.report.map_accuracy import map_accuracy
 from sweep.report.next_steps import next_steps
 from sweep.report.origin import origin, splits_in_words
@@ -39,7 +39,8 @@ SECTIONS: Sequence[Callable[[ReportData], Section | None]] = (
     tile_heat,
     galleries,
     map_accuracy,
-    labelling,
+    label_next,
+    wrong_labels,
     searches,
     hyperparameters,
     cost,

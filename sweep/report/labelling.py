@@ -12,18 +12,24 @@ OTHER_TILES = (
 )
 
 
-def labelling(source: ReportData) -> Section | None:
-    """Return what is known of the labels; None where nobody has asked."""
-    chosen, audit = source.next_tiles, source.label_audit
-    fingerprint = source.description["data"]["fingerprint"]
-    blocks: list[Text | Table] = []
-    if chosen is not None:
-        blocks += [_of_chosen(chosen, fingerprint), _chosen_table(chosen)]
-    if audit is not None:
-        blocks.append(_of_audit(audit, fingerprint))
-        if audit["first"]:
-            blocks.append(_audit_table(audit))
-    return Section(slug="labelling", title="What to label next", blocks=blocks) if blocks else None
+def label_next(source: ReportData) -> Section | None:
+    """Return the tiles to label next; None where nobody has asked."""
+    chosen = source.next_tiles
+    if chosen is None:
+        return None
+    blocks: list[Text | Table] = [_of_chosen(chosen, source.description["data"]["fingerprint"]), _chosen_table(chosen)]
+    return Section(slug="label-next", title="What to label next?", blocks=blocks)
+
+
+def wrong_labels(source: ReportData) -> Section | None:
+    """Return the labels that are probably wrong; None where nobody has looked."""
+    audit = source.label_audit
+    if audit is None:
+        return None
+    blocks: list[Text | Table] = [_of_audit(audit, source.description["data"]["fingerprint"])]
+    if audit["first"]:
+        blocks.append(_audit_table(audit))
+    return Section(slug="wrong-labels", title="Which labels are wrong?", blocks=blocks)
 
 
 def _of_chosen(chosen: NextRecord, fingerprint: str) -> Text:
@@ -51,7 +57,6 @@ def _chosen_table(chosen: NextRecord) -> Table:
     rows = [
         Row(
             cells=[
-                Cell(text=str(rank), value=float(rank)),
                 Cell(text=one["name"]),
                 Cell(text=f"{one['entropy']:.2f}", value=one["entropy"]),
                 Cell(text=one["raster"]),
@@ -59,13 +64,13 @@ def _chosen_table(chosen: NextRecord) -> Table:
                 Cell(text=str(one["y"]), value=float(one["y"])),
             ]
         )
-        for rank, one in enumerate(chosen["first"], start=1)
+        for one in chosen["first"]
     ]
     return Table(
-        caption="Tiles to label next",
-        columns=["rank", "tile", "uncertainty", "raster", "x", "y"],
+        caption="Tiles to label next, the first one first",
+        columns=["tile", "uncertainty", "raster", "x", "y"],
         rows=rows,
-        numeric=frozenset({"rank", "uncertainty", "x", "y"}),
+        numeric=frozenset({"uncertainty", "x", "y"}),
         notes=["Uncertainty is the mean entropy of the prediction, from 0 to 1; x and y are the first column and row."],
     )
 
@@ -74,7 +79,6 @@ def _audit_table(audit: LabelAuditRecord) -> Table:
     rows = [
         Row(
             cells=[
-                Cell(text=str(rank), value=float(rank)),
                 Cell(text=one["tile"]),
                 Cell(text=one["kind"]),
                 Cell(text=f"{one['score']:.2f}", value=one["score"]),
@@ -82,12 +86,12 @@ def _audit_table(audit: LabelAuditRecord) -> Table:
                 Cell(text=one["reason"]),
             ]
         )
-        for rank, one in enumerate(audit["first"], start=1)
+        for one in audit["first"]
     ]
     return Table(
         caption="Labels that are probably wrong, the surest first",
-        columns=["rank", "tile", "kind", "score", "split", "why"],
+        columns=["tile", "kind", "score", "split", "why"],
         rows=rows,
-        numeric=frozenset({"rank", "score"}),
+        numeric=frozenset({"score"}),
         notes=["A finding is no proof: look before you correct a label."],
     )

@@ -69,7 +69,7 @@ def test_the_folds_of_a_sweep_predict_what_they_left_out(tiles: Path, run: Run, 
     assert "so that its report shows it" in " ".join(done.stdout.split())
     assert here("report", "phase1-smoke", *storage).returncode == 0
     page = (tmp_path / "r" / "phase1-smoke" / "report.html").read_text(encoding="utf-8")
-    assert "What to label next" in page and "Labels that are probably wrong, the surest first" in page
+    assert "Which labels are wrong?" in page and "of 7 tiles, by " in page
     mask = tiles.parent / "other" / "train" / "masks" / "t1.png"
     mask.parent.parent.parent.mkdir()
     for split in ("train", "val"):

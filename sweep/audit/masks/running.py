@@ -68,7 +68,9 @@ def main(options: LabelOptions, output: Output) -> int:
         held_out = by_folds_of(chosen, data, options.device)
         experiment = chosen.experiment.name if chosen.experiment else None
         tiles = tuple(tile for one in held_out for tile in one.tiles)
-        origin = f"{chosen.name}, {'the fold that left it out' if len(held_out) > 1 else 'which was not trained on it'}"
+        origin = (
+            f"{chosen.name}, {'the folds that left them out' if len(held_out) > 1 else 'which was not trained on them'}"
+        )
         _say_model(chosen, held_out, data, output)
     if not tiles:
         raise DataError(f"{options.patches}: no tile is new to the model; sweep with --folds 5, or leave --model out")
