@@ -10,14 +10,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from torch import nn
 
-from benchmarks import coverage, report
+from benchmarks import coverage, decoders, report
 from benchmarks.agreement import Outcome, read_outcome
 from benchmarks.agreement import table as agreement_table
 from benchmarks.folds import flattery
 from benchmarks.report import Section
 from tests.conftest import ROOT
 from trainables.data.folds import Fold
+from trainables.features import FeatureCache
+from trainables.models.sam import SamConv
 
 
 def test_ratios_say_how_many_times_better() -> None:
@@ -34,6 +38,7 @@ def test_ratios_say_how_many_times_better() -> None:
         ("augment", ["--side", "128", "--draws", "4", "--repeats", "1"]),
         ("step", ["--architectures", "unet", "--crop", "64", "--steps", "2", "--repeats", "1"]),
         ("sam", ["--side", "256", "--kept-side", "64", "--repeats", "1"]),
+        ("decoders", ["--side", "64", "--many", "2", "--repeats", "1"]),
         ("gpu", ["--small"]),
         ("leaks", ["--count", "30"]),
         ("make", ["--count", "3", "--side", "600", "--size", "256"]),
@@ -57,6 +62,20 @@ def test_a_benchmark_writes_its_figures(name: str, arguments: list[str], tmp_pat
     assert f"`python -m benchmarks.{name} {' '.join(arguments)}`" in figures and "torch 2" in figures
     measured = "\n- " if name in ("leaks", "make", "next") else "|---|--:|--:|--:|--:|"
     assert measured in figures and figures.endswith("\n## Next\n")
+
+
+def test_decoders_take_the_same_step_in_one_loop_and_batched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(decoders.DECODERS, "sam_vit_b_conv", lambda: SamConv(nn.Identity(), 256, (8,) * 4, 0.0, 1))
+    work = decoders.Work("sam_vit_b_conv", 2, 64, FeatureCache(tmp_path))
+    before = [one.head.weight.detach().clone() for one in work.decoders]
+    work.in_one_loop()
+    work.batched()
+    for number, one in enumerate(work.decoders):
+        assert not torch.equal(one.head.weight, before[number])
+        torch.testing.assert_close(work.stacked.weights["head.weight"][number], one.head.weight, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            work.stacked.statistics["stages.3.1.running_mean"][number], one.stages[3][1].running_mean
+        )
 
 
 def test_figures_without_a_place_on_the_page_are_printed(
