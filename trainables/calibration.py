@@ -62,13 +62,8 @@ class CalibrationCounts:
         """
         known = torch.tensor(truth.reshape(-1)).to(logits.device)
         flat, real = logits.flatten()[known != IGNORE_INDEX], known[known != IGNORE_INDEX].bool()
-        probability = flat.sigmoid()
-        # The sign decides at 0.5, as it does in scoring: the smallest negative logits round to a probability of 0.5.
-        half = THRESHOLDS // 2
-        places = (probability * THRESHOLDS).long().clamp(max=THRESHOLDS - 1)
-        places = torch.where(flat < 0, places.clamp(max=half - 1), places)
-        self._ious += _iou_by_threshold(*(_histogram(places[kind]) for kind in (real, ~real)))
-        self._bins += _count_bins(probability, real)
+        self._ious += ious_by_threshold(flat, real)
+        self._bins += count_bins(flat.sigmoid(), real)
         self._tiles += 1
 
     def result(self) -> Calibration:
@@ -80,7 +75,7 @@ class CalibrationCounts:
             threshold=best / THRESHOLDS,
             iou=float(ious[best]),
             iou_at_half=float(ious[half]),
-            calibration_error=_error(self._bins),
+            calibration_error=error_of_bins(self._bins),
             tiles=self._tiles,
         )
 
@@ -103,7 +98,7 @@ class ClassCalibrationCounts:
         known = torch.tensor(truth).to(logits.device)
         confidence, predicted = logits.softmax(0).max(0)
         counted = known != IGNORE_INDEX
-        self._bins += _count_bins(confidence[counted], (predicted == known)[counted])
+        self._bins += count_bins(confidence[counted], (predicted == known)[counted])
         self._ious.append(score_mask("", predicted.byte().cpu().numpy(), truth, task=self._task).iou)
 
     def result(self) -> Calibration:
@@ -112,7 +107,7 @@ class ClassCalibrationCounts:
             threshold=None,
             iou=None,
             iou_at_half=float(np.mean(self._ious)),
-            calibration_error=_error(self._bins),
+            calibration_error=error_of_bins(self._bins),
             tiles=len(self._ious),
         )
 
@@ -125,14 +120,15 @@ def counts_for(task: Task) -> Counts:
     return CalibrationCounts() if task.binary else ClassCalibrationCounts(task)
 
 
-def _count_bins(probability: Tensor, right: Tensor) -> NDArray[np.float64]:
+def count_bins(probability: Tensor, right: Tensor) -> NDArray[np.float64]:
     """Return (3, 15): pixels, sums of their probabilities, and how many of them are right, by bin."""
     bins = (probability.double() * ERROR_BINS).long().clamp(max=ERROR_BINS - 1)
     rows = (torch.bincount(bins, weights, ERROR_BINS) for weights in (None, probability.double(), right.double()))
     return np.stack([row.cpu().numpy() for row in rows]).astype(np.float64)
 
 
-def _error(bins: NDArray[np.float64]) -> float:
+def error_of_bins(bins: NDArray[np.float64]) -> float:
+    """Return the expected calibration error of (3, 15) bins, as ``count_bins`` returns them, in [0, 1]."""
     pixels, probabilities, right = bins
     return float(np.abs(probabilities - right).sum() / max(pixels.sum(), 1))
 
@@ -147,13 +143,20 @@ def _histogram(places: Tensor) -> NDArray[np.int64]:
     return counted
 
 
-def _iou_by_threshold(real: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+def ious_by_threshold(logits: Tensor, real: Tensor) -> NDArray[np.float64]:
     """Return a tile's IoU at each threshold; 1 where truth and prediction are both empty.
 
     Args:
-        real: (1024,) foreground pixels by bin of their probability.
-        other: (1024,) background pixels likewise.
+        logits: (P,) float32 of the pixels that count.
+        real: (P,) bool, which of them are foreground.
+
+    Returns:
+        (1024,) by threshold, in multiples of 1/1024.
     """
-    found, wrong = (np.cumsum(counts[::-1])[::-1] for counts in (real, other))
-    union = real.sum() + wrong
+    # The sign decides at 0.5, as it does in scoring: the smallest negative logits round to a probability of 0.5.
+    half = THRESHOLDS // 2
+    places = (logits.sigmoid() * THRESHOLDS).long().clamp(max=THRESHOLDS - 1)
+    places = torch.where(logits < 0, places.clamp(max=half - 1), places)
+    found, others = (np.cumsum(_histogram(places[kind])[::-1])[::-1] for kind in (real, ~real))
+    union = int(real.sum()) + others
     return np.where(union > 0, found / np.maximum(union, 1), 1.0)

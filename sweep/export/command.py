@@ -14,6 +14,7 @@ from sweep.cli.marks import Bounds
 from sweep.cli.options import StorageOptions, TrustOptions
 from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
+from sweep.records.calibrations import CalibrationShape, calibration_text, threshold_text
 from sweep.records.outputs import require_free
 from sweep.results.trained_models import TrainedModel, find_models, model_label
 from sweep.sealed.next_step import trusting
@@ -70,6 +71,9 @@ class ExportOptions(StorageOptions, TrustOptions):
     for_program: Annotated[Literal["deepness"] | None, arg(name="for", metavar="deepness")] = None
     """ONNX as a program reads it that has rules of its own: the QGIS plugin Deepness."""
 
+    calibrated: bool = False
+    """Write a temperature and a threshold into the file, fitted to tiles that the model has not seen."""
+
     patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
     """Where the dataset is now; default: where it was when the sweep ran."""
 
@@ -98,6 +102,7 @@ def main(options: ExportOptions, output: Output) -> int:
         "model",
         f"{model_label(chosen.name, chosen.fold, 0)}; the file is compared with it on whole tiles",
     )
+    calibration = _calibration(chosen, patches, output) if options.calibrated else None
     exported = produce(
         chosen,
         data,
@@ -106,6 +111,7 @@ def main(options: ExportOptions, output: Output) -> int:
         size=options.size,
         opset=opset,
         deepness=bool(options.for_program),
+        calibration=calibration,
     )
     _say(exported, out, options.format, output)
     if options.for_program:
@@ -115,6 +121,19 @@ def main(options: ExportOptions, output: Output) -> int:
         say(output.results, "without us", f"{use} runs it with onnxruntime and numpy alone")
     output.next(_predict(chosen, out, patches, options))
     return 0
+
+
+def _calibration(chosen: TrainedModel, patches: Path, output: Output) -> CalibrationShape:
+    """Return what sets the model's probabilities right, and say what it brings."""
+    from sweep.results.calibrating import find_calibration
+    from sweep.results.ensemble import Ensemble
+
+    ensemble = Ensemble.load([chosen], device="cpu", batch_size=None, tta=False)
+    found = find_calibration([chosen], ensemble, patches)
+    say(output.results, "calibrated", calibration_text(found))
+    if found["threshold"] is not None:
+        say(output.results, "its threshold", threshold_text(found))
+    return found
 
 
 def _predict(chosen: TrainedModel, out: Path, patches: Path, options: ExportOptions) -> str:

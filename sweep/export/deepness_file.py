@@ -34,13 +34,16 @@ class DeepnessFile(OnnxFile):
         side: Side of the input in pixels.
         opset: The operator set.
         metres: Per pixel of the tiles that were trained on; None where that is not known.
+        temperature: Logits are divided by it.
     """
 
     output = PROBABILITIES
 
-    def __init__(self, model: SegmentationModel, side: int, opset: int, metres: float | None) -> None:
+    def __init__(
+        self, model: SegmentationModel, side: int, opset: int, metres: float | None, temperature: float
+    ) -> None:
         self._side, self._metres = side, metres
-        super().__init__(model, side, opset, deepness=True)
+        super().__init__(model, side, opset, deepness=True, temperature=temperature)
 
     def texts(self, metadata: Mapping[str, Any]) -> dict[str, str]:
         """Return what the file says of itself."""
@@ -77,11 +80,16 @@ def away_from_the_edge(probabilities: Tensor) -> Tensor:
     return inner.logit() if probabilities.shape[1] == 1 else inner.log()
 
 
-def clamped(forward: Forward) -> Forward:
-    """Return a forward pass whose logits are as ``away_from_the_edge`` gives them, for a comparison."""
+def clamped(forward: Forward, temperature: float) -> Forward:
+    """Return a forward pass whose logits are as ``away_from_the_edge`` gives them, for a comparison.
+
+    Args:
+        forward: The model's own.
+        temperature: Its logits are divided by it.
+    """
 
     def inner(images: Tensor) -> Tensor:
-        logits = forward(images)
+        logits = forward(images) / temperature
         return away_from_the_edge(logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1))
 
     return inner

@@ -71,6 +71,7 @@ def prepare(
     opset: int | None,
     deepness: bool = False,
     metres: float | None = None,
+    temperature: float = 1.0,
 ) -> ExportedFile:
     """Bring a model into a format; for graphs this is the long part.
 
@@ -82,12 +83,13 @@ def prepare(
         opset: ONNX operator set; None for another format.
         deepness: ONNX as the QGIS plugin Deepness reads it; ``side`` is not None.
         metres: Per pixel of the tiles that were trained on; None where that is not known.
+        temperature: Divides the logits of which a file for Deepness makes probabilities.
     """
     if deepness:
         from sweep.export.deepness_file import DeepnessFile
 
         assert side is not None and opset is not None
-        return DeepnessFile(model, side, opset, metres)
+        return DeepnessFile(model, side, opset, metres, temperature)
     module = import_module(f"sweep.export.{name}_file")
     if name == "safetensors":
         file: ExportedFile = module.SafetensorsFile(model, best)

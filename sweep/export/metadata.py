@@ -11,6 +11,7 @@ import torch
 from sweep import __version__
 from sweep.export.network import FEWEST_CELLS, INPUT, OUTPUT
 from sweep.export.parity import Parity
+from sweep.records.calibrations import CalibrationShape
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration
 from trainables.checkpoints import BestWeights
@@ -23,7 +24,7 @@ FORMAT = 1
 OUT_OF_FOLD = "out-of-fold: each tile by the model of the fold that left it out"
 OF_FOLDS = f"{OUT_OF_FOLD}, since this model was trained on all tiles"
 THRESHOLD = 0.5
-"""The metric's, and the default of whoever uses the file; classes have none."""
+"""The metric's, and the default of whoever uses the file without ``--calibrated``; classes have none."""
 
 
 def describe(
@@ -34,6 +35,7 @@ def describe(
     side: int | None,
     opset: int | None,
     deepness: bool = False,
+    calibration: CalibrationShape | None = None,
 ) -> dict[str, Any]:
     """Return all that is known before the file is compared with its model."""
     height, width = ("height", "width") if side is None else (side, side)
@@ -70,6 +72,7 @@ def describe(
             "fade": "raised cosine over the middle half of each overlap, of logits",
         },
         "threshold": THRESHOLD if task.binary else None,
+        "temperature": 1.0,
         "fold": chosen.fold,
         "folds": len(best.folds),
         "refit": best.refit,
@@ -94,6 +97,11 @@ def describe(
         found["input"] |= {"dtype": "float32", "meaning": f"{_meaning(best.imagery)}, divided by 255"}
         meaning = "probability of the foreground" if task.binary else "a probability per class: the largest decides"
         found["output"] |= {"name": "probabilities", "meaning": meaning}
+    if calibration is not None:
+        found |= {"temperature": calibration["temperature"], "threshold": calibration["threshold"]}
+        found["calibration"] = dict(calibration)
+        if not deepness:
+            found["output"]["meaning"] += "; divide logits by the temperature first"
     return found
 
 

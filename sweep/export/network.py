@@ -49,17 +49,18 @@ class DeepnessNetwork(nn.Module):
 
     Args:
         model: In evaluation mode, on the CPU.
+        temperature: Logits are divided by it.
     """
 
-    def __init__(self, model: SegmentationModel) -> None:
+    def __init__(self, model: SegmentationModel, temperature: float = 1.0) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.temperature = model, temperature
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, N, S, S) float32 in [0, 1] to (B, C, S, S) float32 probabilities: of the foreground, or per class."""
         # Tiles that were scaled to bytes held whole numbers.
         whole = (image * 255).round() / 255
-        logits = self.model.logits((whole - self.model.mean) / self.model.std)
+        logits = self.model.logits((whole - self.model.mean) / self.model.std) / self.temperature
         return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 
 
@@ -87,19 +88,23 @@ def choose_side(model: SegmentationModel, recipe: Recipe, tiles: Sequence[Tile],
     return min(recipe.crop_size, int(smallest))
 
 
-def capture(model: SegmentationModel, side: int | None, *, deepness: bool = False) -> ExportedProgram:
+def capture(
+    model: SegmentationModel, side: int | None, *, deepness: bool = False, temperature: float = 1.0
+) -> ExportedProgram:
     """Trace a model into a graph whose batch is free, and also its height and width unless a side is given.
 
     Args:
         model: In evaluation mode, on the CPU; gradients are switched off in it. LoRA's adapters are merged.
         side: Fixed side in pixels, a multiple of 32, or None.
         deepness: As ``DeepnessNetwork``.
+        temperature: Likewise.
 
     Raises:
         ExperimentError: torch cannot trace it.
     """
-    kind = DeepnessNetwork if deepness else ExportNetwork
-    network = kind(merged(model)).eval().requires_grad_(False)
+    whole = merged(model)
+    network = DeepnessNetwork(whole, temperature) if deepness else ExportNetwork(whole)
+    network.eval().requires_grad_(False)
     dim = torch.export.Dim
     free = {0: dim("batch", min=1, max=MOST_IMAGES)}
     if side is None:

@@ -27,6 +27,7 @@ class OnnxFile:
         side: Fixed side of the input in pixels, or None.
         opset: The operator set.
         deepness: As ``DeepnessNetwork``.
+        temperature: Likewise.
 
     Raises:
         ExperimentError: The graph cannot be brought into that operator set.
@@ -34,8 +35,16 @@ class OnnxFile:
 
     output = OUTPUT
 
-    def __init__(self, model: SegmentationModel, side: int | None, opset: int, *, deepness: bool = False) -> None:
-        program = capture(model, side, deepness=deepness)
+    def __init__(
+        self,
+        model: SegmentationModel,
+        side: int | None,
+        opset: int,
+        *,
+        deepness: bool = False,
+        temperature: float = 1.0,
+    ) -> None:
+        program = capture(model, side, deepness=deepness, temperature=temperature)
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with redirect_stdout(StringIO()):  # its progress

@@ -16,6 +16,7 @@ from sweep.export.formats import ExportedFile, Format, prepare
 from sweep.export.metadata import describe, measured
 from sweep.export.network import choose_side
 from sweep.export.parity import Parity, compare, predict
+from sweep.records.calibrations import CalibrationShape
 from sweep.results.ensemble import metres_in
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration, counts_for
@@ -78,6 +79,7 @@ def produce(
     size: int | None,
     opset: int | None,
     deepness: bool = False,
+    calibration: CalibrationShape | None = None,
 ) -> Exported:
     """Export a model, compare the file with it on whole tiles, and only then give it its name.
 
@@ -93,6 +95,7 @@ def produce(
         size: Fixed side of the input in pixels; None leaves the choice to the architecture.
         opset: ONNX operator set; None for another format.
         deepness: ONNX as the QGIS plugin Deepness reads it: of a fixed side.
+        calibration: What sets its probabilities right; None leaves them.
 
     Raises:
         ExperimentError: The file cannot be written, or differs from the model.
@@ -109,12 +112,15 @@ def produce(
         recipe = best.recipe
         side = choose_side(model, recipe, (*data.train, *data.val), size)
         reference = forward_on(model, torch.device("cpu"), torch.float32)
+        temperature = 1.0 if calibration is None else calibration["temperature"]
         if deepness:
             from sweep.export.deepness_file import clamped
 
-            side, reference = side or recipe.crop_size, clamped(reference)
+            side, reference = side or recipe.crop_size, clamped(reference, temperature)
         metres = metres_in(data.sheet)
-        file = prepare(name, model, best, side=side, opset=opset, deepness=deepness, metres=metres)
+        file = prepare(
+            name, model, best, side=side, opset=opset, deepness=deepness, metres=metres, temperature=temperature
+        )
         tested = _write(file, path, {}, out)
         logits = partial(predict, window=side or recipe.crop_size, fixed=side is not None, batch_size=recipe.batch_size)
         counts = counts_for(best.task)
@@ -131,9 +137,9 @@ def produce(
                 forward = forward_on(one, torch.device("cpu"), torch.float32)
                 for tile, predicted in zip(left_out, logits(forward, left_out), strict=True):
                     counts.add(predicted, tile.mask)
-        calibration = counts.result()
-        metadata = describe(chosen, best, data, side=side, opset=opset, deepness=deepness)
-        metadata |= measured(calibration, parity, told, unseen_tiles(told, data), refit=best.refit)
+        worth = counts.result()
+        metadata = describe(chosen, best, data, side=side, opset=opset, deepness=deepness, calibration=calibration)
+        metadata |= measured(worth, parity, told, unseen_tiles(told, data), refit=best.refit)
         square = side or min(recipe.crop_size, NOISE_SIDE)
         shape = (2, len(best.imagery.bands), square, square)
         _require_same(tested, _write(file, path, metadata, out), shape, out)
@@ -141,7 +147,7 @@ def produce(
             path.replace(out)
         except OSError as error:
             raise _unwritable(out, error) from error
-    return Exported(metadata=metadata, parity=parity, calibration=calibration, bytes=out.stat().st_size)
+    return Exported(metadata=metadata, parity=parity, calibration=worth, bytes=out.stat().st_size)
 
 
 def _write(file: ExportedFile, path: Path, metadata: dict[str, Any], out: Path) -> Forward:

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
+from sweep.results.exported import EXPORT_KEY
 from trainables.checkpoints import BestWeights, dump_best, load_best
 from trainables.models.base import SegmentationModel
 from trainables.scoring import Forward, forward_on
-
-METADATA = "tilesweep.export"
 
 
 class SafetensorsFile:
@@ -31,7 +30,7 @@ class SafetensorsFile:
 
     def write(self, path: Path, metadata: Mapping[str, Any]) -> None:
         """Write the file; the metadata as JSON under ``tilesweep.export``, beside what ``load_best`` reads."""
-        path.write_bytes(dump_best(self._tensors, self._best, {METADATA: json.dumps(metadata)}))
+        path.write_bytes(dump_best(self._tensors, self._best, {EXPORT_KEY: json.dumps(metadata)}))
 
     def open(self, path: Path) -> Forward:
         """Rebuild the model from the file alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from trainables.task import Task
 STRIP_ROWS = 512
 NEEDS_PREDICTION = (
     *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
-    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip"),
+    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip", "calibrated"),
 )
 """Options that decide what a model sees and says."""
 
@@ -185,7 +185,9 @@ def require_no_prediction(options: Any) -> None:
             raise ExperimentError(f"{shown}: needs a new prediction; leave it out, or leave out --from")
 
 
-def make_again(folder: Path, out: Path, settings: MapSettings, output: Output, *, overwrite: bool) -> None:
+def make_again(
+    folder: Path, out: Path, settings: MapSettings, output: Output, *, threshold: float | None, overwrite: bool
+) -> None:
     """Make polygons and masks of a finished map into another folder; what is there already is not made twice.
 
     Args:
@@ -193,6 +195,7 @@ def make_again(folder: Path, out: Path, settings: MapSettings, output: Output, *
         out: Where results go.
         settings: What is made.
         output: Where to say so.
+        threshold: That of its masks; None for the map's own.
         overwrite: Replace what ``out`` holds of other settings.
 
     Raises:
@@ -200,6 +203,7 @@ def make_again(folder: Path, out: Path, settings: MapSettings, output: Output, *
         StorageError: There is no room.
     """
     found = FinishedMap.open(folder)
+    settings = replace(settings, threshold=threshold or found.threshold)
     if folder.resolve() == out.resolve():
         raise ExperimentError(
             f"--out {out}: is the map itself, whose record says how it was made; choose another folder"

@@ -29,6 +29,7 @@ from trainables.wording import counted
 if TYPE_CHECKING:
     from sweep.predict.job import Job, Mapped
     from sweep.predict.record import Record
+    from sweep.predict.settings import MapSettings
     from sweep.rasters.inputs import Input
     from sweep.records.experiment import Experiment
     from sweep.results.ensemble import Ensemble
@@ -75,8 +76,11 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     tta: bool = False
     """Test-time augmentation by eight symmetries; eight times the time."""
 
-    threshold: Annotated[float, arg(metavar="P")] = 0.5
-    """Foreground from this probability on; sweep.export finds the best."""
+    calibrated: bool = False
+    """Set probabilities right, by a temperature and a threshold fitted to tiles that the models have not seen."""
+
+    threshold: Annotated[float | None, arg(metavar="P")] = None
+    """Foreground from this probability on; default: 0.5, or the fitted one."""
 
     probability: bool = False
     """Write probabilities, too."""
@@ -145,7 +149,7 @@ def main(options: PredictOptions, output: Output) -> int:
         if value is not None and value < 1:
             raise ExperimentError(f"{flag} {value}: must be at least 1")
     settings = MapSettings(
-        threshold=options.threshold,
+        threshold=0.5 if options.threshold is None else options.threshold,
         probability=options.probability,
         polygons=options.polygons,
         min_area=options.min_area,
@@ -156,7 +160,14 @@ def main(options: PredictOptions, output: Output) -> int:
     )
     if options.from_map is not None:
         require_no_prediction(options)
-        make_again(options.from_map, options.out, settings, output, overwrite=options.overwrite)
+        make_again(
+            options.from_map,
+            options.out,
+            settings,
+            output,
+            threshold=options.threshold,
+            overwrite=options.overwrite,
+        )
         return 0
     if not options.inputs:
         raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF, or a finished map by --from")
@@ -173,6 +184,7 @@ def main(options: PredictOptions, output: Output) -> int:
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold, refit=options.refit)
 
     from sweep.cli.counting import WindowProgress
+    from sweep.predict.calibrated import calibrated
     from sweep.predict.job import Job
     from sweep.predict.record import Record
     from sweep.results.ensemble import Ensemble
@@ -181,10 +193,15 @@ def main(options: PredictOptions, output: Output) -> int:
     if options.trust_code:
         trust_everything()
     ensemble = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=options.tta)
-    if options.threshold != 0.5 and not ensemble.best.task.binary:
+    if options.threshold not in (None, 0.5) and not ensemble.best.task.binary:
         raise ExperimentError(
             f"--threshold {options.threshold:g}: decides on one foreground class, but {ensemble.names[0]} tells "
             f"{len(ensemble.best.task.classes)} classes apart; leave it out"
+        )
+    as_trained = ensemble
+    if options.calibrated:
+        ensemble, settings = calibrated(
+            chosen, ensemble, settings, output, threshold=options.threshold, patches=options.patches
         )
     record = Record(
         options.out,
@@ -213,8 +230,8 @@ def main(options: PredictOptions, output: Output) -> int:
         inputs = _check(job, inputs, record, output)
         _say_models(ensemble, output)
         _say_scale(settings.scale, ensemble.best.imagery, output)
-        if options.ensemble > 1 or options.tta or options.threshold != 0.5:
-            _say_gain(ensemble, options, output)
+        if options.ensemble > 1 or options.tta or options.threshold not in (None, 0.5):
+            _say_gain(as_trained, settings, options.patches, output)
         _map_all(job, inputs, record, output)
     masks = [mask for one in inputs if (mask := options.out / f"{one.name}_mask.tif").is_file()]
     if masks:
@@ -313,18 +330,23 @@ def _say_scale(chosen: tuple[float, float] | None, imagery: Imagery, output: Out
     say(output.console, "values", text)
 
 
-def _say_gain(ensemble: Ensemble, options: PredictOptions, output: Output) -> None:
+def _say_gain(ensemble: Ensemble, settings: MapSettings, patches: Path | None, output: Output) -> None:
     """Show what the flags bring on val, before they are used."""
-    from sweep.predict.val_gain import measure_gain, val_data
+    from sweep.predict.val_gain import measure_gain
+    from sweep.results.unseen_data import unseen_data
     from trainables.held_out import unseen_tiles
+    from trainables.temperature import raw_threshold
 
-    data = val_data(ensemble, options.patches)
+    data = unseen_data(ensemble, patches)
     if isinstance(data, str):
         output.results.print(f"gain on val    not known: {data}")
         return
     unseen = counted(len(unseen_tiles(ensemble.best, data)), f"{'out-of-fold' if ensemble.best.folds else 'val'} tile")
     output.console.print(f"measuring on {unseen} what the flags bring")
-    gain = measure_gain(ensemble, options.threshold, data)
+    threshold = settings.threshold
+    if settings.temperature is not None:
+        threshold = raw_threshold(threshold, settings.temperature)
+    gain = measure_gain(ensemble, threshold, data)
     output.results.print(f"gain on val    {gain}")
     output.events.emit(
         "gain",

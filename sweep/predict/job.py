@@ -138,6 +138,7 @@ class Job:
             "fold": self.ensemble.fold,
             "tta": self.ensemble.tta,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
+            **({"temperature": self.settings.temperature} if self.settings.temperature else {}),
             **self.validity.settings,
         }
 

@@ -24,6 +24,7 @@ class MapSettings:
         regularise: Polygons that are nearly rectangles become ones.
         bands: Numbers of the bands that the model sees, from 1; empty takes those of its tiles' names.
         scale: The values that become 0 and 255; None for those of the model's tiles.
+        temperature: Logits are divided by it; None leaves them as they are.
 
     Raises:
         ExperimentError: A value outside its range, or one that has nothing to act on.
@@ -37,6 +38,7 @@ class MapSettings:
     regularise: bool = False
     bands: tuple[int, ...] = ()
     scale: tuple[float, float] | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:

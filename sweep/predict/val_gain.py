@@ -6,7 +6,6 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +16,7 @@ from sweep.results.statistics import Interval, mean_interval
 from trainables.calibration import logit
 from trainables.data.tiles import TuningData
 from trainables.documents import DamagedError, parse_json
-from trainables.errors import DataError, StorageError
+from trainables.errors import StorageError
 from trainables.held_out import unseen_tiles
 from trainables.losses.base import loss_of
 from trainables.scoring import score_split
@@ -107,32 +106,3 @@ def _read(experiment: Experiment | None) -> dict[str, list[list[float]]]:
         for key, both in known.items()
         if len(both[0]) == len(both[1]) > 0 and all(0 <= iou <= 1 for one in both for iou in one)
     }
-
-
-def val_data(ensemble: Ensemble, patches: Path | None) -> TuningData | str:
-    """Read the tiles that an ensemble was trained on, where they were then or the user says, or say why not.
-
-    Models whose folds differ have no tile in common that is new to all of them in the same fold.
-
-    Raises:
-        DataError: The dataset that the user named is not the one, or is damaged.
-    """
-    for name, (_, best) in zip(ensemble.names, ensemble.loaded, strict=True):
-        if best.folds != ensemble.best.folds:
-            return f"{name} and {ensemble.names[0]} have other folds, so a tile that is new to one is not to the other"
-    if ensemble.best.refit:
-        return "the model was trained on all tiles; without --refit, the folds' models tell"
-    folder = patches or (Path(ensemble.experiment.description["data"]["path"]) if ensemble.experiment else None)
-    if folder is None:
-        return "name the dataset with --patches"
-    try:
-        data = TuningData.read(folder)
-    except DataError as error:
-        if patches is not None:
-            raise
-        return f"{error.faults[0]}; name the dataset with --patches"
-    if data.fingerprint != ensemble.best.data_fingerprint:
-        if patches is not None:
-            raise DataError(f"--patches {patches}: not the dataset that the model was trained on; name the right one")
-        return f"{folder}: has changed since the sweep; name the dataset with --patches"
-    return data

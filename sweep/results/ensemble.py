@@ -113,6 +113,11 @@ class Ensemble:
         folds = zip(*(fold_models(*one) for one in self.loaded), strict=True)
         return [self._of(loaded) for loaded in folds]
 
+    def calibrated(self, temperature: float) -> Ensemble:
+        """Return the same models with logits divided by a temperature; ``by_fold`` gives them as they were."""
+        forward = self.forward
+        return replace(self, forward=lambda images: forward(images) / temperature)
+
     def _of(self, loaded: tuple[Loaded, ...]) -> Ensemble:
         plain, forward = _forwards(loaded, self.device, tta=self.tta)
         return replace(self, loaded=loaded, plain=plain, forward=forward)

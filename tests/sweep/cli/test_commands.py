@@ -90,6 +90,7 @@ SHARED_FLAGS = {
     ),
     "model": ("next", "predict", "export", "audit labels"),
     "fold": ("next", "predict", "export"),
+    "calibrated": ("predict", "export"),
     "group_by": ("patches make", "patches check", *RUNS, "audit labels"),
     "trust_code": (*RUNS, "score", "next", "predict", "export", "audit labels"),
     "repeats": ("phase1", "phase2", "study"),

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sweep.predict.val_gain import measure_gain, val_data
+from sweep.predict.val_gain import measure_gain
 from sweep.results.ensemble import Ensemble
 from sweep.results.trained_models import TrainedModel
+from sweep.results.unseen_data import unseen_data
 from tests.cases.experiments import write_experiment
 from tests.commands import assert_refused, run_here
 from tests.conftest import WriteDataset
@@ -103,7 +104,7 @@ def test_models_of_other_folds_have_no_tile_that_is_new_to_both(
     files: list[Path], patches: Path, tmp_path: Path
 ) -> None:
     other = write_best(tmp_path / "other.safetensors", patches, "unet", folds=(("t1", "t2"), ("t3",), ("t4", "t5")))
-    said = val_data(loaded(files[0], other), patches)
+    said = unseen_data(loaded(files[0], other), patches)
     assert isinstance(said, str) and said.startswith("other.safetensors and unet.safetensors have other folds")
 
 

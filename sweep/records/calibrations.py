@@ -1,0 +1,106 @@
+"""``calibrations.json``: what the probabilities of models are worth, and the temperature that sets them right."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Annotated, Any, NotRequired
+
+from annotated_types import Gt, Interval, Len, Lt
+from typing_extensions import TypedDict
+
+from sweep.records.experiment import Experiment
+from trainables.documents import DamagedError, check, parse_json
+from trainables.errors import StorageError
+from trainables.wording import counted
+
+CALIBRATIONS_FILE = "calibrations.json"
+"""In the experiment's folder."""
+FORMAT = 1
+
+Share = Annotated[float, Interval(ge=0, le=1)]
+Difference = Annotated[float, Interval(ge=-1, le=1)]
+
+
+class ErrorShape(TypedDict):
+    """An expected calibration error, or how much one changes, and its 95 % interval; no ends where nothing is known."""
+
+    value: Difference
+    low: Difference | None
+    high: Difference | None
+
+
+class CalibrationShape(TypedDict):
+    """What was fitted, and what it brings.
+
+    ``before`` is the error as it is. ``after``, ``change`` and ``iou`` are of each fold's tiles, or each scene's, with
+    what was fitted to the others; they are missing where there are no others. ``threshold`` is one of calibrated
+    probabilities; classes have none.
+    """
+
+    temperature: Annotated[float, Gt(0), Lt(1000)]
+    threshold: Annotated[float, Gt(0), Lt(1)] | None
+    measured: str
+    tiles: Annotated[list[str], Len(1)]
+    pixels: int
+    before: ErrorShape
+    after: NotRequired[ErrorShape]
+    change: NotRequired[ErrorShape]
+    iou_at_half: NotRequired[Share]
+    iou: NotRequired[Share]
+
+
+class _File(TypedDict):
+    format: int
+    calibrations: dict[str, CalibrationShape]
+
+
+def read_calibrations(experiment: Experiment | None) -> dict[str, CalibrationShape]:
+    """Return what is known of an experiment's models; a damaged file is as good as none, since it is made again."""
+    data = experiment.find_file(CALIBRATIONS_FILE) if experiment else None
+    with suppress(DamagedError):
+        if data and (found := parse_json(data, _File))["format"] == FORMAT:
+            return found["calibrations"]
+    return {}
+
+
+def keep_calibration(experiment: Experiment | None, key: str, calibration: CalibrationShape) -> None:
+    """Remember one; a shared folder that is only read can do without."""
+    if experiment is None:
+        return
+    known = {**read_calibrations(experiment), key: calibration}
+    with suppress(StorageError):
+        experiment.write(CALIBRATIONS_FILE, json.dumps({"format": FORMAT, "calibrations": known}, indent=1).encode())
+
+
+def check_calibration(values: Any) -> CalibrationShape:
+    """Return what an exported file says of its probabilities.
+
+    Raises:
+        DamagedError: It is none.
+    """
+    return check(values, CalibrationShape)
+
+
+def calibration_text(found: CalibrationShape) -> str:
+    """Say what a calibration brings, in a line."""
+    before = f"error {_with_ends(found['before'])}"
+    after = f" -> {_with_ends(found['after'])}" if "after" in found else ", afterwards not known: of one scene or fold"
+    return (
+        f"temperature {found['temperature']:.3g}; {before}{after}, {counted(len(found['tiles']), 'tile')} "
+        f"{found['measured']}"
+    )
+
+
+def threshold_text(found: CalibrationShape) -> str:
+    """Say which threshold was fitted, in a line; of a binary task."""
+    half = found.get("iou_at_half", 0.0)
+    if "iou" not in found:
+        return f"0.5: another one cannot be fitted to one scene or fold; IoU {half:.4f}"
+    fitted = f"IoU {half:.4f} at 0.5, {found['iou']:.4f} at what is fitted to the other tiles"
+    return f"{found['threshold']:.3g}: {fitted}"
+
+
+def _with_ends(error: ErrorShape) -> str:
+    ends = "" if error["low"] is None or error["high"] is None else f" ({error['low']:.4f} to {error['high']:.4f})"
+    return f"{error['value']:.4f}{ends}"
