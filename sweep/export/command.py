@@ -61,6 +61,9 @@ class ExportOptions(StorageOptions, TrustOptions):
     overwrite: bool = False
     """Replace the file if it is there."""
 
+    int8: bool = False
+    """ONNX that computes with bytes, calibrated on train tiles; refused if its val IoU differs by more than 0.01."""
+
     opset: Annotated[int | None, arg(metavar="N")] = None
     """ONNX operator set, 18 to 23; default: 18, which most programs read."""
 
@@ -82,11 +85,14 @@ def main(options: ExportOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     if options.for_program and options.format != "onnx":
         raise ExperimentError(f"--for {options.for_program}: reads ONNX; leave --format {options.format} out")
+    if options.int8 and (options.format != "onnx" or options.for_program):
+        other = f"--for {options.for_program}" if options.for_program else f"--format {options.format}"
+        raise ExperimentError(f"--int8: belongs to plain ONNX, not to {other}; leave one out")
     opset = check_format(options.format, options.opset)
     _check_size(options.size)
     _check_out(options.out, options)
     (chosen,) = find_models(Storage.open(options.storage), options.model, fold=options.fold, refit=options.refit)
-    out = options.out or Path(_default_name(chosen, options.format))
+    out = options.out or Path(_default_name(chosen, options.format, int8=options.int8))
     _check_out(out, options)
     if options.trust_code:
         trust_everything()
@@ -112,6 +118,7 @@ def main(options: ExportOptions, output: Output) -> int:
         opset=opset,
         deepness=bool(options.for_program),
         calibration=calibration,
+        int8=options.int8,
     )
     _say(exported, out, options.format, output)
     if options.for_program:
@@ -161,10 +168,10 @@ def _check_out(out: Path | None, options: ExportOptions) -> None:
     require_free(out, overwrite=options.overwrite)
 
 
-def _default_name(chosen: TrainedModel, name: Format) -> str:
+def _default_name(chosen: TrainedModel, name: Format, *, int8: bool) -> str:
     stem = chosen.name if chosen.experiment else Path(chosen.name).stem
     fold = f"-fold{chosen.fold}" if chosen.fold else ""
-    return stem.replace("/", "-") + fold + ENDINGS[name]
+    return stem.replace("/", "-") + fold + ("-int8" if int8 else "") + ENDINGS[name]
 
 
 def _patches(chosen: TrainedModel, options: ExportOptions) -> Path:
@@ -184,6 +191,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
     fixed = metadata["size"]["fixed"]
     sides = f"{fixed}x{fixed}" if fixed else f"any multiples of {SIZE_MULTIPLE}"
     opset = f", opset {metadata['opset']}" if metadata["opset"] else ""
+    opset += ", int8" if metadata["precision"] == "int8" else ""
     lines = {
         "written": f"{out} ({exported.bytes / 1e6:.1f} MB, {name}{opset})",
         "input": f"image: {metadata['input']['dtype']} {bands_in_words(metadata)}, {sides}; windows of "
@@ -192,7 +200,7 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
         **_decision(metadata, calibration),
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on the same tiles",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
-        f"{abs(parity.iou_difference):.4f}, {parity.flipped} of {parity.pixels} pixels flip",
+        f"{parity.iou_difference:+.4f}, {parity.flipped} of {parity.pixels} pixels flip",
         "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
     }
     for label, text in lines.items():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trainables.errors import ExperimentError
 
@@ -72,6 +75,7 @@ def prepare(
     deepness: bool = False,
     metres: float | None = None,
     temperature: float = 1.0,
+    windows: Sequence[NDArray[np.uint8]] = (),
 ) -> ExportedFile:
     """Bring a model into a format; for graphs this is the long part.
 
@@ -84,12 +88,18 @@ def prepare(
         deepness: ONNX as the QGIS plugin Deepness reads it; ``side`` is not None.
         metres: Per pixel of the tiles that were trained on; None where that is not known.
         temperature: Divides the logits of which a file for Deepness makes probabilities.
+        windows: (N, S, S) uint8 of which an ONNX graph of bytes takes its ranges; none is one of float32.
     """
     if deepness:
         from sweep.export.deepness_file import DeepnessFile
 
         assert side is not None and opset is not None
         return DeepnessFile(model, side, opset, metres, temperature)
+    if windows:
+        from sweep.export.int8_file import Int8File
+
+        assert opset is not None
+        return Int8File(model, side, opset, windows)
     module = import_module(f"sweep.export.{name}_file")
     if name == "safetensors":
         file: ExportedFile = module.SafetensorsFile(model, best)

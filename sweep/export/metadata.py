@@ -73,6 +73,7 @@ def describe(
         },
         "threshold": THRESHOLD if task.binary else None,
         "temperature": 1.0,
+        "precision": "float32",
         "fold": chosen.fold,
         "folds": len(best.folds),
         "refit": best.refit,
@@ -140,6 +141,26 @@ def measured(
             "iou_difference": parity.iou_difference,
             "flipped_pixels": parity.flipped,
             "pixels": parity.pixels,
+        },
+    }
+
+
+def quantized(train: Sequence[Tile], windows: int) -> dict[str, Any]:
+    """Return what is said of a file that computes with bytes.
+
+    Args:
+        train: The tiles from which ranges were taken.
+        windows: How many windows of them.
+    """
+    return {
+        "precision": "int8",
+        "quantization": {
+            "by": f"onnxruntime {version('onnxruntime')}, static, QDQ",
+            "weights": "int8 per channel",
+            "activations": "int8 by their least and largest values",
+            "ranges_from": "the train split",
+            "tiles": [tile.name for tile in train],
+            "windows": windows,
         },
     }
 

@@ -23,6 +23,10 @@ DECIMALS = 4
 may fall on either side (3 of 524,288 in an untrained ResNet34 U-Net)."""
 
 
+INT8_DIFFERENCE = 0.01
+"""Largest difference of the mean IoU of a file that computes with bytes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parity:
     """How an exported file compares with its model.
@@ -41,12 +45,23 @@ class Parity:
     pixels: int
     tiles: int
 
-    def require(self, what: str) -> None:
+    def require(self, what: str, *, int8: bool = False) -> None:
         """Refuse a file that differs.
+
+        Args:
+            what: Its name.
+            int8: It computes with bytes: logits differ, and masks may a little.
 
         Raises:
             ExperimentError: It does.
         """
+        if int8:
+            if not abs(self.iou_difference) <= INT8_DIFFERENCE:
+                raise ExperimentError(
+                    f"{what}: with --int8 its IoU on val differs from the model's by {self.iou_difference:+.4f}, at "
+                    f"most {INT8_DIFFERENCE:g} may be; nothing was written; leave --int8 out"
+                )
+            return
         # Not "greater": a NaN is refused as well.
         if not self.logit_difference < LARGEST_DIFFERENCE or round(self.iou_difference, DECIMALS) != 0:
             raise ExperimentError(

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from sweep.export.formats import ExportedFile, Format, prepare
-from sweep.export.metadata import describe, measured
+from sweep.export.int8_file import typical_windows
+from sweep.export.metadata import describe, measured, quantized
 from sweep.export.network import choose_side
 from sweep.export.parity import Parity, compare, predict
 from sweep.records.calibrations import CalibrationShape
@@ -80,6 +81,7 @@ def produce(
     opset: int | None,
     deepness: bool = False,
     calibration: CalibrationShape | None = None,
+    int8: bool = False,
 ) -> Exported:
     """Export a model, compare the file with it on whole tiles, and only then give it its name.
 
@@ -96,6 +98,7 @@ def produce(
         opset: ONNX operator set; None for another format.
         deepness: ONNX as the QGIS plugin Deepness reads it: of a fixed side.
         calibration: What sets its probabilities right; None leaves them.
+        int8: ONNX that computes with bytes, whose ranges are taken from train tiles.
 
     Raises:
         ExperimentError: The file cannot be written, or differs from the model.
@@ -118,8 +121,17 @@ def produce(
 
             side, reference = side or recipe.crop_size, clamped(reference, temperature)
         metres = metres_in(data.sheet)
+        windows = typical_windows(data.train, side or recipe.crop_size) if int8 else []
         file = prepare(
-            name, model, best, side=side, opset=opset, deepness=deepness, metres=metres, temperature=temperature
+            name,
+            model,
+            best,
+            side=side,
+            opset=opset,
+            deepness=deepness,
+            metres=metres,
+            temperature=temperature,
+            windows=windows,
         )
         tested = _write(file, path, {}, out)
         logits = partial(predict, window=side or recipe.crop_size, fixed=side is not None, batch_size=recipe.batch_size)
@@ -130,7 +142,7 @@ def produce(
         parity = compare(
             logits(reference, tiles), logits(tested, tiles), tiles, best.task, None if together else counts
         )
-        parity.require(str(out))
+        parity.require(str(out), int8=int8)
         if together:
             for one, of_fold in fold_models(of_folds, told):
                 left_out = unseen_tiles(of_fold, data)
@@ -139,6 +151,8 @@ def produce(
                     counts.add(predicted, tile.mask)
         worth = counts.result()
         metadata = describe(chosen, best, data, side=side, opset=opset, deepness=deepness, calibration=calibration)
+        if int8:
+            metadata |= quantized(data.train, len(windows))
         metadata |= measured(worth, parity, told, unseen_tiles(told, data), refit=best.refit)
         square = side or min(recipe.crop_size, NOISE_SIDE)
         shape = (2, len(best.imagery.bands), square, square)

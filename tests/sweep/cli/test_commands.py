@@ -122,7 +122,7 @@ OWN_FLAGS = {
     ("report",): "audit browse live pdf",
     ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top nodata clip "
     "ignore_alpha",
-    ("export",): "format opset for_program",
+    ("export",): "format opset for_program int8",
     ("audit map",): "sample image filled",
 }
 """Commands -> the flags that they alone take."""
