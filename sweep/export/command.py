@@ -124,8 +124,8 @@ def main(options: ExportOptions, output: Output) -> int:
     if options.for_program:
         say(output.results, "in QGIS", f"Deepness: choose {out} as the model; all settings are read from it")
     elif options.format == "onnx":
-        use = shlex.join(["python", "examples/use_exported.py", str(out), "image.npy", "mask.npy"])
-        say(output.results, "without us", f"{use} runs it with onnxruntime and numpy alone")
+        use = shlex.join(["python", "-m", "tilesweep.examples.use_exported", str(out), "image.png", "mask.png"])
+        say(output.results, "without us", f"{use}; copied, that file needs onnxruntime and numpy alone")
     output.next(_predict(chosen, out, patches, options))
     return 0
 

@@ -38,7 +38,7 @@ def test_every_page_of_the_project_is_there(site: Path) -> None:
 
 
 def test_a_file_that_a_page_links_to_is_there(site: Path) -> None:
-    for name in ("examples/use_exported.py", "examples/recipes/pets.toml", "sweep/results/statistics.py"):
+    for name in ("tilesweep/examples/use_exported.py", "examples/recipes/pets.toml", "sweep/results/statistics.py"):
         assert (site / name).read_bytes() == (ROOT / name).read_bytes()
 
 

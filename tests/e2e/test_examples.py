@@ -29,7 +29,7 @@ from trainables.data.tiles import TuningData
 from trainables.scoring import forward_on
 from trainables.windows import predict_by_windows
 
-NO_TILESWEEP = "import sys; sys.modules['sweep'] = sys.modules['trainables'] = sys.modules['torch'] = None; "
+NO_TILESWEEP = "import sys; sys.modules.update(dict.fromkeys(('tilesweep', 'sweep', 'trainables', 'torch'))); "
 
 
 @pytest.fixture(scope="module")
