@@ -27,10 +27,7 @@ def test_a_file_is_written_and_its_use_told(here: Run, folder: Path, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["best.onnx"]
     for part in ("best.onnx (", "opset 18", "any multiples of 32", "0.5: val IoU", "calibration error", "0 of 8192"):
         assert part in done.stdout
-    assert (
-        "without us     python -m tilesweep.examples.use_exported best.onnx image.png mask.png"
-        in done.stdout
-    )
+    assert "without us     python -m tilesweep.examples.use_exported best.onnx image.png mask.png" in done.stdout
     again = here("export", "--model", folder / "best.safetensors", "--patches", folder / "patches", cwd=tmp_path)
     assert_refused(again, "--out best.onnx: exists already; choose another name, or say --overwrite")
 

@@ -160,9 +160,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("model", type=Path, help="an ONNX file of tilesweep.export")
     parser.add_argument("image", type=Path, help=".npy, PNG, JPEG or TIFF")
     parser.add_argument("mask", type=Path, help="what is written: .npy, .png or .tif")
-    parser.add_argument(
-        "--window", type=int, metavar="PIXELS", help="side of a window; default: as trained on"
-    )
+    parser.add_argument("--window", type=int, metavar="PIXELS", help="side of a window; default: as trained on")
     chosen = parser.parse_args(words)
     session, about = open_model(chosen.model)
     window = choose_window(about, chosen.window)
