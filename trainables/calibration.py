@@ -31,6 +31,7 @@ class Calibration:
         calibration_error: Expected calibration error over all pixels that count, in [0, 1]: of the foreground's
             probability, or of that of the most probable class.
         tiles: How many tiles.
+        tile_ious: IoU of each tile at 0.5, or of the most probable class, in the order that they were counted.
     """
 
     threshold: float | None
@@ -38,6 +39,7 @@ class Calibration:
     iou_at_half: float
     calibration_error: float
     tiles: int
+    tile_ious: tuple[float, ...] = ()
 
 
 class CalibrationCounts:
@@ -51,7 +53,7 @@ class CalibrationCounts:
     def __init__(self) -> None:
         self._ious = np.zeros(THRESHOLDS)  # sums over tiles, by threshold
         self._bins = np.zeros((3, ERROR_BINS))  # pixels, sums of p, foreground pixels
-        self._tiles = 0
+        self._tile_ious: list[float] = []
 
     def add(self, logits: Tensor, truth: NDArray[np.uint8]) -> None:
         """Count a tile.
@@ -62,13 +64,14 @@ class CalibrationCounts:
         """
         known = torch.tensor(truth.reshape(-1)).to(logits.device)
         flat, real = logits.flatten()[known != IGNORE_INDEX], known[known != IGNORE_INDEX].bool()
-        self._ious += ious_by_threshold(flat, real)
+        ious = ious_by_threshold(flat, real)
+        self._ious += ious
         self._bins += count_bins(flat.sigmoid(), real)
-        self._tiles += 1
+        self._tile_ious.append(float(ious[THRESHOLDS // 2]))
 
     def result(self) -> Calibration:
         """Return what at least one tile says."""
-        ious = self._ious / self._tiles
+        ious = self._ious / len(self._tile_ious)
         half = THRESHOLDS // 2
         best = min(range(1, THRESHOLDS), key=lambda place: (-ious[place], abs(place - half), place))
         return Calibration(
@@ -76,7 +79,8 @@ class CalibrationCounts:
             iou=float(ious[best]),
             iou_at_half=float(ious[half]),
             calibration_error=error_of_bins(self._bins),
-            tiles=self._tiles,
+            tiles=len(self._tile_ious),
+            tile_ious=tuple(self._tile_ious),
         )
 
 
@@ -109,6 +113,7 @@ class ClassCalibrationCounts:
             iou_at_half=float(np.mean(self._ious)),
             calibration_error=error_of_bins(self._bins),
             tiles=len(self._ious),
+            tile_ious=tuple(self._ious),
         )
 
 

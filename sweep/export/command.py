@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from sweep.cli.options import StorageOptions, TrustOptions
 from sweep.cli.output import Output, say
 from sweep.export.formats import ENDINGS, Format, check_format
 from sweep.records.calibrations import CalibrationShape, calibration_text, threshold_text
-from sweep.records.outputs import require_free
+from sweep.records.outputs import require_free, sealed, write_files
 from sweep.results.trained_models import TrainedModel, find_models, model_label
 from sweep.sealed.next_step import trusting
 from trainables.data.imagery import band_list
@@ -120,6 +121,8 @@ def main(options: ExportOptions, output: Output) -> int:
         calibration=calibration,
         int8=options.int8,
     )
+    for path in _write_beside(exported, chosen, out, options):
+        say(output.results, "beside it", str(path))
     _say(exported, out, options.format, output)
     if options.for_program:
         say(output.results, "in QGIS", f"Deepness: choose {out} as the model; all settings are read from it")
@@ -141,6 +144,19 @@ def _calibration(chosen: TrainedModel, patches: Path, output: Output) -> Calibra
     if found["threshold"] is not None:
         say(output.results, "its threshold", threshold_text(found))
     return found
+
+
+def _write_beside(exported: Exported, chosen: TrainedModel, out: Path, options: ExportOptions) -> list[Path]:
+    """Write a model card and a STAC item; returns where they are."""
+    from sweep.export.card import card_path, model_card, score_on_test
+    from sweep.export.stac import stac_item, stac_path
+
+    card, item = card_path(out), stac_path(out)
+    text = model_card(exported.metadata, out, score_on_test(chosen))
+    described = json.dumps(stac_item(exported.metadata, out, card))
+    contents = {card: sealed(text.encode(), ".md"), item: sealed(described.encode(), ".json")}
+    write_files(contents, overwrite=options.overwrite)
+    return [card, item]
 
 
 def _predict(chosen: TrainedModel, out: Path, patches: Path, options: ExportOptions) -> str:
@@ -166,6 +182,8 @@ def _check_out(out: Path | None, options: ExportOptions) -> None:
     if out.suffix != ending:
         raise ExperimentError(f"--out {out}: must end in {ending} with --format {options.format}")
     require_free(out, overwrite=options.overwrite)
+    for name, kind in ((f"{out.name}.md", ".md"), (f"{out.name}.stac.json", ".json")):
+        require_free(out.with_name(name), overwrite=options.overwrite, ending=kind)
 
 
 def _default_name(chosen: TrainedModel, name: Format, *, int8: bool) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 
 from sweep import __version__
 from sweep.export.network import FEWEST_CELLS, INPUT, OUTPUT
 from sweep.export.parity import Parity
 from sweep.records.calibrations import CalibrationShape
+from sweep.results.layout import Layout
+from sweep.results.statistics import mean_interval
 from sweep.results.trained_models import TrainedModel
 from trainables.calibration import Calibration
 from trainables.checkpoints import BestWeights
@@ -87,6 +90,8 @@ def describe(
         },
         "data": {
             "name": data.name,
+            "train_tiles": len(data.train),
+            "val_tiles": len(data.val),
             "fingerprint": data.fingerprint,
             "licence": data.sheet.get("licence", "not stated"),
             "sheet": dict(data.sheet),
@@ -115,7 +120,13 @@ def _meaning(imagery: Imagery) -> str:
 
 
 def measured(
-    calibration: Calibration, parity: Parity, best: BestWeights, unseen: Sequence[Tile], *, refit: bool = False
+    calibration: Calibration,
+    parity: Parity,
+    best: BestWeights,
+    unseen: Sequence[str],
+    layout: Layout,
+    *,
+    refit: bool = False,
 ) -> dict[str, Any]:
     """Return what the comparison found, to be added to what ``describe`` returned.
 
@@ -123,14 +134,17 @@ def measured(
         calibration: What probabilities of unseen tiles are worth.
         parity: How the file compares with its model.
         best: What the weights file of the model that was calibrated says of itself.
-        unseen: The tiles that were counted for the calibration.
+        unseen: Names of the tiles that were counted for the calibration, in that order.
+        layout: Which of them belong together.
         refit: Whether that is not the model in the file, which was trained on all tiles.
     """
+    interval = mean_interval(np.array([calibration.tile_ious]), layout=layout)
     return {
         "val": {
             "measured": OF_FOLDS if refit else OUT_OF_FOLD if best.folds else "on the val split",
-            "tiles": [tile.name for tile in unseen],
+            "tiles": list(unseen),
             "iou": calibration.iou_at_half,
+            "iou_interval": [interval.low, interval.high],
             "best_threshold": calibration.threshold,
             "iou_at_best_threshold": calibration.iou,
             "expected_calibration_error": calibration.calibration_error,

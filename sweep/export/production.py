@@ -20,6 +20,7 @@ from sweep.export.parity import Parity, compare, predict
 from sweep.records.calibrations import CalibrationShape
 from sweep.results.ensemble import metres_in
 from sweep.results.trained_models import TrainedModel
+from sweep.results.unseen_data import unseen_layout
 from trainables.calibration import Calibration, counts_for
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError
@@ -143,17 +144,20 @@ def produce(
             logits(reference, tiles), logits(tested, tiles), tiles, best.task, None if together else counts
         )
         parity.require(str(out), int8=int8)
+        counted = [] if together else [tile.name for tile in tiles]
         if together:
             for one, of_fold in fold_models(of_folds, told):
                 left_out = unseen_tiles(of_fold, data)
                 forward = forward_on(one, torch.device("cpu"), torch.float32)
                 for tile, predicted in zip(left_out, logits(forward, left_out), strict=True):
                     counts.add(predicted, tile.mask)
+                    counted.append(tile.name)
         worth = counts.result()
         metadata = describe(chosen, best, data, side=side, opset=opset, deepness=deepness, calibration=calibration)
         if int8:
             metadata |= quantized(data.train, len(windows))
-        metadata |= measured(worth, parity, told, unseen_tiles(told, data), refit=best.refit)
+        layout = unseen_layout(chosen.experiment, told, counted)
+        metadata |= measured(worth, parity, told, counted, layout, refit=best.refit)
         square = side or min(recipe.crop_size, NOISE_SIDE)
         shape = (2, len(best.imagery.bands), square, square)
         _require_same(tested, _write(file, path, metadata, out), shape, out)

@@ -14,7 +14,7 @@ import numpy as np
 from sweep.cli.marks import flag
 from sweep.cli.output import Output, say
 from sweep.predict.mapper import NODATA, PROBABILITY_STEPS
-from sweep.predict.outputs import GEOTIFF, RESAMPLING, copy_raster
+from sweep.predict.outputs import GEOTIFF, RESAMPLING, copy_raster, write_style
 from sweep.predict.parts import write_faults
 from sweep.predict.polygons import write_polygons
 from sweep.predict.record import RECORD_FILE, Document, Record, read_document
@@ -23,6 +23,7 @@ from sweep.predict.settings import MapSettings
 from sweep.rasters.files import Stamp
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
+from sweep.rasters.qgis import mask_style, polygon_style
 from trainables.errors import ExperimentError
 from trainables.escaping import visible
 from trainables.task import Task
@@ -126,14 +127,18 @@ class FinishedMap:
         if settings.threshold != self.threshold:
             assert probability is not None
             mask = out / f"{one.name}_mask.tif"
-            _threshold(probability, settings.threshold, mask)
-            files.append(mask)
+            _threshold(probability, settings.threshold, mask, _task(self.mask(one.name)))
+            style = self.mask(one.name).with_suffix(".qml")
+            text = style.read_text(encoding="utf-8") if style.is_file() else mask_style(_task(self.mask(one.name)))
+            files += [mask, write_style(text, mask)]
         if (options := settings.polygon_options(one.name, out)) is None:
             return files, {}
-        classes = _classes(self.mask(one.name))
-        task = Task(kind="multiclass", classes=classes) if classes else None
+        task = _task(self.mask(one.name))
         found = write_polygons(mask, probability, options, scale=1 / PROBABILITY_STEPS, task=task)
-        return [*files, options.path], found.facts
+        files.append(options.path)
+        if options.path.suffix != ".gpkg":  # which has it inside
+            files.append(write_style(polygon_style(task), options.path))
+        return files, found.facts
 
 
 def _classes(mask: Path) -> tuple[str, ...]:
@@ -145,7 +150,18 @@ def _classes(mask: Path) -> tuple[str, ...]:
     return tuple(one.partition("=")[2] for one in re.split(r",(?=\d+=)", text)) if text else ()
 
 
-def _threshold(probability: Path, threshold: float, mask: Path) -> None:
+def _task(mask: Path) -> Task:
+    """Return what a mask says of its classes and their colours; an earlier version's binary one says nothing."""
+    import rasterio
+
+    classes = _classes(mask)
+    with gdal(), rasterio.open(mask) as file:
+        table = file.colormap(1) if file.colorinterp[0].name == "palette" else {}
+    colours = tuple(table[value][:3] for value in range(len(classes) or 2)) if table else ()
+    return Task(kind="multiclass", classes=classes, colours=colours) if classes else Task(colours=colours)
+
+
+def _threshold(probability: Path, threshold: float, mask: Path, task: Task) -> None:
     """Write the mask of what has at least this probability, in steps of 250ths as they are stored."""
     import rasterio
     from rasterio.errors import RasterioError
@@ -159,6 +175,7 @@ def _threshold(probability: Path, threshold: float, mask: Path) -> None:
                 profile = {**source.profile, "driver": "GTiff", "nodata": NODATA, "bigtiff": "if_safer"}
                 profile = {key: value for key, value in profile.items() if key not in ("blocksize", "interleave")}
                 with rasterio.open(temporary, "w", **{**profile, "compress": "deflate", "zlevel": 1}) as target:
+                    target.write_colormap(1, dict(enumerate(task.shown_colours)))
                     for top in range(0, source.height, STRIP_ROWS):
                         window = Window(0, top, source.width, min(STRIP_ROWS, source.height - top))
                         steps = source.read(1, window=window)

@@ -11,7 +11,7 @@ from typing import Any
 from sweep.cli.counting import WindowProgress
 from sweep.predict.cover import Cover
 from sweep.predict.mapper import PROBABILITY_STEPS, Mapper
-from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
+from sweep.predict.outputs import write_geotiff, write_overlay, write_picture, write_style
 from sweep.predict.parts import Parts
 from sweep.predict.polygons import ground_under, write_polygons
 from sweep.predict.record import Record
@@ -20,6 +20,7 @@ from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
+from sweep.rasters.qgis import mask_style, polygon_style
 from sweep.rasters.raster import Raster
 from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble
@@ -176,6 +177,7 @@ class Job:
             return files, {}
         files = [out / f"{name}_mask.tif"]
         write_geotiff(parts, "mask", raster, task, files[0])
+        files.append(write_style(mask_style(task), files[0]))
         probability = (out if settings.probability else parts.folder) / f"{name}_probability.tif"
         if settings.probability or settings.polygons:
             write_geotiff(parts, "probability", raster, task, probability)
@@ -184,4 +186,7 @@ class Job:
         if (options := settings.polygon_options(name, out)) is None:
             return files, {}
         found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)
-        return [*files, options.path], found.facts
+        files.append(options.path)
+        if options.path.suffix != ".gpkg":  # which has it inside
+            files.append(write_style(polygon_style(task), options.path))
+        return files, found.facts

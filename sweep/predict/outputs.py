@@ -42,6 +42,18 @@ def write_geotiff(parts: Parts, layer: str, raster: Raster, task: Task, path: Pa
     copy_raster(parts.layer(layer, raster, task), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
 
 
+def write_style(text: str, layer: Path) -> Path:
+    """Write a style beside a layer, where QGIS looks for it; returns the file.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    path = layer.with_suffix(".qml")
+    with write_faults(path):
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
 def write_picture(parts: Parts, layer: str, raster: Raster, task: Task, path: Path) -> None:
     """Write a layer as a PNG of the raster's size, see above.
 

@@ -112,10 +112,11 @@ class Parts:
         Args:
             layer: ``mask`` or ``probability``.
             raster: Whose size, place on earth and reference system the map has.
-            task: What the mask's values mean; classes bring a colour table, and their names as metadata.
+            task: What the mask's values mean: a colour table, and of several classes their names as metadata.
             picture: For people to look at: foreground is 255, and so is a probability of 1; what is not known is 0.
         """
-        colours = [] if task.binary or layer != "mask" else _colour_table(task)
+        classes = layer == "mask" and not (picture and task.binary)
+        colours = _colour_table(task) if classes else []
         dataset = raster.dataset
         lines = [f'<VRTDataset rasterXSize="{raster.width}" rasterYSize="{raster.height}">']
         if picture:
@@ -126,7 +127,7 @@ class Parts:
             lines.append(f"<SRS>{escape(dataset.crs.to_wkt())}</SRS>")
         if not dataset.transform.is_identity:
             lines.append(f"<GeoTransform>{', '.join(map(repr, dataset.transform.to_gdal()))}</GeoTransform>")
-        if colours:
+        if colours and not task.binary:
             names = ",".join(f"{index}={name}" for index, name in enumerate(task.classes))
             lines.append(f'<Metadata><MDI key="CLASSES">{escape(names)}</MDI></Metadata>')
         lines.append(f'<VRTRasterBand dataType="Byte" band="1"><NoDataValue>{NODATA}</NoDataValue>')

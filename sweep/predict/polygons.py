@@ -17,6 +17,7 @@ from sweep.rasters.extra import require_geo
 from sweep.rasters.gdal import CACHE_BYTES
 from sweep.rasters.georeference import Georeference, require_georeference
 from sweep.rasters.outlines import FOREGROUND, Outlines, mean_probabilities, read_outlines
+from sweep.rasters.qgis import polygon_style
 from sweep.rasters.vectors import DRIVERS, Polygons, write_vectors
 from trainables.errors import ExperimentError
 from trainables.task import Task
@@ -103,7 +104,8 @@ def write_polygons(
         summary = PolygonSummary()
         names = {FOREGROUND: ""} if task is None or task.binary else dict(enumerate(task.classes))
         batches = _batches(mask_raster, names, probability_raster, ground, options, scale, summary)
-        write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt(), classes=len(names) > 1)
+        style = polygon_style(task or Task())
+        write_vectors(batches, options.path, crs=mask_raster.crs.to_wkt(), classes=len(names) > 1, style=style)
     return summary
 
 

@@ -23,12 +23,14 @@ RECORD_FILE = "predictions.json"
 FORMAT = 1
 RESULTS = (
     "_mask.tif",
+    "_mask.qml",
     "_mask.png",
     "_overlay.jpg",
     "_probability.tif",
     "_probability.png",
     "_polygons.gpkg",
     "_polygons.geojson",
+    "_polygons.qml",
 )
 """How the names of results end, behind their raster's."""
 

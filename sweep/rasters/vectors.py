@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sweep.rasters.qgis import add_style
 from trainables.errors import StorageError
 
 DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
@@ -69,7 +70,7 @@ class Polygons:
         return pa.record_batch(columns, schema=schema)
 
 
-def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes: bool = False) -> None:
+def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes: bool = False, style: str = "") -> None:
     """Write polygons as one layer, ``polygons``.
 
     Args:
@@ -77,13 +78,14 @@ def write_vectors(batches: Iterable[Polygons], path: Path, *, crs: str, classes:
         path: Ends in one of ``DRIVERS``; replaced if it is there.
         crs: The geometries' CRS as WKT. GeoPackage keeps it; GeoJSON is converted to WGS 84.
         classes: Whether polygons say their class.
+        style: How QGIS draws them, in a GeoPackage; empty for none.
 
     Raises:
         StorageError: The file cannot be written, or the disk is full.
     """
     schema = SCHEMA.append(CLASS_FIELD) if classes else SCHEMA
     rows = (batch.to_arrow(schema) for batch in batches)
-    write_layer(rows, schema, path, crs=crs, layer=LAYER, flag="--polygons")
+    write_layer(rows, schema, path, crs=crs, layer=LAYER, flag="--polygons", style=style)
 
 
 def write_layer(
@@ -95,6 +97,7 @@ def write_layer(
     layer: str,
     flag: str = "--out",
     geometry_type: str = "Polygon",
+    style: str = "",
 ) -> None:
     """Write rows with a geometry as one layer of a vector file.
 
@@ -106,6 +109,7 @@ def write_layer(
         layer: Its name.
         flag: What the user gave the path to, for errors.
         geometry_type: Of all of them, as OGC names it: ``Polygon``, ``Point``.
+        style: How QGIS draws them, in a GeoPackage; empty for none.
 
     Raises:
         StorageError: The file cannot be written, or the disk is full.
@@ -144,6 +148,8 @@ def write_layer(
         if failure:
             raise failure[0]
         _require_complete(temporary, written, layer)
+        if style and path.suffix == ".gpkg":
+            add_style(temporary, layer, GEOMETRY, style)
         temporary.replace(path)
     except Exception as error:
         if failure:

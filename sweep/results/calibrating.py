@@ -10,7 +10,6 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +22,11 @@ from sweep.records.calibrations import (
     keep_calibration,
     read_calibrations,
 )
-from sweep.results.contenders import val_layout
 from sweep.results.ensemble import Ensemble
 from sweep.results.exported import exported_calibration
 from sweep.results.layout import Layout
 from sweep.results.trained_models import TrainedModel
-from sweep.results.unseen_data import unseen_data
+from sweep.results.unseen_data import unseen_data, unseen_layout
 from trainables.calibration import THRESHOLDS, error_of_bins
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -182,16 +180,6 @@ def calibrate(ensemble: Ensemble, data: TuningData) -> CalibrationShape:
         for tile, logits in zip(tiles, predicted, strict=True):
             names.append(tile.name)
             samples.append(TileSample.of(logits, tile.mask, most))
-    return fit_calibration(names, samples, _layout_of(ensemble, names), out_of_fold=bool(ensemble.best.folds))
-
-
-def _layout_of(ensemble: Ensemble, names: Sequence[str]) -> Layout:
-    """Return which tiles belong together, as far as the experiment says, or the folds of a file by itself."""
-    if ensemble.experiment is not None:
-        layout = val_layout(ensemble.experiment.description, names)
-        return layout if layout.number_of_folds > 1 else replace(layout, folds=None)
-    folds = ensemble.best.folds
-    if len(folds) < 2:
-        return Layout.apart(len(names))
-    fold_of = {tile: number for number, fold in enumerate(folds) for tile in fold}
-    return Layout.of(names, [fold_of[name] for name in names])
+    return fit_calibration(
+        names, samples, unseen_layout(ensemble.experiment, ensemble.best, names), out_of_fold=bool(ensemble.best.folds)
+    )

@@ -233,7 +233,7 @@ def test_what_is_no_raster_is_skipped_and_listed_and_the_others_are_predicted(
     said, errors = capfd.readouterr()
     assert f"skipped        1 file in {folder} whose names begin with a dot" in said
     assert f"skipped        {folder}/t2.tif: is no raster" in said and errors == ""
-    assert names(out) == ["predictions.json", "t1_mask.tif", "t3_mask.tif"]
+    assert names(out) == ["predictions.json", "t1_mask.qml", "t1_mask.tif", "t3_mask.qml", "t3_mask.tif"]
     with pytest.raises(TilesweepError, match="is no raster"):
         predict(folder / "t2.tif", "--out", out, "--skip-bad")
 

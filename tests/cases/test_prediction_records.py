@@ -77,7 +77,11 @@ def test_a_world_file_that_comes_later_gives_the_map_its_place(tmp_path: Path) -
     assert names(out) == ["late_mask.png", "late_overlay.jpg", "predictions.json"]
     (tmp_path / "late.pgw").write_text("0.3\n0\n0\n-0.3\n500000.15\n5299999.85\n")
     predict(path, "--out", out)
-    assert names(out) == ["late_mask.tif", "predictions.json"]  # and the picture without a place is gone
+    assert names(out) == [
+        "late_mask.qml",
+        "late_mask.tif",
+        "predictions.json",
+    ]  # and the picture without a place is gone
 
 
 def test_an_aux_xml_counts_by_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +97,7 @@ def test_an_aux_xml_counts_by_what_it_says(tmp_path: Path, capsys: pytest.Captur
     place = "<SRS>EPSG:32633</SRS><GeoTransform>500000,0.3,0,5300000,0,-0.3</GeoTransform>"
     notes.write_text(f"<PAMDataset>{place}{statistics}</PAMDataset>")
     predict(path, "--out", out)
-    assert names(out) == ["a_mask.tif", "predictions.json"]
+    assert names(out) == ["a_mask.qml", "a_mask.tif", "predictions.json"]
 
 
 def test_a_virtual_raster_of_another_machine_s_files_is_still_known_by_itself(tmp_path: Path) -> None:
@@ -272,7 +276,7 @@ def test_the_same_command_twice_at_once_predicts_each_raster_once(
     thread.join()
     assert predicted == ["b_mask.tif", "a_mask.tif"]
     assert "a: another command predicts it; waiting" in capsys.readouterr().out
-    assert names(out) == ["a_mask.tif", "b_mask.tif", "predictions.json"]
+    assert names(out) == ["a_mask.qml", "a_mask.tif", "b_mask.qml", "b_mask.tif", "predictions.json"]
 
 
 def test_overwrite_removes_what_the_record_lists_and_nothing_else(tmp_path: Path) -> None:
@@ -288,7 +292,7 @@ def test_overwrite_removes_what_the_record_lists_and_nothing_else(tmp_path: Path
         predict(folder / "a.tif", write_nothing(folder / "c.tif"), "--out", out, "--threshold", "0.9", "--overwrite")
     assert {"a_polygons.gpkg", "b_polygons.gpkg"} < set(names(out))
     predict(folder / "a.tif", "--out", out, "--threshold", "0.9", "--overwrite")
-    assert names(out) == ["a_mask.tif", "a_notes.txt", "a_probability.tif", "predictions.json"]
+    assert names(out) == ["a_mask.qml", "a_mask.tif", "a_notes.txt", "a_probability.tif", "predictions.json"]
     before = (out / "a_mask.tif").stat().st_mtime_ns
     predict(folder / "a.tif", "--out", out, "--threshold", "0.9", "--overwrite")  # resumed: it is there
     assert (out / "a_mask.tif").stat().st_mtime_ns == before

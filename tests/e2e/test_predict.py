@@ -80,7 +80,7 @@ def test_a_val_tile_is_predicted_as_the_sweep_predicted_it(
 def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Predict, tmp_path: Path) -> None:
     raster = write_tif(tmp_path / "in" / "city.tif", scene(400, 600), transform=HERE @ Affine.rotation(15))
     said = predict(raster, "--out", tmp_path / "out", "--probability", "--polygons", "gpkg")
-    assert "city: city_mask.tif, city_probability.tif, city_polygons.gpkg" in said and "m2" in said
+    assert "city: city_mask.tif, city_mask.qml, city_probability.tif, city_polygons.gpkg" in said and "m2" in said
     assert f"how right      python -m sweep.audit map {tmp_path / 'out' / 'city_mask.tif'}" in said
     with rasterio.open(tmp_path / "out" / "city_mask.tif") as mask, rasterio.open(raster) as before:
         assert (mask.crs, mask.shape) == (before.crs, before.shape) and mask.transform.almost_equals(before.transform)
@@ -173,7 +173,10 @@ def test_polygons_and_thresholds_need_no_new_prediction(predict: Predict, tmp_pa
         one, other = tmp_path / f"one{number}", tmp_path / f"other{number}"
         predict(raster, "--out", one, "--polygons", "gpkg", *flags)
         names = again(tmp_path / "map", other, "--polygons", "gpkg", *flags)
-        assert names == [*["city_mask.tif"] * ("--threshold" in flags), "city_polygons.gpkg", "predictions.json"]
+        masks = ["city_mask.qml", "city_mask.tif"] if "--threshold" in flags else []
+        assert names == [*masks, "city_polygons.gpkg", "predictions.json"]
+        for file in masks:
+            assert (one / file).suffix != ".qml" or (one / file).read_bytes() == (other / file).read_bytes()
         both = [pyogrio.raw.read(folder / "city_polygons.gpkg") for folder in (one, other)]
         assert both[0][2].tolist() == both[1][2].tolist() and both[0][0]["crs"] == both[1][0]["crs"]
         for left, right in zip(both[0][3], both[1][3], strict=True):

@@ -83,8 +83,10 @@ def predict(session: Any, about: dict[str, Any], image: Bytes, window: int) -> F
 def decide(logits: Floats, about: dict[str, Any]) -> Bytes:
     """Return the mask, (H, W)."""
     if about["threshold"] is None:  # a logit per class
-        return logits.argmax(0).astype(np.uint8)
-    return (logits[0] >= np.log(about["threshold"] / (1 - about["threshold"]))).astype(np.uint8)
+        mask: Bytes = logits.argmax(0).astype(np.uint8)
+    else:
+        mask = (logits[0] >= np.log(about["threshold"] / (1 - about["threshold"]))).astype(np.uint8)
+    return mask
 
 
 def read_image(path: Path, about: dict[str, Any]) -> tuple[Bytes, dict[str, Any]]:

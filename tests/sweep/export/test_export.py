@@ -143,7 +143,7 @@ def test_the_file_gives_the_model_s_logits_and_describes_itself(
     assert found["val"]["tiles"] == [tile.name for tile in data.val]
     assert found["parity"]["largest_logit_difference"] < 1e-3 and found["parity"]["pixels"] == 2 * 96 * 96
     assert found["opset"] == (18 if name == "onnx" else None)
-    assert list(tmp_path.iterdir()) == [out]
+    assert sorted(tmp_path.iterdir()) == [out, *(out.with_name(out.name + end) for end in (".md", ".stac.json"))]
 
 
 @pytest.mark.parametrize("name", ENDINGS)

@@ -101,7 +101,7 @@ def test_overconfident_models_get_their_temperature_and_keep_their_masks(
     said = predict(scene, hot, tmp_path / "hot", "--calibrated", "--patches", patches, "--threshold", 0.5)
     predict(scene, hot, tmp_path / "raw")
     warm = settings(tmp_path / "hot")["temperature"]
-    assert isinstance(warm, float) and warm == pytest.approx(HEAT, rel=0.05)
+    assert isinstance(warm, float) and warm == pytest.approx(HEAT, rel=0.15)
     assert f"calibration    temperature {warm:.3g}; error " in said and "5 tiles out of fold" in said
     hot_map, raw_map = (read(tmp_path / name / "scene_probability.tif") for name in ("hot", "raw"))
     assert np.array_equal(read(tmp_path / "hot" / "scene_mask.tif"), read(tmp_path / "raw" / "scene_mask.tif"))
