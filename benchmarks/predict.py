@@ -3,7 +3,8 @@
 Run with ``python -m benchmarks.predict``; about five minutes on two CPU cores. Both read the same GeoTIFF, use the same
 windows and the same fades, and write the mask; their masks and logits are compared. The second raster is a scene as
 satellites deliver it, turned in its frame, so that much of it holds no data: tilesweep does not predict such windows.
-Last comes a model so small that hardly anything but the loop is left: what a fast GPU would wait for.
+Then comes a model so small that hardly anything but the loop is left: what a fast GPU would wait for. Last, a mosaic of
+a hundred files beside one raster of the same pixels; ``--mosaic-only`` measures that alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +30,12 @@ from sweep.predict.cover import Cover
 from sweep.predict.mapper import NODATA, Mapper
 from sweep.predict.outputs import write_geotiff
 from sweep.predict.parts import Parts
+from sweep.predict.together import write_virtual
 from sweep.rasters.gdal import quiet_gdal
-from sweep.rasters.raster import open_raster
+from sweep.rasters.mosaic import Mosaic
+from sweep.rasters.pieces import as_mosaic
+from sweep.rasters.raster import Raster, open_raster
+from trainables.data.imagery import COLOURS
 from trainables.data.tiles import TuningData
 from trainables.inference import default_batch, ready, within_memory
 from trainables.models.base import SegmentationModel
@@ -96,9 +101,16 @@ def naive(model: SegmentationModel, device: torch.device, path: Path, out: Path,
         file.write(mask, 1)
 
 
-def ours(model: SegmentationModel, recipe: Recipe, device: torch.device, path: Path, out: Path) -> None:
+def ours(
+    model: SegmentationModel,
+    recipe: Recipe,
+    device: torch.device,
+    path: Path,
+    out: Path,
+    opened: Callable[[Path], AbstractContextManager[Raster]] = lambda path: open_raster(str(path)),
+) -> None:
     """Predict as the command does, its parts and its overviews included."""
-    with open_raster(str(path)) as raster:
+    with opened(path) as raster:
         cover = Cover.of(raster.height, raster.width, recipe.crop_size)
         parts = Parts(out.parent / ".parts", cover, {})
         mapper = Mapper(
@@ -116,6 +128,52 @@ def ours(model: SegmentationModel, recipe: Recipe, device: torch.device, path: P
 
 
 @contextmanager
+def open_mosaic(folder: Path) -> Iterator[Raster]:
+    """Open the files of a folder as one raster, as the command does with ``--mosaic``."""
+    mosaic = Mosaic.of(sorted(map(str, folder.glob("*.tif"))), COLOURS)
+    path = write_virtual(mosaic.to_vrt(), folder / "mosaic.vrt", overwrite=True)
+    with open_raster(str(path)) as whole, as_mosaic(whole, mosaic) as raster:
+        yield raster
+
+
+def cut(path: Path, folder: Path, count: int = 10) -> Path:
+    """Cut a raster into ``count`` squared files on its grid."""
+    folder.mkdir()
+    with rasterio.open(path) as source:
+        height, width = source.height // count, source.width // count
+        for row, column in itertools.product(range(count), range(count)):
+            window = Window(column * width, row * height, width, height)
+            profile = {**source.profile, "height": height, "width": width, "transform": source.window_transform(window)}
+            with rasterio.open(folder / f"{row}_{column}.tif", "w", **profile) as file:
+                file.write(source.read(window=window))
+    return folder
+
+
+def compare_mosaic(report: Report, path: Path, device: torch.device, repeats: int) -> None:
+    """Measure a mosaic of a hundred files beside the raster that it shows, and compare the masks."""
+    recipe = Recipe(architecture="unet", crop_size=64, model_size="tiny")
+    weights = resolve(ARCHITECTURES["unet"].needs, "available")
+    model = build_model(recipe, weights).eval().to(device)
+    folder = cut(path, path.parent / "files")
+    with rasterio.open(path) as file:
+        side = file.height // 10 * 10
+        whole = path.parent / "whole.tif"
+        with rasterio.open(whole, "w", **{**file.profile, "height": side, "width": side}) as target:
+            target.write(file.read(window=Window(0, 0, side, side)))
+    windows = len(Side.of(side, recipe.crop_size).starts) ** 2
+    outs = path.parent / "one.tif", path.parent / "many.tif"
+    ways = {
+        "one raster": partial(ours, model, recipe, device, whole, outs[0]),
+        "100 files": partial(ours, model, recipe, device, folder, outs[1], open_mosaic),
+    }
+    paces = {way: pace(windows, work) for way, work in ways.items()}
+    title = f"unet (tiny), {side} pixels, windows of 64, {device.type}"
+    report.compare(title, paces, repeats, unit="windows/s", baseline="one raster", more_is_better=True)
+    masks = [rasterio.open(out).read(1) for out in outs]
+    report.note("a mosaic of 100 files: pixels that differ", f"{(masks[0] != masks[1]).sum()} of {masks[0].size}")
+
+
+@contextmanager
 def rasters(side: int) -> Iterator[dict[str, Path]]:
     """Write both scenes into a folder that goes afterwards."""
     with tempfile.TemporaryDirectory() as folder, quiet_gdal():
@@ -130,13 +188,14 @@ def pace(windows: int, work: Callable[[], None]) -> Callable[[], float]:
     return lambda: windows / seconds(work)
 
 
-def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
-    """Measure each architecture on both scenes."""
+def run(names: tuple[str, ...], side: int, window: int, repeats: int, *, mosaic_only: bool = False) -> None:
+    """Measure each architecture on both scenes, and a mosaic."""
     report = Report(name="predict")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with rasters(side) as scenes:
         works = [(Recipe(architecture=name, crop_size=window), kind) for name in names for kind in scenes]
         works.append((Recipe(architecture="unet", crop_size=64, model_size="tiny"), "full"))
+        works = [] if mosaic_only else works
         for recipe, kind in works:
             name, path = recipe.architecture, scenes[kind]
             windows = len(Side.of(side, recipe.crop_size).starts) ** 2
@@ -155,7 +214,9 @@ def run(names: tuple[str, ...], side: int, window: int, repeats: int) -> None:
             report.note(f"{model}: pixels that differ", f"{(masks[0] != masks[1]).sum()} of {masks[0].size}")
             if kind == "turned":
                 report.notes["share of the turned scene without data"] = float((masks[0] == NODATA).mean())
-    report.write()
+        compare_mosaic(report, scenes["full"], device, repeats)
+    if not mosaic_only:
+        report.write()
 
 
 if __name__ == "__main__":
@@ -164,5 +225,6 @@ if __name__ == "__main__":
     parser.add_argument("--side", type=int, default=2048, help="pixels of the raster")
     parser.add_argument("--window", type=int, default=256, help="pixels a side")
     parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--mosaic-only", action="store_true", help="measure the mosaic alone, and write nothing")
     given = parser.parse_args()
-    run(tuple(given.architectures.split(",")), given.side, given.window, given.repeats)
+    run(tuple(given.architectures.split(",")), given.side, given.window, given.repeats, mosaic_only=given.mosaic_only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -52,6 +53,7 @@ class BestWeights:
             they predict together. One is the model of a fold by itself; none is a model of no cross-validation.
         fold_epochs: The epoch that each of them comes from; empty where a file does not say.
         refit: Whether it was trained on all labelled tiles, those of val too: there is none that it has not seen.
+        metres_per_pixel: Of its tiles; None where nobody has said.
     """
 
     recipe: Recipe
@@ -66,6 +68,7 @@ class BestWeights:
     folds: tuple[tuple[str, ...], ...] = ()
     fold_epochs: tuple[int, ...] = ()
     refit: bool = False
+    metres_per_pixel: float | None = None
 
 
 class _Metadata(TypedDict):
@@ -84,6 +87,7 @@ class _Metadata(TypedDict):
     folds: NotRequired[list[list[str]]]
     fold_epochs: NotRequired[list[int]]
     refit: NotRequired[bool]
+    metres_per_pixel: NotRequired[float | None]
 
 
 def dump_state(state: dict[str, Any]) -> bytes:
@@ -154,6 +158,7 @@ def read_best(path: Path, origin: str = "") -> BestWeights:
             folds=tuple(map(tuple, values.get("folds", ()))),
             fold_epochs=tuple(values.get("fold_epochs", ())),
             refit=values.get("refit", False),
+            metres_per_pixel=values.get("metres_per_pixel"),
         )
         _check(best)
         return best
@@ -173,6 +178,8 @@ def _check(best: BestWeights) -> None:
         raise DamagedError(f"recipe.crop_size is {best.recipe.crop_size}; at most {LARGEST_CROP} is possible")
     if len(best.folds) > MAX_FOLDS:
         raise DamagedError(f"it names {len(best.folds)} folds; at most {MAX_FOLDS} are possible")
+    if best.metres_per_pixel is not None and not 0 < best.metres_per_pixel < math.inf:
+        raise DamagedError(f"metres_per_pixel is {best.metres_per_pixel}, and must be more than 0")
     if best.fold_epochs and len(best.fold_epochs) != len(best.folds):
         raise DamagedError(f"it names {len(best.folds)} folds, but epochs of {len(best.fold_epochs)}")
     needs = best.weights.needs

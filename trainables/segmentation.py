@@ -20,6 +20,7 @@ from ray import tune
 from trainables.checkpoints import BestWeights, dump_best
 from trainables.cross_validation import start_training
 from trainables.data.folds import Fold
+from trainables.data.manifest import metres_in
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
 from trainables.epochs import Training
@@ -274,6 +275,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             folds=trainer.folds,
             fold_epochs=trainer.fold_epochs,
             refit=trainer.refit,
+            metres_per_pixel=metres_in(self._data.sheet),
         )
         data = dump_best(trainer.best_state, best)
         self._folder.write(BEST_FILE, data)

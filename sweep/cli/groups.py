@@ -13,7 +13,7 @@ from tyro.conf import create_mutex_group
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
         "images and labels": "src images masks mask_suffix labels layer class_attribute extent crs foreground task "
-        "classes bands scale",
+        "classes bands band_files scale",
         "tiles and splits": "size grid tiles_per_source overlap min_foreground negatives nudge split shares counts "
         "split_origin subset val_share",
         "dataset": "dst add take_prelabels title origin licence gsd no_leak_check dry_run force",
@@ -22,7 +22,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "search": "trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from sampler "
         "optuna_storage confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",
-        "machine": "storage address device max_concurrent gpus_per_trial max_failures compile batch_size",
+        "machine": "storage address device max_concurrent gpus_per_trial max_failures compile batch_size workers",
         "watching": "tensorboard overlays_every mlflow wandb profile_trace",
         "output": "out overwrite quiet json",
     }

@@ -18,10 +18,10 @@ from sweep.export.metadata import describe, measured, quantized
 from sweep.export.network import choose_side
 from sweep.export.parity import Parity, compare, predict
 from sweep.records.calibrations import CalibrationShape
-from sweep.results.ensemble import metres_in
 from sweep.results.trained_models import TrainedModel
 from sweep.results.unseen_data import unseen_layout
 from trainables.calibration import Calibration, counts_for
+from trainables.data.manifest import metres_in
 from trainables.data.tiles import TuningData
 from trainables.errors import DataError, ExperimentError
 from trainables.held_out import fold_models, labelled, unseen_tiles

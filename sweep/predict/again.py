@@ -31,7 +31,18 @@ from trainables.task import Task
 STRIP_ROWS = 512
 NEEDS_PREDICTION = (
     *("inputs", "model", "fold", "refit", "ensemble", "tta", "probability", "bands", "scale", "batch_size", "mosaic"),
-    *("on_top", "skip_bad", "patches", "nodata", "ignore_alpha", "clip", "calibrated"),
+    *(
+        "on_top",
+        "skip_bad",
+        "patches",
+        "nodata",
+        "ignore_alpha",
+        "clip",
+        "resample",
+        "workers",
+        "band_files",
+        "calibrated",
+    ),
 )
 """Options that decide what a model sees and says."""
 

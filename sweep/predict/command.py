@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,29 +11,18 @@ from tyro.conf import arg
 
 from sweep.cli.console import Command
 from sweep.cli.marks import RARE, Bounds
-from sweep.cli.options import DeviceOptions, Numbers, StorageOptions, TrustOptions, comma_separated
+from sweep.cli.options import DeviceOptions, Names, Numbers, StorageOptions, TrustOptions, comma_separated
 from sweep.cli.output import Output, say
-from sweep.predict.saying import made_in_words
-from sweep.rasters.addresses import unsigned
-from sweep.rasters.files import SHOWN, replace_or_skip
-from sweep.records.provenance import typed_command
 from sweep.sealed.next_step import trusting
-from trainables.errors import ExperimentError, TilesweepError
+from trainables.errors import ExperimentError
 from trainables.escaping import visible
 from trainables.invocation import command
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
 from trainables.storage import Storage
-from trainables.wording import counted
 
 if TYPE_CHECKING:
-    from sweep.predict.job import Job, Mapped
-    from sweep.predict.record import Record
-    from sweep.predict.settings import MapSettings
-    from sweep.rasters.inputs import Input
     from sweep.records.experiment import Experiment
-    from sweep.results.ensemble import Ensemble
-    from trainables.data.imagery import Imagery
 
 
 def _pair(parts: list[str]) -> tuple[float, float]:
@@ -94,11 +83,14 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     simplify: Annotated[float, arg(metavar="METRES"), RARE] = 0.0
     """Let polygons' edges move by this much to get rid of corners."""
 
-    regularise: bool = False
+    regularise: Annotated[bool, RARE] = False
     """Make rectangles of polygons that nearly are ones; --simplify acts on the others."""
 
     bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
     """Which bands the model sees, from 1, such as 3,2,1; default: those of its tiles' names, as the file says."""
+
+    band_files: Annotated[Names, RARE] = ()
+    """Each INPUT is a folder that holds one file per band: words or patterns of their names, such as B04,B03,B02."""
 
     scale: Annotated[Scale, RARE] = None
     """The values that are black and white, for rasters that do not hold bytes; default: those of the model's tiles."""
@@ -115,11 +107,17 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
     """Windows a forward pass; default: what suits the device."""
 
+    workers: Annotated[int, arg(metavar="N"), RARE, Bounds(1, 64)] = 1
+    """Processes that share all rasters, each on a GPU of its own where there are several."""
+
     mosaic: bool = False
     """Predict all inputs as one: they are on one grid, and windows see across their borders; results: mosaic_..."""
 
-    on_top: Annotated[Literal["last", "first"], arg(metavar="last|first"), RARE] = "last"
-    """With --mosaic: which of two rasters that overlap is seen, by the order of the inputs."""
+    on_top: Annotated[Literal["last", "first", "mean"], arg(metavar="last|first|mean"), RARE] = "last"
+    """With --mosaic: which of two rasters that overlap is seen, by the order of the inputs, or their mean."""
+
+    resample: Annotated[str | None, arg(metavar="METRES|model")] = None
+    """Predict in pixels of so many metres, or of those of the model's tiles; the map has them, too."""
 
     skip_bad: Annotated[bool, RARE] = False
     """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""
@@ -135,8 +133,8 @@ def main(options: PredictOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
     from sweep.predict.again import make_again, require_no_prediction
-    from sweep.predict.settings import MapSettings
-    from sweep.predict.together import MOSAIC, put_together, require_files_alone
+    from sweep.predict.settings import MapSettings, metres_of
+    from sweep.predict.together import MOSAIC, find_stacks, put_together, stack_bands
     from sweep.rasters.extra import require_geo
     from sweep.rasters.inputs import Input, find_inputs, hidden_files, list_inputs
     from sweep.rasters.mosaic import Mosaic
@@ -173,8 +171,13 @@ def main(options: PredictOptions, output: Output) -> int:
         raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF, or a finished map by --from")
     if not options.model:
         raise ExperimentError("--model: is missing; give --model NAME[/TRIAL]|FILE")
-    if options.mosaic:
-        require_files_alone(nodata=options.nodata, ignore_alpha=options.ignore_alpha)
+    stacks = {}
+    if options.band_files:
+        if options.bands:
+            raise ExperimentError("--bands: numbers bands of a file, and --band-files names their files; leave one out")
+        stacks = find_stacks(options.inputs, options.band_files)
+        inputs = [Input(path=place, name=place) for place in options.inputs]
+    elif options.mosaic:
         inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
     else:
         inputs = find_inputs(options.inputs, options.out)
@@ -185,9 +188,13 @@ def main(options: PredictOptions, output: Output) -> int:
 
     from sweep.cli.counting import WindowProgress
     from sweep.predict.calibrated import calibrated
+    from sweep.predict.checking import check_inputs, say_gain, say_hidden, say_models, say_scale
     from sweep.predict.job import Job
     from sweep.predict.record import Record
+    from sweep.predict.running import map_all
+    from sweep.predict.workers import working
     from sweep.results.ensemble import Ensemble
+    from sweep.results.model_rasters import Arrangement
 
     note_inputs(storage, [one.path for one in inputs], options.model, output)
     if options.trust_code:
@@ -203,6 +210,8 @@ def main(options: PredictOptions, output: Output) -> int:
         ensemble, settings = calibrated(
             chosen, ensemble, settings, output, threshold=options.threshold, patches=options.patches
         )
+    metres = metres_of(options.resample, ensemble)
+    arrangement = Arrangement(mean=options.mosaic and options.on_top == "mean", metres=metres)
     record = Record(
         options.out,
         {
@@ -211,9 +220,22 @@ def main(options: PredictOptions, output: Output) -> int:
             "tta": ensemble.tta,
             **asdict(settings),
             **validity.settings,
+            **arrangement.settings,
         },
         overwrite=options.overwrite,
     )
+    if stacks:
+        inputs = stack_bands(stacks, ensemble.best.imagery.bands, options.out, overwrite=options.overwrite)
+    if options.mosaic:
+        mosaic = Mosaic.of(
+            [one.path for one in inputs],
+            ensemble.best.imagery.bands,
+            options.bands,
+            options.on_top,
+            ignore_alpha=options.ignore_alpha,
+            skip_bad=options.skip_bad,
+        )
+        arrangement = replace(arrangement, mosaic=mosaic)
     with WindowProgress(output.console) as progress:
         job = Job(
             ensemble=ensemble,
@@ -222,17 +244,20 @@ def main(options: PredictOptions, output: Output) -> int:
             skip_bad=options.skip_bad,
             progress=progress,
             validity=validity,
+            arrangement=arrangement,
         )
-        _say_hidden(hidden_files(options.inputs), output)
-        if options.mosaic:
-            mosaic = Mosaic.of([one.path for one in inputs], ensemble.best.imagery.bands, options.bands, options.on_top)
-            inputs = [put_together(mosaic, options.out, output, overwrite=options.overwrite)]
-        inputs = _check(job, inputs, record, output)
-        _say_models(ensemble, output)
-        _say_scale(settings.scale, ensemble.best.imagery, output)
+        say_hidden({} if stacks else hidden_files(options.inputs), output)
+        if arrangement.mosaic:
+            inputs = [put_together(arrangement.mosaic, options.out, output, overwrite=options.overwrite)]
+        inputs = check_inputs(job, inputs, record, output)
+        say_models(ensemble, output)
+        say_scale(settings.scale, ensemble.best.imagery, output)
         if options.ensemble > 1 or options.tta or options.threshold not in (None, 0.5):
-            _say_gain(as_trained, settings, options.patches, output)
-        _map_all(job, inputs, record, output)
+            say_gain(as_trained, settings, options.patches, output)
+        for name in record.begin():
+            say(output.console, "removed", f"{visible(name)}, made in another way")
+        with working("sweep.predict", options, options.workers, output):
+            map_all(job, inputs, record, output)
     masks = [mask for one in inputs if (mask := options.out / f"{one.name}_mask.tif").is_file()]
     if masks:
         say(output.results, "how right", command("audit", "map", str(masks[0])))
@@ -248,151 +273,6 @@ def _export(experiment: Experiment | None, options: PredictOptions) -> str:
     if options.patches is None:
         return command("export", "--help")
     return command("export", "--model", options.model, "--patches", str(options.patches))
-
-
-def _say_hidden(counts: dict[str, int], output: Output) -> None:
-    """Say which files of folders are not read."""
-    for folder, count in counts.items():
-        text = f"{counted(count, 'file')} in {folder} whose names begin with a dot"
-        say(output.results, "skipped", visible(text))
-        output.events.emit("skipped", input=folder, text=text)
-
-
-def _check(job: Job, inputs: list[Input], record: Record, output: Output) -> list[Input]:
-    """Look at every raster before the first one is predicted.
-
-    Returns:
-        Those that can be used; with --skip-bad, what is no raster is left out.
-
-    Raises:
-        ExperimentError: Some cannot be used, all of them listed at once.
-    """
-    from sweep.rasters.files import UnreadableError
-    from sweep.rasters.validity import OutsideError
-
-    faults: list[str] = []
-    skipped: list[str] = []
-    outside: list[str] = []
-    usable: list[Input] = []
-    for one in inputs:
-        try:
-            if not job.is_done(one, record):
-                record.require_free(one)
-                if warning := job.warning(one):
-                    say(output.results, "warning", visible(warning))
-                    output.events.emit("warning", input=unsigned(one.path), text=warning)
-        except OutsideError as error:
-            outside += error.faults
-        except TilesweepError as error:
-            (skipped if job.skip_bad and isinstance(error, UnreadableError) else faults).extend(error.faults)
-        else:
-            usable.append(one)
-    if faults or not usable:
-        raise ExperimentError(faults or skipped or outside)
-    if outside:
-        text = f"{counted(len(outside), 'raster')} of which --clip shows nothing"
-        say(output.results, "skipped", text)
-        output.events.emit("skipped", text=text)
-    for fault in skipped:
-        text = fault.removesuffix(f"; {replace_or_skip()}")
-        say(output.results, "skipped", visible(text))
-        output.events.emit("skipped", text=text)
-    return usable
-
-
-def _say_models(ensemble: Ensemble, output: Output) -> None:
-    for label in ensemble.labels:
-        say(output.console, "model", label)
-    batch, symmetries = ensemble.batch_size, ", eight symmetries each" if ensemble.tta else ""
-    output.console.print(
-        f"windows        {ensemble.window} pixels, {batch} a batch on {ensemble.device.type}{symmetries}"
-    )
-    output.events.emit(
-        "model",
-        names=list(ensemble.names),
-        fold=ensemble.fold,
-        window=ensemble.window,
-        device=ensemble.device.type,
-        tta=ensemble.tta,
-    )
-
-
-def _say_scale(chosen: tuple[float, float] | None, imagery: Imagery, output: Output) -> None:
-    """Say which values become 0 and 255, and who says so; bytes that are taken as they are need no word."""
-    if chosen:
-        text = f"{chosen[0]:g} to {chosen[1]:g} become 0 to 255, as --scale says"
-    elif imagery.scale:
-        ends = zip(imagery.bands, imagery.scale, strict=True)
-        shown = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in ends)
-        text = f"{shown} become 0 to 255, as in the tiles that were trained on"
-    else:
-        return
-    say(output.console, "values", text)
-
-
-def _say_gain(ensemble: Ensemble, settings: MapSettings, patches: Path | None, output: Output) -> None:
-    """Show what the flags bring on val, before they are used."""
-    from sweep.predict.val_gain import measure_gain
-    from sweep.results.unseen_data import unseen_data
-    from trainables.held_out import unseen_tiles
-    from trainables.temperature import raw_threshold
-
-    data = unseen_data(ensemble, patches)
-    if isinstance(data, str):
-        output.results.print(f"gain on val    not known: {data}")
-        return
-    unseen = counted(len(unseen_tiles(ensemble.best, data)), f"{'out-of-fold' if ensemble.best.folds else 'val'} tile")
-    output.console.print(f"measuring on {unseen} what the flags bring")
-    threshold = settings.threshold
-    if settings.temperature is not None:
-        threshold = raw_threshold(threshold, settings.temperature)
-    gain = measure_gain(ensemble, threshold, data)
-    output.results.print(f"gain on val    {gain}")
-    output.events.emit(
-        "gain",
-        plain=list(gain.plain),
-        chosen=list(gain.chosen),
-        mean=gain.difference.mean,
-        out_of_fold=gain.out_of_fold,
-    )
-
-
-def _map_all(job: Job, inputs: list[Input], record: Record, output: Output) -> None:
-    """Predict one raster after the other; those that another command predicts now come last."""
-    for name in record.begin():
-        say(output.console, "removed", f"{visible(name)}, made in another way")
-    try:
-        elsewhere = [one for one in inputs if not _map(job, one, record, output, wait=False)]
-        for one in elsewhere:
-            output.results.print(f"{visible(one.name)}: another command predicts it; waiting")
-            _map(job, one, record, output, wait=True)
-    except KeyboardInterrupt:
-        output.results.print("interrupted; what is finished is kept")
-        output.next(typed_command())
-        raise
-    say(output.results, "results", str(job.out))
-
-
-def _map(job: Job, one: Input, record: Record, output: Output, *, wait: bool) -> bool:
-    """Predict a raster unless it is done; returns whether it could be had."""
-    with record.predicting(one, wait=wait) as ours:
-        if not ours:
-            return False
-        if job.is_done(one, record):
-            output.console.print(f"{visible(one.name)}: is there already")
-        else:
-            _say_mapped(one, job.map(one, record), output)
-    return True
-
-
-def _say_mapped(one: Input, mapped: Mapped, output: Output) -> None:
-    output.results.print(made_in_words(one.name, mapped.files, mapped.facts))
-    path = unsigned(one.path)
-    if bad := mapped.bad:
-        more = f" and {len(bad) - SHOWN} more, all listed in predictions.json" if len(bad) > SHOWN else ""
-        text = f"{path}: damaged and left out: {'; '.join(bad[:SHOWN])}{more}"
-        say(output.results, "warning", visible(text))
-    output.events.emit("predicted", input=path, files=[str(file) for file in mapped.files], **mapped.facts)
 
 
 COMMAND = Command(

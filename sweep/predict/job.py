@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sweep.cli.counting import WindowProgress
+from sweep.predict.claims import Claims, GoneError
 from sweep.predict.cover import Cover
 from sweep.predict.mapper import PROBABILITY_STEPS, Mapper
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture, write_style
@@ -24,8 +25,19 @@ from sweep.rasters.qgis import mask_style, polygon_style
 from sweep.rasters.raster import Raster
 from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble
-from sweep.results.model_rasters import alpha_warning, open_for_model, size_warning
+from sweep.results.model_rasters import (
+    AS_IT_IS,
+    Arrangement,
+    alpha_warning,
+    collar_warning,
+    open_for_model,
+    size_warning,
+)
 from trainables.errors import ExperimentError
+
+
+class BusyError(Exception):
+    """Other processes are at the same raster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +66,7 @@ class Job:
         skip_bad: Leave damaged blocks out.
         progress: Is told of every window.
         validity: What of a raster is taken for nothing beside what the file says.
+        arrangement: How the pixels of files become those that the models see.
     """
 
     ensemble: Ensemble
@@ -62,6 +75,7 @@ class Job:
     skip_bad: bool
     progress: WindowProgress
     validity: Validity = BY_FILE
+    arrangement: Arrangement = AS_IT_IS
 
     @contextmanager
     def open(self, one: Input) -> Iterator[Raster]:
@@ -78,9 +92,10 @@ class Job:
             scale=settings.scale,
             skip_bad=self.skip_bad,
             validity=self.validity,
+            arrangement=self.arrangement,
         ) as raster:
             if options := settings.polygon_options(one.name):
-                ground_under(raster.dataset, unsigned(one.path), options)
+                ground_under(raster, unsigned(one.path), options)
             yield raster
 
     def is_done(self, one: Input, record: Record) -> bool:
@@ -94,38 +109,68 @@ class Job:
         with gdal(), open_dataset(one.path, fix=replace_or_skip()) as dataset:
             return record.has(one, stamp(dataset, one.identity), skip_bad=self.skip_bad)
 
-    def warning(self, one: Input) -> str:
-        """Say that a raster's pixels are far from those of the training data; empty if they are not, or nobody knows.
+    def warnings(self, one: Input) -> list[str]:
+        """Say what of a raster is unlike the training data: the size of its pixels, its alpha, black that is no data.
 
         Raises:
             ExperimentError: It cannot be used as it is.
         """
+        path = unsigned(one.path)
         with self.open(one) as raster:
-            return "; ".join(
-                filter(None, (size_warning(one.path, raster, self.ensemble), alpha_warning(one.path, raster)))
-            )
+            found = [
+                size_warning(path, raster, self.ensemble, fix="--resample model brings it to the model's"),
+                alpha_warning(path, raster),
+                collar_warning(path, raster),
+            ]
+        return [text for text in found if text]
 
-    def map(self, one: Input, record: Record) -> Mapped:
+    def map(self, one: Input, record: Record, *, join: bool = True) -> Mapped | None:
         """Predict a raster and write its map; resumes after the parts that an earlier run finished.
 
+        Several processes share the work; the first of them to find it finished writes the map.
+
+        Args:
+            one: The raster.
+            record: What is in the folder of results.
+            join: Whether to help other processes that are at this raster.
+
+        Returns:
+            What was made; None where another process has finished it meanwhile.
+
         Raises:
+            BusyError: Other processes are at this raster, and are not to be helped.
             ExperimentError: The raster is damaged or changes meanwhile, or polygons cannot be written.
             StorageError: There is no room.
         """
         with self.open(one) as raster:
             before = stamp(raster.dataset, one.identity)
             cover = Cover.of(raster.height, raster.width, self.ensemble.window)
-            parts = Parts(
-                self.out / f".{one.name}.parts", cover, self._identity(before, raster, cover), keep_bad=self.skip_bad
-            )
-            bad = self._predict(one.name, raster, cover, parts)
-            if stamp(raster.dataset, one.identity) != before:
+            changed = f"{one.path}: was changed while it was predicted; run the same command again"
+            with ExitStack() as stack:
+                with record.predicting(one, wait=join) as ours:
+                    if not ours:
+                        raise BusyError
+                    if record.has(one, before, skip_bad=self.skip_bad):
+                        return None
+                    identity = self._identity(before, raster, cover)
+                    parts = Parts(self.out / f".{one.name}.parts", cover, identity, keep_bad=self.skip_bad)
+                    if parts.others_at_work and not join:
+                        raise BusyError
+                    stack.enter_context(parts.at_work())
+                with suppress(GoneError):
+                    self._predict(one.name, raster, cover, parts)
+                seconds = round(self.progress.seconds, 2)
+                stack.enter_context(record.predicting(one, wait=True))
+                if record.has(one, before, skip_bad=self.skip_bad):
+                    return None
+                if stamp(raster.dataset, one.identity) != before or not parts.is_there:
+                    parts.remove()
+                    raise ExperimentError(changed)
+                bad = parts.bad
+                files, facts = self._write(one.name, raster, parts)
+                facts = {"windows": cover.windows, "seconds": seconds, "bad": bad, **facts}
+                record.add(one, before, files, facts)
                 parts.remove()
-                raise ExperimentError(f"{one.path}: was changed while it was predicted; run the same command again")
-            files, facts = self._write(one.name, raster, parts)
-        facts = {"windows": cover.windows, "seconds": round(self.progress.seconds, 2), "bad": bad, **facts}
-        record.add(one, before, files, facts)
-        parts.remove()
         return Mapped(files=tuple(files), facts=facts, bad=tuple(bad))
 
     def _identity(self, stamp: Stamp, raster: Raster, cover: Cover) -> dict[str, Any]:
@@ -141,10 +186,15 @@ class Job:
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
             **({"temperature": self.settings.temperature} if self.settings.temperature else {}),
             **self.validity.settings,
+            **self.arrangement.settings,
         }
 
-    def _predict(self, name: str, raster: Raster, cover: Cover, parts: Parts) -> list[str]:
-        """Predict what is missing; returns the damaged blocks that were left out."""
+    def _predict(self, name: str, raster: Raster, cover: Cover, parts: Parts) -> None:
+        """Predict what is missing and nobody else predicts.
+
+        Raises:
+            GoneError: Another process has finished the map, or thrown its parts away.
+        """
         self.progress.begin(name, cover.windows)
         mapper = Mapper(
             forward=self.ensemble.forward,
@@ -154,15 +204,17 @@ class Job:
             channels=self.ensemble.best.task.channels,
             progress=self.progress.advance,
         )
-        for stripe in cover.stripes:
-            first = parts.first_missing(stripe)
-            if first < len(cover.rows.starts):
-                self.progress.skip(max(first - 1, 0) * len(stripe.columns.starts))
-                for part in mapper.predict(raster, cover, stripe, first):
-                    parts.add(part, raster.bad)
-            else:
-                self.progress.skip(first * len(stripe.columns.starts))
-        return list(parts.bad)
+        claims = Claims(parts, cover)
+        wide = {stripe.number: len(stripe.columns.starts) for stripe in cover.stripes}
+        known = 0
+        for stripe, first, rows in claims.streams():
+            elsewhere = sum(wide[number] for _, number in parts.finished()) - known
+            self.progress.skip(elsewhere - (wide[stripe.number] if first else 0))  # the row above comes again
+            known += elsewhere
+            for part in mapper.predict(raster, cover, stripe, first, rows):
+                parts.add(part, raster.bad)
+                claims.finished(part)
+                known += wide[stripe.number]
 
     def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
         """Write the results; returns the files and facts about them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ class Mapper:
     progress: Callable[[int], None]
     channels: int = 1
 
-    def predict(self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0) -> Iterator[Part]:
+    def predict(
+        self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0, rows: Iterable[int] | None = None
+    ) -> Iterator[Part]:
         """Predict a stripe, from a row of windows on.
 
         Args:
@@ -71,6 +74,7 @@ class Mapper:
             cover: How windows cover it.
             stripe: One of the cover's.
             first: The first row of windows whose part is wanted; the row above is predicted again for its fade.
+            rows: This row and those after it whose parts are wanted, asked for while they are predicted; None for all.
 
         Raises:
             ExperimentError: A block cannot be read, or the model's output is not finite.
@@ -81,8 +85,9 @@ class Mapper:
         side = cover.rows.window
         empty = torch.zeros(1, 1, 1, device=self.device).expand(self.channels, side, stripe.columns.window)
         row = begin
+        wanted = itertools.chain(range(begin, first), range(first, len(cover.rows.starts)) if rows is None else rows)
         for logits in predict_in_batches(
-            self.forward, self._windows(raster, cover, stripe, begin, valid), self.batch_size
+            self.forward, self._windows(raster, cover, stripe, wanted, valid), self.batch_size
         ):
             self.progress(1)
             finished = blender.add(logits if logits.numel() else empty)
@@ -94,15 +99,16 @@ class Mapper:
             row += 1
 
     def _windows(
-        self, raster: Raster, cover: Cover, stripe: Stripe, begin: int, valid: dict[int, NDArray[np.bool_]]
+        self, raster: Raster, cover: Cover, stripe: Stripe, rows: Iterator[int], valid: dict[int, NDArray[np.bool_]]
     ) -> Iterator[Tensor]:
         """Yield windows row by row, those without a valid pixel as empty tensors; the next row is read meanwhile."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
-            read = reader.submit(_read_row, raster, cover, stripe, begin)
-            for row in range(begin, len(cover.rows.starts)):
-                pixels = read.result()
-                if row + 1 < len(cover.rows.starts):
-                    read = reader.submit(_read_row, raster, cover, stripe, row + 1)
+            ahead = next(rows, None)
+            read = reader.submit(_read_row, raster, cover, stripe, ahead) if ahead is not None else None
+            while read is not None and ahead is not None:
+                row, pixels = ahead, read.result()
+                ahead = next(rows, None)
+                read = reader.submit(_read_row, raster, cover, stripe, ahead) if ahead is not None else None
                 valid[row] = pixels.valid
                 height = pixels.valid.shape[0]
                 one_row = Side(length=height, window=cover.rows.window, starts=(0,))

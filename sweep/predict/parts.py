@@ -5,23 +5,27 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from sweep.predict.cover import Cover, Stripe
 from sweep.predict.mapper import NODATA, PROBABILITY_STEPS, Part
 from sweep.rasters.raster import Raster
 from trainables.documents import DamagedError, parse_json, read_bounded
-from trainables.errors import StorageError
+from trainables.errors import ExperimentError, StorageError
 from trainables.task import Task
 
-JOB_FILE, BAD_FILE = "job.json", "bad.json"
+JOB_FILE = "job.json"
+PART = re.compile(r"row(\d{6})-stripe(\d{3})\.tif")
 LAYERS = ("mask", "probability")
 """What a part's bands hold."""
 LOOKUP = {"mask": "0:0,1:255,255:0", "probability": f"0:0,{PROBABILITY_STEPS}:255,{NODATA}:0"}
@@ -29,7 +33,7 @@ LOOKUP = {"mask": "0:0,1:255,255:0", "probability": f"0:0,{PROBABILITY_STEPS}:25
 
 
 class Parts:
-    """The folder of one raster's finished parts.
+    """The folder of one raster's finished parts, which several processes may fill.
 
     Args:
         folder: Is made if it is not there; parts of another job in it are thrown away.
@@ -39,30 +43,88 @@ class Parts:
 
     Attributes:
         folder: Where they are.
-        bad: What parts leave out as it could not be read, in words.
 
     Raises:
+        ExperimentError: Other processes fill it by another job.
         StorageError: It cannot be written.
     """
 
     def __init__(self, folder: Path, cover: Cover, job: Mapping[str, Any], *, keep_bad: bool = True) -> None:
         self.folder = folder
         self._cover = cover
-        self.bad: dict[str, None] = {}
-        text = json.dumps(job, indent=1, sort_keys=True)
+        self._own = uuid.uuid4().hex[:12]
+        self._bad: dict[str, None] = {}
+        self._job = json.dumps(job, indent=1, sort_keys=True).encode()
         with write_faults(folder):
-            try:
-                if read_bounded(folder / JOB_FILE) == text.encode():
-                    found = folder / BAD_FILE
-                    bad = parse_json(read_bounded(found), list[str]) if found.exists() else []
+            if self.is_there:
+                try:
+                    bad = self.bad
                     if keep_bad or not bad:
-                        self.bad = dict.fromkeys(bad)
                         return
-            except (FileNotFoundError, DamagedError):  # none yet, or nothing that could be continued
-                pass
+                except DamagedError:  # nothing that could be continued
+                    pass
+            if self.others_at_work:
+                name = folder.name[1:].removesuffix(".parts")
+                raise ExperimentError(
+                    f"--out {folder.parent}: another command predicts {name} there in another way; wait for it, or "
+                    f"choose another folder"
+                )
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / JOB_FILE).write_text(text, encoding="utf-8")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / JOB_FILE).write_bytes(self._job)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is there, and of the same job."""
+        try:
+            return read_bounded(self.folder / JOB_FILE) == self._job
+        except (OSError, DamagedError):
+            return False
+
+    @property
+    def bad(self) -> list[str]:
+        """What parts leave out as it could not be read, in words, by whomever they were made."""
+        found: dict[str, None] = {}
+        for path in sorted(self.folder.glob("bad*.json")):
+            found |= dict.fromkeys(parse_json(read_bounded(path), list[str]))
+        return list(found)
+
+    @property
+    def others_at_work(self) -> bool:
+        """Whether other processes that live fill it."""
+        for path in self.folder.glob("at-work-*.lock"):
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                return True
+            _release(lock)
+        return False
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let other processes know, during the block, that this one fills it.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        lock = FileLock(self.folder / f"at-work-{self._own}.lock")
+        with write_faults(self.folder):
+            lock.acquire()
+        try:
+            yield
+        finally:
+            _release(lock)
+
+    def finished(self) -> set[tuple[int, int]]:
+        """Return which parts are there: rows of windows, and numbers of stripes."""
+        with write_faults(self.folder):
+            names = [path.name for path in self.folder.iterdir()]
+        return {(int(one[1]), int(one[2])) for name in names if (one := PART.fullmatch(name))}
+
+    def has(self, row: int, stripe: Stripe) -> bool:
+        """Whether a part is there."""
+        return self._path(row, stripe.number).exists()
 
     def first_missing(self, stripe: Stripe) -> int:
         """Return the first row of windows of a stripe that has no part; the number of rows when all have."""
@@ -79,14 +141,14 @@ class Parts:
         from rasterio.errors import RasterioError
 
         path = self._path(part.row, part.stripe.number)
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_suffix(f".{self._own}.tmp")
         height, width = part.mask.shape
         with write_faults(self.folder, RasterioError):
-            before = len(self.bad)
-            self.bad.update(dict.fromkeys(bad))
-            if len(self.bad) > before:
-                temporary.write_text(json.dumps(list(self.bad)), encoding="utf-8")
-                temporary.replace(self.folder / BAD_FILE)
+            before = len(self._bad)
+            self._bad.update(dict.fromkeys(bad))
+            if len(self._bad) > before:
+                temporary.write_text(json.dumps(list(self._bad)), encoding="utf-8")
+                temporary.replace(self.folder / f"bad-{self._own}.json")
             with rasterio.open(
                 temporary,
                 "w",
@@ -117,16 +179,15 @@ class Parts:
         """
         classes = layer == "mask" and not (picture and task.binary)
         colours = _colour_table(task) if classes else []
-        dataset = raster.dataset
         lines = [f'<VRTDataset rasterXSize="{raster.width}" rasterYSize="{raster.height}">']
         if picture:
             lookup = "" if colours else LOOKUP[layer]
             lines += ['<VRTRasterBand dataType="Byte" band="1">', *colours]
             return self._write(f"{layer}_picture", [*lines, *self._sources(layer, lookup)])
-        if dataset.crs is not None:
-            lines.append(f"<SRS>{escape(dataset.crs.to_wkt())}</SRS>")
-        if not dataset.transform.is_identity:
-            lines.append(f"<GeoTransform>{', '.join(map(repr, dataset.transform.to_gdal()))}</GeoTransform>")
+        if raster.crs is not None:
+            lines.append(f"<SRS>{escape(raster.crs.to_wkt())}</SRS>")
+        if not raster.transform.is_identity:
+            lines.append(f"<GeoTransform>{', '.join(map(repr, raster.transform.to_gdal()))}</GeoTransform>")
         if colours and not task.binary:
             names = ",".join(f"{index}={name}" for index, name in enumerate(task.classes))
             lines.append(f'<Metadata><MDI key="CLASSES">{escape(names)}</MDI></Metadata>')
@@ -157,11 +218,26 @@ class Parts:
                 )
 
     def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the folder; to other processes it is gone at once."""
+        away = self.folder.with_name(f"{self.folder.name}-{self._own}")
+        with suppress(OSError):
+            self.folder.replace(away)
+            shutil.rmtree(away, ignore_errors=True)
+
+    def forget(self, lock: Path) -> None:
+        """Delete a lock of ours, and the folder if that is all of it: it was made again after its end."""
+        with suppress(OSError):
+            lock.unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def _path(self, row: int, stripe: int) -> Path:
         return self.folder / f"row{row:06d}-stripe{stripe:03d}.tif"
+
+
+def _release(lock: FileLock) -> None:
+    """Give a lock back and leave no file behind."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
 
 
 def _colour_table(task: Task) -> list[str]:

@@ -124,7 +124,7 @@ def _open(path: Path) -> Any:
 
 
 def ground_under(dataset: Any, name: Path | str, options: PolygonOptions) -> Georeference:
-    """Return the ground under an open rasterio dataset of which polygons can be written.
+    """Return the ground under an open rasterio dataset, or a ``Raster``, of which polygons can be written.
 
     Raises:
         ExperimentError: It has no CRS or transform; GeoJSON of a CRS that does not relate to the earth.

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from sweep.predict.polygons import PolygonOptions
+from sweep.results.ensemble import Ensemble
 from trainables.errors import ExperimentError
+
+OF_THE_MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +64,31 @@ class MapSettings:
         return PolygonOptions(
             path=path, min_area_m2=self.min_area, simplify_m=self.simplify, regularise=self.regularise
         )
+
+
+def metres_of(resample: str | None, ensemble: Ensemble) -> float | None:
+    """Return the metres per pixel that are wanted; None for those of each raster.
+
+    Args:
+        resample: A number, or ``model`` for those of the models' tiles.
+        ensemble: The models.
+
+    Raises:
+        ExperimentError: It is no such number, or nobody has said how large the tiles' pixels are.
+    """
+    if resample is None:
+        return None
+    if resample == OF_THE_MODEL:
+        if ensemble.metres_per_pixel is None:
+            raise ExperimentError(
+                f"--resample model: nobody has said at how many metres per pixel {ensemble.names[0]} was trained; say "
+                f"them: --resample 0.3"
+            )
+        return ensemble.metres_per_pixel
+    try:
+        metres = float(resample)
+    except ValueError:
+        metres = math.nan
+    if not 0 < metres < math.inf:
+        raise ExperimentError(f"--resample {resample}: must be metres per pixel, such as 0.3, or model")
+    return metres

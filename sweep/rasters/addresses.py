@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 SIGNATURES = re.compile(
@@ -17,9 +18,33 @@ WITH_THEM = re.compile(
 """Parameters that come with those and belong to them (Azure: the fields of a shared access signature)."""
 
 
+SUBDATASET = re.compile(r"([A-Z][A-Z0-9]{2,})(_[A-Z0-9_]+)?:(?!//)(.+)", re.DOTALL | re.IGNORECASE)
+"""GDAL's addresses of one picture of several, such as ``GTIFF_DIR:2:scene.tif`` or ``NETCDF:"scene.nc":red``."""
+
+
 def is_remote(path: str) -> bool:
-    """Whether a path is an address for GDAL rather than a file."""
-    return "://" in path or path.startswith("/vsi")
+    """Whether a path is an address for GDAL rather than a file: on another machine, in an archive, or a subdataset."""
+    return "://" in path or path.startswith("/vsi") or is_subdataset(path)
+
+
+def is_subdataset(path: str) -> bool:
+    """Whether a path is GDAL's address of one picture of several."""
+    return bool(SUBDATASET.fullmatch(path)) and not Path(path).exists()
+
+
+def driver_of_subdataset(path: str) -> str:
+    """Return the beginning of such an address up to a first ``_``: its driver's name, in capitals; else empty."""
+    found = SUBDATASET.fullmatch(path) if is_subdataset(path) else None
+    return found[1].upper() if found else ""
+
+
+def file_of_subdataset(path: str) -> Path | None:
+    """Return the file of this machine that such an address names; None where there is none."""
+    found = SUBDATASET.fullmatch(path) if is_subdataset(path) else None
+    if found is None:
+        return None
+    parts = [*re.findall(r'"([^"]+)"', found[3]), *found[3].split(":"), found[3].rpartition(":")[0]]
+    return next((Path(one) for one in parts if one and Path(one).is_file()), None)
 
 
 def split_address(address: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from sweep.rasters.addresses import is_remote, unsigned, unsigned_in
+from sweep.rasters.addresses import driver_of_subdataset, file_of_subdataset, is_remote, unsigned, unsigned_in
 from trainables.errors import DataError
 
 SHOWN = 3
@@ -25,6 +25,8 @@ Stamp = dict[str, list[int | str]]
 READ_AS = "read as"
 ANIMATED = ("GIF", "WEBP", "PNG")
 """GDAL's names of formats that may hold several pictures one after another."""
+DRIVERS_BY_ENDING = {".hdf": "HDF4", ".ecw": "ECW", ".sid": "MRSID", ".nc": "NETCDF", ".h5": "HDF5"}
+"""Endings of formats whose drivers not every GDAL has."""
 UNCOUNTED = (".aux.xml", ".ovr")
 """Endings of files whose change alone is none of the raster."""
 ARCHIVE = re.compile(r"(zip|tar|gzip|file)(\+file)?://")
@@ -55,11 +57,25 @@ def open_dataset(path: str, *, fix: str = "replace it", drivers: Sequence[str] =
     except RasterioError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         name, reason = unsigned(path), unsigned_in(reason, path)
+        if driver := _missing_driver(path):
+            raise UnreadableError(
+                f"{name}: the GDAL here (rasterio's) has no driver {driver}; convert it with a GDAL that has: "
+                f"gdal_translate {quote(name)} scene.tif"
+            ) from error
         raise UnreadableError(f"{name}: is no raster that GDAL can open ({reason}); {fix}") from error
     if dataset.driver == "VRT" and not is_remote(path) and not path.lower().endswith(".vrt"):
         dataset.close()
         raise UnreadableError(f"{path}: is a virtual raster, which shows other files; call it .vrt if that is meant")
     return dataset
+
+
+def _missing_driver(path: str) -> str:
+    """Return the driver that an address or a file's ending names and that GDAL does not have; empty where it has it."""
+    from rasterio.env import Env
+
+    wanted = driver_of_subdataset(path) or DRIVERS_BY_ENDING.get(Path(path).suffix.lower(), "")
+    with Env() as env:
+        return wanted if wanted and wanted not in {name.upper() for name in env.drivers()} else ""
 
 
 def replace_or_skip(skip_flag: str = "--skip-bad") -> str:
@@ -80,6 +96,12 @@ def require_one_picture(path: str, dataset: Any) -> None:
     count = max(len(dataset.subdatasets), _frames(dataset))
     if count > 1 or (count and not dataset.count):
         stem = str(Path(path).with_suffix(""))
+        if dataset.subdatasets and not dataset.count:
+            listed = ", ".join(map(quote, dataset.subdatasets[:SHOWN]))
+            raise DataError(
+                f"{path}: holds {count} pictures; name the one that is meant instead, such as {listed}, or save it "
+                f"alone by gdal_translate"
+            )
         save = f"{PAGES} {quote(path)} {quote(stem)}" if dataset.count else "gdal_translate saves one of them"
         raise DataError(f"{path}: holds {count} pictures; save the one that is meant alone, such as {save}")
 
@@ -163,6 +185,8 @@ def file_of(path: str) -> Path | None:
     Args:
         path: A path, or an address of GDAL such as ``/vsizip/scenes.zip/scene.tif``.
     """
+    if (inside := file_of_subdataset(path)) is not None:
+        return inside
     inner = ARCHIVE.sub("", path).replace("!", "/") if ARCHIVE.match(path) else path
     while inner.startswith("/vsi") and "/" in inner[1:]:
         inner = inner[1:].partition("/")[2].replace("{", "").replace("}", "")

@@ -192,7 +192,7 @@ def side_of_pixel(dataset: Any, name: Path | str) -> float | None:
     """Return the side, in metres, of a square as large as the pixel in the middle of a raster.
 
     Args:
-        dataset: An open rasterio dataset.
+        dataset: An open rasterio dataset, or a ``Raster``.
         name: What to call it in an error.
 
     Returns:
@@ -200,5 +200,27 @@ def side_of_pixel(dataset: Any, name: Path | str) -> float | None:
     """
     if not is_located(dataset):
         return None
+    return float(np.sqrt(abs(np.linalg.det(_middle_pixel(dataset, name)))))
+
+
+def sides_of_pixel(dataset: Any, name: Path | str) -> tuple[float, float] | None:
+    """Return how many metres the pixel in the middle of a raster is wide and high.
+
+    Args:
+        dataset: An open rasterio dataset, or a ``Raster``.
+        name: What to call it in an error.
+
+    Returns:
+        Along a row, and along a column; None where nobody knows where it is.
+    """
+    if not is_located(dataset):
+        return None
+    across, down = np.linalg.norm(_middle_pixel(dataset, name), axis=0).tolist()
+    return across, down
+
+
+def _middle_pixel(dataset: Any, name: Path | str) -> NDArray[np.float64]:
+    """Return (2, 2) metres, see ``Georeference.metres_per_pixel``."""
     middle = np.array([[dataset.width / 2, dataset.height / 2]])
-    return float(np.sqrt(abs(np.linalg.det(Georeference(dataset, name).metres_per_pixel(middle)[0]))))
+    found: NDArray[np.float64] = Georeference(dataset, name).metres_per_pixel(middle)[0]
+    return found

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
-from sweep.rasters.addresses import is_remote, split_address, unsigned
+from sweep.rasters.addresses import file_of_subdataset, is_remote, is_subdataset, split_address, unsigned
 from trainables.data.tiles import natural_order, same_name
 from trainables.errors import ExperimentError
 
 ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg")
 """What is taken from a folder; a file named by itself may be anything that GDAL opens."""
+MAX_NAME = 120
+"""Letters of the name of a subdataset's results."""
 MAX_QUERY = 60
 """Letters of an address's query in the name of its results."""
 
@@ -87,6 +89,10 @@ def result_name(path: str) -> str:
     """
     if not is_remote(path):
         return same_name(Path(path).stem)
+    if is_subdataset(path):
+        file = file_of_subdataset(path)
+        within = path.replace(str(file), "").partition(":")[2] if file else path
+        return same_name("-".join([*([file.stem] if file else []), *re.findall(r"[\w.]+", within)])[:MAX_NAME])
     place, query = split_address(unsigned(path))
     last = Path(place.rstrip("/"))
     name = last.stem

@@ -14,11 +14,11 @@ import numpy as np
 
 from sweep.rasters.addresses import is_remote, unsigned
 from sweep.rasters.bands import choose_bands, kinds_of, palette_of
-from sweep.rasters.files import open_dataset, replace_or_skip, require_one_picture
+from sweep.rasters.files import UnreadableError, open_dataset, replace_or_skip, require_one_picture
 from sweep.rasters.gdal import gdal
 from sweep.rasters.orientation import UPRIGHT, orientation_of
 from trainables.data.imagery import COLOURS
-from trainables.errors import DataError, ExperimentError
+from trainables.errors import DataError
 from trainables.wording import counted
 
 ALIGNED = 0.01
@@ -37,10 +37,8 @@ TYPES = {
     "float64": "Float64",
 }
 """numpy's -> GDAL's names."""
-MADE_BY = '<Metadata><MDI key="MADE_BY">tilesweep</MDI></Metadata>'
-"""By which a file of ours is known."""
 COLOUR_NAMES = {"red": "Red", "green": "Green", "blue": "Blue"}
-OnTop = Literal["last", "first"]
+OnTop = Literal["last", "first", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +79,7 @@ class Mosaic:
         dtype: numpy's name of their type.
         sources: The rasters; a later one covers those before it.
         missing: The cells of a regular grid of equal files that have none, in words.
+        skipped: What could not be opened and was left out, in words.
     """
 
     crs: str
@@ -91,10 +90,18 @@ class Mosaic:
     dtype: str
     sources: tuple[Source, ...]
     missing: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, paths: Sequence[str], wanted: Sequence[str], bands: Sequence[int] = (), on_top: OnTop = "last"
+        cls,
+        paths: Sequence[str],
+        wanted: Sequence[str],
+        bands: Sequence[int] = (),
+        on_top: OnTop = "last",
+        *,
+        ignore_alpha: bool = False,
+        skip_bad: bool = False,
     ) -> Mosaic:
         """Put rasters side by side; only their headers are read.
 
@@ -102,17 +109,19 @@ class Mosaic:
             paths: Files, or addresses that GDAL opens.
             wanted: Names of the bands that are needed.
             bands: Their numbers in each raster, from 1; empty finds them by name in each.
-            on_top: Which of two rasters that overlap is seen.
+            on_top: Which of two rasters that overlap is seen; for a mean, the virtual raster shows the last one.
+            ignore_alpha: Transparency hides nothing.
+            skip_bad: Leave out files that are no raster.
 
         Raises:
             DataError: They are not on one grid, or bands do not fit; every raster that does not is listed.
         """
         with gdal():
-            return _Assembly(wanted, bands).mosaic(paths, on_top)
+            return _Assembly(wanted, bands, ignore_alpha=ignore_alpha, skip_bad=skip_bad).mosaic(paths, on_top)
 
     def to_vrt(self) -> str:
         """Return it as a GDAL virtual raster: XML that names the files by absolute path."""
-        lines = [f'<VRTDataset rasterXSize="{self.width}" rasterYSize="{self.height}">', MADE_BY]
+        lines = [f'<VRTDataset rasterXSize="{self.width}" rasterYSize="{self.height}">']
         if self.crs:
             lines.append(f"<SRS>{escape(self.crs)}</SRS>")
         lines.append(f"<GeoTransform>{', '.join(map(repr, self.transform.to_gdal()))}</GeoTransform>")
@@ -127,43 +136,26 @@ class Mosaic:
         lines += [_mask(one) for one in self.sources]
         return "\n".join([*lines, "</VRTRasterBand></MaskBand></VRTDataset>", ""])
 
-    def write(self, path: Path, *, overwrite: bool = False) -> None:
-        """Write it as a virtual raster; a file that says the same already is left as it is.
-
-        Raises:
-            ExperimentError: There is a file that is not ours, and it may not be replaced.
-            OSError: It cannot be written.
-        """
-        text = self.to_vrt()
-        if path.exists():
-            with path.open("rb") as file:
-                begin = file.read(1000)
-            if MADE_BY.encode() not in begin and not overwrite:
-                raise ExperimentError(f"{path}: exists already, not as tilesweep wrote it; move it, or say --overwrite")
-            if path.read_text(encoding="utf-8", errors="replace") == text:
-                return
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-
 
 class _Assembly:
     """Looks at rasters one by one, and collects what does not fit."""
 
-    def __init__(self, wanted: Sequence[str], bands: Sequence[int]) -> None:
+    def __init__(self, wanted: Sequence[str], bands: Sequence[int], *, ignore_alpha: bool, skip_bad: bool) -> None:
         self._wanted, self._bands = wanted, bands
+        self._ignore_alpha, self._skip_bad = ignore_alpha, skip_bad
         self._faults: list[str] = []
+        self._skipped: list[str] = []
         self._first: Any = None
 
     def mosaic(self, paths: Sequence[str], on_top: OnTop) -> Mosaic:
         found = [one for path in paths if (one := self._look(path))]
         if self._faults or not found:
-            raise DataError(self._faults or ["--mosaic: there is no raster to put together"])
+            raise DataError(self._faults or self._skipped or ["--mosaic: there is no raster to put together"])
         _, transform, crs, dtype = self._first
         left, top = min(one.left for one in found), min(one.top for one in found)
         placed = tuple(
             Source(**{**vars(one), "left": one.left - left, "top": one.top - top})
-            for one in (found if on_top == "last" else reversed(found))
+            for one in (reversed(found) if on_top == "first" else found)
         )
         moved = transform @ type(transform).translation(left, top)
         return Mosaic(
@@ -175,6 +167,7 @@ class _Assembly:
             dtype=dtype,
             sources=placed,
             missing=_missing(placed, moved),
+            skipped=tuple(self._skipped),
         )
 
     def _look(self, path: str) -> Source | None:
@@ -188,7 +181,8 @@ class _Assembly:
                 require_one_picture(path, dataset)
                 return self._place(path, dataset)
         except DataError as error:
-            self._faults += error.faults
+            skip = self._skip_bad and isinstance(error, UnreadableError)
+            (self._skipped if skip else self._faults).extend(error.faults)
             return None
 
     def _place(self, path: str, dataset: Any) -> Source:
@@ -213,7 +207,7 @@ class _Assembly:
         if crs != first_crs and not _same_crs(crs, first_crs):
             raise DataError(
                 f"{path}: has the CRS {_name(crs)}, but {first} has {_name(first_crs)}; bring it onto the same grid: "
-                f"{_warp(first_crs, grid, path)}"
+                f"{warp_onto(first_crs, grid, path)}"
             )
         if dtype != first_type:
             raise DataError(f"{path}: holds {dtype}, but {first} {first_type}; convert one of them: gdal_translate -ot")
@@ -225,11 +219,13 @@ class _Assembly:
         if max(map(abs, off)) > ALIGNED or max(abs(relative.b), abs(relative.d)) > 1e-9:
             raise DataError(
                 f"{path}: is not on the grid of {first} (pixels of {_size(transform)} instead of {_size(grid)}, or "
-                f"between its pixels); bring it onto the same grid: {_warp(first_crs, grid, path)}"
+                f"between its pixels); bring it onto the same grid: {warp_onto(first_crs, grid, path)}"
             )
         from rasterio.enums import MaskFlags
 
-        whole = all(MaskFlags.all_valid in dataset.mask_flag_enums[band - 1] for band in bands)
+        flags = [dataset.mask_flag_enums[band - 1] for band in bands]
+        alpha = all(MaskFlags.alpha in one for one in flags)
+        whole = (alpha and self._ignore_alpha) or all(MaskFlags.all_valid in one for one in flags)
         return Source(
             path=path,
             left=left,
@@ -290,8 +286,14 @@ def _size(transform: Any) -> str:
     return f"{across:.9g} x {down:.9g}"
 
 
-def _warp(crs: str, grid: Any, path: str) -> str:
-    """Return the command that brings a raster onto a grid."""
+def warp_onto(crs: str, grid: Any, path: str) -> str:
+    """Return the command that brings a raster onto a grid.
+
+    Args:
+        crs: Of the grid, as WKT; empty for none.
+        grid: Its transform, affine.
+        path: The raster.
+    """
     from pyproj import CRS
 
     authority = CRS.from_wkt(crs).to_authority() if crs else None
@@ -322,6 +324,8 @@ def _source(one: Source, number: int) -> str:
 
 def _mask(one: Source) -> str:
     """Return the source of the mask: 255 where it holds something; nothing there leaves what is below it."""
-    kind = "ComplexSource" if one.masked else "SimpleSource"
-    more = "<UseMaskBand>true</UseMaskBand>" if one.masked else ""
-    return f"<{kind}>{_file_of(one)}<SourceBand>mask,{one.bands[0]}</SourceBand>{_place_of(one)}{more}</{kind}>"
+    if one.masked:
+        band, more = f"mask,{one.bands[0]}", "<UseMaskBand>true</UseMaskBand>"
+    else:  # every value becomes 255, whatever the file says of transparency
+        band, more = str(one.bands[0]), "<ScaleOffset>255</ScaleOffset><ScaleRatio>0</ScaleRatio>"
+    return f"<ComplexSource>{_file_of(one)}<SourceBand>{band}</SourceBand>{_place_of(one)}{more}</ComplexSource>"

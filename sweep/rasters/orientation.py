@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -74,6 +76,12 @@ class Orientation:
 
 
 UPRIGHT = Orientation()
+
+
+def cut_span(span: Span, size: int) -> Iterator[Span]:
+    """Cut a span where blocks of some size end."""
+    edges = [span[0], *range((span[0] // size + 1) * size, span[1], size), span[1]]
+    return itertools.pairwise(edges)
 
 
 def orientation_of(dataset: Any) -> Orientation:

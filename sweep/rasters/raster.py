@@ -16,7 +16,7 @@ from sweep.rasters.bands import check_scale, choose_bands, kinds_of, palette_of
 from sweep.rasters.damage import Damage
 from sweep.rasters.files import missing_sources, open_dataset, replace_or_skip, require_one_picture, require_sources
 from sweep.rasters.gdal import gdal
-from sweep.rasters.orientation import UPRIGHT, Orientation, Span, orientation_of
+from sweep.rasters.orientation import UPRIGHT, Orientation, Span, cut_span, orientation_of
 from sweep.rasters.validity import BY_FILE, ClippedArea, Validity
 from trainables.data.imagery import COLOURS, Scale, to_bytes
 from trainables.errors import DataError
@@ -87,9 +87,19 @@ class Raster:
         return self.orientation.shape(*self._stored_shape)[1]
 
     @property
+    def crs(self) -> Any:
+        """Its coordinate reference system as rasterio has it; None where nobody has said."""
+        return self.dataset.crs
+
+    @property
+    def transform(self) -> Any:
+        """Of its upright pixels where it has a place, affine: a raster that is stored turned has none."""
+        return self.dataset.transform
+
+    @property
     def georeferenced(self) -> bool:
         """Whether the file says where on earth, or on a plan, its pixels are."""
-        return self.dataset.crs is not None or not self.dataset.transform.is_identity
+        return self.crs is not None or not self.transform.is_identity
 
     @property
     def _stored_shape(self) -> tuple[int, int]:
@@ -285,7 +295,7 @@ class Raster:
         if first is not None:
             self.damage.refuse_nested(self.dataset, first)
             self._reopen()
-        for down, right in itertools.product(_pieces(rows, height), _pieces(columns, width)):
+        for down, right in itertools.product(cut_span(rows, height), cut_span(columns, width)):
             if self.damage.loses(down):
                 continue
             place = (slice(down[0] - rows[0], down[1] - rows[0]), slice(right[0] - columns[0], right[1] - columns[0]))
@@ -311,12 +321,6 @@ class Raster:
         self.dataset = open_dataset(self.path)
         if (self._stored_shape, self.dataset.dtypes) != (shape, kinds):
             raise DataError(f"{unsigned(self.path)}: was replaced while it was read; run the same command again")
-
-
-def _pieces(span: Span, size: int) -> Iterator[Span]:
-    """Cut a span where blocks of some size end."""
-    edges = [span[0], *range((span[0] // size + 1) * size, span[1], size), span[1]]
-    return itertools.pairwise(edges)
 
 
 def _bytes(values: NDArray[Any], scale: Sequence[Scale] | None) -> NDArray[np.uint8]:

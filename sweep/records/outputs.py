@@ -30,6 +30,7 @@ COMMENTS = {
     ".svg": b"<!-- tilesweep %s -->\n",
     ".pdf": b"%%tilesweep %s\n",
     ".yml": b"# tilesweep %s\n",
+    ".vrt": b"<!-- tilesweep %s -->\n",
 }
 """Endings -> the line at the end of a file that is its seal."""
 KEY = "tilesweep"
@@ -43,7 +44,7 @@ def sealed(content: bytes, ending: str) -> bytes:
 
     Args:
         content: Of a format that can hold a remark without being changed by it.
-        ending: ``.html``, ``.md``, ``.svg``, ``.pdf``, ``.yml``, ``.json`` (an object) or ``.png``.
+        ending: ``.html``, ``.md``, ``.svg``, ``.vrt``, ``.pdf``, ``.yml``, ``.json`` (an object) or ``.png``.
     """
     if ending == ".json":
         values = json.loads(content)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from sweep.records.experiment import Experiment
 from sweep.results.trained_models import TrainedModel, model_label
 from trainables.checkpoints import BestWeights
+from trainables.data.manifest import metres_in
 from trainables.errors import ExperimentError
 from trainables.held_out import Loaded, fold_models
 from trainables.inference import choose_device, default_batch, ensemble, ready, with_symmetries, within_memory
@@ -135,16 +134,9 @@ class Ensemble:
     @property
     def metres_per_pixel(self) -> float | None:
         """Of the tiles that they were trained on; None where nobody has said."""
+        if self.best.metres_per_pixel is not None:
+            return self.best.metres_per_pixel
         return metres_in(self.experiment.description["data"].get("sheet", {}) if self.experiment else {})
-
-
-def metres_in(sheet: Mapping[str, Any]) -> float | None:
-    """Return what a dataset's sheet says of its metres per pixel; None where nobody has said, as it is free text."""
-    try:
-        metres = float(sheet["metres a pixel"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return metres if 0 < metres < math.inf else None
 
 
 def _forwards(loaded: Sequence[Loaded], device: torch.device, *, tta: bool) -> tuple[Forward, Forward]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from sweep.rasters.addresses import unsigned
-from sweep.rasters.georeference import require_transform, side_of_pixel
+from sweep.rasters.collars import collar_share
+from sweep.rasters.georeference import require_transform, sides_of_pixel
+from sweep.rasters.mosaic import Mosaic
+from sweep.rasters.pieces import MosaicRaster, as_mosaic
 from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.resampled import Resampled, in_metres
 from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble
 from trainables.data.imagery import Imagery, Scale
 from trainables.errors import ExperimentError
+from trainables.wording import counted
 
 MOST = 255
 """Largest value of a byte."""
@@ -25,6 +32,31 @@ SHADES = 32
 """Different values of an alpha that is one: it is 0 and 255, and has a few steps along an edge."""
 FAR = 1.5
 """Pixels so many times larger or smaller than the training data's are warned about."""
+MOST_FILES = 200
+"""Files of a mosaic that are looked at for black collars."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrangement:
+    """How the pixels of files become those that a model sees.
+
+    Attributes:
+        mosaic: What the raster shows; None for a file by itself.
+        mean: Where files of the mosaic overlap, their mean is seen; else the upper one.
+        metres: Per pixel, along both sides; None for those of the file.
+    """
+
+    mosaic: Mosaic | None = None
+    mean: bool = False
+    metres: float | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides a prediction, as plain values; empty ones where files are seen as they are."""
+        return {"on_top": "mean" if self.mean else None, "resample": self.metres}
+
+
+AS_IT_IS = Arrangement()
 
 
 @contextmanager
@@ -36,6 +68,7 @@ def open_for_model(
     scale: Scale | None = None,
     skip_bad: bool = False,
     validity: Validity = BY_FILE,
+    arrangement: Arrangement = AS_IT_IS,
 ) -> Iterator[Raster]:
     """Open a raster for the duration of the block.
 
@@ -46,6 +79,7 @@ def open_for_model(
         scale: The values that become 0 and 255; None for those of their tiles.
         skip_bad: Leave damaged blocks out.
         validity: What of it is taken for nothing beside what the file says.
+        arrangement: How its pixels become those that the models see.
 
     Raises:
         ExperimentError: It cannot be used as it is.
@@ -63,22 +97,39 @@ def open_for_model(
     ) as raster:
         require_transform(raster.dataset, unsigned(path))
         _require_unscaled(raster, path, scale, imagery)
-        yield raster
+        with ExitStack() as stack:
+            if arrangement.mosaic:
+                raster = stack.enter_context(as_mosaic(raster, arrangement.mosaic, mean=arrangement.mean))
+            if arrangement.metres:
+                raster = Resampled.at(raster, arrangement.metres, unsigned(path))
+            yield raster
 
 
-def size_warning(path: str, raster: Raster, ensemble: Ensemble) -> str:
+def size_warning(path: str, raster: Raster, ensemble: Ensemble, fix: str = "resample the raster first") -> str:
     """Say that a raster's pixels are far from those of the training data; empty if they are not, or nobody knows.
+
+    Args:
+        path: What to call it.
+        raster: Open.
+        ensemble: The models that will look at it.
+        fix: What to do about it.
 
     Raises:
         ExperimentError: Its CRS is not defined where it is.
     """
-    here, there = side_of_pixel(raster.dataset, path), ensemble.metres_per_pixel
-    if here is None or there is None or 1 / FAR < here / there < FAR:
+    sides, there = sides_of_pixel(raster, path), ensemble.metres_per_pixel
+    if sides is None:
+        return ""
+    if there is None:
+        if max(sides) / min(sides) < FAR:
+            return ""
+        return f"{path}: a pixel is {in_metres(sides)} on the ground, so shapes are stretched; {fix}"
+    here = max(sides, key=lambda side: abs(np.log(side / there)))
+    if 1 / FAR < here / there < FAR:
         return ""
     return (
-        f"{path}: {here:.3g} m per pixel, but the model was trained at {there:.3g} m; what it looks for is "
-        f"{max(here / there, there / here):.2g} times {'smaller' if here > there else 'larger'} here: resample the "
-        f"raster first (gdalwarp -tr)"
+        f"{path}: {in_metres(sides)} per pixel, but the model was trained at {there:.3g} m; what it looks for is "
+        f"{max(here / there, there / here):.2g} times {'smaller' if here > there else 'larger'} here: {fix}"
     )
 
 
@@ -98,6 +149,24 @@ def alpha_warning(path: str, raster: Raster) -> str:
     return (
         f"{path}: band {kinds.index('alpha') + 1} is tagged as alpha, but has {shades} different values in the middle, "
         f"as a picture has; if it is near infrared, --ignore-alpha keeps it from hiding pixels"
+    )
+
+
+def collar_warning(path: str, raster: Raster) -> str:
+    """Say that a raster, or files of a mosaic, have a black collar that is not tagged; empty if they have none."""
+    if raster.validity.nodata is not None or raster.palette is not None:
+        return ""
+    fix = "and no nodata is tagged, so the model sees a picture there; if it is a collar, --nodata 0 leaves it out"
+    if not isinstance(raster, MosaicRaster):
+        share = collar_share(raster.dataset, raster.bands)
+        return f"{path}: {share:.1%} of its pixels are black up to its edge, {fix}" if share else ""
+    shares = raster.collars(MOST_FILES)
+    if not (black := {name: share for name, share in shares.items() if share}):
+        return ""
+    worst = max(black, key=lambda name: black[name])
+    return (
+        f"{path}: {len(black)} of {counted(len(shares), 'file')} that were looked at are black up to their edge, such "
+        f"as {worst} by {black[worst]:.1%}, {fix}"
     )
 
 

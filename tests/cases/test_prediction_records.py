@@ -275,7 +275,7 @@ def test_the_same_command_twice_at_once_predicts_each_raster_once(
     predict(tmp_path / "in", "--out", out)
     thread.join()
     assert predicted == ["b_mask.tif", "a_mask.tif"]
-    assert "a: another command predicts it; waiting" in capsys.readouterr().out
+    assert "a: another command predicts it; sharing what is left" in capsys.readouterr().out
     assert names(out) == ["a_mask.qml", "a_mask.tif", "b_mask.qml", "b_mask.tif", "predictions.json"]
 
 

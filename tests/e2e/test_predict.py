@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -31,6 +32,7 @@ from tests.commands import Run, assert_refused, start
 from tests.conftest import ROOT, SHARED, WriteDataset
 from tests.rasters import write_tif
 from tests.shared_sweeps import SharedSweep
+from trainables.checkpoints import dump_best, load_best
 from trainables.errors import TilesweepError
 from trainables.models.registry import GRID_OF_FIVE
 from trainables.storage import Storage
@@ -150,11 +152,37 @@ def test_a_clipped_map_is_the_whole_map_inside_of_the_area(predict: Predict, tmp
         predict(tmp_path / "in" / "far.tif", "--out", tmp_path / "far", "--clip", area)
 
 
-def test_what_would_hide_a_file_of_a_mosaic_is_refused(predict: Predict, tmp_path: Path) -> None:
-    raster = write_tif(tmp_path / "a.tif", scene(100, 100))
-    for flags, fix in ((("--nodata", 0), "rio edit-info --nodata 0"), (("--ignore-alpha",), "gdal_translate")):
-        with pytest.raises(TilesweepError, match=fix):
-            predict(raster, "--mosaic", "--out", tmp_path / "out", *flags)
+def test_a_black_collar_is_noticed_and_the_printed_fix_leaves_it_out(predict: Predict, tmp_path: Path) -> None:
+    """In a file by itself, and in a mosaic, where it hides nothing of the neighbour."""
+    image = scene(200, 300)
+    collar = image.copy()
+    collar[:, 200:] = 0
+    left = write_tif(tmp_path / "in" / "a.tif", collar, transform=HERE)
+    write_tif(tmp_path / "in" / "b.tif", image[:, 180:], transform=HERE @ Affine.translation(180, 0))
+    said = predict(left, "--out", tmp_path / "a")
+    assert f"{left}: 33.3% of its pixels are black up to its edge" in said and "--nodata 0" in said
+    assert "are black" not in predict(left, "--out", tmp_path / "b", "--nodata", 0)
+    flags = ("--mosaic", "--on-top", "first", tmp_path / "in")
+    said = predict(*flags, "--out", tmp_path / "c")
+    assert f"1 of 2 files that were looked at are black up to their edge, such as {left} by 33.3%" in said
+    assert "are black" not in predict(*flags, "--out", tmp_path / "d", "--nodata", 0)
+    predict(write_tif(tmp_path / "whole" / "mosaic.tif", image, transform=HERE), "--out", tmp_path / "e")
+    masks = {name: rasterio.open(tmp_path / name / "mosaic_mask.tif").read(1) for name in "cde"}
+    assert np.array_equal(masks["d"], masks["e"]) and not np.array_equal(masks["c"], masks["e"])
+
+
+def test_overlaps_are_seen_by_their_mean_and_never_mixed_with_others(predict: Predict, tmp_path: Path) -> None:
+    image = scene(100, 200)
+    dark, light = image - 20, image + 20
+    write_tif(tmp_path / "in" / "a.tif", dark, transform=HERE)
+    write_tif(tmp_path / "in" / "b.tif", light, transform=HERE)
+    predict(tmp_path / "in", "--mosaic", "--on-top", "mean", "--out", tmp_path / "out", "--probability")
+    predict(write_tif(tmp_path / "w" / "mosaic.tif", image, transform=HERE), "--out", tmp_path / "o", "--probability")
+    for layer in ("mask", "probability"):
+        one, other = (rasterio.open(tmp_path / name / f"mosaic_{layer}.tif").read(1) for name in ("out", "o"))
+        assert np.array_equal(one, other)
+    with pytest.raises(TilesweepError, match=r"made otherwise \(on_top\)"):
+        predict(tmp_path / "in", "--mosaic", "--out", tmp_path / "out", "--probability")
 
 
 def again(map_: Path, out: Path, *flags: object) -> list[str]:
@@ -357,6 +385,71 @@ def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
     far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
     said = predict(near, far, "--out", tmp_path / "out", storage=storage)
     assert "far.tif: 0.6 m per pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
+    flat = write_tif(tmp_path / "in" / "flat.tif", scene(64, 64), transform=HERE @ Affine.scale(0.17 / 0.3, 1.1))
+    said = predict(flat, "--out", tmp_path / "out", storage=storage)
+    assert "flat.tif: 0.17 x 0.33 m per pixel, but the model was trained at 0.3 m" in said
+    assert "1.8 times larger here: --resample model brings it to the model's" in said
+    assert "m per pixel" not in predict(flat, "--out", tmp_path / "more", "--resample", "model", storage=storage)
+    with rasterio.open(tmp_path / "more" / "flat_mask.tif") as mask:
+        assert mask.res == pytest.approx((0.3, 0.3)) and mask.shape == (71, 37)
+    assert json.loads((tmp_path / "more" / "predictions.json").read_text())["settings"]["resample"] == 0.3
+
+
+def test_a_model_that_is_a_file_knows_its_resolution(
+    scored: SharedSweep, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = scored.storage / "phase1-smoke" / "unet" / "best.safetensors"
+    far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
+    with pytest.raises(TilesweepError, match=r"--resample model: nobody has said .*: --resample 0\.3"):
+        predict(far, "--out", tmp_path / "a", "--resample", "model", model=str(best))
+    model, described = load_best(best)
+    placed = tmp_path / "placed.safetensors"
+    placed.write_bytes(dump_best(model.portable_state_dict(), replace(described, metres_per_pixel=0.3)))
+    assert "0.6 m per pixel, but the model was trained at 0.3 m" in predict(
+        far, "--out", tmp_path / "b", model=str(placed)
+    )
+    predict(far, "--out", tmp_path / "c", "--resample", "model", model=str(placed))
+    with rasterio.open(tmp_path / "c" / "far_mask.tif") as mask:
+        assert mask.shape == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (("a.tif", "--resample", "fine"), "--resample fine: must be metres per pixel, such as 0.3, or model"),
+        (("a.tif", "--resample", "-1"), "--resample -1: must be metres per pixel"),
+        (("a.tif", "--resample", "0.0001"), "more than 32 times larger"),
+        (("plain.tif", "--resample", "0.3"), "nobody knows how large its pixels are; leave --resample out"),
+    ],
+)
+def test_what_cannot_be_resampled_is_refused(
+    predict: Predict, tmp_path: Path, words: tuple[str, ...], refusal: str
+) -> None:
+    write_tif(tmp_path / "a.tif", scene(64, 64))
+    write_tif(tmp_path / "plain.tif", scene(64, 64), crs=None, transform=Affine.identity())
+    with pytest.raises(TilesweepError, match=refusal):
+        predict(tmp_path / words[0], *words[1:], "--out", tmp_path / "out")
+
+
+def test_a_resampled_mosaic_is_the_resampled_whole_in_its_clip(predict: Predict, tmp_path: Path) -> None:
+    """All that changes how pixels are seen, at once."""
+    image = scene(200, 300)
+    whole = write_tif(tmp_path / "w" / "mosaic.tif", image, transform=HERE)
+    for left in (0, 100, 200):
+        place = HERE @ Affine.translation(left, 0)
+        write_tif(tmp_path / "in" / f"{left}.tif", image[:, left : left + 100], transform=place)
+    corners = [HERE @ one for one in ((50, 30), (250, 30), (250, 170), (50, 170))]
+    geopandas.GeoDataFrame(geometry=[shapely.Polygon(corners)], crs="EPSG:32633").to_file(tmp_path / "a.gpkg")
+    flags = ("--resample", 0.45, "--clip", tmp_path / "a.gpkg", "--probability", "--polygons", "gpkg")
+    predict(whole, "--out", tmp_path / "o1", *flags)
+    predict(tmp_path / "in", "--mosaic", "--out", tmp_path / "o2", *flags)
+    found = []
+    for out in ("o1", "o2"):
+        with rasterio.open(tmp_path / out / "mosaic_probability.tif") as file:
+            assert file.shape == (134, 200)
+            found.append((file.read(1).tolist(), file.transform, file.crs))
+    assert found[0] == found[1]
+    assert (np.array(found[0][0]) != 255).mean() == pytest.approx(140 * 200 / (200 * 300), abs=0.02)
 
 
 def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, here: Run, tmp_path: Path) -> None:

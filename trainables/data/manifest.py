@@ -273,3 +273,12 @@ def _read(kind: type[_Part], path: Path, values: Mapping[str, Any]) -> _Part:
         return kind.from_dict(values)
     except DataError as error:
         raise DataError(f"{path}: {fault}" for fault in error.faults) from error
+
+
+def metres_in(sheet: Mapping[str, Any]) -> float | None:
+    """Return what a dataset's sheet says of its metres per pixel; None where nobody has said, as it is free text."""
+    try:
+        metres = float(sheet["metres a pixel"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return metres if 0 < metres < math.inf else None

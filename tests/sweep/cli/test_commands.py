@@ -121,7 +121,7 @@ OWN_FLAGS = {
     ("score",): "attempts again verify",
     ("report",): "audit browse live pdf",
     ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top nodata clip "
-    "ignore_alpha",
+    "ignore_alpha resample workers band_files",
     ("export",): "format opset for_program int8",
     ("audit map",): "sample image filled",
 }

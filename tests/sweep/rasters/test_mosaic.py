@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from sweep.predict.together import write_virtual
 from sweep.rasters.mosaic import Mosaic, missing_in_words
 from sweep.rasters.raster import open_raster
 from trainables.data.imagery import COLOURS
@@ -45,7 +46,7 @@ def write(
 
 def read(mosaic: Mosaic, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return (C, H, W) pixels and (H, W) which of them hold anything, as a prediction sees them."""
-    mosaic.write(folder / "mosaic.vrt")
+    write_virtual(mosaic.to_vrt(), folder / "mosaic.vrt", overwrite=False)
     with open_raster(str(folder / "mosaic.vrt"), wanted=mosaic.names) as raster:
         pixels = raster.read((0, raster.height), (0, raster.width))
         assert raster.height == mosaic.height and raster.width == mosaic.width
@@ -123,7 +124,7 @@ def test_other_bands_are_chosen_by_name_and_values_are_kept(tmp_path: Path) -> N
         with rasterio.open(path, "r+") as file:
             file.descriptions = ("blue", "green", "red", "nir")
     mosaic = Mosaic.of(parts, ("nir", "red"))
-    mosaic.write(tmp_path / "m.vrt")
+    write_virtual(mosaic.to_vrt(), tmp_path / "m.vrt", overwrite=False)
     with rasterio.open(tmp_path / "m.vrt") as file:
         assert file.dtypes == ("uint16", "uint16") and np.array_equal(file.read(), values[[3, 2]])
         assert file.descriptions == ("nir", "red")
@@ -172,16 +173,18 @@ def test_a_grid_with_holes_lists_some_and_counts_all(tmp_path: Path) -> None:
 def test_an_unchanged_mosaic_is_not_written_again_and_another_file_is_not_replaced(tmp_path: Path) -> None:
     parts = quarters(tmp_path)
     place = tmp_path / "mosaic.vrt"
-    Mosaic.of(parts, COLOURS).write(place)
-    before = place.stat().st_mtime_ns
-    Mosaic.of(parts, COLOURS).write(place)
-    assert place.stat().st_mtime_ns == before
-    Mosaic.of(parts[:3], COLOURS).write(place)
-    assert place.stat().st_mtime_ns != before
-    place.write_text("<VRTDataset/>")
+
+    def put(paths: list[str]) -> int:
+        write_virtual(Mosaic.of(paths, COLOURS).to_vrt(), place, overwrite=False)
+        return place.stat().st_mtime_ns
+
+    before = put(parts)
+    assert put(parts) == before
+    assert put(parts[:3]) != before
+    place.write_text(place.read_text().replace("<SimpleSource>", "<SimpleSource><!-- mine -->"))
     with pytest.raises(ExperimentError, match="--overwrite"):
-        Mosaic.of(parts, COLOURS).write(place)
-    assert place.read_text() == "<VRTDataset/>"
+        put(parts)
+    assert "mine" in place.read_text()
 
 
 def test_a_signed_address_is_not_written_into_a_file(tmp_path: Path) -> None:
