@@ -50,6 +50,7 @@ class CrossValidation:
         weights: Initial encoder weights; see ``Trainer``, as the rest.
         workers: See there.
         features: See there.
+        beside: See there.
         compiled: See there.
 
     Raises:
@@ -66,6 +67,7 @@ class CrossValidation:
         *,
         workers: int = 2,
         features: FeatureCache | None = None,
+        beside: Sequence[str] = (),
         compiled: bool = False,
     ) -> None:
         self.recipe = recipe
@@ -83,6 +85,7 @@ class CrossValidation:
                 weights,
                 workers=workers,
                 features=features,
+                beside=beside,
                 compiled=compiled,
                 seed=fold_seed(recipe.seed, number),
             )

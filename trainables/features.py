@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,9 @@ FREE_SHARE = 0.5
 """Of the disk's free room, what the cache takes at most."""
 WAIT_SECONDS = 300.0
 """How long a trial waits for another one that encodes the same view, before it does so itself."""
+
+Encode = Callable[[], Mapping[str, Sequence[Tensor]]]
+"""Makes features, by key."""
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +57,13 @@ class FeatureCache:
         """Whether anything can be kept."""
         return self._limit > 0
 
-    def get(self, key: str, encode: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+    def get(self, key: str, encode: Encode) -> list[Tensor]:
         """Return the features of a key, from the disk if they are there.
 
         Args:
             key: Hex digest of everything that decides them.
-            encode: Makes them; only one process of the node does at a time.
+            encode: Makes them, and maybe what else one pass gives, which is kept with them; only one process of the
+                node does at a time.
 
         Returns:
             CPU tensors, backed by the file's pages where they come from the disk.
@@ -68,18 +72,54 @@ class FeatureCache:
         if found is not None:
             return found
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with lock_file(self._folder / f"{key}.lock", timeout=WAIT_SECONDS):
-                found = self._read(key)
-                if found is None:
-                    found = [tensor.contiguous() for tensor in encode()]
-                    self._write(key, found)
+            return self._make(key, encode, WAIT_SECONDS)
         except (OSError, LockedError) as error:
             log.info("features are not kept: %s", error)
-            return found or list(encode())
+            return list(encode()[key])
+
+    def make(self, key: str, encode: Encode) -> bool:
+        """Make features that are not there, unless another process is just making them; arguments as for ``get``.
+
+        Returns:
+            Whether they are there, or soon will be; False where they cannot be kept.
+        """
+        if self._path(key).exists():
+            return True
+        try:
+            self._make(key, encode, timeout=0)
+        except LockedError:
+            return True
+        except OSError as error:
+            log.info("features are not kept: %s", error)
+        return self._path(key).exists()
+
+    def _make(self, key: str, encode: Encode, timeout: float) -> list[Tensor]:
+        """Encode, and keep what can be kept.
+
+        Raises:
+            LockedError: Another process is still at it.
+            OSError: Nothing can be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = self._folder / f"{key}.lock"
+        with lock_file(lock, timeout=timeout):
+            found = self._read(key)
+            if found is None:
+                made = {name: [tensor.contiguous() for tensor in one] for name, one in encode().items()}
+                found = made[key]
+                for name, one in made.items():
+                    self._write(name, one)
         with suppress(OSError):
-            (self._folder / f"{key}.lock").unlink()
+            lock.unlink()
         return found
+
+    def has_room(self, count: int, key: str) -> bool:
+        """Whether so many more features as large as a key's may be kept without one of them making room for another."""
+        try:
+            free = shutil.disk_usage(self._folder).free
+            return count * self._path(key).stat().st_size <= min(self._limit, FREE_SHARE * free)
+        except OSError:
+            return False
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
@@ -139,21 +179,23 @@ class CachedEncoder:
     """A fixed encoder that sees each view once on a node.
 
     Args:
-        encode: Maps (1, 3, S, S) uint8 on the CPU to the features of that view, on the device.
-        fingerprint: Hash of the encoder's weights, and of whatever else it does to a view.
+        encode: Maps (1, 3, S, S) uint8 on the CPU to the features of that view, on the device: for each of the
+            fingerprints, or for the first one alone where one pass does not give the others.
+        fingerprints: Hash of the encoder's weights, and of whatever else it does to a view; then those of other
+            features of the same encoder that somebody will ask for.
         device: Where the features are wanted.
         store: Where they are kept.
     """
 
     def __init__(
         self,
-        encode: Callable[[Tensor], Sequence[Tensor]],
-        fingerprint: str,
+        encode: Callable[[Tensor], Sequence[Sequence[Tensor]]],
+        fingerprints: Sequence[str],
         device: torch.device,
         store: FeatureCache,
     ) -> None:
         self._encode = encode
-        self._fingerprint = f"{FORMAT} {torch.__version__} {device.type} {fingerprint}"
+        self._fingerprints = [f"{FORMAT} {torch.__version__} {device.type} {one}" for one in fingerprints]
         self._device = device
         self._store = store
 
@@ -164,16 +206,38 @@ class CachedEncoder:
             images: (B, 3, S, S) uint8 on the CPU. Views are encoded one by one, so that what is kept of one does not
                 depend on its company.
         """
-        views = [self._store.get(self._key(image), partial(self._features, image)) for image in images]
+        views = [self._store.get(self._keys(image)[0], partial(self._features, image)) for image in images]
         return [torch.stack(parts).to(self._device, non_blocking=True) for parts in zip(*views, strict=True)]
 
-    def _features(self, image: Tensor) -> list[Tensor]:
-        return [features[0].cpu() for features in self._encode(image[None])]
+    def fill(self, views: Sequence[Tensor]) -> None:
+        """Encode what of some views is not kept, before they are asked for one after the other.
 
-    def _key(self, image: Tensor) -> str:
-        digest = hashlib.sha256(f"{self._fingerprint} {tuple(image.shape)}".encode())
-        digest.update(image.permute(1, 2, 0).contiguous().numpy().data)
-        return digest.hexdigest()
+        Processes that do so at the same time share the work: each takes the next view that no other one is at.
+
+        Args:
+            views: (3, S, S) uint8 each, on the CPU.
+        """
+        for number, view in enumerate(views):
+            key = self._keys(view)[0]
+            if not self._store.make(key, partial(self._features, view)):
+                return
+            if number == 0 and not self._store.has_room(len(views), key):
+                return  # the first ones would be gone again when they are asked for
+
+    def _features(self, image: Tensor) -> dict[str, list[Tensor]]:
+        found = self._encode(image[None])
+        return {
+            key: [features[0].cpu() for features in one] for key, one in zip(self._keys(image), found, strict=False)
+        }
+
+    def _keys(self, image: Tensor) -> list[str]:
+        pixels = image.permute(1, 2, 0).contiguous().numpy().data
+        keys = []
+        for fingerprint in self._fingerprints:
+            digest = hashlib.sha256(f"{fingerprint} {tuple(image.shape)}".encode())
+            digest.update(pixels)
+            keys.append(digest.hexdigest())
+        return keys
 
 
 def _number(text: str | None, default: float) -> float:

@@ -51,9 +51,9 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
     ``Fold``; none is no cross-validation), ``rates`` (of a ``Refit``; none is no refit), ``device`` (``cpu`` or
     ``cuda``), ``compiled`` and ``trace`` (whether the step is translated by ``torch.compile``, and an epoch recorded),
     ``folder`` (path or URI of everything that it writes), and maybe ``weights_at`` (the storage from which nodes take
-    pretrained weights that they lack) and ``code`` (the architecture of a user's own that may run, with the hash of its
-    file). The tiles come through ``tune.with_parameters``: one copy per node, in shared memory. There is no test split
-    in them.
+    pretrained weights that they lack), ``beside`` (the sweep's architectures on the same fixed encoder) and ``code``
+    (the architecture of a user's own that may run, with the hash of its file). The tiles come through
+    ``tune.with_parameters``: one copy per node, in shared memory. There is no test split in them.
 
     A trial keeps its own state. Whenever it is started, for whatever reason, it first reports again the epochs that
     its folder holds, marked ``replayed``, and then continues with the next one.
@@ -97,6 +97,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._data = self._all_data.only(trial["tiles"])
         self._folds = tuple(Fold.from_dict(fold) for fold in trial.get("folds", ()))
         self._rates: Sequence[float] = trial.get("rates", ())
+        self._beside: Sequence[str] = trial.get("beside", ())
         self._folder = Storage.open(trial["folder"])
         self._weights_at: str | None = trial.get("weights_at")
         self._states = TrialStates(self._folder)
@@ -137,6 +138,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             fetch_to_node(self._weights, Storage.open(self._weights_at) if self._weights_at else None),
             workers=threads,
             features=FeatureCache(),
+            beside=self._beside,
             compiled=self._compiled,
             rates=self._rates,
         )

@@ -6,7 +6,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from trainables.energy import EnergyMeter
 from trainables.epochs import BestEpoch, Measured, epoch_report
 from trainables.errors import DivergedError
 from trainables.features import FeatureCache
-from trainables.fixed_encoder import FixedEncoder
+from trainables.fixed_encoder import FixedEncoder, feature_keys, forward_with
 from trainables.losses.base import loss_of
 from trainables.memory import MemoryLadder
 from trainables.metrics import ScoredTile, SplitScore
@@ -31,15 +31,13 @@ from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model
 from trainables.models.weights import Weights
 from trainables.optimizing import end_epoch, make_optimizer, make_schedule
-from trainables.precision import autocast, choose_dtype
+from trainables.precision import choose_dtype
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.scoring import (
     Forward,
     centre_window,
-    forward_on,
     predict_tiles,
-    scale,
     score_and_draw,
     score_split,
 )
@@ -59,6 +57,7 @@ class Trainer:
         weights: Initial encoder weights, from ``trainables.models.resolving.resolve``.
         workers: Threads that prepare views, at least 1.
         features: Keeps what a fixed encoder makes of views that come again; None encodes every view every time.
+        beside: Architectures whose trials read features of the same fixed encoder: one pass makes theirs, too.
         compiled: Whether ``torch.compile`` translates the training step.
         seed: Seeds initial weights, draws and dropout; None is the recipe's.
 
@@ -81,6 +80,7 @@ class Trainer:
         *,
         workers: int = 2,
         features: FeatureCache | None = None,
+        beside: Sequence[str] = (),
         compiled: bool = False,
         seed: int | None = None,
     ) -> None:
@@ -100,7 +100,8 @@ class Trainer:
         bands = len(data.imagery.bands)
         model = build_model(recipe, self.weights, data.task.channels, bands=bands, seed=self._seed)
         self.model: SegmentationModel = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.fixed_encoder = FixedEncoder.of(self.model, device, self.dtype, features)
+        keys = feature_keys(tuple(beside), recipe.model_size, data.task.channels, bands)
+        self.fixed_encoder = FixedEncoder.of(self.model, device, self.dtype, features, keys)
         encoder = self.fixed_encoder
         encodes_once = encoder is not None and encoder.keeps and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
@@ -329,6 +330,8 @@ class Trainer:
 
     def validate(self) -> SplitScore:
         """Score the validation windows with the present weights."""
+        if self.fixed_encoder and self.epoch == 1:
+            self.fixed_encoder.look_at(self._val, self.recipe.crop_size)
         return score_split(
             self.model, self._forward(), self._val, self.recipe, self._loss, batch_size=self._windows_a_batch
         )
@@ -354,6 +357,8 @@ class Trainer:
             The scores, and the predicted masks and overlays as file name to content.
         """
         self.model.load_portable_state_dict(self.best_state)
+        if self.fixed_encoder:
+            self.fixed_encoder.look_at(self._data.val, self.recipe.crop_size)
         return score_and_draw(
             self.model, self._forward(), self._data.val, self.recipe, self._loss, batch_size=self._windows_a_batch
         )
@@ -364,15 +369,7 @@ class Trainer:
         return max(1, self.recipe.batch_size // self.memory.parts(self.recipe.batch_size))
 
     def _forward(self) -> Forward:
-        if (encoder := self.fixed_encoder) is None or not encoder.keeps:
-            return forward_on(self.model, self.device, self.dtype)
-
-        def forward(images: Tensor) -> Tensor:
-            with torch.inference_mode(), autocast(self.device, self.dtype):
-                logits: Tensor = self.model(scale(images, self.device), encoder.encode_kept(images))
-            return logits.float()
-
-        return forward
+        return forward_with(self.model, self.fixed_encoder, self.device, self.dtype)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return self._average.applied() if self._average else nullcontext()

@@ -173,6 +173,11 @@ class Blender:
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
 
+def windows_of(image: Tensor, window: int) -> list[Tensor]:
+    """Return the (C, H, W) windows in which ``predict_by_windows`` looks at a (C, H, W) image, in its order."""
+    return list(cut_windows(image, *(Side.of(length, window) for length in image.shape[1:])))
+
+
 def predict_by_windows(
     predict: Callable[[Tensor], Tensor], images: Sequence[Tensor], *, window: int, batch_size: int = 4
 ) -> Iterator[Tensor]:

@@ -20,6 +20,7 @@ from sweep.planning.policy import NoHalving, Policy
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.trials import TrialPlan, refit_attempt
 from trainables.errors import ExperimentError
+from trainables.models.registry import on_one_encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,10 @@ class SweepPlan:
     def known(self) -> list[TrialPlan]:
         """Return the planned trials, and each search's template."""
         return [*self.trials, *(study.template for study in self.studies)]
+
+    def on_encoder_of(self, trial: TrialPlan) -> list[str]:
+        """Return the architectures whose trials read the same fixed encoder as a trial; none where it is alone."""
+        return on_one_encoder(trial.recipe.architecture, (one.recipe.architecture for one in self.known()))
 
     @property
     def folds(self) -> int:

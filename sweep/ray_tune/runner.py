@@ -164,6 +164,7 @@ def run_trials(
                 "trace": run.trace,
                 "folder": folder.address,
                 "weights_at": run.weights_at,
+                "beside": plan.on_encoder_of(trial),
                 "code": trusted_hashes([trial.recipe.architecture]),
             }
         }

@@ -81,8 +81,10 @@ def score(options: ScoreOptions, output: Output) -> None:
     with ledger.locked():
         admitted = admit(experiment, ledger, attempts=options.attempts, recipes=options.recipes, again=options.again)
         _check_data(experiment, patches)
-        with WindowProgress(output.console) as progress:
-            predict = predictor(options.address, options.device, progress, trust_code=options.trust_code)
+        with (
+            WindowProgress(output.console) as progress,
+            predictor(options.address, options.device, progress, trust_code=options.trust_code) as predict,
+        ):
             score_attempts(experiment, ledger, admitted, patches, predict, output)
     board = Leaderboard(experiment)
     board.write()

@@ -25,12 +25,14 @@ class Attempt:
     Attributes:
         name: The attempt's name.
         checkpoint_sha256: Hash of its best-weights file.
+        architecture: What was trained; empty where it is not known.
         reason: Why it reads again; empty for a first reading.
         recorded: Its reading, where a job recorded that and was killed before it wrote the files.
     """
 
     name: str
     checkpoint_sha256: str
+    architecture: str = ""
     reason: str = ""
     recorded: Reading | None = None
 
@@ -81,7 +83,7 @@ def admit(
         name = row.attempt
         siblings = {one.attempt for one in best[row.contest]} - {name}  # the same recipe with other seeds
         weights = hashlib.sha256(read_best_weights(experiment, name)).hexdigest()
-        attempt = Attempt(name=name, checkpoint_sha256=weights)
+        attempt = Attempt(name=name, checkpoint_sha256=weights, architecture=row.architecture)
         readings = before.of(attempt, row.contest, siblings)
         seen = bool(readings) or name in before.unrecorded
         if not seen or reason:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,17 +26,20 @@ from sweep.sealed.test_tiles import TestTiles
 from trainables.data.tiles import Tile
 from trainables.errors import ExperimentError, LedgerError
 from trainables.metrics import SplitScore
+from trainables.models.registry import described
 from trainables.models.trust import trust_everything
+from trainables.owners import scratch_folder
 from trainables.trial_states import BEST_FILE
 from trainables.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from trainables.features import FeatureCache
     from trainables.scoring import Forward
 
-Predict = Callable[[bytes, Sequence[Tile], str], tuple[SplitScore, dict[str, bytes]]]
-"""From a weights file's content, tiles, and where the weights are, to what ``predict_test`` returns."""
+Predict = Callable[..., tuple[SplitScore, dict[str, bytes]]]
+"""``predict_test``, but for how: from a weights file's content, tiles, where the weights are, and ``beside``."""
 
 
 def predict_test(
@@ -46,6 +50,8 @@ def predict_test(
     device: str,
     trust_code: bool = False,
     progress: WindowProgress | None = None,
+    features: FeatureCache | None = None,
+    beside: Sequence[str] | None = None,
 ) -> tuple[SplitScore, dict[str, bytes]]:
     """Score tiles with a best-weights file.
 
@@ -56,20 +62,29 @@ def predict_test(
         device: ``auto``, ``cpu`` or ``cuda``.
         trust_code: Whether code that the weights name may run.
         progress: Counts the windows.
+        features: Keeps what a fixed encoder makes of the tiles for the attempts in ``beside``.
+        beside: Architectures of other attempts on the same fixed encoder; None keeps nothing, as there are none.
 
     Returns:
         The scores, and the predicted masks and overlays as file name to content.
     """
     from trainables.checkpoints import load_best_bytes
+    from trainables.fixed_encoder import FixedEncoder, feature_keys, forward_with
     from trainables.inference import choose_device, ready
     from trainables.losses.base import loss_of
+    from trainables.precision import choose_dtype
     from trainables.scoring import score_and_draw
     from trainables.windows import count_windows
 
     if trust_code:
         trust_everything()
     model, best = load_best_bytes(weights_file, origin)
-    forward = ready(model, best.recipe, choose_device(device))
+    place = choose_device(device)
+    forward = ready(model, best.recipe, place)
+    if features and beside is not None:
+        dtype, recipe = choose_dtype(best.recipe.precision, place), best.recipe
+        keys = feature_keys(tuple(beside), recipe.model_size, best.task.channels, len(best.imagery.bands))
+        forward = forward_with(model, FixedEncoder.of(model, place, dtype, features, keys), place, dtype)
     loss = loss_of(best.recipe.replace(class_weights="none"), best.task, train=())  # they are for training
     if progress:
         sides = [tile.mask.shape for tile in tiles]
@@ -88,11 +103,21 @@ def _counted(forward: Forward, progress: WindowProgress) -> Forward:
     return counting
 
 
-def predictor(address: str | None, device: str, progress: WindowProgress, *, trust_code: bool) -> Predict:
-    """Return what scores an attempt's weights: in this process, or on the cluster that it has joined."""
+@contextmanager
+def predictor(address: str | None, device: str, progress: WindowProgress, *, trust_code: bool) -> Iterator[Predict]:
+    """Yield what scores an attempt's weights: in this process, or on the cluster that it has joined.
+
+    What a fixed encoder makes of test is kept for this process alone, in a temporary folder of its own: no sweep looks
+    there, and it is gone at the end.
+    """
     if joins(address):
-        return partial(partial(on_cluster, predict_test), device=device, trust_code=trust_code)
-    return partial(predict_test, device=device, trust_code=trust_code, progress=progress)
+        yield partial(partial(on_cluster, predict_test), device=device, trust_code=trust_code)
+        return
+    from trainables.features import FeatureCache
+
+    with scratch_folder() as folder:
+        how = {"trust_code": trust_code, "progress": progress, "features": FeatureCache(folder)}
+        yield partial(predict_test, device=device, **how)
 
 
 class _Clock:
@@ -141,6 +166,7 @@ def score_attempts(
         ExperimentError: Weights changed since they were admitted.
         LedgerError: A recorded reading cannot be completed with these tiles, or gives other scores.
     """
+    admitted = _by_encoder(admitted)
     test = TestTiles(patches, admitted)
     _require_recorded_tiles(admitted, test, patches)
     known = any(one.test_fingerprint == test.fingerprint and one.test_files for one in ledger.readings())
@@ -155,7 +181,8 @@ def score_attempts(
         output.console.print(f"{what} for {attempt.name} ({place}{time_left})")
         started = time.monotonic()
         origin = experiment.path(f"{attempt.name}/{BEST_FILE}")
-        result, files = predict(_weights(experiment, attempt), test.tiles, origin)
+        beside = _beside(attempt, admitted)
+        result, files = predict(_weights(experiment, attempt), test.tiles, origin, beside=beside)
         clock.took(attempt.name, time.monotonic() - started)
         reading = Reading(
             experiment=experiment.name,
@@ -183,6 +210,27 @@ def score_attempts(
         output.events.emit(
             "test_read", attempt=attempt.name, test_iou=reading.iou, test_f1=reading.f1, reason=attempt.reason
         )
+
+
+def _by_encoder(admitted: Sequence[Attempt]) -> list[Attempt]:
+    """Put attempts on one fixed encoder after each other, which then is built once."""
+    first: dict[str, int] = {}
+    for number, one in enumerate(admitted):
+        first.setdefault(_encoder(one) or one.name, number)
+    return sorted(admitted, key=lambda one: first[_encoder(one) or one.name])
+
+
+def _beside(attempt: Attempt, admitted: Sequence[Attempt]) -> list[str] | None:
+    """Return the architectures of the attempts on an attempt's fixed encoder; None where there is no other one."""
+    encoder = _encoder(attempt)
+    found = [one.architecture for one in admitted if encoder and _encoder(one) == encoder]
+    return sorted(set(found)) if len(found) > 1 else None
+
+
+def _encoder(attempt: Attempt) -> str:
+    """Return what the pretrained weights of an attempt's fixed encoder are called; empty for one that is trained."""
+    entry = described(attempt.architecture) if attempt.architecture else None
+    return entry.needs if entry and entry.fixed_encoder else ""
 
 
 def _weights(experiment: Experiment, attempt: Attempt) -> bytes:

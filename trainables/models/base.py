@@ -180,6 +180,19 @@ class SegmentationModel(nn.Module):
         """Return a text that is the same for classes whose ``feature_maps`` do the same."""
         return cls.feature_maps.__qualname__
 
+    @classmethod
+    def features_by_key(cls, encoder: nn.Module, inputs: Tensor) -> dict[str, list[Tensor]]:
+        """Return all kinds of features that decoders on a fixed encoder read, if one pass gives several of them.
+
+        Args:
+            encoder: Of a model of this class.
+            inputs: (B, N, H, W) float, normalised, H and W multiples of the model's stride.
+
+        Returns:
+            By ``OnFixedEncoder.features_key``; nothing where there is only one kind.
+        """
+        return {}
+
     def in_encoder(self, name: str) -> bool:
         """Whether a parameter or buffer, named as in the state dict, is the encoder's."""
         return self.encoder is not None and name.startswith(self.encoder_prefix)

@@ -35,9 +35,11 @@ def keep(key: Hashable, build: Callable[[], nn.Module], *, seed: int) -> nn.Modu
         build: Builds it, from random numbers of its own, so that a decoder's do not depend on whether it ran.
         seed: Of those random numbers.
     """
-    if key not in _KEPT:
-        import torch
+    import torch
 
+    if torch.get_default_device().type == "meta":
+        return build()  # which holds no numbers, so there is nothing to keep
+    if key not in _KEPT:
         release()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

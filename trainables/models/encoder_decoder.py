@@ -88,6 +88,28 @@ class OnFixedEncoder(EncoderDecoder):
         """Return what the decoder needs of the encoder for (B, N, H, W) float images in [0, 1], each (B, ...)."""
         return self.encode_prepared(self.prepare(images))
 
+    @property
+    def kind(self) -> type[SegmentationModel]:
+        """The class that knows the encoder."""
+        return type(self)
+
+    def encode_for(self, images: Tensor, keys: Sequence[str]) -> list[list[Tensor]]:
+        """Return the features that several decoders on the encoder need, of one pass where that gives them.
+
+        Args:
+            images: (B, N, H, W) float in [0, 1].
+            keys: What those decoders call them, this one's own first.
+
+        Returns:
+            As many as there are keys, each as ``encode`` returns them; the first one alone where only that can be had.
+        """
+        if len(keys) > 1:
+            with torch.no_grad():
+                found = self.kind.features_by_key(self.encoder, self.prepare(images)) if self.encoder else {}
+            if found.keys() >= set(keys):
+                return [found[key] for key in keys]
+        return [self.encode(images)]
+
     def encode_prepared(self, inputs: Tensor) -> list[Tensor]:
         """Return the features of normalised (B, N, H, W) inputs without gradients, each (B, ...)."""
         # Not inference_mode: the decoder saves features for its backward pass, which inference tensors forbid.

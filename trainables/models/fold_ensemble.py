@@ -39,6 +39,32 @@ class FoldEnsemble(SegmentationModel):
         """The folds' models."""
         return [module for module in self.children() if isinstance(module, SegmentationModel)]
 
+    @property
+    def on_shared_encoder(self) -> list[OnFixedEncoder]:
+        """The members where one fixed encoder is all of theirs; none else."""
+        fixed = [one for one in self.members if isinstance(one, OnFixedEncoder)]
+        return (
+            fixed if len(fixed) == len(self.members) and all(one.encoder is fixed[0].encoder for one in fixed) else []
+        )
+
+    def forward(self, images: Tensor, features: Sequence[Tensor] | None = None) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            images: (B, N, H, W) float in [0, 1].
+            features: What the one encoder of ``on_shared_encoder`` made of the same images; None encodes them.
+
+        Returns:
+            (B, C, H, W) float logits.
+        """
+        if features is None:
+            return super().forward(images)
+        height, width = images.shape[-2:]
+        return self._mean_of(self.prepare(images), features)[..., :height, :width]
+
+    def _mean_of(self, inputs: Tensor, features: Sequence[Tensor]) -> Tensor:
+        return mean_logits(enlarge(one.decode(inputs, features), inputs) for one in self.on_shared_encoder)
+
     def logits(self, inputs: Tensor) -> Tensor:
         """Segment normalised inputs.
 
@@ -48,13 +74,9 @@ class FoldEnsemble(SegmentationModel):
         Returns:
             (B, C, H, W) float: the logits of the mean probability; of several classes, its logarithm.
         """
-        members = self.members
-        first = members[0]
-        if isinstance(first, OnFixedEncoder) and all(one.encoder is first.encoder for one in members):
-            features = first.encode_prepared(inputs)
-            fixed = (one for one in members if isinstance(one, OnFixedEncoder))
-            return mean_logits(enlarge(one.decode(inputs, features), inputs) for one in fixed)
-        return mean_logits(member.logits(inputs) for member in members)
+        if fixed := self.on_shared_encoder:
+            return self._mean_of(inputs, fixed[0].encode_prepared(inputs))
+        return mean_logits(member.logits(inputs) for member in self.members)
 
     def complete_state_dict(self) -> dict[str, Tensor]:
         """Return all tensors; those of an encoder that all members share once, with the first one's."""

@@ -64,6 +64,11 @@ class ProbeModel(OnFixedEncoder):
         return "density" if self._density else "ridge"
 
     @property
+    def kind(self) -> type[SegmentationModel]:
+        """The host's class."""
+        return self._kind
+
+    @property
     def features_key(self) -> str:
         """What the maps are: those of the host's kind of encoder."""
         return self._kind.feature_maps_key()

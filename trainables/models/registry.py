@@ -84,6 +84,21 @@ def described(name: str) -> Architecture:
     return ARCHITECTURES[name] if name in ARCHITECTURES else families.described(name)
 
 
+def on_one_encoder(name: str, others: Iterable[str]) -> list[str]:
+    """Return which architectures have the same fixed encoder as one of them, itself included, in order of names.
+
+    Returns:
+        Nothing where its encoder is trained, or where it alone has it.
+    """
+    entry = described(name)
+    found = {
+        other
+        for other in others
+        if (one := described(other)).fixed_encoder and one.needs == entry.needs and entry.fixed_encoder
+    }
+    return sorted(found) if len(found) > 1 else []
+
+
 def source_sha256(name: str) -> str:
     """Return the hex sha256 of the file that defines an architecture of one's own; empty for all others.
 

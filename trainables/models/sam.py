@@ -20,6 +20,8 @@ SAM_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 SAM_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
 SKIP_BLOCKS = (3, 6, 9, 12)
 """The ViT blocks whose outputs are skips, counted from 1."""
+BLOCKS, NECK = str(SKIP_BLOCKS), str(())
+"""What features are called that are the blocks' outputs, and those that are the neck's."""
 
 
 class SamBase(EncoderDecoder):
@@ -53,7 +55,15 @@ class SamBase(EncoderDecoder):
     @classmethod
     def feature_maps_key(cls) -> str:
         """Return what a decoder on the same blocks calls its features."""
-        return str(SKIP_BLOCKS)
+        return BLOCKS
+
+    @classmethod
+    def features_by_key(cls, encoder: nn.Module, inputs: Tensor) -> dict[str, list[Tensor]]:
+        """Return the blocks' outputs and the neck's, which one pass gives, of SAM's own ViT."""
+        if cls.feature_maps_key() != BLOCKS:
+            return {}
+        *blocks, neck = encode(encoder, inputs, SKIP_BLOCKS, neck=True)
+        return {BLOCKS: blocks, NECK: [neck]}
 
 
 class SamModel(OnFixedEncoder, SamBase):

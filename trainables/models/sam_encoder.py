@@ -49,16 +49,17 @@ def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:
     return encoder
 
 
-def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = ()) -> list[Tensor]:
+def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = (), *, neck: bool = False) -> list[Tensor]:
     """Run the encoder on images of any size.
 
     Args:
         encoder: What ``build_encoder`` returned.
         inputs: (B, 3, H, W) normalised, H and W multiples of 16. Position embeddings are interpolated away from 1024.
         taps: Numbers of blocks, from 1, whose output is wanted; none wants the neck's.
+        neck: Whether the neck's is wanted after those.
 
     Returns:
-        Each tapped block's output (B, D, H/16, W/16), or the neck's features (B, C, H/16, W/16) alone.
+        Each tapped block's output (B, D, H/16, W/16), and last the neck's features (B, C, H/16, W/16) where wanted.
     """
     x: Tensor = encoder.patch_embed(inputs)  # (B, h, w, D)
     x = x + _positions(encoder.pos_embed, x.shape[1], x.shape[2])
@@ -67,7 +68,7 @@ def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = ()) -> list[Ten
         x = _block(block, x)
         if number in taps:
             tapped.append(x.permute(0, 3, 1, 2))
-    return tapped if taps else [encoder.neck(x.permute(0, 3, 1, 2))]
+    return tapped if taps and not neck else [*tapped, encoder.neck(x.permute(0, 3, 1, 2))]
 
 
 def _positions(embedding: Tensor, height: int, width: int) -> Tensor:
