@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +19,19 @@ import torch
 from benchmarks.loops import library_features, random_weights
 from benchmarks.report import Report, seconds
 from benchmarks.tiles import synthetic_tiles
+from sweep.sealed.scoring import predict_test
+from trainables.checkpoints import BestWeights, dump_best
+from trainables.cross_validation import start_training
 from trainables.data.tiles import TuningData
 from trainables.features import FeatureCache
 from trainables.fixed_encoder import FixedEncoder
+from trainables.models.base import encoder_fingerprint
 from trainables.models.sam_encoder import build_encoder, encode
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
 from trainables.training import Trainer
 
+ROWS = ("probe:sam_vit_b_conv", "sam_vit_b_conv", "sam_vit_b_unet")
 WAYS = {"segment_anything": library_features, "tilesweep": encode}
 
 
@@ -114,15 +120,63 @@ def kept_features(report: Report, side: int, repeats: int) -> None:
             report.compare(title, ways, repeats, unit="s", baseline="encoded")
 
 
+def shared_encoder(report: Report, repeats: int) -> None:
+    """Compare scoring the rows of one encoder each by itself with one look at the tiles for all of them."""
+    with synthetic_tiles((1, 1, 1), 512) as patches, tempfile.TemporaryDirectory() as folder:
+        data = TuningData.read(patches)
+        files = [_untrained(name, data) for name in ROWS]
+        scores: dict[str, list[float]] = {}
+
+        def score(way: str) -> float:
+            started = time.process_time()
+            features = FeatureCache(Path(tempfile.mkdtemp(dir=folder))) if way == "one look" else None
+            beside = ROWS if features else None
+            found = [
+                predict_test(file, data.val, "", device="cpu", features=features, beside=beside)[0] for file in files
+            ]
+            scores[way] = [float(one.iou) for one in found]
+            return time.process_time() - started
+
+        ways = {way: partial(score, way) for way in ("each by itself", "one look")}
+        title = "probe, conv and U-Net decoder on SAM ViT-B: scores of a whole tile, 512 x 512 in windows of 256"
+        report.compare(title, ways, repeats, unit="s of CPU", baseline="each by itself")
+        differences = [abs(one - other) for one, other in zip(*scores.values(), strict=True)]
+        report.note("largest difference of a score, fp32", max(differences))
+
+
+def _untrained(name: str, data: TuningData) -> bytes:
+    """Return a weights file of a model as it begins; a probe is fitted."""
+    recipe = Recipe(
+        architecture=name, crop_size=256, validation_crop=256, batch_size=2, draws_per_epoch=2, max_epochs=1
+    )
+    trainer = start_training(recipe, data, (), torch.device("cpu"), Weights(kind="random", needs="sam-vit-b"))
+    if name == ROWS[0]:
+        trainer.train_epoch()
+    best = BestWeights(
+        recipe=recipe,
+        weights=trainer.weights,
+        epoch=1,
+        val_iou=None,
+        data_fingerprint=data.fingerprint,
+        encoder_sha256=encoder_fingerprint(trainer.model),
+    )
+    return dump_best(trainer.model.portable_state_dict(), best)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=1024, help="pixels a side of the encoder's image")
     parser.add_argument("--kept-side", type=int, default=512, help="pixels a side of the tiles whose features are kept")
     parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--rows", action="store_true", help="only what rows on one encoder share")
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.peak_of:
         sys.stdout.write(f"{peak_above_weights(given.peak_of, given.side)}\n")
+    elif given.rows:
+        rows = Report(name="sam-rows")
+        shared_encoder(rows, given.repeats)
+        rows.write()
     else:
         found = Report(name="sam")
         attention(found, given.side, given.repeats)

@@ -116,8 +116,8 @@ def predictor(address: str | None, device: str, progress: WindowProgress, *, tru
     from trainables.features import FeatureCache
 
     with scratch_folder() as folder:
-        how = {"trust_code": trust_code, "progress": progress, "features": FeatureCache(folder)}
-        yield partial(predict_test, device=device, **how)
+        features = FeatureCache(folder)
+        yield partial(predict_test, device=device, trust_code=trust_code, progress=progress, features=features)
 
 
 class _Clock:
