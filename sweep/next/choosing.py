@@ -33,6 +33,7 @@ from sweep.next.scenes import held_out_scenes, scenes_of_rasters
 from sweep.next.strategies.registry import DEFAULT, STRATEGIES, get_strategy
 from sweep.next.strategies.strategy import Strategy
 from sweep.next.table import ChosenRow, ranking_columns
+from sweep.next.uncertainty_maps import UncertaintyMaps
 from sweep.next.windows import called_apart, find_unlabelled
 from sweep.rasters.addresses import is_remote
 from sweep.rasters.extra import require_geo
@@ -77,9 +78,14 @@ def choose_windows(options: NextOptions, output: Output) -> None:
         seed=options.seed,
     )
     survey = survey_rasters(rasters, ensemble, labelled, reading)
+    maps = None
+    if options.uncertainty_map is not None:
+        used = {number: survey.rasters[number] for number in sorted({one.source for one in survey.windows})}
+        maps = UncertaintyMaps.find(options.uncertainty_map, used, options.model)
+        say(output.results, "uncertainty", f"{options.uncertainty_map}: {maps.meaning}")
     _say_survey(survey, ensemble, reading, strategy, output)
     with WindowProgress(output.console) as progress:
-        looked = look_at_all(survey, ensemble, labelled, reading, progress)
+        looked = look_at_all(survey, ensemble, labelled, reading, progress, maps)
     _say_looked(looked, options.count, output)
     order = strategy.choose(looked.pool, min(options.count, len(looked.windows)), np.random.default_rng(options.seed))
     rows, placed = _write(options, ensemble, labelled, reading, survey, looked, strategy, order.tolist(), output)

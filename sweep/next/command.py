@@ -5,11 +5,16 @@ from __future__ import annotations
 from sweep.cli.console import Command
 from sweep.cli.output import Output
 from sweep.next.options import NextOptions
+from trainables.errors import ExperimentError
 
 
 def main(options: NextOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     # Here, so that --help answers without loading torch and rasterio.
+    if options.replay and options.uncertainty_map is not None:
+        raise ExperimentError(
+            f"--uncertainty-map {options.uncertainty_map}: --replay asks its own models; leave it out"
+        )
     if options.replay:
         from sweep.next.replay.replaying import replay_strategies
 

@@ -20,6 +20,7 @@ from trainables.models.base import SegmentationModel, enlarge
 from trainables.models.encoder_decoder import EncoderDecoder, OnFixedEncoder
 from trainables.precision import autocast
 from trainables.scoring import scale
+from trainables.uncertainty import class_probabilities, entropy_share
 from trainables.windows import Side, cut_windows
 
 COLOUR_GRID = 4
@@ -138,12 +139,12 @@ class Looker:
                 logits, maps = _forward(member, inputs, seen)
             if features is None:
                 features = _pooled(maps, images)
-            probabilities = _probabilities(logits.float())
-            own_entropy = own_entropy + _entropy(probabilities)
+            probabilities = class_probabilities(logits.float())
+            own_entropy = own_entropy + entropy_share(probabilities)
             mean = probabilities if mean is None else mean + probabilities
         assert mean is not None and features is not None
         mean = mean / len(self._members)
-        entropy = _entropy(mean)
+        entropy = entropy_share(mean)
         columns = [torch.ones_like(entropy), entropy, entropy - own_entropy / len(self._members), *mean.unbind(1)]
         sums = torch.stack([(one * known).sum((1, 2)) for one in columns], dim=1)
         return features.float().cpu(), sums.cpu()
@@ -184,17 +185,3 @@ def _pooled(maps: Sequence[Tensor], images: Tensor) -> Tensor:
     means = F.adaptive_avg_pool2d(pixels, COLOUR_GRID)
     squares = F.adaptive_avg_pool2d(pixels.square(), COLOUR_GRID)
     return torch.cat([means, (squares - means.square()).clamp(min=0).sqrt()], dim=1).flatten(1)
-
-
-def _probabilities(logits: Tensor) -> Tensor:
-    """Return (B, C, H, W) probabilities of all classes."""
-    if logits.shape[1] == 1:
-        return torch.cat([torch.sigmoid(-logits), torch.sigmoid(logits)], dim=1)
-    return logits.softmax(1)
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    """Return (B, H, W) entropies as shares of the largest one, that of equal probabilities."""
-    classes = probabilities.shape[1]
-    found: Tensor = torch.special.entr(probabilities).sum(1) / float(np.log(classes))
-    return found

@@ -62,6 +62,9 @@ class NextOptions(DeviceOptions, StorageOptions, TrustOptions):
     fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS), RARE] = None
     """Only the K-th fold's model; default: all folds' models, whose disagreement counts."""
 
+    uncertainty_map: Annotated[Path | None, arg(metavar="MAP"), RARE] = None
+    """The --out of a predict --uncertainty of the same rasters, whose maps say how unsure windows are."""
+
     bands: Annotated[Numbers, RARE, Bounds(1, 65_535)] = ()
     """Which bands the model sees, from 1, such as 3,2,1; default: those of its tiles' names, as the file says."""
 

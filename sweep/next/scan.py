@@ -15,6 +15,7 @@ from sweep.cli.counting import WindowProgress
 from sweep.next.labelled import LabelledSet, look_at_labelled
 from sweep.next.looking import Look, Looker
 from sweep.next.strategies.strategy import Pool
+from sweep.next.uncertainty_maps import UncertaintyMaps
 from sweep.next.windows import CandidateWindow, Unlabelled, cut_grid, read_windows
 from sweep.rasters.files import UnreadableError
 from sweep.results.ensemble import Ensemble
@@ -139,9 +140,14 @@ class Looked:
 
 
 def look_at_all(
-    survey: Survey, ensemble: Ensemble, labelled: LabelledSet, reading: WindowReading, progress: WindowProgress
+    survey: Survey,
+    ensemble: Ensemble,
+    labelled: LabelledSet,
+    reading: WindowReading,
+    progress: WindowProgress,
+    maps: UncertaintyMaps | None = None,
 ) -> Looked:
-    """Look at all windows of a survey.
+    """Look at all windows of a survey; maps of the same rasters say how unsure they are, in place of the models.
 
     Raises:
         ExperimentError: A block is damaged, or no window is left.
@@ -158,10 +164,14 @@ def look_at_all(
         raise ExperimentError(f"INPUT: no window is left to label: {said_dropped(dropped)}; name other rasters")
     features = np.stack([look.features for look in looks])
     theirs, shares = look_at_labelled(labelled, looker, ensemble.best.task, features.shape[1])
+    entropy = np.array([look.entropy for look in looks], np.float32)
+    disagreement = np.array([look.disagreement for look in looks], np.float32)
+    if maps is not None:
+        entropy, disagreement = maps.of(windows), np.zeros_like(disagreement)
     pool = Pool(
         features=features,
-        entropy=np.array([look.entropy for look in looks], np.float32),
-        disagreement=np.array([look.disagreement for look in looks], np.float32),
+        entropy=entropy,
+        disagreement=disagreement,
         shares=np.stack([look.shares for look in looks]),
         labelled_features=theirs,
         labelled_shares=shares,

@@ -42,6 +42,7 @@ NEEDS_PREDICTION = (
         "workers",
         "band_files",
         "calibrated",
+        "uncertainty",
     ),
 )
 """Options that decide what a model sees and says."""

@@ -74,6 +74,9 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     probability: bool = False
     """Write probabilities, too."""
 
+    uncertainty: Annotated[bool, RARE] = False
+    """Write how unsure the model is (entropy), or how far several models or folds disagree, at twice the time."""
+
     polygons: Annotated[Literal["gpkg", "geojson"] | None, arg(metavar="gpkg|geojson")] = None
     """Write polygons, too, with area in square metres and mean probability."""
 
@@ -149,6 +152,7 @@ def main(options: PredictOptions, output: Output) -> int:
     settings = MapSettings(
         threshold=0.5 if options.threshold is None else options.threshold,
         probability=options.probability,
+        uncertainty=options.uncertainty,
         polygons=options.polygons,
         min_area=options.min_area,
         simplify=options.simplify,

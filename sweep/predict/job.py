@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sweep.cli.counting import WindowProgress
 from sweep.predict.claims import Claims, GoneError
@@ -23,6 +23,7 @@ from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
 from sweep.rasters.qgis import mask_style, polygon_style
 from sweep.rasters.raster import Raster
+from sweep.rasters.uncertainty_band import DISAGREEMENT, ENTROPY
 from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble
 from sweep.results.model_rasters import (
@@ -34,6 +35,7 @@ from sweep.results.model_rasters import (
     size_warning,
 )
 from trainables.errors import ExperimentError
+from trainables.uncertainty import with_disagreement
 
 
 class BusyError(Exception):
@@ -185,6 +187,7 @@ class Job:
             "tta": self.ensemble.tta,
             **{name: value for name, value in asdict(self.settings).items() if name in ("threshold", "bands", "scale")},
             **({"temperature": self.settings.temperature} if self.settings.temperature else {}),
+            **({"uncertainty": True} if self.settings.uncertainty else {}),
             **self.validity.settings,
             **self.arrangement.settings,
         }
@@ -196,12 +199,15 @@ class Job:
             GoneError: Another process has finished the map, or thrown its parts away.
         """
         self.progress.begin(name, cover.windows)
+        kind = self.uncertainty
+        forward = self.ensemble.forward
         mapper = Mapper(
-            forward=self.ensemble.forward,
+            forward=with_disagreement(forward, self.ensemble.members()) if kind == "disagreement" else forward,
             device=self.ensemble.device,
             batch_size=self.ensemble.batch_size,
             threshold=self.settings.threshold,
             channels=self.ensemble.best.task.channels,
+            uncertainty=kind,
             progress=self.progress.advance,
         )
         claims = Claims(parts, cover)
@@ -216,8 +222,24 @@ class Job:
                 claims.finished(part)
                 known += wide[stripe.number]
 
+    @property
+    def uncertainty(self) -> Literal["entropy", "disagreement"] | None:
+        """What is kept of how unsure the models are; None for nothing."""
+        if not self.settings.uncertainty:
+            return None
+        return "disagreement" if self.ensemble.size > 1 else "entropy"
+
     def _write(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
         """Write the results; returns the files and facts about them."""
+        files, facts = self._write_map(name, raster, parts)
+        if kind := self.uncertainty:
+            files.append(self.out / f"{name}_uncertainty.tif")
+            meaning = ENTROPY if kind == "entropy" else DISAGREEMENT
+            write_geotiff(parts, "uncertainty", raster, self.ensemble.best.task, files[-1], meaning)
+        return files, facts
+
+    def _write_map(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
+        """Write all but the uncertainty."""
         out, settings, task = self.out, self.settings, self.ensemble.best.task
         if not raster.georeferenced:
             files = [out / f"{name}_mask.png", out / f"{name}_overlay.jpg"]

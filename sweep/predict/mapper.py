@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,10 +17,13 @@ from sweep.predict.cover import Cover, Stripe
 from sweep.rasters.raster import Pixels, Raster
 from trainables.errors import ExperimentError
 from trainables.scoring import Forward, decide_with_probability
+from trainables.uncertainty import class_probabilities, entropy_share
 from trainables.windows import Blender, Side, cut_windows, predict_in_batches
 
 NODATA = 255
 """In masks and probabilities: nothing is known here."""
+LAYERS = ("mask", "probability", "uncertainty")
+"""What is stored, in this order."""
 PROBABILITY_STEPS = 250
 """A probability is stored as a whole number of 250ths, rounded down: from 125 on it is at least 0.5."""
 
@@ -35,6 +39,7 @@ class Part:
         mask: (H, W) uint8 class indices (1 foreground, 0 background in a binary task), 255 nothing known.
         probability: (H, W) uint8: of the foreground, or of the class in the mask, in 250ths, rounded down, 255 nothing
             known.
+        uncertainty: (H, W) uint8 likewise, or None; see ``trainables.uncertainty``.
     """
 
     row: int
@@ -42,6 +47,7 @@ class Part:
     rows: tuple[int, int]
     mask: NDArray[np.uint8]
     probability: NDArray[np.uint8]
+    uncertainty: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,8 @@ class Mapper:
         threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
         progress: Is told of every window that is predicted or skipped.
         channels: Logits per pixel.
+        uncertainty: What is kept of it: the entropy of the prediction, or the disagreement that the forward pass gives
+            as one channel more; None is nothing.
     """
 
     forward: Forward
@@ -63,6 +71,7 @@ class Mapper:
     threshold: float
     progress: Callable[[int], None]
     channels: int = 1
+    uncertainty: Literal["entropy", "disagreement"] | None = None
 
     def predict(
         self, raster: Raster, cover: Cover, stripe: Stripe, first: int = 0, rows: Iterable[int] | None = None
@@ -83,7 +92,8 @@ class Mapper:
         valid: dict[int, NDArray[np.bool_]] = {}
         blender = Blender(cover.rows, stripe.columns, first_row=begin)
         side = cover.rows.window
-        empty = torch.zeros(1, 1, 1, device=self.device).expand(self.channels, side, stripe.columns.window)
+        channels = self.channels + (self.uncertainty == "disagreement")
+        empty = torch.zeros(1, 1, 1, device=self.device).expand(channels, side, stripe.columns.window)
         row = begin
         wanted = itertools.chain(range(begin, first), range(first, len(cover.rows.starts)) if rows is None else rows)
         for logits in predict_in_batches(
@@ -124,7 +134,7 @@ class Mapper:
         own = slice(stripe.own[0] - stripe.begin, stripe.own[1] - stripe.begin)
         known = valid[rows[0] - begin : rows[1] - begin, own]
         with torch.inference_mode():
-            logits = logits[:, :, own]
+            logits, unsure = self._apart(logits[:, :, own])
             try:
                 mask, probability = decide_with_probability(logits, self.threshold)
             except ValueError as error:
@@ -132,10 +142,18 @@ class Mapper:
                     f"--model: what it computes for rows {rows[0]} to {rows[1]} is not a number (NaN or infinite): its "
                     f"training diverged, or its weights are damaged; name another trial or file"
                 ) from error
-            steps = probability.mul(PROBABILITY_STEPS).floor_()
-            stored = torch.stack([mask.byte(), steps.byte()]).cpu().numpy()
+            shares = (probability.mul(PROBABILITY_STEPS).floor_(), *(one.mul(PROBABILITY_STEPS) for one in unsure))
+            stored = torch.stack([mask.byte(), *(one.byte() for one in shares)]).cpu().numpy()
         stored[:, ~known] = NODATA
-        return Part(row=row, stripe=stripe, rows=rows, mask=stored[0], probability=stored[1])
+        return Part(row=row, stripe=stripe, rows=rows, **dict(zip(LAYERS, stored, strict=False)))
+
+    def _apart(self, found: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the (C, H, W) logits, and how unsure they are, (H, W) in [0, 1], where that is kept."""
+        if self.uncertainty == "disagreement":
+            return found[:-1], [found[-1].clamp(0, 1)]
+        if self.uncertainty == "entropy":
+            return found, [entropy_share(class_probabilities(found[None]))[0].clamp(0, 1)]
+        return found, []
 
 
 def _read_row(raster: Raster, cover: Cover, stripe: Stripe, row: int) -> Pixels:

@@ -21,25 +21,31 @@ from trainables.task import Colour, Task
 OVERLAY_SIDE = 4096
 """Longest side, in pixels, of an overlay: a look at the whole, not a map."""
 GEOTIFF = {"compress": "deflate", "blocksize": 512, "bigtiff": "if_safer", "num_threads": "all_cpus"}
-RESAMPLING = {"mask": "mode", "probability": "average"}
+RESAMPLING = {"mask": "mode", "probability": "average", "uncertainty": "average"}
 """How overviews are made."""
 
 
-def write_geotiff(parts: Parts, layer: str, raster: Raster, task: Task, path: Path) -> None:
+def write_geotiff(parts: Parts, layer: str, raster: Raster, task: Task, path: Path, meaning: str = "") -> None:
     """Write a layer as a cloud-optimised GeoTIFF: tiled, compressed, with overviews.
 
     Args:
         parts: All of the raster's parts.
-        layer: ``mask``: class indices (1 foreground, 0 background in a binary task); ``probability``: in 250ths, which
-            its band's scale says. 255 is declared as nodata in both.
+        layer: ``mask``: class indices (1 foreground, 0 background in a binary task); ``probability`` and
+            ``uncertainty``: in 250ths, which their band's scale says. 255 is declared as nodata in all.
         raster: What was predicted.
         task: What the mask's values mean.
         path: The file to write, whole or not at all.
+        meaning: What an uncertainty is; the band's metadata say so.
 
     Raises:
         StorageError: It cannot be written.
     """
-    copy_raster(parts.layer(layer, raster, task), path, "COG", {**GEOTIFF, "overview_resampling": RESAMPLING[layer]})
+    copy_raster(
+        parts.layer(layer, raster, task, meaning=meaning),
+        path,
+        "COG",
+        {**GEOTIFF, "overview_resampling": RESAMPLING[layer]},
+    )
 
 
 def write_style(text: str, layer: Path) -> Path:

@@ -18,16 +18,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from sweep.predict.cover import Cover, Stripe
-from sweep.predict.mapper import NODATA, PROBABILITY_STEPS, Part
+from sweep.predict.mapper import LAYERS, NODATA, PROBABILITY_STEPS, Part
 from sweep.rasters.raster import Raster
+from sweep.rasters.uncertainty_band import MEANING
 from trainables.documents import DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError, StorageError
 from trainables.task import Task
 
 JOB_FILE = "job.json"
 PART = re.compile(r"row(\d{6})-stripe(\d{3})\.tif")
-LAYERS = ("mask", "probability")
-"""What a part's bands hold."""
 LOOKUP = {"mask": "0:0,1:255,255:0", "probability": f"0:0,{PROBABILITY_STEPS}:255,{NODATA}:0"}
 """Stored to shown values, between which GDAL interpolates."""
 
@@ -142,6 +141,7 @@ class Parts:
 
         path = self._path(part.row, part.stripe.number)
         temporary = path.with_suffix(f".{self._own}.tmp")
+        found = [part.mask, part.probability, *([] if part.uncertainty is None else [part.uncertainty])]
         height, width = part.mask.shape
         with write_faults(self.folder, RasterioError):
             before = len(self._bad)
@@ -155,27 +155,27 @@ class Parts:
                 driver="GTiff",
                 height=height,
                 width=width,
-                count=2,
+                count=len(found),
                 dtype="uint8",
                 compress="deflate",
                 zlevel=1,
                 photometric="minisblack",
             ) as file:
-                file.write(part.mask, 1)
-                file.write(part.probability, 2)
+                file.write(np.stack(found))
             with rasterio.open(temporary) as file:  # GDAL does not always notice that a disk is full
-                if not np.array_equal(file.read(), np.stack([part.mask, part.probability])):
+                if not np.array_equal(file.read(), np.stack(found)):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.replace(path)
 
-    def layer(self, layer: str, raster: Raster, task: Task, *, picture: bool = False) -> Path:
+    def layer(self, layer: str, raster: Raster, task: Task, *, picture: bool = False, meaning: str = "") -> Path:
         """Write a virtual raster of the whole map; returns its path.
 
         Args:
-            layer: ``mask`` or ``probability``.
+            layer: One of ``LAYERS``.
             raster: Whose size, place on earth and reference system the map has.
             task: What the mask's values mean: a colour table, and of several classes their names as metadata.
             picture: For people to look at: foreground is 255, and so is a probability of 1; what is not known is 0.
+            meaning: What an uncertainty is.
         """
         classes = layer == "mask" and not (picture and task.binary)
         colours = _colour_table(task) if classes else []
@@ -193,7 +193,9 @@ class Parts:
             lines.append(f'<Metadata><MDI key="CLASSES">{escape(names)}</MDI></Metadata>')
         lines.append(f'<VRTRasterBand dataType="Byte" band="1"><NoDataValue>{NODATA}</NoDataValue>')
         lines += colours
-        if layer == "probability":
+        if meaning:
+            lines.append(f'<Metadata><MDI key="{MEANING}">{escape(meaning)}</MDI></Metadata>')
+        if layer != "mask":
             lines.append(f"<Scale>{1 / PROBABILITY_STEPS!r}</Scale>")
         return self._write(layer, [*lines, f"<Description>{layer}</Description>", *self._sources(layer)])
 

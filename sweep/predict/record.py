@@ -27,6 +27,7 @@ RESULTS = (
     "_mask.png",
     "_overlay.jpg",
     "_probability.tif",
+    "_uncertainty.tif",
     "_probability.png",
     "_polygons.gpkg",
     "_polygons.geojson",

@@ -28,6 +28,7 @@ class MapSettings:
         bands: Numbers of the bands that the model sees, from 1; empty takes those of its tiles' names.
         scale: The values that become 0 and 255; None for those of the model's tiles.
         temperature: Logits are divided by it; None leaves them as they are.
+        uncertainty: Write how unsure the models are, too.
 
     Raises:
         ExperimentError: A value outside its range, or one that has nothing to act on.
@@ -42,6 +43,7 @@ class MapSettings:
     bands: tuple[int, ...] = ()
     scale: tuple[float, float] | None = None
     temperature: float | None = None
+    uncertainty: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:

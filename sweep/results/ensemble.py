@@ -33,7 +33,8 @@ class Ensemble:
         batch_size: Windows a forward pass.
         tta: Whether each view is predicted in its eight symmetries.
         plain: The leader's forward pass alone.
-        forward: All members', with symmetries where wanted.
+        forward: All members', with symmetries where wanted, their logits divided by the temperature.
+        temperature: What sets their probabilities right; 1 leaves them.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Ensemble:
     tta: bool
     plain: Forward
     forward: Forward
+    temperature: float = 1.0
 
     @classmethod
     def load(cls, chosen: Sequence[TrainedModel], *, device: str, batch_size: int | None, tta: bool) -> Ensemble:
@@ -114,12 +116,22 @@ class Ensemble:
 
     def calibrated(self, temperature: float) -> Ensemble:
         """Return the same models with logits divided by a temperature; ``by_fold`` gives them as they were."""
-        forward = self.forward
-        return replace(self, forward=lambda images: forward(images) / temperature)
+        return replace(self, forward=_divided(self.forward, temperature), temperature=temperature)
+
+    @property
+    def size(self) -> int:
+        """How many models it asks, of a cross-validation those of all folds."""
+        return sum(len(fold_models(*one)) for one in self.loaded)
+
+    def members(self) -> list[Forward]:
+        """Return the forward pass of each model alone, of a cross-validation that of each fold's."""
+        alone = [member for one in self.loaded for member in fold_models(*one)]
+        forwards = [_forwards([one], self.device, tta=self.tta)[1] for one in alone]
+        return [_divided(one, self.temperature) for one in forwards] if self.temperature != 1 else forwards
 
     def _of(self, loaded: tuple[Loaded, ...]) -> Ensemble:
         plain, forward = _forwards(loaded, self.device, tta=self.tta)
-        return replace(self, loaded=loaded, plain=plain, forward=forward)
+        return replace(self, loaded=loaded, plain=plain, forward=forward, temperature=1.0)
 
     @property
     def window(self) -> int:
@@ -137,6 +149,10 @@ class Ensemble:
         if self.best.metres_per_pixel is not None:
             return self.best.metres_per_pixel
         return metres_in(self.experiment.description["data"].get("sheet", {}) if self.experiment else {})
+
+
+def _divided(forward: Forward, temperature: float) -> Forward:
+    return lambda images: forward(images) / temperature
 
 
 def _forwards(loaded: Sequence[Loaded], device: torch.device, *, tta: bool) -> tuple[Forward, Forward]:

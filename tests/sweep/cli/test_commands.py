@@ -103,7 +103,7 @@ OWN_FLAGS = {
     ("patches make",): """images masks mask_suffix dry_run split shares tiles_per_source overlap min_foreground
         negatives nudge foreground labels layer class_attribute extent crs title origin licence gsd add
         take_prelabels""",
-    ("next",): "count strategy replay",
+    ("next",): "count strategy replay uncertainty_map",
     ("patches import-pets",): "fit uncertain subset val_share",
     ("patches synthesize",): "kind",
     ("patches check",): "update",
@@ -121,7 +121,7 @@ OWN_FLAGS = {
     ("score",): "attempts again verify",
     ("report",): "audit browse live pdf",
     ("predict",): "from_map tta threshold probability polygons min_area simplify regularise mosaic on_top nodata clip "
-    "ignore_alpha resample workers band_files",
+    "ignore_alpha resample workers band_files uncertainty",
     ("export",): "format opset for_program int8",
     ("audit map",): "sample image filled",
 }
