@@ -36,6 +36,7 @@ def stac_item(about: Mapping[str, Any], out: Path, card: Path) -> dict[str, Any]
         card: Its model card, beside it.
     """
     artifact, media = ARTIFACTS[out.suffix]
+    bands = [{"name": name} for name in about["input"]["bands"]]
     return {
         "type": "Feature",
         "stac_version": STAC_VERSION,
@@ -45,7 +46,7 @@ def stac_item(about: Mapping[str, Any], out: Path, card: Path) -> dict[str, Any]
         "properties": {
             "datetime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "description": f"{about['title']}, trained on {about['data']['name']}",
-            "bands": [{"name": name} for name in about["input"]["bands"]],
+            "bands": bands,  # STAC allows them here where an asset has them, and MLM demands them here
             "mlm:name": about["name"],
             "mlm:architecture": about["architecture"],
             "mlm:tasks": [TASK],
@@ -66,6 +67,7 @@ def stac_item(about: Mapping[str, Any], out: Path, card: Path) -> dict[str, Any]
                 "title": about["title"],
                 "roles": ["mlm:model", "mlm:weights"],
                 "mlm:artifact_type": artifact,
+                "bands": bands,
             },
             "card": {"href": f"./{card.name}", "type": "text/markdown", "title": "model card", "roles": ["metadata"]},
         },

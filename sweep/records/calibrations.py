@@ -50,6 +50,9 @@ class CalibrationShape(TypedDict):
     iou: NotRequired[Share]
 
 
+NO_CHANGE: ErrorShape = {"value": 0.0, "low": None, "high": None}
+
+
 class _File(TypedDict):
     format: int
     calibrations: dict[str, CalibrationShape]
@@ -86,10 +89,9 @@ def calibration_text(found: CalibrationShape) -> str:
     """Say what a calibration brings, in a line."""
     before = f"error {_with_ends(found['before'])}"
     after = f" -> {_with_ends(found['after'])}" if "after" in found else ", afterwards not known: of one scene or fold"
-    return (
-        f"temperature {found['temperature']:.3g}; {before}{after}, {counted(len(found['tiles']), 'tile')} "
-        f"{found['measured']}"
-    )
+    worse = "; that is worse, so it does not suit this model" if found.get("change", NO_CHANGE)["value"] > 0 else ""
+    tiles = counted(len(found["tiles"]), "tile")
+    return f"temperature {found['temperature']:.3g}; {before}{after}, {tiles} {found['measured']}{worse}"
 
 
 def threshold_text(found: CalibrationShape) -> str:

@@ -53,6 +53,7 @@ def test_what_it_brings_is_of_tiles_that_it_was_not_fitted_to() -> None:
     found = fit_calibration(NAMES, tiles, Layout.of(["a"] * 3 + ["b"] * 3), out_of_fold=False)
     alone = fit_calibration(NAMES[3:], tiles[3:], Layout.apart(3), out_of_fold=False)
     assert 1 < found["temperature"] < 3
+    assert calibration_text(found).endswith("; that is worse, so it does not suit this model")
     # By the other scene's temperature: the first scene's is then wrong by three, the second one's is left as it was.
     assert found["after"]["value"] > found["before"]["value"] > alone["after"]["value"]
 
