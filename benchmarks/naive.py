@@ -18,12 +18,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from trainables.augment.presets import operations
+from trainables.data.centre import centre_window
 from trainables.data.tiles import Tile
 from trainables.losses.ce_dice import SegmentationLoss, bce_dice_loss
 from trainables.models.registry import build_model, get_architecture
 from trainables.models.weights import Weights
 from trainables.recipe import Recipe
-from trainables.scoring import centre_window, forward_on, score_split
+from trainables.scoring import forward_on, score_split
 from trainables.task import Task
 
 BEST_FILE = "best.pt"

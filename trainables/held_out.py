@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainables.checkpoints import BestWeights
+from trainables.data.centre import has_labelled_centre
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import ExperimentError
 from trainables.models.fold_ensemble import FoldEnsemble
-from trainables.scoring import has_labelled_centre
 
 if TYPE_CHECKING:
     from trainables.models.base import SegmentationModel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,36 +20,6 @@ from trainables.windows import predict_by_windows
 
 Forward = Callable[[Tensor], Tensor]
 """Maps (B, 3, S, S) uint8 on the CPU to (B, C, S, S) float32 logits on the model's device, without gradients."""
-
-
-def has_labelled_centre(tile: Tile, side: int) -> bool:
-    """Whether a pixel of a tile's centred window counts; arguments as for ``centre_window``."""
-    height, width = tile.mask.shape
-    rows, columns = (min(side, height), min(side, width)) if side else (height, width)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return bool((tile.mask[top : top + rows, left : left + columns] != IGNORE_INDEX).any())
-
-
-def centre_window(tile: Tile, side: int) -> Tile:
-    """Return the centred window of a tile; the whole tile for 0 or where the tile is smaller.
-
-    Where nobody labelled a pixel of the centred window, it is the one around the labelled pixel next to the centre: a
-    window without a pixel that counts has no score.
-
-    Args:
-        tile: The tile; some pixel of it counts.
-        side: Side of the window in pixels, or 0.
-    """
-    height, width = tile.mask.shape
-    rows, columns = (min(side, height), min(side, width)) if side else (height, width)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    labelled = tile.mask != IGNORE_INDEX
-    if not has_labelled_centre(tile, side) and labelled.any():
-        places = np.argwhere(labelled)
-        nearest = places[((places - (height // 2, width // 2)) ** 2).sum(1).argmin()]
-        top, left = np.clip(nearest - (rows // 2, columns // 2), 0, (height - rows, width - columns)).tolist()
-    window = (slice(top, top + rows), slice(left, left + columns))
-    return Tile(name=tile.name, image=tile.image[window], mask=tile.mask[window])
 
 
 def forward_on(model: SegmentationModel, device: torch.device, dtype: torch.dtype) -> Forward:

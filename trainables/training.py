@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from trainables.consistency import Consistency
 from trainables.data.batches import Batch, Batches, batch_sizes, views_repeat
+from trainables.data.centre import centre_window
 from trainables.data.tiles import TuningData
 from trainables.ema import WeightAverage
 from trainables.energy import EnergyMeter
@@ -36,7 +37,6 @@ from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.scoring import (
     Forward,
-    centre_window,
     predict_tiles,
     score_and_draw,
     score_split,

@@ -7,10 +7,10 @@ from itertools import chain
 
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.records.trials import TrialPlan
+from trainables.data.centre import has_labelled_centre
 from trainables.data.crops import largest_crop, listed, smaller_than
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.scoring import has_labelled_centre
 
 
 def fit_crops(plan: SweepPlan, data: TuningData) -> SweepPlan:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from sweep.machine.gpus import gpu_count
 from sweep.machine.share import cpu_share
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import ResourceRequest, Resources
@@ -46,9 +47,7 @@ def room(resources: Resources) -> int:
 
 def here(request: ResourceRequest, trials: int) -> Resources:
     """Divide what is ours of this machine among the trials."""
-    import torch
-
-    return request.divide(trials=trials, total_cpus=cpu_share().count, total_gpus=torch.cuda.device_count())
+    return request.divide(trials=trials, total_cpus=cpu_share().count, total_gpus=gpu_count())
 
 
 def one_at_a_time(request: ResourceRequest) -> bool:

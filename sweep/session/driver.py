@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sweep.cli.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.cli.output import Output, say
+from sweep.machine.loading import loading
 from sweep.planning.disk import require_room, sweep_bytes
 from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing, Probe, share_gpus
@@ -26,8 +27,6 @@ from sweep.ray_tune.speed_probe import speeds_on_ray
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.lease import Lease, TakenError
 from sweep.records.leftovers import remove_leases
-from sweep.results.conclusion import conclude
-from sweep.results.leaderboard import Leaderboard
 from sweep.sealed.known_test import note_sweep
 from sweep.sealed.next_step import next_command, resume_command
 from sweep.session.announcement import announce
@@ -37,6 +36,7 @@ from trainables.errors import ExperimentError, StorageError
 
 if TYPE_CHECKING:
     from sweep.ray_tune.runner import RunEnd
+    from sweep.results.leaderboard import Leaderboard
 
 INTERRUPTION = "interrupted"
 """What ended a run that no limit ended."""
@@ -78,7 +78,11 @@ def drive(
 
     died = end_at_once(output, after_ray)
     try:
-        with _alone(experiment) as lease, cluster_for(run.request, run.plan, output.console, died) as whole:
+        with (
+            _alone(experiment) as lease,
+            loading("torch", "scipy.stats"),
+            cluster_for(run.request, run.plan, output.console, died) as whole,
+        ):
             resources, packing = _provide(run, whole, output, probe)
             if joins(run.request.address):
                 run = _for_nodes(run, output.console)
@@ -167,6 +171,9 @@ def _finish(
     experiment: Experiment, described: dict[str, Any], end: RunEnd, output: Output
 ) -> tuple[dict[str, Any], Leaderboard]:
     """Write the leaderboard, say what came out, and write how the sweep ended; returns its last description."""
+    from sweep.results.conclusion import conclude
+    from sweep.results.leaderboard import Leaderboard
+
     if experiment.describe_again(described):
         said = f"{experiment.path(DESCRIPTION_FILE)}: was gone or damaged; written again"
         say(output.results, "warning", said)

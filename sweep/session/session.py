@@ -31,7 +31,6 @@ from sweep.session.existing import free_name, next_step, packing_of, precisions_
 from sweep.session.folds import Division, divide, pool, scenes_in
 from sweep.session.leaks import require_no_leak
 from sweep.session.own_code import require_named_code, require_same_code
-from sweep.session.preview import show_plan
 from sweep.session.resolve import (
     optuna_url_of,
     request_of,
@@ -164,6 +163,8 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     storage = Storage.open(options.storage)
     require_lasting(storage)
     if options.plan:
+        from sweep.session.preview import show_plan  # here: it loads statistics, which a sweep needs at its end
+
         pretrained = wants_pretrained(options, phase.profile)
         shown = show_plan(plan_sweep(phase, options), output.results, measure=options.measure, pretrained=pretrained)
         output.events.emit("plan", **shown)

@@ -10,10 +10,10 @@ import torch
 
 from tests.cases.test_crops import _data, _tile
 from trainables.checkpoints import dump_state, parse_state
+from trainables.data.centre import centre_window
 from trainables.ema import WeightAverage
 from trainables.metrics import SplitScore, score_mask
 from trainables.recipe import Recipe
-from trainables.scoring import centre_window
 from trainables.task import Task
 from trainables.training import Trainer
 

@@ -24,10 +24,10 @@ from sweep.patches.splits.parts import RasterPart
 from sweep.patches.tasks import read_task
 from tests.cases.test_image_files import picture
 from tests.sweep.patches.test_patches import _refused, _run, _split_file
+from trainables.data.centre import centre_window
 from trainables.data.manifest import Manifest
 from trainables.data.tiles import Tile, TuningData
 from trainables.errors import DataError
-from trainables.scoring import centre_window
 from trainables.task import Task, parse_value
 
 LEGEND = {"kind": "multiclass", "classes": ["ground", "roof", "water", "snow"]}

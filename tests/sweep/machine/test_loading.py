@@ -1,0 +1,49 @@
+"""What loads heavy packages, and when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sweep.machine import gpus
+from sweep.machine.gpus import gpu_count
+from sweep.machine.loading import loading
+from tests.conftest import ROOT
+
+
+def _loaded_by(code: str) -> set[str]:
+    """Return the packages that a fresh process has loaded after some code."""
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(found.stdout.split())
+
+
+def test_a_sweep_that_is_refused_has_loaded_neither_torch_nor_ray_nor_statistics() -> None:
+    assert not {"torch", "ray", "scipy.stats"} & _loaded_by("import sweep.session.session")
+
+
+def test_packages_are_there_after_the_block_and_one_that_is_missing_is_left_to_whoever_needs_it() -> None:
+    code = "from sweep.machine.loading import loading\nwith loading('no_such_package', 'wave'): pass"
+    loaded = _loaded_by(code)
+    assert "wave" in loaded and "no_such_package" not in loaded
+
+
+def test_an_error_in_the_block_is_the_block_s_own() -> None:
+    with pytest.raises(KeyError), loading("wave"):
+        raise KeyError
+
+
+def test_gpus_are_counted_without_torch_only_where_there_is_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert gpu_count() == 3, "torch is loaded already, so it is asked"
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(gpus, "DRIVERS", ("/no/such/driver",))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert gpu_count() == 0
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(gpus, "DRIVERS", ("/",))
+    assert gpu_count() == 3
