@@ -47,14 +47,14 @@ def steps(report: Report, data: TuningData, names: list[str], repeats: int, thre
         )
 
 
-def trainings(report: Report, data: TuningData, names: list[str], seeds: int) -> None:
-    """Train the demo's recipe with several seeds in both precisions; score whole val tiles."""
+def trainings(report: Report, data: TuningData, names: list[str], seeds: int, crop: int) -> None:
+    """Train the demo's recipe on crops of a size with several seeds in both precisions; score whole val tiles."""
     for name in names:
         ious: dict[str, list[float]] = {one: [] for one in PRECISIONS}
         taken: dict[str, list[float]] = {one: [] for one in PRECISIONS}
         for seed in range(42, 42 + seeds):
             for precision in PRECISIONS:
-                recipe = shared_recipe(name, PROFILE, seed=seed).replace(precision=precision)
+                recipe = shared_recipe(name, PROFILE, seed=seed).replace(precision=precision, crop_size=crop)
                 weights = resolve(get_architecture(name).needs, "available")
                 started = time.process_time()
                 trainer = Trainer(recipe, data, torch.device("cpu"), weights)
@@ -63,7 +63,7 @@ def trainings(report: Report, data: TuningData, names: list[str], seeds: int) ->
                 ious[precision].append(trainer.finish()[0].iou)
                 taken[precision].append(time.process_time() - started)
                 CONSOLE.print(f"{name}, seed {seed}, {precision}: val IoU {ious[precision][-1]:.4f}")
-        title = f"{name}: val IoU of whole tiles after the demo's training, {seeds} seeds"
+        title = f"{name}: val IoU of whole tiles after the demo's training, {crop} x {crop}, {seeds} seeds"
         report.add(Section(title=title, unit="IoU", values=ious, baseline="fp32", more_is_better=True))
         report.add(Section(title=f"{name}: that training", unit="s of CPU", values=taken, baseline="fp32"))
         gaps = [half - whole for half, whole in zip(ious["bf16"], ious["fp32"], strict=True)]
@@ -78,19 +78,26 @@ def main() -> None:
     parser.add_argument("--architectures", default="unet,smp_unet_resnet34,smp_unet_efficientnet_lite0", help="A,B,...")
     parser.add_argument("--train", default="smp_unet_efficientnet_lite0", help="architectures to train; empty: none")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each, in each precision")
+    parser.add_argument("--crop", type=int, default=256, help="pixels a side of the trainings' views")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of a step")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patches", type=Path, help="a dataset; default: drawn tiles")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(given.threads)
-    report = Report(name="precision")
-    report.note("the CPU computes bf16", computes_bf16())
+    if not computes_bf16():
+        parser.exit(2, "error: this CPU has no instructions for bf16\n")
+    measured, trained = ([one for one in names.split(",") if one] for names in (given.architectures, given.train))
     with synthetic_tiles((24, 6, 1), 1024) as drawn:
         data = TuningData.read(given.patches or drawn)
-        steps(report, data, given.architectures.split(","), given.repeats, given.threads)
-        trainings(report, data, [one for one in given.train.split(",") if one], given.seeds)
-    report.write()
+        if measured:
+            report = Report(name="precision")
+            steps(report, data, measured, given.repeats, given.threads)
+            report.write()
+        if trained:
+            report = Report(name="precision-seeds")
+            trainings(report, data, trained, given.seeds, given.crop)
+            report.write()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "split_origin subset val_share",
         "dataset": "dst add take_prelabels title origin licence gsd no_leak_check dry_run force",
         "data and models": "patches unlabelled profile grid architectures recipes folds group_by pool_val refit "
-        "allow_leak repeats no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
+        "allow_leak repeats fill no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
         "search": "trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from sampler "
         "optuna_storage confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",

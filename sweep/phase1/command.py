@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from search_spaces.limits import MAX_REPEATS
 from sweep.cli.console import Command
-from sweep.cli.marks import Bounds, OnResume
+from sweep.cli.marks import RARE, Bounds, OnResume
 from sweep.cli.options import ProbeOptions, RecipeOptions, SweepOptions
 from sweep.cli.output import Output
 
@@ -28,6 +28,9 @@ class Phase1Options(SweepOptions, RecipeOptions, ProbeOptions):
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
     """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
+
+    fill: Annotated[bool, RARE, OnResume.FIXED] = False
+    """Train the longest architectures again, with other seeds, on GPUs that would be idle."""
 
 
 def main(options: Phase1Options, output: Output) -> int:
@@ -92,7 +95,7 @@ def design(options: Phase1Options, output: Output) -> Phase:
             )
         )
 
-    return Phase(name="phase1", profile=profile, architectures=names, build=build)
+    return Phase(name="phase1", profile=profile, architectures=names, build=build, fill=options.fill)
 
 
 COMMAND = Command(

@@ -109,7 +109,7 @@ class Resources:
         if not self.idle_gpus:
             return said
         idle = f"{counted(self.idle_gpus, 'GPU stays', 'GPUs stay')} idle, as there are no more trials"
-        return f"{said}; {idle} (Phase 1: --repeats 2 makes twice as many)"
+        return f"{said}; {idle} (Phase 1: --fill trains the longest again on them)"
 
 
 def _gpu_slots(gpus: float, share: float) -> int:

@@ -34,6 +34,7 @@ class Run:
         patches: Folder or address of the dataset.
         request: What is asked of the machine or the cluster.
         packing: How GPUs were shared when the sweep began, to be kept; None decides it now if it was asked for.
+        fill: Whether a new sweep trains the longest again on GPUs that would be idle.
         crop_notes: What became of crops that tiles are too small for, a line each.
         seed: Seeds what searches propose.
         optuna_url: Optuna storage of the studies; None is a journal in the experiment's folder.
@@ -57,6 +58,7 @@ class Run:
     patches: Path = Path("patches")
     request: ResourceRequest = field(default_factory=ResourceRequest)
     packing: Packing | None = None
+    fill: bool = False
     crop_notes: tuple[str, ...] = ()
     seed: int = 42
     optuna_url: str | None = None

@@ -165,6 +165,7 @@ class DescriptionShape(TypedDict):
     options: NotRequired[dict[str, Any]]
     optuna_storage: NotRequired[str | None]
     packing: NotRequired[dict[str, Any] | None]
+    filled: NotRequired[list[str] | None]
     precision: NotRequired[dict[str, dict[str, Any]] | None]
     costs: NotRequired[dict[str, Annotated[float, Gt(0)]]]
     code: NotRequired[dict[str, str]]

@@ -123,6 +123,8 @@ class Leaderboard:
         random = dict.fromkeys(row.title for row in self.rows if row.weights == "random")
         if random:
             notes.append(f"Started from random weights instead of pretrained ones: {', '.join(random)}.")
+        if again := self.experiment.description.get("filled"):
+            notes.append(f"Trained on GPUs that would have been idle, so rows differ in trainings: {', '.join(again)}.")
         halved = dict.fromkeys(row.title for row in self.rows if row.recipe.precision == "bf16")
         if halved:
             notes.append(f"Trained in bf16 (sweep.json says what was measured): {', '.join(halved)}.")

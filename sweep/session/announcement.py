@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 
 from sweep.cli.durations import duration
 from sweep.cli.output import Output, say
@@ -110,3 +111,10 @@ def scenes_in_words(run: Run) -> list[str]:
             look = command("patches", "check", "--update", "--patches", str(run.patches))
             lines.append(f"nobody has looked whether two of them show the same ground; do so with {look}")
     return lines
+
+
+def filled_in_words(names: Sequence[str]) -> str:
+    """Say what trains on GPUs that would be idle."""
+    if not names:
+        return "nothing: no GPU would be idle"
+    return f"{', '.join(names)} train again with other seeds, on GPUs that would be idle"

@@ -14,6 +14,7 @@ from sweep.cli.output import Output, say
 from sweep.machine.loading import loading
 from sweep.planning.disk import require_room, sweep_bytes
 from sweep.planning.estimate import Estimator
+from sweep.planning.filling import fill
 from sweep.planning.packing import Packing, Probe, share_gpus
 from sweep.planning.precision import Precisions, SpeedProbe, choose_precisions
 from sweep.planning.resources import Resources, require_gpu
@@ -29,7 +30,7 @@ from sweep.records.lease import Lease, TakenError
 from sweep.records.leftovers import remove_leases
 from sweep.sealed.known_test import note_sweep
 from sweep.sealed.next_step import next_command, resume_command
-from sweep.session.announcement import announce
+from sweep.session.announcement import announce, filled_in_words
 from sweep.session.leaks import record_leaks
 from sweep.session.own_code import own_code
 from trainables.errors import ExperimentError, StorageError
@@ -84,6 +85,11 @@ def drive(
             cluster_for(run.request, run.plan, output.console, died) as whole,
         ):
             resources, packing = _provide(run, whole, output, probe)
+            if description is not None and run.fill:
+                plan, resources, names = fill(run.plan, run.data, resources, run.request.max_concurrent)
+                run = replace(run, plan=plan)
+                description = {**description, "plan": plan.to_dict(), "filled": list(names)}
+                say(output.console, "filled", filled_in_words(names))
             if joins(run.request.address):
                 run = _for_nodes(run, output.console)
             if description is not None and (precisions := _measure(run, resources, output.console, speed_probe)):

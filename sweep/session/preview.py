@@ -11,6 +11,7 @@ from sweep.cli.durations import duration
 from sweep.planning.bands import bands_in_words
 from sweep.planning.disk import size, sweep_bytes
 from sweep.planning.estimate import Estimator, plan_tables
+from sweep.planning.filling import fill, idle_share
 from sweep.planning.measure import measured_factor, memory_needs
 from sweep.planning.packing import Probe, share_gpus
 from sweep.planning.plan import SweepPlan
@@ -21,7 +22,13 @@ from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.results.foresight import foresee
 from sweep.results.power_words import foreseen, power_fields
-from sweep.session.announcement import models_in_words, scenes_in_words, tiles_in_words, unlabelled_in_words
+from sweep.session.announcement import (
+    filled_in_words,
+    models_in_words,
+    scenes_in_words,
+    tiles_in_words,
+    unlabelled_in_words,
+)
 from sweep.session.description import describe
 from trainables.data.imagery import RGB
 
@@ -43,6 +50,9 @@ def show_plan(
             resources, packing = share_gpus(request, plan, data, whole, console, probe=probe or probe_on_cluster)
     for line in packing.lines if packing else ():
         console.print(line)
+    if run.fill:
+        plan, resources, names = fill(plan, data, resources, request.max_concurrent)
+        console.print(f"filled: {filled_in_words(names)}")
     estimator = Estimator(data=data, device=resources.device)
     if measure:
         estimator = _measured(estimator, plan, resources, console)
@@ -62,6 +72,9 @@ def show_plan(
     worst = duration(at_most)
     usual = f"; about {duration(expected)} as halving usually goes" if plan.policy.ends_early else ""
     console.print(f"about {worst} in all, every trial run to its last epoch{usual}; nothing was started")
+    idle = idle_share(plan, resources, estimator)
+    if resources.device == "cuda":
+        console.print(f"GPUs have nothing to do for {idle:.0%} of that time")
     storage = run.experiment.storage
     power = foresee(plan, describe(run, {}), storage)
     if power:
@@ -80,6 +93,7 @@ def show_plan(
         "trials": plan.total,
         "concurrent": resources.concurrent,
         "device": resources.device,
+        "gpus_idle_share": idle,
         "seconds_at_most": at_most,
         "seconds_expected": expected,
         "disk_bytes_at_most": needed,

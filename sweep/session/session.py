@@ -13,6 +13,7 @@ from sweep.cli.options import SweepOptions
 from sweep.cli.output import Output
 from sweep.planning.bands import require_bands
 from sweep.planning.crops import crop_notes, fit_crops, require_same_crops
+from sweep.planning.filling import with_filled
 from sweep.planning.plan import SweepPlan, read_plan
 from sweep.planning.precision import Precisions
 from sweep.planning.resources import AUTO, require_gpu
@@ -60,12 +61,14 @@ class Phase:
         architectures: Those that it trains.
         build: Makes the plan from the data, each architecture's resolved weights, and the folds; none is one training
             each, on the dataset's own splits.
+        fill: Whether GPUs that would be idle train the longest again.
     """
 
     name: str
     profile: Profile
     architectures: tuple[str, ...]
     build: Callable[[TuningData, Mapping[str, Weights], tuple[Fold, ...]], SweepPlan]
+    fill: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +127,13 @@ class _Prepared:
         """Return the same with the precisions that it once began with."""
         return replace(self, asked=precisions.applied(self.asked), plan=precisions.applied(self.plan))
 
+    def with_filled(self, begun: SweepPlan, names: tuple[str, ...]) -> _Prepared:
+        """Return the same with the trials that it once began with on GPUs that would have been idle."""
+        return replace(self, asked=with_filled(self.asked, begun, names), plan=with_filled(self.plan, begun, names))
+
     def run(self, options: SweepOptions, experiment: Experiment) -> Run:
         """Return the sweep under a name."""
-        return resolve(
+        run = resolve(
             options,
             experiment=experiment,
             phase=self.phase.name,
@@ -137,6 +144,7 @@ class _Prepared:
             scenes=self.division.scenes,
             crop_notes=self.notes,
         )
+        return replace(run, fill=self.phase.fill)
 
 
 def plan_sweep(phase: Phase, options: SweepOptions) -> Run:
@@ -178,6 +186,8 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     if experiment.exists:
         experiment.require_own(trusted=options.trust_owner)
         prepared = prepared.with_precisions(precisions_of(experiment))
+        if phase.fill and (names := tuple(experiment.description.get("filled") or ())):
+            prepared = prepared.with_filled(read_plan(experiment), names)
         plan = prepared.plan
         require_same(experiment, prepared.asked, plan, prepared.division.data, url)
         require_same_images(experiment.name, experiment.description["data"], prepared.unlabelled)

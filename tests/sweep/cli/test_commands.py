@@ -108,6 +108,7 @@ OWN_FLAGS = {
     ("patches synthesize",): "kind",
     ("patches check",): "update",
     ("doctor",): "model_size constraints",
+    ("phase1",): "fill",
     RUNS: """unlabelled pool_val allow_leak name resume trust_owner plan budget max_concurrent
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS: "measure time",

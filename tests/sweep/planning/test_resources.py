@@ -36,7 +36,7 @@ def test_zero_gpus_a_trial_means_the_cpu() -> None:
 
 def test_gpus_that_nothing_uses_are_said_with_what_uses_them() -> None:
     five = ResourceRequest().divide(trials=5, total_cpus=32, total_gpus=8)
-    said = "; 3 GPUs stay idle, as there are no more trials (Phase 1: --repeats 2 makes twice as many)"
+    said = "; 3 GPUs stay idle, as there are no more trials (Phase 1: --fill trains the longest again on them)"
     assert str(five) == f"5 at a time, 1 GPU and 4 CPU each, of 8 GPUs and 32 CPUs{said}"
     assert "1 GPU stays idle" in str(ResourceRequest().divide(trials=3, total_cpus=32, total_gpus=4))
     for request, trials in (
