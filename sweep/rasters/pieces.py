@@ -76,14 +76,18 @@ class MosaicRaster(Raster):
         kind = np.dtype(self.dtype)
         values = np.zeros((len(self.bands), *shape), np.float64 if self._mean and kind.itemsize > 2 else kind)
         total = np.zeros(values.shape, np.float32) if self._mean and kind.itemsize <= 2 else values
-        count = np.zeros(shape, np.uint16)
+        count = np.zeros(shape, np.uint16 if self._mean else np.bool_)
         for place, file, parts in self._parts(rows, columns):
             found, known = file.values(*parts)
             if self._mean:
                 total[:, *place] += np.where(known, found, 0)
+                count[place] += known
+            elif known.all():  # copied at once, which is faster than by a mask
+                values[:, *place] = found
+                count[place] = True
             else:
                 np.copyto(values[:, *place], found, where=known)
-            count[place] += known
+                count[place] |= known
         if self._mean:
             mean = total / np.maximum(count, 1)
             values = (np.rint(mean) if kind.kind in "iu" else mean).astype(kind)
