@@ -76,7 +76,7 @@ class MosaicRaster(Raster):
         kind = np.dtype(self.dtype)
         values = np.zeros((len(self.bands), *shape), np.float64 if self._mean and kind.itemsize > 2 else kind)
         total = np.zeros(values.shape, np.float32) if self._mean and kind.itemsize <= 2 else values
-        count = np.zeros(shape, np.uint16 if self._mean else np.bool_)
+        count: NDArray[Any] = np.zeros(shape, np.uint16 if self._mean else np.bool_)
         for place, file, parts in self._parts(rows, columns):
             found, known = file.values(*parts)
             if self._mean:
