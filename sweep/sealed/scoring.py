@@ -70,9 +70,8 @@ def predict_test(
     """
     from trainables.checkpoints import load_best_bytes
     from trainables.fixed_encoder import FixedEncoder, feature_keys, forward_with
-    from trainables.inference import choose_device, ready
+    from trainables.inference import choose_device, prediction_dtype, ready
     from trainables.losses.base import loss_of
-    from trainables.precision import choose_dtype
     from trainables.scoring import score_and_draw
     from trainables.windows import count_windows
 
@@ -82,7 +81,7 @@ def predict_test(
     place = choose_device(device)
     forward = ready(model, best.recipe, place)
     if features and beside is not None:
-        dtype, recipe = choose_dtype(best.recipe.precision, place), best.recipe
+        dtype, recipe = prediction_dtype(best.recipe, place), best.recipe
         keys = feature_keys(tuple(beside), recipe.model_size, best.task.channels, len(best.imagery.bands))
         forward = forward_with(model, FixedEncoder.of(model, place, dtype, features, keys), place, dtype)
     loss = loss_of(best.recipe.replace(class_weights="none"), best.task, train=())  # they are for training
