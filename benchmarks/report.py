@@ -69,16 +69,23 @@ class Report:
         name: The benchmark's name; its figures stand on the page after ``<!-- figures of NAME -->``.
         sections: What was measured.
         notes: Single figures that compare nothing, by name.
+        tables: Other figures, as Markdown tables.
     """
 
     name: str
     sections: list[Section] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
 
     def add(self, section: Section) -> None:
         """Print a section and keep it."""
         self.sections.append(section)
         Console(width=120).print(Markdown(section.markdown()))
+
+    def table(self, markdown: str) -> None:
+        """Print a table and keep it."""
+        self.tables.append(markdown)
+        Console(width=160).print(Markdown(markdown))
 
     def compare(
         self,
@@ -112,7 +119,12 @@ class Report:
     def _figures(self) -> str:
         command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
         notes = "".join(f"- {name}: {_plain(value)}\n" for name, value in self.notes.items())
-        blocks = (f"`{command}`, {conditions()}.\n", *(section.markdown() for section in self.sections), notes)
+        blocks = (
+            f"`{command}`, {conditions()}.\n",
+            *(section.markdown() for section in self.sections),
+            *self.tables,
+            notes,
+        )
         return "\n".join(filter(None, blocks))
 
 
