@@ -61,11 +61,12 @@ class Work:
 
     def features(self) -> list[Tensor]:
         """Read the batch's features, each (B, C, h, w)."""
-        views = [
-            self._store.get(f"{self._key}-{number}", lambda: [torch.randn(self._shape) for _ in range(self._maps)])
-            for number in range(BATCH)
-        ]
+        keys = [f"{self._key}-{number}" for number in range(BATCH)]
+        views = [self._store.get(key, partial(self._encode, key)) for key in keys]
         return [torch.stack(parts) for parts in zip(*views, strict=True)]
+
+    def _encode(self, key: str) -> dict[str, list[Tensor]]:
+        return {key: [torch.randn(self._shape) for _ in range(self._maps)]}
 
     def one_after_the_other(self) -> None:
         """Each decoder reads the features and takes its step, as a trial of its own does."""

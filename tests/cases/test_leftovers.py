@@ -223,7 +223,7 @@ def test_features_that_were_being_written_are_removed(tmp_path: Path, dead: Owne
     for path in (half, other):
         path.write_bytes(b"half")
     store = FeatureCache(tmp_path, limit_bytes=10**6)
-    store.get("other", lambda: [torch.zeros(3)])
+    store.get("other", lambda: {"other": [torch.zeros(3)]})
     assert {path.name for path in tmp_path.iterdir()} == {other.name, "other.safetensors"}
 
 

@@ -96,7 +96,7 @@ def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Pre
     assert area.sum() == pytest.approx(0.09 * (found == 1).sum(), rel=0.005)  # UTM stretches by up to 0.1 %
     assert (area * mean).sum() / area.sum() == pytest.approx(probability[found == 1].mean() / 250, abs=1e-4)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "city_mask.tif", "city_polygons.gpkg", "city_probability.tif", "predictions.json",
+        "city_mask.qml", "city_mask.tif", "city_polygons.gpkg", "city_probability.tif", "predictions.json",
     ]  # fmt: skip
 
 
