@@ -45,5 +45,7 @@ def probabilities_best(means: Floats, covariance: Floats, freedom: float, draws:
     chosen = random.choice(weights.size, draws, p=weights / weights.sum())
     kept = (spread[..., None] / total).reshape(-1, len(variances))[chosen]
     noise = np.broadcast_to(luck, total.shape).reshape(-1, len(variances))[chosen]
-    drawn = (kept * differences + np.sqrt(kept * noise) * random.normal(size=kept.shape)) @ basis
+    # Drawn for contenders and then turned: which sign an axis has differs between processors, the result must not.
+    unit = random.normal(size=(draws, len(means))) @ basis.T
+    drawn = (kept * differences + np.sqrt(kept * noise) * unit) @ basis
     return np.asarray(np.bincount(drawn.argmax(axis=1), minlength=len(means)) / draws)
