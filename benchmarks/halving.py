@@ -64,7 +64,7 @@ def search(folder: Path, way: str, seed: int, trials: int) -> tuple[int, float]:
     plan = SweepPlan(studies=(study,), policy=make_policy(way, HALVING))
     experiment = Experiment(Storage.open(str(folder)), f"{way}-{seed}")
     names = {"train": [one.name for one in data.train], "val": [one.name for one in data.val]}
-    described = {"path": "", "name": data.name, "synthetic": True, "fingerprint": "", **names}
+    described = {"path": "squares", "name": data.name, "synthetic": True, "fingerprint": "", **names}
     experiment.describe(
         {"phase": "phase2", "profile": "smoke", "ended": False, "plan": plan.to_dict(), "data": described}
     )
