@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -78,7 +78,7 @@ class Output:
         results: What came out and what to do next; says nothing with ``--json``.
         events: The same for programs; says something only with ``--json``.
         next_command: The command that the user was told to run next; empty for none.
-        afterwards: Seconds of what follows without being asked for, estimated; None where nothing does.
+        afterwards: Estimates the seconds of what follows without being asked for; None where nothing does.
     """
 
     def __init__(self, console: Console, results: Console, events: Events) -> None:
@@ -86,7 +86,7 @@ class Output:
         self.results = results
         self.events = events
         self.next_command = ""
-        self.afterwards: float | None = None
+        self.afterwards: Callable[[], float] | None = None
 
     def next(self, command: str) -> None:
         """Say which command comes next, ready to be pasted: on a line of its own where it fits only there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from types import MappingProxyType
@@ -53,8 +53,10 @@ UNLABELLED_COST = 4 / 3
 """Of a step on labelled views, what as many unlabelled ones add: another forward pass labels them first."""
 BF16_SHARE = 0.75
 """Of a step on a CPU in bf16 over one in fp32, where bf16 was measured to be worth it (0.31 to 0.74)."""
-FIT_SECONDS = {"cuda": 2.0, "cpu": 4.0}
+FIT_SECONDS = {"cuda": 2.0, "cpu": 3.0}
 """Of a probe, once the features are there."""
+FEATURES_SHARE = 0.5
+"""Of a prediction, what its encoder alone takes."""
 ENCODER_SHARE = {
     "sam_vit_b_conv": 0.63,
     "sam_vit_b_unet": 0.52,
@@ -74,11 +76,14 @@ class Estimator:
         data: The tiles.
         device: ``cpu`` or ``cuda``.
         factors: Architecture to measured time over estimated time; 1 where nothing was measured.
+        speeds: Returns the core-seconds that a recipe's steps were measured to take per megapixel on this machine's
+            CPU; None where they were not.
     """
 
     data: TuningData
     device: str
     factors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    speeds: Callable[[Recipe], float | None] | None = None
 
     def trial(self, recipe: Recipe, folds: int = 0) -> float:
         """Estimate a full training, in seconds of one GPU or one CPU core.
@@ -95,8 +100,9 @@ class Estimator:
         window = len(self.data.val) * recipe.validation_crop**2 / 1e6 if recipe.validation_crop else whole
         predict = train * PREDICT_SHARE[entry.track]
         if entry.probe:
-            each = max(recipe.draws_per_epoch, len(self.data.train)) * view * predict + FIT_SECONDS[self.device]
-            return (max(1, folds) * each + (window + whole) * predict) * self.factors.get(recipe.architecture, 1.0)
+            views = max(1, folds) * max(recipe.draws_per_epoch, len(self.data.train)) * view
+            features = (views + window + whole) * predict * FEATURES_SHARE
+            return (features + self._fits(folds)) * self.factors.get(recipe.architecture, 1.0)
         step = _steps(recipe, folds) + (UNLABELLED_COST * max(1, folds) if recipe.consistency_weight else 0)
         seconds = (
             recipe.max_epochs * (step * recipe.draws_per_epoch * view * train + window * predict) + whole * predict
@@ -107,18 +113,46 @@ class Estimator:
         """Estimate a planned trial's full training, as ``trial`` does."""
         return self.trial(trial.recipe, len(trial.folds))
 
+    def _fits(self, folds: int) -> float:
+        return max(1, folds) * FIT_SECONDS[self.device]
+
+    def together(self, trials: Sequence[TrialPlan]) -> list[float]:
+        """Estimate trials of a sweep as ``planned`` does, but that probes on one encoder share its features."""
+        hosts: set[str] = set()
+        found = []
+        for trial in trials:
+            name = trial.recipe.architecture
+            shared = get_architecture(name).probe and host_of(name) in hosts
+            hosts |= {host_of(name)} if get_architecture(name).probe else set()
+            fits = self._fits(len(trial.folds)) * self.factors.get(name, 1.0)
+            found.append(fits if shared else self.planned(trial))
+        return found
+
     def costs(self, plan: SweepPlan, resources: Resources) -> dict[str, float]:
         """Return the seconds that a full training of each architecture takes, estimated; for telling what is left."""
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1
         found: dict[str, list[float]] = {}
-        for trial in plan.known():
-            found.setdefault(trial.recipe.architecture, []).append(self.planned(trial))
+        known = plan.known()
+        for trial, seconds in zip(known, self.together(known), strict=True):
+            found.setdefault(trial.recipe.architecture, []).append(seconds)
         return {name: fmean(seconds) / cores for name, seconds in found.items()}
 
-    def scoring(self, recipe: Recipe) -> float:
-        """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core."""
-        rate = self._rate(recipe) * PREDICT_SHARE[get_architecture(recipe.architecture).track]
-        return self._whole(recipe) * rate * self.factors.get(recipe.architecture, 1.0)
+    def scoring(self, recipes: Iterable[Recipe]) -> float:
+        """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core.
+
+        Args:
+            recipes: Of the models, one for each; probes on one encoder share its features.
+        """
+        hosts: set[str] = set()
+        total = 0.0
+        for recipe in recipes:
+            entry = get_architecture(recipe.architecture)
+            rate = self._rate(recipe) * PREDICT_SHARE[entry.track] * self.factors.get(recipe.architecture, 1.0)
+            host = host_of(recipe.architecture)
+            share = 1.0 if not entry.probe else 0.0 if host in hosts else FEATURES_SHARE
+            hosts |= {host} if entry.probe else set()
+            total += self._whole(recipe) * rate * share
+        return total
 
     def _whole(self, recipe: Recipe) -> float:
         """Return the megapixels that are predicted of whole val tiles."""
@@ -127,6 +161,9 @@ class Estimator:
 
     def _rate(self, recipe: Recipe) -> float:
         """Return the seconds of training on a megapixel."""
+        full = self.device == "cpu" and recipe.model_size == "full"
+        if full and self.speeds and (measured := self.speeds(recipe)) is not None:
+            return measured
         rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(recipe.architecture).track]
         if self.device == "cpu":
             rate *= CPU_COST.get(host_of(recipe.architecture), 1.0) * (BF16_SHARE if recipe.precision == "bf16" else 1)
@@ -157,7 +194,7 @@ class Estimator:
 
     def sweep(self, plan: SweepPlan, resources: Resources, *, worst_case: bool = False) -> float:
         """Estimate a sweep's wall-clock time in seconds; trials that share a GPU get no more out of it together."""
-        planned = [self.planned(trial) for trial in plan.trials]
+        planned = self.together(plan.trials)
         studies = [self.study(study, plan.policy)[0 if worst_case else 1] for study in plan.studies]
         alone = [self.planned(study.template) for study in plan.studies]
         cores = resources.cpus_per_trial if resources.device == "cpu" else 1

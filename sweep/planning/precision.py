@@ -18,7 +18,7 @@ from trainables.errors import ExperimentError
 from trainables.models.probe_names import is_probe
 from trainables.recipe import Recipe
 
-LEAST_STEPS = 24
+LEAST_STEPS = 12
 """Optimizer steps of an architecture in a sweep for which measuring is worth it: it takes four to eight."""
 
 SpeedProbe = Callable[[Sequence[TrialPlan], TuningData, int], Mapping[str, StepSpeed | str]]
@@ -115,6 +115,14 @@ def choose_precisions(
     for line in found.lines:
         say(console, "precision", line)
     return found
+
+
+def foreseen(plan: SweepPlan, resources: Resources, known: KnownSpeeds | None) -> SweepPlan:
+    """Return a plan in the precisions that it will have on this machine, as far as they were measured already."""
+    if known is None:
+        return plan
+    found = {name: known.find(one.recipe, resources.cpus_per_trial) for name, one in worth_measuring(plan).items()}
+    return Precisions(speeds={name: speed for name, speed in found.items() if speed}).applied(plan)
 
 
 def worth_measuring(plan: SweepPlan) -> dict[str, TrialPlan]:

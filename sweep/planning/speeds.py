@@ -8,8 +8,10 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sweep.planning.resources import Resources
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.locks import LockedError, lock_file
+from trainables.models.probe_names import host_of
 from trainables.models.registry import source_sha256
 from trainables.models.sources import cache
 from trainables.owners import unfinished_name
@@ -68,6 +70,18 @@ class KnownSpeeds:
         self._fingerprint = fingerprint
         self._path = (folder or cache()) / FILE
 
+    @classmethod
+    def of_machine(cls, resources: Resources, folder: Path | None = None) -> KnownSpeeds | None:
+        """Return what is known of this machine; None without a measurement, or where trials train on GPUs.
+
+        Nothing heavy is loaded where no file is.
+        """
+        if resources.device != "cpu" or not ((folder or cache()) / FILE).is_file():
+            return None
+        from trainables.precision import cpu_fingerprint
+
+        return cls(cpu_fingerprint(), folder)
+
     def find(self, recipe: Recipe, threads: int) -> StepSpeed | None:
         """Return the speed of a recipe's steps with so many threads; None where it was never measured."""
         found = self._read().get(self._key(recipe, threads), {})
@@ -75,6 +89,17 @@ class KnownSpeeds:
             return StepSpeed(fp32=found["fp32"], bf16=found["bf16"])
         except (KeyError, ValueError):
             return None
+
+    def core_seconds(self, recipe: Recipe, threads: int) -> float | None:
+        """Return the core-seconds per megapixel of a recipe's steps in its precision; None where never measured.
+
+        A probe is told by the steps of the model whose encoder it has.
+        """
+        speed = self.find(recipe.replace(architecture=host_of(recipe.architecture)), threads)
+        if speed is None:
+            return None
+        step = speed.bf16 if recipe.precision == "bf16" else speed.fp32
+        return step * threads / (recipe.batch_size * recipe.crop_size**2 / 1e6)
 
     def keep(self, recipe: Recipe, threads: int, speed: StepSpeed) -> None:
         """Write a speed down."""

@@ -10,10 +10,14 @@ from rich.console import Console
 
 from sweep.machine.gpus import gpu_count
 from sweep.machine.share import cpu_share
+from sweep.planning.estimate import Estimator
 from sweep.planning.plan import SweepPlan
+from sweep.planning.precision import foreseen
 from sweep.planning.resources import ResourceRequest, Resources
+from sweep.planning.speeds import KnownSpeeds
 from sweep.ray_tune.cluster import joins, ray_cluster
 from sweep.ray_tune.ray_watch import Died
+from trainables.data.tiles import TuningData
 
 
 @contextmanager
@@ -55,3 +59,22 @@ def one_at_a_time(request: ResourceRequest) -> bool:
     if request.max_concurrent == 1:
         return True
     return not joins(request.address) and here(request, 2).concurrent == 1
+
+
+def estimator_for(request: ResourceRequest, data: TuningData, resources: Resources) -> Estimator:
+    """Return an estimator that knows what steps were measured to take on this machine, where trials train on it."""
+    known = _known(request, resources)
+    if known is None:
+        return Estimator(data=data, device=resources.device)
+    threads = resources.cpus_per_trial
+    return Estimator(data=data, device="cpu", speeds=lambda recipe: known.core_seconds(recipe, threads))
+
+
+def as_it_will_be(request: ResourceRequest, plan: SweepPlan, resources: Resources) -> SweepPlan:
+    """Return a plan in the precisions that its trials will have here, as far as that is known."""
+    return foreseen(plan, resources, _known(request, resources))
+
+
+def _known(request: ResourceRequest, resources: Resources) -> KnownSpeeds | None:
+    """Return what was measured on this machine; nothing of a cluster's nodes, which may be others."""
+    return None if joins(request.address) else KnownSpeeds.of_machine(resources)

@@ -22,7 +22,7 @@ from sweep.planning.resources import Resources
 from sweep.planning.run import Run
 from sweep.planning.shares import scoring_in_epochs
 from sweep.ray_tune.actors import share_processes
-from sweep.ray_tune.allocation import room
+from sweep.ray_tune.allocation import estimator_for, room
 from sweep.ray_tune.callback import ObserverCallback
 from sweep.ray_tune.gauges import TrialGauges
 from sweep.ray_tune.scheduler import PolicyScheduler
@@ -95,7 +95,7 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
     pixels = sum(tile.mask.size for tile in val)
     known = records.all()
     resumed = any(record.state != "waiting" for record in known)
-    estimator = Estimator(data=run.data, device=resources.device)
+    estimator = estimator_for(run.request, run.data, resources)
     return Progress(
         run.plan.total,
         resources.concurrent,
@@ -103,7 +103,7 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
         output.console,
         scoring=lambda recipe: scoring_in_epochs(recipe, len(val), pixels),
         expected=None if resumed else estimator.sweep(run.plan, resources),
-        afterwards=output.afterwards,
+        afterwards=output.afterwards() if output.afterwards else None,
         measured=run.phase != "phase1",  # a study sizes what follows by the times of Phase 1
         share=_usual_share(run.plan),
         costs=estimator.costs(run.plan, resources),

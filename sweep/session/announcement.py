@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from sweep.cli.durations import duration
 from sweep.cli.output import Output, say
 from sweep.planning.bands import bands_in_words
-from sweep.planning.estimate import Estimator
 from sweep.planning.packing import Packing
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
+from sweep.ray_tune.allocation import estimator_for
 from trainables.data.imagery import RGB
 from trainables.invocation import command
 from trainables.task import Task
@@ -24,7 +24,7 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
     data, plan, console = run.data, run.plan, output.console
     kind = ", synthetic" if data.synthetic else ""
     task = "" if data.task == Task() else f"; {data.task.summary}"
-    seconds = Estimator(data=data, device=resources.device).sweep(plan, resources)
+    seconds = estimator_for(run.request, data, resources).sweep(plan, resources)
     output.events.emit(
         "started",
         experiment=run.experiment.name,
@@ -50,7 +50,8 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         say(console, "unlabelled", line)
     for line in models_in_words(run):
         say(console, "models", line)
-    say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}")
+    whole = "" if output.afterwards is None else f", {duration(seconds + output.afterwards())} to the end of the study"
+    say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}{whole}")
     for note in run.crop_notes:
         say(console, "crops", note)
     if run.overlays_every is not None and run.experiment.storage.is_local:

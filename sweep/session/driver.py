@@ -13,14 +13,13 @@ from sweep.cli.interrupts import INTERRUPTED, Interrupt, interruptible
 from sweep.cli.output import Output, say
 from sweep.machine.loading import loading
 from sweep.planning.disk import require_room, sweep_bytes
-from sweep.planning.estimate import Estimator
 from sweep.planning.filling import fill
 from sweep.planning.packing import Packing, Probe, share_gpus
 from sweep.planning.precision import Precisions, SpeedProbe, choose_precisions
 from sweep.planning.resources import Resources, require_gpu
 from sweep.planning.run import Run
 from sweep.planning.speeds import KnownSpeeds
-from sweep.ray_tune.allocation import cluster_for
+from sweep.ray_tune.allocation import cluster_for, estimator_for
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.ray_tune.ray_watch import end_at_once
@@ -160,7 +159,7 @@ def _describe(
     experiment = run.experiment
     packed = {"packing": packing.to_dict()} if packing else {}
     if description is not None:
-        costs = Estimator(data=run.data, device=resources.device).costs(run.plan, resources)
+        costs = estimator_for(run.request, run.data, resources).costs(run.plan, resources)
         described = {**description, **packed, "costs": costs}
         experiment.describe(described)
         return described

@@ -17,7 +17,7 @@ from sweep.planning.packing import Probe, share_gpus
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
-from sweep.ray_tune.allocation import cluster_for, here
+from sweep.ray_tune.allocation import as_it_will_be, cluster_for, estimator_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
 from sweep.results.foresight import foresee
@@ -53,9 +53,10 @@ def show_plan(
     if run.fill:
         plan, resources, names = fill(plan, data, resources, request.max_concurrent)
         console.print(f"filled: {filled_in_words(names)}")
-    estimator = Estimator(data=data, device=resources.device)
+    plan = as_it_will_be(request, plan, resources)
+    estimator = estimator_for(request, data, resources)
     if measure:
-        estimator = _measured(estimator, plan, resources, console)
+        estimator = _measured(Estimator(data=data, device=resources.device), plan, resources, console)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
     lines = [("data", tiles_in_words(run)), *(("unlabelled", line) for line in unlabelled_in_words(run))]

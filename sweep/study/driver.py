@@ -178,7 +178,7 @@ def _sweep(run: StudyRun, phase: str) -> int:
         study,
         phase,
         options,
-        StepOutput(run.output, afterwards=sum(step.seconds for step in steps[1:])),
+        StepOutput(run.output, afterwards=lambda: sum(step.seconds for step in outline.steps(sizes, phases)[1:])),
         seconds=limit,
         architectures=names,
         sizes=sizes,

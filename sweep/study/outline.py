@@ -23,7 +23,7 @@ from sweep.planning.estimate import Estimator
 from sweep.planning.plan import StudyPlan, SweepPlan
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
-from sweep.ray_tune.allocation import cluster_for, here
+from sweep.ray_tune.allocation import as_it_will_be, cluster_for, estimator_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.records.experiment import Experiment
 from sweep.records.store import gather
@@ -121,7 +121,8 @@ class StudyOutline:
 
     @property
     def _estimator(self) -> Estimator:
-        return Estimator(data=self.first.data, device=self.divided(1).device, factors=self.factors)
+        resources = self.divided(self.first.plan.total)
+        return replace(estimator_for(request_of(self.options), self.first.data, resources), factors=self.factors)
 
     def search(self, trials: int) -> SweepPlan:
         """Return Phase 2 with so many trials of each architecture, or as many as its space holds."""
@@ -140,13 +141,16 @@ class StudyOutline:
 
     def seconds(self, plan: SweepPlan) -> float:
         """Estimate a phase, its start included."""
-        return self._estimator.sweep(plan, self.divided(plan.total))
+        return self._estimator.sweep(self._here(plan), self.divided(plan.total))
+
+    def _here(self, plan: SweepPlan) -> SweepPlan:
+        return as_it_will_be(request_of(self.options), plan, self.divided(plan.total))
 
     def scoring(self, recipes: Sequence[Recipe]) -> float:
         """Estimate a scoring job: as many test tiles as val tiles, which are not looked at."""
         all_cores = self.divided(1)
         cores = all_cores.cpus_per_trial if all_cores.device == "cpu" else 1
-        return STEP_SECONDS + sum(self._estimator.scoring(recipe) for recipe in recipes) / cores
+        return STEP_SECONDS + self._estimator.scoring(recipes) / cores
 
     def steps(self, sizes: Sizes, phases: Sequence[str]) -> list[Step]:
         """List what is to be done, with estimated times.
@@ -157,7 +161,7 @@ class StudyOutline:
         """
         found = []
         for phase in phases:
-            plan = self.plan(phase, sizes)
+            plan = self._here(self.plan(phase, sizes))
             won = [study.template.recipe for study in plan.studies] or [trial.recipe for trial in plan.trials]
             found.append(
                 Step(name=phase, what=self._what(phase, plan, sizes), trials=plan.total, seconds=self.seconds(plan))

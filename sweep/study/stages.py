@@ -43,16 +43,18 @@ class StepOutput(Output):
     Args:
         whole: What the study says.
         results: Where its results go in place of the study's.
-        afterwards: Seconds of the steps that follow, estimated.
+        afterwards: Estimates the seconds of the steps that follow, with what is known by then.
     """
 
-    def __init__(self, whole: Output, results: Console | None = None, afterwards: float | None = None) -> None:
+    def __init__(
+        self, whole: Output, results: Console | None = None, afterwards: Callable[[], float] | None = None
+    ) -> None:
         super().__init__(whole.console, results or whole.results, whole.events)
         self.afterwards = afterwards
         self._whole = whole
 
     def next(self, command: str) -> None:
-        """Say nothing: the study goes on by itself."""
+        """Say nothing: the study continues by itself."""
 
     def resume(self, command: str) -> None:
         """Say which command resumes the study."""

@@ -58,7 +58,7 @@ def test_the_share_of_scoring_is_that_of_the_estimate(dataset: Path) -> None:
         one, two = (estimator.trial(recipe.replace(max_epochs=epochs)) for epochs in (10, 20))
         epoch = (two - one) / 10
         assert scoring_in_epochs(recipe, len(data.val), pixels) == pytest.approx((one - 10 * epoch) / epoch)
-        assert estimator.scoring(recipe) == pytest.approx(one - 10 * epoch)
+        assert estimator.scoring([recipe]) == pytest.approx(one - 10 * epoch)
 
 
 def test_every_place_has_the_same_seconds(tmp_path: Path) -> None:
