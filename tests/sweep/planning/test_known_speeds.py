@@ -90,7 +90,7 @@ def test_what_follows_in_a_study_is_estimated_anew_once_steps_are_measured(datas
     phases = ("phase1", "phase2", "phase3")
     before = sum(step.seconds for step in outline.steps(outline.usual, phases))
     threads = outline.divided(outline.first.plan.total).cpus_per_trial
-    for name in (LITE, RESNET):
-        KnownSpeeds(cpu_fingerprint()).keep(_recipe(name), threads, StepSpeed(fp32=0.2, bf16=0.02))
+    for trial in outline.first.plan.trials:
+        KnownSpeeds(cpu_fingerprint()).keep(trial.recipe, threads, StepSpeed(fp32=0.01, bf16=0.001))
     after = sum(step.seconds for step in outline.steps(outline.usual, phases))
-    assert after < 0.5 * before
+    assert after < 0.8 * before
