@@ -79,7 +79,8 @@ def _scores(about: Mapping[str, Any], test: Interval | None) -> Iterator[str]:
     yield f"- Expected calibration error on the same tiles: {val['expected_calibration_error']:.4f}."
     if "calibration" in about:
         yield f"- Calibrated: {calibration_text(about['calibration'])}."
-    yield f"- This file against the model in PyTorch: IoU difference {parity['iou_difference']:+.4f}."
+    flipped = f"{100 * parity['flipped_share']:.2g} % of the pixels in another class"
+    yield f"- This file against the model in PyTorch: IoU difference {parity['iou_difference']:+.4f}, {flipped}."
     yield ""
 
 

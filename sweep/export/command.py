@@ -121,9 +121,10 @@ def main(options: ExportOptions, output: Output) -> int:
         calibration=calibration,
         int8=options.int8,
     )
-    for path in _write_beside(exported, chosen, out, options):
+    beside = _write_beside(exported, chosen, out, options)
+    for path in beside:
         say(output.results, "beside it", str(path))
-    _say(exported, out, options.format, output)
+    _say(exported, out, options.format, beside, output)
     if options.for_program:
         say(output.results, "in QGIS", f"Deepness: choose {out} as the model; all settings are read from it")
     elif options.format == "onnx":
@@ -143,6 +144,7 @@ def _calibration(chosen: TrainedModel, patches: Path, output: Output) -> Calibra
     say(output.results, "calibrated", calibration_text(found))
     if found["threshold"] is not None:
         say(output.results, "its threshold", threshold_text(found))
+    output.events.emit("calibrated", **found)
     return found
 
 
@@ -203,7 +205,7 @@ def _patches(chosen: TrainedModel, options: ExportOptions) -> Path:
     return Path(chosen.experiment.description["data"]["path"])
 
 
-def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
+def _say(exported: Exported, out: Path, name: Format, beside: list[Path], output: Output) -> None:
     """Print what was written and how good it is."""
     metadata, parity, calibration = exported.metadata, exported.parity, exported.calibration
     fixed = metadata["size"]["fixed"]
@@ -218,12 +220,19 @@ def _say(exported: Exported, out: Path, name: Format, output: Output) -> None:
         **_decision(metadata, calibration),
         "calibration": f"expected calibration error {calibration.calibration_error:.4f} on the same tiles",
         "parity": f"largest logit difference {parity.logit_difference:.1e}, IoU difference "
-        f"{parity.iou_difference:+.4f}, {parity.flipped} of {parity.pixels} pixels flip",
+        f"{parity.iou_difference:+.4f}, {parity.flipped_text}",
         "licences": f"weights: {metadata['weights']['licence']}; data: {metadata['data']['licence']}",
     }
     for label, text in lines.items():
         say(output.results, label, text)
-    output.events.emit("exported", path=str(out), bytes=exported.bytes, format=name, metadata=metadata)
+    output.events.emit(
+        "exported",
+        path=str(out),
+        bytes=exported.bytes,
+        format=name,
+        beside=[str(path) for path in beside],
+        metadata=metadata,
+    )
 
 
 def bands_in_words(metadata: dict[str, Any]) -> str:

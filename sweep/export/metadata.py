@@ -154,6 +154,7 @@ def measured(
             "largest_logit_difference": parity.logit_difference,
             "iou_difference": parity.iou_difference,
             "flipped_pixels": parity.flipped,
+            "flipped_share": parity.flipped_share,
             "pixels": parity.pixels,
         },
     }

@@ -45,6 +45,16 @@ class Parity:
     pixels: int
     tiles: int
 
+    @property
+    def flipped_share(self) -> float:
+        """Of the pixels, in [0, 1], that are put into different classes."""
+        return self.flipped / self.pixels
+
+    @property
+    def flipped_text(self) -> str:
+        """Say how many pixels that are, and which share: few of them may be many where foreground is rare."""
+        return f"{self.flipped} of {self.pixels} pixels flip ({100 * self.flipped_share:.2g} %)"
+
     def require(self, what: str, *, int8: bool = False) -> None:
         """Refuse a file that differs.
 
@@ -58,16 +68,16 @@ class Parity:
         if int8:
             if not abs(self.iou_difference) <= INT8_DIFFERENCE:
                 raise ExperimentError(
-                    f"{what}: with --int8 its IoU on val differs from the model's by {self.iou_difference:+.4f}, at "
-                    f"most {INT8_DIFFERENCE:g} may be; nothing was written; leave --int8 out"
+                    f"{what}: with --int8 its IoU on val differs from the model's by {self.iou_difference:+.4f} "
+                    f"({self.flipped_text}), at most {INT8_DIFFERENCE:g} may be; nothing was written; leave --int8 out"
                 )
             return
         # Not "greater": a NaN is refused as well.
         if not self.logit_difference < LARGEST_DIFFERENCE or round(self.iou_difference, DECIMALS) != 0:
             raise ExperimentError(
                 f"{what}: differs from the model (largest logit difference {self.logit_difference:.2g}, allowed "
-                f"below {LARGEST_DIFFERENCE:g}; IoU difference {self.iou_difference:.2g}; {self.flipped} of "
-                f"{self.pixels} pixels flip), nothing was written; try another --format or --opset"
+                f"below {LARGEST_DIFFERENCE:g}; IoU difference {self.iou_difference:.2g}; "
+                f"{self.flipped_text}), nothing was written; try another --format or --opset"
             )
 
 

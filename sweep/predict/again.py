@@ -246,6 +246,7 @@ def make_again(
         record.require_free(one)
     for name in record.begin():
         say(output.console, "removed", f"{visible(name)}, made in another way")
+        output.events.emit("removed", file=name)
     for one in inputs:
         with record.predicting(one, wait=True):
             sources = [found.mask(one.name), found.probability(one.name)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sweep.cli.output import Output, say
 from sweep.predict.settings import MapSettings
+from sweep.predict.workers import told_by_first
 from sweep.records.calibrations import calibration_text, threshold_text
 from sweep.results.calibrating import find_calibration
 from sweep.results.ensemble import Ensemble
@@ -25,6 +26,8 @@ def calibrated(
 ) -> tuple[Ensemble, MapSettings]:
     """Return models and settings with the temperature and the threshold that suit them, and say what that brings.
 
+    A further process of a command takes what the first one has fitted.
+
     Args:
         chosen: The models.
         ensemble: The same, loaded.
@@ -37,6 +40,8 @@ def calibrated(
         ExperimentError: The calibration is not known and cannot be fitted.
         DataError: The dataset that the user named is not the one, or is damaged.
     """
+    if told := told_by_first():
+        return ensemble.calibrated(told["temperature"]), replace(settings, **told)
     output.console.print("calibrating on tiles that the models have not seen")
     found = find_calibration(chosen, ensemble, patches)
     say(output.results, "calibration", calibration_text(found))

@@ -196,7 +196,7 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.predict.job import Job
     from sweep.predict.record import Record
     from sweep.predict.running import map_all
-    from sweep.predict.workers import working
+    from sweep.predict.workers import is_further, working
     from sweep.results.ensemble import Ensemble
     from sweep.results.model_rasters import Arrangement
 
@@ -256,11 +256,12 @@ def main(options: PredictOptions, output: Output) -> int:
         inputs = check_inputs(job, inputs, record, output)
         say_models(ensemble, output)
         say_scale(settings.scale, ensemble.best.imagery, output)
-        if options.ensemble > 1 or options.tta or options.threshold not in (None, 0.5):
+        if not is_further() and (options.ensemble > 1 or options.tta or options.threshold not in (None, 0.5)):
             say_gain(as_trained, settings, options.patches, output)
         for name in record.begin():
             say(output.console, "removed", f"{visible(name)}, made in another way")
-        with working("sweep.predict", options, options.workers, output):
+            output.events.emit("removed", file=name)
+        with working("sweep.predict", options, options.workers, output, settings.fitted):
             map_all(job, inputs, record, output)
     masks = [mask for one in inputs if (mask := options.out / f"{one.name}_mask.tif").is_file()]
     if masks:

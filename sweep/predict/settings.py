@@ -58,6 +58,11 @@ class MapSettings:
             low, high = self.scale
             raise ExperimentError(f"--scale {low:g},{high:g}: the value of black comes first and is the smaller one")
 
+    @property
+    def fitted(self) -> dict[str, float]:
+        """What was fitted to the models: empty without calibration."""
+        return {} if self.temperature is None else {"temperature": self.temperature, "threshold": self.threshold}
+
     def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
         """Return what becomes of a raster's polygons; None where none are asked for."""
         if self.polygons is None:

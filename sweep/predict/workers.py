@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from typing import IO, Any
@@ -16,10 +17,14 @@ import torch
 from sweep.cli.marks import flag
 from sweep.cli.output import Output, say
 from sweep.machine.share import cpu_share
+from trainables.documents import DamagedError, parse_json
+from trainables.errors import ExperimentError
 from trainables.escaping import visible
 
 LEFT_OUT = ("inputs", "workers", "patches", "quiet", "json")
-"""Options that a further process has not, or has in its own way; gains are measured by the first one alone."""
+"""Options that a further process has not, or has in its own way; what needs the dataset, the first one does alone."""
+FIRST = "TILESWEEP_FIRST_PROCESS"
+"""The variable by which a further process knows that it is one, and what the first one has fitted."""
 END_SECONDS = 20.0
 """A process that does not end within so long after it was asked to is killed."""
 GPUS = "CUDA_VISIBLE_DEVICES"
@@ -34,9 +39,6 @@ def words_of(options: Any) -> list[str]:
     words: list[str] = []
     for one in fields(options):
         value = getattr(options, one.name)
-        if one.name == "patches" and value is not None and options.calibrated:  # temperatures are fitted to its tiles
-            words.append(f"--patches={value}")
-            continue
         if one.name in LEFT_OUT or value == one.default or value is None or value is False:
             continue
         words.append(flag(one.name))
@@ -47,8 +49,29 @@ def words_of(options: Any) -> list[str]:
     return words
 
 
+def is_further() -> bool:
+    """Whether this process was begun by another one of the same command."""
+    return FIRST in os.environ
+
+
+def told_by_first() -> dict[str, float]:
+    """Return what the first process has fitted, by name; empty where this is the first one, or nothing was fitted.
+
+    Two fits need not agree to the last digit, as threads add in another order, and parts of one map have to.
+
+    Raises:
+        ExperimentError: The variable was set by something else.
+    """
+    try:
+        return parse_json(os.environ.get(FIRST, "{}"), dict[str, float])
+    except DamagedError as error:
+        raise ExperimentError(f"{FIRST}: was not set by tilesweep ({error}); unset it") from error
+
+
 @contextmanager
-def working(command: str, options: Any, count: int, output: Output) -> Iterator[None]:
+def working(
+    command: str, options: Any, count: int, output: Output, fitted: Mapping[str, float] | None = None
+) -> Iterator[None]:
     """Have further processes work on the same inputs during the block; they end with it at the latest.
 
     Args:
@@ -56,6 +79,7 @@ def working(command: str, options: Any, count: int, output: Output) -> Iterator[
         options: The command's; ``inputs`` are its positional ones.
         count: All processes together, this one included.
         output: Where it is said that one failed: the others have taken its work over.
+        fitted: What they are told, see ``told_by_first``.
     """
     if count < 2:
         yield
@@ -65,11 +89,12 @@ def working(command: str, options: Any, count: int, output: Output) -> Iterator[
     torch.set_num_threads(threads)
     words = [sys.executable, "-m", command, "--quiet", *words_of(options), "--", *options.inputs]
     say(output.console, "workers", f"{count}{_places(count)}")
+    told = {FIRST: json.dumps(dict(fitted or {}))}
     with ExitStack() as stack:
         started: list[tuple[int, subprocess.Popen[bytes], IO[bytes]]] = []
         for number in range(1, count):
             said: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
-            environment = {**os.environ, **_own_gpu(number), "OMP_NUM_THREADS": str(threads)}
+            environment = {**os.environ, **_own_gpu(number), **told, "OMP_NUM_THREADS": str(threads)}
             process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said, env=environment)
             started.append((number + 1, process, said))
         try:

@@ -6,17 +6,22 @@ import json
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import geopandas
 import numpy as np
+import psutil
 import pyogrio
 import pytest
 import rasterio
+import shapely
 from numpy.typing import NDArray
 
+from sweep.predict import calibrated, running
 from sweep.predict.command import PredictOptions
-from sweep.predict.workers import words_of
-from tests.commands import assert_refused, run_process, start
+from sweep.predict.workers import FIRST, words_of
+from tests.commands import Run, assert_refused, run_process, start
 from tests.conftest import WriteDataset
 from tests.models import write_best
 from tests.rasters import write_tif
@@ -32,9 +37,9 @@ def scene(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(5).integers(1, 255, (height, width, 3), dtype=np.uint8)
 
 
-def layers(out: Path, name: str) -> list[NDArray[np.uint8]]:
+def layers(out: Path, name: str, *more: str) -> list[NDArray[np.uint8]]:
     found = []
-    for layer in ("mask", "probability"):
+    for layer in ("mask", "probability", *more):
         with rasterio.open(out / f"{name}_{layer}.tif") as file:
             found.append(file.read(1))
     return found
@@ -91,6 +96,65 @@ def test_workers_of_one_command_share_a_list_of_rasters(model: Path, tmp_path: P
         for ours, theirs in zip(layers(tmp_path / "1", name), layers(tmp_path / "3", name), strict=True):
             assert np.array_equal(ours, theirs)
     assert len(list((tmp_path / "3").iterdir())) == 10
+
+
+WAYS = {
+    "calibrated": ("--calibrated", "--patches", "PATCHES"),
+    "uncertainty": ("--uncertainty",),
+    "resample": ("--resample", "0.45"),
+    "clip": ("--clip", "AREA"),
+    "mosaic": ("--mosaic", "--on-top", "mean", "--nodata", "0"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_further_process_alone_makes_the_map_that_the_first_one_would_make(
+    way: str, model: Path, here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one waits until the other has ended, and then finds all of it done, in its own way."""
+    image = scene(160, 300)
+    corners = [(500_010, 5_299_990), (500_060, 5_299_990), (500_060, 5_299_960)]
+    geopandas.GeoDataFrame(geometry=[shapely.Polygon(corners)], crs="EPSG:32633").to_file(tmp_path / "area.gpkg")
+    for name, left in (("a", 0), ("b", 100)):
+        place = rasterio.Affine(0.3, 0, 500_000 + 0.3 * left, 0, -0.3, 5_300_000)
+        write_tif(tmp_path / "in" / f"{name}.tif", image[:, left : left + 200], transform=place)
+    places = {"PATCHES": str(tmp_path / "patches"), "AREA": str(tmp_path / "area.gpkg")}
+    flags = ("--model", model, "--probability", *(places.get(word, word) for word in WAYS[way]))
+    if way == "calibrated":  # as if the fits of two processes did not agree
+        fit = calibrated.find_calibration
+        monkeypatch.setattr(
+            calibrated, "find_calibration", lambda *given: {**fit(*given), "temperature": 0.3, "threshold": 0.49}
+        )
+    assert here("predict", tmp_path / "in", *flags, "--out", tmp_path / "alone").returncode == 0
+    map_all = running.map_all
+
+    def last(*given: object) -> None:
+        for child in psutil.Process().children():
+            with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                while "sweep.predict" in child.cmdline():
+                    time.sleep(0.05)
+        map_all(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running, "map_all", last)
+    done = here("predict", tmp_path / "in", *flags, "--out", tmp_path / "both", "--workers", 2)
+    assert done.returncode == 0 and "ended early" not in done.stdout, done.stdout + done.stderr
+    names = ("mosaic",) if way == "mosaic" else ("a", "b")
+    assert all(f"{name}: is there already" in done.stdout for name in names), done.stdout
+    more = ("uncertainty",) if way == "uncertainty" else ()
+    for name in names:
+        for both, alone in zip(*(layers(tmp_path / out, name, *more) for out in ("both", "alone")), strict=True):
+            assert np.array_equal(both, alone) and len(np.unique(both)) > 1
+    settings = [json.loads((tmp_path / out / "predictions.json").read_text())["settings"] for out in ("both", "alone")]
+    assert settings[0] == settings[1]
+
+
+def test_what_needs_the_dataset_is_done_by_the_first_process_alone(model: Path, here: Run, tmp_path: Path) -> None:
+    raster = write_tif(tmp_path / "a.tif", scene(64, 64))
+    flags = ("predict", raster, "--model", model, "--patches", tmp_path / "patches", "--tta")
+    assert "gain on val    val IoU" in here(*flags, "--out", tmp_path / "first").stdout
+    assert "gain on val" not in here(*flags, "--out", tmp_path / "further", **{FIRST: "{}"}).stdout
+    refused = here(*flags, "--calibrated", "--out", tmp_path / "odd", **{FIRST: "[1"})
+    assert_refused(refused, f"{FIRST}: was not set by tilesweep", "unset it")
 
 
 def test_two_commands_that_predict_otherwise_are_not_mixed(

@@ -35,14 +35,16 @@ def file(tmp_path_factory: pytest.TempPathFactory, patches: Path) -> Path:
     return write_best(tmp_path_factory.mktemp("trained") / "best.safetensors", patches, "unet")
 
 
-def iou_of(forward: object, patches: Path) -> float:
+def masks_of(forward: object, patches: Path) -> list[np.ndarray]:
     data = TuningData.read(patches)
     images = [torch.tensor(tile.image).permute(2, 0, 1) for tile in data.val]
-    masks = [logits[0] >= 0 for logits in predict_by_windows(forward, images, window=64)]  # type: ignore[arg-type]
-    scores = [
-        score_mask("", mask.numpy().astype(np.uint8), tile.mask, task=data.task).iou
-        for mask, tile in zip(masks, data.val, strict=True)
-    ]
+    found = predict_by_windows(forward, images, window=64)  # type: ignore[arg-type]
+    return [(logits[0] >= 0).numpy().astype(np.uint8) for logits in found]
+
+
+def iou_of(masks: list[np.ndarray], patches: Path) -> float:
+    data = TuningData.read(patches)
+    scores = [score_mask("", mask, tile.mask, task=data.task).iou for mask, tile in zip(masks, data.val, strict=True)]
     return float(np.mean(scores))
 
 
@@ -56,12 +58,18 @@ def test_it_computes_with_bytes_and_its_iou_on_val_is_stated(file: Path, patches
     kinds = [node.op_type for node in proto.graph.node]
     assert kinds.count("QuantizeLinear") > 10 and small.stat().st_size < 0.6 * plain.stat().st_size
     session, (model, _) = onnxruntime.InferenceSession(str(small)), load_best(file)
-    theirs = iou_of(lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0]), patches)
-    ours = iou_of(lambda images: model(images.float() / 255).detach(), patches)
+    small_masks = masks_of(lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0]), patches)
+    masks = masks_of(lambda images: model(images.float() / 255).detach(), patches)
+    theirs, ours = iou_of(small_masks, patches), iou_of(masks, patches)
     about = metadata_of(small)
     assert about["parity"]["iou_difference"] == pytest.approx(theirs - ours, abs=1e-6) and abs(theirs - ours) <= 0.01
     assert about["val"]["iou"] == pytest.approx(theirs, abs=1e-6)
     assert f"IoU difference {theirs - ours:+.4f}" in done.stdout and "opset 18, int8)" in done.stdout
+    share = np.mean([one != other for one, other in zip(masks, small_masks, strict=True)])
+    assert share > 0.001, "an untrained model's pixels, which few are sure of, do flip"
+    assert about["parity"]["flipped_share"] == pytest.approx(share)
+    assert f"pixels flip ({100 * share:.2g} %)" in done.stdout
+    assert f", {100 * share:.2g} % of the pixels in another class." in (tmp_path / "small.onnx.md").read_text()
     assert about["precision"] == "int8" and metadata_of(plain)["precision"] == "float32"
     data = TuningData.read(patches)
     assert about["quantization"]["tiles"] == [tile.name for tile in data.train]
