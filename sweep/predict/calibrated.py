@@ -41,7 +41,8 @@ def calibrated(
         DataError: The dataset that the user named is not the one, or is damaged.
     """
     if told := told_by_first():
-        return ensemble.calibrated(told["temperature"]), replace(settings, **told)
+        settings = replace(settings, temperature=told["temperature"], threshold=told["threshold"])
+        return ensemble.calibrated(told["temperature"]), settings
     output.console.print("calibrating on tiles that the models have not seen")
     found = find_calibration(chosen, ensemble, patches)
     say(output.results, "calibration", calibration_text(found))
