@@ -10,7 +10,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from benchmarks.curves import Recorded
 from benchmarks.replaying import Order, Search, replay
 from benchmarks.report import Report
 from sweep.planning.policies import make_policy
+from sweep.search.warm import MOST_STARTS
 
 GOOD = 0.95
 """Share of the full search's best val IoU from which on a search counts as good."""
@@ -31,6 +32,8 @@ LONG, SHORT = (30, curves.EPOCHS), (6, 5)
 LEARNT = 20
 """Trials of the searches that compare samplers: beyond that, few recorded recipes are left to choose among."""
 STARTUPS = (3, 6, 10)
+OTHER_SEEDS = 1_000_000
+"""Between the seeds of a search and of the earlier one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class Setting:
         epochs: Of a full training.
         sampler: As ``--sampler`` names it.
         startup: Trials that the sampler draws at random.
+        earlier: Trials and epochs of an earlier search, with whose best recipes this one begins; None begins with none.
+        rivals: Whether rungs begin with the curve of the shared recipe, as Phase 1 has trained it.
     """
 
     way: str
@@ -54,19 +59,36 @@ class Setting:
     epochs: int = LONG[1]
     sampler: str = "random"
     startup: int = 10
+    earlier: tuple[int, int] | None = None
+    rivals: bool = False
 
     def search(self, architecture: str) -> Search:
         """Return the search of an architecture."""
         settings = {"max_epochs": self.epochs, "grace_epochs": self.grace, "reduction_factor": self.factor}
+        recorded = recordings()[architecture]
         return Search(
-            recorded=recordings()[architecture],
+            recorded=recorded,
             space=curves.space_of(architecture),
             policy=make_policy(self.way, settings),
             trials=self.trials,
             epochs=self.epochs,
             sampler=self.sampler,
             startup=self.startup,
+            rivals={"phase1": dict(enumerate(recorded[0].curve[: self.epochs], start=1))} if self.rivals else {},
         )
+
+    def begun(self, architecture: str, seed: int) -> Search:
+        """Return the search of an architecture that begins with the best recipes of an earlier one."""
+        search = self.search(architecture)
+        if self.earlier is None:
+            return search
+        trials, epochs = self.earlier
+        before = replace(self, earlier=None, trials=trials, epochs=epochs)
+        found = replay(before.search(architecture), seed + OTHER_SEEDS).trials
+        ended = [trial for trial in found if trial.outcome == "finished" and trial.recipe]
+        ended.sort(key=lambda trial: -max(trial.curve.values()))
+        most = min(MOST_STARTS, (self.trials - 1) // 2)
+        return replace(search, starts=tuple(trial.recipe for trial in ended[:most]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +97,14 @@ class Score:
 
     Attributes:
         architecture: Whose recipes were searched.
+        found: Best val IoU.
         epochs: Share of the epochs of the full search: as many trials, drawn at random, nobody stopped.
         best: Best val IoU, as a share of the full search's.
         gain: Best val IoU less that of a random search of so few full trainings that they take as many epochs.
     """
 
     architecture: str
+    found: float
     epochs: float
     best: float
     gain: float
@@ -100,18 +124,17 @@ def scores(setting: Setting, replays: int) -> list[Score]:
         replays: How many in all.
     """
     names = list(recordings())
-    searches = {name: setting.search(name) for name in names}
-    return [
-        _score(names[number % len(names)], searches[names[number % len(names)]], number) for number in range(replays)
-    ]
+    return [_score(names[number % len(names)], setting, number) for number in range(replays)]
 
 
-def _score(architecture: str, search: Search, seed: int) -> Score:
+def _score(architecture: str, setting: Setting, seed: int) -> Score:
+    search = setting.begun(architecture, seed)
     found = replay(search, seed)
     drawn = [best_of(search, recipe) for recipe in Order(search, seed).at_random]
     equal = -(-found.epochs // search.epochs)  # the last training is not cut
     return Score(
         architecture=architecture,
+        found=found.best,
         epochs=found.epochs / (search.trials * search.epochs),
         best=found.best / max(drawn[: search.trials]),
         gain=found.best - max(drawn[:equal]),
@@ -208,6 +231,18 @@ def policies(trials: int, epochs: int, graces: Sequence[int], factors: Sequence[
     ]
 
 
+def beginnings() -> list[Setting]:
+    """List what is compared of beginnings: with the best recipes of an earlier search, and with Phase 1's curve."""
+    found = []
+    for way in ("pause", "stop"):
+        long = Setting(way=way, grace=2)
+        short = Setting(way=way, factor=2, trials=SHORT[0], epochs=SHORT[1])
+        for setting, earlier in ((long, (SHORT, LONG)), (short, (SHORT,))):
+            found += [replace(setting, earlier=one) for one in earlier]
+            found += [replace(setting, rivals=True)] if way == "stop" else []
+    return found
+
+
 def samplers(way: str, grace: int, factor: int) -> list[Setting]:
     """List what is compared of samplers, under one policy."""
     common = partial(Setting, way=way, grace=grace, factor=factor, trials=LEARNT)
@@ -220,6 +255,36 @@ def policy_table(found: Sequence[Summary]) -> str:
     for one in found:
         setting = one.setting
         lines.append(_line(setting.way, str(setting.grace), str(setting.factor), *one.cells()))
+    return "".join(lines)
+
+
+def beginning_table(settings: Sequence[Setting], replays: int) -> str:
+    """Write what beginnings bring beside the same search, with the same seed, that begins with the shared recipe."""
+    headings = ("IoU above it, mean", "worst architecture", "searches above it", "below it", "epochs of it, mean")
+    lines = [
+        _line("beside the shared recipe", "`--halving`", "trials of epochs", *headings),
+        _line("---", "---", "---", *("--:" for _ in headings)),
+    ]
+    for setting in settings:
+        plain = scores(replace(setting, earlier=None, rivals=False), replays)
+        found = scores(setting, replays)
+        gains = np.array([one.found - other.found for one, other in zip(found, plain, strict=True)])
+        names = np.array([one.architecture for one in found])
+        words = "its curve of Phase 1, for the rungs"
+        if setting.earlier:
+            words = f"the best of {setting.earlier[0]} trials of {setting.earlier[1]} epochs"
+        lines.append(
+            _line(
+                words,
+                setting.way,
+                f"{setting.trials} of {setting.epochs}",
+                f"{gains.mean():+.3f}",
+                f"{min(gains[names == name].mean() for name in set(names)):+.3f}",
+                f"{(gains > 0).mean():.0%}",
+                f"{(gains < 0).mean():.0%}",
+                f"{sum(one.epochs for one in found) / sum(one.epochs for one in plain):.0%}",
+            )
+        )
     return "".join(lines)
 
 
@@ -295,6 +360,7 @@ def main() -> None:
     pace = len(long) * given.replays / (time.process_time() - started)
     report.table(policy_table(long))
     report.table(policy_table(list(rows(policies(*SHORT, (1, 2), (2, 3)), given.replays))))
+    report.table(beginning_table(beginnings(), given.replays))
     if given.samplers:
         found = [one for way in ("stop", "pause") for one in rows(samplers(way, 2, 3), given.replays // 5)]
         report.table(sampler_table(found))

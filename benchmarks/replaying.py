@@ -38,6 +38,8 @@ class Search:
         sampler: ``in order``, which takes the recorded recipes as they come; ``random``; or another of ``SAMPLERS``:
             the recorded recipe nearest to its proposal is tried.
         startup: Trials that such a sampler draws at random.
+        starts: Recorded recipes that are tried right after the shared one, fewer than ``trials``.
+        rivals: Curves of trainings that rungs compare with from the first trial on.
     """
 
     recorded: Sequence[Recorded]
@@ -48,6 +50,8 @@ class Search:
     slots: int = 1
     sampler: str = "random"
     startup: int = 10
+    starts: tuple[int, ...] = ()
+    rivals: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -100,7 +104,7 @@ def replay(search: Search, seed: int) -> Outcome:
     """
     trials: list[Trial] = []
     order = Order(search, seed)
-    curves: dict[str, dict[int, float]] = {}
+    curves = {name: dict(curve) for name, curve in search.rivals.items()}
     states: list[RungState] = []
     running: list[tuple[int, int, Trial]] = []
     serial, now = count(), 0
@@ -183,7 +187,10 @@ class Order:
         """Choose the next trial's recipe, knowing the trials so far."""
         if not trials:
             return 0
-        chosen = self._nearest(trials) if self._proposes else self._left[0]
+        if len(trials) <= len(self._search.starts):
+            chosen = self._search.starts[len(trials) - 1]
+        else:
+            chosen = self._nearest(trials) if self._proposes else self._left[0]
         self._left.remove(chosen)
         return chosen
 

@@ -20,6 +20,7 @@ from benchmarks.replaying import Search, Trial
 from sweep.planning.plan import StudyPlan
 from sweep.planning.policies import POLICIES, make_policy, read_policy
 from sweep.planning.policy import Decision
+from sweep.planning.starts import Start
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialRecords, read_reports
 from sweep.search.groups import Outcome
@@ -91,6 +92,7 @@ def _really(folder: Path, search: Search, recipes: Sequence[int]) -> dict[int, i
         template=plan_of(recipe=Recipe(max_epochs=EPOCHS, **search.recorded[0].values)),
         space=SPACE,
         trials=search.trials,
+        starts=tuple(Start(values=search.recorded[one].values, origin="p/a", val_iou=0.5) for one in search.starts),
     )
     _Real.search, _Real.recipes = search, recipes
     group = _Real(study, search.policy, open_studies(experiment, None), "e", TrialRecords(experiment), 1, None, "tpe")
@@ -145,6 +147,17 @@ def test_a_real_sweep_s_curves_are_decided_again_as_they_were(searched: SharedSw
         assert [len(trial.curve) for trial in found.trials] == [len(curve) for curve in real]
         assert found.epochs == sum(map(len, real)) < epochs * len(real), "somebody was given up"
         assert found.best == max(max(curve) for curve in real if len(curve) == epochs)
+
+
+@pytest.mark.parametrize("way", POLICIES)
+def test_a_replay_begins_with_recipes_as_a_real_search_does(tmp_path: Path, way: str) -> None:
+    search = _search(way, 4, starts=(7, 3))
+    found = replaying.replay(search, 4)
+    assert [trial.recipe for trial in found.trials][:3] == [0, 7, 3]
+    assert len({trial.recipe for trial in found.trials}) == search.trials
+    assert _really(tmp_path, search, [trial.recipe for trial in found.trials]) == {
+        trial.number: len(trial.curve) for trial in found.trials
+    }
 
 
 def test_side_by_side_a_search_is_shorter_and_trains_as_many_trials() -> None:
@@ -218,4 +231,7 @@ def test_the_pages_show_what_the_replays_of_the_committed_curves_come_to() -> No
     assert command.curve_table() in maintainers
     settings = command.policies(*command.LONG, (1,), (3,))
     table = command.policy_table(list(command.rows(settings, 1000)))
+    assert all(line in maintainers for line in table.splitlines())
+    begun = [setting for setting in command.beginnings() if setting.trials == command.SHORT[0]]
+    table = command.beginning_table(begun[:1], 1000)
     assert all(line in maintainers for line in table.splitlines())

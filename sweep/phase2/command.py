@@ -55,7 +55,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
     from sweep.records.trials import TrialPlan
     from sweep.search.recipes_tried import require_trials
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes, trials_each
-    from sweep.session.resolve import policy_of, profile_of
+    from sweep.session.resolve import policy_of, profile_of, warm_from_of
     from sweep.session.session import Phase
     from trainables.models.registry import get_architecture
 
@@ -93,7 +93,7 @@ def design(options: Phase2Options, output: Output) -> Phase:
             )
             for name in names
         )
-        return SweepPlan(studies=studies, policy=policy, sampler=options.sampler)
+        return SweepPlan(studies=studies, policy=policy, sampler=options.sampler, warm_from=warm_from_of(options))
 
     return Phase(name="phase2", profile=profile, architectures=names, build=build)
 

@@ -68,7 +68,7 @@ def design(options: Phase3Options, output: Output) -> Phase:
     from sweep.planning.policy import NoHalving
     from sweep.records.trials import TrialPlan
     from sweep.search.searches import limited_trials, make_spaces, say_limits, shared_recipes
-    from sweep.session.resolve import policy_of, profile_of
+    from sweep.session.resolve import policy_of, profile_of, warm_from_of
     from sweep.session.session import Phase
     from trainables.data.budgets import draw_tiles
     from trainables.data.folds import draw_folds
@@ -134,7 +134,13 @@ def design(options: Phase3Options, output: Output) -> Phase:
                 )
             )
         fitted = tuple(trial(one, one.attempt) for one in grid if one.architecture not in searched)
-        return SweepPlan(trials=fitted, studies=tuple(studies), policy=policy, sampler=options.sampler)
+        return SweepPlan(
+            trials=fitted,
+            studies=tuple(studies),
+            policy=policy,
+            sampler=options.sampler,
+            warm_from=warm_from_of(options),
+        )
 
     return Phase(name="phase3", profile=profile, architectures=names, build=build)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from optuna.distributions import (
@@ -17,6 +17,7 @@ from optuna.distributions import (
 from search_spaces.limits import require_few
 from sweep.planning.policies import read_policy
 from sweep.planning.policy import NoHalving, Policy
+from sweep.planning.starts import Evidence, Start
 from sweep.records.experiment import DESCRIPTION_FILE, Experiment
 from sweep.records.trials import TrialPlan, refit_attempt
 from trainables.errors import ExperimentError
@@ -35,6 +36,8 @@ class StudyPlan:
         confirm: How many of the best recipes are trained again without halving, once the search has ended; the choice
             is then made on those trainings.
         repeats: Trainings of each of these recipes, with seeds that the search has not used.
+        starts: Recipes that it tries right after the shared one, fewer than ``trials``.
+        evidence: What is known of the architecture before the search; None for nothing.
     """
 
     template: TrialPlan
@@ -43,6 +46,8 @@ class StudyPlan:
     finals: tuple[TrialPlan, ...] = ()
     confirm: int = 0
     repeats: int = 1
+    starts: tuple[Start, ...] = ()
+    evidence: Evidence | None = None
 
     @property
     def afterwards(self) -> list[TrialPlan]:
@@ -89,6 +94,14 @@ class StudyPlan:
         recipe = self.template.recipe.to_dict()
         return {name: recipe[name] for name in self.space}
 
+    def given(self, number: int) -> tuple[dict[str, Any], str] | None:
+        """Return the values of a trial that nobody proposes, and where they come from; None for all others."""
+        if not number:
+            return self.shared_values(), ""
+        if number <= len(self.starts):
+            return dict(self.starts[number - 1].values), self.starts[number - 1].origin
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
@@ -96,10 +109,11 @@ class SweepPlan:
 
     Attributes:
         trials: Planned ones, in the order in which they start.
-        studies: Searches.
+        studies: Searches; where some have had equally many trials, the first of them has its next one first.
         policy: Which of the searches' trials get their next epochs.
         sampler: What proposes the searches' recipes, by its name in ``sweep.search.samplers``.
         refit: Whether each contender of folds is at last trained on all tiles.
+        warm_from: The experiment that the searches' order and first recipes come from; empty for none.
     """
 
     trials: tuple[TrialPlan, ...] = ()
@@ -107,6 +121,7 @@ class SweepPlan:
     policy: Policy = field(default_factory=NoHalving)
     sampler: str = "tpe"
     refit: bool = False
+    warm_from: str = ""
 
     @property
     def refits(self) -> list[TrialPlan]:
@@ -162,12 +177,15 @@ class SweepPlan:
                     "finals": [trial.to_dict() for trial in study.finals],
                     "confirm": study.confirm,
                     "repeats": study.repeats,
+                    "starts": [{**asdict(one), "changed": list(one.changed)} for one in study.starts],
+                    "evidence": study.evidence and asdict(study.evidence),
                 }
                 for study in self.studies
             ],
             "halving": self.policy.to_dict() if self.policy.ends_early else None,
             "sampler": self.sampler,
             "refits": len(self.refits),
+            "warm_from": self.warm_from,
         }
 
     @classmethod
@@ -175,21 +193,27 @@ class SweepPlan:
         """Read what ``to_dict`` returned."""
         return cls(
             trials=tuple(TrialPlan.from_dict(trial) for trial in values["trials"]),
-            studies=tuple(
-                StudyPlan(
-                    template=TrialPlan.from_dict(study["template"]),
-                    space={name: json_to_distribution(json.dumps(one)) for name, one in study["space"].items()},
-                    trials=study["trials"],
-                    finals=tuple(TrialPlan.from_dict(trial) for trial in study["finals"]),
-                    confirm=study.get("confirm", 0),
-                    repeats=study.get("repeats", 1),
-                )
-                for study in values["studies"]
-            ),
+            studies=tuple(map(_read_study, values["studies"])),
             policy=read_policy(values["halving"]),
             sampler=values.get("sampler", "tpe"),
             refit=bool(values.get("refits")),
+            warm_from=values.get("warm_from", ""),
         )
+
+
+def _read_study(values: dict[str, Any]) -> StudyPlan:
+    space = {name: json_to_distribution(json.dumps(one)) for name, one in values["space"].items()}
+    evidence = values.get("evidence")
+    return StudyPlan(
+        template=TrialPlan.from_dict(values["template"]),
+        space=space,
+        trials=values["trials"],
+        finals=tuple(TrialPlan.from_dict(trial) for trial in values["finals"]),
+        confirm=values.get("confirm", 0),
+        repeats=values.get("repeats", 1),
+        starts=tuple(Start.from_dict(one, space) for one in values.get("starts", ())),
+        evidence=evidence and Evidence(**evidence),
+    )
 
 
 def read_plan(experiment: Experiment) -> SweepPlan:

@@ -74,6 +74,23 @@ class RecordShape(PlannedShape):
     reason: str
 
 
+class StartShape(TypedDict):
+    """``sweep.planning.starts.Start``."""
+
+    values: dict[str, str | int | float]
+    origin: str
+    val_iou: float
+    changed: NotRequired[list[str]]
+
+
+class EvidenceShape(TypedDict):
+    """``sweep.planning.starts.Evidence``."""
+
+    origin: str
+    val_iou: float
+    probe: bool
+
+
 class StudyShape(TypedDict):
     """``sweep.planning.plan.StudyPlan``."""
 
@@ -83,6 +100,8 @@ class StudyShape(TypedDict):
     finals: list[PlannedShape]
     confirm: NotRequired[Annotated[int, Ge(0), Le(MAX_REPEATS)]]
     repeats: NotRequired[Annotated[int, Ge(1), Le(MAX_REPEATS)]]
+    starts: NotRequired[list[StartShape]]
+    evidence: NotRequired[EvidenceShape | None]
 
 
 class PlanShape(TypedDict):
@@ -93,6 +112,7 @@ class PlanShape(TypedDict):
     halving: dict[str, str | int | bool] | None
     sampler: NotRequired[Name]
     refits: NotRequired[Count]
+    warm_from: NotRequired[str]
 
 
 class DataShape(TypedDict):

@@ -32,6 +32,8 @@ STATES: Mapping[TrialState, Outcome] = {
     TrialState.FAIL: "failed",
 }
 TOLD: Mapping[Outcome, TrialState] = {outcome: state for state, outcome in STATES.items()}
+ORIGIN = "origin"
+"""The attribute of a trial whose recipe comes from an earlier experiment: the training there."""
 COLLAPSED = "collapsed"
 """The attribute of a trial that predicts a single class everywhere on val."""
 
@@ -45,7 +47,8 @@ class StudyGroup(TrialGroup):
     intermediate values, when it was stopped; as FAIL when it failed.
 
     Args:
-        plan: What is searched; the shared recipe is the first trial, and is never stopped.
+        plan: What is searched; the shared recipe is the first trial, and is never stopped. Recipes of an earlier
+            experiment come next, and are trials like all others.
         policy: Decides which trials get their next epochs.
         storage: Where the study is.
         experiment: The experiment's name, which goes into the study's.
@@ -144,7 +147,8 @@ class StudyGroup(TrialGroup):
     def _launch_new(self) -> TrialPlan:
         number = len(self._trials())
         if len(self._study.get_trials(deepcopy=False)) == number:  # else the driver died after this step
-            self._study.enqueue_trial(self._propose(number) if number else self._plan.shared_values())
+            values, origin = self._plan.given(number) or (self._propose(number), "")
+            self._study.enqueue_trial(values, user_attrs={ORIGIN: origin} if origin else None)
         trial = self._study.ask()
         return self._launch(trial, number, self._values(trial), self._first_stop(number))
 

@@ -12,6 +12,7 @@ from sweep.planning.bands import bands_in_words
 from sweep.planning.packing import Packing
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
+from sweep.planning.warm_plans import starts_in_words
 from sweep.ray_tune.allocation import estimator_for
 from trainables.data.imagery import RGB
 from trainables.invocation import command
@@ -37,6 +38,8 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         estimated_seconds=seconds,
         data={"name": data.name, "synthetic": data.synthetic, "train": len(data.train), "val": len(data.val)},
         folds=plan.folds,
+        warm_from=plan.warm_from or None,
+        starts={study.name: [one.origin for one in study.starts] for study in plan.studies},
         task=data.task.to_dict(),
         imagery=data.imagery.to_dict(),
         crop_notes=list(run.crop_notes),
@@ -52,6 +55,8 @@ def announce(run: Run, resources: Resources, packing: Packing | None, output: Ou
         say(console, "models", line)
     whole = "" if output.afterwards is None else f", {duration(seconds + output.afterwards())} to the end of the study"
     say(console, "trials", f"{plan.total}, {resources}; about {duration(seconds)}{whole}")
+    for line in starts_in_words(plan):
+        say(console, "searches", line)
     for note in run.crop_notes:
         say(console, "crops", note)
     if run.overlays_every is not None and run.experiment.storage.is_local:

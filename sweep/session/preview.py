@@ -17,6 +17,7 @@ from sweep.planning.packing import Probe, share_gpus
 from sweep.planning.plan import SweepPlan
 from sweep.planning.resources import Resources
 from sweep.planning.run import Run
+from sweep.planning.warm_plans import starts_in_words
 from sweep.ray_tune.allocation import as_it_will_be, cluster_for, estimator_for, here
 from sweep.ray_tune.cluster import joins
 from sweep.ray_tune.memory_probe import probe_on_cluster
@@ -61,6 +62,7 @@ def show_plan(
         console.print(table)
     lines = [("data", tiles_in_words(run)), *(("unlabelled", line) for line in unlabelled_in_words(run))]
     lines += [("models", line) for line in models_in_words(run)]
+    lines += [("searches", line) for line in starts_in_words(plan)]
     lines += [] if data.imagery == RGB else [("bands", bands_in_words(data.imagery))]
     for name, text in [*lines, *(("scenes", line) for line in scenes_in_words(run))]:
         console.print(f"{name}: {text}")
@@ -95,6 +97,8 @@ def show_plan(
         "concurrent": resources.concurrent,
         "device": resources.device,
         "gpus_idle_share": idle,
+        "warm_from": plan.warm_from or None,
+        "starts": {study.name: [one.origin for one in study.starts] for study in plan.studies},
         "seconds_at_most": at_most,
         "seconds_expected": expected,
         "disk_bytes_at_most": needed,

@@ -19,7 +19,7 @@ from sweep.planning.run import Run
 from sweep.rasters.unlabelled import UnlabelledImages
 from sweep.ray_tune.allocation import one_at_a_time
 from sweep.records.experiment import Experiment
-from sweep.session.search_options import SearchOptions
+from sweep.session.search_options import COLD, SearchOptions
 from trainables.data.scenes import Scenes
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
@@ -28,6 +28,7 @@ from trainables.models.resolving import resolve as resolve_weights
 from trainables.models.resolving import resolve_all
 from trainables.models.weights import Mode, Weights
 from trainables.recipe import Recipe
+from trainables.storage import Storage
 
 
 def resolve(
@@ -85,8 +86,26 @@ def require_trackers(options: SweepOptions) -> None:
     tracking.require(trackers_of(options))
 
 
+def warm_from_of(options: SearchOptions) -> str:
+    """Return the name of the experiment that searches begin with; empty for none."""
+    return "" if options.warm_from in (None, COLD) else str(options.warm_from)
+
+
+def with_earlier(plan: SweepPlan, storage: Storage, data: TuningData) -> SweepPlan:
+    """Return a plan whose searches begin with what the experiment of ``--warm-from`` found.
+
+    Raises:
+        ExperimentError: It does not exist, or was trained on other tiles.
+    """
+    if not plan.warm_from:
+        return plan
+    from sweep.search.warm import begun_with
+
+    return begun_with(plan, Experiment.find(storage, plan.warm_from, "--warm-from"), data.fingerprint)
+
+
 def with_warm_curves(run: Run) -> Run:
-    """Return a sweep with the curves that ``--warm-from`` starts its rungs with.
+    """Return a sweep with the curves that ``--warm-from`` with ``--halving stop`` starts its rungs with.
 
     Raises:
         ExperimentError: That experiment does not exist, or cannot be compared.
@@ -121,22 +140,22 @@ def optuna_url_of(options: SweepOptions) -> str | None:
 def policy_of(options: SearchOptions, profile: Profile) -> Policy:
     """Return the policy that decides which trials of a search get their next epochs; the profile has the defaults.
 
-    Where only one trial runs at any time, ``auto`` is ``pause``, unless the rungs start warm.
+    Where only one trial runs at any time, ``auto`` is ``pause``. Rungs start with an earlier experiment's curves only
+    where ``stop`` was asked for; replayed searches gained nothing by them (``benchmarks.replay``).
 
     Raises:
         ExperimentError: Impossible settings; all faults at once.
     """
-    name, warm_from = options.halving, options.warm_from
+    name = options.halving
+    warm_from = warm_from_of(options) if name != "auto" and POLICIES[name].warms else ""
     if name == "auto":
-        name = "pause" if not warm_from and one_at_a_time(request_of(options)) else "stop"
-    if warm_from and not POLICIES[name].warms:
-        raise ExperimentError(f"--warm-from {warm_from}: warms the rungs of --halving stop; leave one out")
+        name = "pause" if one_at_a_time(request_of(options)) else "stop"
     grace, factor = options.grace_period, options.reduction_factor
     settings = {
         "max_epochs": options.max_epochs or profile.search_epochs or Recipe(**profile.changes).max_epochs,  # type: ignore[arg-type]
         "grace_epochs": profile.grace_epochs if grace is None else grace,
         "reduction_factor": profile.reduction_factor if factor is None else factor,
-        "warm_from": warm_from or "",
+        "warm_from": warm_from,
     }
     return make_policy(name, settings)
 

@@ -22,6 +22,9 @@ else:
     HalvingName = Literal[("auto", *POLICIES)]
     SamplerName = Literal[tuple(SAMPLERS)]
 
+COLD = "off"
+"""What ``--warm-from`` takes for no experiment."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions(SweepOptions):
@@ -47,10 +50,11 @@ class SearchOptions(SweepOptions):
 
     halving: Annotated[HalvingName, RARE, OnResume.FIXED] = "auto"
     """stop: ASHA; pause: trials wait at rungs and the best continue, which saves most one at a time; auto: pause when
-    one trial runs at a time, unless --warm-from is given, else stop; off: no trial is stopped early."""
+    one trial runs at a time, else stop; off: no trial is stopped early."""
 
-    warm_from: Annotated[str | None, arg(metavar="NAME"), RARE, OnResume.FIXED] = None
-    """Start ASHA's rungs with this experiment's curves of the same architectures."""
+    warm_from: Annotated[str | None, arg(metavar="NAME|off"), RARE, OnResume.FIXED] = None
+    """Try the best recipes of this experiment on the same tiles first, its best architecture before others; with
+    --halving stop, start the rungs with its curves."""
 
     sampler: Annotated[SamplerName, RARE, OnResume.FIXED] = "tpe"
     """What proposes recipes, of Optuna's samplers. tpe: learns from ended and running trials; gp: a Gaussian process of

@@ -18,6 +18,7 @@ from sweep.planning.plan import SweepPlan, read_plan
 from sweep.planning.precision import Precisions
 from sweep.planning.resources import AUTO, require_gpu
 from sweep.planning.run import Run
+from sweep.planning.warm_plans import with_starts
 from sweep.rasters.unlabelled import UnlabelledImages
 from sweep.ray_tune.allocation import here
 from sweep.ray_tune.cluster import joins
@@ -39,6 +40,7 @@ from sweep.session.resolve import (
     resolve,
     wants_pretrained,
     weights_of,
+    with_earlier,
     with_warm_curves,
 )
 from sweep.session.stored_options import require_unchanged, to_store, with_stored
@@ -127,6 +129,18 @@ class _Prepared:
         """Return the same with the precisions that it once began with."""
         return replace(self, asked=precisions.applied(self.asked), plan=precisions.applied(self.plan))
 
+    def with_earlier(self, storage: Storage) -> _Prepared:
+        """Return the same with what the experiment of ``--warm-from`` found.
+
+        Raises:
+            ExperimentError: It does not exist, or was trained on other tiles.
+        """
+        return replace(self, plan=with_earlier(self.plan, storage, self.division.data))
+
+    def with_starts(self, begun: SweepPlan) -> _Prepared:
+        """Return the same with the order and the recipes that its searches once began with."""
+        return replace(self, asked=with_starts(self.asked, begun), plan=with_starts(self.plan, begun))
+
     def with_filled(self, begun: SweepPlan, names: tuple[str, ...]) -> _Prepared:
         """Return the same with the trials that it once began with on GPUs that would have been idle."""
         return replace(self, asked=with_filled(self.asked, begun, names), plan=with_filled(self.plan, begun, names))
@@ -155,7 +169,7 @@ def plan_sweep(phase: Phase, options: SweepOptions) -> Run:
     """
     storage = Storage.open(options.storage)
     name = options.name or f"{phase.name}-{phase.profile.name}"
-    return _Prepared.of(phase, options).run(options, Experiment(storage, check_name(name)))
+    return _Prepared.of(phase, options).with_earlier(storage).run(options, Experiment(storage, check_name(name)))
 
 
 def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
@@ -185,7 +199,7 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
     url = optuna_url_of(options)
     if experiment.exists:
         experiment.require_own(trusted=options.trust_owner)
-        prepared = prepared.with_precisions(precisions_of(experiment))
+        prepared = prepared.with_precisions(precisions_of(experiment)).with_starts(read_plan(experiment))
         if phase.fill and (names := tuple(experiment.description.get("filled") or ())):
             prepared = prepared.with_filled(read_plan(experiment), names)
         plan = prepared.plan
@@ -197,6 +211,7 @@ def run_sweep(phase: Phase, options: SweepOptions, output: Output) -> int:
         run = with_warm_curves(prepared.run(options, experiment))
         packing = packing_of(experiment) if run.request.gpus_per_trial == AUTO else None
         return drive(replace(run, packing=packing), output)
+    prepared = prepared.with_earlier(storage)
     if url and plan.studies:
         from sweep.search.journal import require_new_studies
 

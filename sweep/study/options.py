@@ -45,6 +45,9 @@ class StudyOptions(CommonOptions, ProbeOptions):
     budget: Annotated[str | None, arg(metavar="8h|90min"), OnResume.MAY_CHANGE] = None
     """Time for everything; decides how many Phase 2 trials and Phase 3 draws; default: the profile's."""
 
+    warm_from: Annotated[str | None, arg(metavar="NAME|off"), RARE, OnResume.FIXED] = None
+    """Experiment whose best recipes Phase 2 tries first; default: this study's Phase 1; off: none."""
+
     until: Annotated[Literal["phase1", "phase2", "phase3"], OnResume.THIS_RUN] = "phase3"
     """The last phase of this run; --resume continues with the others."""
 

@@ -102,7 +102,7 @@ class StudyOutline:
         first = plan_sweep(design_phase1(one, unsaid), one)
         compared = without_probes(trial.recipe.architecture for trial in first.plan.trials)
         searched = searched or assumed(profile, list(dict.fromkeys(compared)))
-        two = Phase2Options(**{**given, **of_these(options, searched)})
+        two = Phase2Options(**{**given, **of_these(options, searched)}, warm_from=options.warm_from)
         curves = {**of_these(options, curved or searched[:1]), "no_probes": options.no_probes}
         three = Phase3Options(**{**given, **curves})
         return cls(

@@ -103,7 +103,8 @@ def run_phase(
     assert sizes
     given |= of_these(options, architectures)
     if phase == "phase2":
-        given |= {"trials": sizes.trials * len(architectures), "refit": options.refit}
+        warm_from = options.warm_from or study.experiment("phase1").name
+        given |= {"trials": sizes.trials * len(architectures), "refit": options.refit, "warm_from": warm_from}
         return main(kind(**given), output)
     with _recipes(study.experiment("phase2")) as recipes:
         return main(kind(**given | {"draws": sizes.draws, "recipes": recipes, "no_probes": options.no_probes}), output)

@@ -174,16 +174,40 @@ def test_rungs_start_warm_from_an_earlier_experiment(run: Run, write_dataset: Wr
     patches = write_dataset(tmp_path / "patches")
     common = ("--profile", "smoke", "--patches", patches, "--storage", tmp_path / "results")
     assert run("phase1", *common, "--architectures", "unet", "--name", "p1").returncode == 0
-    arguments = ("--architectures", "unet", "--trials", "3", "--max-concurrent", "1")
+    arguments = ("--architectures", "unet", "--trials", "3", "--max-concurrent", "1", "--halving", "stop")
     done = run("phase2", *common, *arguments, "--warm-from", "p1")
     assert done.returncode == 0, done.stdout + done.stderr
     plan = json.loads((tmp_path / "results" / "phase2-smoke" / "sweep.json").read_text())["plan"]
     assert plan["halving"]["warm_from"] == "p1" and plan["halving"]["policy"] == "stop"
-    refused = run("phase2", *common, "--architectures", "smp_unet_resnet34", "--warm-from", "p1", "--trials", "2")
+    other = ("--architectures", "smp_unet_resnet34", "--trials", "2", "--halving", "stop")
+    refused = run("phase2", *common, *other, "--warm-from", "p1")
     assert_refused(refused, "--warm-from p1: has no curve of smp_unet_resnet34")
     assert_refused(
         run("phase2", *common, *arguments, "--warm-from", "p2"), "--warm-from p2: ", "holds no experiment 'p2'"
     )
+
+
+def test_a_search_begins_with_the_best_recipe_of_an_earlier_one(
+    searched: SharedSweep, here: Run, run: Run, tmp_path: Path
+) -> None:
+    storage = Path(searched.copy(tmp_path / "results"))
+    common = ("--profile", "smoke", "--patches", searched.patches, "--storage", storage, "--architectures", "unet")
+    words = (*common, "--trials", "3", "--name", "again", "--warm-from", "phase2-smoke")
+    rows = [row for row in _trials(storage / "phase2-smoke") if row["group"] == "unet" and row["status"] == "finished"]
+    known = sorted((row for row in rows if not row["collapsed"]), key=lambda row: -float(str(row["val_iou"])))
+    origins = [f"phase2-smoke/{row['attempt']}" for row in known if row["role"] != "baseline"][:1]
+    planned = here("phase2", *words, "--plan")
+    assert planned.returncode == 0, planned.stderr
+    assert all(origin in planned.stdout for origin in origins)
+    done = run("phase2", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (study,) = json.loads((storage / "again" / "sweep.json").read_text())["plan"]["studies"]
+    assert [one["origin"] for one in study["starts"]] == origins
+    found = _trials(storage / "again")
+    assert len(found) == 3
+    journal = JournalStorage(JournalFileBackend(str(storage / "again" / "studies.log")))
+    trials = optuna.load_study(study_name="again/unet", storage=journal).trials
+    assert [trial.user_attrs.get("origin") for trial in trials] == [None, *origins, *[None] * (2 - len(origins))]
 
 
 @pytest.mark.slow
@@ -222,7 +246,7 @@ def test_a_user_s_space_and_optuna_storage_are_used(run: Run, write_dataset: Wri
         (("--optuna-storage", "nosql://x"), "--optuna-storage nosql://x: cannot be opened"),
         (("--time", "soon"), "--time 'soon'"),
         (("--budget", "all"), "--budget 'all'"),
-        (("--halving", "pause", "--warm-from", "x"), "--warm-from x"),
+        (("--halving", "pause", "--warm-from", "x"), "--warm-from x: "),
         (("--measure",), "--measure: calibrates a plan"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.planning.plan import read_plan
 from sweep.records.experiment import Experiment
 from sweep.records.studies import PHASES, StudyFolder
 from sweep.sealed.ledger import Ledger
@@ -59,6 +60,7 @@ def test_one_phase_then_an_interrupt_in_the_next(patches: Path, tmp_path: Path, 
     assert process.returncode == 130, out
     assert "interrupted; nothing is lost" in out and out.rstrip().endswith(resume)
     assert len(_readings(storage)) == 2 and _study(storage).record.begun is None
+    assert read_plan(_study(storage).experiment("phase2")).warm_from == f"{NAME}-phase1"
 
 
 @pytest.mark.slow

@@ -95,6 +95,7 @@ SHARED_FLAGS = {
     "trust_code": (*RUNS, "score", "next", "predict", "export", "audit labels"),
     "repeats": ("phase1", "phase2", "study"),
     "no_probes": ("phase1", "phase3", "study"),
+    "warm_from": ("phase2", "phase3", "study"),
     "refit": (*RUNS, "predict", "export"),
     **dict.fromkeys(("profile", "architectures", "sam_checkpoint", "sam_sha256", "offline"), ("doctor", *RUNS)),
 }
@@ -113,7 +114,7 @@ OWN_FLAGS = {
         gpus_per_trial max_failures compile profile_trace tensorboard overlays_every mlflow wandb weights""",
     SWEEPS: "measure time",
     ("study",): "until",
-    SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving sampler warm_from
+    SWEEPS[1:]: """trials space extra_knobs max_epochs grace_period reduction_factor halving sampler
         optuna_storage""",
     ("phase2",): "confirm",
     ("phase3",): "tune",

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.planning.plan import StudyPlan
 from sweep.planning.policies import POLICIES, make_policy
 from sweep.planning.policy import Decision, NoHalving, Policy
+from sweep.planning.starts import Start
 from sweep.records.experiment import Experiment
 from sweep.records.trials import TrialPlan, TrialRecords
 from sweep.search.groups import Outcome
@@ -128,6 +129,33 @@ def test_a_search_that_is_killed_again_and_again_takes_the_same_decisions(tmp_pa
             kills += 1
     assert kills >= 5
     assert _outcome(tmp_path / "broken") == expected
+
+
+STARTS = tuple(
+    Start(values={"learning_rate": rate, "augmentation": "HEAVY"}, origin=f"p/{name}", val_iou=0.5)
+    for name, rate in (("a", 0.02), ("b", 0.03))
+)
+
+
+@pytest.mark.parametrize("how", POLICIES)
+def test_recipes_to_begin_with_come_right_after_the_shared_one_and_once_however_often_the_driver_dies(
+    tmp_path: Path, how: str
+) -> None:
+    plan = replace(_study(8), starts=STARTS)
+    _drive(tmp_path / "unbroken", _policy(how), _Trials(), _forever(), plan=plan)
+    expected = _outcome(tmp_path / "unbroken")
+    assert [params for _, _, _, params, _ in expected[1:3]] == [dict(one.values) for one in STARTS]
+    assert expected[0][3] == plan.shared_values() and len(expected) == 8, "they are among the trials, not beside them"
+    lines = (tmp_path / "unbroken" / "e" / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
+    for cut in range(0, len(lines), max(1, len(lines) // 20)):
+        folder = tmp_path / str(cut)
+        (folder / "e").mkdir(parents=True)
+        (folder / "e" / JOURNAL_FILE).write_bytes(b"".join(lines[:cut]))
+        _drive(folder, _policy(how), _Trials(), _forever(), plan=plan)
+        assert _outcome(folder) == expected, f"cut after line {cut} of {len(lines)}"
+        storage = open_studies(Experiment(Storage.open(str(folder)), "e"), None)
+        trials = optuna.load_study(study_name="e/unet", storage=storage).trials
+        assert [trial.user_attrs.get("origin") for trial in trials] == [None, "p/a", "p/b", *[None] * 5]
 
 
 @pytest.mark.parametrize("how", ["pause", "stop"])
