@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from trainables.epochs import Training
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
 from trainables.storage import Storage
+
+if TYPE_CHECKING:
+    from trainables.epochs import Training
 
 
 class TrialObserver(Protocol):

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:  # functions import torch, so that a sweep's driver can ask what it says without loading it
+    import torch
+
+ASKED = "import json, torch; from trainables.precision import of_torch; print(json.dumps(of_torch()))"
+ANSWER_SECONDS = 120.0
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -16,6 +25,8 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     ``auto`` is bfloat16 on a GPU that computes it natively, float16 on an older one, and float32 on the CPU: there a
     sweep decides by what it measures, see ``sweep.planning.precision``.
     """
+    import torch
+
     if precision != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     if device.type != "cuda":
@@ -25,21 +36,49 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 def computes_bf16() -> bool:
     """Whether the CPU has instructions that multiply in bfloat16, as torch says: AVX-512's, AMX's or ARM's."""
-    return any(_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    found = said_by_torch()["capabilities"]
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def cpu_fingerprint() -> str:
     """Return what decides how fast this CPU computes: torch's version, and a hash of the instructions that it has."""
-    found = ",".join(f"{name}={value}" for name, value in sorted(_capabilities().items()))
-    return f"torch {torch.__version__}, CPU {hashlib.sha256(found.encode()).hexdigest()[:12]}"
+    said = said_by_torch()
+    found = ",".join(f"{name}={value}" for name, value in sorted(said["capabilities"].items()))
+    return f"torch {said['version']}, CPU {hashlib.sha256(found.encode()).hexdigest()[:12]}"
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Compute in a type during the block; float32 needs no help."""
+    import torch
+
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32)
 
 
-def _capabilities() -> Mapping[str, Any]:
-    """Return the CPU's instruction sets; none where torch is too old to say."""
+def said_by_torch() -> Mapping[str, Any]:
+    """Return what ``of_torch`` does; a process without torch asks another one, once, and stays without it."""
+    if "torch" in sys.modules:
+        return of_torch()
+    with _asking:  # whoever comes second waits for the answer
+        return _said_by_another_process()
+
+
+def of_torch() -> Mapping[str, Any]:
+    """Return torch's ``version`` and the CPU's ``capabilities``, its instruction sets; none where torch is too old."""
+    import torch
+
     ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    return ask()
+    return {"version": str(torch.__version__), "capabilities": dict(ask())}
+
+
+_asking = threading.Lock()
+
+
+@cache
+def _said_by_another_process() -> Mapping[str, Any]:
+    command = [sys.executable, "-c", ASKED]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=ANSWER_SECONDS)
+        found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # as where the process may not start others
+        return of_torch()
+    return found

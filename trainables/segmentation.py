@@ -11,23 +11,17 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import torch
 from ray import tune
 
 from trainables.checkpoints import BestWeights, dump_best
-from trainables.cross_validation import start_training
 from trainables.data.folds import Fold
 from trainables.data.manifest import metres_in
 from trainables.data.tiles import TuningData
 from trainables.diagnostics import epoch_block
-from trainables.epochs import Training
 from trainables.errors import HopelessError, StorageError
 from trainables.escaping import csv_cell
-from trainables.features import FeatureCache
-from trainables.models.base import encoder_fingerprint
 from trainables.models.encoder_cache import release
 from trainables.models.node_weights import fetch_to_node
 from trainables.models.registry import get_architecture, source_sha256
@@ -37,8 +31,12 @@ from trainables.observer import TrialObserver
 from trainables.recipe import Recipe
 from trainables.report import HISTORY_FIELDS, FinalReport, TrialReport
 from trainables.storage import Storage
-from trainables.tracing import traced
 from trainables.trial_states import BEST_FILE, LOG_FILE, REPORTS_FILE, TrialStates
+
+if TYPE_CHECKING:  # a sweep's driver knows the class and never trains: without torch it takes half the memory
+    import torch
+
+    from trainables.epochs import Training
 
 TRACE_FILE = "trace.json.gz"
 
@@ -91,7 +89,7 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         self._attempt: str = trial["attempt"]
         self._recipe = Recipe.from_dict(trial["recipe"])
         self._weights = Weights(**trial["weights"])
-        self._device = torch.device(trial["device"])
+        self._device = _device(trial["device"])
         self._compiled: bool = trial["compiled"]
         self._trace: bool = trial["trace"]
         self._data = self._all_data.only(trial["tiles"])
@@ -122,6 +120,12 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _make_trainer(self) -> Training:
         """Build the trainer and put it where the saved state left it."""
+        import cv2
+        import torch
+
+        from trainables.cross_validation import start_training
+        from trainables.features import FeatureCache
+
         resources = self.trial_resources.required_resources if self.trial_resources else {}
         threads = max(1, int(resources.get("CPU", 1)))
         torch.set_num_threads(threads)
@@ -181,6 +185,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _train_epoch(self) -> TrialReport:
         """Train an epoch and return its report, or the report of a failure that no new start would fix."""
+        import torch
+
         try:
             return self._try_epoch()
         except HopelessError as error:
@@ -220,6 +226,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
         """Record the second epoch, which no longer allocates and chooses kernels; the first one if it is the only."""
         if not self._trace or trainer.epoch + 1 < min(2, self._recipe.max_epochs):
             return nullcontext()
+        from trainables.tracing import traced
+
         self._trace = False
         self._say(f"recording the first steps of epoch {trainer.epoch + 1} into {TRACE_FILE}")
         return traced(trainer, lambda content: self._folder.write(TRACE_FILE, content, durable=False))
@@ -264,6 +272,8 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
             self._states.keep_last()  # nothing will train on from it
 
     def _save_best(self, trainer: Training) -> None:
+        from trainables.models.base import encoder_fingerprint
+
         best = BestWeights(
             recipe=self._recipe,
             weights=self._weights,
@@ -299,12 +309,20 @@ class SegmentationTrainable(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         """Let go of the model and the device memory."""
+        import torch
+
         self._end_observers()
         self._trainer = self._saved_trainer = None
         gc.collect()
         gc.freeze()  # half a million objects of imported modules, which took 0.2 s to look through after every trial
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    return torch.device(name)
 
 
 def _name_process(attempt: str) -> None:
@@ -320,6 +338,8 @@ def _name_process(attempt: str) -> None:
 
 
 def _total_memory(device: torch.device) -> int:
+    import torch
+
     if device.type != "cuda":
         return 0
     return int(torch.cuda.get_device_properties(device).total_memory)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from trainables.epochs import Training
 from trainables.overlays import draw_row
 from trainables.recipe import Recipe
 from trainables.report import SCALARS, EpochReport
@@ -18,6 +17,8 @@ from trainables.storage import Storage
 
 if TYPE_CHECKING:
     from tensorboardX.proto.event_pb2 import Event
+
+    from trainables.epochs import Training
 
 FOLDER = "tensorboard"
 

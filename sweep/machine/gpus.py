@@ -16,3 +16,12 @@ def gpu_count() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def gpu_names() -> list[str]:
+    """Return what torch calls the GPUs that it can use here."""
+    if not (count := gpu_count()):
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(count)]

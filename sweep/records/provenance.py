@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep import __version__
+from sweep.machine.gpus import gpu_names
 from sweep.machine.share import cpu_share
 from trainables.secrets import hide_secret
 
@@ -37,15 +38,13 @@ def provenance() -> dict[str, Any]:
         Plain values: ``created`` (UTC, ISO 8601), ``command``, ``python``, ``platform``, ``cpus``, ``gpus`` (names),
         ``packages`` (name to version) and ``git`` (``commit`` and ``dirty``; empty outside a repository).
     """
-    import torch
-
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": typed_command(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": cpu_share().count,
-        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "gpus": gpu_names(),
         "packages": {"tilesweep": __version__} | {name: version(name) for name in _PACKAGES},
         "git": _git_state(),
     }

@@ -33,6 +33,7 @@ from sweep.session.announcement import announce, filled_in_words
 from sweep.session.leaks import record_leaks
 from sweep.session.own_code import own_code
 from trainables.errors import ExperimentError, StorageError
+from trainables.precision import said_by_torch
 
 if TYPE_CHECKING:
     from sweep.ray_tune.runner import RunEnd
@@ -80,7 +81,7 @@ def drive(
     try:
         with (
             _alone(experiment) as lease,
-            loading("torch", "scipy.stats"),
+            loading("scipy.stats", asking=said_by_torch if description is not None and _may_measure(run) else None),
             cluster_for(run.request, run.plan, output.console, died) as whole,
         ):
             resources, packing = _provide(run, whole, output, probe)
@@ -129,6 +130,11 @@ def _provide(run: Run, whole: Resources, output: Output, probe: Probe) -> tuple[
     return resources, packing
 
 
+def _may_measure(run: Run) -> bool:
+    """Whether trials may train on this machine's CPU, so that it is to be asked what it computes."""
+    return run.request.device != "cuda" and not joins(run.request.address)
+
+
 def _measure(run: Run, resources: Resources, console: Console, probe: SpeedProbe) -> Precisions | None:
     """Decide what ``precision = auto`` means on this machine's CPU; None where nothing is to be decided.
 
@@ -136,7 +142,7 @@ def _measure(run: Run, resources: Resources, console: Console, probe: SpeedProbe
     """
     from trainables.precision import computes_bf16, cpu_fingerprint
 
-    if resources.device != "cpu" or joins(run.request.address) or not computes_bf16():
+    if resources.device != "cpu" or not _may_measure(run) or not computes_bf16():
         return None
     known = KnownSpeeds(cpu_fingerprint())
     found = choose_precisions(run.plan, run.data, resources, console, probe=probe, known=known)

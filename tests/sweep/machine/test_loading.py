@@ -11,6 +11,7 @@ from sweep.machine import gpus
 from sweep.machine.gpus import gpu_count
 from sweep.machine.loading import loading
 from tests.conftest import ROOT
+from trainables import precision
 
 
 def _loaded_by(code: str) -> set[str]:
@@ -24,10 +25,39 @@ def test_a_sweep_that_is_refused_has_loaded_neither_torch_nor_ray_nor_statistics
     assert not {"torch", "ray", "scipy.stats"} & _loaded_by("import sweep.session.session")
 
 
+def test_a_sweep_s_driver_runs_trials_and_asks_what_the_cpu_computes_without_loading_torch() -> None:
+    code = """
+import sweep.session.session, sweep.session.driver, sweep.ray_tune.runner, sweep.results.conclusion
+import sweep.search.study_group, trainables.tensorboard
+from sweep.records.provenance import provenance
+from trainables.precision import computes_bf16, cpu_fingerprint
+provenance(), computes_bf16(), cpu_fingerprint()
+"""
+    loaded = _loaded_by(code)
+    assert "ray.tune" in loaded
+    assert not {"torch", "torchvision", "albumentations", "segmentation_models_pytorch"} & loaded
+
+
+def test_another_process_says_of_torch_what_this_one_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = precision.of_torch()
+    monkeypatch.delitem(sys.modules, "torch")
+    precision._said_by_another_process.cache_clear()
+    assert precision.said_by_torch() == expected and expected["version"]
+
+
 def test_packages_are_there_after_the_block_and_one_that_is_missing_is_left_to_whoever_needs_it() -> None:
     code = "from sweep.machine.loading import loading\nwith loading('no_such_package', 'wave'): pass"
     loaded = _loaded_by(code)
     assert "wave" in loaded and "no_such_package" not in loaded
+
+
+def test_what_is_asked_meanwhile_has_been_answered_after_the_block() -> None:
+    answers: list[int] = []
+    with loading("wave", asking=lambda: answers.append(1)):
+        pass
+    with loading(asking=lambda: 1 / 0):
+        pass
+    assert answers == [1]
 
 
 def test_an_error_in_the_block_is_the_block_s_own() -> None:
