@@ -39,13 +39,14 @@ def most_memory(architecture: str, patches: Path, *, torch: bool, limit: float =
         limit: Seconds after which it is given up.
 
     Returns:
-        Kind of process to the most resident memory of one of them, in MiB.
+        Kind of process to the most resident memory of one of them, in MiB; of workers that wait the one that has least,
+        for others have measured or trained before.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         start = ["-c", WITH_TORCH] if torch else ["-m", "sweep.phase1"]
         words = ["--profile", "demo", "--weights", "random", "--no-probes", "--architectures", architecture]
         command = [sys.executable, *start, *words, "--patches", str(patches), "--storage", f"{folder}/results"]
-        found: dict[str, float] = {}
+        found: dict[str, dict[int, float]] = {}
         with Path(folder, "log.txt").open("w") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=log, stderr=log)
             ends = time.monotonic() + limit
@@ -56,7 +57,7 @@ def most_memory(architecture: str, patches: Path, *, torch: bool, limit: float =
                 raise SystemExit(f"{shlex.join(command)} ended early: {Path(folder, 'log.txt').read_text()[-800:]}")
             process.send_signal(signal.SIGINT)
             process.wait(120)
-        return found
+        return {kind: (min if kind == IDLE else max)(peaks.values()) for kind, peaks in found.items()}
 
 
 def environment() -> dict[str, str]:
@@ -69,7 +70,7 @@ def reported(folder: Path) -> bool:
     return any(folder.glob("results/*/*/reports.jsonl"))
 
 
-def look(driver: int, found: dict[str, float]) -> None:
+def look(driver: int, found: dict[str, dict[int, float]]) -> None:
     """Take down the most memory that a sweep's processes have held so far."""
     with suppress(psutil.Error):
         for one in (psutil.Process(driver), *psutil.Process(driver).children(recursive=True)):
@@ -78,7 +79,7 @@ def look(driver: int, found: dict[str, float]) -> None:
                 kind = DRIVER if one.pid == driver else IDLE if "ray::IDLE" in title else ""
                 kind = WORKER if "ray::SegmentationTrainable" in title else kind
                 if kind:
-                    found[kind] = max(found.get(kind, 0.0), _peak(one.pid))
+                    found.setdefault(kind, {})[one.pid] = _peak(one.pid)
 
 
 def _peak(pid: int) -> float:
@@ -101,7 +102,8 @@ def main() -> None:
     report.add(Section(title="most memory of the driver", unit="MiB", values=drivers, baseline=next(iter(drivers))))
     for name, one in now.items():
         report.note(f"{name}: most memory of the worker that trains, MiB", one.get(WORKER, float("nan")))
-    report.note("most memory of a worker that waits, MiB", max(one.get(IDLE, 0.0) for one in now.values()))
+    waiting = [one[IDLE] for one in now.values() if IDLE in one]
+    report.note("most memory of a worker that waits, MiB", min(waiting, default=float("nan")))
     report.write()
 
 
