@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import coverage, decoders, report
+from benchmarks import coverage, decoders, profile, report
 from benchmarks.agreement import Outcome, read_outcome
 from benchmarks.agreement import table as agreement_table
 from benchmarks.folds import flattery
@@ -31,6 +31,20 @@ def test_ratios_say_how_many_times_better() -> None:
     assert times.ratio("b") == 2.0
 
 
+def test_a_part_s_time_is_its_own_without_that_of_parts_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 4.0, 6.0])
+    monkeypatch.setattr(profile.time, "perf_counter", lambda: next(now))
+    clock = profile.Clock()
+    inner = clock.timed("inner", lambda: 5)
+    assert clock.timed("outer", inner)() == 5
+    assert clock.spent == {"inner": 3.0, "outer": 3.0}
+
+
+def test_operations_are_those_of_products_forward_and_back() -> None:
+    layer = nn.Linear(8, 4, bias=False)
+    assert profile.operations(lambda: layer(torch.ones(2, 8)).sum().backward()) == 2 * (2 * 2 * 8 * 4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
@@ -40,6 +54,8 @@ def test_ratios_say_how_many_times_better() -> None:
         ("sam", ["--side", "256", "--kept-side", "64", "--repeats", "1"]),
         ("decoders", ["--side", "64", "--many", "2", "--repeats", "1"]),
         ("gpu", ["--small"]),
+        ("profile", ["--architectures", "unet", "--size", "128", "--crop", "64"]),
+        ("memory", ["--architectures", "smp_unet_efficientnet_lite0", "--size", "256"]),
         ("leaks", ["--count", "30"]),
         ("make", ["--count", "3", "--side", "600", "--size", "256"]),
         ("next", ["--windows", "12"]),
