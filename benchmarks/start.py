@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -24,6 +26,7 @@ import torch
 from ray import tune
 
 from benchmarks.loops import random_weights
+from benchmarks.memory import environment, reported
 from benchmarks.report import Report, Section, seconds
 from benchmarks.tiles import synthetic_tiles
 from trainables.data.tiles import TuningData
@@ -49,6 +52,41 @@ def command_seconds(words: str, patches: Path) -> float:
     name, *rest = words.split()
     command = [sys.executable, "-m", f"sweep.{name}", *rest, *extra]
     return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+RAY_ALONE = """
+import ray
+from ray import tune
+ray.init("local", include_dashboard={dashboard}, log_to_driver=False)
+ray.get(ray.remote(lambda: 1).remote())
+"""
+TORCH_ALONE = "import torch, albumentations, segmentation_models_pytorch"
+
+
+def first_epoch(patches: Path, architecture: str = "unet") -> float:
+    """Return the seconds from typing a sweep to the report of its first epoch, which is one step of a tiny model."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        words = ["--profile", "smoke", "--architectures", architecture, "--patches", str(patches)]
+        command = [sys.executable, "-m", "sweep.phase1", *words, "--storage", f"{folder}/results"]
+        began = time.perf_counter()
+        with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            while run.poll() is None and not reported(Path(folder)):
+                time.sleep(0.02)
+            took = time.perf_counter() - began
+            run.send_signal(signal.SIGINT)
+        return took
+
+
+def program_seconds(code: str) -> float:
+    """Run code in a fresh process, up to its last line: how it ends is not counted."""
+    program = f"{code}\nprint(flush=True)\nimport time; time.sleep(60)"
+    began = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout
+        run.stdout.readline()
+        took = time.perf_counter() - began
+        run.terminate()
+    return took
 
 
 class _Timed(SegmentationTrainable):
@@ -146,6 +184,14 @@ def run(repeats: int) -> None:
     with synthetic_tiles((24, 6, 6), 1024) as patches:
         ways: dict[str, Callable[[], float]] = {words: partial(command_seconds, words, patches) for words in COMMANDS}
         report.compare("commands", ways, repeats, unit="s", baseline=COMMANDS[0])
+        starts: dict[str, Callable[[], float]] = {
+            "Ray alone, to its first task": partial(program_seconds, RAY_ALONE.format(dashboard=True)),
+            "Ray alone, without its dashboard": partial(program_seconds, RAY_ALONE.format(dashboard=False)),
+            "torch and the models alone": partial(program_seconds, TORCH_ALONE),
+        }
+        with synthetic_tiles((2, 1, 1), 64) as few:
+            ours = {"tilesweep, to its first epoch": partial(first_epoch, few)}
+            report.compare("from typing", ours | starts, repeats, unit="s", baseline=next(iter(ours)))
         data = TuningData.read(patches)
         size = sum(tile.image.nbytes + tile.mask.nbytes for tile in (*data.train, *data.val))
         report.note("decoded tiles, MiB", round(size / 2**20, 1))
