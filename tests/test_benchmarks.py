@@ -40,9 +40,16 @@ def test_a_part_s_time_is_its_own_without_that_of_parts_within_it(monkeypatch: p
     assert clock.spent == {"inner": 3.0, "outer": 3.0}
 
 
-def test_operations_are_those_of_products_forward_and_back() -> None:
-    layer = nn.Linear(8, 4, bias=False)
+def test_operations_are_those_of_products_and_convolutions_forward_and_back() -> None:
+    layer: nn.Module = nn.Linear(8, 4, bias=False)
     assert profile.operations(lambda: layer(torch.ones(2, 8)).sum().backward()) == 2 * (2 * 2 * 8 * 4)
+    view = torch.ones(1, 8, 4, 4, requires_grad=True)
+    for layer, forward in (
+        (nn.Conv2d(8, 8, 3, padding=1, groups=8), 2 * 16 * 8 * 9),
+        (nn.Conv2d(8, 6, 3, padding=1), 2 * 16 * 6 * 8 * 9),
+        (nn.ConvTranspose2d(8, 6, 2, stride=2), 2 * 16 * 8 * 6 * 4),
+    ):
+        assert profile.operations(lambda layer=layer: layer(view).sum().backward()) == 3 * forward  # type: ignore[misc]
 
 
 @pytest.mark.slow
