@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trainables.torch_said import said_by_torch
 
 if TYPE_CHECKING:  # functions import torch, so that a sweep's driver can ask what it says without loading it
     import torch
-
-ASKED = "import json, torch; from trainables.precision import of_torch; print(json.dumps(of_torch()))"
-ANSWER_SECONDS = 120.0
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -52,33 +45,3 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     import torch
 
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32)
-
-
-def said_by_torch() -> Mapping[str, Any]:
-    """Return what ``of_torch`` does; a process without torch asks another one, once, and stays without it."""
-    if "torch" in sys.modules:
-        return of_torch()
-    with _asking:  # whoever comes second waits for the answer
-        return _said_by_another_process()
-
-
-def of_torch() -> Mapping[str, Any]:
-    """Return torch's ``version`` and the CPU's ``capabilities``, its instruction sets; none where torch is too old."""
-    import torch
-
-    ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    return {"version": str(torch.__version__), "capabilities": dict(ask())}
-
-
-_asking = threading.Lock()
-
-
-@cache
-def _said_by_another_process() -> Mapping[str, Any]:
-    command = [sys.executable, "-c", ASKED]
-    try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=ANSWER_SECONDS)
-        found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # as where the process may not start others
-        return of_torch()
-    return found

@@ -33,7 +33,7 @@ from sweep.session.announcement import announce, filled_in_words
 from sweep.session.leaks import record_leaks
 from sweep.session.own_code import own_code
 from trainables.errors import ExperimentError, StorageError
-from trainables.precision import said_by_torch
+from trainables.torch_said import said_by_torch
 
 if TYPE_CHECKING:
     from sweep.ray_tune.runner import RunEnd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from sweep.machine import gpus
 from sweep.machine.gpus import gpu_count
 from sweep.machine.loading import loading
 from tests.conftest import ROOT
-from trainables import precision
+from trainables import torch_said
 
 
 def _loaded_by(code: str) -> set[str]:
@@ -38,11 +39,33 @@ provenance(), computes_bf16(), cpu_fingerprint()
     assert not {"torch", "torchvision", "albumentations", "segmentation_models_pytorch"} & loaded
 
 
-def test_another_process_says_of_torch_what_this_one_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = precision.of_torch()
+def test_another_process_says_of_torch_what_this_one_would_once_per_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = torch_said.of_torch()
+    monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path))
     monkeypatch.delitem(sys.modules, "torch")
-    precision._said_by_another_process.cache_clear()
-    assert precision.said_by_torch() == expected and expected["version"]
+    found = torch_said.said_by_torch()
+    assert {name: found[name] for name in expected} == expected and expected["version"]
+
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(torch_said.subprocess, "run", asked)
+    torch_said._kept_or_asked.cache_clear()  # as in the next process
+    assert torch_said.said_by_torch()["capabilities"] == expected["capabilities"]
+    torch_said._kept_or_asked.cache_clear()
+    monkeypatch.setattr(torch_said, "version", lambda _: "0.0")
+    with pytest.raises(AssertionError, match="asked again"):
+        torch_said.said_by_torch()
+
+
+def test_a_damaged_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TILESWEEP_CACHE", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "torch")
+    (tmp_path / torch_said.FILE).write_text('{"place": 5, "capab')
+    assert torch_said.said_by_torch()["version"]
+    torch_said._kept_or_asked.cache_clear()
 
 
 def test_packages_are_there_after_the_block_and_one_that_is_missing_is_left_to_whoever_needs_it() -> None:
