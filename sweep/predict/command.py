@@ -229,7 +229,13 @@ def main(options: PredictOptions, output: Output) -> int:
         overwrite=options.overwrite,
     )
     if stacks:
-        inputs = stack_bands(stacks, ensemble.best.imagery.bands, options.out, overwrite=options.overwrite)
+        inputs = stack_bands(
+            stacks,
+            ensemble.best.imagery.bands,
+            options.out,
+            overwrite=options.overwrite,
+            ignore_alpha=options.ignore_alpha,
+        )
     if options.mosaic:
         mosaic = Mosaic.of(
             [one.path for one in inputs],

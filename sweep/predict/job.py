@@ -21,7 +21,7 @@ from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, is_elsewhere, open_dataset, replace_or_skip, stamp
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
-from sweep.rasters.qgis import mask_style, polygon_style
+from sweep.rasters.qgis import mask_style, polygon_style, share_style
 from sweep.rasters.raster import Raster
 from sweep.rasters.uncertainty_band import DISAGREEMENT, ENTROPY
 from sweep.rasters.validity import BY_FILE, Validity
@@ -236,6 +236,7 @@ class Job:
             files.append(self.out / f"{name}_uncertainty.tif")
             meaning = ENTROPY if kind == "entropy" else DISAGREEMENT
             write_geotiff(parts, "uncertainty", raster, self.ensemble.best.task, files[-1], meaning)
+            files.append(write_style(share_style("uncertainty"), files[-1]))
         return files, facts
 
     def _write_map(self, name: str, raster: Raster, parts: Parts) -> tuple[list[Path], dict[str, Any]]:
@@ -256,7 +257,7 @@ class Job:
         if settings.probability or settings.polygons:
             write_geotiff(parts, "probability", raster, task, probability)
         if settings.probability:
-            files.append(probability)
+            files += [probability, write_style(share_style("probability"), probability)]
         if (options := settings.polygon_options(name, out)) is None:
             return files, {}
         found = write_polygons(files[0], probability, options, scale=1 / PROBABILITY_STEPS, task=task)

@@ -56,7 +56,12 @@ def write_virtual(text: str, path: Path, *, overwrite: bool) -> Path:
 
 
 def stack_bands(
-    files: Mapping[str, Sequence[str]], wanted: Sequence[str], out: Path, *, overwrite: bool
+    files: Mapping[str, Sequence[str]],
+    wanted: Sequence[str],
+    out: Path,
+    *,
+    overwrite: bool,
+    ignore_alpha: bool = False,
 ) -> list[Input]:
     """Write rasters whose bands are files of their own into the folder of results; returns them as inputs.
 
@@ -65,13 +70,14 @@ def stack_bands(
         wanted: What the model calls the bands.
         out: The folder.
         overwrite: Replace files of their names that are not ours.
+        ignore_alpha: Transparency hides nothing.
 
     Raises:
         DataError: Files do not fit together.
         ExperimentError: There is a file of such a name that is not ours.
         StorageError: It cannot be written.
     """
-    texts = {name: stacked(paths, wanted) for name, paths in files.items()}
+    texts = {name: stacked(paths, wanted, ignore_alpha=ignore_alpha) for name, paths in files.items()}
     with write_faults(out):
         out.mkdir(parents=True, exist_ok=True)
     return [

@@ -78,12 +78,17 @@ def _matches(name: str, pattern: str) -> bool:
     return bool(re.search(word, Path(name).stem, re.IGNORECASE))
 
 
-def stacked(files: Sequence[str], names: Sequence[str]) -> str:
+def stacked(files: Sequence[str], names: Sequence[str], *, ignore_alpha: bool = False) -> str:
     """Return files of one band each as one virtual raster: XML that names them by absolute path.
 
+    Where files have masks or transparency, the raster has a mask: a pixel holds something where one of them says so,
+    as with nodata, which is nothing only where it is so in every band. A file that says nothing of its pixels does not
+    count for it.
+
     Args:
-        files: One per band.
+        files: One per band, which may have alpha beside it.
         names: Of the bands.
+        ignore_alpha: Transparency hides nothing.
 
     Raises:
         DataError: Their number is not that of the names, one holds several bands, or they are not on one grid.
@@ -97,6 +102,8 @@ def stacked(files: Sequence[str], names: Sequence[str]) -> str:
 
     with gdal():
         bands: list[str] = []
+        masks: list[str] = []
+        masked = False
         faults: list[str] = []
         first: Any = None
         for path, name in zip(files, names, strict=True):
@@ -105,7 +112,9 @@ def stacked(files: Sequence[str], names: Sequence[str]) -> str:
                 if first is None:
                     first = path, dataset.crs, dataset.transform, dataset.shape
                     head = _head(dataset)
-                if dataset.count != 1:
+                kinds = [kind.name for kind in dataset.colorinterp]
+                flags = [] if ignore_alpha and "alpha" in kinds else dataset.mask_flag_enums[0]
+                if len(kinds) - kinds.count("alpha") != 1 or kinds[0] == "alpha":
                     faults.append(f"{path}: holds {dataset.count} bands; name files of one band each, or use --bands")
                 elif not _same_grid(grid, (first[3], first[1], first[2])):
                     crs = first[1].to_wkt() if first[1] is not None else ""
@@ -113,15 +122,16 @@ def stacked(files: Sequence[str], names: Sequence[str]) -> str:
                         f"{path}: is not on the grid of {first[0]}; bring it there, or take a file of that resolution: "
                         f"{warp_onto(crs, first[2], path)}"
                     )
-                elif MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
-                    faults.append(f"{path}: has a mask of its own, which bands cannot have; write it as nodata instead")
                 elif dataset.dtypes[0] not in TYPES:
                     faults.append(f"{path}: holds {dataset.dtypes[0]} values; convert it first: gdal_translate -ot")
                 else:
                     bands.append(_band(path, name, dataset, len(bands) + 1))
+                    masks += [] if not flags or MaskFlags.all_valid in flags else [_mask(path, dataset)]
+                    masked = masked or MaskFlags.per_dataset in flags
     if faults:
         raise DataError(faults)
-    return "\n".join([*head, *bands, "</VRTDataset>", ""])
+    mask = ['<MaskBand><VRTRasterBand dataType="Byte">', *masks, "</VRTRasterBand></MaskBand>"] if masked else []
+    return "\n".join([*head, *bands, *mask, "</VRTDataset>", ""])
 
 
 def _same_grid(one: tuple[Any, Any, Any], other: tuple[Any, Any, Any]) -> bool:
@@ -139,11 +149,22 @@ def _head(dataset: Any) -> list[str]:
 
 
 def _band(path: str, name: str, dataset: Any, number: int) -> str:
-    size = f'xOff="0" yOff="0" xSize="{dataset.width}" ySize="{dataset.height}"'
-    source = path if is_remote(path) else str(Path(path).resolve())
     nodata = "" if dataset.nodata is None else f"<NoDataValue>{dataset.nodata!r}</NoDataValue>"
     return (
         f'<VRTRasterBand dataType="{TYPES[dataset.dtypes[0]]}" band="{number}"><Description>{escape(name)}'
-        f'</Description>{nodata}<SimpleSource><SourceFilename relativeToVRT="0">{escape(source)}'
-        f"</SourceFilename><SourceBand>1</SourceBand><SrcRect {size}/><DstRect {size}/></SimpleSource></VRTRasterBand>"
+        f"</Description>{nodata}<SimpleSource>{_source(path, dataset, '1')}</SimpleSource></VRTRasterBand>"
+    )
+
+
+def _mask(path: str, dataset: Any) -> str:
+    """Return a source of the mask, which leaves what is there where this file holds nothing."""
+    return f"<ComplexSource>{_source(path, dataset, 'mask,1')}<UseMaskBand>true</UseMaskBand></ComplexSource>"
+
+
+def _source(path: str, dataset: Any, band: str) -> str:
+    size = f'xOff="0" yOff="0" xSize="{dataset.width}" ySize="{dataset.height}"'
+    source = path if is_remote(path) else str(Path(path).resolve())
+    return (
+        f'<SourceFilename relativeToVRT="0">{escape(source)}</SourceFilename><SourceBand>{band}</SourceBand>'
+        f"<SrcRect {size}/><DstRect {size}/>"
     )

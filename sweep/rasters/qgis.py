@@ -19,6 +19,11 @@ FILLED = 102
 """Opacity of a polygon's inside, of 255: what is below is seen."""
 OUTLINE = "0.4"
 """Millimetres."""
+RAMPS = {
+    "probability": ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"),
+    "uncertainty": ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf"),
+}
+"""Colours of 0, 0.25, 0.5, 0.75 and 1: matplotlib's viridis and magma, which people who mix up colours see, too."""
 STYLES_TABLE = """
 CREATE TABLE layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
@@ -41,6 +46,37 @@ def mask_style(task: Task) -> str:
     for value, (name, colour) in enumerate(zip(task.classes, task.shown_colours, strict=True)):
         alpha = "0" if task.binary and not value else "255"
         SubElement(palette, "paletteEntry", value=str(value), color=_hex(colour), alpha=alpha, label=name)
+    return _text(root)
+
+
+def share_style(layer: str) -> str:
+    """Return the style of a raster of shares from 0 to 1, whose legend has five steps.
+
+    Its bytes are 250ths, and QGIS applies the band's scale before it looks at a style.
+
+    Args:
+        layer: ``probability`` or ``uncertainty``.
+    """
+    root, pipe = _root(), Element("pipe")
+    root.append(pipe)
+    ends = {"classificationMin": "0", "classificationMax": "1"}
+    renderer = SubElement(
+        pipe,
+        "rasterrenderer",
+        {"type": "singlebandpseudocolor", "band": "1", "alphaBand": "-1", "opacity": "1", "nodataColor": "", **ends},
+    )
+    SubElement(renderer, "rasterTransparency")
+    ramp = SubElement(
+        SubElement(renderer, "rastershader"),
+        "colorrampshader",
+        {"colorRampType": "INTERPOLATED", "classificationMode": "1", "clip": "0"},
+        minimumValue="0",
+        maximumValue="1",
+    )
+    colours = RAMPS[layer]
+    for number, colour in enumerate(colours):
+        value = f"{number / (len(colours) - 1):g}"
+        SubElement(ramp, "item", value=value, label=value, color=colour, alpha="255")
     return _text(root)
 
 

@@ -72,14 +72,14 @@ def fit_calibration(
         measured=OUT_OF_FOLD if out_of_fold else ON_VAL,
         tiles=list(names),
         pixels=int(before[:, 0].sum()),
-        before=_error(before, scenes),
+        before=scene_interval(before, scenes),
     )
     several = len(np.unique(groups)) > 1
     if several:
         temperatures = _of_the_others(best_temperature, samples, groups)
         after = np.stack([one.bins(value) for one, value in zip(samples, temperatures, strict=True)])
-        found["after"] = _error(after, scenes)
-        found["change"] = _error(np.concatenate([after, before], axis=1), scenes, _change)
+        found["after"] = scene_interval(after, scenes)
+        found["change"] = scene_interval(np.concatenate([after, before], axis=1), scenes, _change)
     if samples[0].ious is not None:
         half = float(mean_ious(samples)[THRESHOLDS // 2])
         found |= {"threshold": 0.5, "iou_at_half": half}
@@ -108,7 +108,7 @@ def _change(bins: Bins) -> float:
     return error_of_bins(bins[:3]) - error_of_bins(bins[3:])
 
 
-def _error(bins: Bins, scenes: Groups, statistic: Callable[[Bins], float] = error_of_bins) -> ErrorShape:
+def scene_interval(bins: Bins, scenes: Groups, statistic: Callable[[Bins], float] = error_of_bins) -> ErrorShape:
     """Return an error and its 95 % interval, by the bias-corrected bootstrap over scenes (Efron 1987, BCa)."""
     from scipy.stats import bootstrap
 

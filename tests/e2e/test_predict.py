@@ -10,8 +10,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -22,7 +20,6 @@ import rasterio
 import shapely
 import tyro
 from affine import Affine
-from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.cli.console import open_output
@@ -30,38 +27,12 @@ from sweep.predict.command import PredictOptions, main
 from sweep.records.experiment import Experiment
 from tests.commands import Run, assert_refused, start
 from tests.conftest import ROOT, SHARED, WriteDataset
+from tests.e2e.maps import HERE, Predict, scene
 from tests.rasters import write_tif
 from tests.shared_sweeps import SharedSweep
-from trainables.checkpoints import dump_best, load_best
 from trainables.errors import TilesweepError
 from trainables.models.registry import GRID_OF_FIVE
 from trainables.storage import Storage
-
-Predict = Callable[..., str]
-HERE = Affine(0.3, 0, 325_000, 0, -0.3, 2_787_000)
-
-
-@pytest.fixture
-def predict(scored: SharedSweep, capsys: pytest.CaptureFixture[str]) -> Predict:
-    """Return a function that runs the command in this process with the scored sweep's winner; gives what it says."""
-
-    def command(*arguments: object, model: str = "phase1-smoke", storage: Path = scored.storage) -> str:
-        words = [*map(str, arguments), "--model", model, "--storage", str(storage)]
-        options = tyro.cli(PredictOptions, args=words, config=(tyro.conf.FlagCreatePairsOff,))
-        assert main(options, open_output(options)) == 0
-        return capsys.readouterr().out
-
-    return command
-
-
-def scene(height: int, width: int) -> NDArray[np.uint8]:
-    """Bright rectangles on noise, like the tiles that the sweep was trained on."""
-    random = np.random.default_rng(5)
-    image = random.integers(40, 110, (height, width, 3), dtype=np.uint8)
-    for _ in range(height * width // 4000):
-        top, left = random.integers(0, height - 20), random.integers(0, width - 20)
-        image[top : top + 20, left : left + 20] = 200
-    return image
 
 
 def test_a_val_tile_is_predicted_as_the_sweep_predicted_it(
@@ -82,7 +53,10 @@ def test_a_val_tile_is_predicted_as_the_sweep_predicted_it(
 def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Predict, tmp_path: Path) -> None:
     raster = write_tif(tmp_path / "in" / "city.tif", scene(400, 600), transform=HERE @ Affine.rotation(15))
     said = predict(raster, "--out", tmp_path / "out", "--probability", "--polygons", "gpkg")
-    assert "city: city_mask.tif, city_mask.qml, city_probability.tif, city_polygons.gpkg" in said and "m2" in said
+    assert (
+        "city: city_mask.tif, city_mask.qml, city_probability.tif, city_probability.qml, city_polygons.gpkg" in said
+        and "m2" in said
+    )
     assert f"how right      python -m sweep.audit map {tmp_path / 'out' / 'city_mask.tif'}" in said
     with rasterio.open(tmp_path / "out" / "city_mask.tif") as mask, rasterio.open(raster) as before:
         assert (mask.crs, mask.shape) == (before.crs, before.shape) and mask.transform.almost_equals(before.transform)
@@ -96,7 +70,8 @@ def test_a_geotiff_becomes_mask_probability_and_polygons_that_agree(predict: Pre
     assert area.sum() == pytest.approx(0.09 * (found == 1).sum(), rel=0.005)  # UTM stretches by up to 0.1 %
     assert (area * mean).sum() / area.sum() == pytest.approx(probability[found == 1].mean() / 250, abs=1e-4)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "city_mask.qml", "city_mask.tif", "city_polygons.gpkg", "city_probability.tif", "predictions.json",
+        "city_mask.qml", "city_mask.tif", "city_polygons.gpkg",
+        "city_probability.qml", "city_probability.tif", "predictions.json",
     ]  # fmt: skip
 
 
@@ -183,62 +158,6 @@ def test_overlaps_are_seen_by_their_mean_and_never_mixed_with_others(predict: Pr
         assert np.array_equal(one, other)
     with pytest.raises(TilesweepError, match=r"made otherwise \(on_top\)"):
         predict(tmp_path / "in", "--mosaic", "--out", tmp_path / "out", "--probability")
-
-
-def again(map_: Path, out: Path, *flags: object) -> list[str]:
-    """Make polygons again by the command; returns the names of what is in ``out``."""
-    words = ["--from", str(map_), "--out", str(out), *map(str, flags)]
-    options = tyro.cli(PredictOptions, args=words, config=(tyro.conf.FlagCreatePairsOff,))
-    assert main(options, open_output(options)) == 0
-    return sorted(path.name for path in out.iterdir())
-
-
-def test_polygons_and_thresholds_need_no_new_prediction(predict: Predict, tmp_path: Path) -> None:
-    """What is made of a map afterwards is what the prediction itself would have made, and nothing is predicted."""
-    raster = write_tif(tmp_path / "in" / "city.tif", scene(200, 300), transform=HERE)
-    predict(raster, "--out", tmp_path / "map", "--probability")
-    for number, flags in enumerate((("--min-area", 3), ("--threshold", 0.48), ("--simplify", 1, "--regularise"))):
-        one, other = tmp_path / f"one{number}", tmp_path / f"other{number}"
-        predict(raster, "--out", one, "--polygons", "gpkg", *flags)
-        names = again(tmp_path / "map", other, "--polygons", "gpkg", *flags)
-        masks = ["city_mask.qml", "city_mask.tif"] if "--threshold" in flags else []
-        assert names == [*masks, "city_polygons.gpkg", "predictions.json"]
-        for file in masks:
-            assert (one / file).suffix != ".qml" or (one / file).read_bytes() == (other / file).read_bytes()
-        both = [pyogrio.raw.read(folder / "city_polygons.gpkg") for folder in (one, other)]
-        assert both[0][2].tolist() == both[1][2].tolist() and both[0][0]["crs"] == both[1][0]["crs"]
-        for left, right in zip(both[0][3], both[1][3], strict=True):
-            assert np.array_equal(left, right)
-    masks = []
-    for folder in ("one1", "other1"):
-        with rasterio.open(tmp_path / folder / "city_mask.tif") as file:
-            masks.append((file.read(1).tolist(), file.nodata, file.transform, file.is_tiled, file.overviews(1)))
-    assert masks[0] == masks[1]
-    before = (tmp_path / "other0" / "city_polygons.gpkg").stat().st_mtime_ns
-    again(tmp_path / "map", tmp_path / "other0", "--polygons", "gpkg", "--min-area", 3)
-    assert (tmp_path / "other0" / "city_polygons.gpkg").stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize(
-    ("flags", "refusal"),
-    [
-        (("--tta",), "--tta: needs a new prediction; leave it out, or leave out --from"),
-        (("--model", "x"), "--model: needs a new prediction"),
-        (("--threshold", "0.4"), "has no probabilities of city.*predict it again with --probability"),
-        ((), "say what to make of it: --polygons gpkg, or another --threshold"),
-        (("--polygons", "gpkg", "--out", "MAP"), "is the map itself"),
-        (("--polygons", "gpkg", "--from", "NOWHERE"), "holds no predictions.json; name the --out of an earlier"),
-    ],
-)
-def test_what_a_map_does_not_hold_is_refused(
-    predict: Predict, tmp_path: Path, flags: tuple[str, ...], refusal: str
-) -> None:
-    raster = write_tif(tmp_path / "in" / "city.tif", scene(100, 100), transform=HERE)
-    predict(raster, "--out", tmp_path / "map")
-    words = [str(tmp_path / "map") if one == "MAP" else one for one in flags]
-    with pytest.raises(TilesweepError, match=refusal):
-        again(tmp_path / "map", tmp_path / "other", *words)
-    assert not (tmp_path / "other" / "city_polygons.gpkg").exists()
 
 
 def test_files_of_one_name_in_two_folders_keep_their_folders(predict: Predict, tmp_path: Path) -> None:
@@ -370,86 +289,6 @@ def test_mistakes_are_one_line_before_any_work(
         main(options, open_output(options))
     assert len(caught.value.faults) == 1 and said in caught.value.faults[0]
     assert not list(tmp_path.rglob("*_mask*"))
-
-
-def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
-    scored: SharedSweep, predict: Predict, tmp_path: Path
-) -> None:
-    storage = tmp_path / "results"
-    shutil.copytree(scored.storage, storage)
-    description = storage / "phase1-smoke" / "sweep.json"
-    content = json.loads(description.read_text())
-    content["data"]["sheet"] = {"metres a pixel": "0.3"}
-    description.write_text(json.dumps(content))
-    near = write_tif(tmp_path / "in" / "near.tif", scene(64, 64))
-    far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
-    said = predict(near, far, "--out", tmp_path / "out", storage=storage)
-    assert "far.tif: 0.6 m per pixel, but the model was trained at 0.3 m" in said and "near.tif: 0.3" not in said
-    flat = write_tif(tmp_path / "in" / "flat.tif", scene(64, 64), transform=HERE @ Affine.scale(0.17 / 0.3, 1.1))
-    said = predict(flat, "--out", tmp_path / "out", storage=storage)
-    assert "flat.tif: 0.17 x 0.33 m per pixel, but the model was trained at 0.3 m" in said
-    assert "1.8 times larger here: --resample model brings it to the model's" in said
-    assert "m per pixel" not in predict(flat, "--out", tmp_path / "more", "--resample", "model", storage=storage)
-    with rasterio.open(tmp_path / "more" / "flat_mask.tif") as mask:
-        assert mask.res == pytest.approx((0.3, 0.3)) and mask.shape == (71, 37)
-    assert json.loads((tmp_path / "more" / "predictions.json").read_text())["settings"]["resample"] == 0.3
-
-
-def test_a_model_that_is_a_file_knows_its_resolution(
-    scored: SharedSweep, predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    best = scored.storage / "phase1-smoke" / "unet" / "best.safetensors"
-    far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))
-    with pytest.raises(TilesweepError, match=r"--resample model: nobody has said .*: --resample 0\.3"):
-        predict(far, "--out", tmp_path / "a", "--resample", "model", model=str(best))
-    model, described = load_best(best)
-    placed = tmp_path / "placed.safetensors"
-    placed.write_bytes(dump_best(model.portable_state_dict(), replace(described, metres_per_pixel=0.3)))
-    assert "0.6 m per pixel, but the model was trained at 0.3 m" in predict(
-        far, "--out", tmp_path / "b", model=str(placed)
-    )
-    predict(far, "--out", tmp_path / "c", "--resample", "model", model=str(placed))
-    with rasterio.open(tmp_path / "c" / "far_mask.tif") as mask:
-        assert mask.shape == (128, 128)
-
-
-@pytest.mark.parametrize(
-    ("words", "refusal"),
-    [
-        (("a.tif", "--resample", "fine"), "--resample fine: must be metres per pixel, such as 0.3, or model"),
-        (("a.tif", "--resample", "-1"), "--resample -1: must be metres per pixel"),
-        (("a.tif", "--resample", "0.0001"), "more than 32 times larger"),
-        (("plain.tif", "--resample", "0.3"), "nobody knows how large its pixels are; leave --resample out"),
-    ],
-)
-def test_what_cannot_be_resampled_is_refused(
-    predict: Predict, tmp_path: Path, words: tuple[str, ...], refusal: str
-) -> None:
-    write_tif(tmp_path / "a.tif", scene(64, 64))
-    write_tif(tmp_path / "plain.tif", scene(64, 64), crs=None, transform=Affine.identity())
-    with pytest.raises(TilesweepError, match=refusal):
-        predict(tmp_path / words[0], *words[1:], "--out", tmp_path / "out")
-
-
-def test_a_resampled_mosaic_is_the_resampled_whole_in_its_clip(predict: Predict, tmp_path: Path) -> None:
-    """All that changes how pixels are seen, at once."""
-    image = scene(200, 300)
-    whole = write_tif(tmp_path / "w" / "mosaic.tif", image, transform=HERE)
-    for left in (0, 100, 200):
-        place = HERE @ Affine.translation(left, 0)
-        write_tif(tmp_path / "in" / f"{left}.tif", image[:, left : left + 100], transform=place)
-    corners = [HERE @ one for one in ((50, 30), (250, 30), (250, 170), (50, 170))]
-    geopandas.GeoDataFrame(geometry=[shapely.Polygon(corners)], crs="EPSG:32633").to_file(tmp_path / "a.gpkg")
-    flags = ("--resample", 0.45, "--clip", tmp_path / "a.gpkg", "--probability", "--polygons", "gpkg")
-    predict(whole, "--out", tmp_path / "o1", *flags)
-    predict(tmp_path / "in", "--mosaic", "--out", tmp_path / "o2", *flags)
-    found = []
-    for out in ("o1", "o2"):
-        with rasterio.open(tmp_path / out / "mosaic_probability.tif") as file:
-            assert file.shape == (134, 200)
-            found.append((file.read(1).tolist(), file.transform, file.crs))
-    assert found[0] == found[1]
-    assert (np.array(found[0][0]) != 255).mean() == pytest.approx(140 * 200 / (200 * 300), abs=0.02)
 
 
 def test_no_room_is_one_line_and_the_same_command_goes_on(scored: SharedSweep, here: Run, tmp_path: Path) -> None:

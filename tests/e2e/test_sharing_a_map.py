@@ -71,7 +71,7 @@ def test_two_commands_and_a_killed_one_make_the_map_of_one(
     assert said.count("mosaic: mosaic_mask.tif") == 1, "one of them writes the map"
     assert sorted(path.name for path in out.iterdir()) == [
         "mosaic.vrt", "mosaic_mask.qml", "mosaic_mask.tif",
-        "mosaic_polygons.gpkg", "mosaic_probability.tif", "predictions.json",
+        "mosaic_polygons.gpkg", "mosaic_probability.qml", "mosaic_probability.tif", "predictions.json",
     ]  # fmt: skip
     whole = write_tif(tmp_path / "whole" / "mosaic.tif", image)
     alone = run_process("predict", whole, *flags, "--out", tmp_path / "alone")
@@ -95,7 +95,7 @@ def test_workers_of_one_command_share_a_list_of_rasters(model: Path, tmp_path: P
     for name in "abc":
         for ours, theirs in zip(layers(tmp_path / "1", name), layers(tmp_path / "3", name), strict=True):
             assert np.array_equal(ours, theirs)
-    assert len(list((tmp_path / "3").iterdir())) == 10
+    assert len(list((tmp_path / "3").iterdir())) == 13
 
 
 WAYS = {

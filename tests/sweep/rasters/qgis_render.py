@@ -30,6 +30,9 @@ for path in paths:
         if path[-3:] != "tif"
         else [(one.label, one.color.name(), one.color.alpha()) for one in getattr(renderer, "classes", list)()]
     )
+    if renderer.type() == "singlebandpseudocolor":
+        steps = renderer.shader().rasterShaderFunction().colorRampItemList()
+        items = [(one.label, one.color.name(), one.value) for one in steps]
     found[path] = {"type": renderer.type(), "legend": items}
     layers.insert(0, layer)
 settings = QgsMapSettings()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
 
@@ -92,3 +93,35 @@ def test_bands_may_be_subdatasets_of_one_file(tmp_path: Path) -> None:
     with open_raster(one.path, scale=((0, 4000),)) as raster:
         values, _ = raster.values((0, 40), (0, 50))
     assert np.array_equal(values, BANDS[::-1])
+
+
+@pytest.mark.parametrize("kind", ["internal", "beside", "alpha"])
+def test_masks_of_bands_are_the_raster_s(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every band with a mask hides is nothing; a band without a mask changes nothing."""
+    hidden = np.zeros((2, 40, 50), dtype=bool)
+    hidden[0, :10], hidden[1, 5:20] = True, True
+    monkeypatch.setenv("GDAL_TIFF_INTERNAL_MASK", "YES" if kind == "internal" else "NO")
+    files = []
+    for number, name in enumerate(PATTERNS):
+        image = BANDS[number, ..., None]
+        alpha = np.where(hidden[min(number, 1)], 0, 4000).astype(np.uint16)[..., None]
+        path = tmp_path / f"{name}.tif"
+        if kind == "alpha" and number < 2:
+            write_tif(
+                path, np.concatenate([image, alpha], axis=2), transform=HERE, alpha="yes", photometric="minisblack"
+            )
+            with rasterio.open(path, "r+") as file:
+                file.colorinterp = (rasterio.enums.ColorInterp.gray, rasterio.enums.ColorInterp.alpha)
+        else:
+            write_tif(path, image, transform=HERE)
+            if number < 2:
+                with rasterio.open(path, "r+") as file:
+                    file.write_mask(~hidden[number])
+        files.append(str(path))
+    assert (tmp_path / "B04.tif.msk").is_file() == (kind == "beside")
+    for ignored in (False, True):
+        (one,) = stack_bands({"a": files}, COLOURS, tmp_path / f"{ignored}", overwrite=False, ignore_alpha=ignored)
+        with open_raster(one.path, scale=((0, 4000),)) as raster:
+            values, valid = raster.values((0, 40), (0, 50))
+        assert np.array_equal(values, BANDS)
+        assert np.array_equal(valid, np.ones_like(valid) if ignored and kind == "alpha" else ~hidden.all(axis=0))
