@@ -45,6 +45,8 @@ class Run:
         overlays_every: Epochs between pictures for TensorBoard, 0 for none; None writes nothing for it.
         tracking: Service that follows the trials (``mlflow``, ``wandb``) to its address or project.
         max_failures: How often a trial whose process died is started again, from its last epoch.
+        code: Architecture to the hashes of the files of users' own that it needs, as they were when the command began,
+            wherever a file goes meanwhile; None is as they are when the trials begin.
         weights_at: Address of the storage from which nodes that lack the pretrained weights take them; None for none.
     """
 
@@ -70,3 +72,4 @@ class Run:
     tracking: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     max_failures: int = 2
     weights_at: str | None = None
+    code: Mapping[str, Mapping[str, str]] | None = None

@@ -151,6 +151,7 @@ def run_trials(
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # signals reach the stopper
     records = TrialRecords(experiment)
     groups = _groups(run, records)
+    code = run.code or {name: trusted_hashes([name]) for name in plan.architectures}
 
     def config(trial: TrialPlan) -> dict[str, Any]:
         folder = experiment.folder(trial.attempt)
@@ -165,7 +166,7 @@ def run_trials(
                 "folder": folder.address,
                 "weights_at": run.weights_at,
                 "beside": plan.on_encoder_of(trial),
-                "code": trusted_hashes([trial.recipe.architecture]),
+                "code": dict(code[trial.recipe.architecture]),
             }
         }
 

@@ -33,6 +33,7 @@ from sweep.session.announcement import announce, filled_in_words
 from sweep.session.leaks import record_leaks
 from sweep.session.own_code import own_code
 from trainables.errors import ExperimentError, StorageError
+from trainables.models.registry import trusted_hashes
 from trainables.torch_said import said_by_torch
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def drive(
         StorageError: The storage was lost on the way.
     """
     experiment, resume = run.experiment, _resume_command(run)
+    run = replace(run, code={name: trusted_hashes([name]) for name in run.plan.architectures})
 
     def stopped(why: str) -> None:
         output.events.emit("stopped", by=why)

@@ -17,7 +17,7 @@ from tests.commands import CHROMIUM, needs_chromium, start
 @needs_chromium
 def test_the_dashboard_asks_for_the_token_and_then_names_the_trial(dataset: Path, tmp_path: Path) -> None:
     browsers = pytest.importorskip("playwright.sync_api")
-    (tmp_path / "long.toml").write_text("[unet]\nmax_epochs = 100000\npatience = 100000\n")
+    (tmp_path / "long.toml").write_text("[unet]\nmax_epochs = 99999\npatience = 99999\n")
     sweep = start(
         "phase1",
         *("--profile", "smoke", "--patches", dataset, "--storage", tmp_path / "results"),
