@@ -227,13 +227,16 @@ def _say_chosen(
 def _back(options: NextOptions, place: Path, folder: str, *, plain: bool) -> str:
     """Return the command that adds the labelled tiles to the dataset."""
     labels = () if plain else ("--labels", str(options.out / folder))
-    dst = place.with_name(_next_version(place.name))
+    dst = _next_version(place)
     return command(
         "patches", "make", "--src", str(options.out / TILES), *labels, "--add", str(place), "--dst", str(dst)
     )
 
 
-def _next_version(name: str) -> str:
-    """Return a name for the dataset's next version: ``roofs-2`` for ``roofs``, ``roofs-3`` for ``roofs-2``."""
-    stem, _, number = name.rpartition("-")
-    return f"{stem}-{int(number) + 1}" if stem and number.isdecimal() else f"{name}-2"
+def _next_version(place: Path) -> Path:
+    """Return a free place for the dataset's next version: ``roofs-2`` for ``roofs``, ``roofs-3`` for ``roofs-2``."""
+    stem, _, number = place.name.rpartition("-")
+    name, version = (stem, int(number) + 1) if stem and number.isdecimal() else (place.name, 2)
+    while place.with_name(f"{name}-{version}").exists():
+        version += 1
+    return place.with_name(f"{name}-{version}")

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from sweep.machine.gpus import gpu_count
 from tests.audit import Audit
 from tests.commands import Run, assert_refused, start
 from tests.conftest import WriteDataset
@@ -117,7 +118,8 @@ def test_a_mistake_is_an_event_too_and_one_line_on_stderr(here: Run, tmp_path: P
 def test_a_plan_and_a_dataset_say_what_comes_next(here: Run, write_dataset: WriteDataset, tmp_path: Path) -> None:
     patches = write_dataset(tmp_path / "my tiles")
     checked = here("patches", "check", "--patches", patches)
-    assert checked.stdout.splitlines()[-1] == f"next           python -m sweep.study --patches '{patches}'"
+    profile = "" if gpu_count() else "--profile demo "  # the paper profile needs GPUs
+    assert checked.stdout.splitlines()[-1] == f"next           python -m sweep.study {profile}--patches '{patches}'"
     (plan, end) = _events(here("phase1", "--profile", "smoke", "--patches", patches, "--plan", "--json").stdout)
     assert (plan["event"], plan["trials"]) == ("plan", 5) and plan["seconds_at_most"] >= plan["seconds_expected"] > 0
     assert end["next"] == f"python -m sweep.phase1 --profile smoke --patches '{patches}' --json"

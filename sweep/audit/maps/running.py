@@ -38,6 +38,8 @@ PAGE_FILE = "sheet.html"
 def main(options: MapOptions, output: Output) -> int:
     """Run the command; returns its exit code."""
     require_geo()
+    if not options.maps:
+        raise ExperimentError("MAP: none is named; name the mask that predict wrote, or two that are to be compared")
     if len(options.maps) > 2:
         raise ExperimentError(f"MAP: {len(options.maps)} maps; name one, or two that are to be compared")
     if len(set(options.maps)) < len(options.maps):

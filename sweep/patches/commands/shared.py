@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from sweep.cli.counting import Watch, unwatched
 from sweep.cli.faults import SHOWN_FAULTS
 from sweep.cli.output import Output
 from sweep.cli.tables import Sheet, columns_of
+from sweep.machine.gpus import gpu_count
 from sweep.patches.checks.checking import Report
 from sweep.patches.checks.checking import check as check_dataset
 from sweep.patches.checks.tiles import SeeTile, unseen
@@ -130,8 +132,12 @@ def title(manifest: Manifest) -> str:
 
 
 def train_words(report: Report) -> str:
-    """Return the command that comes after a sound dataset; one without val tiles is divided into folds."""
-    return "study" if report.splits["val"] else "study --folds 5"
+    """Return the command that comes after a sound dataset, in a profile that this machine can run.
+
+    One without val tiles is divided into folds; the paper profile needs GPUs, here or in a cluster that is named.
+    """
+    profile = "" if gpu_count() or os.environ.get("RAY_ADDRESS") else " --profile demo"
+    return ("study" if report.splits["val"] else "study --folds 5") + profile
 
 
 def say_absent_splits(report: Report, output: Output) -> None:
