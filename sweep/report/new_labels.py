@@ -53,7 +53,8 @@ class NewLabels:
         for one in self.found:
             sure = "" if one.gain.low is None or one.gain.low > 0 or (one.gain.high or 0) < 0 else ", not certain"
             ends = f", {one.gain.ends()}" if one.gain.ends() else ""
-            lines.append(f"{one.title}: {one.before:.3f} -> {one.after:.3f} ({one.gain.mean:+.3f}{ends}{sure})")
+            both = f"{one.before:.3f} before, {one.after:.3f} after"
+            lines.append(f"{one.title}: {both} ({one.gain.mean:+.3f}{ends}{sure})")
         return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sweep.records.studies import StudyFolder
 from sweep.report.data import ReportData
+from sweep.report.new_labels import new_labels
 from sweep.sealed.next_step import export_command, next_command, trusting
 from trainables.invocation import command
 
@@ -14,9 +15,12 @@ def next_steps(sources: Sequence[ReportData]) -> list[tuple[str, str]]:
     """Return what for, and the command, of everything that follows.
 
     Args:
-        sources: In the order of the phases; what another one of them has done already is left out.
+        sources: In the order of the phases; what another one of them has done already is left out, and what would
+            continue on a dataset of which a later version is among them.
     """
-    steps = [next_command(one.experiment, one.description, one.trials, reported=True) for one in sources]
+    earlier = {one.earlier.experiment.name for one in new_labels(sources)}
+    latest = [one for one in sources if one.experiment.name not in earlier]
+    steps = [next_command(one.experiment, one.description, one.trials, reported=True) for one in latest]
     done = {source.experiment.command("status") for source in sources}
     left = [step for step in dict.fromkeys(steps) if step not in done]
     best = _best(sources)

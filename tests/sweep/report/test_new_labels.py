@@ -11,6 +11,7 @@ from sweep.records.experiment import Experiment
 from sweep.report.compare import across, comparison
 from sweep.report.data import ReportData
 from sweep.report.new_labels import new_labels
+from sweep.report.next_steps import next_steps
 from tests.cases.experiments import write_experiment
 
 BEFORE = {"unet": (0.30, 0.34, 0.32), "smp_unet_resnet34": (0.70, 0.74, 0.72)}
@@ -43,10 +44,12 @@ def test_each_model_of_both_has_its_paired_gain(tmp_path: Path) -> None:
         assert other.gain.mean == pytest.approx(0.0) and other.gain.low and other.gain.low < 0
         lines = found.lines
         assert lines[0] == "What 2 new train tiles brought (new over old, paired on the same val tiles):"
-        assert any("0.320 -> 0.420 (+0.100" in line and "not certain" not in line for line in lines)
-        assert any("0.720 -> 0.720" in line and line.endswith("not certain)") for line in lines)
+        assert any("0.320 before, 0.420 after (+0.100" in line and "not certain" not in line for line in lines)
+        assert any("0.720 before, 0.720 after" in line and line.endswith("not certain)") for line in lines)
         assert across(order).startswith("What 2 new train tiles brought")
-        assert any("0.320 -> 0.420" in line for line in comparison(order).blocks[0].lines)  # type: ignore[union-attr]
+        assert not any("old" in step for _, step in next_steps(order))  # what follows, follows on the later version
+        assert "->" not in "".join(lines)
+        assert any("0.320 before, 0.420 after" in line for line in comparison(order).blocks[0].lines)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
