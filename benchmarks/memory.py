@@ -36,7 +36,7 @@ def most_memory(architecture: str, patches: Path, *, torch: bool, limit: float =
         architecture: What is trained.
         patches: The dataset.
         torch: Whether the driver loads torch first.
-        limit: Seconds after which it is given up.
+        limit: Seconds after which it is ended.
 
     Returns:
         Kind of process to the most resident memory of one of them, in MiB; of workers that wait the one that has least,

@@ -145,7 +145,7 @@ def test_a_real_sweep_s_curves_are_decided_again_as_they_were(searched: SharedSw
         )
         found = replaying.replay(search, 0)
         assert [len(trial.curve) for trial in found.trials] == [len(curve) for curve in real]
-        assert found.epochs == sum(map(len, real)) < epochs * len(real), "somebody was given up"
+        assert found.epochs == sum(map(len, real)) < epochs * len(real), "somebody was stopped early"
         assert found.best == max(max(curve) for curve in real if len(curve) == epochs)
 
 

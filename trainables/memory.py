@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -61,6 +63,11 @@ class MemoryLadder:
             )
         self.go_to(target)
         self.news.append(f"out of memory ({reason}); continuing with {self.measures}, the same effective batch")
+
+    def take_news(self) -> list[str]:
+        """Return the news since the last call."""
+        news, self.news = self.news, []
+        return news
 
     def go_to(self, rung: int) -> None:
         """Climb to a rung, such as a saved training's."""
@@ -129,3 +136,11 @@ def set_random_state(device: torch.device, state: list[Tensor]) -> None:
     torch.set_rng_state(state[0])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state[1], device)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has held so far: the GPU's, on the CPU its own."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

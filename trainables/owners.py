@@ -116,6 +116,31 @@ def unfinished_name(path: str) -> str:
     return f"{path}.{Owner.here().tag}.tmp"
 
 
+def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file of a folder that is there; a reader sees the old or the new content and nothing between.
+
+    Args:
+        path: The file.
+        data: Its content.
+        durable: Wait until the disk has it.
+
+    Raises:
+        OSError: It cannot be written; what was written of it is removed.
+    """
+    temporary = Path(unfinished_name(str(path)))
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # a full disk gets its room back
+        raise
+
+
 def is_abandoned(name: str) -> bool:
     """Whether a file's name is one of ``unfinished_name``, of a process that has certainly ended."""
     found = re.fullmatch(rf".*\.(?P<tag>{TAG})\.tmp", name)

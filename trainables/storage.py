@@ -17,7 +17,7 @@ import pyarrow.fs as pafs
 
 from trainables.documents import DamagedError, read_bounded
 from trainables.errors import ExperimentError, StorageError
-from trainables.owners import unfinished_name
+from trainables.owners import write_whole
 from trainables.secrets import hide_secret
 
 DEFAULT_STORAGE = "ray_results"
@@ -194,18 +194,7 @@ class Storage:
         if not Path(self.root).is_dir():
             raise FileNotFoundError(f"the folder {self.root} is gone")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(unfinished_name(str(path)))
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()  # a full disk gets its room back
-            raise
+        write_whole(path, data, durable=durable)
 
     def append(self, relative: str, data: bytes, before: bytes) -> None:
         """Add to a file that nobody else writes. Object stores know no appending, so there it is written whole.

@@ -17,9 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.models.sources import cache
-from trainables.owners import unfinished_name
+from trainables.owners import write_whole
 
 FILE = "torch_said.json"
 ASKED = "import json; from trainables.torch_said import of_torch; print(json.dumps(of_torch()))"
@@ -30,6 +32,19 @@ DECIDING = ("vendor_id", "model name", "cpu family", "model", "stepping", "flags
 _asking = threading.Lock()
 
 
+class _Said(TypedDict):
+    """What ``of_torch`` returns."""
+
+    version: str
+    capabilities: dict[str, Any]
+
+
+class _Kept(_Said):
+    """The same in the cache, and what it holds for."""
+
+    place: str
+
+
 def said_by_torch() -> Mapping[str, Any]:
     """Return what ``of_torch`` does; a process without torch asks another one and stays without it.
 
@@ -38,7 +53,7 @@ def said_by_torch() -> Mapping[str, Any]:
     if "torch" in sys.modules:
         return of_torch()
     with _asking:  # whoever comes second waits for the answer
-        return _kept_or_asked(cache() / FILE, _place())
+        return _kept_or_asked(cache() / FILE)
 
 
 def of_torch() -> Mapping[str, Any]:
@@ -50,21 +65,20 @@ def of_torch() -> Mapping[str, Any]:
 
 
 @kept_in_process
-def _kept_or_asked(file: Path, place: str) -> Mapping[str, Any]:
+def _kept_or_asked(file: Path) -> Mapping[str, Any]:
+    place = _place()
     with suppress(OSError, DamagedError):
-        kept = parse_json(read_bounded(file, MIB), dict[str, Any])
-        if place and kept.get("place") == place and isinstance(kept.get("capabilities"), dict) and kept.get("version"):
+        kept = parse_json(read_bounded(file, MIB), _Kept)
+        if place and kept["place"] == place:
             return kept
     try:
         done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, check=True, timeout=ANSWER_SECONDS)
-        found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):  # as where no process may be started
+        found = parse_json(done.stdout.strip().rpartition(b"\n")[2], _Said)
+    except (OSError, subprocess.SubprocessError, DamagedError):  # as where no process may be started
         return of_torch()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(unfinished_name(str(file)))
-        temporary.write_text(json.dumps({"place": place, **found}, indent=1))
-        temporary.replace(file)
+        write_whole(file, json.dumps({"place": place, **found}, indent=1).encode())
     return found
 
 

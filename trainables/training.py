@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,7 +24,7 @@ from trainables.errors import DivergedError
 from trainables.features import FeatureCache
 from trainables.fixed_encoder import FixedEncoder, feature_keys, forward_with
 from trainables.losses.base import loss_of
-from trainables.memory import MemoryLadder
+from trainables.memory import MemoryLadder, peak_bytes
 from trainables.metrics import ScoredTile, SplitScore
 from trainables.models.base import SegmentationModel
 from trainables.models.registry import build_model
@@ -35,12 +33,7 @@ from trainables.optimizing import end_epoch, make_optimizer, make_schedule
 from trainables.precision import choose_dtype
 from trainables.recipe import Recipe
 from trainables.report import EpochReport
-from trainables.scoring import (
-    Forward,
-    predict_tiles,
-    score_and_draw,
-    score_split,
-)
+from trainables.scoring import Forward, predict_tiles, score_and_draw, score_split
 from trainables.stepping import Stepper
 from trainables.task import Task
 
@@ -106,13 +99,9 @@ class Trainer:
         encodes_once = encoder is not None and encoder.keeps and views_repeat(data.train, recipe)
         # Features are found by the pixels of a view, which therefore is made on the CPU.
         augmented_on = torch.device("cpu") if encodes_once else device
-        self._batches = Batches(
-            data.train,
-            recipe.replace(seed=self._seed),
-            augmented_on,
-            workers=workers,
-            colours=data.imagery.has_colours,
-        )
+        drawn = recipe.replace(seed=self._seed)
+        colours = data.imagery.has_colours
+        self._batches = Batches(data.train, drawn, augmented_on, workers=workers, colours=colours)
         self.memory = MemoryLadder(self.model)
         self._two_stages = (
             self.weights.two_stages and recipe.frozen_epochs > 0 and bool(self.model.encoder_parameters())
@@ -297,14 +286,12 @@ class Trainer:
 
     def memory_news(self) -> list[str]:
         """Return lines about what was done for that since the last call."""
-        news, self.memory.news = self.memory.news, []
-        return news
+        return self.memory.take_news()
 
     @property
     def trainable_parameters(self) -> int:
         """Numbers that the training changes."""
-        named = self.model.named_parameters()
-        return sum(parameter.numel() for name, parameter in named if not self.model.is_fixed(name))
+        return self.model.trainable_parameters
 
     @property
     def fitted(self) -> str | None:
@@ -314,10 +301,7 @@ class Trainer:
     @property
     def peak_memory_bytes(self) -> int:
         """Most memory held so far: the GPU's, on the CPU the process's."""
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
-        unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB elsewhere
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return peak_bytes(self.device)
 
     def _start_second_stage(self) -> None:
         """Unfreeze the encoder and start rates, schedule and patience afresh, as a training of its own would."""
@@ -397,7 +381,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state_dict`` returned for the same recipe, data and weights."""
+        """Continue from what ``state_dict`` returned for the same recipe, data and weights."""
         self.model.load_portable_state_dict(state["model"])
         self.memory.go_to(state["memory_rung"])
         if state["encoder_frozen"]:

@@ -118,15 +118,13 @@ class Estimator:
 
     def together(self, trials: Sequence[TrialPlan]) -> list[float]:
         """Estimate trials of a sweep as ``planned`` does, but that probes on one encoder share its features."""
-        hosts: set[str] = set()
-        found = []
-        for trial in trials:
-            name = trial.recipe.architecture
-            shared = get_architecture(name).probe and host_of(name) in hosts
-            hosts |= {host_of(name)} if get_architecture(name).probe else set()
-            fits = self._fits(len(trial.folds)) * self.factors.get(name, 1.0)
-            found.append(fits if shared else self.planned(trial))
-        return found
+        reuses = _reuses_features(trial.recipe for trial in trials)
+        return [
+            self._fits(len(trial.folds)) * self.factors.get(trial.recipe.architecture, 1.0)
+            if reused
+            else self.planned(trial)
+            for trial, reused in zip(trials, reuses, strict=True)
+        ]
 
     def costs(self, plan: SweepPlan, resources: Resources) -> dict[str, float]:
         """Return the seconds that a full training of each architecture takes, estimated; for telling what is left."""
@@ -137,20 +135,17 @@ class Estimator:
             found.setdefault(trial.recipe.architecture, []).append(seconds)
         return {name: fmean(seconds) / cores for name, seconds in found.items()}
 
-    def scoring(self, recipes: Iterable[Recipe]) -> float:
+    def scoring(self, recipes: Sequence[Recipe]) -> float:
         """Estimate how long it takes to predict as many whole tiles as val has, in seconds of one GPU or CPU core.
 
         Args:
             recipes: Of the models, one for each; probes on one encoder share its features.
         """
-        hosts: set[str] = set()
         total = 0.0
-        for recipe in recipes:
+        for recipe, reused in zip(recipes, _reuses_features(recipes), strict=True):
             entry = get_architecture(recipe.architecture)
             rate = self._rate(recipe) * PREDICT_SHARE[entry.track] * self.factors.get(recipe.architecture, 1.0)
-            host = host_of(recipe.architecture)
-            share = 1.0 if not entry.probe else 0.0 if host in hosts else FEATURES_SHARE
-            hosts |= {host} if entry.probe else set()
+            share = 0.0 if reused else FEATURES_SHARE if entry.probe else 1.0
             total += self._whole(recipe) * rate * share
         return total
 
@@ -204,6 +199,18 @@ class Estimator:
         if refits := [self.planned(trial) for trial in plan.refits]:  # they begin when all others have ended
             seconds += max(max(refits), sum(refits) / devices)
         return STARTUP_SECONDS + seconds / cores
+
+
+def _reuses_features(recipes: Iterable[Recipe]) -> list[bool]:
+    """Say of each recipe whether it is a probe on an encoder whose features a probe before it has computed."""
+    hosts: set[str] = set()
+    found = []
+    for recipe in recipes:
+        probe, host = get_architecture(recipe.architecture).probe, host_of(recipe.architecture)
+        found.append(probe and host in hosts)
+        if probe:
+            hosts.add(host)
+    return found
 
 
 def _steps(recipe: Recipe, folds: int) -> float:

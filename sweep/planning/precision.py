@@ -101,7 +101,7 @@ def choose_precisions(
     """
     threads = resources.cpus_per_trial
     trials = worth_measuring(plan)
-    speeds = {name: one for name, trial in trials.items() if (one := known.find(trial.recipe, threads))}
+    speeds = _measured_before(trials, known, threads)
     if missing := [one for name, one in trials.items() if name not in speeds]:
         names = ", ".join(one.recipe.architecture for one in missing)
         say(console, "precision", f"measuring steps in bf16 and in fp32, once on this machine: {names}")
@@ -121,8 +121,11 @@ def foreseen(plan: SweepPlan, resources: Resources, known: KnownSpeeds | None) -
     """Return a plan in the precisions that it will have on this machine, as far as they were measured already."""
     if known is None:
         return plan
-    found = {name: known.find(one.recipe, resources.cpus_per_trial) for name, one in worth_measuring(plan).items()}
-    return Precisions(speeds={name: speed for name, speed in found.items() if speed}).applied(plan)
+    return Precisions(speeds=_measured_before(worth_measuring(plan), known, resources.cpus_per_trial)).applied(plan)
+
+
+def _measured_before(trials: Mapping[str, TrialPlan], known: KnownSpeeds, threads: int) -> dict[str, StepSpeed]:
+    return {name: one for name, trial in trials.items() if (one := known.find(trial.recipe, threads))}
 
 
 def worth_measuring(plan: SweepPlan) -> dict[str, TrialPlan]:

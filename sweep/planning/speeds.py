@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from trainables.locks import LockedError, lock_file
 from trainables.models.probe_names import host_of
 from trainables.models.registry import source_sha256
 from trainables.models.sources import cache
-from trainables.owners import unfinished_name
+from trainables.owners import write_whole
 from trainables.recipe import Recipe
 
 WORTH = 1.15
@@ -84,22 +85,23 @@ class KnownSpeeds:
 
     def find(self, recipe: Recipe, threads: int) -> StepSpeed | None:
         """Return the speed of a recipe's steps with so many threads; None where it was never measured."""
-        found = self._read().get(self._key(recipe, threads), {})
-        try:
-            return StepSpeed(fp32=found["fp32"], bf16=found["bf16"])
-        except (KeyError, ValueError):
-            return None
+        return _speed(self._read().get(self._key(recipe, threads), {}))
 
-    def core_seconds(self, recipe: Recipe, threads: int) -> float | None:
-        """Return the core-seconds per megapixel of a recipe's steps in its precision; None where never measured.
+    def core_seconds(self, threads: int) -> Callable[[Recipe], float | None]:
+        """Return what tells the core-seconds per megapixel of a recipe's steps in its precision; None: never measured.
 
-        A probe is told by the steps of the model whose encoder it has.
+        A probe is told by the steps of the model whose encoder it has. The file is read once, now.
         """
-        speed = self.find(recipe.replace(architecture=host_of(recipe.architecture)), threads)
-        if speed is None:
-            return None
-        step = speed.bf16 if recipe.precision == "bf16" else speed.fp32
-        return step * threads / (recipe.batch_size * recipe.crop_size**2 / 1e6)
+        known = self._read()
+
+        def told(recipe: Recipe) -> float | None:
+            host = recipe.replace(architecture=host_of(recipe.architecture))
+            if (speed := _speed(known.get(self._key(host, threads), {}))) is None:
+                return None
+            step = speed.bf16 if recipe.precision == "bf16" else speed.fp32
+            return step * threads / (recipe.batch_size * recipe.crop_size**2 / 1e6)
+
+        return told
 
     def keep(self, recipe: Recipe, threads: int, speed: StepSpeed) -> None:
         """Write a speed down."""
@@ -107,9 +109,7 @@ class KnownSpeeds:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with lock_file(self._path.with_suffix(".lock"), timeout=WAIT_SECONDS):
                 content = {**self._read(), self._key(recipe, threads): asdict(speed)}
-                temporary = Path(unfinished_name(str(self._path)))
-                temporary.write_text(json.dumps(content, indent=1))
-                temporary.replace(self._path)
+                write_whole(self._path, json.dumps(content, indent=1).encode())
         except (OSError, LockedError) as error:
             log.info("speeds are not kept: %s", error)
 
@@ -123,3 +123,10 @@ class KnownSpeeds:
         source = source_sha256(recipe.architecture)[:12]
         name = f"{recipe.architecture} {source}".strip()
         return f"{name}, {recipe.crop_size} px, batch {recipe.batch_size}, {threads} threads, {self._fingerprint}"
+
+
+def _speed(found: Mapping[str, float]) -> StepSpeed | None:
+    try:
+        return StepSpeed(fp32=found["fp32"], bf16=found["bf16"])
+    except (KeyError, ValueError):
+        return None

@@ -18,7 +18,7 @@ from sweep.predict.outputs import GEOTIFF, RESAMPLING, copy_raster, write_style
 from sweep.predict.parts import write_faults
 from sweep.predict.polygons import write_polygons
 from sweep.predict.record import RECORD_FILE, Document, Record, read_document
-from sweep.predict.saying import made_in_words
+from sweep.predict.saying import made_in_words, say_removed
 from sweep.predict.settings import MapSettings
 from sweep.rasters.files import Stamp
 from sweep.rasters.gdal import gdal
@@ -244,9 +244,7 @@ def make_again(
     inputs = list(found.inputs())
     for one in inputs:
         record.require_free(one)
-    for name in record.begin():
-        say(output.console, "removed", f"{visible(name)}, made in another way")
-        output.events.emit("removed", file=name)
+    say_removed(record.begin(), output)
     for one in inputs:
         with record.predicting(one, wait=True):
             sources = [found.mask(one.name), found.probability(one.name)]

@@ -15,7 +15,6 @@ from sweep.cli.options import DeviceOptions, Names, Numbers, StorageOptions, Tru
 from sweep.cli.output import Output, say
 from sweep.sealed.next_step import trusting
 from trainables.errors import ExperimentError
-from trainables.escaping import visible
 from trainables.invocation import command
 from trainables.models.trust import trust_everything
 from trainables.recipe import MAX_FOLDS
@@ -196,6 +195,7 @@ def main(options: PredictOptions, output: Output) -> int:
     from sweep.predict.job import Job
     from sweep.predict.record import Record
     from sweep.predict.running import map_all
+    from sweep.predict.saying import say_removed
     from sweep.predict.workers import is_further, working
     from sweep.results.ensemble import Ensemble
     from sweep.results.model_rasters import Arrangement
@@ -264,9 +264,7 @@ def main(options: PredictOptions, output: Output) -> int:
         say_scale(settings.scale, ensemble.best.imagery, output)
         if not is_further() and (options.ensemble > 1 or options.tta or options.threshold not in (None, 0.5)):
             say_gain(as_trained, settings, options.patches, output)
-        for name in record.begin():
-            say(output.console, "removed", f"{visible(name)}, made in another way")
-            output.events.emit("removed", file=name)
+        say_removed(record.begin(), output)
         with working("sweep.predict", options, options.workers, output, settings.fitted):
             map_all(job, inputs, record, output)
     masks = [mask for one in inputs if (mask := options.out / f"{one.name}_mask.tif").is_file()]

@@ -66,8 +66,7 @@ def estimator_for(request: ResourceRequest, data: TuningData, resources: Resourc
     known = _known(request, resources)
     if known is None:
         return Estimator(data=data, device=resources.device)
-    threads = resources.cpus_per_trial
-    return Estimator(data=data, device="cpu", speeds=lambda recipe: known.core_seconds(recipe, threads))
+    return Estimator(data=data, device="cpu", speeds=known.core_seconds(resources.cpus_per_trial))
 
 
 def as_it_will_be(request: ResourceRequest, plan: SweepPlan, resources: Resources) -> SweepPlan:

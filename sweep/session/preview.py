@@ -55,9 +55,10 @@ def show_plan(
         plan, resources, names = fill(plan, data, resources, request.max_concurrent)
         console.print(f"filled: {filled_in_words(names)}")
     plan = as_it_will_be(request, plan, resources)
-    estimator = estimator_for(request, data, resources)
     if measure:
         estimator = _measured(Estimator(data=data, device=resources.device), plan, resources, console)
+    else:
+        estimator = estimator_for(request, data, resources)
     for table in plan_tables(plan, resources, estimator):
         console.print(table)
     lines = [("data", tiles_in_words(run)), *(("unlabelled", line) for line in unlabelled_in_words(run))]

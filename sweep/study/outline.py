@@ -132,16 +132,16 @@ class StudyOutline:
             bounded = study.trials < self.usual.trials  # by its space
             return replace(study, trials=min(trials, study.trials) if bounded else trials)
 
-        return replace(plan, studies=tuple(map(sized, plan.studies)))
+        return self._here(replace(plan, studies=tuple(map(sized, plan.studies))))
 
     def curve(self, draws: int) -> SweepPlan:
         """Return Phase 3 with so many draws, which are no more than usual."""
         plan = self.third.plan
-        return replace(plan, trials=tuple(one for one in plan.trials if one.draw <= draws))
+        return self._here(replace(plan, trials=tuple(one for one in plan.trials if one.draw <= draws)))
 
     def seconds(self, plan: SweepPlan) -> float:
         """Estimate a phase, its start included."""
-        return self._estimator.sweep(self._here(plan), self.divided(plan.total))
+        return self._estimator.sweep(plan, self.divided(plan.total))
 
     def _here(self, plan: SweepPlan) -> SweepPlan:
         return as_it_will_be(request_of(self.options), plan, self.divided(plan.total))
@@ -161,7 +161,7 @@ class StudyOutline:
         """
         found = []
         for phase in phases:
-            plan = self._here(self.plan(phase, sizes))
+            plan = self.plan(phase, sizes)
             won = [study.template.recipe for study in plan.studies] or [trial.recipe for trial in plan.trials]
             found.append(
                 Step(name=phase, what=self._what(phase, plan, sizes), trials=plan.total, seconds=self.seconds(plan))
@@ -172,7 +172,7 @@ class StudyOutline:
 
     def plan(self, phase: str, sizes: Sizes) -> SweepPlan:
         """Return a phase's plan."""
-        plans = {"phase1": lambda: self.first.plan, "phase2": lambda: self.search(sizes.trials)}
+        plans = {"phase1": lambda: self._here(self.first.plan), "phase2": lambda: self.search(sizes.trials)}
         return plans.get(phase, lambda: self.curve(sizes.draws))()
 
     def _what(self, phase: str, plan: SweepPlan, sizes: Sizes) -> str:

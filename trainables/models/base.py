@@ -201,6 +201,11 @@ class SegmentationModel(nn.Module):
         """Whether a parameter or buffer, named as in the state dict, never changes and so stays out of checkpoints."""
         return self.encoder_is_fixed and self.in_encoder(name)
 
+    @property
+    def trainable_parameters(self) -> int:
+        """Numbers that a training changes."""
+        return sum(parameter.numel() for name, parameter in self.named_parameters() if not self.is_fixed(name))
+
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that are ever trained with the encoder's learning rate."""
         named = self.named_parameters()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from sweep.patches.look.notes import Notes
 from sweep.patches.look.overview import overview_png
 from sweep.patches.options import MAX_TILES
 from sweep.patches.splits.scenes import KnownScenes
+from sweep.ray_tune.cluster import joins
 from sweep.records.outputs import sealed, write_files
 from trainables.data.imagery import Imagery
 from trainables.data.manifest import MANIFEST_FILE, Leak, Manifest
@@ -136,7 +136,7 @@ def train_words(report: Report) -> str:
 
     One without val tiles is divided into folds; the paper profile needs GPUs, here or in a cluster that is named.
     """
-    profile = "" if gpu_count() or os.environ.get("RAY_ADDRESS") else " --profile demo"
+    profile = "" if gpu_count() or joins(None) else " --profile demo"
     return ("study" if report.splits["val"] else "study --folds 5") + profile
 
 

@@ -22,6 +22,7 @@ from sweep.export.command import ExportOptions, main
 from sweep.predict.command import PredictOptions
 from sweep.predict.command import main as predict
 from tests.conftest import WriteDataset
+from tests.e2e.maps import scene
 from tests.models import write_best
 from tests.rasters import write_tif
 from trainables.errors import ExperimentError
@@ -73,15 +74,6 @@ KEYS = (
 )
 
 
-def _scene(height: int, width: int) -> NDArray[np.uint8]:
-    random = np.random.default_rng(5)
-    image = random.integers(40, 110, (height, width, 3), dtype=np.uint8)
-    for _ in range(height * width // 4000):
-        top, left = random.integers(0, height - 20), random.integers(0, width - 20)
-        image[top : top + 20, left : left + 20] = 200
-    return image
-
-
 def _export(model: Path, patches: Path, out: Path, **more: Any) -> Path:
     options = ExportOptions(model=str(model), patches=patches, out=out, for_program="deepness", **more)
     assert main(options, open_output()) == 0
@@ -103,7 +95,7 @@ def test_the_plugin_finds_what_predict_finds(tmp_path: Path, write_dataset: Writ
     assert plugin.said["model_type"] == "Segmentor" and plugin.said["seg_thresh"] == 0.5
     assert plugin.said["class_names"] == {"0": "background", "1": "foreground"}
     side = plugin.said["tile_size"]
-    image = _scene(side, side)
+    image = scene(side, side)
     ours = _predicted(model, write_tif(tmp_path / "one.tif", image), tmp_path / "one")
     assert 0 < (ours == 1).mean() < 1, "both classes, or the comparison says nothing"
     assert (plugin.mask(image) == ours).mean() >= 0.9999, "one window: the same to a rounding"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,26 @@ def write_raster(path: Path, values: np.ndarray, transform: Affine, crs: str | N
     with rasterio.open(path, "w", **profile, **size, tiled=True, blockxsize=16, blockysize=16) as dataset:
         dataset.write(values, 1)
     return path
+
+
+def box_of(mask: np.ndarray, transform: Affine) -> shapely.Polygon:
+    """Return the raster's whole extent in its CRS."""
+    height, width = mask.shape
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    return shapely.Polygon(
+        [
+            (transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f)
+            for x, y in corners
+        ]
+    )
+
+
+def metres_at(latitude: float) -> tuple[float, float]:
+    """Return metres of one degree to the east and one to the north on WGS 84 (Snyder's series for the meridian)."""
+    angle = math.radians(latitude)
+    north = 111_132.92 - 559.82 * math.cos(2 * angle) + 1.175 * math.cos(4 * angle)
+    east = 111_412.84 * math.cos(angle) - 93.5 * math.cos(3 * angle) + 0.118 * math.cos(5 * angle)
+    return east, north
 
 
 class Written:

@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pyproj
 import pytest
 import shapely
 from affine import Affine
@@ -19,27 +18,7 @@ from rasterio.features import rasterize
 
 from sweep.predict.polygons import PolygonSummary
 from sweep.rasters import outlines
-from tests.sweep.predict.polygons import DONUT, NORTH_UP, RECTANGLE, SPHERE, UTM, Written
-
-
-def box_of(mask: np.ndarray, transform: Affine) -> shapely.Polygon:
-    """Return the raster's whole extent in its CRS."""
-    height, width = mask.shape
-    corners = [(0, 0), (width, 0), (width, height), (0, height)]
-    return shapely.Polygon(
-        [
-            (transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f)
-            for x, y in corners
-        ]
-    )
-
-
-def metres_at(latitude: float) -> tuple[float, float]:
-    """Return metres of one degree to the east and one to the north on WGS 84 (Snyder's series for the meridian)."""
-    angle = math.radians(latitude)
-    north = 111_132.92 - 559.82 * math.cos(2 * angle) + 1.175 * math.cos(4 * angle)
-    east = 111_412.84 * math.cos(angle) - 93.5 * math.cos(3 * angle) + 0.118 * math.cos(5 * angle)
-    return east, north
+from tests.sweep.predict.polygons import DONUT, NORTH_UP, RECTANGLE, SPHERE, UTM, Written, box_of, metres_at
 
 
 def test_a_rectangle_in_utm_has_its_corners_area_and_probability(tmp_path: Path) -> None:
@@ -264,62 +243,6 @@ def test_simplification_never_breaks_a_polygon(tmp_path: Path) -> None:
     assert shapely.is_valid(done.geometries).all() and not shapely.is_empty(done.geometries).any()
     (tmp_path / "plain").mkdir()
     assert len(done.geometries) == len(Written(tmp_path / "plain", mask).geometries)
-
-
-def test_geojson_is_in_longitude_and_latitude(tmp_path: Path) -> None:
-    done = Written(tmp_path, RECTANGLE, ending=".geojson")
-    to_degrees = pyproj.Transformer.from_crs(UTM, "EPSG:4326", always_xy=True)
-    (feature,) = json.loads(done.path.read_text())["features"]
-    assert feature["properties"]["area_m2"] == pytest.approx(200, rel=2e-3)
-    expected = {to_degrees.transform(x, y) for x in (600_010, 600_030) for y in (5_339_985, 5_339_995)}
-    written = feature["geometry"]["coordinates"][0]
-    assert len(written) == 5 and feature["geometry"]["type"] == "Polygon"
-    for place in expected:
-        assert min(math.dist(place, corner) for corner in written) < 2e-8
-
-
-WIDE = np.ones((20, 20), dtype=np.uint8)
-
-
-def across_the_antimeridian(crs: str) -> Affine:
-    """Return the transform of 20 x 20 pixels of which ten columns lie on either side of 180 degrees."""
-    if crs == "EPSG:4326":
-        return Affine(0.01, 0, 179.9, 0, -0.01, 10)
-    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(180.0, 10.0)
-    return Affine(100, 0, x - 1000, 0, -100, y)
-
-
-@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32660", "EPSG:3832"])
-def test_geojson_is_cut_at_the_antimeridian(tmp_path: Path, crs: str) -> None:
-    done = Written(tmp_path, WIDE, transform=across_the_antimeridian(crs), crs=crs, ending=".geojson")
-    (polygon,) = done.geometries
-    assert polygon.geom_type == "MultiPolygon" and len(polygon.geoms) == 2 and polygon.is_valid
-    west, east = sorted(polygon.geoms, key=lambda part: -part.bounds[0])
-    assert west.bounds[2] == pytest.approx(180, abs=1e-9) and east.bounds[0] == pytest.approx(-180, abs=1e-9)
-    wide = {
-        "EPSG:4326": 0.1,
-        "EPSG:32660": 1000 / metres_at(10)[0],
-        "EPSG:3832": math.degrees(1000 / SPHERE),
-    }[crs]
-    tilt = 0.02 if crs == "EPSG:32660" else 1e-6  # UTM's north is half a degree off at a zone's edge
-    assert 180 - west.bounds[0] == pytest.approx(wide, rel=tilt)
-    assert east.bounds[2] + 180 == pytest.approx(wide, rel=tilt)
-    assert polygon.area == pytest.approx(2 * wide * (west.bounds[3] - west.bounds[1]), rel=0.05)
-
-
-@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32660", "EPSG:3832"])
-def test_a_geopackage_lies_on_the_raster_across_the_antimeridian(tmp_path: Path, crs: str) -> None:
-    transform = across_the_antimeridian(crs)
-    done = Written(tmp_path, WIDE, transform=transform, crs=crs, simplify_m=0.1)
-    (polygon,) = done.geometries
-    assert polygon.equals_exact(box_of(WIDE, transform).normalize(), 1e-6, normalize=True)
-    east, north = metres_at(9.9)
-    area = {
-        "EPSG:4326": 0.2 * east * 0.2 * north,
-        "EPSG:32660": 4e6,
-        "EPSG:3832": 4e6 * math.cos(math.radians(10)) ** 2,
-    }
-    assert done.areas == pytest.approx([area[crs]], rel=1e-2)
 
 
 SIDES = st.integers(1, 24)
