@@ -202,4 +202,4 @@ def test_halving_saves_epochs_and_finds_what_the_full_search_finds(
         best[name] = max(row.best_epoch_val_iou or 0.0 for row in rows if row.finished)
         epochs[name] = sum(row.epochs for row in rows)
     assert epochs["full"] == 12 * 9 and epochs["halved"] < 0.5 * epochs["full"]
-    assert best["halved"] >= best["full"] - 0.02  # 0.016 lower on an AMD EPYC, equal on an Intel Xeon
+    assert best["halved"] >= best["full"] - 0.01

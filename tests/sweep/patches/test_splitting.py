@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sweep.cli.options import SweepOptions
+from sweep.machine.gpus import gpu_count
 from sweep.patches.checks import checking
 from sweep.patches.rasters.area import Area
 from sweep.patches.splits.automatic import divide_sources, parse_shares
@@ -248,7 +249,8 @@ def test_a_dataset_without_val_or_test_is_made_checked_and_described(
     for done in (made, checked):
         assert ("no val tiles: sweeps divide train by --folds N" in done.stdout) is (absent != "test")
         assert ("no test tiles: there will be no score of test" in done.stdout) is (absent != "val")
-    assert ("study --folds 5 " in checked.stdout) is (absent != "test")
+    profile = "" if gpu_count() else "--profile demo "  # the paper profile needs GPUs
+    assert (f"study --folds 5 {profile}--patches" in checked.stdout) is (absent != "test")
     data = TuningData.read(root)
     assert len(data.train) + len(data.val) == (4 if absent == "val" else 5)
     if absent != "test":
