@@ -65,6 +65,12 @@ def five_without_val(folder: Path) -> None:
     make(folder, "--shares", "80,0,20")
 
 
+def with_val(folder: Path) -> None:
+    """Make a dataset of all three splits."""
+    pairs(folder / "data", count=8)
+    make(folder)
+
+
 def without_val(folder: Path) -> None:
     """Write a dataset that is made without val."""
     pairs(folder / "data")
@@ -90,6 +96,15 @@ OF_COMMANDS: Sequence[Advice] = (
         says="none in two splits",
         template="study --folds 5",
         build=five_without_val,
+        typed="check",
+        code=0,
+        command=r"next +python -m sweep\.(.*)",
+    ),
+    Advice(
+        at="commands/shared.py",
+        says="none in two splits",
+        template="--profile demo",
+        build=with_val,
         typed="check",
         code=0,
         command=r"next +python -m sweep\.(.*)",
