@@ -1,4 +1,4 @@
-"""Trains a few steps of an architecture in fp32 and in bf16, in turn, on the CPU."""
+"""Trains a few steps of an architecture on the CPU, in fp32 and where it computes bf16 also in that, in turn."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def measure_steps(trial: TrialPlan, data: TuningData, threads: int) -> StepSpeed
     """
     import torch
 
+    from trainables.precision import computes_bf16
     from trainables.training import Trainer
 
     torch.set_num_threads(threads)
@@ -38,14 +39,14 @@ def measure_steps(trial: TrialPlan, data: TuningData, threads: int) -> StepSpeed
     few = largest_tiles(data)
     trainers = [
         Trainer(recipe.replace(precision=name), few, torch.device("cpu"), trial.weights, workers=threads)
-        for name in ("fp32", "bf16")
+        for name in (("fp32", "bf16") if computes_bf16() else ("fp32",))
     ]
-    shortest = [float("inf")] * 2
+    shortest = [float("inf")] * len(trainers)
     for number in range(ROUNDS + 1):
         seconds = [trainer.train_epoch().step_seconds for trainer in trainers]
         if not number:
             continue  # the first step also allocates and chooses kernels
         shortest = list(map(min, shortest, seconds))
-        if not CLEAR[0] <= shortest[0] / shortest[1] <= CLEAR[1]:
+        if len(trainers) > 1 and not CLEAR[0] <= shortest[0] / shortest[1] <= CLEAR[1]:
             break
-    return StepSpeed(fp32=shortest[0], bf16=shortest[1])
+    return StepSpeed(fp32=shortest[0], bf16=shortest[1] if len(trainers) > 1 else None)

@@ -98,23 +98,52 @@ def choose_precisions(
         console: Where to say that something is measured, and what came out.
         probe: Measures.
         known: What was measured on this machine before.
+
+    Returns:
+        The precisions; none for what was not measured, nor on a CPU without instructions for bf16.
     """
-    threads = resources.cpus_per_trial
     trials = worth_measuring(plan)
-    speeds = _measured_before(trials, known, threads)
-    if missing := [one for name, one in trials.items() if name not in speeds]:
-        names = ", ".join(one.recipe.architecture for one in missing)
-        say(console, "precision", f"measuring steps in bf16 and in fp32, once on this machine: {names}")
-        for name, speed in probe(missing, data, threads).items():
-            if isinstance(speed, str):
-                say(console, "precision", f"{name}: fp32, as bf16 could not be measured ({speed})")
-                continue
-            speeds[name] = speed
-            known.keep(trials[name].recipe, threads, speed)
-    found = Precisions(speeds={name: speeds[name] for name in trials if name in speeds})
+    speeds = measured_speeds(trials, data, resources, console, probe=probe, known=known)
+    found = Precisions(speeds={name: speeds[name] for name in trials if name in speeds and speeds[name].bf16})
     for line in found.lines:
         say(console, "precision", line)
     return found
+
+
+def measured_speeds(
+    trials: Mapping[str, TrialPlan],
+    data: TuningData,
+    resources: Resources,
+    console: Console,
+    *,
+    probe: SpeedProbe,
+    known: KnownSpeeds,
+) -> dict[str, StepSpeed]:
+    """Return what steps take on this machine's CPU; what is not known yet is measured and kept.
+
+    Args:
+        trials: Architecture to a trial of it.
+        data: The tiles.
+        resources: What the trials get.
+        console: Where to say that something is measured, and what could not be.
+        probe: Measures.
+        known: What was measured on this machine before.
+
+    Returns:
+        Architecture to its speed; without those that could not be measured.
+    """
+    threads = resources.cpus_per_trial
+    speeds = _measured_before(trials, known, threads)
+    if missing := [one for name, one in trials.items() if name not in speeds]:
+        names = ", ".join(one.recipe.architecture for one in missing)
+        say(console, "measuring", f"training steps, once on this machine: {names}")
+        for name, speed in probe(missing, data, threads).items():
+            if isinstance(speed, str):
+                say(console, "precision", f"{name}: fp32, as its steps could not be measured ({speed})")
+                continue
+            speeds[name] = speed
+            known.keep(trials[name].recipe, threads, speed)
+    return speeds
 
 
 def foreseen(plan: SweepPlan, resources: Resources, known: KnownSpeeds | None) -> SweepPlan:

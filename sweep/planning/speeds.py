@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sweep.planning.resources import Resources
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
@@ -33,23 +34,23 @@ class StepSpeed:
 
     Attributes:
         fp32: Seconds in float32, above 0.
-        bf16: Seconds in bfloat16, above 0.
+        bf16: Seconds in bfloat16, above 0; None where the CPU has no instructions for it.
 
     Raises:
         ValueError: One of them is no time.
     """
 
     fp32: float
-    bf16: float
+    bf16: float | None
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(one) and one > 0 for one in (self.fp32, self.bf16)):
-            raise ValueError(f"a step takes more than {self.fp32} and {self.bf16} seconds")
+        if not all(math.isfinite(one) and one > 0 for one in (self.fp32, self.bf16) if one is not None):
+            raise ValueError(f"a step cannot take {self.fp32} and {self.bf16} seconds")
 
     @property
     def ratio(self) -> float:
-        """How many times faster bf16 is."""
-        return self.fp32 / self.bf16
+        """How many times faster bf16 is; 0 where the CPU has no instructions for it."""
+        return 0.0 if self.bf16 is None else self.fp32 / self.bf16
 
     @property
     def faster(self) -> str:
@@ -88,20 +89,20 @@ class KnownSpeeds:
         return _speed(self._read().get(self._key(recipe, threads), {}))
 
     def core_seconds(self, threads: int) -> Callable[[Recipe], float | None]:
-        """Return what tells the core-seconds per megapixel of a recipe's steps in its precision; None: never measured.
+        """Return a function of a recipe: core-seconds per megapixel of its steps, in its precision; None: not measured.
 
-        A probe is told by the steps of the model whose encoder it has. The file is read once, now.
+        A probe is estimated by the steps of the model whose encoder it has. The file is read once, now.
         """
         known = self._read()
 
-        def told(recipe: Recipe) -> float | None:
+        def rate(recipe: Recipe) -> float | None:
             host = recipe.replace(architecture=host_of(recipe.architecture))
             if (speed := _speed(known.get(self._key(host, threads), {}))) is None:
                 return None
-            step = speed.bf16 if recipe.precision == "bf16" else speed.fp32
+            step = (speed.bf16 if recipe.precision == "bf16" else None) or speed.fp32
             return step * threads / (recipe.batch_size * recipe.crop_size**2 / 1e6)
 
-        return told
+        return rate
 
     def keep(self, recipe: Recipe, threads: int, speed: StepSpeed) -> None:
         """Write a speed down."""
@@ -113,9 +114,9 @@ class KnownSpeeds:
         except (OSError, LockedError) as error:
             log.info("speeds are not kept: %s", error)
 
-    def _read(self) -> dict[str, dict[str, float]]:
+    def _read(self) -> dict[str, dict[str, float | None]]:
         try:
-            return parse_json(read_bounded(self._path, MAX_BYTES), dict[str, dict[str, float]])
+            return parse_json(read_bounded(self._path, MAX_BYTES), dict[str, dict[str, float | None]])
         except (OSError, DamagedError):
             return {}
 
@@ -125,8 +126,8 @@ class KnownSpeeds:
         return f"{name}, {recipe.crop_size} px, batch {recipe.batch_size}, {threads} threads, {self._fingerprint}"
 
 
-def _speed(found: Mapping[str, float]) -> StepSpeed | None:
+def _speed(found: Mapping[str, Any]) -> StepSpeed | None:
     try:
         return StepSpeed(fp32=found["fp32"], bf16=found["bf16"])
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None

@@ -18,6 +18,7 @@ from sweep.session.stored_options import differing, refuse_changes, restored, st
 from sweep.study.checkup import is_fit
 from sweep.study.division import divide
 from sweep.study.driver import run_study
+from sweep.study.measuring import measure_first
 from sweep.study.options import StudyOptions
 from sweep.study.outline import StudyOutline
 from sweep.study.plan_shown import show_outline, too_small
@@ -48,6 +49,8 @@ def start(options: StudyOptions, storage: Storage, output: Output) -> int:
     budget = None if options.budget is None else read_time(options.budget, "--budget")
     phases = phases_until(options.until)
     outline = StudyOutline.of(options, output.console)
+    if not options.plan:
+        measure_first(outline, output.console)
     costs = outline.costs(phases)
     sizes = divide(budget, costs, outline.usual)
     if sizes is None:

@@ -9,6 +9,7 @@ from sweep.cli.output import Output, say
 from sweep.records.studies import StudyFolder
 from sweep.session.announcement import tiles_in_words
 from sweep.study.division import RESERVE, Costs, Sizes
+from sweep.study.measuring import unmeasured
 from sweep.study.outline import StudyOutline, sheet
 from trainables.errors import ExperimentError
 from trainables.wording import counted
@@ -27,6 +28,9 @@ def show_outline(
     say(console, "machine", str(resources))
     console.print(sheet(steps))
     say(console, "in all", f"about {duration(total)}; Phases 2 and 3 are sized again when those before them have ended")
+    if names := unmeasured(outline):
+        said = "not measured on this machine yet; the study does so first, and then says better estimates"
+        say(console, "steps", f"{said}: {', '.join(names)}")
     for line in budget_in_words(outline.usual, sizes, phases, budget):
         say(console, "budget", line)
     output.events.emit(

@@ -127,7 +127,7 @@ def test_an_architecture_whose_measurement_fails_trains_in_fp32_and_the_sweep_sa
 ) -> None:
     plan = SweepPlan(trials=(_trial("unet"),))
     found = choose_precisions(plan, data, _resources(), console, probe=FakeSpeeds(unet="RuntimeError: no"), known=known)
-    assert found.applied(plan) == plan and "unet: fp32, as bf16 could not be measured (RuntimeError: no)" in (
+    assert found.applied(plan) == plan and "unet: fp32, as its steps could not be measured (RuntimeError: no)" in (
         console.export_text()
     )
 
