@@ -77,19 +77,24 @@ class TileSample:
         confidence, predicted = scaled.softmax(0).max(0)
         return count_bins(confidence, predicted == self.truth)
 
+    def entropy_at(self, temperature: float) -> float:
+        """Return the cross-entropy in nats, summed over the pixels, at a temperature."""
+        return _entropy_at(self.logits, self.truth, temperature)
+
 
 def _entropy(logits: Tensor, truth: Tensor) -> NDArray[np.float64]:
     """Return the (113,) sums of the cross-entropy, see ``TileSample``."""
-    found = []
-    for temperature in TEMPERATURES.tolist():
-        scaled = logits / temperature
-        one = (
-            F.binary_cross_entropy_with_logits(scaled[0], truth.float(), reduction="none")
-            if len(scaled) == 1
-            else F.cross_entropy(scaled.T, truth, reduction="none")
-        )
-        found.append(float(one.double().sum()))
-    return np.array(found)
+    return np.array([_entropy_at(logits, truth, temperature) for temperature in TEMPERATURES.tolist()])
+
+
+def _entropy_at(logits: Tensor, truth: Tensor, temperature: float) -> float:
+    scaled = logits / temperature
+    one = (
+        F.binary_cross_entropy_with_logits(scaled[0], truth.float(), reduction="none")
+        if len(scaled) == 1
+        else F.cross_entropy(scaled.T, truth, reduction="none")
+    )
+    return float(one.double().sum())
 
 
 def pixels_of_a_tile(tiles: int, channels: int) -> int:

@@ -78,7 +78,8 @@ def _scores(about: Mapping[str, Any], test: Interval | None) -> Iterator[str]:
     yield ""
     yield f"- Expected calibration error on the same tiles: {val['expected_calibration_error']:.4f}."
     if "calibration" in about:
-        yield f"- Calibrated: {calibration_text(about['calibration'])}."
+        done = "Not calibrated" if "not_applied" in about["calibration"] else "Calibrated"
+        yield f"- {done}: {calibration_text(about['calibration'])}."
     flipped = f"{100 * parity['flipped_share']:.2g} % of the pixels in another class"
     yield f"- This file against the model in PyTorch: IoU difference {parity['iou_difference']:+.4f}, {flipped}."
     yield ""
@@ -113,7 +114,7 @@ def _limits(about: Mapping[str, Any]) -> Iterator[str]:
         yield "- The val tiles also chose the epoch, so their score flatters a little."
     if about["refit"]:
         yield "- This model was trained on all tiles: the score is that of its folds' models."
-    if "calibration" not in about:
+    if "calibration" not in about or "not_applied" in about["calibration"]:
         yield "- The probabilities are not calibrated."
     yield ""
 

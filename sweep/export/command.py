@@ -141,7 +141,7 @@ def _calibration(chosen: TrainedModel, patches: Path, output: Output) -> Calibra
 
     ensemble = Ensemble.load([chosen], device="cpu", batch_size=None, tta=False)
     found = find_calibration([chosen], ensemble, patches)
-    say(output.results, "calibrated", calibration_text(found))
+    say(output.results, "not calibrated" if "not_applied" in found else "calibrated", calibration_text(found))
     if found["threshold"] is not None:
         say(output.results, "its threshold", threshold_text(found))
     output.events.emit("calibrated", **found)

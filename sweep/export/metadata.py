@@ -106,7 +106,7 @@ def describe(
     if calibration is not None:
         found |= {"temperature": calibration["temperature"], "threshold": calibration["threshold"]}
         found["calibration"] = dict(calibration)
-        if not deepness:
+        if not deepness and "not_applied" not in calibration:
             found["output"]["meaning"] += "; divide logits by the temperature first"
     return found
 

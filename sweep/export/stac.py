@@ -27,6 +27,12 @@ def stac_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.stac.json")
 
 
+def _hyperparameters(about: Mapping[str, Any]) -> dict[str, Any]:
+    found = {"temperature": about["temperature"], "threshold": about["threshold"]}
+    unused = about.get("calibration", {}).get("not_applied")
+    return found if unused is None else {**found, "temperature_not_applied": unused}
+
+
 def stac_item(about: Mapping[str, Any], out: Path, card: Path) -> dict[str, Any]:
     """Return the item.
 
@@ -55,7 +61,7 @@ def stac_item(about: Mapping[str, Any], out: Path, card: Path) -> dict[str, Any]
             "mlm:accelerator": None,
             "mlm:pretrained": bool(about["weights"]["sha256"]),
             "mlm:pretrained_source": about["weights"]["encoder_started_from"],
-            "mlm:hyperparameters": {"temperature": about["temperature"], "threshold": about["threshold"]},
+            "mlm:hyperparameters": _hyperparameters(about),
             "mlm:input": [_input(about)],
             "mlm:output": [_output(about)],
         },

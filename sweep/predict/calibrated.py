@@ -41,8 +41,9 @@ def calibrated(
         DataError: The dataset that the user named is not the one, or is damaged.
     """
     if told := told_by_first():
+        unused = told.get("temperature_not_applied")
         settings = replace(settings, temperature=told["temperature"], threshold=told["threshold"])
-        return ensemble.calibrated(told["temperature"]), settings
+        return ensemble.calibrated(told["temperature"]), replace(settings, temperature_not_applied=unused)
     output.console.print("calibrating on tiles that the models have not seen")
     found = find_calibration(chosen, ensemble, patches)
     say(output.results, "calibration", calibration_text(found))
@@ -51,4 +52,5 @@ def calibrated(
         say(output.results, "threshold", threshold_text(found))
     output.events.emit("calibrated", **found)
     temperature = found["temperature"]
-    return ensemble.calibrated(temperature), replace(settings, temperature=temperature)
+    settings = replace(settings, temperature=temperature, temperature_not_applied=found.get("not_applied"))
+    return ensemble.calibrated(temperature), settings

@@ -27,7 +27,8 @@ class MapSettings:
         regularise: Polygons that are nearly rectangles become ones.
         bands: Numbers of the bands that the model sees, from 1; empty takes those of its tiles' names.
         scale: The values that become 0 and 255; None for those of the model's tiles.
-        temperature: Logits are divided by it; None leaves them as they are.
+        temperature: Logits are divided by it; None leaves them as they are, as 1 does.
+        temperature_not_applied: One that was fitted and makes probabilities of other tiles worse; else None.
         uncertainty: Write how unsure the models are, too.
 
     Raises:
@@ -43,6 +44,7 @@ class MapSettings:
     bands: tuple[int, ...] = ()
     scale: tuple[float, float] | None = None
     temperature: float | None = None
+    temperature_not_applied: float | None = None
     uncertainty: bool = False
 
     def __post_init__(self) -> None:
@@ -61,7 +63,11 @@ class MapSettings:
     @property
     def fitted(self) -> dict[str, float]:
         """What was fitted to the models: empty without calibration."""
-        return {} if self.temperature is None else {"temperature": self.temperature, "threshold": self.threshold}
+        if self.temperature is None:
+            return {}
+        unused = self.temperature_not_applied
+        kept = {} if unused is None else {"temperature_not_applied": unused}
+        return {"temperature": self.temperature, "threshold": self.threshold, **kept}
 
     def polygon_options(self, name: str, out: Path = Path()) -> PolygonOptions | None:
         """Return what becomes of a raster's polygons; None where none are asked for."""

@@ -16,10 +16,11 @@ from trainables.wording import counted
 
 CALIBRATIONS_FILE = "calibrations.json"
 """In the experiment's folder."""
-FORMAT = 1
+FORMAT = 2
 
 Share = Annotated[float, Interval(ge=0, le=1)]
 Difference = Annotated[float, Interval(ge=-1, le=1)]
+Loss = Annotated[float, Interval(ge=0)]
 
 
 class ErrorShape(TypedDict):
@@ -33,9 +34,10 @@ class ErrorShape(TypedDict):
 class CalibrationShape(TypedDict):
     """What was fitted, and what it brings.
 
-    ``before`` is the error as it is. ``after``, ``change`` and ``iou`` are of each fold's tiles, or each scene's, with
-    what was fitted to the others; they are missing where there are no others. ``threshold`` is one of calibrated
-    probabilities; classes have none.
+    ``before`` is the error as it is. ``after``, ``change``, ``iou`` and the losses, in nats per pixel, are of each
+    fold's tiles, or each scene's, with what was fitted to the others; they are missing where there are no others.
+    ``threshold`` is one of calibrated probabilities; classes have none. Where the fitted temperature makes the error or
+    the loss of those tiles larger, it is ``not_applied``, and ``temperature`` is 1.
     """
 
     temperature: Annotated[float, Gt(0), Lt(1000)]
@@ -46,6 +48,9 @@ class CalibrationShape(TypedDict):
     before: ErrorShape
     after: NotRequired[ErrorShape]
     change: NotRequired[ErrorShape]
+    loss_before: NotRequired[Loss]
+    loss_after: NotRequired[Loss]
+    not_applied: NotRequired[Annotated[float, Gt(0), Lt(1000)]]
     iou_at_half: NotRequired[Share]
     iou: NotRequired[Share]
 
@@ -79,19 +84,33 @@ def keep_calibration(experiment: Experiment | None, key: str, calibration: Calib
 def check_calibration(values: Any) -> CalibrationShape:
     """Return what an exported file says of its probabilities.
 
+    Earlier versions applied a temperature also where they had measured that it makes the error larger.
+
     Raises:
         DamagedError: It is none.
     """
-    return check(values, CalibrationShape)
+    found = check(values, CalibrationShape)
+    if "not_applied" in found or found.get("change", NO_CHANGE)["value"] <= 0:
+        return found
+    from trainables.temperature import raw_threshold  # here, since it loads torch
+
+    fitted, threshold = found["temperature"], found["threshold"]
+    found |= {"temperature": 1.0, "not_applied": fitted}
+    return found if threshold is None else {**found, "threshold": raw_threshold(threshold, fitted)}
 
 
 def calibration_text(found: CalibrationShape) -> str:
-    """Say what a calibration brings, in a line."""
-    before = f"error {_with_ends(found['before'])}"
-    after = f" -> {_with_ends(found['after'])}" if "after" in found else ", afterwards not known: of one scene or fold"
-    worse = "; that is worse, so it does not suit this model" if found.get("change", NO_CHANGE)["value"] > 0 else ""
-    tiles = counted(len(found["tiles"]), "tile")
-    return f"temperature {found['temperature']:.3g}; {before}{after}, {tiles} {found['measured']}{worse}"
+    """Say what a calibration brings, or why it is not applied, in a line."""
+    error = f"error {_with_ends(found['before'])}"
+    error += f" -> {_with_ends(found['after'])}" if "after" in found else ", afterwards not known: of one scene or fold"
+    tiles = f"{counted(len(found['tiles']), 'tile')} {found['measured']}"
+    if "not_applied" not in found:
+        return f"temperature {found['temperature']:.3g}; {error}, {tiles}"
+    loss = f", log loss {found['loss_before']:.4f} -> {found['loss_after']:.4f}" if "loss_after" in found else ""
+    return (
+        f"probabilities are kept as they are: temperature {found['not_applied']:.3g} makes them worse on tiles that it "
+        f"was not fitted to; {error}{loss}, {tiles}"
+    )
 
 
 def threshold_text(found: CalibrationShape) -> str:

@@ -1,7 +1,8 @@
 """Fits the temperature and the threshold of models to the tiles that they have not seen, and measures what it brings.
 
-What is fitted to all tiles is used. What it brings is measured on tiles that it was not fitted to: those of each fold
-by the temperature of the others; without folds, those of each scene.
+What is fitted to all tiles is used, unless the way it is fitted makes probabilities worse: that is measured on tiles
+that a temperature was not fitted to: those of each fold by the temperature of the others; without folds, those of each
+scene. Neither the expected calibration error nor the log loss of all of them may grow.
 """
 
 from __future__ import annotations
@@ -64,14 +65,15 @@ def fit_calibration(
     """
     scenes = layout.units[0].averaging.argmax(axis=1)
     groups = scenes if layout.folds is None else layout.units[1].averaging.argmax(axis=1)
-    temperature = best_temperature(samples)
+    fitted = best_temperature(samples)
     before = np.stack([one.bins(1.0) for one in samples])
+    pixels = int(before[:, 0].sum())
     found = CalibrationShape(
-        temperature=temperature,
+        temperature=fitted,
         threshold=None,
         measured=OUT_OF_FOLD if out_of_fold else ON_VAL,
         tiles=list(names),
-        pixels=int(before[:, 0].sum()),
+        pixels=pixels,
         before=scene_interval(before, scenes),
     )
     several = len(np.unique(groups)) > 1
@@ -80,6 +82,13 @@ def fit_calibration(
         after = np.stack([one.bins(value) for one, value in zip(samples, temperatures, strict=True)])
         found["after"] = scene_interval(after, scenes)
         found["change"] = scene_interval(np.concatenate([after, before], axis=1), scenes, _change)
+        losses = [
+            [one.entropy_at(1.0), one.entropy_at(value)] for one, value in zip(samples, temperatures, strict=True)
+        ]
+        loss_before, loss_after = (np.sum(losses, axis=0) / max(1, pixels)).tolist()
+        found |= {"loss_before": loss_before, "loss_after": loss_after}
+        if found["change"]["value"] > 0 or loss_after > loss_before:
+            found |= {"temperature": 1.0, "not_applied": fitted}
     if samples[0].ious is not None:
         half = float(mean_ious(samples)[THRESHOLDS // 2])
         found |= {"threshold": 0.5, "iou_at_half": half}
@@ -88,7 +97,7 @@ def fit_calibration(
             iou = float(np.mean([mean_ious([one])[place] for one, place in zip(samples, places, strict=True)]))
             found["iou"] = iou
             if iou > half:  # one that is no better on tiles that it was not fitted to is worth nothing
-                found["threshold"] = calibrated_threshold(best_threshold(samples), temperature)
+                found["threshold"] = calibrated_threshold(best_threshold(samples), found["temperature"])
     return found
 
 

@@ -116,6 +116,8 @@ class Ensemble:
 
     def calibrated(self, temperature: float) -> Ensemble:
         """Return the same models with logits divided by a temperature; ``by_fold`` gives them as they were."""
+        if temperature == 1:
+            return self
         return replace(self, forward=_divided(self.forward, temperature), temperature=temperature)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from sweep.export.card import card_path
+from sweep.export.stac import stac_path
 from tests.commands import assert_refused, run_here
 from tests.conftest import WriteDataset
 from tests.models import write_best
@@ -48,16 +51,18 @@ def patches(tmp_path_factory: pytest.TempPathFactory, write_dataset: WriteDatase
     return patches
 
 
-def heated(patches: Path, heat: float) -> Path:
-    """Return the models with all logits so many times as large, as if the masks had always been those."""
-    made, path = patches.parent / "unet.safetensors", patches.parent / f"times{heat:g}.safetensors"
+def heated(patches: Path, *heats: float) -> Path:
+    """Return the models of each fold with logits so many times as large, as if the masks had always been those."""
+    made = patches.parent / "unet.safetensors"
+    path = patches.parent / f"times{'-'.join(f'{heat:g}' for heat in heats)}.safetensors"
     with safe_open(made, framework="pt") as opened:
         about = json.loads(opened.metadata()["tilesweep"])
     about["data_fingerprint"] = TuningData.read(patches).fingerprint
     tensors = load_file(made)
     heads = [name for name in tensors if ".head." in name]
     assert len(heads) == 2 * len(UNSEEN)
-    changed = {name: heat * one if name in heads else one for name, one in tensors.items()}
+    heat_of = {name: heats[int(re.findall(r"\d+", name)[0]) - 1] if name in heads else 1.0 for name in tensors}
+    changed = {name: heat_of[name] * one for name, one in tensors.items()}
     save_file(changed, path, {"tilesweep": json.dumps(about)})
     return path
 
@@ -65,7 +70,13 @@ def heated(patches: Path, heat: float) -> Path:
 @pytest.fixture(scope="module")
 def hot(patches: Path) -> Path:
     """Models of three folds, five times as sure as they may be."""
-    return heated(patches, SHARP * HEAT)
+    return heated(patches, *[SHARP * HEAT] * 3)
+
+
+@pytest.fixture(scope="module")
+def uneven(patches: Path) -> Path:
+    """Models of three folds of which one is five times as sure as it may be, and the others a fifth of that."""
+    return heated(patches, SHARP / HEAT, SHARP * HEAT, SHARP / HEAT)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +139,19 @@ def test_a_map_is_never_half_calibrated(hot: Path, scene: Path, patches: Path, t
     )
 
 
+def test_what_makes_other_tiles_worse_is_not_applied_and_said(
+    uneven: Path, scene: Path, patches: Path, tmp_path: Path
+) -> None:
+    said = predict(scene, uneven, tmp_path / "kept", "--calibrated", "--patches", patches)
+    kept = settings(tmp_path / "kept")
+    assert kept["temperature"] == 1 and isinstance(kept["temperature_not_applied"], float)
+    line = f"calibration    probabilities are kept as they are: temperature {kept['temperature_not_applied']:.3g} makes"
+    assert line in said and " tiles that it was not fitted to; error " in said
+    predict(scene, uneven, tmp_path / "raw")
+    maps = [read(tmp_path / name / "scene_probability.tif") for name in ("kept", "raw")]
+    assert np.array_equal(*maps)
+
+
 @pytest.mark.parametrize("name", ["safetensors", "onnx"])
 def test_an_exported_file_carries_its_calibration(
     name: str, hot: Path, scene: Path, patches: Path, tmp_path: Path
@@ -173,3 +197,19 @@ def test_without_tiles_there_is_no_calibration(hot: Path, scene: Path, tmp_path:
         run_here("predict", scene, *words), "--calibrated: cannot be fitted: name the dataset with --patches"
     )
     assert not (tmp_path / "out" / "predictions.json").exists()
+
+
+def test_an_exported_file_says_that_its_probabilities_are_kept(uneven: Path, patches: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    words = ("--model", uneven, "--patches", patches, "--calibrated", "--format", "safetensors", "--out", out)
+    done = run_here("export", *words)
+    assert done.returncode == 0, done.stderr
+    assert "not calibrated probabilities are kept as they are: temperature " in done.stdout
+    with safe_open(out, framework="pt") as opened:
+        about = json.loads(opened.metadata()["tilesweep.export"])
+    assert about["temperature"] == 1 and "temperature" not in about["output"]["meaning"]
+    card = card_path(out).read_text()
+    assert "- Not calibrated: probabilities are kept as they are: " in card
+    assert "- The probabilities are not calibrated." in card
+    hyperparameters = json.loads(stac_path(out).read_text())["properties"]["mlm:hyperparameters"]
+    assert hyperparameters["temperature_not_applied"] == about["calibration"]["not_applied"] != 1
