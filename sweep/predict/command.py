@@ -181,9 +181,11 @@ def main(options: PredictOptions, output: Output) -> int:
         stacks = find_stacks(options.inputs, options.band_files)
         inputs = [Input(path=place, name=place) for place in options.inputs]
     elif options.mosaic:
-        inputs = [Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out)]
+        inputs = [
+            Input(path=path, name=MOSAIC) for path in list_inputs(options.inputs, options.out, band_flag="--band-files")
+        ]
     else:
-        inputs = find_inputs(options.inputs, options.out)
+        inputs = find_inputs(options.inputs, options.out, band_flag="--band-files")
     area = None if options.clip is None else ClipArea.read(options.clip)
     validity = Validity(nodata=options.nodata, ignore_alpha=options.ignore_alpha, area=area)
     storage = Storage.open(options.storage)

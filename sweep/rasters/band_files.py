@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from functools import partial
 from glob import has_magic
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -18,17 +18,20 @@ from sweep.rasters.files import open_dataset
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import ENDINGS
 from sweep.rasters.mosaic import TYPES, warp_onto
-from trainables.data.tiles import natural_order
+from sweep.rasters.products import finest, rasters_below
 from trainables.errors import DataError, ExperimentError
 from trainables.wording import counted
 
-MOST_FILES = 100_000
-"""Below a folder that is searched."""
 SHOWN = 4
+"""Files of one name that an error lists."""
+LISTED = 16
+"""Names that an error lists where none fits: of all bands of a product."""
 
 
 def find_band_files(place: Path, patterns: Sequence[str]) -> tuple[str, ...]:
     """Return the files of bands below a folder, or the subdatasets of a file that holds several.
+
+    Of a Sentinel-2 product, masks and previews do not count, and of its resolutions the finest that has all bands does.
 
     Args:
         place: Such as a ``.SAFE``, or a NetCDF file.
@@ -40,6 +43,8 @@ def find_band_files(place: Path, patterns: Sequence[str]) -> tuple[str, ...]:
     names = _names(place)
     found: list[str] = []
     faults = []
+    if alike := finest(names, [partial(_matches, pattern=pattern) for pattern in patterns]):
+        return tuple(names[name] for name in alike)
     for pattern in patterns:
         matching = [name for name in names if _matches(name, pattern)]
         if len(matching) == 1:
@@ -52,7 +57,7 @@ def find_band_files(place: Path, patterns: Sequence[str]) -> tuple[str, ...]:
                 f"alone has, such as '*{alone}*'"
             )
         else:
-            shown = ", ".join(list(names)[:SHOWN]) or "no raster"
+            shown = ", ".join(dict.fromkeys(Path(name).name for name in list(names)[:LISTED])) or "no raster"
             faults.append(f"--band-files {pattern}: nothing of that name is in {place}, which holds {shown}")
     if faults:
         raise ExperimentError(faults)
@@ -66,9 +71,7 @@ def _names(place: Path) -> dict[str, str]:
             return {address.rpartition(":")[2].strip("/"): address for address in dataset.subdatasets}
     if not place.is_dir():
         raise ExperimentError(f"{place}: no such folder; with --band-files, name the folder that holds the bands")
-    below = [path for path in islice(place.rglob("*"), MOST_FILES) if path.suffix.lower() in ENDINGS]
-    names = sorted((path for path in below if not path.name.startswith(".")), key=lambda one: natural_order(str(one)))
-    return {str(path.relative_to(place)): str(path) for path in names}
+    return {str(path.relative_to(place)): str(path) for path in rasters_below(place, ENDINGS)}
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -14,6 +14,8 @@ from trainables.errors import DataError
 
 SHOWN = 3
 """Missing files that an error names."""
+MOST_ADDRESSES = 12
+"""Of the pictures in a file that an error names."""
 PAGES = (
     'python -c "import sys; from PIL import Image, ImageSequence as S; '
     "[page.copy().save(f'{sys.argv[2]}_{n}.png') for n, page in enumerate(S.Iterator(Image.open(sys.argv[1])))]\""
@@ -97,10 +99,11 @@ def require_one_picture(path: str, dataset: Any) -> None:
     if count > 1 or (count and not dataset.count):
         stem = str(Path(path).with_suffix(""))
         if dataset.subdatasets and not dataset.count:
-            listed = ", ".join(map(quote, dataset.subdatasets[:SHOWN]))
+            listed = ", ".join(map(quote, dataset.subdatasets[:MOST_ADDRESSES]))
+            more = f" and {count - MOST_ADDRESSES} more" if count > MOST_ADDRESSES else ""
             raise DataError(
-                f"{path}: holds {count} pictures; name the one that is meant instead, such as {listed}, or save it "
-                f"alone by gdal_translate"
+                f"{path}: holds {count} pictures; name the one that is meant instead, such as {listed}{more}, or save "
+                f"it alone by gdal_translate"
             )
         save = f"{PAGES} {quote(path)} {quote(stem)}" if dataset.count else "gdal_translate saves one of them"
         raise DataError(f"{path}: holds {count} pictures; save the one that is meant alone, such as {save}")

@@ -10,6 +10,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from sweep.rasters.addresses import file_of_subdataset, is_remote, is_subdataset, split_address, unsigned
+from sweep.rasters.products import require_images
 from trainables.data.tiles import natural_order, same_name
 from trainables.errors import ExperimentError
 
@@ -44,13 +45,18 @@ class Input:
         return unsigned(self.path) if self.is_remote else str(Path(self.path).resolve())
 
 
-def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
+def find_inputs(inputs: Iterable[str], out: Path, *, band_flag: str = "") -> list[Input]:
     """List the rasters that the user named; those that share a name are called after their folders, too.
+
+    Args:
+        inputs: Files, folders, globs and addresses.
+        out: Folder of the results.
+        band_flag: See ``list_inputs``.
 
     Raises:
         ExperimentError: Something is missing or empty, two rasters have one name, or results would become inputs.
     """
-    paths = list_inputs(inputs, out)
+    paths = list_inputs(inputs, out, band_flag=band_flag)
     counts = Counter(map(result_name, paths))
     found: dict[str, Input] = {}
     for path in paths:
@@ -66,15 +72,20 @@ def find_inputs(inputs: Iterable[str], out: Path) -> list[Input]:
     return list(found.values())
 
 
-def list_inputs(inputs: Iterable[str], out: Path) -> list[str]:
+def list_inputs(inputs: Iterable[str], out: Path, *, band_flag: str = "") -> list[str]:
     """Return the paths and addresses of all rasters that the user named, each once.
+
+    Args:
+        inputs: Files, folders, globs and addresses.
+        out: Folder of the results.
+        band_flag: The command's flag that names bands in files of their own; empty where it has none.
 
     Raises:
         ExperimentError: Something is missing or empty, or results would become inputs.
     """
     paths: list[str] = []
     for one in inputs:
-        paths += [one] if is_remote(one) else _files(one, out)
+        paths += [one] if is_remote(one) else _files(one, out, band_flag)
     if not paths:
         raise ExperimentError("INPUT: name an image, a folder, a glob or a GeoTIFF")
     return list(dict.fromkeys(paths))
@@ -122,7 +133,7 @@ def _is_hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
-def _files(text: str, out: Path) -> list[str]:
+def _files(text: str, out: Path, band_flag: str) -> list[str]:
     path = Path(text)
     if path.is_dir():
         if out.resolve().is_relative_to(path.resolve()):
@@ -134,7 +145,7 @@ def _files(text: str, out: Path) -> list[str]:
             (one.name for one in path.iterdir() if _is_raster(one) and not _is_hidden(one)), key=natural_order
         )
         if not names:
-            raise ExperimentError(f"{path}: holds no image ({', '.join(ENDINGS)}); name another folder")
+            require_images(path, ENDINGS, band_flag)
         return [str(path / name) for name in names]
     if has_magic(text) and not path.exists():
         found = glob(text, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern

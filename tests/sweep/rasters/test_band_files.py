@@ -26,7 +26,8 @@ PATTERNS = ("B04", "B03", "B02")
 def safe(folder: Path, **options: object) -> Path:
     """Write three bands, and one of another resolution, as Sentinel-2 has them."""
     place = folder / "S2A_MSIL2A_20260101.SAFE"
-    fine, coarse = place / "GRANULE" / "L2A_T33" / "IMG_DATA" / "R10m", place / "GRANULE" / "L2A_T33" / "R20m"
+    pictures = place / "GRANULE" / "L2A_T33" / "IMG_DATA"
+    fine, coarse = pictures / "R10m", pictures / "R20m"
     for name, band in zip(PATTERNS, BANDS, strict=True):
         write_tif(fine / f"T33_20260101_{name}_10m.tif", band[..., None], transform=HERE, **options)
     write_tif(coarse / "T33_20260101_B11_20m.tif", BANDS[0, ::2, ::2, None], transform=HERE @ Affine.scale(2))
@@ -58,7 +59,7 @@ def test_names_are_words_or_patterns(tmp_path: Path) -> None:
 
 def test_what_is_not_there_or_there_twice_is_listed_at_once_with_the_fix(tmp_path: Path) -> None:
     place = safe(tmp_path)
-    write_tif(place / "R20m" / "T33_20260101_B02_20m.tif", BANDS[0, ..., None])
+    write_tif(place / "GRANULE" / "L2A_T33" / "IMG_DATA" / "R20m" / "T33_20260101_B02_20m.tif", BANDS[0, ..., None])
     with pytest.raises(ExperimentError) as caught:
         find_band_files(place, ("B04", "B08", "B02"))
     missing, twice = caught.value.faults
