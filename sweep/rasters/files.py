@@ -29,8 +29,12 @@ ANIMATED = ("GIF", "WEBP", "PNG")
 """GDAL's names of formats that may hold several pictures one after another."""
 DRIVERS_BY_ENDING = {".hdf": "HDF4", ".ecw": "ECW", ".sid": "MRSID", ".nc": "NETCDF", ".h5": "HDF5"}
 """Endings of formats whose drivers not every GDAL has."""
-UNCOUNTED = (".aux.xml", ".ovr")
+NOTES = ".aux.xml"
+"""Ending of the file beside a raster in which GDAL keeps statistics, and its place, nodata and colours, too."""
+UNCOUNTED = (NOTES, ".ovr")
 """Endings of files whose change alone is none of the raster."""
+BESIDE = (".msk", NOTES)
+"""Endings of what stands beside a raster, behind its whole name, and decides what it shows."""
 ARCHIVE = re.compile(r"(zip|tar|gzip|file)(\+file)?://")
 """How rasterio's addresses of files of this machine begin."""
 
@@ -135,6 +139,8 @@ def made_of(dataset: Any) -> list[str]:
 def _made_of(dataset: Any, seen: set[str]) -> Iterator[str]:
     for file in dataset.files:
         yield file
+        if dataset.driver == "VRT":  # GDAL knows what stands beside a raster, but not beside those that one shows
+            yield from (beside for ending in BESIDE if Path(beside := f"{file}{ending}").is_file())
         if dataset.driver == "VRT" and file.lower().endswith(".vrt") and file not in seen:
             seen.add(file)
             if Path(file).is_file() and file != dataset.name:
@@ -208,13 +214,17 @@ def stamp(dataset: Any, address: str) -> Stamp:
 
     Returns:
         By absolute path: bytes and nanoseconds of the last change, nothing for what is missing or on another machine;
-        and under ``READ_AS`` a digest of its place, nodata, bands and masks.
+        and under ``READ_AS`` a digest of its place, nodata, bands and masks. Of a raster with an ``.aux.xml`` that a
+        virtual one shows, such a digest is there, too,
+        if that file changes it.
     """
     if is_elsewhere(address):
         return {address: []}
     found: Stamp = {}
     for name in made_of(dataset) or [address]:
         if name.lower().endswith(UNCOUNTED):
+            if dataset.driver == "VRT" and name.endswith(NOTES) and (read := _noted(name.removesuffix(NOTES))):
+                found[str(Path(name).absolute())] = [read]
             continue
         file = file_of(name)
         if file is None:
@@ -222,14 +232,32 @@ def stamp(dataset: Any, address: str) -> Stamp:
         else:
             status = file.stat()
             found[str(file.resolve())] = [status.st_size, status.st_mtime_ns]
+    found[READ_AS] = [_digest(dataset)]
+    return found
+
+
+def _noted(path: str) -> str:
+    """Return the digest of how GDAL reads a file by its notes; empty where they change nothing, or it is unreadable."""
+    import rasterio
+
+    digests = []
+    for notes in (True, False):
+        try:
+            with rasterio.Env(GDAL_PAM_ENABLED=notes), open_dataset(path) as dataset:
+                digests.append(_digest(dataset))
+        except UnreadableError:  # whoever reads it says so
+            digests.append("")
+    return digests[0] if digests[0] != digests[1] else ""
+
+
+def _digest(dataset: Any) -> str:
     crs = dataset.crs.to_wkt() if dataset.crs is not None else ""
     masks = [[flag.name for flag in band] for band in dataset.mask_flag_enums]
     colours = [one.name for one in dataset.colorinterp]
     seen = repr(
         (crs, tuple(dataset.transform), dataset.nodatavals, dataset.dtypes, colours, masks, len(dataset.gcps[0]))
     )
-    found[READ_AS] = [hashlib.sha256(seen.encode()).hexdigest()[:16]]
-    return found
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
 def is_elsewhere(address: str) -> bool:
