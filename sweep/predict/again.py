@@ -23,6 +23,7 @@ from sweep.predict.settings import MapSettings
 from sweep.rasters.files import Stamp
 from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
+from sweep.rasters.libtiff import libtiff_faults
 from sweep.rasters.qgis import mask_style, polygon_style
 from trainables.errors import ExperimentError
 from trainables.escaping import visible
@@ -186,7 +187,8 @@ def _threshold(probability: Path, threshold: float, mask: Path, task: Task) -> N
             with rasterio.open(probability) as source:
                 profile = {**source.profile, "driver": "GTiff", "nodata": NODATA, "bigtiff": "if_safer"}
                 profile = {key: value for key, value in profile.items() if key not in ("blocksize", "interleave")}
-                with rasterio.open(temporary, "w", **{**profile, "compress": "deflate", "zlevel": 1}) as target:
+                wanted = {**profile, "compress": "deflate", "zlevel": 1}
+                with libtiff_faults(), rasterio.open(temporary, "w", **wanted) as target:
                     target.write_colormap(1, dict(enumerate(task.shown_colours)))
                     for top in range(0, source.height, STRIP_ROWS):
                         window = Window(0, top, source.width, min(STRIP_ROWS, source.height - top))

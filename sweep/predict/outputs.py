@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sweep.predict.parts import Parts, write_faults
+from sweep.rasters.libtiff import libtiff_faults
 from sweep.rasters.raster import Raster
 from trainables.data.imagery import picture_of
 from trainables.overlays import HIT
@@ -80,7 +81,8 @@ def copy_raster(source: Path, path: Path, driver: str, options: Mapping[str, Any
     temporary = path.with_name(f".{path.name}.tmp")
     with write_faults(path, RasterioError):
         try:
-            shutil.copy(source, temporary, driver=driver, **options)
+            with libtiff_faults():
+                shutil.copy(source, temporary, driver=driver, **options)
             if _checksum(temporary) != _checksum(source):  # GDAL does not always notice that a disk is full
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             temporary.replace(path)

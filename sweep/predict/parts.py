@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import shutil
 import uuid
@@ -136,8 +134,8 @@ class Parts:
         Raises:
             StorageError: It cannot be written.
         """
-        import rasterio
         from rasterio.errors import RasterioError
+        from rasterio.io import MemoryFile
 
         path = self._path(part.row, part.stripe.number)
         temporary = path.with_suffix(f".{self._own}.tmp")
@@ -149,23 +147,25 @@ class Parts:
             if len(self._bad) > before:
                 temporary.write_text(json.dumps(list(self._bad)), encoding="utf-8")
                 temporary.replace(self.folder / f"bad-{self._own}.json")
-            with rasterio.open(
-                temporary,
-                "w",
-                driver="GTiff",
-                height=height,
-                width=width,
-                count=len(found),
-                dtype="uint8",
-                compress="deflate",
-                zlevel=1,
-                photometric="minisblack",
-            ) as file:
-                file.write(np.stack(found))
-            with rasterio.open(temporary) as file:  # GDAL does not always notice that a disk is full
-                if not np.array_equal(file.read(), np.stack(found)):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            temporary.replace(path)
+            with MemoryFile() as memory:  # GDAL does not always notice that a disk is full, and prints what it does
+                with memory.open(
+                    driver="GTiff",
+                    height=height,
+                    width=width,
+                    count=len(found),
+                    dtype="uint8",
+                    compress="deflate",
+                    zlevel=1,
+                    photometric="minisblack",
+                ) as file:
+                    file.write(np.stack(found))
+                content = memory.read()
+            try:
+                temporary.write_bytes(content)
+                temporary.replace(path)
+            except OSError:
+                temporary.unlink(missing_ok=True)  # the room is needed
+                raise
 
     def layer(self, layer: str, raster: Raster, task: Task, *, picture: bool = False, meaning: str = "") -> Path:
         """Write a virtual raster of the whole map; returns its path.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
 
+from sweep.predict.parts import Parts
 from tests.commands import ROOT, Run, assert_refused, environment
 from tests.conftest import WriteDataset
 from tests.models import write_best
@@ -139,6 +142,7 @@ def test_a_full_disk_in_mid_mosaic_is_one_line_and_the_same_command_resumes(
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
     assert_refused(done, "cannot be written", "make room")
+    assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".mosaic.parts").glob("row*.tif")}
     assert kept
     with pytest.MonkeyPatch.context() as patch:
@@ -147,3 +151,37 @@ def test_a_full_disk_in_mid_mosaic_is_one_line_and_the_same_command_resumes(
         patch.setattr(mapper, "predict_in_batches", None)  # whoever predicts now, fails
         assert here("predict", *words).returncode == 0
     assert mask(tmp_path / "out" / "mosaic_mask.tif").shape == (512, 512)
+
+
+def test_a_disk_that_is_full_between_two_parts_loses_none_of_them(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Run
+) -> None:
+    """Each file is small enough, all together are too much: the third part finds no room."""
+    tiles(tmp_path / "in", scene(256, 256), 128)
+    words = ("predict", tmp_path / "in", "--mosaic", "--model", model, "--out", tmp_path / "out")
+    parts = tmp_path / "out" / ".mosaic.parts"
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.parent == parts and path.suffix == ".tmp" and len(list(parts.glob("row*.tif"))) == 2:
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        done = here(*words)
+    assert_refused(done, "cannot be written (No space left on device); make room", "the same command resumes")
+    assert len(done.stderr.splitlines()) == 1
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("row*.tif")}
+    assert len(kept) == 2 and not list(parts.glob("*.tmp")), "what was half written takes no room"
+    with monkeypatch.context() as patch:
+        seen = []
+        patch.setattr(
+            Parts, "add", lambda self, part, bad=(), add=Parts.add: (seen.append(part.row), add(self, part, bad))
+        )
+        assert here(*words).returncode == 0
+    assert seen and min(seen) == 2
+    whole = write_tif(tmp_path / "whole.tif", scene(256, 256), transform=HERE)
+    assert here("predict", whole, "--model", model, "--out", tmp_path / "whole").returncode == 0
+    assert np.array_equal(mask(tmp_path / "out" / "mosaic_mask.tif"), mask(tmp_path / "whole" / "whole_mask.tif"))
