@@ -109,6 +109,10 @@ class Estimator:
         )
         return seconds * self.factors.get(recipe.architecture, 1.0)
 
+    def measured(self, plan: SweepPlan) -> bool:
+        """Whether the steps of all trials of a plan were measured on this machine."""
+        return all(self._step_rate(trial.recipe) is not None for trial in plan.known())
+
     def planned(self, trial: TrialPlan) -> float:
         """Estimate a planned trial's full training, as ``trial`` does."""
         return self.trial(trial.recipe, len(trial.folds))
@@ -156,13 +160,17 @@ class Estimator:
 
     def _rate(self, recipe: Recipe) -> float:
         """Return the seconds of training on a megapixel."""
-        full = self.device == "cpu" and recipe.model_size == "full"
-        if full and self.speeds and (measured := self.speeds(recipe)) is not None:
+        if (measured := self._step_rate(recipe)) is not None:
             return measured
         rate = TRAIN_SECONDS_PER_MEGAPIXEL[self.device][get_architecture(recipe.architecture).track]
         if self.device == "cpu":
             rate *= CPU_COST.get(host_of(recipe.architecture), 1.0) * (BF16_SHARE if recipe.precision == "bf16" else 1)
         return rate * TINY_SHARE if recipe.model_size == "tiny" else rate
+
+    def _step_rate(self, recipe: Recipe) -> float | None:
+        """Return the same as measured on this machine's CPU; None where it was not."""
+        full = self.device == "cpu" and recipe.model_size == "full"
+        return self.speeds(recipe) if full and self.speeds else None
 
     def calibrated(self, trials: Iterable[TrialResult], resources: Resources) -> Estimator:
         """Return an estimator that knows how long trials took.

@@ -104,7 +104,7 @@ def _progress(run: Run, resources: Resources, records: TrialRecords, output: Out
         scoring=lambda recipe: scoring_in_epochs(recipe, len(val), pixels),
         expected=None if resumed else estimator.sweep(run.plan, resources),
         afterwards=output.afterwards() if output.afterwards else None,
-        measured=run.phase != "phase1",  # a study sizes what follows by the times of Phase 1
+        measured=run.phase != "phase1" or estimator.measured(run.plan),  # a study sizes the others by Phase 1's times
         share=_usual_share(run.plan),
         costs=estimator.costs(run.plan, resources),
     )

@@ -66,6 +66,16 @@ def test_a_plan_says_the_precisions_that_it_will_have_and_a_cluster_s_nodes_are_
     assert as_it_will_be(joined, plan, TWO) == plan
 
 
+@pytest.mark.usefixtures("measured")
+def test_a_plan_is_measured_when_the_steps_of_all_its_trials_are(dataset: Path) -> None:
+    data = TuningData.read(dataset)
+    estimator = estimator_for(LOCAL, data, TWO)
+    known = (_trial(), _trial(RESNET), _trial(f"probe:{LITE}"))
+    assert estimator.measured(SweepPlan(trials=known))
+    assert not estimator.measured(SweepPlan(trials=(*known, _trial("unet"))))
+    assert not Estimator(data=data, device="cpu").measured(SweepPlan(trials=known))
+
+
 def test_a_machine_without_measurements_is_estimated_without_loading_torch(dataset: Path) -> None:
     assert not (cache() / FILE).exists() and KnownSpeeds.of_machine(TWO) is None
     plan = SweepPlan(trials=(_trial(),))
