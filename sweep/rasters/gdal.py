@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 CACHE_BYTES = 256 * 2**20
 """GDAL's cache of decoded blocks; its own default is a twentieth of the memory. In bytes: rasterio, unlike GDAL's own
@@ -29,6 +29,14 @@ def gdal() -> Iterator[None]:
             options[name] = value
     with nullcontext() if _are_set(options) else rasterio.Env(**options), quiet_gdal():
         yield
+
+
+def in_thread() -> AbstractContextManager[object]:
+    """Keep GDAL off the terminal in this thread, which may have no ``gdal`` of its own; costs nothing where it has."""
+    import rasterio
+    from rasterio.env import hasenv
+
+    return nullcontext() if hasenv() else rasterio.Env()
 
 
 def _are_set(wanted: Mapping[str, object]) -> bool:

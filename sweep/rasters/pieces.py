@@ -15,13 +15,14 @@ from sweep.rasters.bands import palette_of
 from sweep.rasters.collars import collar_share
 from sweep.rasters.damage import Damage
 from sweep.rasters.files import UnreadableError, open_dataset, replace_or_skip
+from sweep.rasters.gdal import in_thread
 from sweep.rasters.mosaic import Mosaic, Source
 from sweep.rasters.orientation import Span
 from sweep.rasters.raster import Raster
 from sweep.rasters.validity import Validity
 from trainables.errors import DataError
 
-MOST_OPEN = 32
+MOST_OPEN = 64
 """Files that stay open for the next read."""
 
 
@@ -77,17 +78,18 @@ class MosaicRaster(Raster):
         values = np.zeros((len(self.bands), *shape), np.float64 if self._mean and kind.itemsize > 2 else kind)
         total = np.zeros(values.shape, np.float32) if self._mean and kind.itemsize <= 2 else values
         count: NDArray[Any] = np.zeros(shape, np.uint16 if self._mean else np.bool_)
-        for place, file, parts in self._parts(rows, columns):
-            found, known = file.values(*parts)
-            if self._mean:
-                total[:, *place] += np.where(known, found, 0)
-                count[place] += known
-            elif known.all():  # copied at once, which is faster than by a mask
-                values[:, *place] = found
-                count[place] = True
-            else:
-                np.copyto(values[:, *place], found, where=known)
-                count[place] |= known
+        with in_thread():  # once, not for each file
+            for place, file, parts in self._parts(rows, columns):
+                found, known = file.values(*parts)
+                if self._mean:
+                    total[:, *place] += np.where(known, found, 0)
+                    count[place] += known
+                elif known.all():  # copied at once, which is faster than by a mask
+                    values[:, *place] = found
+                    count[place] = True
+                else:
+                    np.copyto(values[:, *place], found, where=known)
+                    count[place] |= known
         if self._mean:
             mean = total / np.maximum(count, 1)
             values = (np.rint(mean) if kind.kind in "iu" else mean).astype(kind)

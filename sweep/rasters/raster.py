@@ -15,7 +15,8 @@ from sweep.rasters.addresses import unsigned
 from sweep.rasters.bands import check_scale, choose_bands, kinds_of, palette_of
 from sweep.rasters.damage import Damage
 from sweep.rasters.files import missing_sources, open_dataset, replace_or_skip, require_one_picture, require_sources
-from sweep.rasters.gdal import gdal
+from sweep.rasters.gdal import gdal, in_thread
+from sweep.rasters.nodata import by_nodata
 from sweep.rasters.orientation import UPRIGHT, Orientation, Span, cut_span, orientation_of
 from sweep.rasters.validity import BY_FILE, ClippedArea, Validity
 from trainables.data.imagery import COLOURS, Scale, to_bytes
@@ -134,7 +135,6 @@ class Raster:
         Raises:
             DataError: A block is damaged, and ``skip_bad`` is not set.
         """
-        import rasterio
         from rasterio.errors import RasterioError
 
         by_value = self.palette is not None or self._stored_type.kind == "f" or self.validity.nodata is not None
@@ -142,7 +142,7 @@ class Raster:
             return self.values(rows, columns)[1]
         stored = self.orientation.stored(rows, columns, *self._stored_shape)
         try:
-            with rasterio.Env():
+            with in_thread():
                 known = np.ascontiguousarray(self.orientation.upright(self._known(*stored)))
                 return self._in_area(known, rows, columns)
         except RasterioError:
@@ -150,7 +150,8 @@ class Raster:
 
     @property
     def _flags(self) -> list[Any]:
-        return [self.dataset.mask_flag_enums[band - 1] for band in self.bands]
+        flags = self.dataset.mask_flag_enums  # GDAL is asked of every band
+        return [flags[band - 1] for band in self.bands]
 
     @property
     def _alpha_is_data(self) -> bool:
@@ -178,11 +179,10 @@ class Raster:
 
     def _upright(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return what ``values`` does, wherever the area is."""
-        import rasterio
         from rasterio.errors import RasterioError
 
         rows, columns = self.orientation.stored(rows, columns, *self._stored_shape)
-        with rasterio.Env():  # in a thread without one, GDAL writes to the terminal
+        with in_thread():
             if self.damage.loses(rows):
                 values, valid = self._salvage(rows, columns)
             else:
@@ -255,7 +255,10 @@ class Raster:
 
     def _values(self, rows: Span, columns: Span) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read a stored window's (C, H, W) values and which pixels have any."""
-        values, valid = self._stored(rows, columns), self._known(rows, columns)
+        values = self._stored(rows, columns)
+        valid = None if self._alpha_is_data else by_nodata(values, self.dataset, self.bands, self._flags)
+        if valid is None:
+            valid = self._known(rows, columns)
         if values.dtype.kind == "f":
             valid &= np.isfinite(values).all(axis=0)
         return values, valid
