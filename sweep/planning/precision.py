@@ -15,7 +15,8 @@ from sweep.planning.speeds import KnownSpeeds, StepSpeed
 from sweep.records.trials import TrialPlan
 from trainables.data.tiles import TuningData
 from trainables.errors import ExperimentError
-from trainables.models.probe_names import is_probe
+from trainables.models.probe_names import host_of, is_probe
+from trainables.models.registry import described
 from trainables.recipe import Recipe
 
 LEAST_STEPS = 12
@@ -39,7 +40,7 @@ class Precisions:
         """Return a plan in which no recipe of these architectures leaves its precision open."""
 
         def trial(one: TrialPlan) -> TrialPlan:
-            speed = self.speeds.get(one.recipe.architecture)
+            speed = self.speeds.get(_measured_as(one.recipe.architecture))
             if speed is None or one.recipe.precision != "auto":
                 return one
             return replace(one, recipe=one.recipe.replace(precision=speed.faster))
@@ -91,8 +92,8 @@ def choose_precisions(
     """Decide for each architecture on this machine's CPU; what is not known yet is measured once.
 
     Args:
-        plan: What is trained. Left alone: recipes that say their precision, searches of it, stand-ins, probes, and
-            what takes too few steps to be worth it.
+        plan: What is trained. Left alone: recipes that say their precision, searches of it, stand-ins, probes on
+            encoders that are trained, and what takes too few steps to be worth it.
         data: The tiles.
         resources: What the trials get.
         console: Where to say that something is measured, and what came out.
@@ -158,18 +159,31 @@ def _measured_before(trials: Mapping[str, TrialPlan], known: KnownSpeeds, thread
 
 
 def worth_measuring(plan: SweepPlan) -> dict[str, TrialPlan]:
-    """Return a trial of each architecture whose precision is open and worth a measurement, by its name."""
+    """Return a trial of each architecture whose precision is open and worth a measurement, by its name.
+
+    A probe on an encoder that no training changes is measured as the architecture that it is of: both read the same
+    features, so that they need the same precision.
+    """
     steps: dict[str, int] = {}
     first: dict[str, TrialPlan] = {}
     searched = {study.template.recipe.architecture for study in plan.studies if "precision" in study.space}
     counted = [(trial, 1) for trial in plan.trials] + [(study.template, study.trials) for study in plan.studies]
     for trial, trainings in counted:
         recipe = trial.recipe
-        name = recipe.architecture
-        if recipe.precision == "auto" and recipe.model_size == "full" and not is_probe(name) and name not in searched:
-            steps[name] = steps.get(name, 0) + trainings * _steps(recipe) * max(1, len(trial.folds))
-            first.setdefault(name, trial)
+        name = _measured_as(recipe.architecture)
+        if recipe.precision == "auto" and recipe.model_size == "full" and name and name not in searched:
+            taken = LEAST_STEPS if is_probe(recipe.architecture) else trainings * _steps(recipe)
+            steps[name] = steps.get(name, 0) + taken * max(1, len(trial.folds))
+            first.setdefault(name, replace(trial, recipe=recipe.replace(architecture=name)))
     return {name: trial for name, trial in first.items() if steps[name] >= LEAST_STEPS}
+
+
+def _measured_as(name: str) -> str:
+    """Return whose steps decide for an architecture; empty for a probe on an encoder that its host trains."""
+    if not is_probe(name):
+        return name
+    host = host_of(name)
+    return host if described(host).fixed_encoder else ""
 
 
 def _steps(recipe: Recipe) -> int:

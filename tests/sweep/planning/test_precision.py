@@ -141,6 +141,16 @@ def test_what_is_not_worth_a_measurement_or_says_its_precision_is_left_alone() -
     assert worth_measuring(SweepPlan(trials=(_trial("unet"),)))
 
 
+def test_a_probe_on_a_fixed_encoder_takes_the_precision_of_the_rows_whose_features_it_reads() -> None:
+    sam, probe = "sam_vit_b_conv", "probe:sam_vit_b_conv"
+    alone = SweepPlan(trials=(_trial(probe, max_epochs=1), _trial("probe:smp_unet_resnet34")))
+    assert {name: one.recipe.architecture for name, one in worth_measuring(alone).items()} == {sam: sam}
+    plan = SweepPlan(trials=(_trial(sam), *alone.trials))
+    assert list(worth_measuring(plan)) == [sam]
+    chosen = [one.recipe.precision for one in Precisions(speeds={sam: FAST}).applied(plan).trials]
+    assert chosen == ["bf16", "bf16", "auto"]
+
+
 def test_trials_of_a_search_and_its_finals_follow_the_decision() -> None:
     template = _trial("unet")
     study = StudyPlan(
