@@ -71,8 +71,8 @@ def run(side: int, draws: int, repeats: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=1024, help="pixels a side")
+    parser.add_argument("--side", type=int, default=1024, help="pixels per side")
     parser.add_argument("--draws", type=int, default=100, help="views a value")
-    parser.add_argument("--repeats", type=int, default=5, help="values a way")
+    parser.add_argument("--repeats", type=int, default=5, help="values per way")
     given = parser.parse_args()
     run(given.side, given.draws, given.repeats)

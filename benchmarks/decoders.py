@@ -155,9 +155,9 @@ def encoder_seconds(side: int, repeats: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--architectures", nargs="+", choices=DECODERS, default=list(DECODERS))
-    parser.add_argument("--side", type=int, default=256, help="pixels a side of a view")
+    parser.add_argument("--side", type=int, default=256, help="pixels per side of a view")
     parser.add_argument("--many", type=int, nargs="+", default=[1, 2, 4, 8], help="decoders that train together")
-    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--repeats", type=int, default=3, help="values per way")
     given = parser.parse_args()
     found = Report(name="decoders")
     for name in given.architectures:

@@ -1,7 +1,7 @@
 """Everything that a GPU decides, in one command without Ray: ``python -m benchmarks.gpu``; about ten minutes.
 
-For each architecture, at 1024 x 1024 pixels with the paper's batch: images a second of tilesweep's step beside the loop
-that tutorials show, and peak memory; views augmented on the host and on the device; SAM's encoder beside
+For each architecture, at 1024 x 1024 pixels with the paper's batch: images per second of tilesweep's step beside the
+loop that tutorials show, and peak memory; views augmented on the host and on the device; SAM's encoder beside
 ``segment_anything``'s. ``--small`` runs the same on a CPU, to see that it works.
 """
 
@@ -128,8 +128,8 @@ def main() -> None:
     """Measure and write the figures on the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="64 pixels, a few steps, on whatever there is")
-    parser.add_argument("--repeats", type=int, default=3, help="values a way")
-    parser.add_argument("--draws", type=int, default=40, help="views an epoch")
+    parser.add_argument("--repeats", type=int, default=3, help="values per way")
+    parser.add_argument("--draws", type=int, default=40, help="views per epoch")
     given = parser.parse_args()
     if not torch.cuda.is_available() and not given.small:
         parser.exit(2, "error: no CUDA device here; --small runs the same on the CPU, to see that it works\n")

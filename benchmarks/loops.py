@@ -42,7 +42,7 @@ class Pace:
 def compare_paces(
     report: Report, title: str, ways: Mapping[str, Callable[[], Pace]], repeats: int
 ) -> dict[str, list[Pace]]:
-    """Compare images a second of several loops with that of the one called naive loop.
+    """Compare images per second of several loops with that of the one called naive loop.
 
     Returns:
         Way to the pace of each repeat.

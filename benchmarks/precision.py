@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--architectures", default="unet,smp_unet_resnet34,smp_unet_efficientnet_lite0", help="A,B,...")
     parser.add_argument("--train", default="smp_unet_efficientnet_lite0", help="architectures to train; empty: none")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each, in each precision")
-    parser.add_argument("--crop", type=int, default=256, help="pixels a side of the trainings' views")
+    parser.add_argument("--crop", type=int, default=256, help="pixels per side of the trainings' views")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of a step")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patches", type=Path, help="a dataset; default: drawn tiles")

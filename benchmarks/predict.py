@@ -1,4 +1,4 @@
-"""Windows a second of ``sweep.predict`` beside the loop that tutorials show: one window at a time, blended on the host.
+"""Windows per second of ``sweep.predict`` beside the loop of tutorials: one window at a time, blended on the host.
 
 Run with ``python -m benchmarks.predict``; about five minutes on two CPU cores. Both read the same GeoTIFF, use the same
 windows and the same fades, and write the mask; their masks and logits are compared. The second raster is a scene as
@@ -184,7 +184,7 @@ def rasters(side: int) -> Iterator[dict[str, Path]]:
 
 
 def pace(windows: int, work: Callable[[], None]) -> Callable[[], float]:
-    """Return a function that does the work and gives windows a second."""
+    """Return a function that does the work and gives windows per second."""
     return lambda: windows / seconds(work)
 
 
@@ -223,8 +223,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--architectures", default="unet,smp_unet_resnet34,smp_unet_efficientnet_lite0", help="A,B,...")
     parser.add_argument("--side", type=int, default=2048, help="pixels of the raster")
-    parser.add_argument("--window", type=int, default=256, help="pixels a side")
-    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--window", type=int, default=256, help="pixels per side")
+    parser.add_argument("--repeats", type=int, default=3, help="values per way")
     parser.add_argument("--mosaic-only", action="store_true", help="measure the mosaic alone, and write nothing")
     given = parser.parse_args()
     run(tuple(given.architectures.split(",")), given.side, given.window, given.repeats, mosaic_only=given.mosaic_only)

@@ -165,9 +165,11 @@ def _untrained(name: str, data: TuningData) -> bytes:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=1024, help="pixels a side of the encoder's image")
-    parser.add_argument("--kept-side", type=int, default=512, help="pixels a side of the tiles whose features are kept")
-    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--side", type=int, default=1024, help="pixels per side of the encoder's image")
+    parser.add_argument(
+        "--kept-side", type=int, default=512, help="pixels per side of the tiles whose features are kept"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="values per way")
     parser.add_argument("--rows", action="store_true", help="only what rows on one encoder share")
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     given = parser.parse_args()

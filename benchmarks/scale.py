@@ -42,7 +42,7 @@ def measure(
         cpu: Gets the CPU seconds of the driver's process, its start and end included.
 
     Returns:
-        Seconds a trial, Ray's start not counted, the first actors' counted.
+        Seconds per trial, Ray's start not counted, the first actors' counted.
     """
     shutil.rmtree(folder / word, ignore_errors=True)
     run_module("benchmarks.scale_ways", word, trials, folder, log=folder / "log.txt")
@@ -88,16 +88,16 @@ def main() -> None:
 
         for trials in counts:
             found[trials] = in_turn({name: way(word, trials) for name, word in WAYS.items()}, repeats)
-            title = f"{trials} trials of 2 reports: seconds a trial"
+            title = f"{trials} trials of 2 reports: seconds per trial"
             report.add(Section(title=title, unit="s a trial", values=found[trials], baseline="plain Ray Tune"))
         few, many = counts[-2:] if len(counts) > 1 else (0, counts[0])
         for name, word in WAYS.items():
             late = median(found[many][name]) * many - (median(found[few][name]) * few if few else 0)
-            report.note(f"{name}: seconds a trial between {few} and {many} trials", round(late / (many - few), 4))
+            report.note(f"{name}: seconds per trial between {few} and {many} trials", round(late / (many - few), 4))
             busy = (cpu[word, many] - (cpu[word, few] if few else 0)) / (many - few)
             report.note(f"{name}: CPU seconds of the driver a trial between {few} and {many} trials", round(busy, 4))
             for trials in counts:
-                report.note(f"{name}: bytes a trial of {trials}", round(sizes[word, trials] / trials))
+                report.note(f"{name}: bytes per trial of {trials}", round(sizes[word, trials] / trials))
         for module in ("status", "report"):
             report.note(f"tilesweep: seconds of sweep.{module} on {many} trials", round(show(module, folder), 1))
         report.note(f"tilesweep: seconds to resume {many} trials of which none is left", round(resume(folder), 1))

@@ -216,5 +216,5 @@ def run(repeats: int) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(2)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="values a way")
+    parser.add_argument("--repeats", type=int, default=5, help="values per way")
     run(parser.parse_args().repeats)

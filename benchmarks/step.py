@@ -1,4 +1,4 @@
-"""Images a second of every architecture's training step, beside the loop that tutorials show.
+"""Images per second of every architecture's training step, beside the loop that tutorials show.
 
 Run with ``python -m benchmarks.step``; about ten minutes on two CPU cores. Both train on 256-pixel crops of the same
 tiles, with the same model, loss, batch and preset.
@@ -45,9 +45,9 @@ def run(names: tuple[str, ...], crop: int, steps: int, repeats: int, *, compiled
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--architectures", default=",".join(ARCHITECTURES), help="A,B,...")
-    parser.add_argument("--crop", type=int, default=256, help="pixels a side")
-    parser.add_argument("--steps", type=int, default=6, help="steps an epoch")
-    parser.add_argument("--repeats", type=int, default=3, help="values a way")
+    parser.add_argument("--crop", type=int, default=256, help="pixels per side")
+    parser.add_argument("--steps", type=int, default=6, help="steps per epoch")
+    parser.add_argument("--repeats", type=int, default=3, help="values per way")
     parser.add_argument("--compile", action="store_true", help="torch.compile, too")
     given = parser.parse_args()
     run(tuple(given.architectures.split(",")), given.crop, given.steps, given.repeats, compiled=given.compile)

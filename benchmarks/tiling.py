@@ -91,6 +91,6 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=20, help="rasters")
     parser.add_argument("--side", type=int, default=5000, help="pixels of a raster")
     parser.add_argument("--size", type=int, default=1024, help="pixels of a tile")
-    parser.add_argument("--repeats", type=int, default=1, help="values a way")
+    parser.add_argument("--repeats", type=int, default=1, help="values per way")
     given = parser.parse_args()
     run(given.count, given.side, given.size, given.repeats)

@@ -126,7 +126,7 @@ class Model:
         if len(shape) != 3 or shape[2] != len(imagery.bands) or kind != imagery.stored:
             raise DataError(f"image: is {shape} of {kind}; give {wanted}")
         if not min(shape) > 0 or max(shape[:2]) > MOST_SIDE:
-            raise DataError(f"image: is {shape[1]}x{shape[0]}; give 1 to {MOST_SIDE:,} pixels a side")
+            raise DataError(f"image: is {shape[1]}x{shape[0]}; give 1 to {MOST_SIDE:,} pixels per side")
         return imagery.scaled(image)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ def epoch_block(
     Args:
         recipe: The trial's recipe.
         report: The epoch.
-        steps: Optimizer steps an epoch.
+        steps: Optimizer steps per epoch.
         total_memory_bytes: Memory of the device, 0 where unknown.
         task: What the masks mean; None is binary.
 

@@ -122,7 +122,7 @@ class Training(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps an epoch, of a fold."""
+        """Optimizer steps per epoch, of a fold."""
 
     @property
     def trainable_parameters(self) -> int:

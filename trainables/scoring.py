@@ -46,7 +46,7 @@ def scale(images: Tensor, device: torch.device) -> Tensor:
 
 
 def decide(logits: Tensor) -> Tensor:
-    """Return the predicted class a pixel.
+    """Return the predicted class per pixel.
 
     Args:
         logits: (..., C, H, W) float. One channel is the foreground's logit, more are one per class.
@@ -121,7 +121,7 @@ def score_split(
         tiles: What to score.
         recipe: Its crop is the prediction's window.
         loss: Is averaged over tiles; its task says what the masks mean.
-        batch_size: Windows a forward pass, at least 1.
+        batch_size: Windows per forward pass, at least 1.
     """
     model.eval()
     rows = [counts for _, _, counts in _predict(forward, tiles, recipe.crop_size, batch_size, loss)]

@@ -51,7 +51,7 @@ class Task:
     """What a dataset's masks mean. Without a word in the manifest it is binary.
 
     Attributes:
-        kind: ``binary`` (one logit; the second class is the foreground) or ``multiclass`` (a logit a class).
+        kind: ``binary`` (one logit; the second class is the foreground) or ``multiclass`` (one logit per class).
         classes: Names in the order of their indices; two for a binary task, 2 to 64 else.
         colours: RGB per class, each number from 0 to 255: how pictures show a class, and how masks in colours are read.
             Without them pictures take colours of their own, and masks in colours cannot be read.

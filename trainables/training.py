@@ -360,7 +360,7 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps an epoch."""
+        """Optimizer steps per epoch."""
         return len(batch_sizes(self.recipe.draws_per_epoch, self.recipe.batch_size))
 
     def state_dict(self) -> dict[str, Any]:

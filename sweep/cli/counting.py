@@ -114,5 +114,5 @@ class WindowProgress:
 
     @property
     def speed(self) -> float:
-        """Windows a second of the present raster."""
+        """Windows per second of the present raster."""
         return self._done / max(self.seconds, 1e-9)

@@ -17,8 +17,14 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "tiles and splits": "size grid tiles_per_source overlap min_foreground negatives nudge split shares counts "
         "split_origin subset val_share",
         "dataset": "dst add take_prelabels title origin licence gsd no_leak_check dry_run force",
-        "data and models": "patches unlabelled profile grid architectures recipes folds group_by pool_val refit "
-        "allow_leak repeats fill no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
+        "model": "model fold refit ensemble tta calibrated threshold",
+        "rasters": "bands band_files scale nodata ignore_alpha clip mosaic on_top resample skip_bad uncertainty_map",
+        "map": "probability uncertainty polygons min_area simplify regularise",
+        "choice": "count strategy size",
+        "replay": "replay draws tiles folds architecture",
+        "file": "format int8 opset for_program size",
+        "data and models": "patches unlabelled profile grid architectures architecture recipes folds group_by pool_val "
+        "refit allow_leak repeats fill no_probes seed weights sam_checkpoint sam_sha256 offline trust_code",
         "search": "trials space extra_knobs max_epochs grace_period reduction_factor halving warm_from sampler "
         "optuna_storage confirm tiles draws tune",
         "this run": "name resume trust_owner plan measure time budget until",
@@ -49,9 +55,13 @@ class Headings:
         fewest_first = sorted(crowds.items(), key=lambda one: len(one[1]))
         self._of_name = {name: heading for heading, crowd in fewest_first for name in crowd}
 
+    def heading(self, name: str) -> str | None:
+        """Return the heading of an option; None for ``options``."""
+        return self._of_name.get(name)
+
     def of(self, name: str) -> tuple[Any, ...]:
         """Return the remark that puts an option under its heading; none for ``options``."""
-        heading = self._of_name.get(name)
+        heading = self.heading(name)
         if heading is None:
             return ()
         if heading not in self._groups:

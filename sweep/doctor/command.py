@@ -25,7 +25,7 @@ class DoctorOptions(CheckupOptions):
     """A built-in's name, smp:ARCHITECTURE/ENCODER, or a file of your own: my_models.py:build."""
 
     classes: Annotated[int, arg(metavar="N")] = 2
-    """With --architecture: classes of the task; with two, the model has one logit a pixel."""
+    """With --architecture: classes of the task; with two, the model has one logit per pixel."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 64
     """With --architecture: side of the images that it is tried on."""

@@ -65,7 +65,7 @@ def describe(
             "shape": ["batch", task.channels, height, width],
             "meaning": "logit of the foreground's probability: 1 / (1 + exp(-logit))"
             if task.binary
-            else "a logit a class: the largest decides, softmax gives probabilities",
+            else "one logit per class: the largest decides, softmax gives probabilities",
         },
         "size": {"fixed": side, "multiple_of": GRID, "smallest": side or GRID * FEWEST_CELLS},
         "windows": {

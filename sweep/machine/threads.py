@@ -23,7 +23,7 @@ def in_threads(
     Args:
         work: Done by several threads at once.
         items: Taken one by one, in the caller's thread.
-        threads: How many; None for one a core.
+        threads: How many; None for one per core.
         ahead: How many items are begun before the first result is taken.
     """
     pool = ThreadPoolExecutor(threads or cpu_share().count, thread_name_prefix="sweep")

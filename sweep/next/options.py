@@ -45,7 +45,7 @@ class NextOptions(DeviceOptions, StorageOptions, TrustOptions):
     """How many to choose."""
 
     strategy: Annotated[str | None, arg(metavar="both|uncertainty|diverse|rare|random")] = None
-    """How; default: what --replay found best on the dataset, else both."""
+    """How to choose; default: what --replay found best on the dataset, else both."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("label_next")
     """Where tiles, pre-labels, table and contact sheet go."""
@@ -72,7 +72,7 @@ class NextOptions(DeviceOptions, StorageOptions, TrustOptions):
     """The values that are black and white, for rasters that do not hold bytes; default: those of the model's tiles."""
 
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
-    """Windows a forward pass; default: what suits the device."""
+    """Windows per forward pass; default: what suits the device."""
 
     skip_bad: Annotated[bool, RARE] = False
     """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""

@@ -27,7 +27,7 @@ class Phase1Options(SweepOptions, RecipeOptions, ProbeOptions):
     """Compare architectures under one shared recipe, on as many GPUs as there are."""
 
     repeats: Annotated[int, arg(metavar="R"), Bounds(1, MAX_REPEATS), OnResume.FIXED] = 1
-    """Trainings of each architecture, each with a seed of its own; intervals then tell of seeds, too."""
+    """Trainings of each architecture, each with a seed of its own; intervals then cover the spread of seeds, too."""
 
     fill: Annotated[bool, RARE, OnResume.FIXED] = False
     """Train the longest architectures again, with other seeds, on GPUs that would be idle."""

@@ -25,7 +25,7 @@ STARTUP_SECONDS = 15.0
 """Ray's start and the first import of torch in the workers."""
 
 TRAIN_SECONDS_PER_MEGAPIXEL = {
-    # "cuda" follows from the published minutes an epoch on a T4 (1 for CNNs, 4 for SAM in fp32; 400 draws of 1 Mpx).
+    # "cuda" follows from the published minutes per epoch on a T4 (1 for CNNs, 4 for SAM in fp32; 400 draws of 1 Mpx).
     # "cpu" is core-seconds on a 2-core AVX-512 machine, demo profile.
     "cuda": {"cnn": 0.15, "sam": 0.6, "vit": 0.6},
     "cpu": {"cnn": 11.0, "sam": 22.0, "vit": 28.0},

@@ -52,7 +52,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     from_map: Annotated[Path | None, arg(name="from", metavar="MAP")] = None
     """Instead of INPUT and --model: the --out of an earlier prediction, for polygons or a --threshold of their own."""
 
-    fold: Annotated[int | None, arg(metavar="K"), Bounds(1, MAX_FOLDS)] = None
+    fold: Annotated[int | None, arg(metavar="K"), RARE, Bounds(1, MAX_FOLDS)] = None
     """Only the K-th fold's model; default: the mean of all folds' models."""
 
     refit: Annotated[bool, RARE] = False
@@ -65,10 +65,10 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """Test-time augmentation by eight symmetries; eight times the time."""
 
     calibrated: bool = False
-    """Set probabilities right, by a temperature and a threshold fitted to tiles that the models have not seen."""
+    """Calibrate probabilities: a temperature and a threshold fitted to tiles that the models have not seen."""
 
     threshold: Annotated[float | None, arg(metavar="P")] = None
-    """Foreground from this probability on; default: 0.5, or the fitted one."""
+    """Least probability that counts as foreground; default: 0.5, or the fitted one."""
 
     probability: bool = False
     """Write probabilities, too."""
@@ -98,16 +98,16 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     """The values that are black and white, for rasters that do not hold bytes; default: those of the model's tiles."""
 
     nodata: Annotated[float | None, arg(metavar="VALUE"), RARE] = None
-    """Take pixels with this value in every band for nothing, such as 0 for a black collar."""
+    """Value that means no data where every band has it, such as 0 for a black collar."""
 
     ignore_alpha: Annotated[bool, RARE] = False
-    """Transparency hides nothing: what is tagged as alpha may be near infrared."""
+    """Ignore transparency: a band that is tagged as alpha may be near infrared."""
 
     clip: Annotated[Path | None, arg(metavar="FILE")] = None
     """Predict inside the polygons of a vector file alone, whatever its CRS."""
 
     batch_size: Annotated[int | None, arg(metavar="N"), RARE, Bounds(1, 4_096)] = None
-    """Windows a forward pass; default: what suits the device."""
+    """Windows per forward pass; default: what suits the device."""
 
     workers: Annotated[int, arg(metavar="N"), RARE, Bounds(1, 64)] = 1
     """Processes that share all rasters, each on a GPU of its own where there are several."""
@@ -118,8 +118,8 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     on_top: Annotated[Literal["last", "first", "mean"], arg(metavar="last|first|mean"), RARE] = "last"
     """With --mosaic: which of two rasters that overlap is seen, by the order of the inputs, or their mean."""
 
-    resample: Annotated[str | None, arg(metavar="METRES|model")] = None
-    """Predict in pixels of so many metres, or of those of the model's tiles; the map has them, too."""
+    resample: Annotated[str | None, arg(metavar="METRES|model"), RARE] = None
+    """Resample to so many metres per pixel, or to those of the model's tiles; so is the map."""
 
     skip_bad: Annotated[bool, RARE] = False
     """Leave out damaged blocks, missing files of a virtual raster, and files that are no raster; each is listed."""
@@ -127,7 +127,7 @@ class PredictOptions(DeviceOptions, StorageOptions, TrustOptions):
     overwrite: bool = False
     """Replace what --out holds of other models or settings."""
 
-    patches: Annotated[Path | None, arg(metavar="DIR|URI")] = None
+    patches: Annotated[Path | None, arg(metavar="DIR|URI"), RARE] = None
     """The dataset, to measure gains on its val tiles; default: where it was."""
 
 

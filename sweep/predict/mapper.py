@@ -57,7 +57,7 @@ class Mapper:
     Attributes:
         forward: The forward pass.
         device: Where it runs.
-        batch_size: Windows a forward pass.
+        batch_size: Windows per forward pass.
         threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
         progress: Is told of every window that is predicted or skipped.
         channels: Logits per pixel.

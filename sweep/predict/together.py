@@ -70,7 +70,7 @@ def stack_bands(
         wanted: What the model calls the bands.
         out: The folder.
         overwrite: Replace files of their names that are not ours.
-        ignore_alpha: Transparency hides nothing.
+        ignore_alpha: Transparent pixels count as any others.
 
     Raises:
         DataError: Files do not fit together.

@@ -91,7 +91,7 @@ def stacked(files: Sequence[str], names: Sequence[str], *, ignore_alpha: bool = 
     Args:
         files: One per band, which may have alpha beside it.
         names: Of the bands.
-        ignore_alpha: Transparency hides nothing.
+        ignore_alpha: Transparent pixels count as any others.
 
     Raises:
         DataError: Their number is not that of the names, one holds several bands, or they are not on one grid.

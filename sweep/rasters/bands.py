@@ -15,7 +15,7 @@ from trainables.wording import counted
 GREY = (1, 1, 1)
 """The bands of a grey raster as red, green and blue."""
 SAMPLE_SIDE = 512
-"""Pixels a side of the shrunk raster that a suggested scale is taken from."""
+"""Pixels per side of the shrunk raster that a suggested scale is taken from."""
 
 
 def choose_bands(

@@ -110,7 +110,7 @@ class Mosaic:
             wanted: Names of the bands that are needed.
             bands: Their numbers in each raster, from 1; empty finds them by name in each.
             on_top: Which of two rasters that overlap is seen; for a mean, the virtual raster shows the last one.
-            ignore_alpha: Transparency hides nothing.
+            ignore_alpha: Transparent pixels count as any others.
             skip_bad: Leave out files that are no raster.
 
         Raises:

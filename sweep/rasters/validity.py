@@ -138,7 +138,7 @@ class Validity:
 
     Attributes:
         nodata: A pixel with this value in every band; None for no value.
-        ignore_alpha: Transparency hides nothing.
+        ignore_alpha: Transparent pixels count as any others.
         area: What is outside of it; None for nothing.
     """
 

@@ -30,7 +30,7 @@ class Ensemble:
         fold: The fold whose models they are, from 1; None for all that their files hold.
         loaded: The models, each with what its weights file says of itself.
         device: Where they are.
-        batch_size: Windows a forward pass.
+        batch_size: Windows per forward pass.
         tta: Whether each view is predicted in its eight symmetries.
         plain: The leader's forward pass alone.
         forward: All members', with symmetries where wanted, their logits divided by the temperature.
@@ -56,7 +56,7 @@ class Ensemble:
         Args:
             chosen: At least one.
             device: ``auto``, ``cpu`` or ``cuda``.
-            batch_size: Windows a forward pass; None takes what suits the device.
+            batch_size: Windows per forward pass; None takes what suits the device.
             tta: Predict each view in its eight symmetries.
 
         Raises:

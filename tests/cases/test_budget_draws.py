@@ -14,7 +14,7 @@ LAND = Task(kind="multiclass", classes=("ground", "roof", "tree"))
 
 
 def _tile(name: str, *pixels: int, ignored: int = 0) -> Tile:
-    """Return a tile of so many pixels a class, and ignored ones."""
+    """Return a tile of so many pixels per class, and ignored ones."""
     mask = np.concatenate([np.repeat(np.arange(len(pixels)), pixels), np.full(ignored, 255)]).astype(np.uint8)
     return Tile(name=name, image=np.zeros((1, len(mask), 3), dtype=np.uint8), mask=mask[None])
 

@@ -52,7 +52,7 @@ def test_one_trial_and_a_file_are_models_too(scored: SharedSweep) -> None:
         (lambda image: image[..., 0], r"image: is \(150, 210\) of uint8"),
         (lambda image: image / 255, r"image: is \(150, 210, 3\) of float64"),
         (lambda image: image.tolist(), r"image: is \(150, 210, 3\) of list"),
-        (lambda image: image[:0], r"image: is 210x0; give 1 to 32,768 pixels a side"),
+        (lambda image: image[:0], r"image: is 210x0; give 1 to 32,768 pixels per side"),
     ],
 )
 def test_another_array_is_one_line(scored: SharedSweep, change: Callable[[np.ndarray], Any], said: str) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 GRID = 8
-"""Cells a side of the local histogram equalisation."""
+"""Cells per side of the local histogram equalisation."""
 _TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.950456, 1.0, 1.088754)
 """The reference white D65."""

@@ -81,7 +81,7 @@ def _move(image: Image, mask: Image, parameters: ViewParameters) -> tuple[Image,
 def _warp_bands(view: Image, matrix: NDArray[np.float64]) -> Image:
     if view.shape[2] != 3:
         return _warp(view, matrix, cv2.INTER_LINEAR)
-    four = cv2.cvtColor(view, cv2.COLOR_RGB2RGBA)  # OpenCV 5 warps four channels in 2.7 ms a megapixel, three in 6.5
+    four = cv2.cvtColor(view, cv2.COLOR_RGB2RGBA)  # OpenCV 5 warps four channels in 2.7 ms per megapixel, three in 6.5
     result: Image = cv2.cvtColor(_warp(four, matrix, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB)
     return result
 

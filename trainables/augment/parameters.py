@@ -14,8 +14,8 @@ from trainables.augment.fog import Fog, draw_fog
 from trainables.augment.presets import operations, seed_operations
 
 ELASTIC_CELL = 2
-"""Pixels a side of a cell of the drawn displacement field: a quarter of its Gaussian's sigma, under which nothing finer
-survives; at cells of 4 pixels the field is too weak at the edges."""
+"""Pixels per side of a cell of the drawn displacement field: a quarter of its Gaussian's sigma, under which nothing
+finer survives; at cells of 4 pixels the field is too weak at the edges."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,7 @@ def draw_folds(
         seed: Seeds the draws, at least 0.
 
     Returns:
-        Budget to folds, one a draw.
+        Budget to folds, one per draw.
 
     Raises:
         DataError: An impossible budget; all faults at once.

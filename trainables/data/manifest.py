@@ -130,7 +130,7 @@ class Manifest:
         licence: Under which terms, as an SPDX name where there is one.
         version: The dataset's version.
         synthetic: Whether a program drew the tiles.
-        ground_sample_distance_m: Metres a pixel, or None where unknown.
+        ground_sample_distance_m: Metres per pixel, or None where unknown.
         splits: Split to tile names.
         files: Path inside the dataset to ``sha256``, ``width``, ``height``, ``source``, and of several tiles of one
             raster ``row`` and ``column``; for an image ``scene``, where that is known, and where it is georeferenced

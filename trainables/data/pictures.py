@@ -14,7 +14,7 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION = 0x0112
 """The tag of EXIF and TIFF that says which side of a picture is up: 1 as stored, 2 to 8 turned or mirrored."""
 MAX_SIDE = 16_384
-"""Pixels a side of a tile."""
+"""Pixels per side of a tile."""
 _MAX_EXIF = 2**20
 _OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"\0\0\0\x0cjP  ": "JPEG 2000", **dict.fromkeys(TIFF, "TIFF")}
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
@@ -30,7 +30,7 @@ class Header:
 
     Attributes:
         kind: What the content is, whatever the file's name says.
-        width: Pixels a row as stored.
+        width: Pixels per row as stored.
         height: Rows as stored.
         mode: ``L``, ``LA``, ``RGB``, ``RGBA``, ``P`` (indices of a palette) or ``CMYK``.
         bits: Bits a band: 1, 2, 4, 8, 12 or 16.
@@ -48,7 +48,7 @@ class Header:
 
     @property
     def bands(self) -> int:
-        """Values a pixel."""
+        """Values per pixel."""
         return {"L": 1, "P": 1, "LA": 2, "RGB": 3}.get(self.mode, 4)
 
     @property

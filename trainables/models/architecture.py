@@ -95,7 +95,7 @@ class Architecture:
         return self.needs.startswith(("imagenet", f"{OWN}:"))
 
     def checkpoint_bytes(self, model_size: str) -> int:
-        """Return the size of the weights and statistics that its checkpoints hold, for one logit a pixel.
+        """Return the size of the weights and statistics that its checkpoints hold, for one logit per pixel.
 
         Args:
             model_size: As in a recipe: ``full`` or ``tiny``.

@@ -16,7 +16,7 @@ PATCH = 16
 BIAS_NUMBERS = 2**26
 """Most position biases at a time: four of the twelve heads at 1024 pixels, 256 MiB in float32."""
 NATIVE_TOKENS = 64
-"""Tokens a side of SAM's training images of 1024 pixels."""
+"""Tokens per side of SAM's training images of 1024 pixels."""
 
 
 def build_encoder(weights: Weights, *, tiny: bool) -> nn.Module:

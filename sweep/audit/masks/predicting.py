@@ -44,7 +44,7 @@ class UnseenTiles:
         tiles: The tiles.
         forward: The model's forward pass.
         window: Side of its windows in pixels.
-        batch_size: Windows a forward pass.
+        batch_size: Windows per forward pass.
     """
 
     tiles: tuple[Tile, ...]

@@ -99,7 +99,7 @@ class Report:
 
 
 def class_shares(tile: CheckedTile, task: Task) -> dict[str, float]:
-    """Return the share of a tile's labelled pixels a class, each in [0, 1]; they sum to 1."""
+    """Return the share of a tile's labelled pixels per class, each in [0, 1]; they sum to 1."""
     counts = count_classes(tile, len(task.classes))
     return {name: float(count) / int(counts.sum()) for name, count in zip(task.classes, counts, strict=True)}
 

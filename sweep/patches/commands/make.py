@@ -34,7 +34,7 @@ from trainables.errors import DataError
 from trainables.escaping import visible
 
 MAX_GSD = 100_000
-"""Metres a pixel; the coarsest satellites have some ten thousand."""
+"""Metres per pixel; the coarsest satellites have some ten thousand."""
 
 
 def make(options: Make, output: Output) -> None:

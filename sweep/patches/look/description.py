@@ -28,7 +28,7 @@ class SplitLook:
     Attributes:
         tiles: How many.
         sizes: ``WIDTHxHEIGHT`` to how many tiles have it.
-        pixels: (C,) labelled pixels a class.
+        pixels: (C,) labelled pixels per class.
         ignored: Share of pixels that do not count, in [0, 1].
         means: (B,) mean of each band over all pixels, in 0..255.
         deviations: (B,) their standard deviation over all pixels.
@@ -50,7 +50,7 @@ class SplitLook:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """(C,) share of the labelled pixels a class; they sum to 1."""
+        """(C,) share of the labelled pixels per class; they sum to 1."""
         return np.asarray(self.pixels / max(1, self.pixels.sum()), dtype=np.float64)
 
 

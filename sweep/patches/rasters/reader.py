@@ -37,7 +37,7 @@ class RasterFile:
         driver: GDAL's name of the format that the content is of, whatever the file is called.
         height: Rows, upright.
         width: Columns, upright.
-        bands: Values a pixel.
+        bands: Values per pixel.
         dtype: Name of the values' numpy type, such as ``uint8``.
         names: What the file calls its bands.
         whole: Of each band, whether every pixel holds something, see ``whole_bands``.

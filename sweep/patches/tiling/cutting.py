@@ -34,7 +34,7 @@ def cut_tiles(
         root: The dataset's folder.
         found: The sources.
         plan: The tiles.
-        threads: How many encode, None for one a core; their number does not change a byte.
+        threads: How many encode, None for one per core; their number does not change a byte.
         watch: Shows how many are written.
 
     Raises:

@@ -56,7 +56,7 @@ def _write(folder: Path, side: int) -> None:
 
 
 def _peak(folder: Path, side: int) -> int:
-    """Return the most bytes that ``make`` holds for a raster of so many pixels a side."""
+    """Return the most bytes that ``make`` holds for a raster of so many pixels per side."""
     _write(folder, side)
     given = ["--src", folder / "in", "--labels", folder / "buildings.geojson", "--dst", folder / "out"]
     chosen = ["--tiles-per-source", "12", "--size", "256", "--no-leak-check"]

@@ -92,7 +92,7 @@ def test_trials_are_packed_with_their_share_of_the_cores(data: TuningData) -> No
     assert packing and packing.trials_per_gpu == 3
     assert (resources.device, resources.gpus_per_trial, resources.concurrent) == ("cuda", 0.3333, 6)
     assert resources.cpus_per_trial == 2  # 14 cores among 6
-    assert packing.lines == ["packing        3 trials a GPU (80.0 GB): unet 11.2 GB, sam 23.0 GB at most"]
+    assert packing.lines == ["packing        3 trials per GPU (80.0 GB): unet 11.2 GB, sam 23.0 GB at most"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_plan_shows_the_packing(data: TuningData, monkeypatch: pytest.MonkeyPa
         preview.show_plan(run, console, probe=probe)
     said = shown.get()
     assert "packing        measuring the memory of unet\n" in said
-    assert "packing        3 trials a GPU (79.1 GB): unet 11.2 GB, sam 23.0 GB at most\n" in said
+    assert "packing        3 trials per GPU (79.1 GB): unet 11.2 GB, sam 23.0 GB at most\n" in said
     assert "6 trials, 3 at a time, 0.3333 GPU and 2 CPU each, of 1 GPUs and 8 CPUs" in said
 
 

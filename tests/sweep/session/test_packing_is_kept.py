@@ -64,7 +64,7 @@ class Sweeps:
 def test_a_sweep_records_its_packing_and_a_resume_keeps_it(sweeps: Sweeps, capsys: pytest.CaptureFixture[str]) -> None:
     first = sweeps(gpus_per_trial="auto")
     assert (first.gpus_per_trial, first.concurrent) == (0.3333, 3)
-    line = "packing        3 trials a GPU (80.0 GB): unet 23.0 GB at most"
+    line = "packing        3 trials per GPU (80.0 GB): unet 23.0 GB at most"
     assert line in capsys.readouterr().out
     assert sweeps.saved()["options"]["gpus_per_trial"] == "auto"
     assert sweeps.saved()["packing"]["share"] == 0.3333
