@@ -12,7 +12,7 @@ from sweep.charts.svg import SERIES, Axis, Look, symbol
 
 WIDTH, LEFT, RIGHT = 360, 52, 48
 """Units, which are pixels on a phone: a wider place only makes it larger."""
-LETTERS = 52
+LETTERS = 46
 """Letters of a name that fit on a line."""
 LINE, NAME, GAP, FOOT = 17, 15, 9, 34
 
@@ -70,7 +70,7 @@ def forest(*, label: str, axis: str, groups: Sequence[ForestGroup]) -> Markup:
     lines = [line for group in groups for line in group.lines]
     seen = [one for line in lines for one in (line.mean, line.low, line.high) if one is not None]
     x = Axis.around(axis, seen)
-    names = [textwrap.wrap(group.name, LETTERS)[:2] or [""] for group in groups]
+    names = [textwrap.wrap(group.name, LETTERS) or [""] for group in groups]
     floor = sum(len(name) * NAME + len(group.lines) * LINE + GAP for name, group in zip(names, groups, strict=True)) + 4
     height = floor + FOOT
     parts = [_axis(x, floor, height)]

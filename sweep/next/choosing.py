@@ -60,10 +60,10 @@ def choose_windows(options: NextOptions, output: Output) -> None:
     if options.model is None:
         raise ExperimentError("--model: name an experiment, a trial or a weights file, which looks at the windows")
     _require_size(options.size)
-    require_ours(options.out, overwrite=options.overwrite)
-    rasters = find_unlabelled(options.inputs, options.out)
     storage = Storage.open(options.storage)
     chosen = find_models(storage, options.model, count=options.ensemble, fold=options.fold)
+    rasters = find_unlabelled(options.inputs, options.out)
+    require_ours(options.out, overwrite=options.overwrite)
     if options.trust_code:
         trust_everything()
     ensemble = Ensemble.load(chosen, device=options.device, batch_size=options.batch_size, tta=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NotRequired, TypeVar, cast
 
 from typing_extensions import TypedDict
 
 from sweep.records.experiment import Experiment
-from sweep.records.outputs import sealed
+from sweep.records.outputs import is_sealed, sealed
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError, StorageError
 from trainables.storage import Storage
@@ -34,7 +34,10 @@ class FindingShape(TypedDict):
 
 
 class LabelAuditRecord(TypedDict):
-    """Which labels are probably wrong: how many of each kind, and the surest."""
+    """Which labels are probably wrong: how many of each kind, and the surest.
+
+    ``written`` are the hashes of the files beside it that have no seal of their own, as they were written.
+    """
 
     format: int
     made: str
@@ -44,6 +47,7 @@ class LabelAuditRecord(TypedDict):
     kinds: dict[str, int]
     first: list[FindingShape]
     page: str
+    written: NotRequired[dict[str, str]]
 
 
 class ChosenShape(TypedDict):
@@ -96,6 +100,24 @@ def parse_labelling(content: bytes, shape: type[Shape], name: str) -> Shape:
         return cast(Shape, parse_json(content, cast(Any, shape), LARGEST))
     except DamagedError as error:
         raise ExperimentError(f"{name}: damaged ({error}); delete it, and run its command again") from error
+
+
+def hashes_as_written(path: Path) -> dict[str, str]:
+    """Return the hashes of the files that were written with a label audit.
+
+    Args:
+        path: Of the record; where it is not there, or not as it was written, nothing is known.
+
+    Returns:
+        Name to sha256.
+    """
+    try:
+        content = read_bounded(path, LARGEST)
+        if is_sealed(content, path.suffix):
+            return parse_labelling(content, LabelAuditRecord, str(path)).get("written", {})
+    except (OSError, DamagedError, ExperimentError):
+        pass
+    return {}
 
 
 def read_label_audit(patches: Path) -> LabelAuditRecord | None:

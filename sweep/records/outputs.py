@@ -92,7 +92,9 @@ def require_no_tiles(folder: Path, name: str) -> None:
         raise ExperimentError(f"{name}: is where a dataset keeps its tiles; choose another folder")
 
 
-def require_free(path: Path, *, flag: str = "--out", overwrite: bool = False, ending: str | None = None) -> None:
+def require_free(
+    path: Path, *, flag: str = "--out", overwrite: bool = False, ending: str | None = None, sha256: str | None = None
+) -> None:
     """Refuse to write a file where something stands that is not ours to replace.
 
     Args:
@@ -102,6 +104,7 @@ def require_free(path: Path, *, flag: str = "--out", overwrite: bool = False, en
             experiment are no such things.
         ending: How the file is sealed, see ``sealed``; None for a format without a seal, of which nothing is replaced
             unasked.
+        sha256: Hash of such a file as it was written, where that is known: then it is replaced unless it was edited.
 
     Raises:
         ExperimentError: As said.
@@ -123,14 +126,22 @@ def require_free(path: Path, *, flag: str = "--out", overwrite: bool = False, en
         raise ExperimentError(f"{name}: is no regular file; name another one")
     if place.name in (MANIFEST_FILE, LEDGER_FILE):
         raise ExperimentError(f"{name}: is a record of tilesweep and is never replaced; choose another name")
-    if ending and _is_ours(place, ending):
+    if (ending and _is_ours(place, ending)) or (sha256 and sha256 == sha256_of(place)):
         return
     if flag and any((folder / DESCRIPTION_FILE).is_file() for folder in place.parents):
         raise ExperimentError(f"{name}: is a file of an experiment and is never replaced; choose another name")
     if not overwrite:
-        why = ", not as tilesweep wrote it" if ending else ""
+        why = ", not as tilesweep wrote it" if ending or sha256 else ""
         fix = "choose another name, or say --overwrite" if flag else "move it, or say --overwrite"
         raise ExperimentError(f"{name}: exists already{why}; {fix}")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file; empty for one that cannot be read, or is larger than anything that is written here."""
+    try:
+        return _hash(read_bounded(path, LARGEST))
+    except (OSError, DamagedError):
+        return ""
 
 
 def _is_ours(place: Path, ending: str) -> bool:

@@ -39,7 +39,14 @@ def test_a_missing_object_is_found_by_probes(tiles: Path, here: Run, tmp_path: P
     assert f"next           python -m sweep.patches check --patches {tiles} --update" in done.stdout
 
     again = here("audit", "labels", "--patches", tiles, "--out", out)
-    assert_refused(again, "findings.csv: exists already; choose another name, or say --overwrite")
+    assert again.returncode == 0, "what nobody edited is replaced"
+    with (out / "findings.csv").open("a", encoding="utf-8") as table:
+        table.write("looked at by me\n")
+    edited = here("audit", "labels", "--patches", tiles, "--out", out)
+    said = "findings.csv: exists already, not as tilesweep wrote it; choose another name, or say --overwrite"
+    assert_refused(edited, said)
+    assert "looked at by me" in (out / "findings.csv").read_text(encoding="utf-8")
+    assert here("audit", "labels", "--patches", tiles, "--out", out, "--overwrite").returncode == 0
 
 
 def test_programs_get_every_finding(tiles: Path, here: Run, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -91,6 +92,17 @@ def test_what_a_gis_fills_is_taken_in(area_map: Path, here: Run) -> None:
     assert here("audit", "map", area_map).returncode == 0  # a label that was changed in one sheet is the newer one
     with sqlite3.connect(folder / "sample.gpkg") as database:
         assert database.execute("SELECT label FROM sample WHERE id = 3").fetchone() == ("background",)
+
+
+def test_a_class_of_few_points_names_the_flags_that_draw_a_larger_sample(area_map: Path, here: Run) -> None:
+    here("audit", "map", area_map, "--sample", 20)
+    fill(area_map.parent / "area_mask_audit", _truth)
+    done = here("audit", "map", area_map)
+    said = " ".join(done.stdout.split())
+    flags = said.partition("a wide interval; ")[2].partition(" draws a larger sample")[0]
+    assert flags.startswith("--sample 40 --out "), said
+    more = here("audit", "map", area_map, *shlex.split(flags))
+    assert more.returncode == 0 and "40 points drawn" in more.stdout, more.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,13 @@ FEW = 30
 """Points of a class below which its accuracy is hardly known."""
 
 
-def audit_of(sample: MapSample, filled: Filled) -> MapAudit:
+def audit_of(sample: MapSample, filled: Filled, folder: Path) -> MapAudit:
     """Estimate everything.
+
+    Args:
+        sample: What was drawn.
+        filled: Its labels.
+        folder: Where both are.
 
     Raises:
         ExperimentError: A stratum has no point of which one can tell.
@@ -30,7 +36,8 @@ def audit_of(sample: MapSample, filled: Filled) -> MapAudit:
     if empty := estimator.empty_strata:
         raise ExperimentError(
             f"no point of {', '.join(stratum_name(one, sample) for one in empty)} has a label but ?: nothing is known "
-            f"of that ground; label one of them, or draw a new sample with another --seed and --out"
+            f"of that ground; label one of them, or draw a new sample with --seed {sample.seed + 1} --out "
+            f"{shlex.quote(f'{folder}_seed_{sample.seed + 1}')}"
         )
     accuracies = [estimator.accuracy(number) for number in range(len(sample.paths))]
     paired = _paired(estimator.compare(), sample) if len(sample.paths) > 1 else None
@@ -45,7 +52,7 @@ def audit_of(sample: MapSample, filled: Filled) -> MapAudit:
         "empty": sample.empty,
         "maps": [_plain(path, one) for path, one in zip(sample.paths, accuracies, strict=True)],
         "paired": paired,
-        "notes": notes_of(sample, unsure, accuracies),
+        "notes": notes_of(sample, unsure, accuracies, folder),
     }
 
 
@@ -54,8 +61,10 @@ def stratum_name(stratum: int, sample: MapSample) -> str:
     return "the ground where the maps differ" if stratum == DIFFER else sample.names[stratum]
 
 
-def notes_of(sample: MapSample, unsure: int, accuracies: list[MapAccuracy]) -> list[str]:
+def notes_of(sample: MapSample, unsure: int, accuracies: list[MapAccuracy], folder: Path) -> list[str]:
     """Say what is to be known of the results."""
+    more = 2 * sample.requested
+    larger = f"--sample {more} --out {shlex.quote(f'{folder}_{more}')} draws a larger sample"
     notes = []
     if unsure:
         notes.append(f"{counted(unsure, 'point')} of which nobody could tell: left out, as if not drawn")
@@ -73,7 +82,7 @@ def notes_of(sample: MapSample, unsure: int, accuracies: list[MapAccuracy]) -> l
         ]
         if few:
             of = f" of {Path(sample.paths[number]).name}" if len(accuracies) > 1 else ""
-            notes.append(f"fewer than {FEW} points{of} on {', '.join(few)}: a wide interval; a larger --sample helps")
+            notes.append(f"fewer than {FEW} points{of} on {', '.join(few)}: a wide interval; {larger}")
     return notes
 
 

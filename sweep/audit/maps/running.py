@@ -186,7 +186,7 @@ def _say_missing(sample: MapSample, filled: Filled, folder: Path, output: Output
 
 def _estimate(options: MapOptions, sample: MapSample, filled: Filled, folder: Path, output: Output) -> None:
     """Estimate, write and say what the labels tell."""
-    audit = audit_of(sample, filled)
+    audit = audit_of(sample, filled, folder)
     content = json.dumps(audit).encode()
     path = folder / ACCURACY_FILE
     write_files({path: sealed(content, ".json")}, flag="", overwrite=True)

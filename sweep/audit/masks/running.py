@@ -26,9 +26,10 @@ from sweep.records.labelling import (
     MOST_KEPT,
     LabelAuditRecord,
     audit_folder,
+    hashes_as_written,
     keep_with,
 )
-from sweep.records.outputs import require_free, require_no_tiles, sealed, write_files
+from sweep.records.outputs import require_free, require_no_tiles, sealed, sha256_of, write_files
 from sweep.results.trained_models import TrainedModel, find_models
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
@@ -41,7 +42,8 @@ from trainables.wording import counted
 
 PAGE_FILE, TABLE_FILE, OUTLINES_FILE = "label_audit.html", "findings.csv", "findings.gpkg"
 FILES = {PAGE_FILE: ".html", LABEL_AUDIT_FILE: ".json", TABLE_FILE: None, OUTLINES_FILE: None}
-"""Files, and how they are sealed: what a person has added to one without a seal is not replaced unasked."""
+"""Files, and how they are sealed; of those without a seal the record holds hashes. What a person has added to any of
+them is not replaced unasked."""
 MOST_SHOWN, LISTED = 200, 20
 """Findings on the page, and in the terminal."""
 
@@ -51,8 +53,9 @@ def main(options: LabelOptions, output: Output) -> int:
     require_geo()
     folder = _folder(options)
     require_no_tiles(folder, f"--out {folder}")
+    written = hashes_as_written(folder / LABEL_AUDIT_FILE)
     for name, ending in FILES.items():  # before the work, which takes minutes
-        require_free(folder / name, overwrite=options.overwrite, ending=ending)
+        require_free(folder / name, overwrite=options.overwrite, ending=ending, sha256=written.get(name))
     data = TuningData.read(options.patches)
     if options.trust_code:
         trust_everything()
@@ -116,12 +119,12 @@ def _write(
     by_name = {tile.name: tile for tile in tiles}
     pictures = _pictures(audit, by_name, output)
     page = draw_label_page(data.name, audit, pictures, where, origin)
-    record = json.dumps(_record(options, folder, data, audit, splits, origin)).encode()
-    contents = {folder / PAGE_FILE: sealed(page.encode(), ".html"), folder / LABEL_AUDIT_FILE: sealed(record, ".json")}
-    write_files(contents, overwrite=options.overwrite)
+    write_files({folder / PAGE_FILE: sealed(page.encode(), ".html")}, overwrite=options.overwrite)
     table = folder / TABLE_FILE
     table.write_text(findings_csv(audit.findings, splits), encoding="utf-8")
     placed = write_findings(audit.findings, _places(options.patches, splits), folder / OUTLINES_FILE)
+    record = json.dumps(_record(options, folder, data, audit, splits, origin)).encode()
+    write_files({folder / LABEL_AUDIT_FILE: sealed(record, ".json")}, overwrite=options.overwrite)
     _say(audit, splits, output)
     say(output.results, "page", str(folder / PAGE_FILE))
     ground = "on the ground" if placed else "in pixels of their tiles, as not all tiles say where they are"
@@ -152,6 +155,7 @@ def _record(
             for one in first
         ],
         "page": str((folder / PAGE_FILE).resolve()),
+        "written": {name: sha256_of(folder / name) for name, ending in FILES.items() if ending is None},
     }
 
 

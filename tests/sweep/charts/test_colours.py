@@ -74,3 +74,14 @@ def test_a_forest_says_every_number_aloud_and_keeps_within_its_frame() -> None:
     assert '<g class="s0" data-architecture="a">' in drawn and '<g class="s1">' in drawn
     height = int(re.search(r'height="(\d+)"', drawn)[1])  # type: ignore[index]
     assert all(float(y) < height for y in re.findall(r"y=\"([\d.]+)\"", drawn))
+
+
+def test_a_long_name_in_a_forest_is_there_to_its_end() -> None:
+    long = (
+        "DeepLabV3+, ConvNeXt V2 Base pretrained on ImageNet-22k at 384 pixels, with unlabelled images, five folds, end"
+    )
+    drawn = forest(
+        label="", axis="IoU", groups=[ForestGroup(name=long, number=0, lines=[MeanLine(name="val", mean=1)])]
+    )
+    lines = re.findall(r'class="name halo"[^>]*>([^<]*)<', drawn)
+    assert " ".join(lines) == long and len(lines) == 3

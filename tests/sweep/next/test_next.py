@@ -187,6 +187,10 @@ def test_mistakes_are_said_in_a_line(
 def test_an_unknown_model_is_told_the_nearest(incoming: Path, scored_storage: Path, tmp_path: Path) -> None:
     done = run_here("next", incoming, "--model", "phase1-smok", "--storage", scored_storage, "--out", tmp_path / "out")
     assert_refused(done, "phase1-smok", "did you mean 'phase1-smoke'")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    again = run_here("next", incoming, "--model", "phase1-smok", "--storage", scored_storage, "--out", tmp_path / "out")
+    assert_refused(again, "phase1-smok")  # a model is looked for before the place of the results is
 
 
 @pytest.fixture
