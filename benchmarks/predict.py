@@ -4,7 +4,8 @@ Run with ``python -m benchmarks.predict``; about five minutes on two CPU cores. 
 windows and the same fades, and write the mask; their masks and logits are compared. The second raster is a scene as
 satellites deliver it, turned in its frame, so that much of it holds no data: tilesweep does not predict such windows.
 Then comes a model so small that hardly anything but the loop is left: what a fast GPU would wait for. Last, a mosaic of
-a hundred files beside one raster of the same pixels; ``--mosaic-only`` measures that alone.
+a hundred files beside one raster of the same pixels; ``--mosaic-only`` measures that alone, ``--reading-only`` what a
+mosaic adds to it, in processor seconds, which other programs do not change.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -27,7 +29,7 @@ from rasterio.windows import Window
 from benchmarks.report import Report, seconds
 from benchmarks.tiles import synthetic_tiles
 from sweep.predict.cover import Cover
-from sweep.predict.mapper import NODATA, Mapper
+from sweep.predict.mapper import NODATA, Mapper, _read_row
 from sweep.predict.outputs import write_geotiff
 from sweep.predict.parts import Parts
 from sweep.predict.together import write_virtual
@@ -45,16 +47,23 @@ from trainables.recipe import Recipe
 from trainables.task import Task
 from trainables.windows import Side, ramp
 
+FILE_SIDE = 1000
+"""Pixels along a side of the files of which the reading is measured."""
+DRAWN = 2
+"""Synthetic tiles along a side of a scene, of 1024 pixels each."""
 TURN = 30.0
 """Degrees by which the turned scene is in its frame."""
 
 
 def write_raster(path: Path, side: int, *, turned: bool) -> None:
-    """Write a synthetic scene; a turned one has no data beside its footprint."""
+    """Write a synthetic scene, which repeats where it is large; a turned one has no data beside its footprint."""
     count = -(-side // 1024)
-    with synthetic_tiles((count**2, 1, 1), 1024) as patches:
+    drawn = min(count, DRAWN)
+    with synthetic_tiles((drawn**2, 1, 1), 1024) as patches:
         tiles = [tile.image for tile in TuningData.read(patches).train]
-    image = np.vstack([np.hstack(tiles[row * count : (row + 1) * count]) for row in range(count)])[:side, :side]
+    block = np.vstack([np.hstack(tiles[row * drawn : (row + 1) * drawn]) for row in range(drawn)])
+    times = -(-count // drawn)
+    image = np.tile(block, (times, times, 1))[:side, :side]
     image = np.maximum(image, 1)
     if turned:
         y, x = np.mgrid[:side, :side] - side / 2
@@ -173,11 +182,35 @@ def compare_mosaic(report: Report, path: Path, device: torch.device, repeats: in
     report.note("a mosaic of 100 files: pixels that differ", f"{(masks[0] != masks[1]).sum()} of {masks[0].size}")
 
 
+def read(window: int, path: Path, opened: Callable[[Path], AbstractContextManager[Raster]]) -> float:
+    """Read a raster by rows of windows, as a prediction does; returns processor seconds, whatever else is running."""
+    begin = time.process_time()
+    with opened(path) as raster:
+        cover = Cover.of(raster.height, raster.width, window)
+        for stripe, row in itertools.product(cover.stripes, range(len(cover.rows.starts))):
+            _read_row(raster, cover, stripe, row)
+    return time.process_time() - begin
+
+
+def compare_reading(report: Report, path: Path, repeats: int) -> None:
+    """Measure what a mosaic adds to a prediction: its reading alone, of files of 1,000 pixels beside one raster."""
+    with rasterio.open(path) as file:
+        count = file.height // FILE_SIDE
+    folder = cut(path, path.parent / "files", count)
+    for window in (64, 256):
+        ways = {
+            "one raster": partial(read, window, path, lambda path: open_raster(str(path))),
+            f"{count**2} files": partial(read, window, folder, open_mosaic),
+        }
+        title = f"reading {count * FILE_SIDE} x {count * FILE_SIDE} pixels for windows of {window}"
+        report.compare(title, ways, repeats, unit="processor s", baseline="one raster")
+
+
 @contextmanager
-def rasters(side: int) -> Iterator[dict[str, Path]]:
-    """Write both scenes into a folder that goes afterwards."""
+def rasters(side: int, names: tuple[str, ...]) -> Iterator[dict[str, Path]]:
+    """Write scenes into a folder that goes afterwards."""
     with tempfile.TemporaryDirectory() as folder, quiet_gdal():
-        found = {"full": Path(folder) / "full.tif", "turned": Path(folder) / "turned.tif"}
+        found = {name: Path(folder) / f"{name}.tif" for name in names}
         for name, path in found.items():
             write_raster(path, side, turned=name == "turned")
         yield found
@@ -188,11 +221,19 @@ def pace(windows: int, work: Callable[[], None]) -> Callable[[], float]:
     return lambda: windows / seconds(work)
 
 
+def run_reading(side: int, repeats: int) -> None:
+    """Measure the reading of a mosaic alone."""
+    report = Report(name="mosaic")
+    with rasters(side, ("full",)) as scenes:
+        compare_reading(report, scenes["full"], repeats)
+    report.write()
+
+
 def run(names: tuple[str, ...], side: int, window: int, repeats: int, *, mosaic_only: bool = False) -> None:
     """Measure each architecture on both scenes, and a mosaic."""
     report = Report(name="predict")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with rasters(side) as scenes:
+    with rasters(side, ("full",) if mosaic_only else ("full", "turned")) as scenes:
         works = [(Recipe(architecture=name, crop_size=window), kind) for name in names for kind in scenes]
         works.append((Recipe(architecture="unet", crop_size=64, model_size="tiny"), "full"))
         works = [] if mosaic_only else works
@@ -226,5 +267,9 @@ if __name__ == "__main__":
     parser.add_argument("--window", type=int, default=256, help="pixels per side")
     parser.add_argument("--repeats", type=int, default=3, help="values per way")
     parser.add_argument("--mosaic-only", action="store_true", help="measure the mosaic alone, and write nothing")
+    parser.add_argument("--reading-only", action="store_true", help="measure the reading of a mosaic alone")
     given = parser.parse_args()
+    if given.reading_only:
+        run_reading(given.side, given.repeats)
+        raise SystemExit
     run(tuple(given.architectures.split(",")), given.side, given.window, given.repeats, mosaic_only=given.mosaic_only)

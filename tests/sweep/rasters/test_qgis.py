@@ -152,22 +152,21 @@ def test_a_raster_of_shares_has_a_ramp_from_0_to_1(layer: str) -> None:
     assert tuple(one.get("color") for one in steps) == RAMPS[layer] and steps[1].get("label") == "0.25"
 
 
-def test_qgis_draws_probabilities_by_the_band_s_scale(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layer", RAMPS)
+def test_qgis_draws_shares_by_the_band_s_scale(layer: str, tmp_path: Path) -> None:
     if not _qgis():
         pytest.skip("python3-qgis is not installed")
-    path = tmp_path / "a_probability.tif"
+    path = tmp_path / f"a_{layer}.tif"
     profile: dict[str, Any] = {"driver": "GTiff", "count": 1, "height": 100, "width": 100, "dtype": "uint8"}
     with rasterio.open(path, "w", crs="EPSG:32637", transform=Affine(1, 0, 5e5, 0, -1, 2.7e6), **profile) as raster:
         raster.write(np.full((1, 100, 100), 125, np.uint8))
         raster.scales = (1 / 250,)
-    path.with_suffix(".qml").write_text(share_style("probability"))
+    path.with_suffix(".qml").write_text(share_style(layer))
     words = [PYTHON, Path(__file__).with_name("qgis_render.py"), tmp_path / "seen.png", path]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])[str(path)]
-    assert found["type"] == "singlebandpseudocolor" and [one[1] for one in found["legend"]] == list(
-        RAMPS["probability"]
-    )
+    assert found["type"] == "singlebandpseudocolor" and [one[1] for one in found["legend"]] == list(RAMPS[layer])
     middle = "#{:02x}{:02x}{:02x}".format(*np.asarray(Image.open(tmp_path / "seen.png").convert("RGB"))[50, 50])
-    assert middle == RAMPS["probability"][2]
+    assert middle == RAMPS[layer][2]
