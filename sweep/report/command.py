@@ -62,6 +62,7 @@ def main(options: ReportOptions, output: Output) -> int:
     from sweep.report.assemble import assemble
     from sweep.report.data import ReportData
     from sweep.report.follow import follow
+    from sweep.report.new_labels import new_labels
     from sweep.report.printing import require_printer, to_pdf
     from sweep.report.render import render_html, render_markdown
     from sweep.report.subject import ReportSubject
@@ -102,7 +103,7 @@ def main(options: ReportOptions, output: Output) -> int:
 
     sources = read()
     page = assemble(sources)
-    _say(page, *write(page), output)
+    _say(page, *write(page), [line for one in new_labels(sources) for line in one.lines], output)
     for source in sources:
         if not source.board.written:
             text = f"not renewed in {source.experiment.address}, which cannot be written"
@@ -184,11 +185,13 @@ class _Places:
         return {one: self.storage.path(name) for one, name in self.names.items()}
 
 
-def _say(page: Page, written: Mapping[str, str], size: int, output: Output) -> None:
-    """Print the answer, and where the page is."""
+def _say(page: Page, written: Mapping[str, str], size: int, brought: Sequence[str], output: Output) -> None:
+    """Print the answer, what new labels brought, and where the page is."""
     for chapter in page.chapters:
         output.results.print(f"{chapter.name}: {chapter.answer.verdict}")
         output.events.emit("answer", text=chapter.answer.verdict)
+    for line in brought:
+        output.results.print(line)
     for what, why in dict.fromkeys(one for chapter in page.chapters for one in chapter.answer.warnings):
         say(output.results, "warning", f"{what}: {why}")
     shown = f"{written['.html']} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"

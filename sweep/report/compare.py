@@ -41,7 +41,7 @@ def across(sources: Sequence[ReportData]) -> str:
     standing = stand(contenders)[0]
     if len(_experiments(standing, owners)) < 2 or len(standing.ranked) < 2:
         if brought := new_labels(sources):
-            return " ".join(brought[0].lines[:2])
+            return brought[0].headline
         return f"{len(sources)} experiments that cannot be ranked together; each has its own answer below."
     return headline(standing, {name: name_in(name, owners) for name in owners})
 

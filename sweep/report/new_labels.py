@@ -36,7 +36,7 @@ class NewLabels:
         earlier: The first one.
         later: The other one.
         tiles: How many train tiles were added.
-        found: The contenders that both have, in the later one's order.
+        found: The contenders that both have, the best on the later version first.
     """
 
     earlier: ReportData
@@ -56,6 +56,15 @@ class NewLabels:
             both = f"{one.before:.3f} before, {one.after:.3f} after"
             lines.append(f"{one.title}: {both} ({one.gain.mean:+.3f}{ends}{sure})")
         return lines
+
+    @property
+    def headline(self) -> str:
+        """Say it of the later one's best contender, and of how many others the gain is certain."""
+        head, best, *others = self.lines
+        if not others:
+            return f"{head} {best}."
+        gained = sum(one.gain.low is not None and one.gain.low > 0 for one in self.found[1:])
+        return f"{head} {best}; of {counted(len(others), 'other')}, {gained} gained for certain."
 
 
 def new_labels(sources: Sequence[ReportData]) -> list[NewLabels]:
@@ -97,4 +106,4 @@ def _pairs(earlier: ReportData, later: ReportData) -> list[Brought]:
                 gain=mean_interval(paired, (-1.0, 1.0), one.val.layout),
             )
         )
-    return found
+    return sorted(found, key=lambda one: -one.after)

@@ -13,6 +13,7 @@ from sweep.report.data import ReportData
 from sweep.report.new_labels import new_labels
 from sweep.report.next_steps import next_steps
 from tests.cases.experiments import write_experiment
+from tests.commands import Run
 
 BEFORE = {"unet": (0.30, 0.34, 0.32), "smp_unet_resnet34": (0.70, 0.74, 0.72)}
 AFTER = {"unet": (0.40, 0.44, 0.42), "smp_unet_resnet34": (0.70, 0.76, 0.70)}
@@ -46,10 +47,19 @@ def test_each_model_of_both_has_its_paired_gain(tmp_path: Path) -> None:
         assert lines[0] == "What 2 new train tiles brought (new over old, paired on the same val tiles):"
         assert any("0.320 before, 0.420 after (+0.100" in line and "not certain" not in line for line in lines)
         assert any("0.720 before, 0.720 after" in line and line.endswith("not certain)") for line in lines)
-        assert across(order).startswith("What 2 new train tiles brought")
+        assert across(order) == f"{lines[0]} {lines[1]}; of 1 other, 1 gained for certain."
         assert not any("old" in step for _, step in next_steps(order))  # what follows, follows on the later version
         assert "->" not in "".join(lines)
         assert any("0.320 before, 0.420 after" in line for line in comparison(order).blocks[0].lines)  # type: ignore[union-attr]
+
+
+def test_the_command_says_it_of_every_model(tmp_path: Path, here: Run) -> None:
+    for name, ious, train in (("old", BEFORE, ["a", "b"]), ("new", AFTER, ["a", "b", "c", "d"])):
+        _version(tmp_path, name, ious, train)
+    done = here("report", "old", "new", "--storage", tmp_path, COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    assert "What 2 new train tiles brought" in done.stdout
+    assert "0.320 before, 0.420 after" in done.stdout and "0.720 before, 0.720 after" in done.stdout
 
 
 @pytest.mark.parametrize(
