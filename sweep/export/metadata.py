@@ -173,6 +173,7 @@ def quantized(train: Sequence[Tile], windows: int) -> dict[str, Any]:
             "by": f"onnxruntime {version('onnxruntime')}, static, QDQ",
             "weights": "int8 per channel",
             "activations": "int8 by their least and largest values",
+            "float32": "the first, the last and the depthwise convolutions",
             "ranges_from": "the train split",
             "tiles": [tile.name for tile in train],
             "windows": windows,
