@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from sweep.records.labelling import (
     hashes_as_written,
     keep_with,
 )
-from sweep.records.outputs import require_free, require_no_tiles, sealed, sha256_of, write_files
+from sweep.records.outputs import require_free, require_no_tiles, sealed, unwritable, write_files
 from sweep.results.trained_models import TrainedModel, find_models
 from trainables.data.manifest import Manifest
 from trainables.data.remote import local_copy
@@ -37,6 +38,7 @@ from trainables.data.tiles import Tile, TuningData
 from trainables.errors import DataError, ExperimentError
 from trainables.invocation import call
 from trainables.models.trust import trust_everything
+from trainables.owners import scratch_folder, write_whole
 from trainables.storage import Storage
 from trainables.wording import counted
 
@@ -53,9 +55,7 @@ def main(options: LabelOptions, output: Output) -> int:
     require_geo()
     folder = _folder(options)
     require_no_tiles(folder, f"--out {folder}")
-    written = hashes_as_written(folder / LABEL_AUDIT_FILE)
-    for name, ending in FILES.items():  # before the work, which takes minutes
-        require_free(folder / name, overwrite=options.overwrite, ending=ending, sha256=written.get(name))
+    _require_free(folder, options)  # before the work, which takes minutes
     data = TuningData.read(options.patches)
     if options.trust_code:
         trust_everything()
@@ -80,6 +80,13 @@ def main(options: LabelOptions, output: Output) -> int:
     audit = audit_labels(held_out, data.task, len(tiles), CountedItems(output.console))
     _write(options, folder, data, tiles, audit, origin, experiment, output)
     return 0
+
+
+def _require_free(folder: Path, options: LabelOptions) -> None:
+    """Refuse a folder with files that are not ours, or that somebody has edited."""
+    written = hashes_as_written(folder / LABEL_AUDIT_FILE)
+    for name, ending in FILES.items():
+        require_free(folder / name, overwrite=options.overwrite, ending=ending, sha256=written.get(name))
 
 
 def _folder(options: LabelOptions) -> Path:
@@ -119,12 +126,20 @@ def _write(
     by_name = {tile.name: tile for tile in tiles}
     pictures = _pictures(audit, by_name, output)
     page = draw_label_page(data.name, audit, pictures, where, origin)
-    write_files({folder / PAGE_FILE: sealed(page.encode(), ".html")}, overwrite=options.overwrite)
     table = folder / TABLE_FILE
-    table.write_text(findings_csv(audit.findings, splits), encoding="utf-8")
-    placed = write_findings(audit.findings, _places(options.patches, splits), folder / OUTLINES_FILE)
-    record = json.dumps(_record(options, folder, data, audit, splits, origin)).encode()
-    write_files({folder / LABEL_AUDIT_FILE: sealed(record, ".json")}, overwrite=options.overwrite)
+    with scratch_folder() as scratch:
+        (scratch / TABLE_FILE).write_text(findings_csv(audit.findings, splits), encoding="utf-8")
+        placed = write_findings(audit.findings, _places(options.patches, splits), scratch / OUTLINES_FILE)
+        unsealed = {name: (scratch / name).read_bytes() for name, ending in FILES.items() if ending is None}
+    record = json.dumps(_record(options, folder, data, audit, splits, origin, unsealed)).encode()
+    _require_free(folder, options)  # again: somebody may have edited them meanwhile
+    contents = {folder / PAGE_FILE: sealed(page.encode(), ".html"), folder / LABEL_AUDIT_FILE: sealed(record, ".json")}
+    write_files(contents, overwrite=options.overwrite)
+    for name, content in unsealed.items():
+        try:
+            write_whole(folder / name, content)
+        except OSError as error:
+            raise unwritable(folder / name, error) from error
     _say(audit, splits, output)
     say(output.results, "page", str(folder / PAGE_FILE))
     ground = "on the ground" if placed else "in pixels of their tiles, as not all tiles say where they are"
@@ -139,7 +154,13 @@ def _write(
 
 
 def _record(
-    options: LabelOptions, folder: Path, data: TuningData, audit: LabelAudit, splits: dict[str, str], origin: str
+    options: LabelOptions,
+    folder: Path,
+    data: TuningData,
+    audit: LabelAudit,
+    splits: dict[str, str],
+    origin: str,
+    unsealed: Mapping[str, bytes],
 ) -> LabelAuditRecord:
     """Return what the report shows of it."""
     first = audit.findings[:MOST_KEPT]
@@ -155,7 +176,7 @@ def _record(
             for one in first
         ],
         "page": str((folder / PAGE_FILE).resolve()),
-        "written": {name: sha256_of(folder / name) for name, ending in FILES.items() if ending is None},
+        "written": {name: hashlib.sha256(content).hexdigest() for name, content in unsealed.items()},
     }
 
 

@@ -229,7 +229,19 @@ def test_an_earlier_choice_is_replaced_if_said_and_never_labels_that_somebody_sa
     label = next((out / "tiles").glob("*.json"))
     label.write_text(json.dumps(json.loads(label.read_text()) | {"imageData": "as a program saves it"}))
     refused = run(incoming, "--count", 2, "--overwrite", **flags)
-    assert_refused(refused, "labels that somebody has worked on", label.name)
+    assert_refused(refused, "files that somebody has worked on", label.name)
+
+
+@pytest.mark.parametrize("name", ["cvat/annotations.xml", "windows.gpkg", "ranking.csv", "tiles/mask_of_mine.png"])
+def test_a_choice_in_which_somebody_changed_or_added_a_file_is_not_replaced(
+    incoming: Path, model: Path, patches: Path, tmp_path: Path, name: str
+) -> None:
+    flags = {"model": model, "patches": patches, "out": tmp_path / "out"}
+    assert run(incoming, "--count", 2, **flags).returncode == 0
+    with (tmp_path / "out" / name).open("ab") as file:
+        file.write(b"mine")
+    assert_refused(run(incoming, "--count", 2, "--overwrite", **flags), "somebody has worked on", name)
+    assert (tmp_path / "out" / name).read_bytes().endswith(b"mine")
 
 
 def test_without_a_dataset_that_is_said(incoming: Path, model: Path, tmp_path: Path) -> None:
