@@ -17,7 +17,7 @@ from sweep.predict.mapper import NODATA, PROBABILITY_STEPS
 from sweep.predict.outputs import GEOTIFF, RESAMPLING, copy_raster, write_style
 from sweep.predict.parts import write_faults
 from sweep.predict.polygons import write_polygons
-from sweep.predict.record import RECORD_FILE, Document, Record, read_document
+from sweep.predict.record import Record
 from sweep.predict.saying import made_in_words, say_removed
 from sweep.predict.settings import MapSettings
 from sweep.rasters.files import Stamp
@@ -25,6 +25,7 @@ from sweep.rasters.gdal import gdal
 from sweep.rasters.inputs import Input
 from sweep.rasters.libtiff import libtiff_faults
 from sweep.rasters.qgis import mask_style, polygon_style
+from sweep.records.predictions import RECORD_FILE, Document, read_document
 from trainables.errors import ExperimentError
 from trainables.escaping import visible
 from trainables.task import Task

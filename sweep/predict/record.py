@@ -6,54 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict
 
 from sweep.predict.parts import write_faults
 from sweep.rasters.files import Stamp
 from sweep.rasters.inputs import Input
 from sweep.records.outputs import require_free, require_no_tiles
-from trainables.documents import DamagedError, parse_json, read_bounded
+from sweep.records.predictions import FORMAT, RECORD_FILE, RESULTS, Document, FinishedRaster, read_document
 from trainables.errors import ExperimentError
-
-RECORD_FILE = "predictions.json"
-FORMAT = 1
-RESULTS = (
-    "_mask.tif",
-    "_mask.qml",
-    "_mask.png",
-    "_overlay.jpg",
-    "_probability.tif",
-    "_probability.qml",
-    "_uncertainty.tif",
-    "_uncertainty.qml",
-    "_probability.png",
-    "_polygons.gpkg",
-    "_polygons.geojson",
-    "_polygons.qml",
-)
-"""How the names of results end, behind their raster's."""
-
-
-@with_config(ConfigDict(extra="allow"))  # the facts, which are for people
-class FinishedRaster(TypedDict):
-    """A finished raster in the record."""
-
-    path: str
-    stamp: NotRequired[object]
-    files: list[str]
-    bad: NotRequired[list[str]]
-
-
-class Document(TypedDict):
-    """The record as it is read."""
-
-    format: int
-    settings: dict[str, object]
-    inputs: dict[str, FinishedRaster]
 
 
 class Record:
@@ -230,37 +192,10 @@ class Record:
             temporary.replace(self._path)
 
 
-def read_document(path: Path) -> Document:
-    """Read a record.
-
-    Raises:
-        ExperimentError: It is damaged, or of a newer version.
-        StorageError: It cannot be read.
-    """
-    try:
-        with write_faults(path):
-            data = read_bounded(path)
-        found = parse_json(data, dict[str, object]).get("format")
-        if isinstance(found, int) and found > FORMAT:
-            raise ExperimentError(f"{path}: written by a newer tilesweep; update tilesweep")
-        document = parse_json(data, Document)
-        for name, entry in document["inputs"].items():
-            if odd := [file for file in entry["files"] if not _is_result(name, file)]:
-                raise DamagedError(f"lists {odd[0]!r:.60}, which is no result of {name!r:.60}")
-    except DamagedError as error:
-        raise ExperimentError(f"{path}: damaged ({error}); delete it, or choose another --out") from error
-    return document
-
-
 def _state(path: Path) -> tuple[int, int, int]:
     """Return what changes when a file is replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _is_result(name: str, file: str) -> bool:
-    """Whether a raster's results have such a name: what a record lists is deleted when it is replaced."""
-    return Path(file).name == file and file in {f"{name}{ending}" for ending in RESULTS}
 
 
 def _release(lock: FileLock) -> None:

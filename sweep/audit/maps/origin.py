@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sweep.rasters.addresses import is_remote
-from trainables.documents import DamagedError, parse_json, read_bounded
+from sweep.records.predictions import RECORD_FILE, read_document
+from trainables.errors import ExperimentError, StorageError
 
-RECORD_FILE = "predictions.json"
 ENDING = "_mask"
 
 
@@ -31,11 +30,13 @@ def origin_of(path: str) -> MapOrigin:
     if is_remote(path):
         return MapOrigin()
     try:
-        record = parse_json(read_bounded(Path(path).parent / RECORD_FILE), dict[str, Any])
-        entry = record["inputs"][Path(path).stem.removesuffix(ENDING)]
-        image, models = str(entry["path"]), list(record["settings"]["models"])
-    except (OSError, DamagedError, KeyError, TypeError):
+        record = read_document(Path(path).parent / RECORD_FILE)
+    except (ExperimentError, StorageError):
         return MapOrigin()
+    entry, models = record["inputs"].get(Path(path).stem.removesuffix(ENDING)), record["settings"].get("models")
+    if entry is None or not isinstance(models, (list, dict)):
+        return MapOrigin()
+    image = entry["path"]
     there = is_remote(image) or Path(image).is_file()
     names = {str(one).partition("/")[0] for one in models if "/" in str(one)}
     return MapOrigin(image=image if there else "", experiment=names.pop() if len(names) == 1 else "")
