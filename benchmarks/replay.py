@@ -300,10 +300,13 @@ def sampler_table(found: Sequence[Summary]) -> str:
 
 def user_lines(replays: int) -> list[str]:
     """Say what the paper profile's settings come to under each policy, in few words, for users."""
+    ways: dict[str, list[str]] = {}
+    for one in rows([Setting(way="stop", grace=2), Setting(way="pause", grace=2)], replays):
+        best, worst, epochs = one.quantile("best", 0.5), one.quantile("best", 0.1), one.quantile("epochs", 0.5)
+        said = f"{best:.0%} (worst tenth {worst:.0%}) of a full search's best val IoU with {epochs:.0%} of its epochs"
+        ways.setdefault(said, []).append(f"`{one.setting.way}`")
     return [
-        f"`{one.setting.way}` {one.quantile('best', 0.5):.0%} (worst tenth {one.quantile('best', 0.1):.0%}) for "
-        f"{one.quantile('epochs', 0.5):.0%}"
-        for one in rows([Setting(way="stop", grace=2), Setting(way="pause", grace=2)], replays)
+        f"{' and '.join(names)} {'both reach' if len(names) > 1 else 'reaches'} {said}" for said, names in ways.items()
     ]
 
 

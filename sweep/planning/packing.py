@@ -78,7 +78,7 @@ class Packing:
     @property
     def lines(self) -> list[str]:
         """What was decided, for people."""
-        trials = f"{self.trials_per_gpu} trial{'s' if self.trials_per_gpu > 1 else ''} a GPU"
+        trials = f"{self.trials_per_gpu} trial{'s' if self.trials_per_gpu > 1 else ''} per GPU"
         room = f", room for {self.needs.fitting}" if self.needs.fitting > self.trials_per_gpu else ""
         needs = ", ".join(f"{name} {size(need)}" for name, need in self.needs.architectures.items())
         lines = [f"packing        {trials} ({size(self.needs.gpu_bytes)}{room}): {needs} at most"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from sweep.rasters.addresses import unsigned, unsigned_in
 from sweep.rasters.files import SHOWN, UnreadableError, nested_sources
-from sweep.rasters.orientation import Span
+from sweep.rasters.orientation import Area, Span
 
 SEQUENTIAL = ("JPEG", "PNG")
 """GDAL's names of formats that are decoded from the top: behind a fault, nothing is data."""
@@ -23,6 +23,7 @@ class Damage:
         skip_flag: The flag that errors advise, which leaves out what cannot be read; empty for none.
         found: What could not be read, in words; a damaged block once.
         lost_from: The stored row from which on nothing is data; None where that is not so.
+        missing: Stored pixels of files that are not there, which are not read.
     """
 
     path: str
@@ -30,10 +31,15 @@ class Damage:
     skip_flag: str = ""
     found: dict[str, None] = field(default_factory=dict)
     lost_from: int | None = None
+    missing: tuple[Area, ...] = ()
 
     def loses(self, rows: Span) -> bool:
         """Whether some of these stored rows are behind a fault."""
         return self.lost_from is not None and rows[1] > self.lost_from
+
+    def misses(self, rows: Span, columns: Span) -> bool:
+        """Whether some of these stored pixels are those of a file that is not there."""
+        return any(_meet(rows, area[0]) and _meet(columns, area[1]) for area in self.missing)
 
     def note_block(self, dataset: Any, row: int, column: int, size: tuple[int, int], error: Exception) -> None:
         """Keep in mind that a block of the file is damaged, or give up.
@@ -95,3 +101,7 @@ class Damage:
     def _cause(self, error: Exception) -> str:
         text = unsigned_in(" ".join(str(error.__cause__ or error).split()), self.path)
         return text.partition(" (this error can be turned")[0]
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]

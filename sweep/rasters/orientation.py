@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -19,6 +19,8 @@ from trainables.errors import DataError
 
 Span = tuple[int, int]
 """From a first pixel to the one after the last."""
+Area = tuple[Span, Span]
+"""Rows and columns."""
 Values = TypeVar("Values", bound=np.generic)
 PHOTOS = ("JPEG", "PNG", "WEBP")
 """GDAL's names of the formats that cameras and their programs write."""
@@ -78,10 +80,11 @@ class Orientation:
 UPRIGHT = Orientation()
 
 
-def cut_span(span: Span, size: int) -> Iterator[Span]:
-    """Cut a span where blocks of some size end."""
-    edges = [span[0], *range((span[0] // size + 1) * size, span[1], size), span[1]]
-    return itertools.pairwise(edges)
+def cut_span(span: Span, size: int, others: Iterable[Span] = ()) -> Iterator[Span]:
+    """Cut a span where blocks of some size end, and where other spans begin and end."""
+    ends = [end for other in others for end in other if span[0] < end < span[1]]
+    edges = {*span, *range((span[0] // size + 1) * size, span[1], size), *ends}
+    return itertools.pairwise(sorted(edges))
 
 
 def orientation_of(dataset: Any) -> Orientation:

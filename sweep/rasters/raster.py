@@ -16,6 +16,7 @@ from sweep.rasters.bands import check_scale, choose_bands, kinds_of, palette_of
 from sweep.rasters.damage import Damage
 from sweep.rasters.files import missing_sources, open_dataset, replace_or_skip, require_one_picture, require_sources
 from sweep.rasters.gdal import gdal, in_thread
+from sweep.rasters.missing import missing_areas
 from sweep.rasters.nodata import by_nodata
 from sweep.rasters.orientation import UPRIGHT, Orientation, Span, cut_span, orientation_of
 from sweep.rasters.validity import BY_FILE, ClippedArea, Validity
@@ -138,7 +139,7 @@ class Raster:
         from rasterio.errors import RasterioError
 
         by_value = self.palette is not None or self._stored_type.kind == "f" or self.validity.nodata is not None
-        if by_value or self.damage.lost_from is not None:
+        if by_value or self.damage.lost_from is not None or self.damage.missing:
             return self.values(rows, columns)[1]
         stored = self.orientation.stored(rows, columns, *self._stored_shape)
         try:
@@ -183,7 +184,7 @@ class Raster:
 
         rows, columns = self.orientation.stored(rows, columns, *self._stored_shape)
         with in_thread():
-            if self.damage.loses(rows):
+            if self.damage.loses(rows) or self.damage.misses(rows, columns):
                 values, valid = self._salvage(rows, columns)
             else:
                 try:
@@ -298,8 +299,11 @@ class Raster:
         if first is not None:
             self.damage.refuse_nested(self.dataset, first)
             self._reopen()
-        for down, right in itertools.product(cut_span(rows, height), cut_span(columns, width)):
-            if self.damage.loses(down):
+        missing = self.damage.missing
+        downs = cut_span(rows, height, (area[0] for area in missing))
+        rights = cut_span(columns, width, (area[1] for area in missing))
+        for down, right in itertools.product(downs, rights):
+            if self.damage.loses(down) or self.damage.misses(down, right):
                 continue
             place = (slice(down[0] - rows[0], down[1] - rows[0]), slice(right[0] - columns[0], right[1] - columns[0]))
             try:
@@ -371,14 +375,20 @@ def open_raster(
             chosen = tuple(dataset.indexes) if raw else choose_bands(name, kinds_of(dataset), bands, wanted)
             if not raw:
                 check_scale(name, dataset, chosen, scale)
-            missing = {f"missing file {file}": None for file in missing_sources(dataset)}
+            missing = missing_sources(dataset)
             raster = Raster(
                 path=path,
                 dataset=dataset,
                 bands=chosen,
                 scale=_for_each(scale, chosen),
                 fill=_for_each(fill, chosen) or (),
-                damage=Damage(path=path, skip_bad=skip_bad, skip_flag=skip_flag, found=missing),
+                damage=Damage(
+                    path=path,
+                    skip_bad=skip_bad,
+                    skip_flag=skip_flag,
+                    found={f"missing file {file}": None for file in missing},
+                    missing=missing_areas(dataset, missing),
+                ),
                 palette=None if bands or raw else palette_of(dataset),
                 orientation=orientation_of(dataset),
                 validity=validity,

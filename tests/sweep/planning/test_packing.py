@@ -118,7 +118,7 @@ def test_what_does_not_fit_alone_still_gets_a_whole_gpu_and_that_is_said(data: T
     resources, packing = _pack(data, needing(16, unet=3, sam=16))
     assert packing and (packing.trials_per_gpu, packing.share, resources.concurrent) == (1, 1.0, 1)
     assert packing.lines == [
-        "packing        1 trial a GPU (16.0 GB): unet 3.0 GB, sam 16.0 GB at most",
+        "packing        1 trial per GPU (16.0 GB): unet 3.0 GB, sam 16.0 GB at most",
         "packing        sam: does not fit a GPU with 10 % to spare; every trial gets a whole one, and saves memory "
         "where it runs out",
     ]
