@@ -42,7 +42,7 @@ CURVES: Mapping[str, Callable[[float], float]] = MappingProxyType(
         "stops at 24 tiles exactly": _flat_after(24),
     }
 )
-"""True mean IoU by tiles. The last one cannot be told from one that continues: nobody has seen it stop."""
+"""True mean IoU by tiles. The last one cannot be distinguished from one that continues: nobody has seen it stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def timed(action: Callable[[], object], device: torch.device, times: int) -> float:
-    """Return seconds a call after one to warm up, the work that the device still has to do included."""
+    """Return seconds per call after one to warm up, the work that the device still has to do included."""
 
     def wait() -> None:
         if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""What the driver costs a trial at 10, 100 and 1,000 trials of no training, against plain Ray Tune.
+"""What the driver costs per trial at 10, 100 and 1,000 trials of no training, against plain Ray Tune.
 
 Run with ``python -m benchmarks.scale``; some minutes on two CPU cores, ``--quick`` about two. Actors are
 reused by all ways and two trials run side by side, so that only the driver differs.
@@ -23,7 +23,7 @@ NAME = "scale"
 WAYS = {
     "tilesweep": "tilesweep",
     "plain Ray Tune": "plain",
-    "plain Ray Tune, a checkpoint an epoch": "checkpoints",
+    "plain Ray Tune, a checkpoint per epoch": "checkpoints",
 }
 SIDE = 64
 """Of the tiles, which nobody trains on."""
@@ -89,7 +89,7 @@ def main() -> None:
         for trials in counts:
             found[trials] = in_turn({name: way(word, trials) for name, word in WAYS.items()}, repeats)
             title = f"{trials} trials of 2 reports: seconds per trial"
-            report.add(Section(title=title, unit="s a trial", values=found[trials], baseline="plain Ray Tune"))
+            report.add(Section(title=title, unit="s per trial", values=found[trials], baseline="plain Ray Tune"))
         few, many = counts[-2:] if len(counts) > 1 else (0, counts[0])
         for name, word in WAYS.items():
             late = median(found[many][name]) * many - (median(found[few][name]) * few if few else 0)

@@ -81,7 +81,7 @@ class Plain(tune.Trainable):  # type: ignore[misc]
         return {**dict.fromkeys(HISTORY_FIELDS, 0.5), "epoch": self.epoch, "done": self.epoch == EPOCHS}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Keep what a start would go on from."""
+        """Keep what a start would continue from."""
         (Path(checkpoint_dir) / "state.json").write_text(json.dumps({"epoch": self.epoch}))
 
     def load_checkpoint(self, checkpoint: str) -> None:

@@ -63,7 +63,7 @@ def _is_file(path: Path) -> bool:
 
 @contextmanager
 def _running(path: Path, what: str) -> Iterator[None]:
-    """Run code of the user's in the block; whatever it raises is a fault of its file, told in a line.
+    """Run code of the user's in the block; whatever it raises is a fault of its file, reported in a line.
 
     Raises:
         SpaceError: As said.

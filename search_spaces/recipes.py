@@ -65,7 +65,7 @@ def _faults(architecture: str, fields: Mapping[str, Any]) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """Return a table's name as TOML wants it: quoted where it holds more than letters, digits, ``_`` and ``-``."""
+    """Return a table's name as TOML needs it: quoted where it holds more than letters, digits, ``_`` and ``-``."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 

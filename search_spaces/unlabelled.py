@@ -26,7 +26,7 @@ def with_unlabelled(
         Names in the registry.
 
     Raises:
-        RecipeError: There are none and an architecture wants them, or there are and none is trained.
+        RecipeError: There are none and an architecture needs them, or there are and none is trained.
     """
     names = tuple(get_architecture(name).name for name in architectures)
     named = [name for name in names if learns_unlabelled(name)]

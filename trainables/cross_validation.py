@@ -159,7 +159,7 @@ class CrossValidation:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps that a fold takes an epoch."""
+        """Optimizer steps per epoch of a fold."""
         return self._trainers[0].steps_per_epoch
 
     @property
@@ -179,7 +179,7 @@ class CrossValidation:
 
     @property
     def memory_measures(self) -> str:
-        """What the fold that did most does to fit into the device's memory; empty for nothing."""
+        """What the fold that did most does to fit into the device's memory; empty where it does nothing."""
         return max((trainer.memory for trainer in self._trainers), key=lambda memory: memory.rung).measures
 
     def memory_news(self) -> list[str]:

@@ -23,7 +23,7 @@ class WeightAverage:
 
     Args:
         tensors: Name to weight or statistic, each floating-point and the model's own memory: what is averaged.
-        decay: Share of the old average kept a step, in [0, 1).
+        decay: Share of the old average kept per step, in [0, 1).
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float) -> None:
@@ -66,8 +66,8 @@ class WeightAverage:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what ``state_dict`` returned.
 
-        A state from before updates were counted holds the parameters' averages alone, all with the full decay; it goes
-        on with that decay, and with the statistics of the weights in training as its own first ones.
+        A state from before updates were counted holds the parameters' averages alone, all with the full decay; it
+        continues with that decay, and with the statistics of the weights in training as its own first ones.
         """
         counted = "updates" in state
         self._updates = state["updates"] if counted else WARMED_UP

@@ -138,7 +138,7 @@ class Training(Protocol):
 
     @property
     def memory_measures(self) -> str:
-        """What is done to fit into the device's memory; empty for nothing."""
+        """What is done to fit into the device's memory; empty where nothing is done."""
 
     def memory_news(self) -> list[str]:
         """Return lines about what was done for that since the last call."""

@@ -72,7 +72,7 @@ class Recipe:
         augmentation: Name of a preset in ``trainables.augment.presets``.
         crop_size: Side of a training view in pixels, a multiple of 32 up to 16,384; a smaller tile is padded with
             pixels that do not count.
-        draws_per_epoch: Sample draws an epoch, with replacement, from 2 to 1,000,000.
+        draws_per_epoch: Sample draws per epoch, with replacement, from 2 to 1,000,000.
         batch_size: Sample draws per step, from 2 (BatchNorm has no statistics over one pooled value) to 4,096.
         max_epochs: Epochs after which training ends, from 1 to 99,999.
         patience: Epochs without a better val IoU before training ends early, from 1 to 1,000,000.

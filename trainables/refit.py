@@ -1,4 +1,4 @@
-"""A training on all labelled tiles, once a cross-validation has said how: nothing is left to score it on."""
+"""A training on all labelled tiles, after a cross-validation has said how: nothing is left to score it on."""
 
 from __future__ import annotations
 

@@ -119,7 +119,9 @@ class EpochReport:
     ]
     memory_measures: Annotated[
         str | None,
-        Shown("What was done to fit into the device's memory; empty for nothing", "", HISTORY | TABLE, late=TABLE),
+        Shown(
+            "What was done to fit into the device's memory; empty where nothing was", "", HISTORY | TABLE, late=TABLE
+        ),
     ] = None
     best_epoch: Annotated[int, Shown("The epoch with the best val IoU so far", "", EVENT)]
     best_val_iou: Annotated[float, Shown("Its val IoU", IOU, EVENT | TRACKERS)]
@@ -186,7 +188,7 @@ class TrialReport:
     Attributes:
         epoch: The epoch; None for a failure.
         final: The final scores, with the last epoch.
-        failure: Why the trial cannot be trained; empty for nothing.
+        failure: Why the trial cannot be trained; empty where it can.
     """
 
     epoch: EpochReport | None = None

@@ -33,7 +33,7 @@ class Stepper:
         memory: What is done where memory does not suffice.
         average: Follows the weights; None for none.
         encoder: Makes the features of batches that bring none; None where the model is to make its own.
-        consistency: What unlabelled views add; None for nothing.
+        consistency: What unlabelled views add; None without them.
         compiled: Whether ``torch.compile`` translates the forward pass.
     """
 

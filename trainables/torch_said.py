@@ -83,7 +83,7 @@ def _kept_or_asked(file: Path) -> Mapping[str, Any]:
 
 
 def _place() -> str:
-    """Return what an answer holds for: this installation of torch, this CPU, and what torch is told to use of it."""
+    """Return what an answer holds for: this installation of torch, this CPU, and how much of it torch may use."""
     found = find_spec("torch")
     origin = found.origin if found and found.origin else ""
     with suppress(PackageNotFoundError, OSError):

@@ -281,7 +281,7 @@ class Trainer:
 
     @property
     def memory_measures(self) -> str:
-        """What is done to fit into the device's memory; empty for nothing."""
+        """What is done to fit into the device's memory; empty where nothing is."""
         return self.memory.measures
 
     def memory_news(self) -> list[str]:

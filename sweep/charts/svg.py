@@ -1,4 +1,4 @@
-"""Charts as SVG: no library, no request; colours come from a style sheet, shapes tell series apart, too."""
+"""Charts as SVG: no library, no request; colours come from a style sheet, shapes distinguish series, too."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def shape(number: int) -> str:
 
 
 def symbol(number: int, look: Look = "filled") -> Markup:
-    """Return a series' shape around the origin, drawn so that three measurements of one model can be told apart."""
+    """Return a series' shape around the origin, drawn so that three measurements of one model can be distinguished."""
     if look == "filled":
         return Markup('<path class="mark" d="{}"/>').format(shape(number))
     outline = Markup('<path class="hollow" d="{}"/>').format(shape(number))

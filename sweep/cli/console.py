@@ -107,7 +107,7 @@ class Command:
         name: ``phase1``, or ``patches make``.
         options: The options' dataclass, an ``OutputOptions``.
         main: Takes the parsed options, and where to say what; returns an exit code, or None for 0.
-        examples: Arguments that many want -> what they bring; shown by ``--help``.
+        examples: Arguments that many use -> what they bring; shown by ``--help``.
     """
 
     name: str

@@ -77,7 +77,7 @@ class Output:
         console: What happens on the way; says nothing with ``--quiet`` or ``--json``.
         results: What came out and what to do next; says nothing with ``--json``.
         events: The same for programs; says something only with ``--json``.
-        next_command: The command that the user was told to run next; empty for none.
+        next_command: The command that the user was advised to run next; empty for none.
         afterwards: Estimates the seconds of what follows without being asked for; None where nothing does.
     """
 

@@ -23,7 +23,7 @@ def check_clock(subject: Subject) -> Sequence[Finding]:
     """Compare the clock with the storage's and with what was written."""
     try:
         there = subject.reach()
-    except StorageError:  # told by the check of the storage
+    except StorageError:  # the check of the storage says that
         return [judge_clock(None, None, time.time())]
     return [judge_clock(storage_skew(there), _last_reading(subject.storage), time.time())]
 
@@ -63,5 +63,5 @@ def _last_reading(storage: Storage) -> float | None:
     try:
         moments = [datetime.fromisoformat(reading.time) for reading in Ledger(storage).readings()]
     except (LedgerError, ValueError):
-        return None  # told by the check of the ledger
+        return None  # the check of the ledger says that
     return max((one.replace(tzinfo=one.tzinfo or UTC).timestamp() for one in moments), default=None)

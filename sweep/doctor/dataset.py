@@ -17,7 +17,7 @@ from trainables.invocation import words
 from trainables.wording import counted
 
 SHOWN = 3
-"""Faults that are told; ``patches check`` lists all of them."""
+"""Faults that are listed; ``patches check`` lists all of them."""
 
 
 def check_dataset(subject: Subject) -> Sequence[Finding]:

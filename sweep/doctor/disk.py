@@ -57,7 +57,7 @@ class DiskUse:
 def check_disk(subject: Subject) -> Sequence[Finding]:
     """Compare the room in every folder that a sweep writes to with what Phase 1 takes there."""
     places = [_measure("weights", "TILESWEEP_CACHE", cache(), CACHE_BYTES)]
-    with suppress(ExperimentError):  # told by the check of that folder
+    with suppress(ExperimentError):  # the check of that folder says it
         places.insert(0, _measure(RAY, "RAY_TMPDIR", choose_folder().path, RAY_BYTES))
     if subject.storage.is_local:
         places.insert(0, _measure(RESULTS, "--storage", Path(subject.storage.root), _needed(subject)))
@@ -112,7 +112,7 @@ def _needed(subject: Subject) -> float:
         recipes = grid(subject.profile, subject.architectures)
         trials = tuple(_trial(recipe) for recipe in recipes)
         return sweep_bytes(SweepPlan(trials=trials), data, subject.resources().concurrent)
-    except (DataError, RecipeError):  # told by the checks of the tiles and of the extras
+    except (DataError, RecipeError):  # said by the checks of the tiles and of the extras
         return 0.0
 
 

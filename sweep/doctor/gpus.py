@@ -80,7 +80,7 @@ def check_gpu(subject: Subject) -> Sequence[Finding]:
     try:
         found = subject.torch()
     except ProbeError:
-        found = {"fault": "told by the check of torch"}
+        found = {"fault": "the check of torch says why"}
     if found["fault"]:
         return [warn("not looked at: torch does not load", "fix torch first")]
     profile, away = subject.profile, subject.cluster is not None

@@ -1,4 +1,4 @@
-"""What the doctor can be told of the sweep that is to come: flags of the sweeps' names and types."""
+"""What the doctor can know of the sweep that is to come: flags of the sweeps' names and types."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from trainables.invocation import words
 from trainables.storage import Storage
 
 SHOWN = 5
-"""Unfinished experiments that are told."""
+"""Unfinished experiments that are listed."""
 
 
 def check_storage(subject: Subject) -> Sequence[Finding]:
@@ -29,7 +29,7 @@ def check_storage(subject: Subject) -> Sequence[Finding]:
 def _out_of_reach(subject: Subject) -> list[Finding]:
     try:
         subject.reach()
-    except StorageError:  # told by the check of the storage
+    except StorageError:  # the check of the storage says that
         return [warn("not looked at: the storage is out of reach", "bring the storage back first")]
     return []
 

@@ -93,7 +93,7 @@ class Subject:
         """Return what the trials of Phase 1 would get of this machine."""
         try:
             gpus = len(self.torch()["devices"])
-        except ProbeError:  # told by the check of torch
+        except ProbeError:  # the check of torch says that
             gpus = 0
         return ResourceRequest().divide(trials=len(self.architectures), total_cpus=cpu_share().count, total_gpus=gpus)
 

@@ -66,7 +66,7 @@ def _cut(tile: Tile, top: int, left: int, window: int) -> NDArray[np.uint8]:
 
 
 def kept_convolutions(proto: Any) -> list[str]:
-    """Return the names of the convolutions that stay float32: the first, the last, and those of a channel each.
+    """Return the names of the convolutions that stay float32: the first, the last, and those that read one channel.
 
     Their ranges are far wider than others' (EfficientNet-Lite0's first one alone cost 0.1 of IoU), and they are few.
 

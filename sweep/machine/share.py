@@ -20,7 +20,7 @@ class CpuShare:
     Attributes:
         count: How many, at least 1.
         machine: Those of the whole machine.
-        bound_by: What gives us fewer than all of them; empty for nothing.
+        bound_by: What gives us fewer than all of them; empty where nothing does.
     """
 
     count: int

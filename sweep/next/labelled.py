@@ -65,7 +65,7 @@ def open_labelled(ensemble: Ensemble, patches: Path | None, storage: Storage, ou
     files, scored = scored_tiles(storage, output)
     pixels = dict.fromkeys(scored, TEST)
     if place is None:
-        say(output.results, "warning", "no dataset is known, so nothing tells what is labelled: name it by --patches")
+        say(output.results, "warning", "no dataset is known, so what is labelled is not known: name it by --patches")
         return LabelledSet(place=None, data=None, known=KnownTiles(None, files, pixels))
     try:
         root = local_copy(place, ("train", "val"))
@@ -73,7 +73,7 @@ def open_labelled(ensemble: Ensemble, patches: Path | None, storage: Storage, ou
     except DataError as error:
         if patches is not None:
             raise
-        why = f"{error.faults[0]}; nothing tells what is labelled: name the dataset by --patches"
+        why = f"{error.faults[0]}; what is labelled is not known: name the dataset by --patches"
         say(output.results, "warning", why)
         return LabelledSet(place=None, data=None, known=KnownTiles(None, files, pixels))
     _require_same(ensemble, data, place)

@@ -129,7 +129,7 @@ class Looked:
     Attributes:
         windows: N of them.
         pool: What is known of them, in the same order.
-        dropped: As in ``Survey``, with those that only their pixels told.
+        dropped: As in ``Survey``, with those that were known by their pixels alone.
         bad: What could not be read and was left out, a line each.
     """
 

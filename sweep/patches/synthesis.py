@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             size=1024,
             task=Task(),
             origin=(
-                "Synthetic: drawn by tilesweep's seeded generator at 0.3 m a pixel "
+                "Synthetic: drawn by tilesweep's seeded generator at 0.3 m per pixel "
                 "(python -m sweep.patches synthesize). No photograph and no real place."
             ),
             ground_sample_distance_m=0.3,

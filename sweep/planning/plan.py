@@ -37,7 +37,7 @@ class StudyPlan:
             is then made on those trainings.
         repeats: Trainings of each of these recipes, with seeds that the search has not used.
         starts: Recipes that it tries right after the shared one, fewer than ``trials``.
-        evidence: What is known of the architecture before the search; None for nothing.
+        evidence: What is known of the architecture before the search; None where nothing is.
     """
 
     template: TrialPlan

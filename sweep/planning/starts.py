@@ -19,7 +19,7 @@ class Start:
         values: Searched recipe field to value, within the space.
         origin: The training it comes from, ``EXPERIMENT/ATTEMPT``.
         val_iou: Mean IoU over whole val tiles there, in [0, 1]; of several trainings of the recipe their mean.
-        changed: What is not as it was there, a few words each; empty for nothing.
+        changed: What is not as it was there, a few words each; empty where nothing changed.
     """
 
     values: Mapping[str, Any]

@@ -111,7 +111,7 @@ class FinishedMap:
                 if _classes(self.mask(name)):
                     raise ExperimentError(
                         f"--threshold {settings.threshold:g}: decides on one foreground class, but {self.mask(name)} "
-                        f"tells several apart; leave it out"
+                        f"distinguishes several classes; leave it out"
                     )
                 if self.probability(name) is None:
                     raise ExperimentError(

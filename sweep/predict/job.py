@@ -66,8 +66,8 @@ class Job:
         settings: How they predict and what comes out.
         out: Folder of the results.
         skip_bad: Leave damaged blocks out.
-        progress: Is told of every window.
-        validity: What of a raster is taken for nothing beside what the file says.
+        progress: Called after every window.
+        validity: What of a raster counts as no data beside what the file says.
         arrangement: How the pixels of files become those that the models see.
     """
 
@@ -224,7 +224,7 @@ class Job:
 
     @property
     def uncertainty(self) -> Literal["entropy", "disagreement"] | None:
-        """What is kept of how unsure the models are; None for nothing."""
+        """What is kept of how unsure the models are; None where nothing is kept."""
         if not self.settings.uncertainty:
             return None
         return "disagreement" if self.ensemble.size > 1 else "entropy"

@@ -59,7 +59,7 @@ class Mapper:
         device: Where it runs.
         batch_size: Windows per forward pass.
         threshold: Probability from which on a pixel is foreground, in (0, 1); classes have none.
-        progress: Is told of every window that is predicted or skipped.
+        progress: Called for every window that is predicted or skipped.
         channels: Logits per pixel.
         uncertainty: What is kept of it: the entropy of the prediction, or the disagreement that the forward pass gives
             as one channel more; None is nothing.

@@ -66,7 +66,7 @@ class PolygonSummary:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a record and programs are told of it."""
+        """What records and events say of it."""
         found = {"polygons": self.number, "dropped": self.dropped, "area_m2": self.area_m2}
         return {**found, "rectangles": self.rectangles} if self.rectangles else found
 

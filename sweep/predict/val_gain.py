@@ -32,7 +32,7 @@ class ValGain:
 
     Attributes:
         plain: IoU per tile of the leader alone at 0.5.
-        chosen: IoU per tile as the user wants to predict.
+        chosen: IoU per tile as the user would predict.
         out_of_fold: Whether each tile was predicted by the models of the fold that left it out; else they are val's.
     """
 

@@ -79,7 +79,7 @@ def working(
         options: The command's; ``inputs`` are its positional ones.
         count: All processes together, this one included.
         output: Where it is said that one failed: the others have taken its work over.
-        fitted: What they are told, see ``told_by_first``.
+        fitted: What the first one found, see ``told_by_first``.
     """
     if count < 2:
         yield

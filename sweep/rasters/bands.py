@@ -125,7 +125,7 @@ def whole_bands(dataset: Any) -> tuple[Literal["all", "alpha", "some"], ...]:
 
     Returns:
         ``all`` where it says so, ``alpha`` for a band that says how opaque the others are, else ``some``. Whoever reads
-        alpha as a band of its own is told nothing by it of what is hidden.
+        alpha as a band of its own learns nothing by it of what is hidden.
     """
     from rasterio.enums import MaskFlags
 

@@ -42,7 +42,7 @@ class Damage:
         return any(_meet(rows, area[0]) and _meet(columns, area[1]) for area in self.missing)
 
     def note_block(self, dataset: Any, row: int, column: int, size: tuple[int, int], error: Exception) -> None:
-        """Keep in mind that a block of the file is damaged, or give up.
+        """Keep in mind that a block of the file is damaged, or raise.
 
         Args:
             dataset: An open rasterio dataset.
@@ -66,7 +66,7 @@ class Damage:
         self.found[place] = None
 
     def note_once(self, rows: Span, columns: Span, error: Exception) -> None:
-        """Keep in mind that a window failed once and did not fail again, or give up.
+        """Keep in mind that a window failed once and did not fail again, or raise.
 
         Raises:
             UnreadableError: ``skip_bad`` is not set.
@@ -81,7 +81,7 @@ class Damage:
         self.found[place] = None
 
     def refuse_nested(self, dataset: Any, error: Exception) -> None:
-        """Give up on a virtual raster of virtual rasters: GDAL keeps those open, so what failed cannot be retried.
+        """Refuse a virtual raster of virtual rasters: GDAL keeps those open, so what failed cannot be retried.
 
         They then show filler where it failed, also to a dataset that is opened again (GDAL 3.10).
 

@@ -33,7 +33,7 @@ class Pixels:
     """A part of a raster.
 
     Attributes:
-        image: (C, H, W) uint8; what holds nothing has the colour that the model takes for nothing.
+        image: (C, H, W) uint8; what holds nothing has the colour that stands for no data.
         valid: (H, W) bool, False where the raster has no data, is transparent, could not be read, or is outside the
             area that is wanted; what is there is in ``image`` all the same.
     """
@@ -58,7 +58,7 @@ class Raster:
         damage: What of it could not be read, and what is done about that.
         palette: (N, 4) uint8 colours and alpha of the values of a raster of indices; None for none.
         orientation: How its pixels are turned before anyone sees them.
-        validity: What of it is taken for nothing beside what the file says.
+        validity: What of it counts as no data beside what the file says.
         area: Outside of which everything is; None for everywhere.
     """
 
@@ -360,7 +360,7 @@ def open_raster(
         skip_flag: The flag that errors advise, which sets ``skip_bad``.
         raw: Whether all its bands are read as they are: whatever they hold, and a palette's indices.
         drivers: GDAL's names of the formats that are opened; empty for all.
-        validity: What of it is taken for nothing beside what the file says.
+        validity: What of it counts as no data beside what the file says.
 
     Raises:
         UnreadableError: It cannot be opened, or files that it shows are missing.

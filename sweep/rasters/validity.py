@@ -1,4 +1,4 @@
-"""What of a raster is taken for nothing beside what the file itself says: a value, transparency, what is outside."""
+"""What of a raster counts as no data beside what the file itself says: a value, transparency, what is outside."""
 
 from __future__ import annotations
 
@@ -134,12 +134,12 @@ class ClippedArea:
 
 @dataclass(frozen=True, kw_only=True)
 class Validity:
-    """What of a raster is taken for nothing.
+    """What of a raster counts as no data.
 
     Attributes:
         nodata: A pixel with this value in every band; None for no value.
         ignore_alpha: Transparent pixels count as any others.
-        area: What is outside of it; None for nothing.
+        area: What is outside of it; None without one.
     """
 
     nodata: float | None = None

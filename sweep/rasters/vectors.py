@@ -165,7 +165,7 @@ def write_layer(
 
 
 def _require_complete(path: Path, number: int, layer: str) -> None:
-    """Look at what GDAL writes last, as it does not tell of a disk that is full by then.
+    """Look at what GDAL writes last, as it does not report a disk that is full by then.
 
     Raises:
         OSError: It is not complete.

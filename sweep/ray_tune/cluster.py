@@ -88,7 +88,7 @@ def _joined(
         try:
             with silent_core():
                 context = ray.init(address=target.address, **{**arguments, "runtime_env": runtime_env})
-        except (Exception, SystemExit) as error:  # Ray's own kinds, and its way to give up on a silent server
+        except (Exception, SystemExit) as error:  # Ray's own kinds, and how it stops waiting for a silent server
             ray.shutdown()
             raise could_not_join(target, error) from error
     try:

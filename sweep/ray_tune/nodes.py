@@ -77,7 +77,7 @@ def upload_weights(plan: SweepPlan, storage: Storage, console: Console) -> str |
 
 
 def _answer(reference: Any) -> str:
-    """Return what is wrong with the storage on a node; empty for nothing."""
+    """Return what is wrong with the storage on a node; empty where nothing is."""
     import ray
 
     try:
@@ -89,7 +89,7 @@ def _answer(reference: Any) -> str:
 
 
 def _sees(address: str, token: str) -> str:
-    """Say what is wrong with a storage, on the node where this runs; empty for nothing."""
+    """Say what is wrong with a storage, on the node where this runs; empty where nothing is."""
     storage = Storage.open(address)
     try:
         if storage.find(token) != token.encode():

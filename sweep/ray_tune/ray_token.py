@@ -71,7 +71,7 @@ def ready_token() -> str:
     """Bring about what ``plan_token`` says, in files that only this user can read.
 
     Returns:
-        What the user has to know of it, a line; empty for nothing.
+        What the user has to know of it, a line; empty where there is nothing to know.
 
     Raises:
         ExperimentError: As there.

@@ -22,7 +22,7 @@ class SweepStopper(tune.Stopper):  # type: ignore[misc]
 
     Attributes:
         limit: The flag whose limit was reached; empty for none.
-        fault: What is wrong with the storage; empty for nothing.
+        fault: What is wrong with the storage; empty where nothing is.
     """
 
     def __init__(

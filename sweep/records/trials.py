@@ -233,7 +233,7 @@ class TrialRecords:
 
 
 def read_reports(experiment: Experiment, attempt: str) -> list[dict[str, Any]]:
-    """Read what a trial reported, an entry an epoch, in order; empty before the first one.
+    """Read what a trial reported, an entry per epoch, in order; empty before the first one.
 
     Raises:
         ExperimentError: The file is damaged.

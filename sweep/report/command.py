@@ -137,8 +137,8 @@ class _Places:
         """Choose the places.
 
         Args:
-            study: What the report tells of, if that is a whole study.
-            experiments: What it tells of.
+            study: What the report is about, if that is a whole study.
+            experiments: What it is about.
             out: Where the page goes, the others beside it; None is the study's or the experiment's folder.
             endings: Of the files.
         """

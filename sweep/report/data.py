@@ -167,7 +167,7 @@ class ReportData:
         return Counter(row.title for row in self.rows)
 
     def label(self, row: LeaderboardRow) -> str:
-        """Return what a contender is called: its architecture's title, and what else it takes to tell it apart."""
+        """Return what a contender is called: its architecture's title, and what else distinguishes it."""
         if self._titles[row.title] < 2:
             return row.title
         return (

@@ -22,10 +22,10 @@ GRACE_SECONDS = 15.0
 
 
 def follow(subject: ReportSubject, first: Page, make: Callable[[], Page], output: Output, *, browse: bool) -> None:
-    """Serve the report while a process runs what it tells of; Ctrl-C ends that alone.
+    """Serve the report while a process runs what it is about; Ctrl-C ends that alone.
 
     Args:
-        subject: What it tells of.
+        subject: What it is about.
         first: The page as it is now.
         make: Makes it again, and writes it.
         output: Where to say the page's address, and why it is no longer refreshed.

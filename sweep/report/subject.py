@@ -1,4 +1,4 @@
-"""What a report tells of: experiments by name, or a study, of which more phases begin while it runs."""
+"""What a report is about: experiments by name, or a study, of which more phases begin while it runs."""
 
 from __future__ import annotations
 

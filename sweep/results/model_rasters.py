@@ -78,7 +78,7 @@ def open_for_model(
         bands: Numbers of the bands that they see, from 1; empty for those of their tiles' names.
         scale: The values that become 0 and 255; None for those of their tiles.
         skip_bad: Leave damaged blocks out.
-        validity: What of it is taken for nothing beside what the file says.
+        validity: What of it counts as no data beside what the file says.
         arrangement: How its pixels become those that the models see.
 
     Raises:

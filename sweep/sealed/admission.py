@@ -105,7 +105,7 @@ class _Before:
     """What an experiment's attempts have seen of test.
 
     Attributes:
-        unrecorded: Those of them with scores or predictions of test that no line of the ledger tells of.
+        unrecorded: Those of them with scores or predictions of test that are in no line of the ledger.
     """
 
     def __init__(
@@ -162,8 +162,8 @@ def _refusal(experiment: Experiment, attempt: Attempt, first: Reading) -> str:
 
 def _unrecorded(ledger: Ledger, name: str) -> str:
     return (
-        f"{name}: its folder holds scores or predictions of test, but no line of {ledger.address} tells of that "
-        f'reading; restore the ledger, or --again "REASON" reads test a second time and marks the row'
+        f"{name}: its folder holds scores or predictions of test, but that reading is not in {ledger.address}; "
+        f'restore the ledger, or --again "REASON" reads test a second time and marks the row'
     )
 
 

@@ -34,7 +34,7 @@ class AuditResult:
     """A reading against what is on disk; each field but the first two and the last says ``matches`` or what is wrong.
 
     Attributes:
-        reading: The ledger's line; None for scores that no line tells of.
+        reading: The ledger's line; None for scores that are in no line.
         attempt: ``EXPERIMENT/ATTEMPT``.
         weights: The weights file.
         data: Train and val tiles.

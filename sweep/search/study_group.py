@@ -217,7 +217,7 @@ class StudyGroup(TrialGroup):
         return self._finals is not None and not self._finals and not self._finals_running
 
     def _close(self) -> None:
-        """End the search: give up what is still paused, and plan the trials with the best recipes."""
+        """End the search: stop what is still paused, and plan the trials with the best recipes."""
         for trial in self._trials():
             if trial.state not in STATES:
                 self._study.tell(trial.number, state=TrialState.PRUNED)

@@ -63,7 +63,7 @@ class StudyRun:
         return None if self.record.budget is None else max(0.0, self.record.budget - self.spent)
 
     def write(self, *, running: bool) -> None:
-        """Write how long it has taken, and whether it goes on."""
+        """Write how long it has taken, and whether it continues."""
         now, mono = time.time(), time.monotonic()
         self.record = replace(
             self.record,
@@ -216,7 +216,7 @@ def _say_finalists(finalists: Finalists, phase: str, output: Output) -> None:
         say(
             output.results,
             "left out",
-            f"{names}: tied as well, but lower by val IoU; --repeats 3 would tell more apart",
+            f"{names}: tied as well, but lower by val IoU; --repeats 3 would distinguish more",
         )
     output.events.emit("finalists", phase=phase, architectures=list(finalists.names), left_out=list(finalists.left_out))
 

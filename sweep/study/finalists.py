@@ -13,7 +13,7 @@ from sweep.sealed.next_step import tied_at_the_top
 
 @dataclass(frozen=True, kw_only=True)
 class Finalists:
-    """Who goes on.
+    """Which architectures continue.
 
     Attributes:
         names: The architectures, the best one first.
@@ -30,7 +30,7 @@ class Finalists:
 
 
 def to_search(first: Experiment, profile: Profile) -> Finalists:
-    """Return who goes to Phase 2: the best one and those that cannot be told from it, by rank.
+    """Return who goes to Phase 2: the best one and those that tie with it, by rank.
 
     Args:
         first: Phase 1.

@@ -66,6 +66,6 @@ def for_phase(options: StudyOptions, *, resumed: bool = False) -> dict[str, Any]
 
 
 def of_these(options: StudyOptions, architectures: Sequence[str]) -> dict[str, Any]:
-    """Return what a phase gets that trains these architectures alone: unlabelled images for those that want them."""
+    """Return what a phase gets that trains these architectures alone: unlabelled images for those that use them."""
     wanted = any(map(learns_unlabelled, architectures))
     return {"architectures": tuple(architectures), "unlabelled": options.unlabelled if wanted else None}

@@ -28,7 +28,7 @@ def test_a_raster_of_another_resolution_is_warned_about_with_both_numbers(
     shutil.copytree(scored.storage, storage)
     description = storage / "phase1-smoke" / "sweep.json"
     content = json.loads(description.read_text())
-    content["data"]["sheet"] = {"metres a pixel": "0.3"}
+    content["data"]["sheet"] = {"metres per pixel": "0.3"}
     description.write_text(json.dumps(content))
     near = write_tif(tmp_path / "in" / "near.tif", scene(64, 64))
     far = write_tif(tmp_path / "in" / "far.tif", scene(64, 64), transform=HERE @ Affine.scale(2))

@@ -88,7 +88,7 @@ def _each(values: Sequence[float], like: Tensor) -> Tensor:
 
 def _move(pixels: Tensor, labels: Tensor, views: Views) -> tuple[Tensor, Tensor]:
     side = pixels.shape[-1]
-    # From pixels of the result to pixels of the view, as sampling wants it.
+    # From pixels of the result to pixels of the view, as sampling needs it.
     matrices = torch.stack([torch.linalg.inv(torch.from_numpy(view.warp(side))) for view in views])
     axis = torch.arange(side, dtype=torch.float32, device=pixels.device)
     maps = _tensor(matrices[:, :2].float(), pixels)

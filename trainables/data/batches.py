@@ -59,7 +59,7 @@ def batch_sizes(draws: int, batch_size: int) -> list[int]:
     BatchNorm has no statistics over one sample. To that end a batch may hold one draw more than asked.
 
     Args:
-        draws: Sample draws an epoch, at least 2.
+        draws: Sample draws per epoch, at least 2.
         batch_size: The size aimed at, at least 2.
 
     Returns:

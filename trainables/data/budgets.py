@@ -57,7 +57,7 @@ def draw_tiles(
 def class_shares(tiles: Sequence[Tile], task: Task) -> NDArray[np.float64]:
     """Return (tiles, classes) shares of the labelled pixels, each class's divided by its standard deviation over tiles.
 
-    So a rare class tells tiles apart as much as a common one. Of a binary task there is the foreground alone.
+    So a rare class distinguishes tiles as much as a common one. Of a binary task there is the foreground alone.
     """
     counts = np.array([count_classes(tile, len(task.classes)) for tile in tiles], dtype=np.float64)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)

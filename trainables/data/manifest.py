@@ -20,6 +20,8 @@ from trainables.invocation import call
 from trainables.task import Task
 
 MANIFEST_FILE = "manifest.json"
+METRES, METRES_BEFORE = "metres per pixel", "metres a pixel"
+"""Key of a dataset's sheet that says how large its pixels are, and how older experiments have it."""
 FORMAT = 1
 MAX_BYTES = 512 * 2**20
 """Bytes of a manifest; one of 300,000 files has some 90 million."""
@@ -171,7 +173,7 @@ class Manifest:
             "origin": self.origin,
             "licence": self.licence,
             "version": self.version,
-            "metres a pixel": "" if distance is None else f"{distance:g}",
+            METRES: "" if distance is None else f"{distance:g}",
         }
         return {name: text for name, text in known.items() if text}
 
@@ -278,7 +280,7 @@ def _read(kind: type[_Part], path: Path, values: Mapping[str, Any]) -> _Part:
 def metres_in(sheet: Mapping[str, Any]) -> float | None:
     """Return what a dataset's sheet says of its metres per pixel; None where nobody has said, as it is free text."""
     try:
-        metres = float(sheet["metres a pixel"])
+        metres = float(sheet[METRES if METRES in sheet else METRES_BEFORE])
     except (KeyError, TypeError, ValueError):
         return None
     return metres if 0 < metres < math.inf else None

@@ -119,7 +119,7 @@ class TuningData:
         name: The dataset's name, from its manifest or folder.
         synthetic: Whether the manifest says that the tiles were drawn by a program.
         fingerprint: Hex sha256 over split, name and content of every train and val file.
-        sheet: What the manifest says of the dataset: origin, licence, version, metres a pixel, where they are known.
+        sheet: What the manifest says of the dataset: origin, licence, version, metres per pixel, where they are known.
         leaks: Tiles of different splits that show the same ground: identical files, and what the manifest names.
         leaks_checked: Whether the manifest says that somebody has looked for all kinds of them.
         scenes: Name of a train or val tile to its scene, as the manifest says; missing where it is not known.

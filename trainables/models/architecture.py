@@ -32,7 +32,7 @@ class Architecture:
         title: What tables print.
         track: ``cnn``, ``sam`` or ``vit`` (another foundation model's); decides the shared recipe's learning rate and
             batch size, and what an epoch is estimated to cost.
-        needs: The pretrained weights that it wants; see ``trainables.models.weights``.
+        needs: The pretrained weights that it needs; see ``trainables.models.weights``.
         factory: Builds the model from a recipe, resolved weights, the number of channels and that of the images' bands.
         transformer: Its encoder is a vision transformer that is trained, with a tenth of a CNN's learning rate.
         fixed_encoder: The encoder is never trained, and so the same for all trials with the same weights.

@@ -1,4 +1,4 @@
-"""Pretrained weights on the nodes of a cluster: brought to a storage once, fetched once a node."""
+"""Pretrained weights on the nodes of a cluster: brought to a storage once, fetched once per node."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def _is_whole(path: Path, sha256: str) -> bool:
 
 @lru_cache
 def _digest(path: Path, _size: int, _changed: int) -> str:
-    """Return a file's digest, which is read once a process and state of the file."""
+    """Return a file's digest, which is read once per process and state of the file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -78,9 +78,9 @@ class OwnModel(SegmentationModel):
 
 
 def build(recipe: Recipe, weights: Weights, channels: int, bands: int) -> OwnModel:
-    """Build the model of a user's file or package; ``weights`` only tell what its encoder holds.
+    """Build the model of a user's file or package; ``weights`` only say what its encoder holds.
 
-    The function is told the number of bands if it has a parameter of that name.
+    The function gets the number of bands if it has a parameter of that name.
 
     Raises:
         RecipeError: It does not build, or the images have other bands than it can know of.

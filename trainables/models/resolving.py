@@ -28,7 +28,7 @@ def resolve(
     """Find, and if allowed download, the weights that an architecture needs.
 
     Args:
-        needs: What it wants.
+        needs: What it needs.
         mode: ``pretrained`` finds or downloads; ``available`` takes what is on disk, else random; ``random``.
         model_size: Tiny stand-ins take no pretrained weights.
         sam_checkpoint: SAM's file; None looks at ``$TILESWEEP_SAM_CHECKPOINT`` and then in the cache.

@@ -30,8 +30,8 @@ class SamBase(EncoderDecoder):
     A subclass implements ``decode`` and sets ``taps``.
 
     Attributes:
-        taps: Numbers of the blocks whose outputs the decoder wants; none means the neck's features alone.
-        normalisation: Mean and standard deviation a channel, for inputs in [0, 1].
+        taps: Numbers of the blocks whose outputs the decoder takes; none means the neck's features alone.
+        normalisation: Mean and standard deviation per channel, for inputs in [0, 1].
     """
 
     taps: tuple[int, ...] = ()

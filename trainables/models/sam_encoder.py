@@ -55,7 +55,7 @@ def encode(encoder: Any, inputs: Tensor, taps: tuple[int, ...] = (), *, neck: bo
     Args:
         encoder: What ``build_encoder`` returned.
         inputs: (B, 3, H, W) normalised, H and W multiples of 16. Position embeddings are interpolated away from 1024.
-        taps: Numbers of blocks, from 1, whose output is wanted; none wants the neck's.
+        taps: Numbers of blocks, from 1, whose output is wanted; none is for the neck's.
         neck: Whether the neck's is wanted after those.
 
     Returns:

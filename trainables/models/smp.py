@@ -25,7 +25,7 @@ class SmpModel(EncoderDecoder):
 
     Args:
         model: An SMP model, its decoder carrying the dropout already.
-        mean: Of the encoder's training data, a channel, for inputs in [0, 1].
+        mean: Of the encoder's training data, per channel, for inputs in [0, 1].
         std: Likewise.
         stride: What heights and widths must be a multiple of.
         bands: Bands of the images.

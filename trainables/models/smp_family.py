@@ -51,7 +51,7 @@ NORMALISATION: dict[str, tuple[Sequence[float], Sequence[float]]] = {
     "timm-tf_efficientnet_lite": (HALF, HALF),
     "dpn": DPN,
 }
-"""Mean and standard deviation a channel that SMP's encoders were trained with, where they are not ImageNet's own."""
+"""Mean and standard deviation per channel that SMP's encoders were trained with, where they are not ImageNet's own."""
 
 
 def check_names(name: str, architecture: str, encoder: str) -> None:
@@ -196,7 +196,7 @@ def _why_not(architecture: str, encoder: str, error: Exception) -> str:
 
 
 def normalisation(encoder: str) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the mean and standard deviation a channel that an encoder was trained with."""
+    """Return the mean and standard deviation per channel that an encoder was trained with."""
     if encoder.startswith("tu-"):
         import timm
 

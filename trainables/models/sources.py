@@ -259,13 +259,13 @@ def _hub_file(repository: str, revision: str | None, may_download: bool) -> Path
         return Path(found)
     if not may_download:
         return None
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; a failure is told below
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; a failure is reported below
     try:
         return Path(hf_hub_download(repository, name, revision=revision))
     except Exception as error:
         if type(error).__name__ == "GatedRepoError":
             raise WeightsError(
-                f"{repository}: its publisher wants its licence accepted; do so at "
+                f"{repository}: its publisher requires its licence to be accepted; do so at "
                 f"https://huggingface.co/{repository}, log in by hf auth login, and run again"
             ) from error
         raise WeightsError(

@@ -26,7 +26,7 @@ class Weights:
     Attributes:
         kind: ``none`` (the architecture has no pretrained encoder), ``random``, ``imagenet``, ``sam``, or ``own``
             (the user's own code fills its encoder).
-        needs: What the architecture wants, whether or not it got it.
+        needs: What the architecture needs, whether or not it got it.
         path: Absolute path of the file on the driver's machine; empty unless there is one.
         sha256: Hex digest of that file; empty unless there is one.
     """

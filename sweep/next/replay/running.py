@@ -53,7 +53,7 @@ def run_replay(
         budgets: Rising numbers of tiles, at least two.
         draws: How many.
         seed: Seeds them.
-        done: Is told how many lessons have been learnt.
+        done: Called with the number of lessons that have been learnt.
     """
     found: dict[str, list[NDArray[np.float64]]] = {strategy.name: [] for strategy in strategies}
     for draw in range(draws):

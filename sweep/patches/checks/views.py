@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_KEYPOINTS = 600
-"""SIFT keypoints a tile; a tenth of a tile in common still shares dozens of them."""
+"""SIFT keypoints per tile; a tenth of a tile in common still shares dozens of them."""
 VIEW = 512
 """Longest side in pixels at which keypoints are looked for and two tiles are laid over each other."""
 THUMBNAIL = 32

@@ -119,7 +119,7 @@ def bounds(part: Outline | Runs) -> Area:
 
 
 def common(one: Area, other: Area) -> Area | None:
-    """Return what two boxes share; None for nothing."""
+    """Return what two boxes share; None where they share nothing."""
     top, left = max(one.top, other.top), max(one.left, other.left)
     height = min(one.rows.stop, other.rows.stop) - top
     width = min(one.columns.stop, other.columns.stop) - left

@@ -24,9 +24,9 @@ MASKS = (
 )
 """What people call the folders, in lower case."""
 MASK_FOLDERS = ("_labels", "_masks", "_label", "_mask", "_gt", "annot", "_annot", "_map")
-"""How the name of a folder of masks goes on after that of its images."""
+"""How the name of a folder of masks continues after that of its images."""
 MASK_SUFFIXES = ("_mask", "_masks", "_label", "_labels", "_gt", "_m", "_L", "_seg", "-mask")
-"""How the name of a mask goes on after that of its image."""
+"""How the name of a mask continues after that of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)

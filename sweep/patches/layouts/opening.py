@@ -93,7 +93,7 @@ def find_images(listing: Listing, labels: Path, images: str = "") -> FoundSource
     Args:
         listing: Holds ``imgs/`` (or ``images/``) at any depth, or the images themselves.
         labels: The labels' file or folder.
-        images: What ``--images`` says; empty for nothing.
+        images: What ``--images`` says; empty without it.
 
     Raises:
         DataError: No image in it, or two of one name.

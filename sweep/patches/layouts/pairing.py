@@ -78,7 +78,7 @@ def placed(stem: str, image: Path, mask: Path, place: Sequence[str]) -> Pair:
 def as_sources(pairs: Iterable[Pair], *, always: bool = False) -> dict[str, SourceRaster]:
     """Name the pairs: by their stems, and with their places in front where stems occur twice.
 
-    Where that makes one name for several, the folders that tell their images apart are in their names, too. A split
+    Where that makes one name for several, the folders that distinguish their images are in their names, too. A split
     that has all pairs is no division, and is forgotten.
 
     Args:

@@ -34,7 +34,7 @@ class SplitLook:
         deviations: (B,) their standard deviation over all pixels.
         ranges: (B, 2) their smallest and largest value.
         empty: Names of the tiles without a pixel beyond the first class, in the dataset's order.
-        features: Name to one number a tile, (tiles,): the means of the bands, ``contrast`` (standard deviation of
+        features: Name to one number per tile, (tiles,): the means of the bands, ``contrast`` (standard deviation of
             grey), ``sharpness`` (variance of the Laplacian of grey), and the share of every class but the first.
     """
 

@@ -57,7 +57,7 @@ class _Camera:
 def draw_road_scene(seed: int, *, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw a road as a camera on a mast sees it; a pure function of its arguments.
 
-    Colours do not tell the classes apart: pavements are as grey as the road, kiosks as bright as cars, and clothes
+    Colours do not distinguish the classes: pavements are as grey as the road, kiosks as bright as cars, and clothes
     have the colours of both.
 
     Args:

@@ -68,7 +68,7 @@ def test_a_card_has_the_test_score_and_the_calibration_where_they_are_known(fold
         "after": error,
     }
     about |= {"folds": 3, "refit": True, "name": "a|*b*"}
-    about["data"]["sheet"] = {"metres a pixel": "0.3", "origin": "two\nlines"}
+    about["data"]["sheet"] = {"metres per pixel": "0.3", "origin": "two\nlines"}
     text = model_card(about, folder / "m.onnx", Interval(mean=0.6, low=0.5, high=0.7))
     assert "| 0.600 | 0.500 to 0.700 | on test, by `sweep.score` |" in text
     assert "- Calibrated: temperature 2; error 0.1000 (0.0500 to 0.2000) -> 0.1000" in text
