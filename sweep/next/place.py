@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from typing_extensions import TypedDict
 
 from sweep.records.choice import CHOICE_FILE
-from sweep.records.outputs import is_sealed, require_no_tiles, sealed, sha256_of, unwritable
+from sweep.records.outputs import is_sealed, require_no_tiles, sealed, sha256_of, unused_beside, unwritable
 from trainables.documents import MIB, DamagedError, parse_json, read_bounded
 from trainables.errors import ExperimentError
 
@@ -38,15 +39,15 @@ def require_ours(out: Path, *, overwrite: bool) -> None:
         raise ExperimentError(f"--out {out}: exists already and is no folder; name a folder")
     if not out.exists() or not any(out.iterdir()):
         return
+    another = f"say --out {quote(str(unused_beside(out)))}"
     if not (out / CHOICE_FILE).is_file():
-        raise ExperimentError(f"--out {out}: holds what this command has not written; choose another folder")
+        raise ExperimentError(f"--out {out}: holds what this command has not written; {another}")
     if touched := touched_files(out):
         raise ExperimentError(
-            f"--out {out}: holds files that somebody has worked on, such as {touched[0].relative_to(out)}; choose "
-            f"another folder"
+            f"--out {out}: holds files that somebody has worked on, such as {touched[0].relative_to(out)}; {another}"
         )
     if not overwrite:
-        raise ExperimentError(f"--out {out}: holds an earlier choice; choose another folder, or say --overwrite")
+        raise ExperimentError(f"--out {out}: holds an earlier choice; {another}, or --overwrite replaces it")
 
 
 def touched_files(out: Path) -> list[Path]:

@@ -7,6 +7,7 @@ what a person added is not lost either.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -92,8 +93,20 @@ def require_no_tiles(folder: Path, name: str) -> None:
         raise ExperimentError(f"{name}: is where a dataset keeps its tiles; choose another folder")
 
 
+def unused_beside(folder: Path) -> Path:
+    """Return a path beside a folder where nothing is yet: its name with the first number from 2 that is free."""
+    place = folder if folder.name.strip(".") else folder.resolve()
+    names = (place.parent / f"{place.name}_{number}" for number in itertools.count(2))
+    return next(name for name in names if not os.path.lexists(name))
+
+
 def require_free(
-    path: Path, *, flag: str = "--out", overwrite: bool = False, ending: str | None = None, sha256: str | None = None
+    path: Path,
+    *,
+    flag: str = "--out",
+    overwrite: bool | None = False,
+    ending: str | None = None,
+    sha256: str | None = None,
 ) -> None:
     """Refuse to write a file where something stands that is not ours to replace.
 
@@ -101,7 +114,7 @@ def require_free(
         path: The file.
         flag: What the user gave it to, for the message; empty where the command chose the place itself.
         overwrite: Replace what the user can have wanted to replace. A folder, a link, a dataset's tile and a file of an
-            experiment are no such things.
+            experiment are no such things. None where the command has no such flag.
         ending: How the file is sealed, see ``sealed``; None for a format without a seal, of which nothing is replaced
             unasked.
         sha256: Hash of such a file as it was written, where that is known: then it is replaced unless it was edited.
@@ -132,7 +145,7 @@ def require_free(
         raise ExperimentError(f"{name}: is a file of an experiment and is never replaced; choose another name")
     if not overwrite:
         why = ", not as tilesweep wrote it" if ending or sha256 else ""
-        fix = "choose another name, or say --overwrite" if flag else "move it, or say --overwrite"
+        fix = f"{'choose another name' if flag else 'move it'}{', or say --overwrite' if overwrite is not None else ''}"
         raise ExperimentError(f"{name}: exists already{why}; {fix}")
 
 
@@ -155,7 +168,7 @@ def write_files(
     contents: Mapping[Path, bytes],
     *,
     flag: str = "--out",
-    overwrite: bool = False,
+    overwrite: bool | None = False,
     ending: str | None = None,
     make_folders: bool = True,
 ) -> None:

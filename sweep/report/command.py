@@ -22,6 +22,7 @@ from trainables.storage import Storage
 
 if TYPE_CHECKING:
     from sweep.report.assemble import Page
+    from sweep.report.new_labels import NewLabels
 
 MOST_EXPERIMENTS = 8
 """A page of more would be neither small nor read."""
@@ -103,7 +104,7 @@ def main(options: ReportOptions, output: Output) -> int:
 
     sources = read()
     page = assemble(sources)
-    _say(page, *write(page), [line for one in new_labels(sources) for line in one.lines], output)
+    _say(page, *write(page), new_labels(sources), output)
     for source in sources:
         if not source.board.written:
             text = f"not renewed in {source.experiment.address}, which cannot be written"
@@ -185,13 +186,15 @@ class _Places:
         return {one: self.storage.path(name) for one, name in self.names.items()}
 
 
-def _say(page: Page, written: Mapping[str, str], size: int, brought: Sequence[str], output: Output) -> None:
+def _say(page: Page, written: Mapping[str, str], size: int, brought: Sequence[NewLabels], output: Output) -> None:
     """Print the answer, what new labels brought, and where the page is."""
     for chapter in page.chapters:
         output.results.print(f"{chapter.name}: {chapter.answer.verdict}")
         output.events.emit("answer", text=chapter.answer.verdict)
-    for line in brought:
-        output.results.print(line)
+    for one in brought:
+        for line in one.lines:
+            output.results.print(line)
+        output.events.emit("new_labels", **one.fields)
     for what, why in dict.fromkeys(one for chapter in page.chapters for one in chapter.answer.warnings):
         say(output.results, "warning", f"{what}: {why}")
     shown = f"{written['.html']} ({size / 1e6:.1f} MB in one file: open it in a browser, or send it)"

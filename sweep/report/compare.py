@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sweep.report.blocks import Block, Cell, Row, Section, Table, Text
 from sweep.report.data import ReportData
-from sweep.report.new_labels import new_labels
+from sweep.report.new_labels import new_labels, widest
 from sweep.report.ranking import KEY, by_importance, is_alone_first, name_cell, ranking_cell
 from sweep.results.columns import FOR_PEOPLE, MAIN, filled
 from sweep.results.contenders import Contender
@@ -41,7 +41,7 @@ def across(sources: Sequence[ReportData]) -> str:
     standing = stand(contenders)[0]
     if len(_experiments(standing, owners)) < 2 or len(standing.ranked) < 2:
         if brought := new_labels(sources):
-            return brought[0].headline
+            return widest(brought).headline
         return f"{len(sources)} experiments that cannot be ranked together; each has its own answer below."
     return headline(standing, {name: name_in(name, owners) for name in owners})
 

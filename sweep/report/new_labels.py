@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 from sweep.report.data import ReportData
 from sweep.results.statistics import Interval, mean_interval
@@ -58,6 +59,24 @@ class NewLabels:
         return lines
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """Say it to programs."""
+        return {
+            "earlier": self.earlier.experiment.name,
+            "later": self.later.experiment.name,
+            "tiles": self.tiles,
+            "models": [
+                {
+                    "title": one.title,
+                    "before": one.before,
+                    "after": one.after,
+                    "gain": {"mean": one.gain.mean, "low": one.gain.low, "high": one.gain.high},
+                }
+                for one in self.found
+            ],
+        }
+
+    @property
     def headline(self) -> str:
         """Say it of the later one's best contender, and of how many others the gain is certain."""
         head, best, *others = self.lines
@@ -65,6 +84,11 @@ class NewLabels:
             return f"{head} {best}."
         gained = sum(one.gain.low is not None and one.gain.low > 0 for one in self.found[1:])
         return f"{head} {best}; of {counted(len(others), 'other')}, {gained} gained for certain."
+
+
+def widest(found: Sequence[NewLabels]) -> NewLabels:
+    """Return the pair with the most new tiles: of three versions the first and the last."""
+    return max(found, key=lambda one: one.tiles)
 
 
 def new_labels(sources: Sequence[ReportData]) -> list[NewLabels]:

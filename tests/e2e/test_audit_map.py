@@ -276,7 +276,31 @@ def test_two_maps_that_say_the_same_are_not_compared(area_map: Path, here: Run) 
 )
 def test_another_sample_is_not_drawn_over_the_first(area_map: Path, here: Run, arguments: list[str], said: str) -> None:
     here("audit", "map", area_map, "--sample", 20)
-    assert_refused(here("audit", "map", area_map, *arguments), said, "choose another folder with --out")
+    folder = area_map.parent / "area_mask_audit"
+    folder.with_name("area_mask_audit_2").touch()  # in the way
+    other = folder.with_name("area_mask_audit_3")
+    refused = here("audit", "map", area_map, *arguments)
+    assert_refused(refused, said, f"draw a new sample with --out {other}")
+    assert here("audit", "map", area_map, *arguments, "--out", other).returncode == 0
+    assert (other / "sample.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["sheet.html", "accuracy.json"])
+def test_a_file_that_somebody_edited_is_not_replaced(area_map: Path, here: Run, name: str) -> None:
+    folder = area_map.parent / "area_mask_audit"
+    here("audit", "map", area_map, "--sample", 20)
+    if name == "accuracy.json":
+        fill(folder, _truth)
+        assert here("audit", "map", area_map).returncode == 0
+    assert here("audit", "map", area_map).returncode == 0  # its own
+    edited = (folder / name).read_text(encoding="utf-8") + "<!-- mine -->"
+    (folder / name).write_text(edited, encoding="utf-8")
+    refused = here("audit", "map", area_map)
+    assert_refused(refused, f"{name}: exists already, not as tilesweep wrote it; move it")
+    assert "--overwrite" not in refused.stderr  # which the command does not have
+    assert (folder / name).read_text(encoding="utf-8") == edited
+    (folder / name).rename(folder / "mine")
+    assert here("audit", "map", area_map).returncode == 0
 
 
 def test_a_sheet_without_its_sample_is_not_overwritten(area_map: Path, here: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from sweep.rasters.addresses import is_remote, unsigned
 from sweep.rasters.extra import require_geo
 from sweep.records.labelling import keep_with
 from sweep.records.map_audits import ACCURACY_FILE, MAP_AUDIT_FILE
-from sweep.records.outputs import require_no_tiles, sealed, write_files
+from sweep.records.outputs import require_free, require_no_tiles, sealed, unused_beside, write_files
 from sweep.records.provenance import typed_command
 from trainables.errors import ExperimentError
 
@@ -48,6 +49,8 @@ def main(options: MapOptions, output: Output) -> int:
     require_no_tiles(folder, f"--out {folder}")
     if folder.exists() and not folder.is_dir():
         raise ExperimentError(f"--out {folder}: is a file; name a folder")
+    for name, ending in ((PAGE_FILE, ".html"), (ACCURACY_FILE, ".json")):
+        require_free(folder / name, flag="", overwrite=None, ending=ending)
     if options.filled is not None and not options.filled.is_file():
         raise ExperimentError(f"--filled {options.filled}: no such file; correct the path")
     sample = MapSample.read(folder)
@@ -81,7 +84,7 @@ def _draw(options: MapOptions, maps: ClassMaps, folder: Path, output: Output) ->
         if (folder / name).exists():
             raise ExperimentError(
                 f"{folder / name}: is there without its {SAMPLE_FILE}, which says what it is of; put that back, or "
-                f"choose another folder with --out"
+                f"draw a new sample with --out {quote(str(unused_beside(folder)))}"
             )
     name = " and ".join(map(unsigned, options.maps))
     watch = CountedItems(output.console)
@@ -125,7 +128,7 @@ def _require_same(options: MapOptions, sample: MapSample, maps: ClassMaps, folde
     Raises:
         ExperimentError: As said.
     """
-    another = "choose another folder with --out"
+    another = f"draw a new sample with --out {quote(str(unused_beside(folder)))}"
     if len(sample.paths) != len(options.maps):
         raise ExperimentError(f"{folder}: holds a sample of {' and '.join(sample.paths)}; {another}")
     asked = typed(options)
@@ -146,7 +149,7 @@ def _require_same(options: MapOptions, sample: MapSample, maps: ClassMaps, folde
     if now.digest != sample.digest:
         raise ExperimentError(
             f"{' and '.join(map(unsigned, options.maps))}: changed since the sample in {folder} was drawn, whose "
-            f"labels are kept; put the old map back, or draw a new sample: {another}"
+            f"labels are kept; put the old map back, or {another}"
         )
 
 
@@ -163,7 +166,7 @@ def _write_page(sample: MapSample, filled: Filled, maps: ClassMaps, folder: Path
             drawn = opened.draw([one.column for one in shown], [one.row for one in shown])
             views = list(CountedItems(output.console)("drawing the page", drawn, len(shown)))
     page = draw_page(sample, filled, views, folder, image)
-    write_files({folder / PAGE_FILE: sealed(page.encode(), ".html")}, flag="", overwrite=True)
+    write_files({folder / PAGE_FILE: sealed(page.encode(), ".html")}, flag="", overwrite=None)
 
 
 def _say_missing(sample: MapSample, filled: Filled, folder: Path, output: Output) -> None:
@@ -189,7 +192,7 @@ def _estimate(options: MapOptions, sample: MapSample, filled: Filled, folder: Pa
     audit = audit_of(sample, filled, folder)
     content = json.dumps(audit).encode()
     path = folder / ACCURACY_FILE
-    write_files({path: sealed(content, ".json")}, flag="", overwrite=True)
+    write_files({path: sealed(content, ".json")}, flag="", overwrite=None)
     say_audit(audit, output)
     say(output.results, "results", str(path))
     emit_audit(audit, str(path), output)

@@ -224,7 +224,7 @@ def test_an_earlier_choice_is_replaced_if_said_and_never_labels_that_somebody_sa
     out = tmp_path / "out"
     flags = {"model": model, "patches": patches, "out": out}
     assert run(incoming, "--count", 2, **flags).returncode == 0
-    assert_refused(run(incoming, "--count", 2, **flags), "holds an earlier choice")
+    assert_refused(run(incoming, "--count", 2, **flags), f"holds an earlier choice; say --out {tmp_path / 'out_2'}, or")
     assert run(incoming, "--count", 2, "--overwrite", **flags).returncode == 0
     label = next((out / "tiles").glob("*.json"))
     label.write_text(json.dumps(json.loads(label.read_text()) | {"imageData": "as a program saves it"}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,19 @@ def test_the_command_says_it_of_every_model(tmp_path: Path, here: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert "What 2 new train tiles brought" in done.stdout
     assert "0.320 before, 0.420 after" in done.stdout and "0.720 before, 0.720 after" in done.stdout
+    lines = here("report", "old", "new", "--storage", tmp_path, "--json").stdout.splitlines()
+    (event,) = [one for one in map(json.loads, lines) if one["event"] == "new_labels"]
+    assert (event["earlier"], event["later"], event["tiles"]) == ("old", "new", 2)
+    best, other = event["models"]
+    assert (best["before"], other["after"]) == (pytest.approx(0.72), pytest.approx(0.42))
+    assert other["gain"]["mean"] == pytest.approx(0.1) and best["gain"]["low"] < 0 < best["gain"]["high"]
+
+
+def test_of_three_versions_the_headline_is_about_the_first_and_the_last(tmp_path: Path) -> None:
+    versions = {"v1": ["a"], "v2": ["a", "b"], "v3": ["a", "b", "c"]}
+    sources = _read(*(_version(tmp_path, name, BEFORE, train) for name, train in versions.items()))
+    for order in permutations(sources):
+        assert across(list(order)).startswith("What 2 new train tiles brought (v3 over v1,")
 
 
 @pytest.mark.parametrize(
