@@ -201,7 +201,7 @@ def test_a_ledger_that_is_gone_is_not_laundered(scored: Path, capsys: Say) -> No
             assert _verify(scored) == 1
         capsys.readouterr()
         assert _score(scored) == 2
-        assert "holds scores or predictions of test, but no line of" in capsys.readouterr().err
+        assert "holds scores or predictions of test, but that reading is not in" in capsys.readouterr().err
         assert not _lines(scored)
     assert _score(scored, "--again", "the ledger was lost") == 0
     assert [line["reason"] for line in _lines(scored)] == ["the ledger was lost"]

@@ -100,7 +100,7 @@ def test_a_gated_file_says_how_its_licence_is_accepted(monkeypatch: pytest.Monke
         raise GatedRepoError("403 Client Error")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
-    with pytest.raises(WeightsError, match=r"licence accepted; do so at https://hugg.*/timm/vit_small.*hf auth"):
+    with pytest.raises(WeightsError, match=r"licence to be accepted; do so at https://hugg.*/timm/vit_small.*hf auth"):
         resolve(ARCHITECTURES["dinov3_vit_s_dpt"].needs, "pretrained")
 
 
