@@ -35,8 +35,9 @@ from sweep.predict.parts import Parts
 from sweep.predict.together import write_virtual
 from sweep.rasters.gdal import quiet_gdal
 from sweep.rasters.mosaic import Mosaic
+from sweep.rasters.opening import open_raster
 from sweep.rasters.pieces import as_mosaic
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.raster import Raster
 from trainables.data.imagery import COLOURS
 from trainables.data.tiles import TuningData
 from trainables.inference import default_batch, ready, within_memory

@@ -7,7 +7,7 @@ from typing import Any
 
 from sweep.rasters.addresses import unsigned, unsigned_in
 from sweep.rasters.files import SHOWN, UnreadableError, nested_sources
-from sweep.rasters.orientation import Area, Span
+from sweep.rasters.orientation import Span, Spans
 
 SEQUENTIAL = ("JPEG", "PNG")
 """GDAL's names of formats that are decoded from the top: behind a fault, nothing is data."""
@@ -31,7 +31,7 @@ class Damage:
     skip_flag: str = ""
     found: dict[str, None] = field(default_factory=dict)
     lost_from: int | None = None
-    missing: tuple[Area, ...] = ()
+    missing: tuple[Spans, ...] = ()
 
     def loses(self, rows: Span) -> bool:
         """Whether some of these stored rows are behind a fault."""

@@ -165,8 +165,8 @@ def nested_sources(dataset: Any) -> list[str]:
     return [file for file in dataset.files if file.lower().endswith(".vrt") and file != dataset.name]
 
 
-def require_sources(path: str, dataset: Any, *, skip_bad: bool = False, skip_flag: str = "") -> None:
-    """Refuse a virtual raster with missing sources.
+def require_sources(path: str, dataset: Any, *, skip_bad: bool = False, skip_flag: str = "") -> list[str]:
+    """Return the missing sources of a virtual raster, or refuse it.
 
     Args:
         path: Its name in the error.
@@ -180,7 +180,7 @@ def require_sources(path: str, dataset: Any, *, skip_bad: bool = False, skip_fla
     """
     missing, nested = missing_sources(dataset), nested_sources(dataset)
     if not missing or (skip_bad and not nested):
-        return
+        return missing
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     fix = f"put them back{f', or {skip_flag} leaves their pixels out' if skip_flag else ''}"
     if nested:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from sweep.rasters.orientation import Area
+from sweep.rasters.orientation import Spans
 
 
-def missing_areas(dataset: Any, missing: Sequence[str]) -> tuple[Area, ...]:
+def missing_areas(dataset: Any, missing: Sequence[str]) -> tuple[Spans, ...]:
     """Tell by a virtual raster's own list of sources where it shows nothing.
 
     GDAL (3.10) is not asked: after some virtual raster that shows another one was read in the same process, it reads a
@@ -26,9 +26,9 @@ def missing_areas(dataset: Any, missing: Sequence[str]) -> tuple[Area, ...]:
     """
     if not missing:
         return ()
-    whole: Area = ((0, dataset.height), (0, dataset.width))
+    whole: Spans = ((0, dataset.height), (0, dataset.width))
     root = ElementTree.fromstring(dataset.tags(ns="xml:VRT")["xml:VRT"])  # as GDAL writes what it has read
-    found: dict[str, dict[Area, None]] = {_absolute(Path(file)): {} for file in missing}
+    found: dict[str, dict[Spans, None]] = {_absolute(Path(file)): {} for file in missing}
     for file, place in _sources(root, Path(dataset.name).parent):
         if file in found:
             found[file][_area(place) or whole] = None
@@ -49,7 +49,7 @@ def _absolute(file: Path) -> str:
     return str(file.resolve())
 
 
-def _area(place: ElementTree.Element | None) -> Area | None:
+def _area(place: ElementTree.Element | None) -> Spans | None:
     """Return every pixel that a rectangle touches."""
     if place is None:
         return None

@@ -19,7 +19,7 @@ from trainables.errors import DataError
 
 Span = tuple[int, int]
 """From a first pixel to the one after the last."""
-Area = tuple[Span, Span]
+Spans = tuple[Span, Span]
 """Rows and columns."""
 Values = TypeVar("Values", bound=np.generic)
 PHOTOS = ("JPEG", "PNG", "WEBP")

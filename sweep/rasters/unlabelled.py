@@ -18,8 +18,9 @@ from sweep.rasters.bands import kinds_of
 from sweep.rasters.gdal import gdal
 from sweep.rasters.ground import metres_per_pixel, place_in
 from sweep.rasters.held_out import HeldOut
+from sweep.rasters.opening import open_raster
 from sweep.rasters.orientation import UPRIGHT
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.raster import Raster
 from trainables.data.imagery import Imagery
 from trainables.data.tiles import Tile, natural_order
 from trainables.errors import DataError, TilesweepError

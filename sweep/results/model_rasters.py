@@ -15,8 +15,9 @@ from sweep.rasters.addresses import unsigned
 from sweep.rasters.collars import collar_share
 from sweep.rasters.georeference import require_transform, sides_of_pixel
 from sweep.rasters.mosaic import Mosaic
+from sweep.rasters.opening import open_raster
 from sweep.rasters.pieces import MosaicRaster, as_mosaic
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.raster import Raster
 from sweep.rasters.resampled import Resampled, in_metres
 from sweep.rasters.validity import BY_FILE, Validity
 from sweep.results.ensemble import Ensemble

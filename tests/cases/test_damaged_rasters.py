@@ -16,7 +16,8 @@ from rasterio.errors import RasterioIOError
 
 from sweep.predict.mapper import NODATA
 from sweep.rasters.files import UnreadableError, made_of, missing_sources
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from tests.cases.stub_model import names, predict
 from tests.rasters import write_tif
 from trainables.errors import TilesweepError

@@ -23,8 +23,8 @@ from rasterio.crs import CRS
 from rasterio.rio.main import main_group
 from rasterio.rpc import RPC
 
+from sweep.rasters.opening import open_raster
 from sweep.rasters.orientation import Orientation
-from sweep.rasters.raster import open_raster
 from tests.cases.stub_model import names, predict
 from trainables.data.pictures import ORIENTATION as ORIENTATION_TAG
 from trainables.errors import ExperimentError

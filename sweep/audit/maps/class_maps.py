@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sweep.rasters.addresses import unsigned
 from sweep.rasters.files import Stamp, stamp
 from sweep.rasters.georeference import Georeference, is_located
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from trainables.errors import DataError
 
 VALUES = 256

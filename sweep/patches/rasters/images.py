@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sweep.patches.rasters.area import Area
 from sweep.patches.rasters.reader import DRIVERS, RasterFile
 from sweep.rasters.bands import GREY, all_bands, choose_bands
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from trainables.data.imagery import COLOURS, RGB, Imagery, to_bytes
 from trainables.errors import DataError
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from sweep.patches.rasters.area import Area
 from sweep.rasters.bands import kinds_of, palette_of, whole_bands
+from sweep.rasters.opening import open_raster as open_shared
 from sweep.rasters.orientation import orientation_number
 from sweep.rasters.raster import Raster
-from sweep.rasters.raster import open_raster as open_shared
 from trainables.errors import DataError
 from trainables.wording import counted
 

@@ -13,7 +13,7 @@ from affine import Affine
 from sweep.next.known import KnownTiles
 from sweep.next.windows import CandidateWindow, Unlabelled
 from sweep.rasters.held_out import pixels_sha256
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 from trainables.data.manifest import Manifest
 

@@ -18,7 +18,7 @@ from sweep.next.windows import (
     find_unlabelled,
     read_windows,
 )
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 
 RASTER = Unlabelled(path="a.tif", name="a", folder="")

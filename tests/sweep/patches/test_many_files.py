@@ -15,7 +15,7 @@ from sweep.patches.options import Make
 from sweep.patches.rasters import reader
 from sweep.patches.rasters.reader import forget_headers, open_raster
 from sweep.patches.tiling.plan import plan_tiles
-from sweep.rasters import raster
+from sweep.rasters import opening, raster
 from sweep.rasters.files import open_dataset
 from sweep.rasters.gdal import gdal
 from trainables.data import folds
@@ -53,7 +53,8 @@ def test_each_image_and_each_mask_is_opened_once_to_plan(
         opened.append(str(Path(path).relative_to(tmp_path / "in")))
         return open_dataset(path, **settings)
 
-    monkeypatch.setattr(raster, "open_dataset", counted)
+    for module in (opening, raster):
+        monkeypatch.setattr(module, "open_dataset", counted)
     plan = plan_tiles(found, options, {})
     assert len(plan.tiles) == len(names)
     assert sorted(opened) == sorted(f"{folder}/{name}" for folder in ("images", "masks") for name in names)

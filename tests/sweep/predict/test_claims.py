@@ -17,7 +17,7 @@ from sweep.predict.claims import Claims, GoneError, chunks_of
 from sweep.predict.cover import Cover
 from sweep.predict.mapper import Mapper, Part
 from sweep.predict.parts import Parts
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 from tests.sweep.predict.test_predict import redness
 from trainables.errors import ExperimentError

@@ -24,7 +24,8 @@ from sweep.predict.mapper import NODATA, Mapper, Part
 from sweep.predict.outputs import write_geotiff, write_overlay, write_picture
 from sweep.predict.parts import Parts
 from sweep.rasters.georeference import side_of_pixel
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from trainables.errors import TilesweepError
 from trainables.task import Task
 from trainables.windows import Side

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sweep.predict.together import find_stacks, stack_bands
 from sweep.rasters.band_files import find_band_files, stacked
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 from trainables.data.imagery import COLOURS
 from trainables.errors import DataError, ExperimentError

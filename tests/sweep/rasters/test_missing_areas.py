@@ -10,7 +10,7 @@ import rasterio
 
 from sweep.rasters.files import missing_sources
 from sweep.rasters.missing import missing_areas
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 
 SIDE = 64

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sweep.predict.together import write_virtual
 from sweep.rasters.mosaic import Mosaic, missing_in_words
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from trainables.data.imagery import COLOURS
 from trainables.errors import DataError, ExperimentError
 

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from sweep.rasters.nodata import by_nodata
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 
 

@@ -14,8 +14,8 @@ import rasterio
 from sweep.predict.together import write_virtual
 from sweep.rasters import pieces
 from sweep.rasters.mosaic import Mosaic
+from sweep.rasters.opening import open_raster
 from sweep.rasters.pieces import MosaicRaster, as_mosaic
-from sweep.rasters.raster import open_raster
 from sweep.rasters.validity import Validity
 from tests.sweep.rasters.test_mosaic import CITY, quarters, write
 from trainables.data.imagery import COLOURS

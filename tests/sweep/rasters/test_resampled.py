@@ -11,7 +11,8 @@ import pytest
 from affine import Affine
 from numpy.typing import NDArray
 
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from sweep.rasters.resampled import Resampled, in_metres
 from sweep.rasters.validity import Validity
 from tests.rasters import write_tif

@@ -13,7 +13,7 @@ import tifffile
 from sweep.rasters.addresses import is_remote, is_subdataset
 from sweep.rasters.files import UnreadableError, file_of, is_elsewhere, open_dataset, stamp
 from sweep.rasters.inputs import find_inputs, result_name
-from sweep.rasters.raster import open_raster
+from sweep.rasters.opening import open_raster
 from tests.rasters import write_tif
 from trainables.errors import DataError
 

@@ -13,7 +13,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.opening import open_raster
+from sweep.rasters.raster import Raster
 from sweep.rasters.validity import ClipArea, Validity
 from tests.rasters import write_tif
 from trainables.errors import DataError

@@ -14,8 +14,9 @@ from PIL import Image
 from sweep.audit.maps.class_maps import ClassMaps
 from sweep.charts.page import photo
 from sweep.rasters.addresses import unsigned
+from sweep.rasters.opening import open_raster
 from sweep.rasters.outlines import transformed
-from sweep.rasters.raster import Raster, open_raster
+from sweep.rasters.raster import Raster
 from trainables.data.imagery import picture_of
 from trainables.errors import DataError
 
