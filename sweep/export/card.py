@@ -17,7 +17,7 @@ from sweep.results.contenders import Readings
 from sweep.results.statistics import Interval, mean_interval
 from sweep.results.trained_models import TrainedModel
 from trainables.data.imagery import band_list
-from trainables.data.manifest import METRES, METRES_BEFORE
+from trainables.data.manifest import metres_said
 from trainables.wording import counted
 
 ROUGH = 12
@@ -104,7 +104,7 @@ def _origin(about: Mapping[str, Any]) -> Iterator[str]:
 
 def _limits(about: Mapping[str, Any]) -> Iterator[str]:
     data, val = about["data"], about["val"]
-    metres = data["sheet"].get(METRES, data["sheet"].get(METRES_BEFORE))
+    metres = metres_said(data["sheet"])
     yield "## Limits"
     yield ""
     yield "- The scores are about ground, sensors and seasons like those of the tiles, not about others."

@@ -18,6 +18,9 @@ ODD = re.compile(
     r"\bmend(s|ed|ing)?\b|\bgo(es)? on\b|\bwent on\b|\blies? in\b|\btold\b|\b(give|gives|given|gave) up\b|\bwants?\b"
     r"|\banew\b|\b(once|twice) an? \w"
     r"|\b(row|line|trial|point|copy|process|request|run)s? an? (trial|epoch|tile|node|fold|attempt)\b"
+    r"|\b(draws|steps|seconds|entry|number|kept|checkpoint|keypoints|metres|m|s|GB|MB|calls|deviation) an? "
+    r"(trial|epoch|tile|node|fold|attempt|pixel|step|row|call|GPU|channel)\b"
+    r"|\btells? of\b|\bnothing tells\b|\bgo on\b|\bis taken for nothing\b|\b(empty|None) for nothing\b"
 )
 """Words that said "fix", "resume", "is in", "again", "early-stopped" and "per"."""
 

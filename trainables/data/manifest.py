@@ -20,7 +20,7 @@ from trainables.invocation import call
 from trainables.task import Task
 
 MANIFEST_FILE = "manifest.json"
-METRES, METRES_BEFORE = "metres per pixel", "metres a pixel"
+METRES, _METRES_BEFORE = "metres per pixel", "metres a pixel"
 """Key of a dataset's sheet that says how large its pixels are, and how older experiments have it."""
 FORMAT = 1
 MAX_BYTES = 512 * 2**20
@@ -277,10 +277,15 @@ def _read(kind: type[_Part], path: Path, values: Mapping[str, Any]) -> _Part:
         raise DataError(f"{path}: {fault}" for fault in error.faults) from error
 
 
+def metres_said(sheet: Mapping[str, Any]) -> Any:
+    """Return what a dataset's sheet says of its metres per pixel, as it stands there; None where nobody has said."""
+    return sheet.get(METRES, sheet.get(_METRES_BEFORE))
+
+
 def metres_in(sheet: Mapping[str, Any]) -> float | None:
-    """Return what a dataset's sheet says of its metres per pixel; None where nobody has said, as it is free text."""
+    """Return the same as a number; None where it is none, as it is free text."""
     try:
-        metres = float(sheet[METRES if METRES in sheet else METRES_BEFORE])
-    except (KeyError, TypeError, ValueError):
+        metres = float(metres_said(sheet))
+    except (TypeError, ValueError):
         return None
     return metres if 0 < metres < math.inf else None

@@ -84,7 +84,7 @@ def _draw(options: MapOptions, maps: ClassMaps, folder: Path, output: Output) ->
         if (folder / name).exists():
             raise ExperimentError(
                 f"{folder / name}: is there without its {SAMPLE_FILE}, which says what it is of; put that back, or "
-                f"draw a new sample with --out {quote(str(unused_beside(folder)))}"
+                f"{_new_sample(folder)}"
             )
     name = " and ".join(map(unsigned, options.maps))
     watch = CountedItems(output.console)
@@ -128,7 +128,7 @@ def _require_same(options: MapOptions, sample: MapSample, maps: ClassMaps, folde
     Raises:
         ExperimentError: As said.
     """
-    another = f"draw a new sample with --out {quote(str(unused_beside(folder)))}"
+    another = _new_sample(folder)
     if len(sample.paths) != len(options.maps):
         raise ExperimentError(f"{folder}: holds a sample of {' and '.join(sample.paths)}; {another}")
     asked = typed(options)
@@ -151,6 +151,10 @@ def _require_same(options: MapOptions, sample: MapSample, maps: ClassMaps, folde
             f"{' and '.join(map(unsigned, options.maps))}: changed since the sample in {folder} was drawn, whose "
             f"labels are kept; put the old map back, or {another}"
         )
+
+
+def _new_sample(folder: Path) -> str:
+    return f"draw a new sample with --out {quote(str(unused_beside(folder)))}"
 
 
 def _centres(sample: MapSample) -> NDArray[np.float64]:
